@@ -1,0 +1,144 @@
+"""In: characters as text, a file or a name. Out: an ordered class table with a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hwgen.errors import CharsetError
+
+
+@dataclass(frozen=True)
+class Charset:
+    """Ordered labels; the class id of a label is its place in the order.
+
+    Attributes:
+        labels: distinct, non-empty texts; mostly single characters.
+
+    Raises:
+        CharsetError: a label is empty or stands twice.
+    """
+
+    labels: tuple[str, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ids: dict[str, int] = {}
+        for label in self.labels:
+            if not label:
+                raise CharsetError("a charset has an empty label")
+            if label in ids:
+                raise CharsetError(
+                    f"{label!r} stands twice in the charset", remedy="Keep one of the two"
+                )
+            ids[label] = len(ids)
+        object.__setattr__(self, "_ids", ids)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._ids
+
+    def __getitem__(self, class_id: int) -> str:
+        return self.labels[class_id]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any label or with the order."""
+        return hashlib.sha256("\0".join(self.labels).encode()).hexdigest()[:16]
+
+    def id(self, label: str) -> int:
+        """The class id of a label.
+
+        Raises:
+            CharsetError: the label is not in this charset.
+        """
+        try:
+            return self._ids[label]
+        except KeyError:
+            raise CharsetError(
+                f"{label!r} is not one of the {len(self)} classes", remedy=self._nearby()
+            ) from None
+
+    def ids(self, labels: Sequence[str]) -> list[int]:
+        """Class ids of many labels.
+
+        Raises:
+            CharsetError: names every label that is not in this charset.
+        """
+        unknown = [label for label in labels if label not in self._ids]
+        if unknown:
+            shown = "".join(unknown[:40]) + ("…" if len(unknown) > 40 else "")
+            raise CharsetError(
+                f"{len(unknown)} of {len(labels)} characters are not among the {len(self)} "
+                f"classes: {shown}",
+                remedy=self._nearby(),
+            )
+        return [self._ids[label] for label in labels]
+
+    def _nearby(self) -> str:
+        return f"Known classes begin with {''.join(self.labels[:12])}"
+
+
+def sorted_charset(labels: Iterable[str]) -> Charset:
+    """The distinct labels in code point order: the charset "as found"."""
+    return Charset(tuple(sorted(set(labels))))
+
+
+def gb2312_level1() -> Charset:
+    """The 3,755 characters of GB2312 level 1 (rows 0xB0-0xD7), in code order, from 啊 to 座."""
+    codes = (bytes((high, low)) for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF))
+    # The last five cells of row 0xD7 are unassigned.
+    decoded = (code.decode("gb2312", errors="ignore") for code in codes)
+    return Charset(tuple(char for char in decoded if char))
+
+
+def read_charset_file(path: Path) -> Charset:
+    """Characters of a UTF-8 text file, in order; white space and line ends of any kind separate.
+
+    Raises:
+        CharsetError: the file is not UTF-8, empty, or holds a character twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CharsetError(
+            f"is not UTF-8 at byte {error.start}",
+            where=str(path),
+            remedy="Convert it, for example with: iconv -f gb18030 -t utf-8",
+        ) from None
+    return _from_text(text, where=str(path))
+
+
+def parse_charset(spec: str) -> Charset:
+    """A charset from what a user types: `gb2312-1`, a file's path, or the characters themselves.
+
+    Raises:
+        CharsetError: nothing usable, a missing file, or a character twice.
+    """
+    if spec == "gb2312-1":
+        return gb2312_level1()
+    path = Path(spec)
+    if len(spec.encode()) < 256 and path.is_file():
+        return read_charset_file(path)
+    if "/" in spec or spec.endswith(".txt"):
+        raise CharsetError(
+            "no such charset file", where=spec, remedy="Give gb2312-1, a file, or the characters"
+        )
+    return _from_text(spec, where="")
+
+
+def _from_text(text: str, where: str) -> Charset:
+    characters = tuple(char for char in text if not char.isspace())
+    if not characters:
+        raise CharsetError("no characters found", where=where)
+    try:
+        return Charset(characters)
+    except CharsetError as error:
+        raise CharsetError(error.what, where=where, remedy=error.remedy) from None

@@ -1,0 +1,36 @@
+"""In: one labelled picture from any source. Out: the one currency that every room trades in.
+
+Polarity, stated here once: a glyph is dark ink on white paper, 255 = paper, 0 = full ink, in
+every Record and in every store. A preset's own range is applied in `batches` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+
+PAPER = 255
+"""Grey value of the background."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One labelled picture.
+
+    Attributes:
+        image: uint8 [h, w] grey or [h, w, 3] colour; 255 is paper.
+        label: the character (or class name) as text; ids exist only inside a store.
+        writer: who wrote it, "" where that is not known.
+        source: where it was born: a file (`archive.zip!folder/001.gnt`) or a generator run.
+        position: place within the source: a byte offset in a file, the sample index of a run.
+    """
+
+    image: Image
+    label: str
+    writer: str
+    source: str
+    position: int
