@@ -19,6 +19,7 @@ import json
 import os
 import platform
 import shutil
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -126,15 +127,14 @@ class Store:
         self.path = Path(path)
         self.manifest = _read_manifest(self.path)
         self.charset = Charset(tuple(self.manifest.charset))
-        self._env: lmdb.Environment | None = None
-        self._pid = -1
+        self._handle: _Handle | None = None
         self._columns: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return self.manifest.count
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_env": None, "_pid": -1}
+        return {**self.__dict__, "_handle": None}
 
     @property
     def size(self) -> int:
@@ -224,9 +224,7 @@ class Store:
 
     def close(self) -> None:
         """Release the memory map; the next read opens it again."""
-        if self._env is not None and self._pid == os.getpid():
-            self._env.close()
-        self._env = None
+        self._handle = None
 
     @property
     def _blocks(self) -> int:
@@ -238,10 +236,9 @@ class Store:
 
     @contextlib.contextmanager
     def _begin(self) -> Iterator[lmdb.Transaction]:
-        if self._env is None or self._pid != os.getpid():
-            # An environment must never be used across a fork: each process opens its own.
-            self._env, self._pid = _open_readonly(self.path), os.getpid()
-        with self._env.begin(buffers=True) as txn:
+        if self._handle is None or self._handle.pid != os.getpid():
+            self._handle = _open_readonly(self.path)
+        with self._handle.env.begin(buffers=True) as txn:
             yield txn
 
     def _get(self, txn: lmdb.Transaction, kind: str, block: int) -> Any:
@@ -263,17 +260,39 @@ class Store:
         return np.frombuffer(bytes(self._get(txn, "columns", block)), COLUMNS)
 
 
-def _open_readonly(path: Path) -> lmdb.Environment:
-    try:
-        return lmdb.open(
-            str(path), readonly=True, lock=False, readahead=False, meminit=False, max_readers=1
+class _Handle:
+    """One environment, shared by all Stores on the same path in one process, never across a fork.
+
+    LMDB refuses to open one path twice in a process; the last Store that lets go closes it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.pid = os.getpid()
+        self.env = lmdb.open(
+            path, readonly=True, lock=False, readahead=False, meminit=False, max_readers=1
         )
-    except lmdb.Error as error:
-        raise StoreError(
-            f"its data cannot be opened ({error})",
-            where=str(path / "data.mdb"),
-            remedy="Prepare the store again",
-        ) from None
+
+    def __del__(self) -> None:
+        if hasattr(self, "env") and self.pid == os.getpid():
+            self.env.close()
+
+
+_handles: weakref.WeakValueDictionary[tuple[int, str], _Handle] = weakref.WeakValueDictionary()
+
+
+def _open_readonly(path: Path) -> _Handle:
+    key = (os.getpid(), str(path.resolve()))
+    handle = _handles.get(key)
+    if handle is None:
+        try:
+            handle = _handles[key] = _Handle(key[1])
+        except lmdb.Error as error:
+            raise StoreError(
+                f"its data cannot be opened ({error})",
+                where=str(path / "data.mdb"),
+                remedy="Prepare the store again",
+            ) from None
+    return handle
 
 
 def _read_manifest(path: Path) -> Manifest:

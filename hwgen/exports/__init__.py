@@ -1,0 +1,1 @@
+"""Stores to what others read."""

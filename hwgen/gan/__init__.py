@@ -1,0 +1,1 @@
+"""Conditional GANs: networks, losses, steps, the training loop, sampling."""

@@ -1,0 +1,1 @@
+"""What judges a synthetic set."""

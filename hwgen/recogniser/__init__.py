@@ -1,0 +1,1 @@
+"""A CNN that reads characters: network, augmentation, training, comparison. Knows no GAN."""

@@ -1,0 +1,1 @@
+"""Raw files to Records: labels are still text here, and no store is known."""

@@ -1,0 +1,45 @@
+"""In: a command line. Out: one library call and its result on the screen; errors without traceback."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from hwgen import __version__
+from hwgen.errors import HwgenError
+
+app = typer.Typer(
+    name="hwgen",
+    help="From GNT files to labelled synthetic Chinese characters, and a measure of their use.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version and leave."),
+) -> None:
+    """From GNT files to labelled synthetic Chinese characters, and a measure of their use."""
+    if version:
+        print(__version__)
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Entry point of `hwgen`: exit code 0, 1 for a user's mistake, 130 after Ctrl-C."""
+    try:
+        app()
+    except HwgenError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
