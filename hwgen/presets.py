@@ -1,0 +1,384 @@
+"""In: a preset's name and changes to it. Out: a Recipe: everything that decides a training run.
+
+The table PRESETS at the end is the place to look at. One family covers it all: G starts from a small
+map and doubles it, D halves it again; 28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from hwgen.errors import InputError
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """The float values that a network sees for white paper and for full ink."""
+
+    paper: float
+    ink: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One convolution (D) or up-convolution (G): output channels, kernel side, stride."""
+
+    channels: int
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class GeneratorSpec:
+    """Generator: (z, Φ(y)) -> linear -> start map -> stages -> picture.
+
+    Attributes:
+        z_dim: width of the noise z.
+        z: "uniform" in (-1, 1) as the authors, or "normal".
+        label_dim: width of Φ(y); Φ is G's own.
+        label_sd: standard deviation of Φ's initial weights. A label map that starts large
+            drowns z, and z does not come back.
+        start: channels and side of the first map.
+        stages: the last one makes the picture and has no norm.
+        upsampling: "deconv" (transposed convolution) or "nearest" (then a convolution).
+        norm: "batch", "conditional" (batch norm whose gain and bias are linear in (z, Φ(y))),
+            or "none".
+        output: "sigmoid" for a range of [0, 1], "tanh" for [-1, 1].
+    """
+
+    start: tuple[int, int]
+    stages: tuple[Stage, ...]
+    z_dim: int = 1024
+    z: Literal["uniform", "normal"] = "uniform"
+    label_dim: int = 256
+    label_sd: float = 0.02
+    upsampling: Literal["deconv", "nearest"] = "deconv"
+    norm: Literal["batch", "conditional", "none"] = "batch"
+    output: Literal["sigmoid", "tanh"] = "tanh"
+
+
+@dataclass(frozen=True)
+class DiscriminatorSpec:
+    """Discriminator: picture -> stages -> (linear) -> one number.
+
+    Attributes:
+        stages: convolutions; the first never has a norm.
+        hidden: width of a linear layer before the last one; 0 leaves it out.
+        label: "concat": Φ(y) is concatenated to the output of every layer but not to the picture
+            (Mao et al.); "projection": <Φ(y), h> is added to the output (Miyato & Koyama 2018).
+        label_dim: width of Φ(y) for "concat"; D has a Φ of its own.
+        label_sd: standard deviation of Φ's initial weights.
+        norm: "batch", "spectral" or "none".
+    """
+
+    stages: tuple[Stage, ...]
+    hidden: int = 0
+    label: Literal["concat", "projection"] = "concat"
+    label_dim: int = 256
+    label_sd: float = 0.02
+    norm: Literal["batch", "spectral", "none"] = "batch"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """LSGAN with targets (a, b, c), or the regular GAN with sigmoid cross entropy.
+
+    Attributes:
+        kind: "lsgan" or "gan".
+        a: D's target for generated pictures (LSGAN).
+        b: D's target for real pictures (LSGAN).
+        c: what G wants D to say of generated pictures (LSGAN).
+        reduction: "mean" over the batch, or the authors' "sum" (tf.nn.l2_loss).
+    """
+
+    kind: Literal["lsgan", "gan"] = "lsgan"
+    a: float = 0.0
+    b: float = 1.0
+    c: float = 1.0
+    reduction: Literal["mean", "sum"] = "mean"
+
+
+LOSSES: Mapping[str, Loss] = {
+    "lsgan-eq9": Loss(a=0.0, b=1.0, c=1.0),
+    "lsgan-eq8": Loss(a=-1.0, b=1.0, c=0.0),
+    "gan": Loss(kind="gan"),
+}
+"""Named schemes: Eq. 9 (0-1 coding), Eq. 8 (Pearson chi^2), and the regular GAN."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Adam or RMSProp (torch's) for both networks; beta2 is RMSProp's decay too."""
+
+    kind: Literal["adam", "rmsprop"] = "adam"
+    lr_g: float = 2e-4
+    lr_d: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run, but for the data and the seed.
+
+    Attributes:
+        preset: name of the row this recipe began as.
+        size: side of the pictures, pixels; a larger store is averaged down to it.
+        channels: 1 grey, 3 colour.
+        pixels: the range that the networks see.
+        generator: G.
+        discriminator: D.
+        conditional: False trains without labels.
+        init: "normal" (sd 0.02; truncated for convolutions, as the authors), or "he".
+        loss: which GAN.
+        optimizer: for G and D.
+        batch: pictures a step, of each kind.
+        images: real pictures to show in all; steps = images / batch.
+        r1_gamma: weight of gamma/2 E|grad D(x)|^2 on real pictures (Mescheder et al. 2018), stated
+            against the per-sample mean of the loss; 0 leaves it out.
+        r1_every: apply R1 each so many steps, times as strongly (StyleGAN2's lazy form).
+        translate: largest random shift, pixels, of all that D sees (the label-safe part of
+            DiffAugment); 0 leaves it out.
+        ema: decay a step of the generator's moving average, which is what is sampled; 0 samples
+            G itself.
+        every: real pictures between two snapshots (weights, grid, checkpoint).
+    """
+
+    preset: str
+    size: int
+    channels: int
+    pixels: PixelRange
+    generator: GeneratorSpec
+    discriminator: DiscriminatorSpec
+    conditional: bool = True
+    init: Literal["normal", "he"] = "normal"
+    loss: Loss = field(default_factory=Loss)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    batch: int = 64
+    images: int = 64_000_000
+    r1_gamma: float = 0.0
+    r1_every: int = 1
+    translate: int = 0
+    ema: float = 0.0
+    every: int = 64_000
+
+    def __post_init__(self) -> None:
+        side = self.generator.start[1]
+        for stage in self.generator.stages:
+            side *= stage.stride
+        if side != self.size or self.generator.stages[-1].channels != self.channels:
+            raise InputError(
+                f"the generator of {self.preset} makes {side}x{side} pictures with "
+                f"{self.generator.stages[-1].channels} channels, the recipe says {self.size} and "
+                f"{self.channels}"
+            )
+        if self.batch < 1 or self.images < self.batch or self.every < self.batch:
+            raise InputError(
+                f"batch {self.batch}, images {self.images} and every {self.every} do not fit",
+                remedy="batch must be at least 1, images and every at least one batch",
+            )
+
+    @property
+    def steps(self) -> int:
+        """Training steps in all."""
+        return self.images // self.batch
+
+    @property
+    def steps_between_snapshots(self) -> int:
+        """Steps from one snapshot to the next."""
+        return max(1, self.every // self.batch)
+
+
+def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as plain JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    return plain
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
+    """The recipe that `recipe_to_json` wrote.
+
+    Raises:
+        InputError: a field is missing, unknown, or of the wrong type.
+    """
+    recipe: Recipe = _from_json(Recipe, value, "recipe")
+    return recipe
+
+
+def _from_json(kind: Any, value: Any, name: str) -> Any:
+    """Build a value of the annotated type from JSON, checking every field."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{name} should be an object, found {value!r}")
+        hints = typing.get_type_hints(kind)
+        unknown = set(value) - set(hints)
+        if unknown:
+            raise InputError(f"{name} has unknown fields {sorted(unknown)}")
+        try:
+            return kind(**{k: _from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
+        except TypeError as error:
+            raise InputError(f"{name}: {error}") from None
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{name} should be a list, found {value!r}")
+        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
+        if len(kinds) != len(value):
+            raise InputError(f"{name} should have {len(kinds)} entries, found {value!r}")
+        return tuple(_from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+    if origin is Literal:
+        if value not in arguments:
+            choices = ", ".join(map(str, arguments))
+            raise InputError(f"{name} = {value!r} is not one of {choices}")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{name} should be {kind.__name__}, found {value!r}")
+    return value
+
+
+def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+    """A recipe with fields replaced by what a user typed, such as {"loss.a": "-1"}.
+
+    Values are JSON (`0.5`, `true`, `[256, 4]`) or plain words.
+
+    Raises:
+        InputError: an unknown field (near names are suggested), or a value that does not fit.
+    """
+    plain = recipe_to_json(recipe)
+    for path, text in changes.items():
+        *parents, last = path.split(".")
+        target: Any = plain
+        for parent in parents:
+            target = target.get(parent) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or last not in target:
+            raise InputError(f"no recipe field {path!r}", remedy=_nearest(path, _paths(plain)))
+        try:
+            target[last] = json.loads(text)
+        except ValueError:
+            target[last] = text
+    return recipe_from_json(plain)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Lines `field: old -> new` for every field in which two JSON recipes differ."""
+    a, b = _paths(old), _paths(new)
+    return [
+        f"{path}: {a.get(path, 'absent')} -> {b.get(path, 'absent')}"
+        for path in sorted(a.keys() | b.keys())
+        if a.get(path, ...) != b.get(path, ...)
+    ]
+
+
+def _paths(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            out.update(_paths(item, f"{prefix}{key}."))
+        else:
+            out[f"{prefix}{key}"] = item
+    return out
+
+
+def _nearest(name: str, names: typing.Iterable[str]) -> str:
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}"
+
+
+def preset(name: str) -> Recipe:
+    """A row of PRESETS.
+
+    Raises:
+        InputError: no such preset; near names are suggested.
+    """
+    if name not in PRESETS:
+        raise InputError(f"no preset {name!r}", remedy=_nearest(name, PRESETS))
+    return PRESETS[name]
+
+
+# The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
+_PAPER_HWDB = Recipe(
+    preset="paper-hwdb",
+    size=28,
+    channels=1,
+    pixels=PixelRange(paper=1.0, ink=0.0),
+    generator=GeneratorSpec(
+        start=(128, 7), stages=(Stage(128, 5, 2), Stage(1, 5, 2)), output="sigmoid"
+    ),
+    discriminator=DiscriminatorSpec(stages=(Stage(257, 5, 2), Stage(320, 5, 2)), hidden=1024),
+    loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
+)
+
+# For practice: a conditional LSGAN with Φ, conditional batch norm in G, projection in D, lazy R1
+# and a moving average; each chosen by measurement (see benchmarks/results).
+_GLYPH_32 = Recipe(
+    preset="glyph-32",
+    size=32,
+    channels=1,
+    pixels=PixelRange(paper=-1.0, ink=1.0),
+    generator=GeneratorSpec(
+        start=(256, 4),
+        stages=(Stage(128, 3, 2), Stage(64, 3, 2), Stage(32, 3, 2), Stage(1, 3, 1)),
+        z_dim=128,
+        z="normal",
+        label_dim=128,
+        label_sd=0.1,
+        upsampling="nearest",
+        norm="conditional",
+    ),
+    discriminator=DiscriminatorSpec(
+        stages=(Stage(48, 4, 2), Stage(96, 4, 2), Stage(192, 4, 2), Stage(192, 3, 1)),
+        hidden=256,
+        label="projection",
+        label_sd=0.1,
+        norm="none",
+    ),
+    init="he",
+    optimizer=Optimizer(lr_g=3e-4, lr_d=3e-4, beta1=0.5, beta2=0.99),
+    images=704_000,
+    r1_gamma=0.02,
+    r1_every=4,
+    ema=0.998,
+    every=32_000,
+)
+
+_GLYPH_64 = replace(
+    _GLYPH_32,
+    preset="glyph-64",
+    size=64,
+    generator=replace(
+        _GLYPH_32.generator,
+        stages=(
+            Stage(256, 3, 2),
+            Stage(128, 3, 2),
+            Stage(64, 3, 2),
+            Stage(32, 3, 2),
+            Stage(1, 3, 1),
+        ),
+    ),
+    discriminator=replace(
+        _GLYPH_32.discriminator,
+        stages=(
+            Stage(32, 4, 2),
+            Stage(64, 4, 2),
+            Stage(128, 4, 2),
+            Stage(256, 4, 2),
+            Stage(256, 3, 1),
+        ),
+    ),
+    images=2_560_000,
+    every=128_000,
+)
+
+PRESETS: Mapping[str, Recipe] = {
+    recipe.preset: recipe for recipe in (_PAPER_HWDB, _GLYPH_32, _GLYPH_64)
+}
+"""All presets by name."""

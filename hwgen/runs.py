@@ -1,0 +1,177 @@
+"""In: a recipe, a charset and what happens. Out: a run directory, and the same read back.
+
+run.json                   kind, id, recipe, seed, charset, data, versions; written first
+log.jsonl                  one JSON object a line, each with "images" seen so far
+grids/000032000.png        samples at fixed z and labels; grids/real.png beside them
+weights/000032000.safetensors   what is needed to use the model, at every snapshot
+checkpoint.safetensors     all that is needed to go on, replaced atomically
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hwgen
+from hwgen.charset import Charset
+from hwgen.errors import RecipeChangedError, RunError
+from hwgen.files import replacing, write_json
+from hwgen.presets import differences
+
+FORMAT = "hwgen-run"
+FORMAT_VERSION = 1
+
+
+class Run:
+    """A run directory; see the module's first lines.
+
+    Args:
+        path: an existing run directory.
+
+    Raises:
+        RunError: no run there, or one of a foreign format.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        file = self.path / "run.json"
+        if not file.is_file():
+            raise RunError(
+                "no run here (run.json is missing)",
+                where=str(self.path),
+                remedy="Make one with: hwgen train",
+            )
+        try:
+            info = json.loads(file.read_text(encoding="utf-8"))
+            if (info["format"], info["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise ValueError(f"format {info['format']!r} version {info['format_version']!r}")
+            self.kind: str = info["kind"]
+            self.id: str = info["id"]
+            self.recipe: dict[str, Any] = info["recipe"]
+            self.seed: int = info["seed"]
+            self.data: dict[str, Any] = info["data"]
+            self.versions: dict[str, str] = info["versions"]
+            self.charset = Charset(tuple(info["charset"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"is not a run this hwgen can read ({error})", where=str(file)) from None
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file with all that is needed to go on."""
+        return self.path / "checkpoint.safetensors"
+
+    @property
+    def grids(self) -> Path:
+        """The folder of sample grids."""
+        return self.path / "grids"
+
+    def weights(self, images: int) -> Path:
+        """The snapshot's file after so many real pictures."""
+        return self.path / "weights" / f"{images:09d}.safetensors"
+
+    def snapshots(self) -> list[Path]:
+        """All snapshot files, oldest first."""
+        return sorted((self.path / "weights").glob("*.safetensors"))
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """All whole lines of the log; a line that a crash cut short is left out."""
+        file = self.path / "log.jsonl"
+        entries: list[dict[str, Any]] = []
+        if not file.is_file():
+            return entries
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                continue
+        return entries
+
+    def rewind_log(self, images: int) -> None:
+        """Drop what was logged after `images`, since a resumed run will log it again."""
+        kept = [e for e in self.read_log() if e.get("images", 0) <= images]
+        with replacing(self.path / "log.jsonl") as temporary:
+            text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept)
+            temporary.write_text(text, encoding="utf-8")
+
+
+def begin_or_continue(
+    path: Path,
+    *,
+    kind: str,
+    recipe: Mapping[str, Any],
+    seed: int,
+    charset: Charset,
+    data: Mapping[str, Any],
+) -> Run:
+    """Make a run directory, or open the one that the same command began.
+
+    Args:
+        path: the directory.
+        kind: "gan" or "recogniser".
+        recipe: plain JSON that decides the run.
+        seed: of everything random.
+        charset: class order.
+        data: what it is trained on: {"store content hash": ..., ...}, plain JSON.
+
+    Raises:
+        RecipeChangedError: a run with another recipe, seed, charset or data is there; the
+            differences are listed.
+        RunError: something that is not a run is there.
+    """
+    # Through JSON, so that tuples and lists compare equal.
+    recipe, data = json.loads(json.dumps([recipe, data]))
+    decides = {
+        "kind": kind,
+        "recipe": recipe,
+        "seed": seed,
+        "charset": charset.fingerprint,
+        "data": data,
+    }
+    if (path / "run.json").exists():
+        run = Run(path)
+        began = {
+            "kind": run.kind,
+            "recipe": run.recipe,
+            "seed": run.seed,
+            "charset": run.charset.fingerprint,
+            "data": run.data,
+        }
+        lines = differences(began, decides)
+        if lines:
+            raise RecipeChangedError(
+                "this run began otherwise (began -> now):\n  " + "\n  ".join(lines) + "\n",
+                where=str(path),
+                remedy="Give another --out, or the options it began with",
+            )
+        return run
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunError(
+            "something that is not a run is already there",
+            where=str(path),
+            remedy="Choose another place",
+        )
+    for folder in (path, path / "grids", path / "weights"):
+        folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    info = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "id": digest[:12],
+        "recipe": recipe,
+        "seed": seed,
+        "data": data,
+        "versions": {"hwgen": hwgen.__version__, "python": platform.python_version()},
+        "charset": list(charset.labels),
+    }
+    write_json(path / "run.json", info)
+    return Run(path)
