@@ -1,6 +1,6 @@
 """In: a preset's name and changes to it. Out: a Recipe: everything that decides a training run.
 
-The table PRESETS at the end is the place to look at. One family covers it all: G starts from a small
+The table PRESETS at the end is the place to look at. One family covers all: G starts from a small
 map and doubles it, D halves it again; 28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
 """
 
@@ -207,12 +207,21 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
     Raises:
         InputError: a field is missing, unknown, or of the wrong type.
     """
-    recipe: Recipe = _from_json(Recipe, value, "recipe")
+    recipe: Recipe = from_json(Recipe, value, "recipe")
     return recipe
 
 
-def _from_json(kind: Any, value: Any, name: str) -> Any:
-    """Build a value of the annotated type from JSON, checking every field."""
+def from_json(kind: Any, value: Any, name: str) -> Any:
+    """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
+
+    Args:
+        kind: dataclass, tuple[...], Literal[...], int, float, str or bool.
+        value: what `json.loads` gave.
+        name: how to call the value in an error.
+
+    Raises:
+        InputError: a field is missing, unknown, or of the wrong type.
+    """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
@@ -222,7 +231,7 @@ def _from_json(kind: Any, value: Any, name: str) -> Any:
         if unknown:
             raise InputError(f"{name} has unknown fields {sorted(unknown)}")
         try:
-            return kind(**{k: _from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
+            return kind(**{k: from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
         except TypeError as error:
             raise InputError(f"{name}: {error}") from None
     if origin is tuple:
@@ -231,7 +240,7 @@ def _from_json(kind: Any, value: Any, name: str) -> Any:
         kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
         if len(kinds) != len(value):
             raise InputError(f"{name} should have {len(kinds)} entries, found {value!r}")
-        return tuple(_from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+        return tuple(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
     if origin is Literal:
         if value not in arguments:
             choices = ", ".join(map(str, arguments))

@@ -1,0 +1,166 @@
+"""In: a recipe and a number of classes. Out: the recogniser's network, and its size and cost.
+
+A scaled-down HCCR-CNN9 (Xiao et al. 2017, arXiv 1702.07975, Fig. 4): 3x3 convolutions, each with
+batch norm and PReLU, max pooling between stages, then a hidden linear layer with dropout. Where
+the paper reads 96x96 pictures with 0.3 G multiply-adds and more, this one is made for 32x32, takes
+any side from 16 (adaptive average pooling ends the convolutions on a fixed grid), and costs at
+32x32, with the default widths:
+
+    convolutions   1,161,504 parameters            42.8 M multiply-adds
+    the rest         528,608 + 513 a class            0.5 M + 512 a class
+
+`parameter_count` and `flop_count` give the figures of any other recipe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from hwgen.errors import InputError
+from hwgen.presets import PixelRange, from_json
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Largest random distortions of a training picture; all zeros leave it as it is.
+
+    Attributes:
+        rotate: degrees, either way.
+        shear: horizontal shift as a share of the height, either way.
+        scale: relative change of each side on its own, either way.
+        translate: shift as a share of the side, either way.
+        elastic: standard deviation of the elastic displacement, as a share of the side.
+        elastic_grid: control points a side of the elastic displacement.
+    """
+
+    rotate: float = 8.0
+    shear: float = 0.2
+    scale: float = 0.12
+    translate: float = 0.06
+    elastic: float = 0.03
+    elastic_grid: int = 5
+
+
+@dataclass(frozen=True)
+class RecogniserRecipe:
+    """Everything that decides a recogniser, but for the data and the seed.
+
+    Attributes:
+        size: side of the pictures, pixels; larger ones are averaged down to it.
+        pixels: the range that the network sees.
+        widths: output channels of the convolutions, one tuple a stage; stages are separated by
+            2x2 max pooling.
+        grid: side of the map that adaptive average pooling leaves.
+        hidden: width of the linear layer before the last one.
+        dropout: probability, before each of the two linear layers.
+        steps: optimiser steps, the same for whatever data.
+        batch: pictures a step.
+        lr: AdamW's highest rate; it rises linearly for `warmup` of the steps and falls as a
+            cosine to 0 (one cycle).
+        warmup: share of the steps.
+        weight_decay: AdamW's, on weights of two and more dimensions.
+        label_smoothing: share of the target spread over all classes.
+        augmentation: distortions of the training pictures.
+    """
+
+    size: int = 32
+    pixels: PixelRange = field(default_factory=lambda: PixelRange(paper=0.0, ink=1.0))
+    widths: tuple[tuple[int, ...], ...] = ((32,), (64, 64), (128, 128), (256, 256))
+    grid: int = 2
+    hidden: int = 512
+    dropout: float = 0.3
+    steps: int = 6000
+    batch: int = 128
+    lr: float = 3e-3
+    warmup: float = 0.2
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.size < 2 ** len(self.widths) or min(self.steps, self.batch, self.grid) < 1:
+            raise InputError(
+                f"a recogniser of size {self.size} with {len(self.widths)} stages, "
+                f"{self.steps} steps and batches of {self.batch} cannot be",
+                remedy=f"The size must be at least {2 ** len(self.widths)}, the rest at least 1",
+            )
+
+
+def recipe_to_json(recipe: RecogniserRecipe) -> dict[str, Any]:
+    """A recipe as plain JSON values."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    return plain
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> RecogniserRecipe:
+    """The recipe that `recipe_to_json` wrote.
+
+    Raises:
+        InputError: a field is unknown or of the wrong type.
+    """
+    recipe: RecogniserRecipe = from_json(RecogniserRecipe, value, "recogniser recipe")
+    return recipe
+
+
+class RecogniserNetwork(nn.Sequential):
+    """Pictures float [N, channels, S, S] -> class scores (logits) float [N, classes]."""
+
+    def __init__(self, recipe: RecogniserRecipe, classes: int, channels: int = 1) -> None:
+        layers: list[nn.Module] = []
+        for stage, widths in enumerate(recipe.widths):
+            if stage:
+                layers.append(nn.MaxPool2d(2))
+            for width in widths:
+                layers += [
+                    nn.Conv2d(channels, width, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.PReLU(width),
+                ]
+                channels = width
+        super().__init__(
+            *layers,
+            nn.AdaptiveAvgPool2d(recipe.grid),
+            nn.Flatten(),
+            nn.Dropout(recipe.dropout),
+            nn.Linear(channels * recipe.grid**2, recipe.hidden, bias=False),
+            nn.BatchNorm1d(recipe.hidden),
+            nn.PReLU(recipe.hidden),
+            nn.Dropout(recipe.dropout),
+            nn.Linear(recipe.hidden, classes),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                # He et al. 2015, Eq. 14; the PReLU starts with slope 0.25.
+                nn.init.kaiming_normal_(module.weight, a=0.25)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Trained numbers, all layers."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def flop_count(network: nn.Module, size: int, channels: int = 1) -> int:
+    """Floating point operations to read one picture, a multiply-add counted as two."""
+    device = next(network.parameters()).device
+    x = torch.zeros(1, channels, size, size, device=device)
+    training = network.training
+    network.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(x)
+    network.train(training)
+    flops: int = counter.get_total_flops()
+    return flops
+
+
+def logits(network: nn.Module, x: Tensor) -> Tensor:
+    """Class scores float32 [N, classes] of pictures float [N, C, S, S] in the recipe's range."""
+    scores: Tensor = network(x.contiguous(memory_format=torch.channels_last))
+    return scores.float()

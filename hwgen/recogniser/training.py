@@ -1,0 +1,188 @@
+"""In: labelled pictures of one or more stores, a recipe, a seed. Out: a trained Recogniser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwgen.batches import Pictures, Shuffled, pictures, to_float
+from hwgen.charset import Charset
+from hwgen.devices import autocast, describe, pick_precision
+from hwgen.errors import CharsetError, DivergedError, InputError
+from hwgen.recogniser.augment import augment
+from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, logits
+from hwgen.recogniser.reader import Recogniser
+from hwgen.store import Store
+
+Progress = Callable[[int, int, float], None]
+"""Called with steps done, steps in all, and the mean training loss since the last call."""
+
+REPORT_EVERY = 20
+"""Steps between two calls of Progress; each makes a GPU wait."""
+
+
+class JoinedPictures:
+    """Several sets of pictures as one, one after the other."""
+
+    def __init__(self, parts: Sequence[Pictures]) -> None:
+        self._parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in self._parts])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """See hwgen.batches.Pictures.gather."""
+        part_of = torch.from_numpy(np.searchsorted(self._ends, indices.numpy(), side="right"))
+        gathered, places = [], []
+        for number, part in enumerate(self._parts):
+            where = (part_of == number).nonzero()[:, 0]
+            if len(where):
+                start = int(self._ends[number]) - len(part)
+                gathered.append(part.gather(indices[where] - start))
+                places.append(where)
+        joined = torch.cat(gathered)
+        return joined[torch.cat(places).argsort().to(joined.device)]
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """What a recogniser is trained on.
+
+    Attributes:
+        pictures: of the recipe's size, on the training device.
+        labels: class ids, int64 [N], on the training device.
+        charset: class order.
+        channels: 1 grey, 3 colour.
+    """
+
+    pictures: Pictures
+    labels: Tensor
+    charset: Charset
+    channels: int
+
+
+def from_stores(stores: Sequence[Store], size: int, device: torch.device) -> LabelledPictures:
+    """All records of the stores, one store after the other, resident on the device if they fit.
+
+    Raises:
+        CharsetError: the stores do not have one class order.
+        InputError: they do not have the same number of channels, or are smaller than `size`.
+    """
+    first = stores[0]
+    for store in stores[1:]:
+        if store.charset != first.charset:
+            raise CharsetError(
+                f"its charset is not that of {first.path}",
+                where=str(store.path),
+                remedy="Prepare both with the same --charset",
+            )
+        if store.channels != first.channels:
+            raise InputError(
+                f"has {store.channels} channels, {first.path} has {first.channels}",
+                where=str(store.path),
+            )
+    parts = [pictures(store, size, device) for store in stores]
+    labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
+    joined = parts[0] if len(parts) == 1 else JoinedPictures(parts)
+    return LabelledPictures(joined, labels, first.charset, first.channels)
+
+
+def train_recogniser(
+    data: LabelledPictures,
+    recipe: RecogniserRecipe,
+    *,
+    seed: int,
+    device: torch.device,
+    precision: str = "auto",
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Recogniser | None:
+    """Train a network from scratch: AdamW, one cycle of the rate, augmentation, label smoothing.
+
+    The seed decides initial weights, order, distortions and dropout; on a CPU with the same number
+    of threads the result is the same to the bit.
+
+    Args:
+        data: what to learn from.
+        recipe: how.
+        seed: of everything random.
+        device: where the data are.
+        precision: "bf16", "fp32" or "auto", see hwgen.devices.pick_precision.
+        progress: told of the work done.
+        stop: asked before each step; True ends the training without a result.
+
+    Returns:
+        The recogniser, or None if `stop` said so.
+
+    Raises:
+        DivergedError: the loss is no longer a number.
+        InputError: there are no pictures.
+    """
+    kind = pick_precision(precision, device)
+    order = Shuffled(len(data.pictures), recipe.batch, seed)
+    generator = torch.Generator(device).manual_seed(seed)
+    gpus = [device] if device.type == "cuda" else []
+    # Initial weights and dropout draw from torch's own random state, which is given back as it was.
+    with torch.random.fork_rng(gpus):
+        torch.manual_seed(seed)
+        network = RecogniserNetwork(recipe, len(data.charset), data.channels)
+        network.to(device).to(memory_format=torch.channels_last)
+        optimizer = _optimizer(network, recipe)
+        total = torch.zeros((), device=device)
+        for step in range(recipe.steps):
+            if stop is not None and stop():
+                return None
+            # A batch
+            indices = order.indices(step)
+            y = data.labels[indices.to(device, non_blocking=True)]
+            x = to_float(data.pictures.gather(indices), recipe.pixels)
+            x = augment(x, recipe.augmentation, paper=recipe.pixels.paper, generator=generator)
+            # A step
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(recipe, step)
+            with autocast(device, kind):
+                scores = logits(network, x)
+            loss = F.cross_entropy(scores, y, label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            total += loss.detach()
+            # News
+            done = step + 1
+            if done % REPORT_EVERY == 0 or done == recipe.steps:
+                mean = float(total) / ((done - 1) % REPORT_EVERY + 1)
+                total.zero_()
+                if not math.isfinite(mean):
+                    raise DivergedError(
+                        f"the recogniser's loss is {mean} at step {done}",
+                        remedy="Lower the recipe's lr",
+                    )
+                if progress is not None:
+                    progress(done, recipe.steps, mean)
+    provenance = {"seed": seed, "pictures": len(data.pictures), **describe(device, kind)}
+    return Recogniser(network, recipe, data.charset, channels=data.channels, provenance=provenance)
+
+
+def learning_rate(recipe: RecogniserRecipe, step: int) -> float:
+    """One cycle: linear from 0 to lr over the warm-up, then half a cosine to 0."""
+    warmup = recipe.warmup * recipe.steps
+    if step + 1 <= warmup:
+        return recipe.lr * (step + 1) / warmup
+    progress = (step - warmup) / (recipe.steps - warmup)
+    return recipe.lr * 0.5 * (1 + math.cos(math.pi * max(0.0, progress)))
+
+
+def _optimizer(network: nn.Module, recipe: RecogniserRecipe) -> torch.optim.Optimizer:
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
