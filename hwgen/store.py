@@ -438,12 +438,19 @@ class StoreWriter:
         if self._filled == self.block_records:
             self._flush()
 
-    def finish(self, *, charset: Charset | None = None, origin: Mapping[str, Any]) -> Store:
+    def finish(
+        self,
+        *,
+        charset: Charset | None = None,
+        origin: Mapping[str, Any],
+        reports: Mapping[str, Any] | None = None,
+    ) -> Store:
         """Write what is left, then the manifest, then give the store its name.
 
         Args:
             charset: the class order; None takes the labels that were added, sorted.
             origin: {"kind": ..., and whatever says where the records came from}.
+            reports: further JSON files of the store, by file name; no part of its content.
 
         Raises:
             CharsetError: a record's label is not in `charset`.
@@ -460,9 +467,9 @@ class StoreWriter:
         digest = hashlib.sha256()
         with self._env.begin(buffers=True) as txn:
             for block in range(blocks):
-                columns = np.frombuffer(bytes(txn.get(_key("columns", block))), COLUMNS)
+                columns = np.frombuffer(bytes(txn.get(_key("columns", block)) or b""), COLUMNS)
                 digest.update(columns.tobytes())
-                digest.update(txn.get(_key("images", block)))
+                digest.update(txn.get(_key("images", block)) or b"")
                 for place, n in zip(*np.unique(columns["label"], return_counts=True), strict=True):
                     class_counts[ids[int(place)]] += int(n)
                 writers, counts = np.unique(columns["writer"], return_counts=True)
@@ -484,6 +491,8 @@ class StoreWriter:
             content_sha256=digest.hexdigest(),
             versions=_versions(),
         )
+        for name, value in (reports or {}).items():
+            write_json(self._partial / name, value)
         (self._partial / "recipe.json").unlink()
         write_json(self._partial / "manifest.json", asdict(manifest))
         self._give_name()

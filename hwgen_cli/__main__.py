@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hwgen import __version__
 from hwgen.errors import HwgenError
+from hwgen_cli.prepare_gnt import prepare_gnt
 
 app = typer.Typer(
     name="hwgen",
@@ -27,6 +28,9 @@ def root(
     if version:
         print(__version__)
         raise typer.Exit()
+
+
+app.command("prepare-gnt")(prepare_gnt)
 
 
 def main() -> None:

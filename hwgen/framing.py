@@ -1,0 +1,70 @@
+"""In: a picture of any size. Out: the same picture, uint8 [size, size], as a store holds it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+
+from hwgen.errors import InputError
+from hwgen.record import PAPER, Image
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a picture of any size becomes a square one.
+
+    By default the aspect ratio stays: the longer side is scaled, up or down, to the frame's inner
+    side and the picture is centred on paper. Scaling is bilinear and antialiased (Pillow's
+    BILINEAR, whose triangle grows with the reduction).
+
+    Attributes:
+        size: side of the result, pixels.
+        stretch: fill the whole frame and give up the aspect ratio, as the paper does.
+        margin: paper left free on each side, pixels; -1 takes size // 16, or 0 with `stretch`.
+
+    Raises:
+        InputError: nothing would be left of the frame, or `stretch` is asked to keep a margin.
+    """
+
+    size: int = 64
+    stretch: bool = False
+    margin: int = -1
+
+    def __post_init__(self) -> None:
+        if self.margin == -1:
+            object.__setattr__(self, "margin", 0 if self.stretch else self.size // 16)
+        if self.margin < 0 or self.size - 2 * self.margin < 1:
+            raise InputError(
+                f"a margin of {self.margin} leaves no room in a frame of {self.size} pixels"
+            )
+        if self.stretch and self.margin:
+            raise InputError("stretch fills the frame, so it has no margin", remedy="Drop one")
+
+    def apply(self, image: Image) -> Image:
+        """Frame one grey picture.
+
+        Args:
+            image: uint8 [h, w], 255 = paper.
+
+        Returns:
+            uint8 [size, size].
+        """
+        height, width = image.shape
+        inner = self.size - 2 * self.margin
+        if self.stretch:
+            box = (inner, inner)
+        else:
+            scale = inner / max(height, width)
+            box = (max(1, round(width * scale)), max(1, round(height * scale)))
+        scaled = np.asarray(PilImage.fromarray(image).resize(box, PilImage.Resampling.BILINEAR))
+        framed = np.full((self.size, self.size), PAPER, np.uint8)
+        top, left = (self.size - box[1]) // 2, (self.size - box[0]) // 2
+        framed[top : top + box[1], left : left + box[0]] = scaled
+        return framed
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON that decides every pixel, for recipes and manifests."""
+        return {**asdict(self), "filter": "bilinear, antialiased"}

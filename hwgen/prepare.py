@@ -1,0 +1,232 @@
+"""In: GNT files, folders and zips. Out: one store, and a report that names every loss."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwgen.charset import Charset, sorted_charset
+from hwgen.errors import BadRecordError, InputError, StoreError
+from hwgen.framing import Framing
+from hwgen.record import Record
+from hwgen.sources.files import GntFile, find_gnt
+from hwgen.sources.gnt import BadRecord, read_gnt
+from hwgen.store import StoreWriter
+
+REPORT_FILE = "prepare-report.json"
+"""Name of the report within the store."""
+
+_PROGRESS_RECORDS = 256
+
+Progress = Callable[[int, int, int], None]
+"""Called with (bytes read, records read, bytes in all)."""
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What one GNT file gave.
+
+    Attributes:
+        name: see GntFile.
+        writer: its writer id, "" where not known.
+        size: bytes.
+        records: sound records, those left out included.
+        bad: stretches that gave no record.
+    """
+
+    name: str
+    writer: str
+    size: int
+    records: int
+    bad: int
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What was read, kept and lost.
+
+    Attributes:
+        store: path of the store, as given.
+        records: records kept.
+        classes: classes of the store.
+        per_class: {"min", "median", "max"} of the records a class.
+        empty_classes: characters of the charset without a record.
+        writers: known writers among the kept records.
+        left_out: records outside the charset, by character.
+        bad_records: every stretch of a file that gave no record.
+        files: what each file gave.
+        bytes_read: bytes of all files, unpacked.
+        framing: see Framing.to_json.
+        charset_fingerprint: see Charset.fingerprint.
+        seconds: time taken.
+    """
+
+    store: str
+    records: int
+    classes: int
+    per_class: dict[str, float]
+    empty_classes: list[str]
+    writers: int
+    left_out: dict[str, int]
+    bad_records: list[BadRecord]
+    files: list[FileReport]
+    bytes_read: int
+    framing: dict[str, Any]
+    charset_fingerprint: str
+    seconds: float
+
+    @property
+    def bytes_lost(self) -> int:
+        """Bytes of all bad stretches."""
+        return sum(bad.length for bad in self.bad_records)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as it lies in the store."""
+        return {**asdict(self), "bytes_lost": self.bytes_lost}
+
+
+def prepare_gnt(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    framing: Framing,
+    charset: Charset | None = None,
+    drop_empty: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> PrepareReport:
+    """Read GNT files into a new store; after any failure there is none.
+
+    Args:
+        inputs: GNT files, folders and zips, see `find_gnt`.
+        out: where the store shall be.
+        framing: how pictures become square.
+        charset: the classes and their order; records of other characters are left out and
+            counted. None takes the characters as found, in code point order.
+        drop_empty: leave out of the charset what has no record. Otherwise a given charset stays
+            whole, so that all stores made with it agree.
+        strict: raise at the first bad record.
+        overwrite: replace a finished store at `out`.
+        progress: see Progress.
+        stop: asked now and then whether to stop.
+
+    Raises:
+        InputError: an input cannot be used, or no record would be kept.
+        BadRecordError: a bad record, with `strict`.
+        StoreError: `out` cannot be written, or `stop` said so.
+    """
+    began = time.monotonic()
+    files = find_gnt(inputs)
+    recipe = {
+        "kind": "gnt",
+        "files": [{"name": file.name, "bytes": file.size} for file in files],
+        "framing": framing.to_json(),
+        "charset": list(charset.labels) if charset else "found",
+    }
+    reading = _Reading(files, strict, progress, stop)
+    counts: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    writers: set[str] = set()
+    with StoreWriter(out, size=framing.size, recipe=recipe, overwrite=overwrite) as writer:
+        for record in reading.records():
+            if charset is not None and record.label not in charset:
+                left_out[record.label] += 1
+                continue
+            counts[record.label] += 1
+            writers.add(record.writer)
+            writer.add(replace(record, image=framing.apply(record.image)))
+        if not counts:
+            raise _nothing_kept(inputs, reading.bad, left_out)
+        final = charset or sorted_charset(counts)
+        if drop_empty:
+            final = Charset(tuple(label for label in final if counts[label]))
+        per_class = [counts[label] for label in final]
+        report = PrepareReport(
+            store=str(out),
+            records=counts.total(),
+            classes=len(final),
+            per_class={
+                "min": min(per_class),
+                "median": float(np.median(per_class)),
+                "max": max(per_class),
+            },
+            empty_classes=[label for label in final if not counts[label]],
+            writers=len(writers - {""}),
+            left_out=dict(left_out.most_common()),
+            bad_records=reading.bad,
+            files=reading.files,
+            bytes_read=sum(file.size for file in files),
+            framing=framing.to_json(),
+            charset_fingerprint=final.fingerprint,
+            seconds=round(time.monotonic() - began, 3),
+        )
+        writer.finish(charset=final, origin=recipe, reports={REPORT_FILE: report.to_json()})
+    return report
+
+
+@dataclass
+class _Reading:
+    """One pass over files: gives the sound records and keeps account of the others."""
+
+    source: Sequence[GntFile]
+    strict: bool
+    progress: Progress | None
+    stop: Callable[[], bool] | None
+    bad: list[BadRecord] = field(default_factory=list)
+    files: list[FileReport] = field(default_factory=list)
+
+    def records(self) -> Iterator[Record]:
+        total = sum(file.size for file in self.source)
+        before, seen = 0, 0
+        for file in self.source:
+            seen_before, bad_before = seen, len(self.bad)
+            with file.open() as stream:
+                for item in read_gnt(stream, source=file.name, writer=file.writer):
+                    if isinstance(item, BadRecord):
+                        self._lose(item)
+                        continue
+                    seen += 1
+                    if seen % _PROGRESS_RECORDS == 0:
+                        self._report(before + item.position, seen, total)
+                    yield item
+            sound, bad = seen - seen_before, len(self.bad) - bad_before
+            self.files.append(FileReport(file.name, file.writer, file.size, sound, bad))
+            before += file.size
+        self._report(total, seen, total)
+
+    def _lose(self, bad: BadRecord) -> None:
+        if self.strict:
+            raise BadRecordError(
+                f"expected {bad.expected}, found {bad.found}",
+                where=f"{bad.source}@{bad.offset}",
+                remedy="Without --strict, bad records are passed over and reported",
+            )
+        self.bad.append(bad)
+
+    def _report(self, done: int, seen: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(done, seen, total)
+        if self.stop is not None and self.stop():
+            raise StoreError("stopped before the end, so there is no store")
+
+
+def _nothing_kept(
+    inputs: Sequence[Path], bad: Sequence[BadRecord], left_out: Counter[str]
+) -> InputError:
+    where = ", ".join(str(path) for path in inputs)
+    if left_out:
+        shown = "".join(char for char, _ in left_out.most_common(12))
+        return InputError(
+            f"none of the {left_out.total()} records is in the charset; they are of {shown}",
+            where=where,
+        )
+    first = f": at byte {bad[0].offset}, expected {bad[0].expected}, found {bad[0].found}"
+    return InputError(f"no sound record found{first if bad else ''}", where=where)

@@ -1,0 +1,217 @@
+"""In: what a user has: GNT files, folders, CASIA's zips. Out: the GNT files in them, in order.
+
+The namings met in the wild (`001-f.gnt`, `C001-f.gnt`, `1.0train-gb1`, `HWDB1.0trn_gnt.zip`, ...)
+are told apart by content: whatever its name, a file that begins with a consistent header is GNT.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from hwgen.errors import InputError
+from hwgen.sources.gnt import HEADER_BYTES, starts_like_gnt
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
+_UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
+_WRITER = re.compile(r"([A-Za-z]*\d+)(?:-[A-Za-z])?")
+
+
+@dataclass(frozen=True)
+class GntFile:
+    """One GNT file, loose or inside a zip.
+
+    Attributes:
+        name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, free of the
+            folders above what the user gave, so that it is the same on every machine.
+        writer: who wrote it, from the name; "" for merged files.
+        size: bytes, unpacked.
+        path: the file, or the zip that holds it.
+        member: its name within the zip, "" for a loose file.
+    """
+
+    name: str
+    writer: str
+    size: int
+    path: Path
+    member: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file's bytes, to be read forward.
+
+        Raises:
+            InputError: it cannot be opened, or the zip is damaged (also while reading).
+        """
+        # Only opening is watched: what the caller raises while reading is not the file's fault.
+        with ExitStack() as stack:
+            try:
+                if self.member:
+                    archive = stack.enter_context(zipfile.ZipFile(self.path))
+                    stream: IO[bytes] = stack.enter_context(archive.open(self.member))
+                else:
+                    stream = stack.enter_context(open(self.path, "rb"))
+            except _DAMAGE as error:
+                raise _unreadable(self.name, error) from None
+            yield cast(BinaryIO, _Checked(stream, self.name))
+
+
+class _Checked:
+    """A stream whose failures name the file."""
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except _DAMAGE as error:
+            raise _unreadable(self._name, error) from None
+
+
+def find_gnt(inputs: Sequence[Path]) -> list[GntFile]:
+    """The GNT files in files, folders and zips: inputs in their order, each sorted by name.
+
+    A file met twice, by whatever path, counts once. In folders and zips, everything that is not
+    GNT is passed over, as are dot files and `__MACOSX`.
+
+    Raises:
+        InputError: an input is missing, unreadable, not GNT, or without GNT; an `.alz` is in the
+            way; a zip is damaged or encrypted; two different files have the same name.
+    """
+    seen: set[tuple[Path, str]] = set()
+    by_name: dict[str, GntFile] = {}
+    for path in inputs:
+        for file in _in_input(path):
+            key = (file.path.resolve(), file.member)
+            if key in seen:
+                continue
+            seen.add(key)
+            if file.name in by_name:
+                raise InputError(
+                    f"two inputs are called {file.name}",
+                    where=f"{by_name[file.name].path} and {file.path}",
+                    remedy="Give the folder that holds both, or rename one",
+                )
+            by_name[file.name] = file
+    if not by_name:
+        raise InputError("no input was given", remedy="Give GNT files, folders or zips")
+    return list(by_name.values())
+
+
+def writer_of(name: str) -> str:
+    """The writer id in the name of a GNT file, "" where it names no single writer.
+
+    `001-f.gnt` gives 001, `C001-f.gnt` C001, `writer12.gnt` writer12, `1.0train-gb1` nothing.
+    """
+    file_name = PurePosixPath(name).name
+    match = _WRITER.fullmatch(re.sub(r"\.gnt$", "", file_name, flags=re.IGNORECASE))
+    return match[1] if match else ""
+
+
+def _in_input(path: Path) -> list[GntFile]:
+    """GNT files of one input, which must hold some."""
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if not path.exists():
+            raise InputError("no such file or folder", where=str(path))
+        files = _in_file(path, path.name)
+    except OSError as error:
+        raise _unreadable(str(path), error) from None
+    if not files:
+        raise InputError(
+            "is not a GNT file: it does not begin with a record whose size is 10 + width * height",
+            where=str(path),
+            remedy="Give a .gnt, a folder of them, or a zip that holds them",
+        )
+    return files
+
+
+def _in_folder(folder: Path) -> list[GntFile]:
+    root = folder.resolve()
+    files = []
+    for path in sorted(root.rglob("*")):
+        within = path.relative_to(root)
+        if path.is_file() and not _is_clutter(within.parts):
+            files += _in_file(path, (PurePosixPath(root.name) / within.as_posix()).as_posix())
+    if not files:
+        raise InputError("no GNT file in this folder", where=str(folder))
+    return files
+
+
+def _in_file(path: Path, name: str) -> list[GntFile]:
+    """The file itself, what is in the zip, or nothing where it is neither."""
+    with open(path, "rb") as file:
+        head = file.read(HEADER_BYTES)
+    if path.suffix.lower() == ".alz" or head.startswith(b"ALZ\x01"):
+        raise InputError(
+            "is an ALZip archive, which hwgen does not read",
+            where=str(path),
+            remedy=_UNPACK_ALZ.format(path.name),
+        )
+    if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
+        return _in_zip(path, name)
+    if path.suffix.lower() == ".gnt" or starts_like_gnt(head):
+        return [GntFile(name, writer_of(name), path.stat().st_size, path)]
+    return []
+
+
+def _in_zip(path: Path, name: str) -> list[GntFile]:
+    files = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = sorted(archive.infolist(), key=lambda info: info.filename)
+            members = [
+                info
+                for info in members
+                if not info.is_dir() and not _is_clutter(PurePosixPath(info.filename).parts)
+            ]
+            for info in members:
+                if info.flag_bits & 1:
+                    raise InputError(
+                        f"{info.filename} is encrypted",
+                        where=str(path),
+                        remedy="Unpack it with its password and give the folder",
+                    )
+                with archive.open(info) as stream:
+                    is_gnt = starts_like_gnt(stream.read(HEADER_BYTES))
+                if is_gnt or info.filename.lower().endswith(".gnt"):
+                    writer = writer_of(info.filename)
+                    full_name = f"{name}!{info.filename}"
+                    files.append(GntFile(full_name, writer, info.file_size, path, info.filename))
+    except _DAMAGE as error:
+        raise _unreadable(str(path), error) from None
+    if not files:
+        alz = [info.filename for info in members if info.filename.lower().endswith(".alz")]
+        if alz:
+            raise InputError(
+                f"holds {alz[0]}, an ALZip archive, which hwgen does not read",
+                where=str(path),
+                remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
+            )
+        held = ", ".join(info.filename for info in members[:5]) or "nothing"
+        raise InputError(f"no GNT file in this zip; it holds {held}", where=str(path))
+    return files
+
+
+def _is_clutter(parts: Sequence[str]) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, OSError):
+        return InputError(f"cannot be read ({reason})", where=name)
+    return InputError(
+        f"the zip is damaged ({reason})",
+        where=name,
+        remedy="Fetch it again; or unpack what is left and give the folder, so that damaged "
+        "records are reported and passed over",
+    )

@@ -1,0 +1,281 @@
+r"""In: GNT bytes, one writer's or many. Out: Records, and a BadRecord for each loss.
+
+A record is `u32 size, 2-byte tag, u16 width, u16 height, width * height grey bytes`, little-endian,
+size = 10 + width * height; the tag is a GB code, high byte first (`\xb0\xa1` is 啊), and an ASCII
+symbol is stored as `A\x00`. Grey values are hwgen's own: 255 = paper, 0 = ink.
+
+Nothing in the format marks where a record begins, so a header is believed when it is consistent
+(its size is 10 + width * height) and, after damage, when the header behind it is consistent too or
+the file ends exactly there. The format has no checksum: pixels that were overwritten, a tag that
+became another valid one, and width exchanged with height cannot be noticed by anybody.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.errors import InputError
+from hwgen.files import replacing
+from hwgen.record import Image, Record
+
+HEADER_BYTES = 10
+MAX_PIXELS = 1 << 24
+"""More than any scan (4000 x 4000 fits), so that a damaged size cannot ask for the whole memory."""
+
+_HEADER = struct.Struct("<I2sHH")
+_READ_BYTES = 4 << 20
+_SCAN_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A stretch of a GNT file that gave no record.
+
+    Attributes:
+        source: the file, named as in its records.
+        offset: where the stretch begins, bytes from the file's beginning.
+        length: bytes skipped.
+        expected: what a sound file has there.
+        found: what was there.
+        kind: one of "damaged header", "cut short", "unreadable tag", "empty file".
+    """
+
+    source: str
+    offset: int
+    length: int
+    expected: str
+    found: str
+    kind: str
+
+
+def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record | BadRecord]:
+    """Records of one GNT file in their order, with a BadRecord in the place of each loss.
+
+    Reads strictly forward and holds a few MiB, so a zip member or an 8 GB file will do. A record
+    is held back until the header at its end is consistent or the file ends there. Where that
+    fails, the next offset with a proved record is looked for: inside the held record's extent, it
+    shows that the held one was cut short; behind it, the held one is whole and the gap is lost.
+
+    Args:
+        stream: the file's bytes, at their beginning; need not be seekable.
+        source: the file's name for `Record.source` and `BadRecord.source`.
+        writer: who wrote the file, "" where that is not known.
+    """
+    window = _Window(stream)
+    labels: dict[bytes, str] = {}
+    at, size = 0, window.record_bytes(0)
+    if window.ends_at(0):
+        yield BadRecord(source, 0, 0, "at least one record", "no bytes", "empty file")
+    while not window.ends_at(at):
+        window.keep_from(at)
+        end = at + size
+        size_behind = window.record_bytes(end) if size else 0
+        if size_behind or (size and window.ends_at(end)):
+            yield _take(window, at, size, source, writer, labels)
+            at, size = end, size_behind
+            continue
+        # Damage. Take the held record before the search lets its bytes go.
+        held = None
+        if size and window.reaches(end):
+            held = _take(window, at, size, source, writer, labels)
+        in_front = window.view(at, HEADER_BYTES)
+        behind = window.view(end, HEADER_BYTES)
+        proved = window.next_proved(at + 1)
+        if held is not None and end <= proved:
+            yield held
+            yield _lost_header(source, end, proved - end, behind)
+        elif size:
+            place = "the file ends" if window.ends_at(proved) else "the next record begins"
+            found = f"{place} after {proved - at} bytes"
+            expected = f"a record of {size} bytes"
+            yield BadRecord(source, at, proved - at, expected, found, "cut short")
+        else:
+            yield _lost_header(source, at, proved - at, in_front)
+        at, size = proved, window.record_bytes(proved)
+
+
+def decode_tag(tag: bytes) -> str:
+    """The character of a 2-byte tag, or "" where it is not exactly one printable character."""
+    try:
+        text = tag.strip(b"\0").decode("gb18030")
+    except UnicodeDecodeError:
+        return ""
+    return text if len(text) == 1 and text.isprintable() else ""
+
+
+def starts_like_gnt(head: bytes) -> bool:
+    """Whether a file that begins with these bytes begins with a consistent GNT header."""
+    return len(head) >= HEADER_BYTES and _consistent_size(head, 0) > 0
+
+
+def encode_record(label: str, image: Image) -> bytes:
+    """One GNT record.
+
+    Args:
+        label: one character with a two-byte GB18030 code, or an ASCII symbol.
+        image: uint8 [h, w], 255 = paper.
+
+    Raises:
+        InputError: the label has no such code, or the image does not fit the format.
+    """
+    try:
+        tag = label.encode("gb18030").ljust(2, b"\0")
+    except UnicodeEncodeError:
+        tag = b""
+    if len(tag) != 2 or decode_tag(tag) != label:
+        raise InputError(
+            f"{label!r} has no two-byte GB code, so a GNT file cannot hold it",
+            remedy="Leave it out, or export in another format",
+        )
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise InputError(f"a GNT image is uint8 [h, w], not {image.dtype} {list(image.shape)}")
+    height, width = image.shape
+    if not (1 <= image.size <= MAX_PIXELS and max(height, width) <= 0xFFFF):
+        raise InputError(
+            f"an image of {width} x {height} does not fit a GNT record",
+            remedy=f"Sides are 1 to 65535, and at most {MAX_PIXELS} pixels",
+        )
+    return _HEADER.pack(HEADER_BYTES + image.size, tag, width, height) + image.tobytes()
+
+
+def write_gnt(path: Path, records: Iterable[tuple[str, Image]]) -> int:
+    """Write (label, image) pairs as one GNT file, atomically; returns their number.
+
+    Raises:
+        InputError: see `encode_record`; nothing is left at `path` then.
+    """
+    count = 0
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        for label, image in records:
+            file.write(encode_record(label, image))
+            count += 1
+        file.flush()
+    return count
+
+
+def _consistent_size(data: bytes, at: int) -> int:
+    """Size of the record whose consistent header stands at `at`, 0 where none does."""
+    size, _, width, height = _HEADER.unpack_from(data, at)
+    pixels = width * height
+    if pixels and size == HEADER_BYTES + pixels and pixels <= MAX_PIXELS:
+        return int(size)
+    return 0
+
+
+class _Window:
+    """The part of a stream that is in memory; all offsets are the stream's own."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._data = b""
+        self._start = 0
+        self._end = 0
+        self._keep = 0
+        self._exhausted = False
+
+    def keep_from(self, offset: int) -> None:
+        """Promise never to ask for what is before `offset` again."""
+        self._keep = offset
+
+    def reaches(self, end: int) -> bool:
+        """Whether the stream has all bytes before `end`; reads on as far as needed."""
+        if end <= self._end:
+            return True
+        parts = [self._data[self._keep - self._start :]]
+        self._start = self._keep
+        while self._end < end and not self._exhausted:
+            part = self._stream.read(_READ_BYTES)
+            self._exhausted = not part
+            self._end += len(part)
+            parts.append(part)
+        self._data = b"".join(parts)
+        return end <= self._end
+
+    def ends_at(self, offset: int) -> bool:
+        """Whether the stream ends exactly at `offset`."""
+        return not self.reaches(offset + 1) and self._end == offset
+
+    def view(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`, fewer at the stream's end."""
+        self.reaches(offset + length)
+        first = offset - self._start
+        return self._data[first : first + length]
+
+    def record_bytes(self, offset: int) -> int:
+        """Size of the record whose consistent header stands at `offset`, 0 where none does."""
+        if not self.reaches(offset + HEADER_BYTES):
+            return 0
+        return _consistent_size(self._data, offset - self._start)
+
+    def header(self, offset: int) -> tuple[bytes, int, int]:
+        """Tag, width and height in the header at `offset`, which is in memory."""
+        _, tag, width, height = _HEADER.unpack_from(self._data, offset - self._start)
+        return tag, width, height
+
+    def pixels(self, offset: int, count: int) -> npt.NDArray[np.uint8]:
+        """A copy of `count` bytes from `offset`, which are in memory."""
+        return np.frombuffer(self._data, np.uint8, count, offset - self._start).copy()
+
+    def next_proved(self, at: int) -> int:
+        """The first offset from `at` on with a proved record, or the stream's end."""
+        while True:
+            self.keep_from(at)
+            self.reaches(at + _SCAN_BYTES + HEADER_BYTES)
+            stop = min(at + _SCAN_BYTES, self._end - HEADER_BYTES + 1)
+            if stop <= at:
+                return self._end
+            for offset in self._consistent_offsets(at, stop):
+                end = offset + self.record_bytes(offset)
+                if self.record_bytes(end) or self.ends_at(end):
+                    return offset
+            at = stop
+
+    def _consistent_offsets(self, first: int, stop: int) -> list[int]:
+        """All offsets in [first, stop) where a consistent header stands."""
+        begin = first - self._start
+        count = stop - first
+        data = np.frombuffer(self._data, np.uint8, count + HEADER_BYTES - 1, begin)
+        # No size has more than 25 bits: on scans, this leaves few of the offsets to look at.
+        at = np.flatnonzero(data[3 : 3 + count] <= (HEADER_BYTES + MAX_PIXELS) >> 24)
+
+        def u16(place: int) -> npt.NDArray[np.int64]:
+            low, high = data[at + place], data[at + place + 1]
+            return low.astype(np.int64) | high.astype(np.int64) << 8
+
+        pixels = u16(6) * u16(8)
+        sound = (u16(0) | u16(2) << 16) == HEADER_BYTES + pixels
+        sound &= (pixels >= 1) & (pixels <= MAX_PIXELS)
+        return [first + int(offset) for offset in at[sound]]
+
+
+def _take(
+    window: _Window, at: int, size: int, source: str, writer: str, labels: dict[bytes, str]
+) -> Record | BadRecord:
+    """The record at `at`, which is in memory; a BadRecord where only its tag is wrong."""
+    tag, width, height = window.header(at)
+    label = labels.get(tag)
+    if label is None:
+        label = labels[tag] = decode_tag(tag)
+    if not label:
+        expected = "the GB code of one printable character"
+        return BadRecord(source, at, size, expected, f"tag {tag.hex(' ')}", "unreadable tag")
+    image = window.pixels(at + HEADER_BYTES, width * height).reshape(height, width)
+    return Record(image, label, writer, source, at)
+
+
+def _lost_header(source: str, offset: int, length: int, head: bytes) -> BadRecord:
+    """The loss of `length` bytes, because `head`, the bytes at `offset`, is no sound header."""
+    if len(head) < HEADER_BYTES:
+        expected, found = f"a header of {HEADER_BYTES} bytes", f"{len(head)} bytes, then the end"
+    else:
+        size, _, width, height = _HEADER.unpack(head)
+        expected = f"a header whose size is {HEADER_BYTES} + width * height"
+        found = f"size {size}, width {width}, height {height}"
+    return BadRecord(source, offset, length, expected, found, "damaged header")
