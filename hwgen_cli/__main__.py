@@ -1,4 +1,4 @@
-"""In: a command line. Out: one library call and its result on the screen; errors without traceback."""
+"""In: a command line. Out: one library call, its result on the screen, errors without traceback."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen_cli.prepare_gnt import prepare_gnt
+from hwgen_cli.simulate import simulate
 
 app = typer.Typer(
     name="hwgen",
@@ -31,6 +33,7 @@ def root(
 
 
 app.command("prepare-gnt")(prepare_gnt)
+app.command("simulate")(simulate)
 
 
 def main() -> None:
@@ -38,7 +41,9 @@ def main() -> None:
     try:
         app()
     except HwgenError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", soft_wrap=True, highlight=False)
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped")

@@ -1,0 +1,430 @@
+"""In: KanjiVG's stroke paths and a seed. Out: simulated pen handwriting, one GNT file a writer.
+
+This is a stand-in for real scans, for demonstrations and tests of the whole chain; it is not
+data. KanjiVG is copyright Ulrich Apel, under CC BY-SA 3.0 (https://kanjivg.tagaini.net), and so
+is what is drawn from it. It comes as the PyPI package `kanjivg`, the optional extra `demo`.
+
+How a character is written: KanjiVG's strokes are bent, moved and stretched, partly by the
+writer's hand, partly by how that writer always writes this character, partly afresh; then a pen
+runs through all of them in order, faster in the air than on paper. Averaging its path and its
+pressure over a short time rounds corners, hooks the ends and joins near strokes, as haste does.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.errors import CharsetError, InputError
+from hwgen.record import PAPER, Image
+from hwgen.sources.gnt import write_gnt
+
+Points = npt.NDArray[np.float64]
+Strokes = tuple[Points, ...]
+"""One character: for each stroke, in writing order, points [n, 2] as (x, y) in the 109 box."""
+
+NOTICE = (
+    "Simulated handwriting, not scans: drawn by hwgen from the stroke paths of KanjiVG, "
+    "copyright Ulrich Apel, CC BY-SA 3.0, https://kanjivg.tagaini.net. "
+    "What is drawn from it is under the same licence."
+)
+
+BOX = 109.0
+"""Side of KanjiVG's drawing box; y points down."""
+
+COMMON = (
+    "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
+    "前主行所家事成方法学如都当面起看定分好部其但因只想日作用道理美公老三民等重相月点"
+    "水口高正明文手木山火土女力十二四五六七八九百千万白田石目王工元光先走立米竹食房安"
+)
+"""Everyday characters, roughly by frequency: what a small demonstration should show first."""
+
+_STEP = 3.0  # spacing of a stroke's points, in units of the box
+_PEN_STEP = 0.7  # spacing of the pen's positions on paper, px
+_AIR_SPEED = 2.0  # of the lifted pen; on paper it is 1
+_FAINTEST = 0.04  # ink below this is paper
+
+
+# --- Stroke paths -----------------------------------------------------------------------------
+
+
+def kanjivg_characters() -> dict[str, Path]:
+    """The characters that KanjiVG draws, with their SVG files; variants are left out.
+
+    Raises:
+        InputError: the package `kanjivg` is not installed.
+    """
+    try:
+        package = importlib.metadata.distribution("kanjivg")
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            "simulated writers need the stroke paths of the package kanjivg",
+            remedy="Install them with: pip install 'hwgen[demo]'",
+        ) from None
+    return {
+        chr(int(file.stem, 16)): Path(str(package.locate_file(file)))
+        for file in package.files or ()
+        # A variant's name goes on after the code: 0585a-Kaisho.svg.
+        if re.fullmatch(r"[0-9a-f]{5}\.svg", file.name)
+    }
+
+
+def common_first(characters: Iterable[str]) -> list[str]:
+    """The same characters with those of `COMMON` in front; the others keep their order."""
+    rank = {character: place for place, character in reversed(list(enumerate(COMMON)))}
+    return sorted(characters, key=lambda character: rank.get(character, len(COMMON)))
+
+
+def load_strokes(characters: Iterable[str]) -> dict[str, Strokes]:
+    """Stroke paths of the characters asked for.
+
+    Raises:
+        InputError: the package `kanjivg` is not installed.
+        CharsetError: names every character that KanjiVG does not draw.
+    """
+    files = kanjivg_characters()
+    wanted = list(characters)
+    unknown = [character for character in wanted if character not in files]
+    if unknown:
+        shown = "".join(unknown[:40]) + ("…" if len(unknown) > 40 else "")
+        raise CharsetError(
+            f"KanjiVG has no strokes for {len(unknown)} of {len(wanted)} characters: {shown}",
+            remedy="It draws characters as used in Japan; leave these out",
+        )
+    return {character: read_svg(files[character]) for character in wanted}
+
+
+def read_svg(path: Path) -> Strokes:
+    """The strokes of one KanjiVG file, in writing order.
+
+    Raises:
+        InputError: a path cannot be read, or there is none.
+    """
+    root = ElementTree.parse(path).getroot()
+    paths = root.iter("{http://www.w3.org/2000/svg}path")
+    try:
+        strokes = tuple(resample(parse_path(element.get("d", "")), _STEP) for element in paths)
+    except ValueError as error:
+        raise InputError(f"unreadable stroke path: {error}", where=str(path)) from None
+    if not strokes:
+        raise InputError("no strokes found", where=str(path))
+    return strokes
+
+
+def parse_path(commands: str, pieces: int = 12) -> Points:
+    """SVG path data as a polyline: M, L, C and S, absolute or relative, one subpath.
+
+    Args:
+        commands: the attribute `d`.
+        pieces: straight pieces for each cubic Bezier curve.
+
+    Returns:
+        float [n, 2]: (x, y) of the points, the first one where the path begins.
+
+    Raises:
+        ValueError: another command, a second subpath, or missing numbers.
+    """
+    t = np.linspace(0, 1, pieces + 1)[1:, None]
+    # Bernstein polynomials of degree 3.
+    bernstein = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
+    runs: list[Points] = []
+    here = handle = np.zeros(2)
+    for command, text in re.findall(r"([A-Za-z])([^A-Za-z]*)", commands):
+        numbers = [float(number) for number in re.findall(r"[-+]?(?:\d+\.?\d*|\.\d+)", text)]
+        kind = command.upper()
+        points_each = {"M": 1, "L": 1, "C": 3, "S": 2}.get(kind)
+        if points_each is None or (kind == "M") == bool(runs):
+            raise ValueError(f"{command!r} is not understood here in {commands!r}")
+        if not numbers or len(numbers) % (2 * points_each):
+            raise ValueError(f"{command!r} has {len(numbers)} numbers in {commands!r}")
+        for group in np.reshape(numbers, (-1, points_each, 2)):
+            points = group + here if command.islower() else group
+            if kind in "CS":
+                first = points[:1] if kind == "C" else 2 * here[None] - handle
+                runs.append(bernstein @ np.vstack([here[None], first, points[-2:]]))
+                handle = points[-2]
+            else:
+                runs.append(points)
+                handle = points[-1]
+            here = points[-1]
+    if not runs:
+        raise ValueError(f"no path in {commands!r}")
+    return np.concatenate(runs)
+
+
+def resample(line: Points, step: float) -> Points:
+    """A polyline [n, 2] as points of equal spacing, about `step`; both ends stay; at least two."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    places = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
+    return np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], axis=1)
+
+
+# --- A writer ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What stays the same in everything that one simulated writer writes.
+
+    Attributes:
+        size: side of KanjiVG's box on paper, px.
+        warp: [9, 2] coefficients of the monomials of `_monomials`: slant, rise, proportion and
+            a smooth deformation of the whole box.
+        freedom: how far strokes stray from KanjiVG's, relative to an average writer.
+        flow: length over which the pen's path is averaged, px: 0 is neat, 8 is cursive.
+        join: chance that the pen stays on paper between two near strokes.
+        radius: of the pen, px.
+        pressure: how far radius and ink vary along the strokes, 0 to 1.
+        ink: darkness of a full stroke, 0 to 1.
+        grain: how much of the ink the paper's texture takes away, 0 to 1.
+        texture: float [side, side] in 0..1: the paper's texture.
+    """
+
+    size: float
+    warp: Points
+    freedom: float
+    flow: float
+    join: float
+    radius: float
+    pressure: float
+    ink: float
+    grain: float
+    texture: Points
+
+
+def hand_of(seed: int, writer: int) -> Hand:
+    """The hand of writer number `writer`; it depends on (seed, writer) alone."""
+    rng = np.random.default_rng([seed, writer])
+    warp = _warp(rng, 0.08)
+    proportion = np.exp(rng.normal(-0.15, 0.13))  # width to height
+    warp[0, 0] += np.sqrt(proportion)
+    warp[1, 1] += 1 / np.sqrt(proportion)
+    warp[1, 0] -= rng.normal(0.08, 0.13)  # slant: the top leans to the right
+    warp[0, 1] -= rng.normal(0.11, 0.09)  # rise: strokes climb to the right
+    return Hand(
+        size=74 * np.exp(rng.normal(0, 0.14)),
+        warp=warp,
+        freedom=float(np.exp(rng.normal(0, 0.25))),
+        flow=float(rng.uniform(1.5, 8.5)),
+        join=float(rng.beta(0.9, 1.6)),
+        radius=float(np.clip(rng.normal(1.75, 0.35), 1.0, 2.6)),
+        pressure=float(rng.uniform(0.15, 0.6)),
+        ink=float(rng.uniform(0.7, 1.0)),
+        grain=float(rng.uniform(0.1, 0.55)),
+        texture=_texture(rng),
+    )
+
+
+def _texture(rng: np.random.Generator, side: int = 192) -> Points:
+    fine = rng.random((side, side))
+    # Averaging neighbours along the diagonals gives specks of about two pixels.
+    coarse = sum(np.roll(fine, shift, axis=(0, 1)) for shift in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    return np.clip(0.5 + 0.6 * (coarse / 4 - 0.5) * 4 + 0.3 * (fine - 0.5), 0, 1)
+
+
+def _warp(rng: np.random.Generator, amount: float) -> Points:
+    """Coefficients [9, 2]: linear terms, and weaker ones of degree two and three."""
+    strength = np.array([0.5, 0.5, 1, 1, 1, 0.6, 0.6, 0.6, 0.6])[:, None]
+    return rng.normal(0, amount, (9, 2)) * strength
+
+
+def _monomials(points: Points) -> Points:
+    x, y = points.T
+    return np.stack([x, y, x * x, x * y, y * y, x**3, x * x * y, x * y * y, y**3], axis=1)
+
+
+# --- A character ------------------------------------------------------------------------------
+
+
+def simulate_writer(
+    seed: int, writer: int, characters: Iterable[str], strokes: Mapping[str, Strokes]
+) -> Iterator[tuple[str, Image]]:
+    """The characters in one writer's hand, as (label, image) in the order given.
+
+    An image depends on (seed, writer, character) alone, not on the other characters.
+    """
+    hand = hand_of(seed, writer)
+    for character in characters:
+        yield character, write_character(hand, strokes[character], (seed, writer, ord(character)))
+
+
+def write_character(
+    hand: Hand, strokes: Strokes, key: tuple[int, int, int], repeat: int = 0
+) -> Image:
+    """One character by one writer.
+
+    Args:
+        hand: from `hand_of`.
+        strokes: from `load_strokes`.
+        key: (seed, writer, code point): seeds what this writer always does with this character.
+        repeat: the how manieth time the writer writes it: seeds what differs each time.
+
+    Returns:
+        uint8 [h, w], cropped to the ink: 255 is paper, ink is 0 to 254.
+    """
+    habit = np.random.default_rng(key)
+    chance = np.random.default_rng((*key, repeat + 1))
+    points, stroke = _written(hand, strokes, habit, chance)
+    path, pressure = _pen_path(hand, points, stroke, habit, chance)
+    return _ink(hand, path, pressure, chance)
+
+
+def _written(
+    hand: Hand, strokes: Strokes, habit: np.random.Generator, chance: np.random.Generator
+) -> tuple[Points, npt.NDArray[np.int64]]:
+    """Points [n, 2] in px as this writer puts them, and the stroke [n] each belongs to."""
+    lengths = [len(line) for line in strokes]
+    stroke = np.repeat(np.arange(len(strokes)), lengths)
+    points = (np.concatenate(strokes) - BOX / 2) / (BOX / 2)
+    middle = np.stack([line.mean(axis=0) for line in strokes]) * (2 / BOX) - 1
+    reach = points - middle[stroke]
+    # Place along the stroke, from -1 to 1.
+    along = np.concatenate([np.linspace(-1, 1, length) for length in lengths])
+
+    # What is done to each stroke: a shift, a linear map of the stroke about its middle (length,
+    # direction), and a bow to one side. Most of it is habit, the rest differs each time.
+    def drawn(spread: float, *shape: int) -> Points:
+        both = 0.8 * habit.normal(size=shape) + 0.5 * chance.normal(size=shape)
+        return hand.freedom * spread * both
+
+    count = len(strokes)
+    shift, linear, bow = drawn(0.036, count, 2), drawn(0.11, count, 2, 2), drawn(0.03, count, 2)
+    points = points + shift[stroke] + np.einsum("nij,nj->ni", linear[stroke], reach)
+    points += bow[stroke] * (1 / 3 - along**2)[:, None]
+
+    warp = hand.warp + hand.freedom * (_warp(habit, 0.05) + _warp(chance, 0.025))
+    size = hand.size * np.exp(chance.normal(0, 0.05))
+    return _monomials(points) @ warp * (size / 2), stroke
+
+
+def _pen_path(
+    hand: Hand,
+    points: Points,
+    stroke: npt.NDArray[np.int64],
+    habit: np.random.Generator,
+    chance: np.random.Generator,
+) -> tuple[Points, Points]:
+    """The pen's positions [m, 2] in px at equal times, and its pressure [m] from 0 to 1."""
+    distance = np.hypot(*np.diff(points, axis=0).T)
+    lifted = np.diff(stroke) > 0
+    count = int(stroke[-1]) + 1
+
+    # A lift is joined by habit, more rarely the longer it is.
+    would_join = 0.7 * habit.random(count - 1) + 0.3 * chance.random(count - 1)
+    joined = would_join < hand.join * np.exp(-((distance[lifted] / (0.3 * hand.size)) ** 2))
+    lift_pressure = np.where(joined, 0.65, 0.0)
+
+    time = np.concatenate([[0.0], np.cumsum(distance / np.where(lifted, _AIR_SPEED, 1.0))])
+    steps = np.arange(0, time[-1] + _PEN_STEP, _PEN_STEP)
+    path = np.stack([np.interp(steps, time, points[:, axis]) for axis in (0, 1)], axis=1)
+    segment = np.clip(np.searchsorted(time, steps, side="right") - 1, 0, len(lifted) - 1)
+    on_paper = np.ones(len(lifted))
+    on_paper[lifted] = lift_pressure
+    pressure = on_paper[segment]
+
+    window = max(1, round(hand.flow / _PEN_STEP))
+    kernel = np.hanning(window + 2)[1:-1]
+    kernel /= kernel.sum()
+    before, after = window // 2, window - 1 - window // 2
+    padded = np.pad(path, ((before, after), (0, 0)), mode="edge")
+    path = np.stack([np.convolve(padded[:, axis], kernel, "valid") for axis in (0, 1)], axis=1)
+    # Below a third of the full pressure the pen is off the paper.
+    padded = np.pad(pressure, (before, after), mode="constant")
+    pressure = np.clip(1.5 * np.convolve(padded, kernel, "valid") - 0.5, 0, 1)
+
+    knots = np.arange(0, len(steps) + 12, 12)
+    swell = np.interp(np.arange(len(steps)), knots, chance.normal(0, 1, len(knots)))
+    pressure = pressure * np.clip(1 - hand.pressure * (0.35 + 0.5 * swell), 0.25, 1.2)
+    return path, pressure
+
+
+def _ink(hand: Hand, path: Points, pressure: Points, chance: np.random.Generator) -> Image:
+    """The pen as a soft disc at each of its positions; the darkest one counts at each pixel."""
+    down = pressure > 0
+    path, pressure = path[down], pressure[down]
+    radius = hand.radius * (0.55 + 0.45 * pressure) * np.exp(chance.normal(0, 0.06))
+    darkness = hand.ink * (1 - hand.pressure * (1 - pressure))
+
+    margin = int(np.ceil(radius.max() + 0.5))
+    path = path - path.min(axis=0) + margin
+    nearest = np.rint(path).astype(np.int64)
+    width, height = nearest.max(axis=0) + margin + 1
+
+    offset = np.arange(-margin, margin + 1)
+    dx = offset - (path - nearest)[:, :1]  # [m, k]
+    dy = offset - (path - nearest)[:, 1:]
+    gap = np.sqrt(dy[:, :, None] ** 2 + dx[:, None, :] ** 2)  # [m, k, k]
+    cover = np.clip(radius[:, None, None] + 0.5 - gap, 0, 1) * darkness[:, None, None]
+    rows = nearest[:, 1, None, None] + offset[:, None]
+    places = rows * width + nearest[:, 0, None, None] + offset
+    ink = np.zeros(height * width)
+    np.maximum.at(ink, places.ravel(), cover.ravel())
+
+    top, left = chance.integers(0, len(hand.texture), 2)
+    grain = np.take(hand.texture, np.arange(top, top + height), axis=0, mode="wrap")
+    grain = np.take(grain, np.arange(left, left + width), axis=1, mode="wrap")
+    ink = ink.reshape(height, width) * (1 - hand.grain * grain)
+    image = np.where(ink < _FAINTEST, PAPER, PAPER - np.rint(PAPER * np.minimum(ink, 1)))
+    inked_rows, inked_columns = (np.flatnonzero((image < PAPER).any(axis)) for axis in (1, 0))
+    cropped = image[inked_rows[0] : inked_rows[-1] + 1, inked_columns[0] : inked_columns[-1] + 1]
+    return cropped.astype(np.uint8)
+
+
+# --- Many writers -----------------------------------------------------------------------------
+
+
+def simulate(
+    out: Path,
+    *,
+    characters: Sequence[str],
+    writers: range,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Path]:
+    """Write one GNT file a writer, named as CASIA names HWDB1.0's: `001-f.gnt`, `002-f.gnt`, ...
+
+    The same call writes the same bytes. `NOTICE.txt` beside the files states the licence.
+
+    Args:
+        out: a folder; made where it is missing.
+        characters: what each writer writes once, in this order.
+        writers: numbers of the writers; another number is another hand.
+        seed: another seed is another set of hands.
+        progress: called with characters written and their total, after each writer.
+        stop: asked before each writer; true ends the work there.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: the package `kanjivg` is not installed, or `out` holds other GNT files, which
+            would be taken for a part of this set.
+        CharsetError: names every character that KanjiVG does not draw.
+    """
+    strokes = load_strokes(characters)
+    names = [f"{writer:03d}-f.gnt" for writer in writers]
+    others = sorted({path.name for path in out.glob("*.gnt")} - set(names))
+    if others:
+        raise InputError(
+            f"the folder holds {len(others)} other GNT files, {others[0]} the first",
+            where=str(out),
+            remedy="Give an empty folder",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "NOTICE.txt").write_text(NOTICE + "\n", encoding="utf-8")
+    written: list[Path] = []
+    for writer, name in zip(writers, names, strict=True):
+        if stop():
+            break
+        write_gnt(out / name, simulate_writer(seed, writer, characters, strokes))
+        written.append(out / name)
+        progress(len(written) * len(characters), len(writers) * len(characters))
+    return written

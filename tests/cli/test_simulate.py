@@ -1,0 +1,99 @@
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import pytest
+
+from hwgen_cli.__main__ import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["hwgen", "simulate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return int(leaving.value.code or 0)
+
+
+@pytest.fixture
+def kanjivg() -> None:
+    try:
+        importlib.metadata.distribution("kanjivg")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the extra demo (kanjivg) is not installed")
+
+
+def labels(path: Path) -> list[str]:
+    data, found = path.read_bytes(), []
+    while data:
+        found.append(data[4:6].decode("gb2312"))
+        data = data[int.from_bytes(data[:4], "little") :]
+    return found
+
+
+@pytest.mark.usefixtures("kanjivg")
+def test_one_file_a_writer_and_the_licence_on_the_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "writers"
+    options = ["--classes", "3", "--writers", "2", "--first-writer", "41", "--seed", "1"]
+    assert run(monkeypatch, "--out", out, *options) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["041-f.gnt", "042-f.gnt", "NOTICE.txt"]
+    assert labels(out / "041-f.gnt") == ["的", "一", "是"]
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "2 writers x 3 characters" in shown
+    assert "Simulated handwriting, not scans" in shown
+    assert "copyright Ulrich Apel, CC BY-SA 3.0" in shown
+
+
+@pytest.mark.usefixtures("kanjivg")
+def test_a_small_number_is_the_beginning_of_a_larger_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in ("2", "130"):
+        assert (
+            run(monkeypatch, "--out", tmp_path / number, "--classes", number, "--writers", 1) == 0
+        )
+    small, large = (labels(tmp_path / number / "001-f.gnt") for number in ("2", "130"))
+    assert large[:2] == small
+    assert len(set(large)) == 130
+
+
+@pytest.mark.usefixtures("kanjivg")
+@pytest.mark.parametrize("as_file", [False, True])
+def test_classes_may_be_characters_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_file: bool
+) -> None:
+    spec = "永我"
+    if as_file:
+        spec = str(tmp_path / "characters.txt")
+        Path(spec).write_text("永\n我\n", encoding="utf-8")
+    assert run(monkeypatch, "--out", tmp_path / "set", "--classes", spec, "--writers", 1) == 0
+    assert labels(tmp_path / "set" / "001-f.gnt") == ["永", "我"]
+
+
+@pytest.mark.usefixtures("kanjivg")
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [("0", "from 1 to 2380"), ("2381", "from 1 to 2380"), ("我你", "1 of 2 characters: 你")],
+)
+def test_impossible_classes_are_refused_and_leave_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    spec: str,
+    message: str,
+) -> None:
+    assert run(monkeypatch, "--out", tmp_path / "set", "--classes", spec) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
+def test_the_missing_package_is_named_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", absent)
+    assert run(monkeypatch, "--out", tmp_path / "set") == 1
+    assert "pip install 'hwgen[demo]'" in capsys.readouterr().err
