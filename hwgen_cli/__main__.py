@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from hwgen import __version__
 from hwgen.errors import HwgenError
+from hwgen_cli.benchmark import benchmark
 from hwgen_cli.inspect import inspect
 from hwgen_cli.prepare_gnt import prepare_gnt
 from hwgen_cli.simulate import simulate
@@ -33,6 +34,7 @@ def root(
         raise typer.Exit()
 
 
+app.command("benchmark")(benchmark)
 app.command("inspect")(inspect)
 app.command("prepare-gnt")(prepare_gnt)
 app.command("simulate")(simulate)

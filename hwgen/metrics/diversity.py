@@ -1,0 +1,67 @@
+"""In: pictures of one class. Out: how much they vary, and synthetic variety as a share of real one.
+
+A generator that ignores z draws one picture a class, and each class has deviation 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.record import Image
+
+SAMPLES = 50
+"""Most pictures of a class that are looked at."""
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Variety within classes, synthetic as a share of real.
+
+    Attributes:
+        ratio: mean synthetic deviation over mean real deviation, over the shared classes.
+        per_class: the same for each shared class.
+    """
+
+    ratio: float
+    per_class: dict[str, float]
+
+
+def pixel_deviation(images: Image) -> float:
+    """Mean over the pixels of the standard deviation (n - 1) over the pictures, in grey levels.
+
+    Args:
+        images: uint8 [n, ...], n >= 2, all of one class and size.
+    """
+    return float(images.astype(np.float32).std(axis=0, ddof=1).mean())
+
+
+def spread_out(labels: npt.NDArray[np.int64], class_id: int) -> npt.NDArray[np.int64]:
+    """Record numbers of at most SAMPLES pictures of a class, evenly spread over all it has."""
+    found = np.flatnonzero(labels == class_id)
+    if len(found) <= SAMPLES:
+        return found
+    return found[np.arange(SAMPLES) * len(found) // SAMPLES]
+
+
+def diversity(synthetic: Mapping[str, float], real: Mapping[str, float]) -> Diversity | None:
+    """Compare the deviations of the classes that both have.
+
+    Args:
+        synthetic: `pixel_deviation` by label.
+        real: likewise, of pictures of the same size.
+
+    Returns:
+        None where no class is shared, or none of the real ones varies.
+    """
+    shared = [label for label in real if label in synthetic and real[label] > 0]
+    if not shared:
+        return None
+    total = sum(real[label] for label in shared)
+    return Diversity(
+        ratio=sum(synthetic[label] for label in shared) / total,
+        per_class={label: synthetic[label] / real[label] for label in shared},
+    )

@@ -1,0 +1,107 @@
+"""In: measured numbers. Out: 95 % intervals: Student's t over seeds, Wilson's for a proportion."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwgen.errors import InputError
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its limits.
+
+    Attributes:
+        mean: the estimate.
+        low: lower limit; None where one number gives no interval.
+        high: upper limit; None likewise.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Interval of the mean of independent repetitions: mean ± t * sd / sqrt(n), sd with n - 1.
+
+    Source: Student 1908; any textbook. For paired arms, give the differences of the pairs.
+
+    Args:
+        values: one number a seed; a single one has no limits.
+        confidence: such as 0.95.
+
+    Raises:
+        InputError: no values.
+    """
+    if not values:
+        raise InputError("an interval needs at least one value")
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return Interval(mean, None, None)
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    half = t_quantile((1 + confidence) / 2, len(values) - 1) * error
+    return Interval(mean, mean - half, mean + half)
+
+
+def wilson_interval(hits: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
+    """Score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, Eq. 4).
+
+    Args:
+        hits: how many of the trials succeeded.
+        trials: at least 1.
+        confidence: such as 0.95.
+
+    Returns:
+        The plain proportion, and limits within [0, 1].
+
+    Raises:
+        InputError: no trials, or more hits than trials.
+    """
+    if not 0 <= hits <= trials or trials == 0:
+        raise InputError(f"{hits} of {trials} is not a proportion")
+    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+    share = hits / trials
+    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    spread = math.sqrt(share * (1 - share) / trials + z * z / (4 * trials**2))
+    half = spread * z / (1 + z * z / trials)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def t_quantile(probability: float, degrees: int) -> float:
+    """The value below which a t variable lies with this probability, by bisection of `t_cdf`.
+
+    Args:
+        probability: in [0.5, 1).
+        degrees: of freedom, at least 1.
+    """
+    low, high = 0.0, 1.0
+    while t_cdf(high, degrees) < probability:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        if t_cdf(middle, degrees) < probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def t_cdf(t: float, degrees: int) -> float:
+    """P(T <= t) for t >= 0: the finite series of Abramowitz & Stegun 26.7.3 and 26.7.4."""
+    theta = math.atan(t / math.sqrt(degrees))
+    odd = degrees % 2
+    term = math.cos(theta) if odd else 1.0
+    series = 0.0
+    for k in range(1 + odd, degrees, 2):
+        series += term
+        term *= math.cos(theta) ** 2 * k / (k + 1)
+    inside = math.sin(theta) * series
+    if odd:
+        inside = (theta + inside) * 2 / math.pi
+    return (1 + inside) / 2
