@@ -35,7 +35,7 @@ def benchmark(
     epochs: Annotated[
         float | None,
         typer.Option(
-            help=f"Steps, as passes over the real training set.  [default: {DEFAULT_EPOCHS:g}]"
+            help=f"Steps as passes over the real training set; {DEFAULT_EPOCHS:g} if not given."
         ),
     ] = None,
     size: Annotated[
