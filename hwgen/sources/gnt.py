@@ -61,10 +61,11 @@ def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record |
 
     Reads strictly forward and holds a few MiB, so a zip member or an 8 GB file will do. A record
     is held back until the header at its end is consistent or the file ends there. Where that
-    fails, the next offset with a proved record is looked for. A consistent header inside the held
-    record's extent shows that the held one was cut short; without one, it is whole, and what lies
-    between it and the proved record is lost. Two damaged records in a row can deceive: a record
-    cut short whose successor's header is damaged as well passes for a whole one.
+    fails, the next offset with a proved record is looked for. The held record counts as cut short
+    where a consistent header stands within its extent, or one with a wrong field whose record
+    would end exactly where the proved one begins; otherwise it is whole, and what lies between it
+    and the proved record is lost. A record cut short and followed by as much garbage passes for a
+    whole one: nothing in the file tells.
 
     Args:
         stream: the file's bytes, at their beginning; need not be seekable.
@@ -86,17 +87,18 @@ def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record |
             at = end
             continue
         # Damage. Take the held record before the search lets its bytes go.
-        held = None
+        held, around = None, b""
         if size and window.reaches(end):
-            held = _take(window.view(at, size), at, source, writer)
+            around = window.view(at, size + HEADER_BYTES - 1)
+            held = _take(around, at, source, writer)
         in_front = window.view(at, HEADER_BYTES)
         behind = window.view(end, HEADER_BYTES)
         likely, proved = window.next_proved(at + 1)
-        if held is not None and end <= likely:
+        if held is not None and end <= likely and not _hides_header(around, proved - at):
             yield held
             yield _lost_header(source, end, proved - end, behind)
         elif size:
-            place = "the file ends" if window.ends_at(proved) else "the next record begins"
+            place = "the file ends" if window.ends_at(proved) else "the next sound record begins"
             found = f"{place} after {proved - at} bytes"
             expected = f"a record of {size} bytes"
             yield BadRecord(source, at, proved - at, expected, found, "cut short")
@@ -134,7 +136,7 @@ def encode_record(label: str, image: Image) -> bytes:
         tag = label.encode("gb18030").ljust(2, b"\0")
     except UnicodeEncodeError:
         tag = b""
-    if len(tag) != 2 or decode_tag(tag) != label:
+    if not label or len(tag) != 2 or decode_tag(tag) != label:
         raise InputError(
             f"{label!r} has no two-byte GB code, so a GNT file cannot hold it",
             remedy="Leave it out, or export in another format",
@@ -250,13 +252,9 @@ class _Window:
         # No size has more than 25 bits: on scans, this leaves few of the offsets to look at.
         at = np.flatnonzero(data[3 : 3 + count] <= (HEADER_BYTES + MAX_PIXELS) >> 24)
 
-        def u16(place: int) -> npt.NDArray[np.int64]:
-            low, high = data[at + place], data[at + place + 1]
-            return low.astype(np.int64) | high.astype(np.int64) << 8
-
-        pixels = u16(6) * u16(8)
-        sound = (u16(0) | u16(2) << 16) == HEADER_BYTES + pixels
-        sound &= (pixels >= 1) & (pixels <= MAX_PIXELS)
+        by_field, by_area = _declared_sizes(data, at)
+        sound = (by_field == by_area) & (by_area > HEADER_BYTES)
+        sound &= by_area <= HEADER_BYTES + MAX_PIXELS
         return [first + int(offset) for offset in at[sound]]
 
 
@@ -289,6 +287,36 @@ def _take(data: bytes, offset: int, source: str, writer: str, here: int = 0) -> 
         return BadRecord(source, offset, size, expected, found, "unreadable tag")
     view: Image = np.ndarray((height, width), np.uint8, data, here + HEADER_BYTES)
     return Record(view.copy(), label, writer, source, offset)
+
+
+def _declared_sizes(
+    data: npt.NDArray[np.uint8], at: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Sizes of the records at offsets `at`: by their size fields, and by width * height."""
+
+    def u16(place: int) -> npt.NDArray[np.int64]:
+        low, high = data[at + place], data[at + place + 1]
+        return low.astype(np.int64) | high.astype(np.int64) << 8
+
+    return u16(0) | u16(2) << 16, HEADER_BYTES + u16(6) * u16(8)
+
+
+def _hides_header(around: bytes, proved: int) -> bool:
+    """Whether a header with a wrong field stands within a record and declares an end at `proved`.
+
+    Args:
+        around: the record, and the bytes behind it that a header begun within it needs.
+        proved: where the next proved record begins, from the beginning of `around`.
+    """
+    data = np.frombuffer(around, np.uint8)
+    # A record has at least one pixel.
+    last = min(len(data), proved - 1) - HEADER_BYTES
+    for begin in range(1, last + 1, _SCAN_BYTES):
+        at = np.arange(begin, min(begin + _SCAN_BYTES, last + 1))
+        by_field, by_area = _declared_sizes(data, at)
+        if np.any((by_field == proved - at) | (by_area == proved - at)):
+            return True
+    return False
 
 
 def _lost_header(source: str, offset: int, length: int, head: bytes) -> BadRecord:

@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwgen.charset import (
+    Charset,
+    gb2312_level1,
+    parse_charset,
+    read_charset_file,
+    sorted_charset,
+)
+from hwgen.errors import CharsetError
+
+
+def test_level_1_has_3755_characters_in_code_order() -> None:
+    charset = gb2312_level1()
+    assert len(charset) == 3755
+    assert (charset[0], charset[3754]) == ("啊", "座")
+    codes = [char.encode("gb2312") for char in charset]
+    assert codes == sorted(codes)
+    assert {code[0] for code in codes} == set(range(0xB0, 0xD8))
+
+
+@given(st.lists(st.characters(codec="utf-8"), unique=True, min_size=1))
+def test_ids_and_labels_are_each_others_inverse(labels: list[str]) -> None:
+    charset = Charset(tuple(labels))
+    assert [charset[charset.id(label)] for label in charset] == labels
+    assert charset.ids(labels) == list(range(len(labels)))
+    assert all(label in charset for label in labels)
+
+
+def test_the_fingerprint_changes_with_order_and_labels() -> None:
+    prints = {Charset(tuple(text)).fingerprint for text in ("一丁", "丁一", "一丁七", "一")}
+    assert len(prints) == 4
+    assert Charset(("ab",)).fingerprint != Charset(("a", "b")).fingerprint
+    assert Charset(("一", "丁")).fingerprint == Charset(("一", "丁")).fingerprint
+
+
+@pytest.mark.parametrize("labels", [("一", "一"), ("",), ("a", "")])
+def test_malformed_charsets_are_refused(labels: tuple[str, ...]) -> None:
+    with pytest.raises(CharsetError):
+        Charset(labels)
+
+
+def test_as_found_is_distinct_and_in_code_point_order() -> None:
+    assert sorted_charset("丁一七丁A").labels == ("A", "一", "丁", "七")
+
+
+def test_an_unknown_label_is_named_with_known_ones() -> None:
+    charset = Charset(("一", "丁"))
+    with pytest.raises(CharsetError, match=r"'七' is not one of the 2 classes.*一丁"):
+        charset.id("七")
+    with pytest.raises(CharsetError, match=r"2 of 3 characters.*七万"):
+        charset.ids("一七万")
+    with pytest.raises(CharsetError, match="…"):
+        charset.ids("".join(chr(0x5000 + n) for n in range(60)))
+    assert "七" not in charset
+    assert 3 not in charset
+
+
+@pytest.mark.parametrize("text", ["一丁七", "一\n丁\r\n七\n", " 一\t丁　七", "\ufeff一丁七"])
+def test_a_file_may_separate_by_any_white_space(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "charset.txt"
+    path.write_text(text, encoding="utf-8", newline="")
+    assert read_charset_file(path).labels == ("一", "丁", "七")
+    assert parse_charset(str(path)).labels == ("一", "丁", "七")
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "charset.txt"
+    path.write_bytes("一丁".encode("gb18030"))
+    with pytest.raises(CharsetError, match=r"charset\.txt: is not UTF-8 at byte 2.*iconv"):
+        read_charset_file(path)
+    path.write_text(" \n")
+    with pytest.raises(CharsetError, match=r"charset\.txt: no characters found"):
+        read_charset_file(path)
+    path.write_text("一丁一", encoding="utf-8")
+    with pytest.raises(CharsetError, match=r"charset\.txt: '一' stands twice"):
+        read_charset_file(path)
+
+
+def test_what_a_user_types() -> None:
+    assert parse_charset("gb2312-1") == gb2312_level1()
+    assert parse_charset("一丁").labels == ("一", "丁")
+    assert len(parse_charset("".join(gb2312_level1()))) == 3755
+    for missing in ("nowhere.txt", "no/where"):
+        with pytest.raises(CharsetError, match="no such charset file"):
+            parse_charset(missing)
+    with pytest.raises(CharsetError, match="no characters"):
+        parse_charset(" ")
+    with pytest.raises(CharsetError, match="twice"):
+        parse_charset("一一")

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from hwgen.errors import InputError
+from hwgen.framing import Framing
+
+
+def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Antialiased bilinear resizing from its definition: a triangle as wide as one new pixel."""
+
+    def weights(old: int, new: int) -> np.ndarray:
+        scale = max(1.0, old / new)
+        centres = (np.arange(new)[:, None] + 0.5) * old / new
+        table = np.maximum(0, 1 - np.abs(np.arange(old) + 0.5 - centres) / scale)
+        return table / table.sum(1, keepdims=True)
+
+    return weights(image.shape[0], height) @ image.astype(float) @ weights(image.shape[1], width).T
+
+
+def ink(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(height * 1000 + width).integers(0, 256, (height, width), np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(80, 60), (60, 80), (20, 30), (7, 7), (300, 11), (90, 91)])
+def test_default_framing_is_the_independent_resize_centred_on_paper(shape: tuple[int, int]) -> None:
+    image = ink(*shape)
+    framed = Framing(64).apply(image)
+    scale = 56 / max(shape)
+    height, width = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+    top, left = (64 - height) // 2, (64 - width) // 2
+    expected = np.full((64, 64), 255.0)
+    expected[top : top + height, left : left + width] = resized(image, height, width)
+    assert framed.dtype == np.uint8
+    np.testing.assert_allclose(framed, expected, atol=1.6)
+
+
+@pytest.mark.parametrize("shape", [(80, 60), (20, 30), (28, 28)])
+def test_stretch_is_the_independent_resize_of_the_whole_frame(shape: tuple[int, int]) -> None:
+    image = ink(*shape)
+    framed = Framing(28, stretch=True).apply(image)
+    np.testing.assert_allclose(framed, resized(image, 28, 28), atol=1.6)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (400, 1), (2, 3)])
+def test_extreme_shapes_keep_their_ink(shape: tuple[int, int], stretch: bool) -> None:
+    framed = Framing(32, stretch=stretch).apply(np.zeros(shape, np.uint8))
+    assert framed.shape == (32, 32)
+    assert framed.min() == 0
+
+
+def test_white_stays_white() -> None:
+    assert (Framing(64).apply(np.full((50, 90), 255, np.uint8)) == 255).all()
+
+
+def test_the_margin_is_paper_and_the_longer_side_fills_the_rest() -> None:
+    framed = Framing(40, margin=5).apply(np.zeros((10, 20), np.uint8))
+    rows, columns = np.nonzero(framed < 255)
+    assert (columns.min(), columns.max()) == (5, 34)
+    assert (rows.min(), rows.max()) == (12, 26)
+
+
+def test_the_default_margin_is_a_sixteenth_and_none_when_stretched() -> None:
+    assert Framing(64).margin == 4
+    assert Framing(64, stretch=True).margin == 0
+    assert Framing(64, margin=0).margin == 0
+
+
+def test_the_json_view_decides_the_pixels() -> None:
+    view = {"size": 64, "stretch": False, "margin": 4, "filter": "bilinear, antialiased"}
+    assert Framing(64).to_json() == view
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"size": 8, "margin": 4}, {"size": 0}, {"margin": -3}, {"stretch": True, "margin": 2}],
+)
+def test_impossible_frames_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(InputError):
+        Framing(**options)
