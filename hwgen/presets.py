@@ -268,7 +268,7 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
         for parent in parents:
             target = target.get(parent) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
-            raise InputError(f"no recipe field {path!r}", remedy=_nearest(path, _paths(plain)))
+            raise InputError(f"no recipe field {path!r}", remedy=_nearest(path, flatten(plain)))
         try:
             target[last] = json.loads(text)
         except ValueError:
@@ -278,7 +278,7 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Lines `field: old -> new` for every field in which two JSON recipes differ."""
-    a, b = _paths(old), _paths(new)
+    a, b = flatten(old), flatten(new)
     return [
         f"{path}: {a.get(path, 'absent')} -> {b.get(path, 'absent')}"
         for path in sorted(a.keys() | b.keys())
@@ -286,11 +286,12 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _paths(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested JSON objects as one: {"loss": {"a": 0}} becomes {"loss.a": 0}."""
     out: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(item, Mapping):
-            out.update(_paths(item, f"{prefix}{key}."))
+            out.update(flatten(item, f"{prefix}{key}."))
         else:
             out[f"{prefix}{key}"] = item
     return out

@@ -13,7 +13,10 @@ from hwgen.errors import HwgenError
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.inspect import inspect
 from hwgen_cli.prepare_gnt import prepare_gnt
+from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
+from hwgen_cli.synthesize import synthesize
+from hwgen_cli.train import train
 
 app = typer.Typer(
     name="hwgen",
@@ -37,7 +40,10 @@ def root(
 app.command("benchmark")(benchmark)
 app.command("inspect")(inspect)
 app.command("prepare-gnt")(prepare_gnt)
+app.command("report")(report)
 app.command("simulate")(simulate)
+app.command("synthesize")(synthesize)
+app.command("train")(train)
 
 
 def main() -> None:

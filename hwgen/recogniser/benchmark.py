@@ -385,10 +385,10 @@ def compare_diversity(synthetic: Store, real: Store, size: int) -> Diversity | N
         real: a store of the same charset.
         size: both are averaged down to it first.
     """
-    return diversity(_deviations(synthetic, size), _deviations(real, size))
+    return diversity(deviations(synthetic, size), deviations(real, size))
 
 
-def _deviations(store: Store, size: int) -> dict[str, float]:
+def deviations(store: Store, size: int) -> dict[str, float]:
     """`pixel_deviation` by label, for classes of at least two pictures."""
     labels = store.labels
     deviations = {}

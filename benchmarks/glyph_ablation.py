@@ -1,0 +1,89 @@
+"""Which opt-ins make glyph-32 legible and varied? Trains one run a variant, all with one seed.
+
+In: a real store and a recogniser trained on it. Out: curves.json: purity and diversity of every
+snapshot of every variant. Variants run side by side, so their seconds are not comparable with a
+run that has the machine for itself; images are.
+
+    python benchmarks/glyph_ablation.py STORE --recogniser FILE --out DIR [--only base,eq8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from hwgen.runs import Run
+
+SMALL_G = [
+    "generator.start=[192, 4]",
+    'generator.stages=[{"channels":96,"kernel":3,"stride":2},{"channels":48,"kernel":3,"stride":2},'
+    '{"channels":24,"kernel":3,"stride":2},{"channels":1,"kernel":3,"stride":1}]',
+]
+SMALL_D = [
+    'discriminator.stages=[{"channels":32,"kernel":4,"stride":2},'
+    '{"channels":64,"kernel":4,"stride":2},{"channels":128,"kernel":4,"stride":2},'
+    '{"channels":128,"kernel":3,"stride":1}]',
+]
+VARIANTS: dict[str, list[str]] = {
+    "base": [],
+    "small-g": SMALL_G,
+    "small": [*SMALL_G, *SMALL_D],
+    "batch-32": ["batch=32"],
+    "small-batch-32": [*SMALL_G, *SMALL_D, "batch=32"],
+    "lr-6e-4": ["optimizer.lr_g=6e-4", "optimizer.lr_d=6e-4"],
+    "translate-2": ["translate=2"],
+    "r1-0.1": ["r1_gamma=0.1"],
+    "no-r1": ["r1_gamma=0"],
+    "eq8": ["loss.a=-1", "loss.b=1", "loss.c=0"],
+    "init-normal": ["init=normal"],
+    "label-sd-1": ["generator.label_sd=1", "discriminator.label_sd=1"],
+    "concat": ["discriminator.label=concat"],
+    "no-ema": ["ema=0"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--recogniser", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--preset", default="glyph-32")
+    parser.add_argument("--images", type=int, default=704_000)
+    parser.add_argument("--every", type=int, default=64_000)
+    parser.add_argument("--only", default=",".join(VARIANTS))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    names = arguments.only.split(",")
+    running = {}
+    for name in names:
+        command = [sys.executable, "-m", "hwgen_cli", "train", str(arguments.store)]
+        command += ["--out", str(arguments.out / name), "--preset", arguments.preset]
+        command += ["--images", str(arguments.images), "--every", str(arguments.every)]
+        command += ["--recogniser", str(arguments.recogniser)]
+        for change in VARIANTS[name]:
+            command += ["--set", change]
+        log = open(arguments.out / f"{name}.log", "w")  # noqa: SIM115
+        running[name] = subprocess.Popen(command, stdout=log, stderr=log)
+    failed = [name for name, process in running.items() if process.wait() != 0]
+    curves = {}
+    for name in names:
+        if name not in failed:
+            entries = Run(arguments.out / name).read_log()
+            curves[name] = {
+                "changes": VARIANTS[name],
+                "scores": [e for e in entries if "purity" in e],
+                "losses": [e for e in entries if "loss_d" in e][::20],
+            }
+            last = curves[name]["scores"][-1]
+            print(f"{name:16s} purity {last['purity']:.3f} diversity {last['diversity']:.3f}")
+    result = {"preset": arguments.preset, "images": arguments.images, "failed": failed}
+    (arguments.out / "curves.json").write_text(json.dumps({**result, "curves": curves}, indent=1))
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

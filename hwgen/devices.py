@@ -1,0 +1,62 @@
+"""In: what a user asked for ("auto", "cuda", "bf16", ...). Out: the torch device and precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from hwgen.errors import InputError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The named device; "auto" is the first GPU where there is one, else the CPU.
+
+    Raises:
+        InputError: the device is unknown or absent.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {name!r} cannot be used ({reason})", remedy="Try --device cpu"
+        ) from None
+    return device
+
+
+def pick_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type for "bf16" or "fp32"; "auto" is bf16 where the hardware computes in it.
+
+    Raises:
+        InputError: another name.
+    """
+    if name == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            # oneDNN emulates bf16 on older CPUs, slower than fp32.
+            fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        name = "bf16" if fast else "fp32"
+    if name not in ("bf16", "fp32"):
+        raise InputError(f"precision {name!r} is not one of auto, bf16, fp32")
+    return torch.bfloat16 if name == "bf16" else torch.float32
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[None]:
+    """Autocast to bf16, or nothing for fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16)
+
+
+def describe(device: torch.device, precision: torch.dtype) -> dict[str, str | int]:
+    """What a result must say of the hardware: device, precision, threads, torch."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {
+        "device": name,
+        "precision": "bf16" if precision == torch.bfloat16 else "fp32",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }

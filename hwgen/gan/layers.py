@@ -1,0 +1,135 @@
+"""In: maps, vectors and class ids. Out: the layers that G and D are built from."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LabelMap(nn.Module):
+    """Φ: one-hot(y) @ W + b, computed as a look-up of row y of W, plus b.
+
+    The authors multiply one-hot labels with W; that is the same number without the one-hot.
+
+    Args:
+        classes: number of classes.
+        width: of Φ(y).
+        sd: standard deviation of W at the start; b starts at 0.
+    """
+
+    def __init__(self, classes: int, width: int, sd: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, width) * sd)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Y int64 [N] -> [N, width]."""
+        return F.embedding(y, self.weight) + self.bias
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's 'SAME' padding of one axis: (before, after)."""
+    out = -(-size // stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's 'SAME' padding: output side = ceil(side / stride)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__(inputs, outputs, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X [N, inputs, H, H] -> [N, outputs, ceil(H / stride), ...]."""
+        before, after = same_padding(x.shape[-1], self.kernel_size[0], self.stride[0])
+        if before == after:
+            return F.conv2d(x, self.weight, self.bias, self.stride, before)
+        return super().forward(F.pad(x, (before, after, before, after)))
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """The transpose of SameConv2d: output side = side * stride."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__(inputs, outputs, kernel, stride)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """X [N, inputs, H, H] -> [N, outputs, H * stride, ...]."""
+        side = x.shape[-1] * self.stride[0]
+        before, _ = same_padding(side, self.kernel_size[0], self.stride[0])
+        full = super().forward(x)
+        return full[..., before : before + side, before : before + side]
+
+
+class UpsampleConv2d(SameConv2d):
+    """Nearest-neighbour enlargement by `factor`, then a 'SAME' convolution of stride 1."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, factor: int) -> None:
+        super().__init__(inputs, outputs, kernel, 1)
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X [N, inputs, H, H] -> [N, outputs, H * factor, ...]."""
+        if self.factor > 1:
+            x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
+        return super().forward(x)
+
+
+class PlainNorm(nn.Module):
+    """Batch norm (or nothing) that is handed the condition and ignores it."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """X [N, C, ...] -> the same shape."""
+        out: Tensor = self.norm(x)
+        return out
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm whose gain and bias are linear in a condition (de Vries et al. 2017; BigGAN).
+
+    Args:
+        channels: of the map.
+        width: of the condition (z, Φ(y)).
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.gain_and_bias = nn.Linear(width, 2 * channels)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """X [N, C, H, W], condition [N, width] -> [N, C, H, W]."""
+        gain, bias = self.gain_and_bias(condition)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(bias, self.norm(x), 1 + gain)
+
+
+def initialise(module: nn.Module, how: str, slope: float) -> None:
+    """Set the starting weights of a whole network; label maps keep their own.
+
+    Args:
+        module: G or D.
+        how: "normal": sd 0.02, truncated at two sd for D's convolutions, as the authors;
+            "he": He et al. 2015 for a leaky ReLU of the given slope.
+        slope: of the network's activation.
+    """
+    for part in module.modules():
+        if not isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            continue
+        if how == "he":
+            nn.init.kaiming_normal_(part.weight, a=slope)
+        elif isinstance(part, nn.Conv2d):
+            nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04)
+        else:
+            nn.init.normal_(part.weight, std=0.02)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, ConditionalNorm):
+            # All samples start with nearly the same gain.
+            nn.init.normal_(part.gain_and_bias.weight, std=0.02)

@@ -1,0 +1,283 @@
+"""In: a run and class ids. Out: pictures, or a synthetic store.
+
+The noise of a sample is a function of (seed, class, index) alone, so that neither the batch size
+nor an interruption changes a set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hwgen.batches import to_uint8
+from hwgen.charset import Charset, parse_charset
+from hwgen.checkpoints import file_hash, load_module, load_tensors, module_tensors, save_tensors
+from hwgen.devices import pick_device
+from hwgen.errors import InputError, RunError
+from hwgen.gan.networks import Generator, build
+from hwgen.presets import GeneratorSpec, Recipe, recipe_from_json
+from hwgen.record import Image, Record
+from hwgen.runs import Run
+from hwgen.store import Store, StoreWriter
+
+UNLABELLED = Charset(("*",))
+"""The classes of an unconditional run: one, which says nothing."""
+
+CHUNK = 1024
+"""Samples between two reports of progress."""
+
+
+def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDArray[np.float32]:
+    """Z of the first `count` samples of a class: float32 [count, z_dim].
+
+    A longer draw begins with the shorter one.
+    """
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, class_id))))
+    if spec.z == "normal":
+        return rng.standard_normal((count, spec.z_dim), dtype=np.float32)
+    return rng.random((count, spec.z_dim), dtype=np.float32) * 2 - 1
+
+
+class Sampler:
+    """A trained generator with its class table.
+
+    Args:
+        generator: G, or its moving average.
+        recipe: it was trained with.
+        charset: class order of the run.
+        device: where it runs; the generator is moved there.
+        provenance: what a sample's source says: run and checkpoint.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        recipe: Recipe,
+        charset: Charset,
+        device: torch.device,
+        provenance: str = "",
+    ) -> None:
+        self.generator = generator.to(device)
+        self.recipe = recipe
+        self.charset = charset if recipe.conditional else UNLABELLED
+        self.device = device
+        self.provenance = provenance
+
+    @classmethod
+    def load(cls, run: Run | Path | str, checkpoint: str = "last", device: str = "auto") -> Sampler:
+        """A run's generator.
+
+        Args:
+            run: a run or its directory.
+            checkpoint: "last", "best" (needs scores), or the number of images of a snapshot.
+            device: "auto", "cpu", "cuda", ...
+
+        Raises:
+            RunError: no such run or snapshot, or its files do not fit together.
+        """
+        run = run if isinstance(run, Run) else Run(run)
+        path = find_snapshot(run, checkpoint)
+        tensors, _ = load_tensors(path)
+        recipe = recipe_from_json(run.recipe)
+        generator, _ = build(recipe, len(run.charset))
+        load_module("g", generator, tensors, path)
+        generator.requires_grad_(False)
+        provenance = f"run {run.id} checkpoint {file_hash(path)}"
+        return cls(generator, recipe, run.charset, pick_device(device), provenance)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        class_ids: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        *,
+        seed: int = 0,
+        batch: int = 512,
+    ) -> Image:
+        """Samples by class and index; sample (seed, class, index) never changes.
+
+        Args:
+            class_ids: int [N], places in `charset`.
+            indices: int [N], which sample of its class each is.
+            seed: another seed is another set.
+            batch: pictures at a time.
+
+        Returns:
+            uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
+        """
+        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        z = np.empty((len(ids), self.recipe.generator.z_dim), np.float32)
+        for class_id in np.unique(ids):
+            places = np.flatnonzero(ids == class_id)
+            wanted = numbers[places]
+            drawn = noise(self.recipe.generator, seed, int(class_id), int(wanted.max()) + 1)
+            z[places] = drawn[wanted]
+        return self._paint(z, ids, batch)
+
+    def draw_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
+        """One sample for each character; the i-th 的 of the text is sample i of 的.
+
+        Raises:
+            CharsetError: names the characters that the run does not know.
+        """
+        ids = np.array(self.charset.ids(list(text)), np.int64)
+        seen: dict[int, int] = {}
+        indices = []
+        for class_id in ids.tolist():
+            indices.append(seen.get(class_id, 0))
+            seen[class_id] = indices[-1] + 1
+        return self.draw(ids, indices, seed=seed)
+
+    def _paint(
+        self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int
+    ) -> Image:
+        side, channels = self.recipe.size, self.recipe.channels
+        training = self.generator.training
+        self.generator.eval()  # running statistics: a sample must not depend on its neighbours
+        parts = [np.empty((0, channels, side, side), np.uint8)]
+        for start in range(0, len(z), batch):
+            part = torch.from_numpy(z[start : start + batch]).to(self.device)
+            y = torch.from_numpy(class_ids[start : start + batch]).to(self.device)
+            x = self.generator(part, y if self.recipe.conditional else None)
+            parts.append(to_uint8(x, self.recipe.pixels).cpu().numpy())
+        self.generator.train(training)
+        images = np.concatenate(parts)
+        return images[:, 0] if channels == 1 else images.transpose(0, 2, 3, 1)
+
+
+def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:
+    """Write a snapshot: what `Sampler.load` needs, self-describing."""
+    metadata = {
+        "images": str(images),
+        "run": run.id,
+        "recipe": json.dumps(run.recipe),
+        "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
+    }
+    save_tensors(run.weights(images), module_tensors("g", generator), metadata)
+
+
+def find_snapshot(run: Run, checkpoint: str) -> Path:
+    """The file of "last", "best", or of a number of images.
+
+    Raises:
+        RunError: there is none; what there is is named.
+    """
+    snapshots = run.snapshots()
+    if not snapshots:
+        raise RunError(
+            "has no snapshot yet", where=str(run.path), remedy="Train on with the same command"
+        )
+    if checkpoint == "last":
+        return snapshots[-1]
+    if checkpoint == "best":
+        scores = best_scores(run)
+        if not scores:
+            raise RunError(
+                "no snapshot was scored",
+                where=str(run.path),
+                remedy="Train with --recogniser to score them, or choose last or a number",
+            )
+        return run.weights(max(scores, key=lambda images: scores[images]))
+    if checkpoint.isdigit() and run.weights(int(checkpoint)).is_file():
+        return run.weights(int(checkpoint))
+    names = ", ".join(str(int(path.stem)) for path in snapshots)
+    raise RunError(
+        f"has no checkpoint {checkpoint!r}",
+        where=str(run.path),
+        remedy=f"Choose last, best, or one of {names}",
+    )
+
+
+def best_scores(run: Run) -> dict[int, float]:
+    """Images seen -> purity x diversity (at most 1) of every scored snapshot that exists."""
+    return {
+        entry["images"]: entry["purity"] * min(1.0, entry["diversity"])
+        for entry in run.read_log()
+        if "purity" in entry and run.weights(entry["images"]).is_file()
+    }
+
+
+def choose_classes(spec: str, charset: Charset) -> list[int]:
+    """Class ids from what a user types: a number (the first so many), characters, or a file.
+
+    Raises:
+        InputError: more classes than there are, or characters that the run does not know.
+    """
+    if spec.isdigit():
+        count = int(spec)
+        if not 1 <= count <= len(charset):
+            raise InputError(
+                f"{count} classes were asked for, the run has {len(charset)}",
+                remedy=f"Ask for at most {len(charset)}",
+            )
+        return list(range(count))
+    return charset.ids(parse_charset(spec).labels)
+
+
+def synthesize(
+    sampler: Sampler,
+    out: Path,
+    *,
+    per_class: int,
+    class_ids: Sequence[int] | None = None,
+    seed: int = 0,
+    batch: int = 512,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Store | None:
+    """Write a synthetic store, class by class; go on with what the same call began.
+
+    Args:
+        sampler: a trained generator.
+        out: the new store.
+        per_class: samples a class.
+        class_ids: which classes; None takes all.
+        seed: another seed is another set.
+        batch: pictures at a time; does not change the set.
+        overwrite: replace a store that is there.
+        progress: called with (records done, records in all).
+        stop: asked after every CHUNK samples; True returns None and keeps what is written.
+
+    Raises:
+        InputError: per_class is less than 1.
+        StoreError: something is already there.
+    """
+    if per_class < 1:
+        raise InputError(f"{per_class} samples a class were asked for, at least 1 is needed")
+    classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
+    total = per_class * len(classes)
+    source = f"{sampler.provenance} seed {seed}"
+    origin = {
+        "kind": "synthetic",
+        "preset": sampler.recipe.preset,
+        "provenance": sampler.provenance,
+        "seed": seed,
+        "per_class": per_class,
+    }
+    recipe = {**origin, "classes": classes.tolist(), "charset": sampler.charset.fingerprint}
+    with StoreWriter(
+        out,
+        size=sampler.recipe.size,
+        channels=sampler.recipe.channels,
+        recipe=recipe,
+        resumable=True,
+        overwrite=overwrite,
+    ) as writer:
+        while writer.count < total:
+            numbers = np.arange(writer.count, min(writer.count + CHUNK, total))
+            ids, indices = classes[numbers // per_class], numbers % per_class
+            images = sampler.draw(ids, indices, seed=seed, batch=batch)
+            for class_id, index, image in zip(ids, indices, images, strict=True):
+                label = sampler.charset[class_id]
+                writer.add(Record(image, label, writer="", source=source, position=int(index)))
+            if progress:
+                progress(writer.count, total)
+            if stop and stop():
+                return None
+        return writer.finish(charset=sampler.charset, origin=origin)

@@ -1,0 +1,178 @@
+"""In: the networks' state and one batch. Out: the state one step on, and what was measured."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hwgen.devices import autocast
+from hwgen.gan.losses import discriminator_loss, generator_loss
+from hwgen.gan.networks import Discriminator, Generator, build
+from hwgen.presets import Optimizer, Recipe
+
+
+@dataclass
+class State:
+    """All that training changes.
+
+    Attributes:
+        g: generator.
+        d: discriminator.
+        ema: moving average of g with its batch norm's statistics; g itself without EMA.
+        optimizer_g: of g.
+        optimizer_d: of d.
+    """
+
+    g: Generator
+    d: Discriminator
+    ema: Generator
+    optimizer_g: torch.optim.Optimizer
+    optimizer_d: torch.optim.Optimizer
+
+
+def make_state(recipe: Recipe, classes: int, seed: int, device: torch.device) -> State:
+    """Networks and optimisers at the start; the weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        g, d = build(recipe, classes)
+    g.to(device).to(memory_format=torch.channels_last)
+    d.to(device).to(memory_format=torch.channels_last)
+    ema = copy.deepcopy(g).requires_grad_(False).eval() if recipe.ema else g
+    return State(
+        g=g,
+        d=d,
+        ema=ema,
+        optimizer_g=_optimizer(g, recipe.optimizer, recipe.optimizer.lr_g),
+        optimizer_d=_optimizer(d, recipe.optimizer, recipe.optimizer.lr_d),
+    )
+
+
+def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Optimizer:
+    if spec.kind == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), lr=lr, alpha=spec.beta2)
+    betas = (spec.beta1, spec.beta2)
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
+
+
+def draw_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
+    """Z for `count` pictures: float32 [count, z_dim] on the generator's device."""
+    shape = (count, recipe.generator.z_dim)
+    if recipe.generator.z == "normal":
+        return torch.randn(shape, generator=generator, device=generator.device)
+    return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+
+
+def train_step(
+    state: State,
+    recipe: Recipe,
+    x: Tensor,
+    y: Tensor | None,
+    *,
+    step: int,
+    generator: torch.Generator,
+    precision: torch.dtype,
+) -> dict[str, Tensor]:
+    """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
+
+    D sees real and generated pictures as separate batches, as in the authors' code.
+
+    Args:
+        state: changed in place.
+        recipe: see Recipe.
+        x: real pictures [N, C, S, S] in the preset's range.
+        y: their labels, int64 [N]; None for an unconditional recipe.
+        step: number of this step.
+        generator: source of z and of shifts.
+        precision: of the networks; losses and weights are float32.
+
+    Returns:
+        Scalars: loss_d, loss_g (means a picture), d_real, d_fake (mean outputs of D), and r1.
+    """
+    loss = recipe.loss
+    count = len(x)
+    x = x.contiguous(memory_format=torch.channels_last)
+    z = draw_noise(recipe, count, generator)
+    cast = autocast(x.device, precision)
+
+    # D: real towards b, generated towards a.
+    with cast:
+        fake = state.g(z, y)
+    real_seen = translate(x, recipe, generator)
+    fake_seen = translate(fake, recipe, generator)
+    penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0
+    real_seen.requires_grad_(penalised)
+    with cast:
+        d_real = state.d(real_seen, y)
+        d_fake = state.d(fake_seen.detach(), y)
+    loss_d = discriminator_loss(loss, d_real, d_fake)
+    total = loss_d
+    measured: dict[str, Tensor] = {}
+    if penalised:
+        r1 = gradient_penalty(d_real, real_seen)
+        per_sum = count if loss.reduction == "sum" else 1
+        total = total + (recipe.r1_gamma / 2 * recipe.r1_every * per_sum) * r1
+        measured["r1"] = r1.detach()
+    state.optimizer_d.zero_grad(set_to_none=True)
+    total.backward()
+    state.optimizer_d.step()
+
+    # G: generated towards c, seen by the D just improved.
+    state.d.requires_grad_(False)
+    with cast:
+        d_fake_g = state.d(fake_seen, y)
+    loss_g = generator_loss(loss, d_fake_g)
+    state.optimizer_g.zero_grad(set_to_none=True)
+    loss_g.backward()
+    state.optimizer_g.step()
+    state.d.requires_grad_(True)
+    if recipe.ema:
+        update_average(state.ema, state.g, recipe.ema, step)
+
+    per_picture = 1 / count if loss.reduction == "sum" else 1.0
+    return {
+        **measured,
+        "loss_d": loss_d.detach() * per_picture,
+        "loss_g": loss_g.detach() * per_picture,
+        "d_real": d_real.detach().mean(),
+        "d_fake": d_fake.detach().mean(),
+    }
+
+
+def gradient_penalty(output: Tensor, x: Tensor) -> Tensor:
+    """E|grad D(x)|^2 over real x, the mean a picture (R1, Mescheder et al. 2018, Eq. 9)."""
+    (gradient,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+def translate(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Shift each picture by its own whole number of pixels, paper moving in at the border.
+
+    Differentiable, as D's view of G must be (Zhao et al. 2020, DiffAugment).
+    """
+    limit = recipe.translate
+    if not limit:
+        return x
+    count, _, height, width = x.shape
+    shifts = torch.randint(
+        -limit, limit + 1, (2, count, 1), generator=generator, device=generator.device
+    )
+    padded = torch.nn.functional.pad(x, (limit,) * 4, value=recipe.pixels.paper)
+    rows = torch.arange(height, device=x.device) + limit + shifts[0]
+    columns = torch.arange(width, device=x.device) + limit + shifts[1]
+    number = torch.arange(count, device=x.device)[:, None, None]
+    moved = padded.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+@torch.no_grad()
+def update_average(ema: nn.Module, g: nn.Module, decay: float, step: int) -> None:
+    """Move the average towards g; faster in the first steps, so that it starts from something."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    averages: list[Tensor] = list(ema.parameters())
+    values: list[Tensor] = list(g.parameters())
+    torch._foreach_lerp_(averages, values, weight)
+    for average, value in zip(ema.buffers(), g.buffers(), strict=True):
+        average.copy_(value)

@@ -1,0 +1,271 @@
+"""In: a store and a recipe. Out: a run directory with a trained conditional GAN."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hwgen.batches import Batches
+from hwgen.checkpoints import (
+    load_module,
+    load_optimizer,
+    load_tensors,
+    module_tensors,
+    optimizer_tensors,
+    save_tensors,
+)
+from hwgen.devices import autocast, describe, pick_device, pick_precision
+from hwgen.errors import DivergedError, InputError
+from hwgen.gan.sampling import Sampler, save_weights
+from hwgen.gan.steps import State, make_state, train_step
+from hwgen.grids import grid_rows, save_grid
+from hwgen.presets import Recipe, recipe_to_json
+from hwgen.record import Image
+from hwgen.runs import Run, begin_or_continue
+from hwgen.store import Store
+
+LOG_STEPS = 50
+GRID_ROWS, GRID_COLUMNS = 10, 12
+SCORE_PER_CLASS = 20
+
+Score = Callable[[Image, npt.NDArray[np.int64]], Mapping[str, float]]
+"""Judges samples: uint8 [N, S, S(, 3)] and class ids int64 [N] to named numbers."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        images: real pictures shown so far.
+        total: to be shown in all.
+        measured: means since the last report: loss_d, loss_g, d_real, d_fake, images_per_second.
+    """
+
+    images: int
+    total: int
+    measured: Mapping[str, float]
+
+
+def train(
+    store: Store,
+    out: Path,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    score: Score | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Train a recipe on a store, or go on with what the same call began.
+
+    Args:
+        store: labelled pictures of at least the recipe's size.
+        out: run directory.
+        recipe: see Recipe.
+        seed: of weights, order, noise and shifts.
+        device: "auto", "cpu", "cuda", ...
+        precision: "auto", "bf16" or "fp32".
+        score: judges some samples at every snapshot; "purity" times "diversity" (at most 1)
+            decides which snapshot is best.
+        progress: called every LOG_STEPS steps.
+        stop: asked after every step; True saves a checkpoint and returns.
+
+    Raises:
+        RecipeChangedError: `out` holds a run that began otherwise.
+        DivergedError: a loss is no longer finite; the last good checkpoint is named.
+        InputError: the store does not fit the recipe.
+    """
+    where = pick_device(device)
+    dtype = pick_precision(precision, where)
+    if store.channels != recipe.channels:
+        raise InputError(
+            f"the store has {store.channels} channels, {recipe.preset} wants {recipe.channels}",
+            where=str(store.path),
+        )
+    run = begin_or_continue(
+        out,
+        kind="gan",
+        recipe=recipe_to_json(recipe),
+        seed=seed,
+        charset=store.charset,
+        data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+    )
+    batches = Batches(
+        store,
+        size=recipe.size,
+        pixels=recipe.pixels,
+        batch=recipe.batch,
+        seed=seed,
+        device=where,
+    )
+    state = make_state(recipe, len(store.charset), seed, where)
+    step, seconds = _load(run, state, recipe)
+    run.rewind_log(step * recipe.batch)
+    run.log({"images": step * recipe.batch, "began": describe(where, dtype)})
+    if step == 0:
+        _save_real_grid(run, store, recipe)
+    generator = torch.Generator(where)
+    meter = _Meter()
+    started = time.monotonic() - seconds
+
+    while step < recipe.steps:
+        # One step; all that is random is a function of (seed, step).
+        x, y = batches.batch(step)
+        generator.manual_seed(_step_seed(seed, step))
+        measured = train_step(
+            state,
+            recipe,
+            x,
+            y if recipe.conditional else None,
+            step=step,
+            generator=generator,
+            precision=dtype,
+        )
+        step += 1
+        meter.add(measured)
+        images = step * recipe.batch
+
+        # Log.
+        if step % LOG_STEPS == 0 or step == recipe.steps:
+            means = meter.take(recipe.batch)
+            _check_finite(means, run)
+            run.log({"images": images, "seconds": round(time.monotonic() - started, 3), **means})
+            if progress:
+                progress(Progress(images, recipe.steps * recipe.batch, means))
+
+        # Snapshot, checkpoint.
+        due = step % recipe.steps_between_snapshots == 0 or step == recipe.steps
+        if due:
+            _snapshot(run, state, recipe, images, seed, where, dtype, score)
+        stopped = stop is not None and stop()
+        if due or stopped:
+            _save(run, state, recipe, step, time.monotonic() - started)
+        if stopped:
+            break
+    return run
+
+
+class _Meter:
+    """Means of what the steps measured; stays on the device until it is taken."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._since = time.monotonic()
+
+    def add(self, measured: Mapping[str, Tensor]) -> None:
+        for name, value in measured.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def take(self, batch: int) -> dict[str, float]:
+        steps = max(self._counts.values(), default=0)
+        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        means["images_per_second"] = steps * batch / max(time.monotonic() - self._since, 1e-9)
+        self._clear()
+        return {name: float(f"{value:.5g}") for name, value in means.items()}
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _check_finite(means: Mapping[str, float], run: Run) -> None:
+    wrong = [name for name, value in means.items() if not math.isfinite(value)]
+    if wrong:
+        last = run.snapshots()
+        kept = f"The last good snapshot is {last[-1].name}" if last else "No snapshot was made yet"
+        raise DivergedError(
+            f"{', '.join(wrong)} is no longer finite",
+            where=str(run.path),
+            remedy=f"{kept}. Try a lower learning rate or --precision fp32, in another --out",
+        )
+
+
+def _snapshot(
+    run: Run,
+    state: State,
+    recipe: Recipe,
+    images: int,
+    seed: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    score: Score | None,
+) -> None:
+    save_weights(run, state.ema, recipe, images)
+    sampler = Sampler(state.ema, recipe, run.charset, device)
+    rows = grid_rows(len(sampler.charset), GRID_ROWS)
+    with autocast(device, dtype):
+        images_of_rows = sampler.draw(*_pairs(rows, GRID_COLUMNS), seed=seed)
+    save_grid(run.grids / f"{images:09d}.png", np.split(images_of_rows, len(rows)))
+    if score is None or not recipe.conditional:
+        return
+    class_ids, indices = _pairs(range(len(run.charset)), SCORE_PER_CLASS)
+    with autocast(device, dtype):
+        samples = sampler.draw(class_ids, indices, seed=seed)
+    values = score(samples, class_ids)
+    run.log({"images": images, **{name: round(float(v), 5) for name, v in values.items()}})
+
+
+def _pairs(
+    class_ids: Sequence[int], per_class: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Class ids and indices of the first `per_class` samples of each class."""
+    return np.repeat(class_ids, per_class), np.tile(np.arange(per_class), len(class_ids))
+
+
+def _save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
+    labels = store.labels
+    rows = []
+    for class_id in grid_rows(len(store.charset), GRID_ROWS):
+        numbers = np.flatnonzero(labels == class_id)[:GRID_COLUMNS]
+        rows.append(store.images(numbers))
+    save_grid(run.grids / "real.png", rows, size=recipe.size)
+
+
+def _save(run: Run, state: State, recipe: Recipe, step: int, seconds: float) -> None:
+    tensors = {
+        **module_tensors("g", state.g),
+        **module_tensors("d", state.d),
+        **optimizer_tensors("optimizer_g", state.optimizer_g),
+        **optimizer_tensors("optimizer_d", state.optimizer_d),
+    }
+    if recipe.ema:
+        tensors.update(module_tensors("ema", state.ema))
+    metadata = {
+        "step": str(step),
+        "seconds": str(seconds),
+        "run": run.id,
+        "recipe": json.dumps(run.recipe),
+        "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
+    }
+    save_tensors(run.checkpoint, tensors, metadata)
+
+
+def _load(run: Run, state: State, recipe: Recipe) -> tuple[int, float]:
+    """Fill the state from the run's checkpoint, if there is one: (steps done, seconds spent)."""
+    if not run.checkpoint.exists():
+        return 0, 0.0
+    tensors, metadata = load_tensors(run.checkpoint)
+    load_module("g", state.g, tensors, run.checkpoint)
+    load_module("d", state.d, tensors, run.checkpoint)
+    if recipe.ema:
+        load_module("ema", state.ema, tensors, run.checkpoint)
+    load_optimizer("optimizer_g", state.optimizer_g, tensors)
+    load_optimizer("optimizer_d", state.optimizer_d, tensors)
+    return int(metadata["step"]), float(metadata["seconds"])

@@ -1,0 +1,57 @@
+"""In: samples of a generator in training. Out: purity and diversity, to choose a checkpoint by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.errors import CharsetError
+from hwgen.metrics.diversity import diversity, pixel_deviation
+from hwgen.recogniser.benchmark import deviations
+from hwgen.recogniser.reader import Recogniser, accuracy
+from hwgen.record import Image
+from hwgen.store import Store
+
+
+class Scorer:
+    """Scores samples against a real store; what `hwgen.gan.training.train` takes as `score`.
+
+    Args:
+        recogniser: reads the samples.
+        real: the store that the generator learns from; its variety is the measure.
+        size: side of the samples.
+
+    Raises:
+        CharsetError: the recogniser's classes are not the store's.
+    """
+
+    def __init__(self, recogniser: Recogniser, real: Store, size: int) -> None:
+        if recogniser.charset != real.charset:
+            raise CharsetError(
+                f"the recogniser knows {len(recogniser.charset)} classes, the store has "
+                f"{len(real.charset)}, and they are not the same in the same order",
+                where=str(real.path),
+                remedy="Train the recogniser on this store: hwgen benchmark --train",
+            )
+        self._recogniser = recogniser
+        self._real = deviations(real, size)
+
+    def __call__(self, images: Image, class_ids: npt.NDArray[np.int64]) -> Mapping[str, float]:
+        """Purity, the share read as its label, and diversity, the share of the real variety.
+
+        Args:
+            images: uint8 [N, S, S], at least two a class.
+            class_ids: int64 [N].
+        """
+        charset = self._recogniser.charset
+        samples = {
+            charset[class_id]: pixel_deviation(images[class_ids == class_id])
+            for class_id in np.unique(class_ids).tolist()
+        }
+        varieties = diversity(samples, self._real)
+        return {
+            "purity": accuracy(self._recogniser.read(images), class_ids),
+            "diversity": varieties.ratio if varieties else float("nan"),
+        }

@@ -1,0 +1,174 @@
+"""In: the options of `hwgen train`. Out: a run directory, with progress on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwgen.presets import LOSSES, PRESETS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hwgen.presets import Recipe
+    from hwgen.store import Store
+
+
+def train(
+    store: Annotated[Path, typer.Argument(help="Real handwriting: a store.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory.")],
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.")
+    ] = "glyph-32",
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Real pictures to show in all; the preset's if not.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pictures a step.")] = None,
+    every: Annotated[
+        int | None, typer.Option(min=1, help="Real pictures between two snapshots and grids.")
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(LOSSES)}.")
+    ] = None,
+    unconditional: Annotated[
+        bool, typer.Option("--unconditional", help="Train without labels.")
+    ] = False,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Any recipe field, such as loss.a=-1."),
+    ] = None,
+    recogniser: Annotated[
+        Path | None,
+        typer.Option(help="Scores every snapshot; a recogniser-*.safetensors of a benchmark."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|bf16|fp32", help="auto: bf16 where the hardware has it.")
+    ] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show recipe, parameters, memory and steps; leave.")
+    ] = False,
+) -> None:
+    """Train a conditional LSGAN on a store.
+
+    Ctrl-C saves and leaves; the same command goes on. A changed recipe is refused,
+    with the differences.
+
+    Example: hwgen train hwdb.store --preset glyph-32 --out runs/first
+    """
+    from rich.console import Console
+
+    from hwgen.presets import change as change_recipe
+    from hwgen.presets import preset as find_preset
+    from hwgen.store import Store
+
+    changes = _changes(change or [])
+    typed = {"images": images, "batch": batch, "every": every}
+    changes |= {name: str(value) for name, value in typed.items() if value is not None}
+    if unconditional:
+        changes["conditional"] = "false"
+    recipe = change_recipe(find_preset(preset), {**_loss(loss, preset), **changes})
+    opened = Store(store)
+    if dry_run:
+        _show_plan(recipe, opened, Console())
+    else:
+        _train(opened, out, recipe, recogniser, seed, device, precision)
+
+
+def _changes(texts: list[str]) -> dict[str, str]:
+    from hwgen.errors import InputError
+
+    for text in texts:
+        if "=" not in text:
+            raise InputError(f"--set {text} is not FIELD=VALUE", remedy="Such as --set loss.a=-1")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def _loss(name: str | None, preset: str) -> dict[str, str]:
+    from hwgen.errors import InputError
+
+    if name is None:
+        return {}
+    if name not in LOSSES:
+        raise InputError(f"no loss {name!r}", remedy=f"Choose one of {', '.join(LOSSES)}")
+    chosen = LOSSES[name]
+    fields = {"kind": chosen.kind, "a": chosen.a, "b": chosen.b, "c": chosen.c}
+    return {f"loss.{field}": str(value) for field, value in fields.items()}
+
+
+def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
+    from rich.table import Table
+
+    from hwgen.gan.plan import plan
+    from hwgen.presets import flatten, recipe_to_json
+
+    table = Table("field", "value", title=f"Recipe {recipe.preset}")
+    for field, value in flatten(recipe_to_json(recipe)).items():
+        table.add_row(field, str(value))
+    console.print(table)
+    planned = plan(recipe, store)
+    table = Table("figure", "value", title="Plan")
+    table.add_row("classes", f"{len(store.charset):,}")
+    table.add_row("records", f"{len(store):,}")
+    table.add_row("parameters of G", f"{planned.parameters_g:,}")
+    table.add_row("parameters of D", f"{planned.parameters_d:,}")
+    table.add_row("steps", f"{recipe.steps:,}")
+    table.add_row("epochs", f"{planned.epochs:.1f}")
+    table.add_row("memory: weights, optimiser, average", f"{planned.state_bytes / 2**20:,.0f} MiB")
+    table.add_row("memory: pictures", f"{planned.pictures_bytes / 2**20:,.0f} MiB")
+    table.add_row("disk: checkpoint", f"{planned.checkpoint_bytes / 2**20:,.0f} MiB")
+    table.add_row("disk: each snapshot", f"{planned.snapshot_bytes / 2**20:,.0f} MiB")
+    console.print(table)
+
+
+def _train(
+    store: Store,
+    out: Path,
+    recipe: Recipe,
+    recogniser: Path | None,
+    seed: int,
+    device: str,
+    precision: str,
+) -> None:
+    from rich.console import Console
+
+    from hwgen.devices import pick_device
+    from hwgen.gan.training import Progress
+    from hwgen.gan.training import train as run_training
+    from hwgen.recogniser.reader import Recogniser
+    from hwgen.recogniser.score import Scorer
+    from hwgen_cli.interrupt import interruptible
+    from hwgen_cli.progress import bar
+
+    score = None
+    if recogniser is not None:
+        reader = Recogniser.load(recogniser, pick_device(device))
+        score = Scorer(reader, store, recipe.size)
+    console = Console(stderr=True)
+    with bar(recipe.preset, "images") as advance, interruptible() as stop:
+
+        def show(progress: Progress) -> None:
+            m = progress.measured
+            note = (
+                f"D {m['loss_d']:.3f}  G {m['loss_g']:.3f}  "
+                f"D(real) {m['d_real']:+.2f}  D(fake) {m['d_fake']:+.2f}"
+            )
+            advance(progress.images, progress.total, note)
+
+        run = run_training(
+            store,
+            out,
+            recipe,
+            seed=seed,
+            device=device,
+            precision=precision,
+            score=score,
+            progress=show,
+            stop=stop,
+        )
+        stopped = stop()
+    done = f"{run.path}: " + ("stopped, the same command goes on" if stopped else "finished")
+    console.print(done, soft_wrap=True, highlight=False)
