@@ -145,8 +145,8 @@ def _show(result: dict[str, Any], file: Path, console: Console) -> None:
         console.print(table)
     if result["writers_shared"]:
         console.print(
-            f"[yellow]warning:[/] {len(result['writers_shared'])} writers are in both the train "
-            "and the test store, so the figures flatter"
+            "[yellow]warning:[/] writers in both the train and the test store: "
+            f"{len(result['writers_shared'])}; the figures flatter"
         )
     console.print(f"written: {file}", highlight=False, soft_wrap=True)
 

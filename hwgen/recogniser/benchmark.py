@@ -257,14 +257,15 @@ def _check(
             where=str(train.path),
             remedy="Give it as --synthetic, and real handwriting as --train",
         )
-    stores = [train, test, *([] if synthetic is None else [synthetic])]
-    for store in stores:
-        if store is not test and store.manifest.content_sha256 == test.manifest.content_sha256:
+    sources = [train] if synthetic is None else [train, synthetic]
+    for store in sources:
+        if store.manifest.content_sha256 == test.manifest.content_sha256:
             raise InputError(
                 "holds exactly the samples of the test store",
                 where=str(store.path),
                 remedy="Train on other samples than are tested",
             )
+    for store in [*sources, test]:
         if store.charset.fingerprint != train.charset.fingerprint:
             raise CharsetError(
                 f"its {len(store.charset)} classes are not the {len(train.charset)} of "

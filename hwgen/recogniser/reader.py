@@ -82,7 +82,8 @@ class Recogniser:
         out = np.empty((len(images), len(self.charset)), np.float32)
         for start in range(0, len(images), READ_BATCH):
             part = images[start : start + READ_BATCH]
-            x = average_down(to_tensor(np.ascontiguousarray(part), self.device), self.recipe.size)
+            # Copied, since the blocks of a store are read-only views of its map.
+            x = average_down(to_tensor(part.copy(), self.device), self.recipe.size)
             out[start : start + len(part)] = self._probabilities(x).cpu().numpy()
         return out
 
@@ -93,8 +94,7 @@ class Recogniser:
             blocks: such as Store.image_blocks(): pictures as `read` takes them.
             k: at most the number of classes.
         """
-        # Copied since the blocks of a store are read-only views of its map.
-        parts = [best_classes(self.read(block.copy()), k) for block in blocks]
+        parts = [best_classes(self.read(block), k) for block in blocks]
         return np.concatenate([np.empty((0, k), np.int64), *parts])
 
     def save(self, path: Path) -> None:

@@ -31,6 +31,8 @@ def test_ratio_is_over_shared_classes_only():
     assert found.ratio == pytest.approx(35 / 30)
 
 
-@pytest.mark.parametrize(("synthetic", "real"), [({"a": 1.0}, {"b": 1.0}), ({"a": 1.0}, {"a": 0.0})])
+@pytest.mark.parametrize(
+    ("synthetic", "real"), [({"a": 1.0}, {"b": 1.0}), ({"a": 1.0}, {"a": 0.0})]
+)
 def test_nothing_to_compare_gives_none(synthetic: dict[str, float], real: dict[str, float]):
     assert diversity(synthetic, real) is None
