@@ -1,0 +1,109 @@
+"""In: texts, some of them from strangers' files. Out: HTML in which every such text is escaped.
+
+Markup and text are told apart by type: `Html` is markup that this package wrote, every other
+value is text and is escaped where it enters a page.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+class Html(str):
+    """Markup that needs no escaping; made by the functions of this package only."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Html:
+    """Markup as it is; anything else as escaped text."""
+    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def join(parts: Iterable[object], between: str = "") -> Html:
+    """Parts one after the other."""
+    return Html(between.join(text(part) for part in parts))
+
+
+def tag(name: str, *content: object, **attributes: object) -> Html:
+    """An element; an attribute's trailing underscore is dropped, others become hyphens.
+
+    An attribute of None is left out.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{written}>{join(content)}</{name}>")
+
+
+def image(uri: str, width: int, alt: str) -> Html:
+    """A picture `width` CSS pixels wide, less where the page is narrower."""
+    style = f"width:{width}px"
+    return Html(f'<img src="{html.escape(uri)}" alt="{html.escape(alt)}" style="{style}">')
+
+
+def label(value: str) -> Html:
+    """A class label, shown with the reader's own Chinese font."""
+    return tag("span", value, lang="zh", class_="label")
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]], numbers: int = 0) -> Html:
+    """A table that scrolls by itself where the page is narrow.
+
+    Args:
+        head: column titles.
+        rows: cells; the first of each row is its heading.
+        numbers: how many of the last columns are numbers, set flush right.
+    """
+
+    def style(column: int) -> str | None:
+        return "number" if column >= len(head) - numbers else None
+
+    header = tag("tr", *(tag("th", h, scope="col", class_=style(i)) for i, h in enumerate(head)))
+    body = [
+        tag(
+            "tr",
+            tag("th", row[0], scope="row"),
+            *(tag("td", cell, class_=style(i)) for i, cell in enumerate(row[1:], 1)),
+        )
+        for row in rows
+    ]
+    return tag(
+        "div",
+        tag("table", tag("thead", header), tag("tbody", *body)),
+        class_="scroll",
+        tabindex="0",
+    )
+
+
+def facts(pairs: Iterable[tuple[object, object]]) -> Html:
+    """A two-column table of names and values."""
+    rows = [tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in pairs]
+    return tag("table", tag("tbody", *rows), class_="facts")
+
+
+def figure(content: Html, caption: object, title: str = "") -> Html:
+    """A picture or plot with what it means below it."""
+    head = [tag("h4", title)] if title else []
+    return tag("figure", *head, content, tag("figcaption", caption))
+
+
+def missing(what: str) -> Html:
+    """A note in place of a part that could not be made."""
+    return tag("p", what, class_="missing")
+
+
+def as_json(title: str, value: Any) -> Html:
+    """A folded block with a value's full JSON."""
+    written = json.dumps(value, ensure_ascii=False, indent=1)
+    return tag("details", tag("summary", title), tag("pre", written))
+
+
+def section(anchor: str, title: object, *content: object) -> Html:
+    """A part of the page that the contents can point to."""
+    return tag("section", tag("h2", title), *content, id=anchor)

@@ -1,0 +1,60 @@
+"""In: numbers. Out: texts that a person reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from hwgen.report.inputs import Interval
+from hwgen.report.markup import Html, join, tag
+
+
+def count(value: float) -> str:
+    """12345 -> 12,345."""
+    return f"{value:,.0f}" if math.isfinite(value) else "not a number"
+
+
+def percent(value: float) -> str:
+    """0.93456 -> 93.5 %."""
+    return f"{100 * value:.1f} %" if math.isfinite(value) else "not a number"
+
+
+def duration(seconds: float) -> str:
+    """7384 -> 2 h 3 min."""
+    if not math.isfinite(seconds):
+        return "not a number"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def accuracy(value: Interval) -> Html:
+    """A mean in percent, with its interval where there is one."""
+    if value.low is None or value.high is None:
+        return join([percent(value.mean)])
+    return join(
+        [
+            percent(value.mean),
+            tag("span", f"{100 * value.low:.1f} to {100 * value.high:.1f}", class_="interval"),
+        ],
+        " ",
+    )
+
+
+def difference(value: Interval) -> Html:
+    """A difference of accuracies in percentage points, with its sign and interval."""
+    mean = f"{100 * value.mean:+.2f} points".replace("-", "−")
+    if value.low is None or value.high is None:
+        return join([mean])
+    ends = f"{100 * value.low:+.2f} to {100 * value.high:+.2f}".replace("-", "−")
+    return join([mean, tag("span", ends, class_="interval")], " ")
+
+
+def spread(values: Iterable[int]) -> str:
+    """Smallest, middle and largest of some counts; empty classes count too."""
+    ordered = sorted(values)
+    if not ordered:
+        return "none"
+    return " / ".join(map(count, (ordered[0], ordered[len(ordered) // 2], ordered[-1])))

@@ -1,0 +1,184 @@
+"""In: runs, benchmarks and stores. Out: one HTML file that needs nothing else.
+
+The page's own content policy forbids every load and every script, so that a report opened anywhere
+reaches no network, whatever the files it was made of contain.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import hwgen
+from hwgen.errors import InputError
+from hwgen.files import replacing
+from hwgen.report import benchmark_section, run_section
+from hwgen.report.inputs import Inputs, name_of, read_inputs
+from hwgen.report.markup import Html, facts, join, missing, section, tag, text
+from hwgen.report.stores_section import real_section, synthetic_section
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Path:
+    """Write one self-contained HTML page about runs, benchmarks and stores.
+
+    Args:
+        inputs: GAN run directories, folders with a benchmark.json (or the file itself), and
+            stores, synthetic and real, in any order.
+        out: the page; an existing file is replaced.
+        real: whether real pictures may be in it. CASIA's may not be handed on.
+
+    Returns:
+        `out`.
+
+    Raises:
+        InputError: nothing given, something that cannot be reported, or `out` cannot be written.
+        RunError: a run of a foreign format.
+        StoreError: an unfinished, foreign or damaged store.
+    """
+    page = _page(read_inputs(inputs), real=real)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None
+    return out
+
+
+def _page(inputs: Inputs, *, real: bool) -> str:
+    sections: list[tuple[str, str, Html]] = []
+
+    def add(kind: str, name: str, number: int, content: Html) -> None:
+        sections.append((f"{kind}-{number}", name, content))
+
+    for i, run in enumerate(inputs.runs, 1):
+        content = run_section.run_section(run, f"run-{i}", real=real)
+        add("run", f"Training run {name_of(run.path)}", i, content)
+    for i, store in enumerate(inputs.synthetic, 1):
+        content = synthetic_section(store, inputs.real, f"synthetic-{i}", real=real)
+        add("synthetic", f"Synthetic set {name_of(store.path)}", i, content)
+    for i, store in enumerate(inputs.real if not inputs.synthetic else (), 1):
+        content = real_section(store, f"real-{i}", real=real)
+        add("real", f"Real set {name_of(store.path)}", i, content)
+    for i, benchmark in enumerate(inputs.benchmarks, 1):
+        content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
+        add("benchmark", f"Recogniser figures {name_of(benchmark.path)}", i, content)
+    absent = [
+        missing(f"{what} {how}")
+        for what, how, given in (
+            ("No training run", "was given: no recipe, curves or grids.", inputs.runs),
+            ("No synthetic set", "was given: no synthetic pictures.", inputs.synthetic),
+            ("No benchmark", "was given: no recogniser figures.", inputs.benchmarks),
+        )
+        if not given
+    ]
+    title = _title(inputs)
+    contents = [
+        tag("li", tag("a", name, href=f"#{anchor}"))
+        for anchor, name, _ in [*sections, ("provenance", "Provenance", Html(""))]
+    ]
+    style = resources.files("hwgen.report").joinpath("style.css").read_text(encoding="utf-8")
+    head = join(
+        [
+            Html('<meta charset="utf-8">'),
+            Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Html('<meta name="color-scheme" content="light dark">'),
+            tag("title", title),
+            tag("style", Html(style)),
+        ],
+        "\n",
+    )
+    body = tag(
+        "main",
+        tag("header", tag("h1", title), tag("p", _subtitle(inputs)), _tiles(inputs), *absent),
+        tag("nav", tag("ul", *contents), aria_label="Contents"),
+        *(content for _, _, content in sections),
+        _provenance(inputs),
+        _footer(real=real),
+    )
+    return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
+
+
+def _title(inputs: Inputs) -> str:
+    paths = [run.path for run in inputs.runs] + [b.path for b in inputs.benchmarks]
+    paths += [store.path for store in (*inputs.synthetic, *inputs.real)]
+    names = ", ".join(name_of(path) for path in paths[:3])
+    return f"hwgen report: {names}{', …' if len(paths) > 3 else ''}"
+
+
+def _subtitle(inputs: Inputs) -> str:
+    counts = {
+        "training run": len(inputs.runs),
+        "synthetic set": len(inputs.synthetic),
+        "real set": len(inputs.real),
+        "benchmark": len(inputs.benchmarks),
+    }
+    return "Made from " + ", ".join(
+        f"{n} {w}{'' if n == 1 else 's'}" for w, n in counts.items() if n
+    )
+
+
+def _tiles(inputs: Inputs) -> Html:
+    figures = [f for b in inputs.benchmarks for f in benchmark_section.key_figures(b)]
+    figures += [f for run in inputs.runs for f in run_section.key_figures(run)]
+    several = len(inputs.benchmarks) + len(inputs.runs) > 1
+    tiles = []
+    for value, what, source in figures:
+        lines = [tag("strong", value), tag("span", what)]
+        if several:
+            lines.append(tag("small", source))
+        tiles.append(tag("li", *lines))
+    return tag("ul", *tiles, class_="tiles") if tiles else Html("")
+
+
+def _provenance(inputs: Inputs) -> Html:
+    blocks: list[Html] = []
+
+    def add(what: str, path: Path, **rows: object) -> None:
+        pairs = [("Path", path), *((key.capitalize(), value) for key, value in rows.items())]
+        blocks.extend([tag("h3", f"{what} {name_of(path)}"), facts(pairs)])
+
+    for run in inputs.runs:
+        versions = _pairs(run.versions, ", ")
+        data = _pairs(run.data, "<br>")
+        add("Training run", run.path, id=run.id, seed=run.seed, data=data, versions=versions)
+    for store in (*inputs.synthetic, *inputs.real):
+        manifest = store.manifest
+        hashes = {"content": manifest.content_sha256, "charset": manifest.charset_fingerprint}
+        versions = _pairs(manifest.versions, ", ")
+        what = "Synthetic set" if store.is_synthetic else "Real set"
+        add(what, store.path, data=_pairs(hashes, "<br>"), versions=versions)
+    for benchmark in inputs.benchmarks:
+        hashes = {role: store.content_sha256 for role, store in benchmark.stores.items()}
+        versions = _pairs(benchmark.versions, ", ")
+        add("Benchmark", benchmark.path, data=_pairs(hashes, "<br>"), versions=versions)
+    note = "Hashes of contents are SHA-256 over all records: equal ones mean equal sets."
+    return section("provenance", "Provenance", *blocks, tag("p", note, class_="note"))
+
+
+def _pairs(values: Mapping[str, object], between: str) -> Html:
+    lines = []
+    for key, value in values.items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        lines.append(join([tag("span", key, class_="key"), " ", tag("code", shown)]))
+    return join(lines, between) if lines else text("not stated")
+
+
+def _footer(*, real: bool) -> Html:
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    made = f"Written on {today} by hwgen {hwgen.__version__}. It loads nothing and runs no script."
+    if real:
+        rights = (
+            "This page may hold real handwriting. Where that comes from CASIA's HWDB, its pixels "
+            "are for research only and must not be redistributed: do not pass this file on. "
+            "Write it again with --no-real to leave real pictures out."
+        )
+    else:
+        rights = "Real pictures were left out (--no-real)."
+    return tag("footer", tag("p", rights, class_="rights"), tag("p", made))

@@ -1,0 +1,194 @@
+"""In: numbers. Out: inline SVG whose colours are the page's own, so that it fits light and dark.
+
+Matplotlib draws with marker colours that are then replaced by the page's CSS variables. Figures are
+made through the object interface; no global state of matplotlib is touched for longer than a call.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
+
+from hwgen.report.inputs import Arm
+from hwgen.report.markup import Html
+
+Points = Sequence[tuple[float, float]]
+"""(x, y) pairs of one curve."""
+
+Values = npt.NDArray[np.float64]
+
+SERIES = ("#000011", "#000012", "#000013")
+_TEXT, _FAINT = "#000001", "#000002"
+_COLOURS = {_TEXT: "var(--text)", _FAINT: "var(--faint)"} | {
+    marker: f"var(--series-{i})" for i, marker in enumerate(SERIES, 1)
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _TEXT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "font.size": 9,
+    "grid.color": _FAINT,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "text.color": _TEXT,
+    "text.parse_math": False,
+    "xtick.color": _FAINT,
+    "xtick.labelcolor": _TEXT,
+    "ytick.color": _FAINT,
+    "ytick.labelcolor": _TEXT,
+}
+_WIDTH = 5.0  # inches, 72 SVG units each
+_BUCKETS = 240  # points a curve at most, so that a long run makes no large page
+
+
+@dataclass(frozen=True)
+class Level:
+    """A horizontal line to compare with: its height and what it is."""
+
+    y: float
+    name: str
+
+
+def curves(
+    name: str,
+    series: Mapping[str, Points],
+    *,
+    levels: Sequence[Level] = (),
+    percent: bool = False,
+    from_zero: bool = False,
+) -> Html:
+    """Curves over real pictures seen.
+
+    A long curve is cut into equal stretches: the line is the mean of each, the band reaches from
+    its lowest to its highest value. Values that are not finite leave a gap.
+
+    Args:
+        name: unique on the page; letters, digits and hyphens.
+        series: legend text -> points, at most as many as SERIES, each with at least one point.
+        levels: lines to compare with.
+        percent: write y as percent.
+        from_zero: begin the y axis at zero.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
+        axes = figure.add_subplot()
+        for (title, points), colour in zip(series.items(), SERIES, strict=False):
+            x, low, mean, high = _thin(points)
+            alone = len(x) == 1
+            axes.plot(x, mean, color=colour, lw=1.6, marker="o" if alone else "", label=title)
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+        for level in levels:
+            axes.axhline(level.y, color=_FAINT, lw=1, ls=(0, (4, 3)))
+            axes.annotate(
+                level.name,
+                (1, level.y),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8,
+            )
+        axes.grid(axis="y")
+        axes.set_xlim(0, max(1, 1.02 * axes.dataLim.xmax))
+        if from_zero:
+            axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        if percent:
+            axes.yaxis.set_major_formatter(_PERCENT)
+        axes.set_xlabel("real pictures seen")
+        if len(series) > 1:
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        return _svg(figure, name, ", ".join(series))
+
+
+def intervals(name: str, arms: Sequence[Arm]) -> Html:
+    """Top-1 accuracy of each arm: its mean and interval, and each seed as a small ring."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 0.75 + 0.42 * len(arms)), layout="constrained")
+        axes = figure.add_subplot()
+        for row, arm in enumerate(arms):
+            if arm.top1.low is not None and arm.top1.high is not None:
+                axes.plot([arm.top1.low, arm.top1.high], [row, row], color=SERIES[0], lw=2.2)
+            axes.plot(arm.top1.mean, row, "o", color=SERIES[0], ms=7)
+            seeds = [trial.top1 for trial in arm.trials]
+            axes.plot(seeds, [row + 0.28] * len(seeds), "o", mfc="none", mec=SERIES[1], ms=4)
+        axes.set_yticks(range(len(arms)), [_plain(arm.name) for arm in arms])
+        axes.set_ylim(len(arms) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x")
+        axes.margins(x=0.08)
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel("top-1 accuracy on the test set")
+        return _svg(figure, name, "top-1 accuracy of each arm with its interval")
+
+
+def histogram(name: str, values: Sequence[float], what: str) -> Html:
+    """How a figure is spread over the classes; values are shares, shown as percent."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH, 2.0), layout="constrained")
+        axes: Axes = figure.add_subplot()
+        axes.hist(values, bins=20, color=SERIES[0])
+        axes.grid(axis="y")
+        axes.set_axisbelow(True)
+        axes.xaxis.set_major_formatter(_PERCENT)
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.set_xlabel(what)
+        axes.set_ylabel("classes")
+        return _svg(figure, name, f"{what}: number of classes")
+
+
+def _percent(value: float, _: int | None = None) -> str:
+    return f"{100 * value:.4g}%"
+
+
+_PERCENT = FuncFormatter(_percent)
+
+
+def _thin(points: Points) -> tuple[Values, Values, Values, Values]:
+    """x, lowest, mean and highest y of at most _BUCKETS stretches of a curve."""
+    table = np.asarray(sorted(points, key=lambda point: point[0]), dtype=float)
+    table[~np.isfinite(table[:, 1]), 1] = np.nan
+    parts = np.array_split(table, min(len(table), _BUCKETS))
+    x = np.array([part[-1, 0] for part in parts])
+    y = [part[:, 1] for part in parts]
+    # A stretch with one value that is not finite is a gap as a whole: it must be seen.
+    low, mean, high = (np.array([reduce(v) for v in y]) for reduce in (np.min, np.mean, np.max))
+    return x, low, mean, high
+
+
+def _plain(name: str) -> str:
+    """A name in the letters that matplotlib's own font has; the tables beside show it whole."""
+    return name.encode("ascii", "replace").decode()
+
+
+def _svg(figure: Figure, name: str, title: str) -> Html:
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for marker, colour in _COLOURS.items():
+        svg = svg.replace(marker, colour)
+    # Ids are made unique on the page, and texts take its font.
+    svg = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"(font: [\d.]+px|font-family:) [^;\"]*", r"\1 system-ui, sans-serif", svg)
+    svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt" ', "", svg, count=1)
+    return Html(svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1))

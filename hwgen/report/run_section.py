@@ -1,0 +1,291 @@
+"""In: a training run of a generator. Out: its part of the page: recipe, curves, grids over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hwgen.errors import HwgenError
+from hwgen.presets import PRESETS, Loss, Recipe, differences, recipe_from_json, recipe_to_json
+from hwgen.report import plots
+from hwgen.report.inputs import name_of
+from hwgen.report.markup import (
+    Html,
+    as_json,
+    facts,
+    figure,
+    image,
+    join,
+    missing,
+    section,
+    tag,
+    text,
+)
+from hwgen.report.numbers import count, duration, percent
+from hwgen.report.pictures import read_picture
+from hwgen.runs import Run
+
+FRAMES = 6
+"""Grids over time that a page shows at most, the first and the last among them."""
+
+_GRID_WIDTH = 480  # of the last grid and the real one, CSS pixels
+_FRAME_WIDTH = 320  # of the grids over time
+
+
+def run_section(run: Run, anchor: str, *, real: bool) -> Html:
+    """Everything about one run.
+
+    Args:
+        run: of kind "gan".
+        anchor: id of the section, unique on the page; letters, digits and hyphens.
+        real: whether the grid of real pictures may be shown.
+    """
+    log = run.read_log()
+    recipe: Recipe | None
+    try:
+        recipe = recipe_from_json(run.recipe)
+        shown = _recipe(run, recipe)
+    except HwgenError as error:
+        recipe = None
+        shown = missing(f"The recipe cannot be read by this version of hwgen: {error}")
+    return section(
+        anchor,
+        join(["Training run ", tag("em", name_of(run.path))]),
+        _progress(run, recipe, log),
+        tag("h3", "Samples"),
+        _grids(run, real=real),
+        tag("h3", "Curves"),
+        _curves(log, recipe, anchor),
+        tag("h3", "Recipe"),
+        shown,
+        as_json("The whole recipe as JSON", run.recipe),
+    )
+
+
+def last(log: Sequence[dict[str, Any]], field: str) -> float | None:
+    """The last value of a field in a log; None where it never appears."""
+    values = _series(log, field)
+    return values[-1][1] if values else None
+
+
+def _series(log: Sequence[dict[str, Any]], field: str) -> list[tuple[float, float]]:
+    return [
+        (entry["images"], entry[field])
+        for entry in log
+        if isinstance(entry, dict)
+        and all(isinstance(entry.get(key), int | float) for key in ("images", field))
+    ]
+
+
+def _progress(run: Run, recipe: Recipe | None, log: Sequence[dict[str, Any]]) -> Html:
+    seen, seconds = last(log, "images"), last(log, "seconds")
+    planned = f" of {count(recipe.images)}" if recipe else ""
+    rows: list[tuple[object, object]] = [
+        ("Classes", count(len(run.charset))),
+        ("Real pictures seen", "none logged" if seen is None else f"{count(seen)}{planned}"),
+        ("Training time", "not logged" if seconds is None else duration(seconds)),
+    ]
+    if recipe is not None:
+        rows.append(("Parameters", _parameters(recipe, len(run.charset))))
+    rows.append(("Seed", run.seed))
+    return facts(rows)
+
+
+def _parameters(recipe: Recipe, classes: int) -> str:
+    import torch
+
+    from hwgen.gan.networks import build, parameter_count
+
+    with torch.device("meta"):  # shapes without memory
+        g, d = build(recipe, classes)
+    return f"generator {parameter_count(g):,}, discriminator {parameter_count(d):,}"
+
+
+def _recipe(run: Run, recipe: Recipe) -> Html:
+    g, d, opt = recipe.generator, recipe.discriminator, recipe.optimizer
+    started = PRESETS.get(recipe.preset)
+    changes = differences(recipe_to_json(started), run.recipe) if started else []
+    if not recipe.conditional:
+        condition = "none: trained without labels"
+    elif d.label == "projection":
+        condition = f"Φ, {g.label_dim} wide, into G; projection in D"
+    else:
+        condition = f"Φ, {g.label_dim} wide into G, {d.label_dim} wide at every layer of D"
+    average = (
+        f"decay {recipe.ema:g} a step; samples come from the average" if recipe.ema else "none"
+    )
+    r1 = f"γ = {recipe.r1_gamma:g}, every {recipe.r1_every} steps" if recipe.r1_gamma else "none"
+    rates = f"{opt.lr_g:g}" if opt.lr_g == opt.lr_d else f"G {opt.lr_g:g}, D {opt.lr_d:g}"
+    betas = f"β₁ {opt.beta1:g}, β₂ {opt.beta2:g}" if opt.kind == "adam" else f"decay {opt.beta2:g}"
+    name = {"adam": "Adam", "rmsprop": "RMSProp"}[opt.kind]
+    channels = "grey" if recipe.channels == 1 else "colour"
+    shift = f"up to {recipe.translate} px" if recipe.translate else "none"
+    rows: list[tuple[object, object]] = [
+        ("Preset", recipe.preset),
+        ("Changed from it", _lines(changes) if started else "not a preset of this version"),
+        ("Pictures", f"{recipe.size}×{recipe.size}, {channels}"),
+        ("Loss", _loss(recipe.loss)),
+        ("Optimiser", f"{name}, rate {rates}, {betas}"),
+        ("Batch", count(recipe.batch)),
+        ("Noise z", f"{g.z_dim} numbers, {g.z}"),
+        ("Label", condition),
+        ("Generator", f"{len(g.stages)} stages, {g.upsampling} upsampling, norm {g.norm}"),
+        ("Discriminator", f"{len(d.stages)} convolutions, norm {d.norm}"),
+        ("R1 penalty", r1),
+        ("Random shift of what D sees", shift),
+        ("Moving average of G", average),
+    ]
+    return facts(rows)
+
+
+def _lines(lines: Sequence[str]) -> Html:
+    return tag("span", join(lines, "<br>")) if lines else text("nothing")
+
+
+def _loss(loss: Loss) -> str:
+    summed = f"{loss.reduction} over the batch"
+    if loss.kind == "gan":
+        return f"sigmoid cross entropy, {summed}"
+    return f"least squares (LSGAN), a = {loss.a:g}, b = {loss.b:g}, c = {loss.c:g}, {summed}"
+
+
+def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -> Html:
+    def found(fields: dict[str, str]) -> dict[str, plots.Points]:
+        series = {title: _series(log, field) for title, field in fields.items()}
+        return {
+            title: points
+            for title, points in series.items()
+            if any(math.isfinite(y) for _, y in points)
+        }
+
+    loss = recipe.loss if recipe else None
+    levels = (
+        [plots.Level(loss.a, "target a: generated"), plots.Level(loss.b, "target b: real")]
+        if loss and loss.kind == "lsgan"
+        else []
+    )
+    blocks: list[Html] = []
+    lost: list[str] = []
+    scored = found({"purity": "purity", "diversity": "diversity"})
+    if scored:
+        blocks.append(
+            figure(
+                plots.curves(f"{anchor}-scores", scored, percent=True),
+                "Purity: the share of generated pictures that a recogniser trained on real ones "
+                "reads as the label they were made for. Diversity: the variety of pictures within "
+                "a class, as a share of the variety of real ones. High purity with low diversity "
+                "means that the generator draws the same picture again and again.",
+                "Purity and diversity",
+            )
+        )
+    else:
+        lost.append(
+            "Purity and diversity over training were not measured: this run had no recogniser "
+            "to score its samples."
+        )
+    losses = found({"discriminator": "loss_d", "generator": "loss_g"})
+    if losses:
+        blocks.append(
+            figure(
+                plots.curves(f"{anchor}-losses", losses),
+                "Losses of the two networks against each other. They show whether training is "
+                "stable, not whether the pictures are good. Each is the mean a picture, without "
+                "the R1 penalty.",
+                "Losses",
+            )
+        )
+    else:
+        lost.append("The log holds no losses.")
+    unit = ", before the sigmoid" if loss and loss.kind == "gan" else ""
+    outputs = found({"real pictures": "d_real", "generated pictures": "d_fake"})
+    if outputs:
+        blocks.append(
+            figure(
+                plots.curves(f"{anchor}-outputs", outputs, levels=levels),
+                f"What the discriminator says of real and of generated pictures, on average{unit}. "
+                "The nearer the two, the less it can tell them apart; a wide and growing gap means "
+                "that it has won.",
+                "The discriminator's output",
+            )
+        )
+    else:
+        lost.append("The log holds no outputs of the discriminator.")
+    speed = found({"pictures a second": "images_per_second"})
+    if speed:
+        blocks.append(
+            figure(
+                plots.curves(f"{anchor}-speed", speed, from_zero=True),
+                "Real pictures that training went through in a second.",
+                "Speed",
+            )
+        )
+    else:
+        lost.append("The log holds no speeds.")
+    return join([tag("div", *blocks, class_="plots"), *map(missing, lost)])
+
+
+def _grids(run: Run, *, real: bool) -> Html:
+    files = sorted(file for file in run.grids.glob("*.png") if file.stem.isdigit())
+    blocks: list[object] = []
+    if files:
+        newest = _frame(files[-1], f"Generated, {_after(files[-1])}", _GRID_WIDTH)
+    else:
+        newest = missing("No grid of samples has been written yet.")
+    truth = run.grids / "real.png"
+    if not real:
+        beside = missing("The grid of real pictures is left out (--no-real).")
+    elif truth.is_file():
+        beside = _frame(truth, "Real, the same classes", _GRID_WIDTH)
+    else:
+        beside = missing("This run has no grid of real pictures.")
+    blocks.append(tag("div", newest, beside, class_="pair"))
+    blocks.append(
+        tag(
+            "p",
+            "Each row is one class. The noise behind each generated picture is the same in every "
+            "grid of this run, so grids can be compared place by place. Nothing was picked by eye.",
+            class_="note",
+        )
+    )
+    if len(files) > 1:
+        frames = [_frame(file, _after(file), _FRAME_WIDTH) for file in _some(files)]
+        shown = f"{len(frames)} of {len(files)} grids, the first and the last among them."
+        blocks += [
+            tag("h4", "Over time"),
+            tag("div", *frames, class_="frames"),
+            tag("p", shown, class_="note"),
+        ]
+    return join(blocks)
+
+
+def _some(files: Sequence[Path]) -> list[Path]:
+    """The first, the last, and some between, evenly spaced."""
+    places = {round(i * (len(files) - 1) / (FRAMES - 1)) for i in range(FRAMES)}
+    return [files[place] for place in sorted(places)]
+
+
+def _after(file: Path) -> str:
+    return f"after {count(int(file.stem))} real pictures"
+
+
+def _frame(file: Path, caption: str, width: int) -> Html:
+    picture = read_picture(file)
+    if picture is None:
+        return missing(f"{file.name} ({caption}) cannot be read as a picture.")
+    return figure(image(picture, width, caption), caption)
+
+
+def key_figures(run: Run) -> list[tuple[str, str, str]]:
+    """(value, what it is, where it comes from) for the top of the page."""
+    log = run.read_log()
+    out = []
+    for field, what in (("purity", "purity"), ("diversity", "diversity")):
+        value = last(log, field)
+        if value is not None:
+            out.append((percent(value), f"{what} at the last score", name_of(run.path)))
+    seen = last(log, "images")
+    if seen is not None:
+        out.append((count(seen), "real pictures seen in training", name_of(run.path)))
+    return out

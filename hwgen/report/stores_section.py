@@ -1,0 +1,125 @@
+"""In: synthetic and real stores. Out: their part of the page: what they hold, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hwgen.report.inputs import name_of
+from hwgen.report.markup import (
+    Html,
+    as_json,
+    facts,
+    image,
+    join,
+    label,
+    missing,
+    section,
+    tag,
+)
+from hwgen.report.numbers import count, spread
+from hwgen.report.pictures import sheet
+from hwgen.store import Store
+
+CLASSES = 10
+"""Classes that a contact sheet shows at most."""
+
+SAMPLES = 20
+"""Pictures a class that a contact sheet shows at most."""
+
+_COLUMNS = 10
+_SHEET_WIDTH = 420  # CSS pixels
+
+
+def synthetic_section(store: Store, others: Sequence[Store], anchor: str, *, real: bool) -> Html:
+    """A synthetic store beside the first real one that shares classes with it."""
+    partner = next((other for other in others if set(_present(store)) & set(_present(other))), None)
+    title = join(["Synthetic set ", tag("em", name_of(store.path))])
+    note: Html | None = None
+    if not real:
+        note, partner = missing("Real pictures are left out (--no-real)."), None
+    elif partner is None:
+        note = missing(
+            "No real store with the same classes was given, so nothing stands beside these "
+            "pictures. Add one to the command to compare."
+        )
+    return section(anchor, title, _facts(store), *([note] if note else []), _sheet(store, partner))
+
+
+def real_section(store: Store, anchor: str, *, real: bool) -> Html:
+    """A real store that stands beside no synthetic one."""
+    body = _sheet(store, None) if real else missing("Its pictures are left out (--no-real).")
+    return section(anchor, join(["Real set ", tag("em", name_of(store.path))]), _facts(store), body)
+
+
+def _facts(store: Store) -> Html:
+    manifest = store.manifest
+    known = len(store.writers)
+    return join(
+        [
+            facts(
+                [
+                    ("Pictures", f"{count(manifest.count)} of {store.size}×{store.size} pixels"),
+                    ("Classes", count(len(store.charset))),
+                    ("A class: fewest / middle / most", spread(manifest.class_counts)),
+                    ("Writers", count(known) if known else "not known"),
+                    ("Origin", manifest.origin.get("kind", "not stated")),
+                ]
+            ),
+            as_json("Where it comes from, as JSON", manifest.origin),
+        ]
+    )
+
+
+def _present(store: Store) -> list[str]:
+    """Labels that have pictures, in class order."""
+    pairs = zip(store.charset, store.manifest.class_counts, strict=True)
+    return [name for name, n in pairs if n]
+
+
+def _evenly(places: int, wanted: int) -> list[int]:
+    """At most `wanted` of `places` places, evenly spaced."""
+    return sorted({int(place) for place in np.linspace(0, places - 1, min(places, wanted))})
+
+
+def _sheet(store: Store, partner: Store | None) -> Html:
+    columns = [store] if partner is None else [store, partner]
+    shared = [n for n in _present(store) if partner is None or n in set(_present(partner))]
+    if not shared:
+        return missing("This store is empty.")
+    labels = [shared[place] for place in _evenly(len(shared), CLASSES)]
+    rows: list[Html] = []
+    for name in labels:
+        cells = [_strip(column, name) for column in columns]
+        rows.append(_row(label(name), cells))
+    heads = [tag("span", f"{_kind(column)}: {name_of(column.path)}") for column in columns]
+    return join(
+        [
+            tag("div", _row(tag("span"), heads), class_="heads"),
+            *rows,
+            tag(
+                "p",
+                f"{len(labels)} of {count(len(shared))} classes and at most {SAMPLES} pictures of "
+                "each, taken at equal distances through the set; nothing was picked by eye.",
+                class_="note",
+            ),
+        ]
+    )
+
+
+def _strip(store: Store, name: str) -> Html:
+    places = np.flatnonzero(store.labels == store.charset.id(name))
+    uri = sheet(store.images(places[_evenly(len(places), SAMPLES)]), _COLUMNS)
+    kind = _kind(store)
+    # The caption takes the place of the columns' heads where a page is too narrow for columns.
+    caption = tag("figcaption", kind)
+    return tag("figure", caption, image(uri, _SHEET_WIDTH, f"{name}, {kind}"), class_="strip")
+
+
+def _row(head: Html, cells: Sequence[Html]) -> Html:
+    return tag("div", head, tag("div", *cells, class_="strips"), class_="class-row")
+
+
+def _kind(store: Store) -> str:
+    return "synthetic" if store.is_synthetic else "real"

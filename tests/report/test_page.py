@@ -1,0 +1,386 @@
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from hwgen.errors import InputError, RunError, StoreError
+from hwgen.report.page import write_report
+from hwgen.runs import Run, begin_or_continue
+from hwgen.store import Store
+
+_VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and gathers texts, attributes and headings."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: list[str] = []
+        self.headings: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in _VOID:
+            self.open.append(tag)
+        if tag in ("h2", "h3"):
+            self.headings.append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.texts.append(data)
+        if self.open and {"h2", "h3"} & set(self.open):
+            self.headings[-1] += data
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    @property
+    def images(self) -> list[str]:
+        return [v for tag, name, v in self.attributes if (tag, name) == ("img", "src")]
+
+
+def page_of(out: Path, *paths: Path, real: bool = True) -> Page:
+    assert write_report(paths, out, real=real) == out
+    return Page(out.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def everything(
+    make_run: Callable[..., Run],
+    make_benchmark: Callable[..., Path],
+    make_store: Callable[..., Store],
+) -> list[Path]:
+    run = make_run(batch="32")
+    synthetic = make_store("synth", kind="synthetic", value=50)
+    real = make_store("hand", kind="gnt", value=150)
+    return [run.path, make_benchmark(), synthetic.path, real.path]
+
+
+def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
+    page = page_of(tmp_path / "report.html", *everything)
+    assert page.headings == [
+        "Training run run",
+        "Samples",
+        "Curves",
+        "Recipe",
+        "Synthetic set synth",
+        "Recogniser figures bench",
+        "Accuracy on real test pictures",
+        "Does adding synthetic pictures help?",
+        "Purity of the synthetic set",
+        "Diversity of the synthetic set",
+        "Worst classes",
+        "Provenance",
+        "Training run run",
+        "Synthetic set synth",
+        "Real set hand",
+        "Benchmark bench",
+    ]
+    for shown in (
+        "Made from 1 training run, 1 synthetic set, 1 real set, 1 benchmark",
+        "batch: 64 -> 32",
+        "least squares (LSGAN), a = 0, b = 1, c = 1, mean over the batch",
+        "after 32,000 real pictures",
+        "after 256,000 real pictures",
+        "6 of 8 grids",
+        "94.1 % purity at the last score",
+        "97.1 % 96.1 to 98.1",
+        "no difference shown",
+        "worse",
+        "1,234,567 parameters, 7,654,321 FLOPs",
+        "已 12×, 一 2×",
+        "feed" * 16,
+        "test-hash",
+        "must not be redistributed",
+    ):
+        assert shown in page.text, shown
+    # 1 last grid, 1 real one, 6 over time; 3 classes, synthetic beside real.
+    assert len(page.images) == 8 + 6
+    svgs = [v for tag, name, v in page.attributes if (tag, name) == ("svg", "aria-label")]
+    assert len(svgs) == 4 + 1 + 2
+
+
+def test_parameters_are_those_of_the_networks(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    from hwgen.gan.networks import build, parameter_count
+    from hwgen.presets import preset
+
+    g, d = build(preset("glyph-32"), classes=3)
+    page = page_of(tmp_path / "report.html", make_run().path)
+    expected = f"generator {parameter_count(g):,}, discriminator {parameter_count(d):,}"
+    assert expected in page.text
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path, everything: list[Path]) -> None:
+    page = page_of(tmp_path / "report.html", *everything)
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on"), (tag, name)
+        if name == "src":
+            assert value.startswith("data:image/png;base64,")
+        if name in ("href", "xlink:href"):
+            assert value.startswith("#")
+        for target in re.findall(r"url\(([^)]*)\)", value):
+            assert target.startswith("#")
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    style = source[source.index("<style>") : source.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert not re.search(r"<(script|link|iframe|object|embed|base)\b", source)
+    policy = next(v for t, n, v in page.attributes if (t, n) == ("meta", "content"))
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_ids_are_unique_and_links_have_targets(tmp_path: Path, everything: list[Path]) -> None:
+    page = page_of(tmp_path / "report.html", *everything)
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    links = [v for _, name, v in page.attributes if name in ("href", "xlink:href")]
+    links += [u for _, _, v in page.attributes for u in re.findall(r"url\((#[^)]*)\)", v)]
+    assert links
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def test_text_of_strangers_is_escaped(
+    tmp_path: Path,
+    make_run: Callable[..., Run],
+    make_benchmark: Callable[..., Path],
+    make_store: Callable[..., Store],
+) -> None:
+    evil = '"><script>alert(1)</script>&'
+    run = make_run("<b>run<", preset=evil)
+    synthetic = make_store("s<img src=x>", kind="synthetic", labels=(evil, "一"))
+    real = make_store("r", kind=evil, labels=(evil, "一"))
+    arms = {evil + "$x_1$己": {"runs": [], "top1": LONE, "top5": LONE}}
+    benchmark = make_benchmark(
+        "b<i>",
+        settings={"device": evil, "note": evil},
+        versions={evil: evil},
+        arms=arms,
+        differences={evil: LONE},
+        worst=[{"label": evil, "accuracy": 0.5, "count": 2, "read_as": {evil: 1}}],
+        purity={"runs": [], "top1": LONE, "per_class": {evil: 0.5}},
+    )
+    page = page_of(tmp_path / "report.html", run.path, synthetic.path, real.path, benchmark)
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in source
+    assert "<i>" not in source
+    assert "<b>" not in source
+    assert "<img src=x>" not in source
+    assert page.text.count(evil) >= 10
+    assert "Training run <b>run<" in page.headings
+
+
+LONE = {"mean": 0.9, "low": None, "high": None}
+
+
+def test_missing_parts_are_named(
+    tmp_path: Path, make_run: Callable[..., Run], make_benchmark: Callable[..., Path]
+) -> None:
+    run = make_run(log=False, scores=False, grids=0)
+    arm = {"runs": [{"seed": 0, "top1": 0.9, "top5": 0.99, "seconds": 4000}], "top1": LONE}
+    benchmark = make_benchmark(
+        synthetic=None,
+        arms={"real": {**arm, "top5": LONE}},
+        differences={},
+        purity=None,
+        diversity=None,
+        worst=[],
+    )
+    page = page_of(tmp_path / "report.html", run.path, benchmark)
+    for shown in (
+        "No synthetic set was given: no synthetic pictures.",
+        "Purity and diversity over training were not measured",
+        "The log holds no losses.",
+        "The log holds no outputs of the discriminator.",
+        "The log holds no speeds.",
+        "none logged",
+        "No grid of samples has been written yet.",
+        "This run has no grid of real pictures.",
+        "An arm with one seed has no interval.",
+        "nothing to compare",
+        "Not measured: no synthetic set was given.",
+        "No class is listed.",
+        "none given",
+        "1 h 6 min",
+    ):
+        assert shown in page.text, shown
+    assert page.images == []
+
+
+def test_a_benchmark_without_arms_or_figures_a_class(
+    tmp_path: Path, make_benchmark: Callable[..., Path]
+) -> None:
+    benchmark = make_benchmark(
+        arms={},
+        diversity={"ratio": 0.5, "per_class": {}},
+        differences={"a - b": LONE, "c - d": {"mean": 0.1, "low": 0.05, "high": 0.15}},
+    )
+    page = page_of(tmp_path / "report.html", benchmark)
+    assert "This benchmark has no arms." in page.text
+    assert "There are no figures a class." in page.text
+    assert "one seed: cannot be told from chance" in page.text
+    assert "+10.00 points +5.00 to +15.00 better" in page.text
+    assert "No training run was given" in page.text
+
+
+def test_real_pictures_can_be_left_out(tmp_path: Path, everything: list[Path]) -> None:
+    whole = page_of(tmp_path / "with.html", *everything)
+    page = page_of(tmp_path / "without.html", *everything, real=False)
+    # 1 last grid, 6 over time, 3 synthetic strips: none of the four real ones.
+    assert len(page.images) == 1 + 6 + 3
+    assert set(page.images) < set(whole.images)
+    assert "Real pictures were left out (--no-real)." in page.text
+    assert "The grid of real pictures is left out" in page.text
+    assert "must not be redistributed" not in page.text
+
+
+def test_a_real_store_alone(tmp_path: Path, make_store: Callable[..., Store]) -> None:
+    store = make_store("hand", kind="gnt", charset=("一", "丁", "己", "已"))
+    page = page_of(tmp_path / "report.html", store.path)
+    assert page.headings[0] == "Real set hand"
+    assert len(page.images) == 3  # no picture of 丁
+    assert "0 / 3 / 3" in page.text
+    assert "No benchmark was given" in page.text
+    page = page_of(tmp_path / "report.html", store.path, real=False)
+    assert page.images == []
+
+
+def test_a_synthetic_store_without_a_fitting_real_one(
+    tmp_path: Path, make_store: Callable[..., Store]
+) -> None:
+    synthetic = make_store("synth", kind="synthetic")
+    other = make_store("other", kind="gnt", labels=("丁",))
+    page = page_of(tmp_path / "report.html", synthetic.path, other.path)
+    assert "No real store with the same classes was given" in page.text
+    assert len(page.images) == 3
+
+
+def test_an_empty_store(tmp_path: Path, make_store: Callable[..., Store]) -> None:
+    store = make_store("empty", kind="gnt", labels=(), charset=("一",))
+    page = page_of(tmp_path / "report.html", store.path)
+    assert "This store is empty." in page.text
+
+
+def test_a_sheet_is_bounded(tmp_path: Path, make_store: Callable[..., Store]) -> None:
+    labels = tuple(chr(0x4E00 + i) for i in range(25))
+    store = make_store("wide", kind="gnt", labels=labels, per_class=30)
+    page = page_of(tmp_path / "report.html", store.path)
+    assert len(page.images) == 10
+    assert "10 of 25 classes and at most 20 pictures of each" in page.text
+
+
+def test_a_damaged_grid_is_named(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    run = make_run(grids=2)
+    (run.grids / "000032000.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
+    page = page_of(tmp_path / "report.html", run.path)
+    assert "000032000.png (after 32,000 real pictures) cannot be read" in page.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"conditional": "false"}, "none: trained without labels"),
+        ({"discriminator.label": "concat"}, "wide at every layer of D"),
+        ({"ema": "0"}, "Moving average of G none"),
+        ({"r1_gamma": "0"}, "R1 penalty none"),
+        ({"optimizer.kind": "rmsprop"}, "RMSProp, rate 0.0003, decay 0.99"),
+        ({"optimizer.lr_d": "0.001"}, "rate G 0.0003, D 0.001"),
+        ({"loss.kind": "gan"}, "sigmoid cross entropy"),
+        ({"translate": "2"}, "up to 2 px"),
+        ({"preset": "mine"}, "not a preset of this version"),
+    ],
+)
+def test_recipes_in_words(
+    tmp_path: Path, make_run: Callable[..., Run], changes: dict[str, str], shown: str
+) -> None:
+    page = page_of(tmp_path / "report.html", make_run(grids=0, **changes).path)
+    assert shown in page.text
+
+
+def test_an_untouched_preset_says_so(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    page = page_of(tmp_path / "report.html", make_run(grids=1).path)
+    assert "Changed from it nothing" in page.text
+
+
+def test_a_recipe_of_another_version_is_shown_as_json(
+    tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    run = make_run(grids=1)
+    file = run.path / "run.json"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"batch"', '"portion"'), encoding="utf-8")
+    page = page_of(tmp_path / "report.html", run.path)
+    assert "The recipe cannot be read by this version of hwgen" in page.text
+    assert '"portion": 64' in page.text
+    assert "Losses" in page.text
+
+
+def test_the_same_input_twice_counts_once(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    path = make_run(grids=0).path
+    page = page_of(tmp_path / "report.html", path, path / ".." / path.name)
+    assert page.headings.count("Training run run") == 2  # its section and its provenance
+
+
+def test_long_titles_are_cut(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    paths = [make_run(f"run{i}", grids=0, scores=False, log=False).path for i in range(4)]
+    page = page_of(tmp_path / "report.html", *paths)
+    assert "hwgen report: run0, run1, run2, …" in page.text
+    assert "Made from 4 training runs" in page.text
+
+
+def test_inputs_that_cannot_be_reported(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    out = tmp_path / "report.html"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="nothing to report"):
+        write_report([], out)
+    with pytest.raises(InputError, match="neither a run, a benchmark nor a store"):
+        write_report([tmp_path / "folder"], out)
+    with pytest.raises(InputError, match="is missing"):
+        write_report([tmp_path / "nowhere"], out)
+    run = make_run()
+    begin_or_continue(
+        tmp_path / "reader", kind="recogniser", recipe={}, seed=0, charset=run.charset, data={}
+    )
+    with pytest.raises(InputError, match="kind 'recogniser'"):
+        write_report([tmp_path / "reader"], out)
+    (run.path / "run.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(RunError):
+        write_report([run.path], out)
+    (tmp_path / "half.partial").mkdir()
+    with pytest.raises(StoreError, match="unfinished"):
+        write_report([tmp_path / "half"], out)
+    assert not out.exists()
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path, make_run: Callable[..., Run]) -> None:
+    run = make_run(grids=0)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report([run.path], run.path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_report([run.path], tmp_path / "file" / "report.html")
+
+
+def test_folders_are_made_and_an_old_page_is_replaced(
+    tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    out = tmp_path / "new" / "report.html"
+    path = make_run(grids=0).path
+    page_of(out, path)
+    out.write_text("old", encoding="utf-8")
+    assert page_of(out, path).headings
+    assert [file.name for file in out.parent.iterdir()] == ["report.html"]
