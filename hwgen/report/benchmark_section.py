@@ -66,6 +66,10 @@ def _setting(benchmark: Benchmark) -> Html:
     rows.append(
         ("Recogniser", f"{count(benchmark.parameters)} parameters, {count(benchmark.flops)} FLOPs")
     )
+    shared = benchmark.writers_shared
+    rows.append(
+        ("Writers in both training and test", ", ".join(shared) if shared else "none known")
+    )
     for field in ("seeds", "device", "precision"):
         value = benchmark.settings.get(field, "not stated")
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -153,11 +157,12 @@ def _worst(benchmark: Benchmark) -> Html:
         rows.append([label(row.label), read_as, percent(row.accuracy), count(row.count)])
     return join(
         [
-            table(["Class", "Misread as", "Accuracy", "Test pictures"], rows, numbers=2),
+            table(["Class", "Misread as", "Accuracy", "Readings"], rows, numbers=2),
             tag(
                 "p",
                 "The classes that recognisers trained on real pictures misread most often on the "
-                "test set. With few test pictures a class, single figures are uncertain.",
+                "test set. Readings are its test pictures times the seeds; with few of them a "
+                "figure is uncertain.",
                 class_="note",
             ),
         ]

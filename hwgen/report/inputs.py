@@ -81,6 +81,7 @@ class Benchmark:
     Attributes:
         path: as the user gave it.
         settings: recipe, seeds, device, precision; plain JSON.
+        writers_shared: known writers of both the train and the test store.
         parameters: of the recogniser.
         flops: of the recogniser, one picture.
         differences: arm minus arm, paired by seed.
@@ -92,6 +93,7 @@ class Benchmark:
     settings: dict[str, Any]
     versions: dict[str, str]
     stores: dict[str, StoreFacts]
+    writers_shared: tuple[str, ...]
     parameters: int
     flops: int
     arms: tuple[Arm, ...]
@@ -200,6 +202,7 @@ def _benchmark(file: Path, value: Mapping[str, Any]) -> Benchmark:
             for role in ("train", "synthetic", "test")
             if value[role] is not None
         },
+        writers_shared=tuple(str(writer) for writer in value.get("writers_shared", ())),
         parameters=int(value["network"]["parameters"]),
         flops=int(value["network"]["flops"]),
         arms=tuple(_arm(str(name), arm) for name, arm in value["arms"].items()),

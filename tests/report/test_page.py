@@ -227,10 +227,12 @@ def test_a_benchmark_without_arms_or_figures_a_class(
     benchmark = make_benchmark(
         arms={},
         diversity={"ratio": 0.5, "per_class": {}},
+        writers_shared=["001-f", "007-f"],
         differences={"a - b": LONE, "c - d": {"mean": 0.1, "low": 0.05, "high": 0.15}},
     )
     page = page_of(tmp_path / "report.html", benchmark)
     assert "This benchmark has no arms." in page.text
+    assert "Writers in both training and test 001-f, 007-f" in page.text
     assert "There are no figures a class." in page.text
     assert "one seed: cannot be told from chance" in page.text
     assert "+10.00 points +5.00 to +15.00 better" in page.text
