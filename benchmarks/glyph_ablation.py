@@ -44,6 +44,26 @@ VARIANTS: dict[str, list[str]] = {
     "no-ema": ["ema=0"],
 }
 
+# Second round: what the first one showed to learn faster, combined.
+LR_6E4 = ["optimizer.lr_g=6e-4", "optimizer.lr_d=6e-4", "r1_gamma=0.1"]
+LR_1E3 = ["optimizer.lr_g=1e-3", "optimizer.lr_d=1e-3", "r1_gamma=0.1"]
+SMALL_32 = [*SMALL_G, *SMALL_D, "batch=32"]
+CONCAT = ["discriminator.label=concat"]
+VARIANTS |= {
+    "2a-lr6": LR_6E4,
+    "2b-lr10": LR_1E3,
+    "2c-lr10-batch32": [*LR_1E3, "batch=32"],
+    "2d-lr6-batch32": [*LR_6E4, "batch=32"],
+    "2e-lr6-small32": [*LR_6E4, *SMALL_32],
+    "2f-lr10-small32": [*LR_1E3, *SMALL_32],
+    "2g-lr6-small32-concat64": [*LR_6E4, *SMALL_32, *CONCAT, "discriminator.label_dim=64"],
+    "2h-lr6-small32-concat256": [*LR_6E4, *SMALL_32, *CONCAT],
+    "2i-lr10-small": [*LR_1E3, *SMALL_G, *SMALL_D],
+    "2j-lr6-12-small32": [*SMALL_32, *LR_6E4, "optimizer.lr_d=1.2e-3"],
+    "2k-lr6-small32-r1-0.3": [*SMALL_32, *LR_6E4, "r1_gamma=0.3"],
+    "2l-lr10-small32-concat64": [*LR_1E3, *SMALL_32, *CONCAT, "discriminator.label_dim=64"],
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -53,7 +73,7 @@ def main() -> None:
     parser.add_argument("--preset", default="glyph-32")
     parser.add_argument("--images", type=int, default=704_000)
     parser.add_argument("--every", type=int, default=64_000)
-    parser.add_argument("--only", default=",".join(VARIANTS))
+    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, by commas")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     names = arguments.only.split(",")
