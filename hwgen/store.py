@@ -261,15 +261,16 @@ class Store:
 
 
 class _Handle:
-    """One environment, shared by all Stores on the same path in one process, never across a fork.
+    """One environment, shared by all Stores on the same file in one process, never across a fork.
 
-    LMDB refuses to open one path twice in a process; the last Store that lets go closes it.
+    LMDB refuses to open one file twice in a process; the last Store that lets go closes it. A
+    store that was replaced meanwhile is another file, and whoever has the old one open keeps it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path) -> None:
         self.pid = os.getpid()
         self.env = lmdb.open(
-            path, readonly=True, lock=False, readahead=False, meminit=False, max_readers=1
+            str(path), readonly=True, lock=False, readahead=False, meminit=False, max_readers=1
         )
 
     def __del__(self) -> None:
@@ -277,21 +278,32 @@ class _Handle:
             self.env.close()
 
 
-_handles: weakref.WeakValueDictionary[tuple[int, str], _Handle] = weakref.WeakValueDictionary()
+_handles: weakref.WeakValueDictionary[tuple[int, int], _Handle] = weakref.WeakValueDictionary()
+
+
+def _forget_handles() -> None:
+    """In a forked child: give up the parent's environments, so that it may open its own."""
+    for handle in list(_handles.values()):
+        handle.env.close()
+    _handles.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_handles)
 
 
 def _open_readonly(path: Path) -> _Handle:
-    key = (os.getpid(), str(path.resolve()))
-    handle = _handles.get(key)
-    if handle is None:
-        try:
-            handle = _handles[key] = _Handle(key[1])
-        except lmdb.Error as error:
-            raise StoreError(
-                f"its data cannot be opened ({error})",
-                where=str(path / "data.mdb"),
-                remedy="Prepare the store again",
-            ) from None
+    try:
+        stat = (path / "data.mdb").stat()
+        handle = _handles.get((stat.st_dev, stat.st_ino))
+        if handle is None:
+            handle = _handles[stat.st_dev, stat.st_ino] = _Handle(path)
+    except (lmdb.Error, OSError) as error:
+        raise StoreError(
+            f"its data cannot be opened ({error})",
+            where=str(path / "data.mdb"),
+            remedy="Prepare the store again",
+        ) from None
     return handle
 
 

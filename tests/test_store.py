@@ -1,0 +1,360 @@
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hwgen.charset import Charset
+from hwgen.errors import CharsetError, StoreError
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter, is_store, partial_path
+
+SIZE = 8
+RECIPE = {"kind": "test"}
+
+
+def record(n: int, size: int = SIZE, channels: int = 1) -> Record:
+    shape = (size, size) if channels == 1 else (size, size, channels)
+    image = np.random.default_rng(n).integers(0, 256, shape, np.uint8)
+    return Record(image, "一丁七"[n % 3], ("", "001")[n % 2], f"file{n % 4}", 10 * n)
+
+
+def write(path: Path, count: int = 5, **options: Any) -> Store:
+    channels = options.get("channels", 1)
+    with StoreWriter(path, **{"size": SIZE, "recipe": RECIPE, **options}) as writer:
+        for n in range(writer.count, count):
+            writer.add(record(n, writer.size, channels))
+        return writer.finish(origin={"kind": "test"})
+
+
+def assert_holds(store: Store, count: int) -> None:
+    assert len(store) == count
+    for n in range(count):
+        found, expected = store.record(n), record(n, store.size, store.channels)
+        np.testing.assert_array_equal(found.image, expected.image)
+        assert (found.label, found.writer) == (expected.label, expected.writer)
+        assert (found.source, found.position) == (expected.source, expected.position)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_is_written_is_read_back(tmp_path: Path, count: int, channels: int) -> None:
+    store = write(tmp_path / "s", count, channels=channels)
+    assert_holds(store, count)
+    assert store.payload_bytes == count * SIZE * SIZE * channels
+
+
+@pytest.mark.parametrize("count", [1023, 1024, 1025, 2048, 2500])
+def test_block_borders_lose_nothing(tmp_path: Path, count: int) -> None:
+    store = write(tmp_path / "s", count)
+    assert len(store.all_images()) == len(store.columns) == len(store.labels) == count
+    for n in (0, count // 2, count - 1):
+        np.testing.assert_array_equal(store.images([n])[0], record(n).image)
+        assert store.columns[n]["position"] == 10 * n
+    assert sum(len(block) for block in store.image_blocks()) == count
+    np.testing.assert_array_equal(store.all_images()[[count - 1, 0]], store.images([count - 1, 0]))
+
+
+def test_the_map_grows_with_the_store(tmp_path: Path) -> None:
+    image = np.full((1024, 1024), 3, np.uint8)
+    with StoreWriter(tmp_path / "s", size=1024, recipe=RECIPE) as writer:
+        for n in range(100):
+            writer.add(Record(image, "一", "", "", n))
+        store = writer.finish(origin={})
+    assert (store.images([99])[0] == 3).all()
+    assert (store.path / "data.mdb").stat().st_size > 64 << 20
+
+
+def test_the_manifest_counts_classes_and_writers(tmp_path: Path) -> None:
+    store = write(tmp_path / "s", 5)
+    manifest = store.manifest
+    assert manifest.charset == ["一", "丁", "七"]
+    assert manifest.class_counts == [2, 2, 1]
+    assert manifest.writer_counts == {"": 3, "001": 2}
+    assert store.writers == {"001"}
+    assert manifest.charset_fingerprint == store.charset.fingerprint
+    assert manifest.polarity == "255 = paper, 0 = ink"
+    assert store.labels.tolist() == [0, 1, 2, 0, 1]
+    assert set(manifest.versions) >= {"hwgen", "python", "numpy", "pillow"}
+    assert not store.is_synthetic
+
+
+def test_a_given_charset_sets_the_class_ids(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
+        for n in range(3):
+            writer.add(record(n))
+        store = writer.finish(charset=Charset(tuple("七万一丁")), origin={"kind": "synthetic"})
+    assert store.labels.tolist() == [2, 3, 0]
+    assert store.manifest.class_counts == [1, 0, 1, 1]
+    assert store.is_synthetic
+
+
+def test_labels_outside_the_charset_make_no_store(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
+        writer.add(record(0))
+        with pytest.raises(CharsetError):
+            writer.finish(charset=Charset(("万",)), origin={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_are_written_beside_the_manifest(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
+        writer.add(record(0))
+        writer.finish(origin={}, reports={"report.json": {"lost": ["万"]}})
+    assert json.loads((tmp_path / "s" / "report.json").read_text()) == {"lost": ["万"]}
+
+
+def test_content_is_hashed_over_records_and_order(tmp_path: Path) -> None:
+    def content(name: str, order: list[int]) -> str:
+        with StoreWriter(tmp_path / name, size=SIZE, recipe={"name": name}) as writer:
+            for n in order:
+                writer.add(record(n))
+            return writer.finish(origin={"name": name}).manifest.content_sha256
+
+    assert content("a", [0, 1, 2]) == content("b", [0, 1, 2])
+    assert content("a2", [0, 1, 2]) != content("c", [0, 2, 1])
+
+
+def test_an_empty_store_can_be_read(tmp_path: Path) -> None:
+    store = write(tmp_path / "s", 0)
+    assert (len(store), len(store.columns), len(store.labels)) == (0, 0, 0)
+    assert store.all_images().shape == (0, SIZE, SIZE)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((8, 9), np.uint8), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.float32)],
+)
+def test_unfitting_images_are_refused(tmp_path: Path, image: np.ndarray) -> None:
+    with (
+        StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer,
+        pytest.raises(StoreError, match=r"f@3: a record of shape"),
+    ):
+        writer.add(Record(image, "一", "", "f", 3))
+
+
+@pytest.mark.parametrize("index", [-1, 5])
+def test_records_outside_are_refused(tmp_path: Path, index: int) -> None:
+    with pytest.raises(StoreError, match=f"no record {index} among 5"):
+        write(tmp_path / "s").images([index])
+
+
+def test_leaving_without_finish_leaves_nothing(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
+        writer.add(record(0))
+        assert not is_store(tmp_path / "s")
+        assert partial_path(tmp_path / "s").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumable_writer_goes_on_where_whole_blocks_end(tmp_path: Path) -> None:
+    path, whole = tmp_path / "s", write(tmp_path / "whole", 2600)
+    with StoreWriter(path, size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        for n in range(2100):
+            writer.add(record(n))
+    assert not is_store(path)
+    with StoreWriter(path, size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        assert writer.count == 2048
+        for n in range(2048, 2600):
+            writer.add(record(n))
+        store = writer.finish(origin={"kind": "test"})
+    assert store.manifest.content_sha256 == whole.manifest.content_sha256
+    assert store.manifest.class_counts == whole.manifest.class_counts
+    assert store.manifest.tables == whole.manifest.tables
+
+
+@pytest.mark.parametrize(
+    "change", [{"recipe": {"kind": "other"}}, {"size": 9}, {"channels": 3}, {"resumable": False}]
+)
+def test_a_partial_store_of_another_recipe_is_not_mixed_in(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        for n in range(1500):
+            writer.add(record(n))
+    options = {"size": SIZE, "recipe": RECIPE, "resumable": True, **change}
+    with StoreWriter(tmp_path / "s", **options) as writer:
+        assert writer.count == 0
+
+
+def test_an_unreadable_partial_recipe_starts_anew(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        for n in range(1100):
+            writer.add(record(n))
+    (partial_path(tmp_path / "s") / "recipe.json").write_text("{")
+    assert_holds(write(tmp_path / "s", 3, resumable=True), 3)
+
+
+def test_a_finished_store_is_kept_unless_told(tmp_path: Path) -> None:
+    write(tmp_path / "s", 3)
+    with pytest.raises(StoreError, match=r"already there.*--overwrite"):
+        write(tmp_path / "s", 5)
+    assert_holds(Store(tmp_path / "s"), 3)
+    assert_holds(write(tmp_path / "s", 5, overwrite=True), 5)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_failed_overwrite_keeps_the_old_store(tmp_path: Path) -> None:
+    write(tmp_path / "s", 3)
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, overwrite=True) as writer:
+        writer.add(record(7))
+    assert_holds(Store(tmp_path / "s"), 3)
+
+
+def test_an_old_store_that_is_open_is_read_anew_after_overwriting(tmp_path: Path) -> None:
+    old = write(tmp_path / "s", 3)
+    assert_holds(old, 3)
+    assert_holds(write(tmp_path / "s", 5, overwrite=True), 5)
+    assert_holds(old, 3)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_foreign_things_are_never_replaced(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "folder", "link"):
+        with pytest.raises(StoreError, match="something that is not a store"):
+            write(tmp_path / name, overwrite=overwrite)
+    assert (tmp_path / "folder" / "file").read_text() == "mine"
+
+
+def test_an_empty_folder_may_become_a_store(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    assert_holds(write(tmp_path / "s"), 5)
+
+
+def test_folders_above_are_made(tmp_path: Path) -> None:
+    assert_holds(write(tmp_path / "a" / "b" / "s"), 5)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        write(tmp_path / "file" / "s")
+
+
+HOLD = """
+import sys
+from hwgen.store import StoreWriter
+with StoreWriter(sys.argv[1], size=8, recipe={}):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_process_that_writes_keeps_us_out(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "s")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(StoreError, match="another process is writing this store"):
+            write(tmp_path / "s")
+        assert partial_path(tmp_path / "s").is_dir()
+        holder.communicate(b"")
+    assert_holds(write(tmp_path / "s"), 5)
+
+
+def test_no_store_an_unfinished_one_and_a_foreign_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no store here.*hwgen prepare-gnt"):
+        Store(tmp_path / "nowhere")
+    with (
+        StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE),
+        pytest.raises(StoreError, match="is unfinished"),
+    ):
+        Store(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: "{", "is not a store's manifest"),
+        (lambda text: "[]", "is not a store's manifest"),
+        (lambda text: text.replace('"hwgen-store"', '"other"'), "is format 'other' version 1"),
+        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "version 2;"),
+        (lambda text: text.replace('"count"', '"number"'), "is not a store's manifest"),
+    ],
+)
+def test_foreign_manifests_are_refused(
+    tmp_path: Path, edit: Callable[[str], str], message: str
+) -> None:
+    file = write(tmp_path / "s").path / "manifest.json"
+    file.write_text(edit(file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(StoreError, match=message):
+        Store(tmp_path / "s")
+
+
+def test_a_damaged_data_file_is_named(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    (store.path / "data.mdb").write_bytes(b"not lmdb")
+    with pytest.raises(StoreError, match=r"data\.mdb: its data cannot be opened"):
+        store.images([0])
+    manifest = json.loads((store.path / "manifest.json").read_text(encoding="utf-8"))
+    more = tmp_path / "more"
+    write(more)
+    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 7}), encoding="utf-8")
+    with pytest.raises(StoreError, match="damaged: expected 448 bytes, found 320 bytes"):
+        Store(more).images([0])
+    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 1029}), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"images/00000001\]: damaged.*found nothing"):
+        Store(more).images([1028])
+
+
+def test_a_store_may_be_pickled_and_moved(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    assert_holds(store, 5)
+    assert_holds(pickle.loads(pickle.dumps(store)), 5)
+    store.close()
+    shutil.move(tmp_path / "s", tmp_path / "t")
+    assert_holds(Store(tmp_path / "t"), 5)
+
+
+def test_many_stores_on_one_path_live_together(tmp_path: Path) -> None:
+    first = write(tmp_path / "s")
+    assert_holds(first, 5)
+    second = Store(tmp_path / "s")
+    assert_holds(second, 5)
+    first.close()
+    assert_holds(second, 5)
+    assert_holds(first, 5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_store_that_was_read_may_be_read_in_a_forked_child(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    expected = store.images([4]).tobytes()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writing, store.images([4]).tobytes())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        found = pipe.read()
+    os.waitpid(child, 0)
+    assert found == expected
+    assert store.images([4]).tobytes() == expected
+
+
+def test_a_store_that_was_read_may_be_sent_to_a_new_process(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    expected = store.images([4])
+    script = "import pickle, sys; print(pickle.load(sys.stdin.buffer).images([4]).sum())"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, input=pickle.dumps(store), capture_output=True, check=True)
+    assert int(done.stdout) == expected.sum()
