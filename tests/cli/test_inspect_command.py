@@ -1,0 +1,98 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hwgen.framing import Framing
+from hwgen.prepare import prepare_gnt
+from hwgen.sources.gnt import write_gnt
+from hwgen.store import StoreWriter
+from hwgen_cli.__main__ import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `hwgen inspect ARGUMENTS`; gives the exit code, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwgen", "inspect", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        return int(leaving.value.code or 0), *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def gnt(tmp_path: Path) -> Path:
+    images = np.random.default_rng(0).integers(0, 256, (4, 20, 30), np.uint8)
+    path = tmp_path / "001-f.gnt"
+    write_gnt(path, zip("一丁一一", images[[0, 1, 2, 2]], strict=True))
+    return path
+
+
+def test_a_gnt_file(run: Run, gnt: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    code, out, _ = run(gnt, "--sheet", sheet)
+    assert code == 0
+    assert "1 files, 0.0 MB" in out
+    assert "2, 0 of them empty; records each: 1 least, 2 median, 3 most" in out
+    assert "丁 1" in out
+    assert "1 records repeat another one exactly" in out
+    assert "30 to 30, median 30 pixels" in out
+    assert "0 places, 0 bytes" in out
+    with Image.open(sheet) as picture:
+        assert picture.size == (4 * 66 + 2, 66 + 2)
+    assert str(sheet) in out
+
+
+def test_a_damaged_gnt_file(run: Run, gnt: Path) -> None:
+    gnt.write_bytes(gnt.read_bytes()[:-1])
+    _, out, _ = run(gnt)
+    assert "1 places, 609 bytes" in out
+    assert "001-f.gnt@1830: expected a record of 610 bytes" in out
+
+
+def test_a_store(run: Run, gnt: Path, tmp_path: Path) -> None:
+    merged = tmp_path / "all.gnt"
+    merged.write_bytes(gnt.read_bytes()[:610])
+    prepare_gnt([gnt, merged], tmp_path / "store", framing=Framing(16))
+    sheet = tmp_path / "sheet.png"
+    code, out, _ = run(tmp_path / "store", "--sheet", sheet)
+    assert code == 0
+    assert "5 of 16 x 16, grey" in out
+    assert "1, 0 of them empty; records each: 4 least, 4 median, 4 most" in out
+    assert "1 records of unknown writers" in out
+    assert "2 records repeat another one exactly" in out
+    with Image.open(sheet) as picture:
+        assert picture.size == (12 * 18 + 2, 2 * 18 + 2)
+
+
+def test_no_writer_known(run: Run, gnt: Path) -> None:
+    gnt = gnt.rename(gnt.with_name("all.gnt"))
+    assert "none known" in run(gnt)[1]
+
+
+@pytest.mark.parametrize("kind", ["gnt", "store"])
+def test_json(run: Run, gnt: Path, tmp_path: Path, kind: str) -> None:
+    prepare_gnt([gnt], tmp_path / "store", framing=Framing(16))
+    _, out, _ = run({"gnt": gnt, "store": tmp_path / "store"}[kind], "--json")
+    summary = json.loads(out)
+    assert (summary["kind"], summary["records"], summary["duplicates"]) == (kind, 4, 1)
+
+
+def test_a_missing_thing_and_an_unfinished_store_are_named(run: Run, tmp_path: Path) -> None:
+    code, _, err = run(tmp_path / "nowhere")
+    assert code == 1
+    assert "no such file or folder" in err
+    with StoreWriter(tmp_path / "store", size=8, recipe={}):
+        code, _, err = run(tmp_path / "store")
+    assert code == 1
+    assert "is unfinished" in err

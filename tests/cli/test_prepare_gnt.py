@@ -1,0 +1,146 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.sources.gnt import encode_record
+from hwgen.store import Store
+from hwgen_cli.__main__ import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `hwgen ARGUMENTS`; gives the exit code, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwgen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        return int(leaving.value.code or 0), *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def gnt(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (8, 20, 30), np.uint8)
+    parts = [encode_record(c, i) for c, i in zip("一丁七万一丁七万", images, strict=True)]
+    path = tmp_path / "001-f.gnt"
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def damage(gnt: Path) -> None:
+    data = bytearray(gnt.read_bytes())
+    data[610 + 4 : 610 + 6] = b"\xff\xff"
+    data[3 * 610] ^= 1
+    gnt.write_bytes(bytes(data[:-7]))
+
+
+def test_the_summary_names_store_counts_and_report(run: Run, gnt: Path, tmp_path: Path) -> None:
+    code, out, _ = run("prepare-gnt", gnt, "--out", tmp_path / "store")
+    assert code == 0
+    assert "8 kept of 8 read" in out
+    assert "records a class: 2 least, 2 median, 2 most" in out
+    assert "no bad records" in out
+    assert str(tmp_path / "store" / "prepare-report.json") in out.replace("\n", "")
+    assert Store(tmp_path / "store").size == 64
+
+
+def test_options_reach_the_store(run: Run, gnt: Path, tmp_path: Path) -> None:
+    options = ["--size", "28", "--stretch", "--charset", "万七九", "--drop-empty"]
+    assert run("prepare-gnt", gnt, "-o", tmp_path / "store", *options)[0] == 0
+    store = Store(tmp_path / "store")
+    assert store.charset.labels == ("万", "七")
+    assert store.manifest.origin["framing"]["stretch"] is True
+    assert (store.size, len(store)) == (28, 4)
+
+
+def test_a_margin_is_in_pixels(run: Run, gnt: Path, tmp_path: Path) -> None:
+    assert run("prepare-gnt", gnt, "-o", tmp_path / "s", "--margin", "20")[0] == 0
+    assert Store(tmp_path / "s").manifest.origin["framing"]["margin"] == 20
+
+
+def test_losses_of_every_kind_are_shown(run: Run, gnt: Path, tmp_path: Path) -> None:
+    damage(gnt)
+    code, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--charset", "一丁九")
+    assert code == 0
+    assert "3 kept of 5 read" in out
+    assert "2 records of 1 characters: 七 2" in out
+    assert "empty: 1 classes have no record: 九" in out
+    assert f"bad: 3 places, {610 * 3 - 7:,} bytes lost" in out
+    assert "unreadable tag: 1" in out
+    assert "001-f.gnt@610: 610 bytes lost; expected the GB code of one printable" in out
+    assert "damaged header: 1" in out
+    assert "001-f.gnt@1830: " in out
+    assert "found size 611, width 30, height 20" in out
+    assert "the file ends after 603 bytes" in out
+
+
+def test_many_losses_and_characters_are_shortened(run: Run, tmp_path: Path) -> None:
+    image = np.zeros((4, 4), np.uint8)
+    gnt = tmp_path / "1.gnt"
+    bad = encode_record("一", image).replace("一".encode("gb2312"), b"\xff\xff") * 9
+    others = "".join(chr(0x4E00 + n) for n in (1, 3, 7, 8, 9, 10, 11, 13, 14, 16, 17, 18, 19, 20))
+    others += "abcdefghij"
+    gnt.write_bytes(b"".join(encode_record(c, image) for c in others + "一") + bad)
+    _, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--charset", "一")
+    assert "… and 4 more" in out
+    assert out.count("found tag ff ff") == 5
+    assert "left out, outside the charset: 24 records of 24 characters" in out
+
+
+def test_strict_stops_with_the_place(run: Run, gnt: Path, tmp_path: Path) -> None:
+    damage(gnt)
+    code, _, err = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--strict")
+    assert code == 1
+    assert "error: 001-f.gnt@610: expected the GB code" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "store").exists()
+
+
+def test_json_is_the_report_in_the_store(run: Run, gnt: Path, tmp_path: Path) -> None:
+    _, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--json")
+    written = (tmp_path / "store" / "prepare-report.json").read_text(encoding="utf-8")
+    assert json.loads(out) == json.loads(written)
+
+
+def test_a_charset_is_taken_from_another_store_or_a_file(
+    run: Run, gnt: Path, tmp_path: Path
+) -> None:
+    run("prepare-gnt", gnt, "-o", tmp_path / "train", "--charset", "万一")
+    run("prepare-gnt", gnt, "-o", tmp_path / "test", "--charset", tmp_path / "train")
+    assert Store(tmp_path / "test").charset == Store(tmp_path / "train").charset
+    (tmp_path / "c.txt").write_text("七\n一\n", encoding="utf-8")
+    run("prepare-gnt", gnt, "-o", tmp_path / "file", "--charset", tmp_path / "c.txt")
+    assert Store(tmp_path / "file").charset.labels == ("七", "一")
+
+
+def test_a_users_mistakes_have_no_traceback(run: Run, gnt: Path, tmp_path: Path) -> None:
+    for arguments, message in (
+        ((tmp_path / "none.gnt",), "no such file"),
+        ((gnt, "--charset", "nowhere.txt"), "no such charset file"),
+        ((gnt, "--margin", "32"), "leaves no room"),
+    ):
+        code, _, err = run("prepare-gnt", *arguments, "-o", tmp_path / "store")
+        assert code == 1
+        assert message in err
+        assert "Traceback" not in err
+
+
+def test_a_finished_store_is_replaced_only_with_overwrite(
+    run: Run, gnt: Path, tmp_path: Path
+) -> None:
+    assert run("prepare-gnt", gnt, "-o", tmp_path / "s")[0] == 0
+    code, _, err = run("prepare-gnt", gnt, "-o", tmp_path / "s", "--size", "32")
+    assert code == 1
+    assert "--overwrite" in err
+    assert run("prepare-gnt", gnt, "-o", tmp_path / "s", "--size", "32", "--overwrite")[0] == 0
+    assert Store(tmp_path / "s").size == 32
