@@ -53,7 +53,7 @@ def test_tables_and_files_and_going_on(
     options = [*stores, "--out", out, "--seeds", 2, "--steps", 2]
     assert run(monkeypatch, *options) == 0
     shown = capsys.readouterr().out
-    for text in ("real+synthetic", "purity", "diversity", "top-5", " to ", "2 steps of 128"):
+    for text in ("real+synthetic", "purity", "diversity", "top-5", " to ", "2 steps of 64"):
         assert text in shown
     assert "warning" not in shown
     assert len(list(out.glob("recogniser-*.safetensors"))) == 6
@@ -63,7 +63,7 @@ def test_tables_and_files_and_going_on(
     again = capsys.readouterr().out
     assert json.loads(again) == json.loads(first)
 
-    assert run(monkeypatch, *stores, "--out", out, "--seeds", 2, "--epochs", 64) == 1
+    assert run(monkeypatch, *stores, "--out", out, "--seeds", 2, "--epochs", 32) == 1
     assert "recipe.steps: 2 -> 6" in " ".join(capsys.readouterr().err.split())
 
 
@@ -73,9 +73,9 @@ def test_real_alone_with_one_seed_and_shared_writers(
     train = make_store(tmp_path / "train", 0, "gnt", "w1")
     test = make_store(tmp_path / "test", 1, "gnt", "w1")
     options = ["--train", train, "--test", test, "--out", tmp_path / "out", "--seeds", 1]
-    assert run(monkeypatch, *options) == 0  # 20 epochs of 12 samples are 2 steps
+    assert run(monkeypatch, *options) == 0  # 20 epochs of 12 samples are 240 / 64 steps
     shown = capsys.readouterr().out
-    assert "2 steps of 128" in shown
+    assert "4 steps of 64" in shown
     assert "purity" not in shown
     assert "writers in both the train and the test store: 1" in " ".join(shown.split())
 
