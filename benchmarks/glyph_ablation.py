@@ -27,6 +27,20 @@ SMALL_D = [
     '{"channels":64,"kernel":4,"stride":2},{"channels":128,"kernel":4,"stride":2},'
     '{"channels":128,"kernel":3,"stride":1}]',
 ]
+# What glyph-32 was when the rounds were run; every variant is a change to this.
+BASE = [
+    "generator.start=[256, 4]",
+    'generator.stages=[{"channels":128,"kernel":3,"stride":2},'
+    '{"channels":64,"kernel":3,"stride":2},{"channels":32,"kernel":3,"stride":2},'
+    '{"channels":1,"kernel":3,"stride":1}]',
+    'discriminator.stages=[{"channels":48,"kernel":4,"stride":2},'
+    '{"channels":96,"kernel":4,"stride":2},{"channels":192,"kernel":4,"stride":2},'
+    '{"channels":192,"kernel":3,"stride":1}]',
+    "optimizer.lr_g=3e-4",
+    "optimizer.lr_d=3e-4",
+    "batch=64",
+    "r1_gamma=0.02",
+]
 VARIANTS: dict[str, list[str]] = {
     "base": [],
     "small-g": SMALL_G,
@@ -83,7 +97,7 @@ def main() -> None:
         command += ["--out", str(arguments.out / name), "--preset", arguments.preset]
         command += ["--images", str(arguments.images), "--every", str(arguments.every)]
         command += ["--recogniser", str(arguments.recogniser)]
-        for change in VARIANTS[name]:
+        for change in BASE + VARIANTS[name]:
             command += ["--set", change]
         log = open(arguments.out / f"{name}.log", "w")  # noqa: SIM115
         running[name] = subprocess.Popen(command, stdout=log, stderr=log)
