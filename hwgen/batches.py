@@ -55,6 +55,12 @@ def to_tensor(images: Image, device: torch.device) -> Tensor:
     return tensor.unsqueeze(1) if tensor.ndim == 3 else tensor.permute(0, 3, 1, 2).contiguous()
 
 
+def to_images(tensor: Tensor) -> Image:
+    """The inverse of `to_tensor`: uint8 [N, C, h, w] -> [N, h, w] or [N, h, w, 3]."""
+    images = tensor.cpu().numpy()
+    return images[:, 0] if images.shape[1] == 1 else images.transpose(0, 2, 3, 1)
+
+
 class Pictures(Protocol):
     """Random access to uint8 pictures of one size on one device."""
 

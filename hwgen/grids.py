@@ -1,44 +1,81 @@
-"""In: rows of pictures. Out: one PNG with a row of pictures a line."""
+"""In: pictures, or a store. Out: one picture with many of them, row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PILImage
+import numpy.typing as npt
+from PIL import Image as PilImage
 
+from hwgen.errors import InputError
 from hwgen.files import replacing
 from hwgen.record import PAPER, Image
+from hwgen.store import Store
+
+GAP = 2
+"""Ground between two pictures, pixels."""
+
+GROUND = 160
+"""Its grey value."""
 
 
-def grid_rows(classes: int, rows: int) -> list[int]:
-    """At most `rows` class ids, evenly spread over all classes."""
-    return sorted(set(np.linspace(0, classes - 1, min(rows, classes)).round().astype(int).tolist()))
+def evenly(total: int, wanted: int) -> npt.NDArray[np.int64]:
+    """Up to `wanted` places out of `total`, evenly spread, the first one included."""
+    count = min(total, wanted)
+    return np.arange(count) * total // max(1, count)
 
 
-def make_grid(rows: Sequence[Image], size: int | None = None) -> PILImage.Image:
-    """Pictures in rows, two pixels apart; a short row is filled with paper.
+def classes_to_show(store: Store, rows: int) -> npt.NDArray[np.int64]:
+    """At most `rows` ids of classes that have records, evenly spread over the charset."""
+    filled = np.flatnonzero(store.manifest.class_counts)
+    return filled[evenly(len(filled), rows)]
+
+
+def sheet_of_store(store: Store, *, rows: int = 12, columns: int = 12) -> Image:
+    """Pictures for a contact sheet: one row for each of `classes_to_show`.
+
+    Returns:
+        uint8 [n, size, size(, 3)], n <= rows * columns; a class with fewer records than
+        `columns` has paper in the rest of its row.
+    """
+    labels = store.labels
+    shown = classes_to_show(store, rows)
+    sheet = np.full((len(shown), columns, *store.images([]).shape[1:]), PAPER, np.uint8)
+    for row, class_id in enumerate(shown):
+        places = np.flatnonzero(labels == class_id)
+        places = places[evenly(len(places), columns)]
+        sheet[row, : len(places)] = store.images(places)
+    return sheet.reshape(-1, *sheet.shape[2:])
+
+
+def contact_sheet(images: Image, columns: int) -> PilImage.Image:
+    """Pictures side by side, row by row, on a grey ground.
 
     Args:
-        rows: each uint8 [n, S, S] or [n, S, S, 3], n may differ.
-        size: side to draw each picture with; None keeps S.
+        images: uint8 [n, h, w] or [n, h, w, 3], n >= 1.
+        columns: pictures a row.
+
+    Raises:
+        InputError: no pictures.
     """
-    side = size or next((row.shape[1] for row in rows), 1)
-    cell = side + 2
-    mode = "RGB" if rows and rows[0].ndim == 4 else "L"
-    width = max((len(row) for row in rows), default=1)
-    sheet = PILImage.new(mode, (cell * width + 2, cell * len(rows) + 2), (PAPER,) * len(mode))
-    for i, row in enumerate(rows):
-        for j, image in enumerate(row):
-            picture = PILImage.fromarray(image)
-            if image.shape[0] != side:
-                picture = picture.resize((side, side), PILImage.Resampling.BOX)
-            sheet.paste(picture, (2 + j * cell, 2 + i * cell))
-    return sheet
+    if not len(images):
+        raise InputError("there are no pictures to draw")
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    height, width = images.shape[1:3]
+    step_y, step_x = height + GAP, width + GAP
+    shape = (rows * step_y + GAP, columns * step_x + GAP, *images.shape[3:])
+    sheet = np.full(shape, GROUND, np.uint8)
+    for place, image in enumerate(images):
+        top = place // columns * step_y + GAP
+        left = place % columns * step_x + GAP
+        sheet[top : top + height, left : left + width] = image
+    return PilImage.fromarray(sheet)
 
 
-def save_grid(path: Path, rows: Sequence[Image], size: int | None = None) -> None:
-    """Write `make_grid` as a PNG file, atomically."""
+def save_sheet(path: Path, images: Image, columns: int) -> None:
+    """Write a contact sheet as a PNG file, atomically."""
+    picture = contact_sheet(images, columns)
     with replacing(path) as temporary:
-        make_grid(rows, size).save(temporary, format="PNG", optimize=True)
+        picture.save(temporary, format="PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""In: a store, or GNT files. Out: what is in it, as numbers and as a contact sheet."""
+"""In: a store, GNT files or a run. Out: what is in it, as numbers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PilImage
 
-from hwgen.errors import InputError
 from hwgen.framing import Framing
-from hwgen.record import PAPER, Image, Record
+from hwgen.record import Image, Record
+from hwgen.runs import Run
 from hwgen.sources.files import find_gnt
 from hwgen.sources.gnt import BadRecord, read_gnt
 from hwgen.store import Store
-
-_SHEET_GAP = 2
 
 
 @dataclass(frozen=True)
@@ -116,6 +113,67 @@ class GntSummary:
         return {"kind": "gnt", **asdict(self)}
 
 
+@dataclass(frozen=True)
+class RunSummary:
+    """Where a training stands.
+
+    Attributes:
+        path: the run directory.
+        id: of the run.
+        preset: what its recipe began as.
+        seed: of the run.
+        classes: number of classes.
+        charset_fingerprint: see Charset.fingerprint.
+        images: real pictures shown so far.
+        total: to be shown in all.
+        seconds: spent training.
+        last: the last logged losses and outputs of D.
+        snapshots: images of every snapshot.
+        scores: every logged score: images, purity, diversity.
+        recipe: plain JSON.
+    """
+
+    path: str
+    id: str
+    preset: str
+    seed: int
+    classes: int
+    charset_fingerprint: str
+    images: int
+    total: int
+    seconds: float
+    last: dict[str, float]
+    snapshots: list[int]
+    scores: list[dict[str, float]]
+    recipe: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {"kind": "run", **asdict(self)}
+
+
+def inspect_run(run: Run) -> RunSummary:
+    """Sum up a run directory, finished or not."""
+    log = run.read_log()
+    losses = [entry for entry in log if "loss_d" in entry]
+    last = losses[-1] if losses else {}
+    return RunSummary(
+        path=str(run.path),
+        id=run.id,
+        preset=str(run.recipe.get("preset")),
+        seed=run.seed,
+        classes=len(run.charset),
+        charset_fingerprint=run.charset.fingerprint,
+        images=int(last.get("images", 0)),
+        total=int(run.recipe.get("images", 0)),
+        seconds=float(last.get("seconds", 0.0)),
+        last={k: v for k, v in last.items() if k not in ("images", "seconds")},
+        snapshots=[int(path.stem) for path in run.snapshots()],
+        scores=[entry for entry in log if "purity" in entry],
+        recipe=run.recipe,
+    )
+
+
 def inspect_store(store: Store) -> StoreSummary:
     """Read a whole store and sum it up; holds one block of pictures at a time."""
     manifest = store.manifest
@@ -206,62 +264,10 @@ def inspect_gnt(
     return summary, np.array(pictures, np.uint8).reshape(-1, size, size)
 
 
-def sheet_of_store(store: Store, *, rows: int = 12, columns: int = 12) -> Image:
-    """Pictures for a contact sheet: a class a row, classes evenly spread over the charset.
-
-    Returns:
-        uint8 [n, size, size(, 3)], n <= rows * columns; a class with fewer records than
-        `columns` has paper in the rest of its row.
-    """
-    labels = store.labels
-    filled = np.flatnonzero(store.manifest.class_counts)
-    shown = filled[_evenly(len(filled), rows)]
-    sheet = np.full((len(shown), columns, *store.images([]).shape[1:]), PAPER, np.uint8)
-    for row, class_id in enumerate(shown):
-        places = np.flatnonzero(labels == class_id)
-        places = places[_evenly(len(places), columns)]
-        sheet[row, : len(places)] = store.images(places)
-    return sheet.reshape(-1, *sheet.shape[2:])
-
-
-def contact_sheet(images: Image, columns: int) -> PilImage.Image:
-    """Pictures side by side, row by row, on a grey ground.
-
-    Args:
-        images: uint8 [n, h, w] or [n, h, w, 3], n >= 1.
-        columns: pictures a row.
-
-    Raises:
-        InputError: no pictures.
-    """
-    if not len(images):
-        raise InputError("there are no pictures to draw")
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    height, width = images.shape[1:3]
-    step_y, step_x = height + _SHEET_GAP, width + _SHEET_GAP
-    sheet = np.full(
-        (rows * step_y + _SHEET_GAP, columns * step_x + _SHEET_GAP, *images.shape[3:]),
-        160,
-        np.uint8,
-    )
-    for place, image in enumerate(images):
-        top = place // columns * step_y + _SHEET_GAP
-        left = place % columns * step_x + _SHEET_GAP
-        sheet[top : top + height, left : left + width] = image
-    return PilImage.fromarray(sheet)
-
-
 def _digest(text: str, image: Image) -> bytes:
     return hashlib.blake2b(
         np.ascontiguousarray(image).data, key=text.encode(), digest_size=16
     ).digest()
-
-
-def _evenly(total: int, wanted: int) -> npt.NDArray[np.int64]:
-    """Up to `wanted` places out of `total`, evenly spread."""
-    count = min(total, wanted)
-    return np.arange(count) * total // max(1, count)
 
 
 def _balance(counts: Mapping[str, int]) -> Balance:

@@ -1,7 +1,8 @@
-"""In: the options of `hwgen inspect`. Out: what a store or a GNT file holds, on the screen."""
+"""In: the options of `hwgen inspect`. Out: what a store, a GNT file, a run or a preset holds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,35 +16,42 @@ _SHEET_COLUMNS = 12
 
 def inspect(
     thing: Annotated[
-        Path,
-        typer.Argument(help="A store, or a GNT file, a folder of them, or a zip that holds them."),
-    ],
+        Path | None,
+        typer.Argument(help="A store, a run, a GNT file, a folder of them, or a zip with them."),
+    ] = None,
     sheet: Annotated[
         Path | None,
         typer.Option(metavar="FILE.png", help="Also draw a contact sheet of some pictures."),
     ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show a preset's recipe and parameters.")
+    ] = None,
+    classes: Annotated[
+        int, typer.Option(min=1, help="Classes to count the parameters for, with --preset.")
+    ] = 3740,
     json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON on standard output.")
     ] = False,
 ) -> None:
-    """Show what a store or a GNT file holds.
+    """Show what a store, a run, a GNT file or a preset holds.
 
-    Counts, class balance, writers, exact duplicates, damage.
+    Counts, class balance, writers, exact duplicates, damage; where a run stands; how
+    many parameters a preset has.
 
-    For example:
+    Example: hwgen inspect train.store --sheet train.png
 
-      hwgen inspect train --sheet train.png
+    Example: hwgen inspect --preset paper-hwdb --classes 3740
     """
     import json as json_module
 
     from rich.console import Console
     from rich.table import Table
 
-    from hwgen.store import is_store, partial_path
+    from hwgen.errors import InputError
 
-    # Whatever is or was becoming a store is told about as one.
-    as_store = is_store(thing) or (not thing.exists() and partial_path(thing).exists())
-    summary, rows = (_store if as_store else _gnt)(thing, sheet)
+    if (thing is None) == (preset is None):
+        raise InputError("give one thing to inspect, or --preset NAME")
+    summary, rows = _preset(preset, classes) if thing is None else _shower(thing)(thing, sheet)
     if json:
         print(json_module.dumps(summary, ensure_ascii=False, indent=1))
     else:
@@ -51,7 +59,7 @@ def inspect(
         for name, value in rows:
             table.add_row(name, value)
         Console().print(table, highlight=False)
-        if sheet:
+        if sheet and sheet.is_file():
             Console().print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True)
 
 
@@ -59,14 +67,66 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 """A summary as JSON, and the rows that a person reads."""
 
 
+def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
+    from hwgen.store import is_store, partial_path
+
+    # Whatever is or was becoming a store is told about as one.
+    if is_store(thing) or (not thing.exists() and partial_path(thing).exists()):
+        return _store
+    return _run if (thing / "run.json").is_file() else _gnt
+
+
+def _preset(name: str | None, classes: int) -> Shown:
+    from hwgen.gan.plan import count_parameters
+    from hwgen.presets import flatten, preset, recipe_to_json
+
+    recipe = preset(name or "")
+    g, d = count_parameters(recipe, classes)
+    plain = recipe_to_json(recipe)
+    summary = {"kind": "preset", "classes": classes, "parameters_g": g, "parameters_d": d}
+    return {**summary, "recipe": plain}, [
+        ("preset", recipe.preset),
+        ("classes", f"{classes:,}"),
+        ("parameters of G", f"{g:,}"),
+        ("parameters of D", f"{d:,}"),
+        *((field, str(value)) for field, value in flatten(plain).items() if field != "preset"),
+    ]
+
+
+def _run(path: Path, sheet: Path | None) -> Shown:
+    from shutil import copyfile
+
+    from hwgen.inspect import inspect_run
+    from hwgen.runs import Run
+
+    run = Run(path)
+    summary = inspect_run(run)
+    grids = sorted(run.grids.glob("[0-9]*.png"))
+    if sheet and grids:
+        copyfile(grids[-1], sheet)
+    rows = [
+        ("run", f"{summary.path}, id {summary.id}"),
+        ("preset", f"{summary.preset}, seed {summary.seed}"),
+        ("classes", f"{summary.classes:,}, charset {summary.charset_fingerprint}"),
+        ("images", f"{summary.images:,} of {summary.total:,}, {summary.seconds:,.0f} s"),
+        *((name, f"{value:g}") for name, value in summary.last.items()),
+        ("snapshots", " ".join(f"{images:,}" for images in summary.snapshots) or "none yet"),
+    ]
+    for score in summary.scores:
+        figures = f"purity {score['purity']:.3f}, diversity {score['diversity']:.3f}"
+        rows.append((f"  at {score['images']:,}", figures))
+    return summary.to_json(), rows
+
+
 def _store(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.inspect import inspect_store, sheet_of_store
+    from hwgen.grids import save_sheet, sheet_of_store
+    from hwgen.inspect import inspect_store
     from hwgen.store import Store
 
     store = Store(path)
     summary = inspect_store(store)
     if sheet:
-        _save_sheet(sheet_of_store(store, columns=_SHEET_COLUMNS), sheet)
+        save_sheet(sheet, sheet_of_store(store, columns=_SHEET_COLUMNS), _SHEET_COLUMNS)
     colour = "grey" if summary.channels == 1 else "colour"
     return summary.to_json(), [
         ("store", summary.path),
@@ -84,12 +144,13 @@ def _store(path: Path, sheet: Path | None) -> Shown:
 def _gnt(path: Path, sheet: Path | None) -> Shown:
     from rich.markup import escape
 
+    from hwgen.grids import save_sheet
     from hwgen.inspect import inspect_gnt
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
     summary, images = inspect_gnt([path], samples=samples)
     if sheet:
-        _save_sheet(images, sheet)
+        save_sheet(sheet, images, _SHEET_COLUMNS)
     bad = summary.bad_records
     rows = [
         ("GNT", f"{summary.files:,} files, {summary.bytes_read / 1e6:,.1f} MB"),
@@ -131,12 +192,3 @@ def _writer_rows(balance: Balance, unknown: int) -> list[tuple[str, str]]:
     if balance.groups and unknown:
         rows.append(("", f"{unknown:,} records of unknown writers"))
     return rows
-
-
-def _save_sheet(images: Any, path: Path) -> None:
-    from hwgen.files import replacing
-    from hwgen.inspect import contact_sheet
-
-    picture = contact_sheet(images, _SHEET_COLUMNS)
-    with replacing(path) as temporary:
-        picture.save(temporary, format="png")

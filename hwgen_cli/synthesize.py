@@ -48,8 +48,7 @@ def synthesize(
     from hwgen.exports.png import export_png
     from hwgen.gan.sampling import Sampler, choose_classes
     from hwgen.gan.sampling import synthesize as run_synthesis
-    from hwgen.grids import save_grid
-    from hwgen.inspect import sheet_rows
+    from hwgen.grids import save_sheet, sheet_of_store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
@@ -77,5 +76,5 @@ def synthesize(
     if gnt is not None:
         console.print(f"{export_gnt(store, gnt)}", soft_wrap=True)
     if sheet is not None:
-        save_grid(sheet, sheet_rows(store))
+        save_sheet(sheet, sheet_of_store(store), 12)
         console.print(f"{sheet}", soft_wrap=True)

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from hwgen.charset import Charset
-from hwgen.errors import InputError
 from hwgen.framing import Framing
-from hwgen.inspect import contact_sheet, inspect_gnt, inspect_store, sheet_of_store
+from hwgen.inspect import inspect_gnt, inspect_store
 from hwgen.prepare import prepare_gnt
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import Store
@@ -84,32 +83,3 @@ def test_a_store_is_summed_up(gnts: Path, tmp_path: Path) -> None:
     assert summary.charset_fingerprint == charset.fingerprint
     assert summary.bytes_on_disk > 0
     assert json.loads(json.dumps(summary.to_json()))["kind"] == "store"
-
-
-def test_a_stores_sheet_has_a_class_a_row(gnts: Path, tmp_path: Path) -> None:
-    charset = Charset(("一", "七", "丁"))
-    prepare_gnt([gnts], tmp_path / "store", framing=Framing(16), charset=charset)
-    store = Store(tmp_path / "store")
-    images = sheet_of_store(store, rows=12, columns=3)
-    assert images.shape == (6, 16, 16)
-    places = np.flatnonzero(store.labels == 0)[[0, 1, 2]]
-    np.testing.assert_array_equal(images[:3], store.images(places))
-    np.testing.assert_array_equal(images[3], store.images([2])[0])
-    assert (images[4:] == 255).all()
-    assert len(sheet_of_store(store, rows=1, columns=2)) == 2
-
-
-@pytest.mark.parametrize("colour", [(), (3,)])
-def test_a_contact_sheet_places_pictures_row_by_row(colour: tuple[int, ...]) -> None:
-    images = np.stack([np.full((4, 6, *colour), n, np.uint8) for n in range(5)])
-    sheet = np.asarray(contact_sheet(images, columns=3))
-    assert sheet.shape == (2 * 6 + 2, 3 * 8 + 2, *colour)
-    for place in range(5):
-        top, left = place // 3 * 6 + 2, place % 3 * 8 + 2
-        assert (sheet[top : top + 4, left : left + 6] == place).all()
-    assert (sheet[8:12, 18:24] == 160).all()
-
-
-def test_a_sheet_of_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="no pictures"):
-        contact_sheet(np.empty((0, 4, 4), np.uint8), 3)

@@ -78,7 +78,7 @@ class UpsampleConv2d(SameConv2d):
         self.register_buffer("merge", merge, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [N, inputs, H, H] -> [N, outputs, H * factor, ...]."""
+        """X [N, inputs, H, H] -> [N, outputs, H * factor, ...]."""
         if self.factor == 2 and self.kernel_size == (3, 3):
             kernel = torch.einsum("ab,oibd,ed->ioae", self.merge, self.weight, self.merge)
             return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)

@@ -7,23 +7,24 @@ nor an interruption changes a set.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from hwgen.batches import to_uint8
+from hwgen.batches import to_float, to_images, to_tensor, to_uint8
 from hwgen.charset import Charset, parse_charset
 from hwgen.checkpoints import file_hash, load_module, load_tensors, module_tensors, save_tensors
 from hwgen.devices import pick_device
 from hwgen.errors import InputError, RunError
 from hwgen.gan.networks import Generator, build
-from hwgen.presets import GeneratorSpec, Recipe, recipe_from_json
+from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
 from hwgen.record import Image, Record
 from hwgen.runs import Run
-from hwgen.store import Store, StoreWriter
+from hwgen.store import Store, StoreWriter, is_store
 
 UNLABELLED = Charset(("*",))
 """The classes of an unconditional run: one, which says nothing."""
@@ -37,7 +38,13 @@ def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDAr
 
     A longer draw begins with the shorter one.
     """
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, class_id))))
+    return draw_noise(spec, np.random.default_rng((seed, class_id)), count)
+
+
+def draw_noise(
+    spec: GeneratorSpec, rng: np.random.Generator, count: int
+) -> npt.NDArray[np.float32]:
+    """Noise from a random source: float32 [count, z_dim]."""
     if spec.z == "normal":
         return rng.standard_normal((count, spec.z_dim), dtype=np.float32)
     return rng.random((count, spec.z_dim), dtype=np.float32) * 2 - 1
@@ -90,7 +97,6 @@ class Sampler:
         provenance = f"run {run.id} checkpoint {file_hash(path)}"
         return cls(generator, recipe, run.charset, pick_device(device), provenance)
 
-    @torch.no_grad()
     def draw(
         self,
         class_ids: npt.ArrayLike,
@@ -117,7 +123,7 @@ class Sampler:
             wanted = numbers[places]
             drawn = noise(self.recipe.generator, seed, int(class_id), int(wanted.max()) + 1)
             z[places] = drawn[wanted]
-        return self._paint(z, ids, batch)
+        return self.paint(z, ids, batch)
 
     def draw_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
         """One sample for each character; the i-th 的 of the text is sample i of 的.
@@ -133,21 +139,65 @@ class Sampler:
             seen[class_id] = indices[-1] + 1
         return self.draw(ids, indices, seed=seed)
 
-    def _paint(
-        self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int
+    @torch.no_grad()
+    def paint(
+        self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int = 512
     ) -> Image:
+        """Pictures from noise.
+
+        Args:
+            z: float32 [N, z_dim].
+            class_ids: int64 [N], places in `charset`.
+            batch: pictures at a time.
+
+        Returns:
+            uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
+        """
         side, channels = self.recipe.size, self.recipe.channels
         training = self.generator.training
         self.generator.eval()  # running statistics: a sample must not depend on its neighbours
-        parts = [np.empty((0, channels, side, side), np.uint8)]
+        parts = [torch.empty((0, channels, side, side), dtype=torch.uint8)]
         for start in range(0, len(z), batch):
             part = torch.from_numpy(z[start : start + batch]).to(self.device)
             y = torch.from_numpy(class_ids[start : start + batch]).to(self.device)
             x = self.generator(part, y if self.recipe.conditional else None)
-            parts.append(to_uint8(x, self.recipe.pixels).cpu().numpy())
+            parts.append(to_uint8(x, self.recipe.pixels).cpu())
         self.generator.train(training)
-        images = np.concatenate(parts)
-        return images[:, 0] if channels == 1 else images.transpose(0, 2, 3, 1)
+        return to_images(torch.cat(parts))
+
+
+class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
+    """A generator as an endless torch Dataset: items (x float32 [C, S, S], class id).
+
+    Classes come by lot; no sample is drawn twice. Each DataLoader worker has its own stream.
+
+    Args:
+        sampler: a trained generator; on the CPU when there are workers.
+        pixels: the float range; the default gives paper 1 and ink 0.
+        seed: another seed is another stream.
+        batch: pictures drawn at a time.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        *,
+        pixels: PixelRange | None = None,
+        seed: int = 0,
+        batch: int = 256,
+    ) -> None:
+        self.sampler, self.seed, self.batch = sampler, seed, batch
+        self.pixels = pixels or PixelRange(paper=1.0, ink=0.0)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        spec = self.sampler.recipe.generator
+        while True:
+            ids = rng.integers(len(self.sampler.charset), size=self.batch)
+            images = self.sampler.paint(draw_noise(spec, rng, self.batch), ids, self.batch)
+            x = to_float(to_tensor(images, torch.device("cpu")), self.pixels)
+            yield from zip(x, ids.tolist(), strict=True)
 
 
 def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:
@@ -231,7 +281,9 @@ def synthesize(
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Store | None:
-    """Write a synthetic store, class by class; go on with what the same call began.
+    """Write a synthetic store, class by class.
+
+    The same call goes on with what an interrupted one began, and returns what is finished.
 
     Args:
         sampler: a trained generator.
@@ -246,7 +298,7 @@ def synthesize(
 
     Raises:
         InputError: per_class is less than 1.
-        StoreError: something is already there.
+        StoreError: something else is already there.
     """
     if per_class < 1:
         raise InputError(f"{per_class} samples a class were asked for, at least 1 is needed")
@@ -259,13 +311,15 @@ def synthesize(
         "provenance": sampler.provenance,
         "seed": seed,
         "per_class": per_class,
+        "class_ids": classes.tolist(),
     }
-    recipe = {**origin, "classes": classes.tolist(), "charset": sampler.charset.fingerprint}
+    if is_store(out) and not overwrite and Store(out).manifest.origin == origin:
+        return Store(out)
     with StoreWriter(
         out,
         size=sampler.recipe.size,
         channels=sampler.recipe.channels,
-        recipe=recipe,
+        recipe=origin,
         resumable=True,
         overwrite=overwrite,
     ) as writer:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.batches import Batches
+from hwgen.batches import Batches, average_down, to_images, to_tensor
 from hwgen.checkpoints import (
     load_module,
     load_optimizer,
@@ -27,7 +27,7 @@ from hwgen.devices import autocast, describe, pick_device, pick_precision
 from hwgen.errors import DivergedError, InputError
 from hwgen.gan.sampling import Sampler, save_weights
 from hwgen.gan.steps import State, make_state, train_step
-from hwgen.grids import grid_rows, save_grid
+from hwgen.grids import classes_to_show, save_sheet, sheet_of_store
 from hwgen.presets import Recipe, recipe_to_json
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
@@ -148,7 +148,7 @@ def train(
         # Snapshot, checkpoint.
         due = step % recipe.steps_between_snapshots == 0 or step == recipe.steps
         if due:
-            _snapshot(run, state, recipe, images, seed, where, dtype, score)
+            _snapshot(run, state, recipe, store, images, seed, where, dtype, score)
         stopped = stop is not None and stop()
         if due or stopped:
             _save(run, state, recipe, step, time.monotonic() - started)
@@ -201,6 +201,7 @@ def _snapshot(
     run: Run,
     state: State,
     recipe: Recipe,
+    store: Store,
     images: int,
     seed: int,
     device: torch.device,
@@ -209,10 +210,10 @@ def _snapshot(
 ) -> None:
     save_weights(run, state.ema, recipe, images)
     sampler = Sampler(state.ema, recipe, run.charset, device)
-    rows = grid_rows(len(sampler.charset), GRID_ROWS)
+    shown = classes_to_show(store, GRID_ROWS) if recipe.conditional else np.zeros(GRID_ROWS, int)
     with autocast(device, dtype):
-        images_of_rows = sampler.draw(*_pairs(rows, GRID_COLUMNS), seed=seed)
-    save_grid(run.grids / f"{images:09d}.png", np.split(images_of_rows, len(rows)))
+        drawn = sampler.draw(*_pairs(shown, GRID_COLUMNS), seed=seed)
+    save_sheet(run.grids / f"{images:09d}.png", drawn, GRID_COLUMNS)
     if score is None or not recipe.conditional:
         return
     class_ids, indices = _pairs(range(len(run.charset)), SCORE_PER_CLASS)
@@ -223,19 +224,18 @@ def _snapshot(
 
 
 def _pairs(
-    class_ids: Sequence[int], per_class: int
+    class_ids: Sequence[int] | npt.NDArray[np.int64], per_class: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Class ids and indices of the first `per_class` samples of each class."""
     return np.repeat(class_ids, per_class), np.tile(np.arange(per_class), len(class_ids))
 
 
 def _save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
-    labels = store.labels
-    rows = []
-    for class_id in grid_rows(len(store.charset), GRID_ROWS):
-        numbers = np.flatnonzero(labels == class_id)[:GRID_COLUMNS]
-        rows.append(store.images(numbers))
-    save_grid(run.grids / "real.png", rows, size=recipe.size)
+    images = to_tensor(
+        sheet_of_store(store, rows=GRID_ROWS, columns=GRID_COLUMNS), torch.device("cpu")
+    )
+    smaller = average_down(images, recipe.size)
+    save_sheet(run.grids / "real.png", to_images(smaller), GRID_COLUMNS)
 
 
 def _save(run: Run, state: State, recipe: Recipe, step: int, seconds: float) -> None:
