@@ -20,7 +20,8 @@ from hwgen.files import replacing
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and texts atomically."""
+    """Write tensors and texts atomically; makes the file's folder where that is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     with replacing(path) as temporary:
         save_file(plain, temporary, metadata=dict(metadata))
@@ -82,10 +83,21 @@ def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str
 def load_optimizer(
     prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
-    """Fill an optimiser's state from tensors named `prefix.parameter.field`."""
+    """Fill an optimiser's state from tensors named `prefix.parameter.field`.
+
+    Args:
+        prefix: as given to `optimizer_tensors`.
+        optimizer: of parameters of the same shapes in the same order.
+        tensors: what `optimizer_tensors` gave, in any memory format.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for full_name, tensor in tensors.items():
         if full_name.startswith(prefix + "."):
-            _, parameter, name = full_name.rsplit(".", 2)
-            state.setdefault(int(parameter), {})[name] = tensor
+            _, place, name = full_name.rsplit(".", 2)
+            parameter = parameters[int(place)]
+            if tensor.shape == parameter.shape:
+                # Fused Adam walks through memory: moments must lie as their parameter lies.
+                tensor = torch.empty_like(parameter).copy_(tensor)
+            state.setdefault(int(place), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
