@@ -70,7 +70,7 @@ def train(
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
     if unconditional:
         changes["conditional"] = "false"
-    recipe = change_recipe(find_preset(preset), {**_loss(loss, preset), **changes})
+    recipe = change_recipe(find_preset(preset), {**_loss(loss), **changes})
     opened = Store(store)
     if dry_run:
         _show_plan(recipe, opened, Console())
@@ -87,7 +87,7 @@ def _changes(texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def _loss(name: str | None, preset: str) -> dict[str, str]:
+def _loss(name: str | None) -> dict[str, str]:
     from hwgen.errors import InputError
 
     if name is None:
@@ -172,3 +172,5 @@ def _train(
         stopped = stop()
     done = f"{run.path}: " + ("stopped, the same command goes on" if stopped else "finished")
     console.print(done, soft_wrap=True, highlight=False)
+    if stopped:
+        raise typer.Exit(130)

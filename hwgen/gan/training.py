@@ -24,7 +24,7 @@ from hwgen.checkpoints import (
     save_tensors,
 )
 from hwgen.devices import autocast, describe, pick_device, pick_precision
-from hwgen.errors import DivergedError, InputError
+from hwgen.errors import DivergedError, InputError, RunError
 from hwgen.gan.sampling import Sampler, save_weights
 from hwgen.gan.steps import State, make_state, train_step
 from hwgen.grids import classes_to_show, save_sheet, sheet_of_store
@@ -84,6 +84,7 @@ def train(
 
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
+        RunError: `out` holds something else, or its checkpoint is damaged or another run's.
         DivergedError: a loss is no longer finite; the last good checkpoint is named.
         InputError: the store does not fit the recipe.
     """
@@ -93,6 +94,13 @@ def train(
         raise InputError(
             f"the store has {store.channels} channels, {recipe.preset} wants {recipe.channels}",
             where=str(store.path),
+        )
+    if store.size < recipe.size or not len(store):
+        raise InputError(
+            f"the store has {len(store)} pictures of {store.size} pixels, {recipe.preset} wants "
+            f"at least one, of {recipe.size} or more",
+            where=str(store.path),
+            remedy=f"Prepare the store with --size {recipe.size} or more",
         )
     run = begin_or_continue(
         out,
@@ -111,13 +119,13 @@ def train(
         device=where,
     )
     state = make_state(recipe, len(store.charset), seed, where)
-    step, seconds = _load(run, state, recipe)
+    meter = _Meter()
+    step, seconds = _load(run, state, meter, recipe)
     run.rewind_log(step * recipe.batch)
     run.log({"images": step * recipe.batch, "began": describe(where, dtype)})
     if step == 0:
         _save_real_grid(run, store, recipe)
     generator = torch.Generator(where)
-    meter = _Meter()
     started = time.monotonic() - seconds
 
     while step < recipe.steps:
@@ -147,11 +155,14 @@ def train(
 
         # Snapshot, checkpoint.
         due = step % recipe.steps_between_snapshots == 0 or step == recipe.steps
-        if due:
-            _snapshot(run, state, recipe, store, images, seed, where, dtype, score)
         stopped = stop is not None and stop()
         if due or stopped:
-            _save(run, state, recipe, step, time.monotonic() - started)
+            # What is kept to go on from must itself be good, between two lines of the log too.
+            _check_finite({**meter.means(), **_sizes(state)}, run)
+        if due:
+            _snapshot(run, state, recipe, store, images, seed, where, dtype, score)
+        if due or stopped:
+            _save(run, state, meter, recipe, step, time.monotonic() - started)
         if stopped:
             break
     return run
@@ -166,23 +177,53 @@ class _Meter:
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._timed = 0
         self._since = time.monotonic()
 
     def add(self, measured: Mapping[str, Tensor]) -> None:
         for name, value in measured.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
+        self._timed += 1
+
+    def means(self) -> dict[str, float]:
+        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
 
     def take(self, batch: int) -> dict[str, float]:
-        steps = max(self._counts.values(), default=0)
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
-        means["images_per_second"] = steps * batch / max(time.monotonic() - self._since, 1e-9)
+        means = self.means()
+        means["images_per_second"] = self._timed * batch / max(time.monotonic() - self._since, 1e-9)
         self._clear()
         return {name: float(f"{value:.5g}") for name, value in means.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is summed up so far, so that a resumed run logs the means of all steps."""
+        counts = {f"meter.count.{name}": torch.tensor(n) for name, n in self._counts.items()}
+        return {**counts, **{f"meter.sum.{name}": total for name, total in self._sums.items()}}
+
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        for full_name, tensor in tensors.items():
+            kind, _, name = full_name.removeprefix("meter.").partition(".")
+            if full_name.startswith("meter.") and kind == "sum":
+                self._sums[name] = tensor.to(device)
+            elif full_name.startswith("meter."):
+                self._counts[name] = int(tensor)
 
 
 def _step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _sizes(state: State) -> dict[str, float]:
+    """Norm of all weights and statistics of each network."""
+    networks = {"G's size": state.g, "D's size": state.d, "the average's size": state.ema}
+    return {
+        name: float(
+            torch.nn.utils.get_total_norm(
+                [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+            )
+        )
+        for name, network in networks.items()
+    }
 
 
 def _check_finite(means: Mapping[str, float], run: Run) -> None:
@@ -238,12 +279,13 @@ def _save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
     save_sheet(run.grids / "real.png", to_images(smaller), GRID_COLUMNS)
 
 
-def _save(run: Run, state: State, recipe: Recipe, step: int, seconds: float) -> None:
+def _save(run: Run, state: State, meter: _Meter, recipe: Recipe, step: int, seconds: float) -> None:
     tensors = {
         **module_tensors("g", state.g),
         **module_tensors("d", state.d),
         **optimizer_tensors("optimizer_g", state.optimizer_g),
         **optimizer_tensors("optimizer_d", state.optimizer_d),
+        **meter.tensors(),
     }
     if recipe.ema:
         tensors.update(module_tensors("ema", state.ema))
@@ -257,15 +299,22 @@ def _save(run: Run, state: State, recipe: Recipe, step: int, seconds: float) -> 
     save_tensors(run.checkpoint, tensors, metadata)
 
 
-def _load(run: Run, state: State, recipe: Recipe) -> tuple[int, float]:
+def _load(run: Run, state: State, meter: _Meter, recipe: Recipe) -> tuple[int, float]:
     """Fill the state from the run's checkpoint, if there is one: (steps done, seconds spent)."""
     if not run.checkpoint.exists():
         return 0, 0.0
     tensors, metadata = load_tensors(run.checkpoint)
+    if metadata.get("run") != run.id:
+        raise RunError(
+            f"belongs to run {metadata.get('run')!r}, not to {run.id!r}",
+            where=str(run.checkpoint),
+            remedy="Remove it to begin anew",
+        )
     load_module("g", state.g, tensors, run.checkpoint)
     load_module("d", state.d, tensors, run.checkpoint)
     if recipe.ema:
         load_module("ema", state.ema, tensors, run.checkpoint)
     load_optimizer("optimizer_g", state.optimizer_g, tensors)
     load_optimizer("optimizer_d", state.optimizer_d, tensors)
+    meter.load(tensors, next(state.g.parameters()).device)
     return int(metadata["step"]), float(metadata["seconds"])
