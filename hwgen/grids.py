@@ -75,7 +75,8 @@ def contact_sheet(images: Image, columns: int) -> PilImage.Image:
 
 
 def save_sheet(path: Path, images: Image, columns: int) -> None:
-    """Write a contact sheet as a PNG file, atomically."""
+    """Write a contact sheet as a PNG file, atomically; makes its folder where that is missing."""
     picture = contact_sheet(images, columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         picture.save(temporary, format="PNG", optimize=True)

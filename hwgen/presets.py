@@ -169,6 +169,9 @@ class Recipe:
     every: int = 64_000
 
     def __post_init__(self) -> None:
+        broken = [rule for rule, holds in self._rules().items() if not holds]
+        if broken:
+            raise InputError(f"the recipe cannot be: {'; '.join(broken)}")
         side = self.generator.start[1]
         for stage in self.generator.stages:
             side *= stage.stride
@@ -178,11 +181,37 @@ class Recipe:
                 f"{self.generator.stages[-1].channels} channels, the recipe says {self.size} and "
                 f"{self.channels}"
             )
-        if self.batch < 1 or self.images < self.batch or self.every < self.batch:
-            raise InputError(
-                f"batch {self.batch}, images {self.images} and every {self.every} do not fit",
-                remedy="batch must be at least 1, images and every at least one batch",
-            )
+
+    def _rules(self) -> dict[str, bool]:
+        """What must hold, and whether it does."""
+        g, d, o = self.generator, self.discriminator, self.optimizer
+        return {
+            "generator.stages must not be empty": bool(g.stages),
+            "every channels, kernel and stride must be at least 1": all(
+                min(stage.channels, stage.kernel, stage.stride) >= 1
+                for stage in (*g.stages, *d.stages)
+            ),
+            "a deconv's kernel must be at least its stride": g.upsampling == "nearest"
+            or all(stage.kernel >= stage.stride for stage in g.stages),
+            "generator.start, z_dim and label_dim must be at least 1": (
+                min(*g.start, g.z_dim, g.label_dim, d.label_dim) >= 1
+            ),
+            "discriminator.hidden must be at least 0": d.hidden >= 0,
+            "pixels.paper and pixels.ink must differ": self.pixels.paper != self.pixels.ink,
+            "batch must be at least 1, images and every at least one batch": (
+                1 <= self.batch <= min(self.images, self.every)
+            ),
+            "batch norm needs a batch of at least 2": (
+                self.batch > 1 or "batch" not in (g.norm, d.norm)
+            ),
+            "r1_every must be at least 1, r1_gamma and translate at least 0": (
+                self.r1_every >= 1 and min(self.r1_gamma, self.translate) >= 0
+            ),
+            "ema must be at least 0 and below 1": 0 <= self.ema < 1,
+            "learning rates must be above 0, betas at least 0 and below 1": (
+                min(o.lr_g, o.lr_d) > 0 and 0 <= min(o.beta1, o.beta2) <= max(o.beta1, o.beta2) < 1
+            ),
+        }
 
     @property
     def steps(self) -> int:

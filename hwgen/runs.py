@@ -153,14 +153,13 @@ def begin_or_continue(
                 remedy="Give another --out, or the options it began with",
             )
         return run
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    # A run that was killed while run.json was being written has left a temporary file at most.
+    if path.exists() and (not path.is_dir() or any(p.suffix != ".tmp" for p in path.iterdir())):
         raise RunError(
             "something that is not a run is already there",
             where=str(path),
             remedy="Choose another place",
         )
-    for folder in (path, path / "grids", path / "weights"):
-        folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     info = {
         "format": FORMAT,
@@ -173,5 +172,9 @@ def begin_or_continue(
         "versions": {"hwgen": hwgen.__version__, "python": platform.python_version()},
         "charset": list(charset.labels),
     }
-    write_json(path / "run.json", info)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "run.json", info)
+    except OSError as error:
+        raise RunError(f"cannot be written ({error.strerror})", where=str(path)) from None
     return Run(path)

@@ -233,7 +233,7 @@ def find_snapshot(run: Run, checkpoint: str) -> Path:
                 remedy="Train with --recogniser to score them, or choose last or a number",
             )
         return run.weights(max(scores, key=lambda images: scores[images]))
-    if checkpoint.isdigit() and run.weights(int(checkpoint)).is_file():
+    if checkpoint.isdecimal() and run.weights(int(checkpoint)).is_file():
         return run.weights(int(checkpoint))
     names = ", ".join(str(int(path.stem)) for path in snapshots)
     raise RunError(
@@ -258,7 +258,7 @@ def choose_classes(spec: str, charset: Charset) -> list[int]:
     Raises:
         InputError: more classes than there are, or characters that the run does not know.
     """
-    if spec.isdigit():
+    if spec.isdecimal():
         count = int(spec)
         if not 1 <= count <= len(charset):
             raise InputError(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.errors import CharsetError
+from hwgen.errors import CharsetError, InputError
 from hwgen.metrics.diversity import diversity, pixel_deviation
 from hwgen.recogniser.benchmark import deviations
 from hwgen.recogniser.reader import Recogniser, accuracy
@@ -25,6 +25,7 @@ class Scorer:
 
     Raises:
         CharsetError: the recogniser's classes are not the store's.
+        InputError: the samples are too small for the recogniser, or have other channels.
     """
 
     def __init__(self, recogniser: Recogniser, real: Store, size: int) -> None:
@@ -34,6 +35,12 @@ class Scorer:
                 f"{len(real.charset)}, and they are not the same in the same order",
                 where=str(real.path),
                 remedy="Train the recogniser on this store: hwgen benchmark --train",
+            )
+        if size < recogniser.recipe.size or real.channels != recogniser.channels:
+            raise InputError(
+                f"the recogniser reads pictures of {recogniser.recipe.size} pixels or more with "
+                f"{recogniser.channels} channels, the samples have {size} and {real.channels}",
+                remedy="Train a recogniser of that size: hwgen benchmark --size",
             )
         self._recogniser = recogniser
         self._real = deviations(real, size)
