@@ -94,13 +94,11 @@ def _progress(run: Run, recipe: Recipe | None, log: Sequence[dict[str, Any]]) ->
 
 
 def _parameters(recipe: Recipe, classes: int) -> str:
-    import torch
+    # Imported here, for it brings torch, which a page without a run does not need.
+    from hwgen.gan.plan import count_parameters
 
-    from hwgen.gan.networks import build, parameter_count
-
-    with torch.device("meta"):  # shapes without memory
-        g, d = build(recipe, classes)
-    return f"generator {parameter_count(g):,}, discriminator {parameter_count(d):,}"
+    g, d = count_parameters(recipe, classes)
+    return f"generator {g:,}, discriminator {d:,}"
 
 
 def _recipe(run: Run, recipe: Recipe) -> Html:

@@ -1,0 +1,44 @@
+# make demo   the whole chain on simulated handwriting, ending in a report
+# make test   the tests
+# make lint   ruff and mypy
+#
+# Each makes the environment it needs, once. PYTHON=python3.12 chooses the interpreter (at least
+# 3.10), VENV=path another place for the environment, DEMO=small a demo of about a minute.
+
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= full
+
+BIN := $(abspath $(VENV))/bin
+DEMO_READY := $(VENV)/.ready-for-demo
+TEST_READY := $(VENV)/.ready-for-test
+
+.PHONY: demo test lint
+
+demo: $(DEMO_READY)
+	PATH="$(BIN):$$PATH" bash demo.sh $(DEMO)
+
+test: $(TEST_READY)
+	$(BIN)/python -m pytest
+
+lint: $(TEST_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(DEMO_READY): pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --editable '.[demo]'
+	touch $@
+
+$(TEST_READY): pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --editable '.[test,demo]'
+	touch $@ $(DEMO_READY)
+
+# pip is the last thing that venv makes: where it is, the environment is whole.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo 'hwgen needs Python 3.10 or newer as "$(PYTHON)"; name another: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo '"$(PYTHON)" lacks venv; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo 'installing: torch makes this a large download, once'

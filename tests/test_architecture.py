@@ -1,0 +1,235 @@
+import ast
+import functools
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Which rooms of the house a room may import, besides itself. A row names rows above it only, so
+# that data flow one way. A name stands for the module or for the whole package.
+MAY_IMPORT: dict[str, set[str]] = {
+    "hwgen": set(),
+    "hwgen.errors": set(),
+    "hwgen.record": set(),
+    "hwgen.files": set(),
+    "hwgen.charset": {"hwgen.errors"},
+    "hwgen.presets": {"hwgen.errors"},
+    "hwgen.framing": {"hwgen.errors", "hwgen.record"},
+    "hwgen.metrics": {"hwgen.errors", "hwgen.record"},
+    # Raw files: labels are text here, and no store is known.
+    "hwgen.sources": {"hwgen.errors", "hwgen.files", "hwgen.record"},
+    # The one place where text becomes a class id.
+    "hwgen.store": {"hwgen", "hwgen.charset", "hwgen.errors", "hwgen.files", "hwgen.record"},
+    "hwgen.grids": {"hwgen.errors", "hwgen.files", "hwgen.record", "hwgen.store"},
+    "hwgen.prepare": {
+        "hwgen.charset",
+        "hwgen.errors",
+        "hwgen.framing",
+        "hwgen.record",
+        "hwgen.sources",
+        "hwgen.store",
+    },
+    "hwgen.runs": {"hwgen", "hwgen.charset", "hwgen.errors", "hwgen.files", "hwgen.presets"},
+    "hwgen.exports": {
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.record",
+        "hwgen.sources.gnt",  # writes the format that it reads
+        "hwgen.store",
+    },
+    "hwgen.devices": {"hwgen.errors"},
+    "hwgen.checkpoints": {"hwgen.errors", "hwgen.files"},
+    # The one place where grey values become floats.
+    "hwgen.batches": {"hwgen.errors", "hwgen.presets", "hwgen.record", "hwgen.store"},
+    # Knows no GAN.
+    "hwgen.recogniser": {
+        "hwgen",
+        "hwgen.batches",
+        "hwgen.charset",
+        "hwgen.checkpoints",
+        "hwgen.devices",
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.metrics",
+        "hwgen.presets",
+        "hwgen.record",
+        "hwgen.runs",
+        "hwgen.store",
+    },
+    # Knows no recogniser: what judges its samples is handed to it.
+    "hwgen.gan": {
+        "hwgen.batches",
+        "hwgen.charset",
+        "hwgen.checkpoints",
+        "hwgen.devices",
+        "hwgen.errors",
+        "hwgen.grids",
+        "hwgen.presets",
+        "hwgen.record",
+        "hwgen.runs",
+        "hwgen.store",
+    },
+    "hwgen.inspect": {
+        "hwgen.errors",
+        "hwgen.framing",
+        "hwgen.gan.plan",  # counts parameters
+        "hwgen.gan.sampling",  # says which snapshot is best
+        "hwgen.grids",
+        "hwgen.presets",
+        "hwgen.record",
+        "hwgen.runs",
+        "hwgen.sources",
+        "hwgen.store",
+    },
+    "hwgen.report": {
+        "hwgen",
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.gan.plan",  # counts parameters
+        "hwgen.presets",
+        "hwgen.record",
+        "hwgen.runs",
+        "hwgen.store",
+    },
+    # Commands share these two and do not import each other; __main__ gathers them.
+    "hwgen_cli.interrupt": set(),
+    "hwgen_cli.progress": set(),
+    "hwgen_cli": {"hwgen", "hwgen.*", "hwgen_cli.interrupt", "hwgen_cli.progress"},
+    "benchmarks": {"hwgen", "hwgen.*"},
+}
+
+# Which rooms hold a package from elsewhere; all others do without it.
+HELD_BY: dict[str, set[str]] = {
+    "torch": {
+        "hwgen.batches",
+        "hwgen.checkpoints",
+        "hwgen.devices",
+        "hwgen.gan",
+        "hwgen.recogniser",
+    },
+    "safetensors": {"hwgen.checkpoints"},
+    "lmdb": {"hwgen.store"},
+    "matplotlib": {"hwgen.report"},
+    "rich": {"hwgen_cli"},
+    "typer": {"hwgen_cli"},
+}
+
+# Modules that gather the others of their room.
+GATHERS = {"hwgen_cli.__main__"}
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    module_name(path): path
+    for folder in ("hwgen", "hwgen_cli", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+
+
+@functools.cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Every module that is imported anywhere in a file, also within functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in SOURCES else str(node.module)
+
+
+def within(module: str, room: str) -> bool:
+    return module == room or (room != "hwgen" and module.startswith(f"{room}."))
+
+
+def room_of(module: str) -> str:
+    return max((room for room in MAY_IMPORT if within(module, room)), key=len)
+
+
+def allowed(module: str, imported: str) -> bool:
+    room = room_of(module)
+    own = room if room not in ("hwgen_cli", "benchmarks") or module in GATHERS else module
+    return (
+        within(imported, own)
+        or any(within(imported, other) for other in MAY_IMPORT[room])
+        or ("hwgen.*" in MAY_IMPORT[room] and imported.startswith("hwgen."))
+    )
+
+
+def test_every_module_has_a_row() -> None:
+    homeless = [m for m in SOURCES if not any(within(m, room) for room in MAY_IMPORT)]
+    assert not homeless
+
+
+def test_every_row_has_a_module() -> None:
+    assert not [room for room in MAY_IMPORT if not any(within(m, room) for m in SOURCES)]
+
+
+def test_a_row_names_rows_above_it_only() -> None:
+    above: set[str] = set()
+    for room, others in MAY_IMPORT.items():
+        for other in others - {"hwgen.*"}:
+            assert any(within(other, row) for row in above), f"{room} names {other}"
+        above.add(room)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_go_the_allowed_way(module: str) -> None:
+    own = [name for name in imports(parsed(module)) if name.split(".")[0] in {"hwgen", "hwgen_cli"}]
+    assert not [name for name in own if not allowed(module, name)]
+
+
+@pytest.mark.parametrize("package", HELD_BY)
+def test_a_foreign_package_stays_in_its_rooms(package: str) -> None:
+    users = {
+        module
+        for module in SOURCES
+        if any(name.split(".")[0] == package for name in imports(parsed(module)))
+    }
+    assert users, f"nothing imports {package}"
+    strays = {m for m in users if not any(within(m, room) for room in HELD_BY[package])}
+    assert not strays
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = """
+import sys, hwgen
+assert not {"numpy", "torch"} & set(sys.modules)
+import hwgen_cli.__main__
+print(*sorted({"lmdb", "matplotlib", "safetensors", "torch"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("module", [m for m in SOURCES if not m.startswith("benchmarks")])
+def test_a_module_says_what_goes_in_and_what_comes_out(module: str) -> None:
+    doc = ast.get_docstring(parsed(module)) or ""
+    if SOURCES[module].name == "__init__.py":
+        assert len(doc.splitlines()) == 1
+    else:
+        assert doc.startswith("In: ")
+        assert "Out: " in doc
+
+
+@pytest.mark.parametrize("module", [m for m in SOURCES if m.split(".")[0] == "hwgen"])
+def test_the_library_never_prints_nor_exits(module: str) -> None:
+    calls = [ast.unparse(n.func) for n in ast.walk(parsed(module)) if isinstance(n, ast.Call)]
+    raised = [
+        ast.unparse(n.exc) for n in ast.walk(parsed(module)) if isinstance(n, ast.Raise) and n.exc
+    ]
+    assert not {"print", "input", "exit", "quit", "sys.exit", "os._exit"} & set(calls)
+    assert not [text for text in raised if text.startswith(("SystemExit", "KeyboardInterrupt"))]
