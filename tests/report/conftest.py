@@ -71,6 +71,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         if scores:
             run.log({"images": 32_000, "purity": 0.5, "diversity": 0.7})
             run.log({"images": 64_000, "purity": 0.9412, "diversity": 0.81})
+        run.grids.mkdir(exist_ok=True)
         for i in range(grids):
             file = run.grids / f"{(i + 1) * 32_000:09d}.png"
             PilImage.fromarray(picture(10 * i, 16)).save(file)

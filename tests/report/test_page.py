@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import InputError, RunError, StoreError
+from hwgen.presets import preset
 from hwgen.report.page import write_report
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
@@ -65,7 +66,7 @@ def everything(
     make_benchmark: Callable[..., Path],
     make_store: Callable[..., Store],
 ) -> list[Path]:
-    run = make_run(batch="32")
+    run = make_run(batch="8")
     synthetic = make_store("synth", kind="synthetic", value=50)
     real = make_store("hand", kind="gnt", value=150)
     return [run.path, make_benchmark(), synthetic.path, real.path]
@@ -93,7 +94,7 @@ def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
     ]
     for shown in (
         "Made from 1 training run, 1 synthetic set, 1 real set, 1 benchmark",
-        "batch: 64 -> 32",
+        f"batch: {preset('glyph-32').batch} -> 8",
         "least squares (LSGAN), a = 0, b = 1, c = 1, mean over the batch",
         "after 32,000 real pictures",
         "after 256,000 real pictures",
@@ -299,8 +300,8 @@ def test_a_damaged_grid_is_named(tmp_path: Path, make_run: Callable[..., Run]) -
         ({"discriminator.label": "concat"}, "wide at every layer of D"),
         ({"ema": "0"}, "Moving average of G none"),
         ({"r1_gamma": "0"}, "R1 penalty none"),
-        ({"optimizer.kind": "rmsprop"}, "RMSProp, rate 0.0003, decay 0.99"),
-        ({"optimizer.lr_d": "0.001"}, "rate G 0.0003, D 0.001"),
+        ({"optimizer.kind": "rmsprop", "optimizer.beta2": "0.9"}, "decay 0.9"),
+        ({"optimizer.lr_g": "0.002", "optimizer.lr_d": "0.001"}, "rate G 0.002, D 0.001"),
         ({"loss.kind": "gan"}, "sigmoid cross entropy"),
         ({"translate": "2"}, "up to 2 px"),
         ({"preset": "mine"}, "not a preset of this version"),
@@ -327,7 +328,7 @@ def test_a_recipe_of_another_version_is_shown_as_json(
     file.write_text(text.replace('"batch"', '"portion"'), encoding="utf-8")
     page = page_of(tmp_path / "report.html", run.path)
     assert "The recipe cannot be read by this version of hwgen" in page.text
-    assert '"portion": 64' in page.text
+    assert f'"portion": {run.recipe["batch"]}' in page.text
     assert "Losses" in page.text
 
 
