@@ -1,9 +1,34 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from hwgen.charset import Charset
+from hwgen.presets import Recipe, change, preset
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter
 
 ROOT = Path(__file__).resolve().parents[1]
+
+TOY_CHANGES = {
+    "size": "8",
+    "generator.start": "[6, 4]",
+    "generator.stages": '[{"channels": 4, "kernel": 3, "stride": 2},'
+    ' {"channels": 1, "kernel": 3, "stride": 1}]',
+    "generator.z_dim": "6",
+    "generator.label_dim": "5",
+    "discriminator.stages": '[{"channels": 4, "kernel": 4, "stride": 2},'
+    ' {"channels": 6, "kernel": 3, "stride": 1}]',
+    "discriminator.hidden": "8",
+    "discriminator.label_dim": "5",
+    "batch": "4",
+    "images": "280",
+    "every": "100",
+}
+"""What makes a toy of `glyph-32`; also as `--set` of the commands."""
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +43,39 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder}; set HWGEN_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_changes() -> dict[str, str]:
+    return TOY_CHANGES
+
+
+@pytest.fixture(scope="session")
+def toy_recipe() -> Recipe:
+    """A `glyph-32` of 8x8 pixels: some milliseconds a step."""
+    return change(preset("glyph-32"), TOY_CHANGES)
+
+
+@pytest.fixture(scope="session")
+def toy_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """30 grey pictures of 16x16 in the classes 一, 丨, 十; each class is a stroke with noise."""
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("toy") / "store"
+    with StoreWriter(path, size=16, recipe={}) as writer:
+        for n in range(30):
+            image = rng.integers(180, 256, (16, 16), np.uint8)
+            if n % 3 != 1:
+                image[6 + n % 4 : 8 + n % 4] = rng.integers(0, 60)
+            if n % 3 != 0:
+                image[:, 6 + n % 4 : 8 + n % 4] = rng.integers(0, 60)
+            writer.add(Record(image, "一丨十"[n % 3], f"w{n % 2}", "toy", n))
+        return writer.finish(charset=Charset(tuple("一丨十")), origin={"kind": "gnt"})
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in one order, so that two runs may be compared bit by bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
