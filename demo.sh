@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 case "${1:-full}" in
-  full)  classes=24 writers=60 images=80000 every=16000 per_class=50 steps=150 seeds=2 ;;
+  full)  classes=24 writers=60 images=72000 every=12000 per_class=50 steps=75 seeds=3 ;;
   small) classes=8  writers=12 images=3200  every=1600  per_class=10 steps=20  seeds=1 ;;
   *) echo "demo.sh: '$1' is neither full nor small" >&2; exit 2 ;;
 esac
@@ -47,7 +47,8 @@ run hwgen benchmark --train "$out/train" --test "$out/test" --out "$out/benchmar
 run hwgen train "$out/train" --preset glyph-32 --out "$out/run" --images $images --every $every \
   --recogniser "$out/benchmark/recogniser-real-seed0.safetensors"
 once "$out/synthetic/manifest.json" \
-  hwgen synthesize "$out/run" --out "$out/synthetic" --per-class $per_class
+  hwgen synthesize "$out/run" --out "$out/synthetic" --per-class $per_class \
+  --sheet "$out/synthetic.png"
 
 # Do the synthetic characters help the recogniser? (The arm "real" is there already.)
 run hwgen benchmark --train "$out/train" --test "$out/test" --out "$out/benchmark" \

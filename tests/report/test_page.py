@@ -118,7 +118,6 @@ def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
 
 def test_parameters_are_those_of_the_networks(tmp_path: Path, make_run: Callable[..., Run]) -> None:
     from hwgen.gan.networks import build, parameter_count
-    from hwgen.presets import preset
 
     g, d = build(preset("glyph-32"), classes=3)
     page = page_of(tmp_path / "report.html", make_run().path)
