@@ -29,6 +29,14 @@ def benchmark(
         Path | None, typer.Option("--synthetic", metavar="STORE", help="Generated characters.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Recognisers trained on each arm.")] = 3,
+    first_seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Seeds count from here. Several machines may train a seed each; with their "
+            "recogniser files in one --out, the command with all seeds only reads.",
+        ),
+    ] = 0,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps, the same on each arm.")
     ] = None,
@@ -81,7 +89,7 @@ def benchmark(
             Store(test),
             None if synthetic is None else Store(synthetic),
             recipe=recipe,
-            seeds=range(seeds),
+            seeds=range(first_seed, first_seed + seeds),
             out=out,
             device=pick_device(device),
             precision=precision,
