@@ -1,12 +1,16 @@
-"""In: counts of work done. Out: a progress bar with rate and remaining time, on standard error."""
+"""In: counts of work done. Out: progress with rate and remaining time, on standard error.
+
+A terminal gets a live bar with a line of notes below it; a log file gets a plain line now and then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -17,6 +21,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+LINE_EVERY = 30.0
+"""Seconds between two lines in a log file."""
 
 
 class Advance(Protocol):
@@ -36,26 +43,60 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
 
 
+class _NotesBelow(Progress):
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            if task.fields["note"]:
+                yield Text(task.fields["note"], overflow="ellipsis", no_wrap=True)
+
+
 @contextmanager
 def bar(title: str, unit: str, total: float | None = None) -> Iterator[Advance]:
-    """A progress bar; yields the function to call with the work done so far."""
+    """Progress of one piece of work; yields the function to call with the work done so far."""
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         TextColumn("{task.completed:,.0f}"),
         _Rate(unit),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, speed_estimate_period=10) as progress:
-        task = progress.add_task(title, total=total, note="")
+    live = console.is_terminal
+    progress = _NotesBelow(
+        *columns, console=console, speed_estimate_period=10, disable=not live, expand=True
+    )
+    task = progress.add_task(title, total=total, note="")
+    began = said = time.monotonic()
+    first: float | None = None  # what was done when we began, in an earlier run of the command
 
-        def advance(done: float, total: float | None = None, note: str = "") -> None:
-            progress.update(task, completed=done, note=note)
-            if total is not None:
-                progress.update(task, total=total)
+    def advance(done: float, total: float | None = None, note: str = "") -> None:
+        nonlocal said, first
+        progress.update(task, completed=done, note=note)
+        if total is not None:
+            progress.update(task, total=total)
+        first = done if first is None else first
+        now = time.monotonic()
+        finished = done == progress.tasks[task].total
+        if not live and (now - said >= LINE_EVERY or finished):
+            said = now
+            rate = (done - first) / max(now - began, 1e-9)
+            console.print(
+                _line(title, done, progress.tasks[task].total, rate, unit, note),
+                highlight=False,
+                soft_wrap=True,
+            )
 
+    with progress:
         yield advance
+
+
+def _line(title: str, done: float, total: float | None, rate: float, unit: str, note: str) -> Text:
+    of = f" of {total:,.0f}" if total else ""
+    left = ""
+    if total and rate and done < total:
+        minutes, seconds = divmod(round((total - done) / rate), 60)
+        left = f", {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+    return Text(f"{title}: {done:,.0f}{of}, {rate:,.0f} {unit}/s{left}  {note}".rstrip())
