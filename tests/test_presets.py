@@ -152,13 +152,13 @@ def test_impossible_recipes_are_refused(changes: dict[str, str], text: str) -> N
 def test_a_name_nearby_is_suggested() -> None:
     with pytest.raises(InputError, match="Did you mean glyph-32"):
         preset("glyph32")
-    with pytest.raises(InputError, match="Known: .*paper-hwdb"):
+    with pytest.raises(InputError, match=r"Known: .*paper-hwdb"):
         preset("zzzzzz")
 
 
 def test_unknown_and_missing_fields_in_json_are_refused() -> None:
     plain = recipe_to_json(PAPER)
-    with pytest.raises(InputError, match="unknown fields .'depth'"):
+    with pytest.raises(InputError, match=r"unknown fields .'depth'"):
         recipe_from_json({**plain, "depth": 3})
     del plain["size"]
     with pytest.raises(InputError, match="size"):
