@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from hwgen.devices import autocast, describe, pick_device, pick_precision
+from hwgen.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("present", "kind"), [(True, "cuda"), (False, "cpu")])
+def test_auto_takes_a_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, present: bool, kind: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: present)
+    assert pick_device("auto").type == kind
+    assert pick_device("cpu") == CPU
+
+
+@pytest.mark.parametrize("name", ["abacus", "cuda:99", "cpu:cpu"])
+def test_unknown_and_absent_devices_are_named(name: str) -> None:
+    with pytest.raises(InputError, match=f"device '{name}' cannot be used.*Try --device cpu"):
+        pick_device(name)
+
+
+@pytest.mark.parametrize(("fast", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_precision_asks_the_hardware(
+    monkeypatch: pytest.MonkeyPatch, fast: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
+    assert pick_precision("auto", CPU) == dtype
+    assert pick_precision("auto", torch.device("cuda")) == dtype
+    assert pick_precision("auto", torch.device("mps")) == torch.float32
+
+
+def test_named_precisions() -> None:
+    assert pick_precision("bf16", CPU) == torch.bfloat16
+    assert pick_precision("fp32", CPU) == torch.float32
+    with pytest.raises(InputError, match="'fp16' is not one of auto, bf16, fp32"):
+        pick_precision("fp16", CPU)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_autocast_computes_in_the_precision(dtype: torch.dtype) -> None:
+    x = torch.ones(2, 2)
+    with autocast(CPU, dtype):
+        assert (x @ x).dtype == dtype
+    assert (x @ x).dtype == torch.float32
+
+
+def test_a_description_names_hardware_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = describe(CPU, torch.bfloat16)
+    assert (found["device"], found["precision"]) == ("cpu", "bf16")
+    assert found["torch"] == torch.__version__
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
+    found = describe(torch.device("cuda"), torch.float32)
+    assert (found["device"], found["precision"]) == ("Some GPU", "fp32")
