@@ -1,0 +1,112 @@
+import itertools
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer.main
+
+from hwgen.charset import Charset
+from hwgen.gan.training import train
+from hwgen.presets import PRESETS, change, preset
+from hwgen.record import Record
+from hwgen.store import StoreWriter
+from hwgen_cli.__main__ import app
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("datasets/*.md"))]
+}
+README = PAGES["README.md"]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def shell_commands(text: str) -> list[list[str]]:
+    lines = "".join(blocks(text, "sh")).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def quotes(text: str) -> list[list[str]]:
+    """What stands between backticks in running text, in words."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [quote.split() for quote in re.findall(r"`([^`]+)`", prose)]
+
+
+def options(command: str) -> set[str]:
+    return {name for parameter in COMMANDS[command].params for name in parameter.opts} | {"--help"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [words for text in PAGES.values() for words in shell_commands(text) if words[0] == "hwgen"],
+    ids=" ".join,
+)
+def test_a_command_parses(words: list[str]) -> None:
+    COMMANDS[words[1]].make_context(words[1], words[2:])
+
+
+def test_a_wrong_option_would_be_seen() -> None:
+    with pytest.raises(Exception, match="--nonsense"):
+        COMMANDS["train"].make_context("train", ["store", "--out", "run", "--nonsense"])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_options_in_running_text_exist(page: str) -> None:
+    known = set().union(*map(options, COMMANDS))
+    for words in quotes(PAGES[page]):
+        if words[0] == "hwgen" and len(words) > 1:
+            named = {word for word in words[2:] if word.startswith("--")}
+            assert named <= options(words[1]), " ".join(words)
+        elif words[0].startswith("--"):
+            assert words[0] in known
+
+
+def test_other_commands_are_make_targets_that_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    others = [words for words in shell_commands(README) if words[0] != "hwgen"]
+    assert ["make", "demo"] in others
+    assert ["make", "test"] in others
+    for words in others:
+        assert words[0] == "make"
+        assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_linked_files_exist(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", PAGES[page]):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_every_preset_has_a_row_with_its_size() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| (\d+)x\d+ \|", README, re.MULTILINE)
+    assert rows == [(name, str(recipe.size)) for name, recipe in PRESETS.items()]
+
+
+def test_the_python_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    charset = Charset(tuple("永和九年"))
+    with StoreWriter(Path("train"), size=32, channels=1, recipe={}) as writer:
+        for position, label in enumerate(charset.labels * 4):
+            image = np.full((32, 32), 16 * position, np.uint8)
+            writer.add(Record(image, label, writer="", source="", position=position))
+        store = writer.finish(charset=charset, origin={"kind": "gnt"})
+    tiny = {"batch": "8", "images": "8", "every": "8", "r1_gamma": "0"}
+    train(store, Path("runs/first"), change(preset("glyph-32"), tiny), device="cpu")
+
+    (snippet,) = blocks(README, "python")
+    names: dict[str, Any] = {}
+    exec(snippet, names)
+
+    assert names["pictures"].shape == (4, 32, 32)
+    assert names["pictures"].dtype == np.uint8
+    assert len(names["real"]) == 16
+    for x, y in itertools.chain([names["real"][0]], itertools.islice(names["endless"], 300)):
+        assert x.shape == (1, 32, 32)
+        assert y in range(4)
