@@ -18,9 +18,13 @@ def test_json_is_readable_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), replacing(path) as temporary:
+
+    def fail(temporary: Path) -> None:
         temporary.write_text("ne")
         raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        fail(temporary)
     assert path.read_text() == "old"
     with pytest.raises(TypeError):
         write_json(path, object())

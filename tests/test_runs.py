@@ -83,7 +83,7 @@ def test_files_that_are_no_runs_are_named(tmp_path: Path, content: str) -> None:
 
 
 def test_a_missing_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run here.*hwgen train"):
+    with pytest.raises(RunError, match=r"no run here.*hwgen train"):
         Run(tmp_path / "none")
 
 

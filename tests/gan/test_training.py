@@ -1,0 +1,299 @@
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PilImage
+from safetensors.torch import load_file
+
+from hwgen.charset import Charset
+from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
+from hwgen.gan import training
+from hwgen.gan.sampling import find_snapshot
+from hwgen.gan.training import Progress, train
+from hwgen.presets import Recipe, change
+from hwgen.record import Image, Record
+from hwgen.runs import Run
+from hwgen.store import Store, StoreWriter
+
+
+def run_training(store: Store, out: Path, recipe: Recipe, **options: Any) -> Run:
+    return train(store, out, recipe, device="cpu", precision="fp32", **options)
+
+
+def stop_after(steps: int) -> Callable[[], bool]:
+    left = steps
+
+    def stop() -> bool:
+        nonlocal left
+        left -= 1
+        return left == 0
+
+    return stop
+
+
+def timeless(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A log without what depends on the clock or on being resumed."""
+    kept = [entry for entry in log if "began" not in entry]
+    return [
+        {k: v for k, v in entry.items() if k not in ("seconds", "images_per_second")}
+        for entry in kept
+    ]
+
+
+def assert_same_files(a: Path, b: Path) -> None:
+    found, expected = load_file(a), load_file(b)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(found[name], tensor), name
+
+
+def picture(path: Path) -> tuple[tuple[int, int], str]:
+    with PilImage.open(path) as opened:
+        return opened.size, opened.mode
+
+
+def scored(images: Image, class_ids: np.ndarray) -> Mapping[str, float]:
+    return {"purity": float(images.mean() / 255), "diversity": 0.5 + class_ids.mean() / 100}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"optimizer.kind": "rmsprop", "translate": "1"},
+        {
+            "discriminator.norm": "spectral",
+            "generator.norm": "batch",
+            "generator.upsampling": "deconv",
+            "generator.z": "uniform",
+        },
+        {"discriminator.norm": "batch", "discriminator.label": "concat", "loss.reduction": "sum"},
+        {"conditional": "false", "ema": "0"},
+    ],
+    ids=["adam", "rmsprop", "spectral", "concat", "unconditional"],
+)
+def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, changes: dict[str, str]
+) -> None:
+    recipe = change(toy_recipe, changes)
+    straight = run_training(toy_store, tmp_path / "straight", recipe, score=scored)
+    for steps in (13, 24, 20, 0):  # 70 in all; a snapshot each 25, a log line each 50
+        run = run_training(
+            toy_store,
+            tmp_path / "broken",
+            recipe,
+            score=scored,
+            stop=stop_after(steps) if steps else None,
+        )
+    assert [path.name for path in run.snapshots()] == [p.name for p in straight.snapshots()]
+    for ours, theirs in zip(run.snapshots(), straight.snapshots(), strict=True):
+        assert_same_files(ours, theirs)
+    assert_same_files(run.checkpoint, straight.checkpoint)
+    assert timeless(run.read_log()) == timeless(straight.read_log())
+    assert [e["images"] for e in run.read_log() if "began" in e] == [0, 52, 148, 228]
+    for grid in straight.grids.iterdir():
+        assert (run.grids / grid.name).read_bytes() == grid.read_bytes()
+
+
+def test_a_finished_run_is_left_as_it_is(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    run = run_training(toy_store, tmp_path / "run", toy_recipe)
+    before = run.checkpoint.read_bytes()
+    again = run_training(toy_store, tmp_path / "run", toy_recipe)
+    assert again.checkpoint.read_bytes() == before
+    assert timeless(again.read_log()) == timeless(run.read_log())
+
+
+def test_a_run_holds_what_its_first_lines_promise(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    seen: list[Progress] = []
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, progress=seen.append)
+    assert [int(path.stem) for path in run.snapshots()] == [100, 200, 280]
+    assert sorted(path.name for path in run.grids.iterdir()) == [
+        "000000100.png",
+        "000000200.png",
+        "000000280.png",
+        "real.png",
+    ]
+    assert (
+        len({picture(path) for path in run.grids.iterdir()}) == 1
+    )  # samples and real ones lie side by side
+    lines = [entry for entry in run.read_log() if "loss_d" in entry]
+    assert [entry["images"] for entry in lines] == [200, 280]
+    for entry in lines:
+        assert {"loss_g", "d_real", "d_fake", "r1", "seconds", "images_per_second"} <= entry.keys()
+    assert [(p.images, p.total) for p in seen] == [(200, 280), (280, 280)]
+    assert seen[-1].measured["loss_d"] == lines[-1]["loss_d"]
+    for file in (run.checkpoint, run.snapshots()[0]):
+        _, texts = load_tensors(file)
+        assert json.loads(texts["charset"]) == ["一", "丨", "十"]
+        assert json.loads(texts["recipe"]) == run.recipe
+        assert texts["run"] == run.id
+    tensors, _ = load_tensors(run.checkpoint)
+    assert {name.split(".")[0] for name in tensors} == {
+        "g",
+        "d",
+        "ema",
+        "optimizer_g",
+        "optimizer_d",
+    }
+
+
+def test_the_snapshot_is_the_average_with_its_statistics(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    run = run_training(toy_store, tmp_path / "run", toy_recipe)
+    snapshot, (everything, _) = load_file(run.snapshots()[-1]), load_tensors(run.checkpoint)
+    assert any("running_mean" in name for name in snapshot)
+    for name, tensor in snapshot.items():
+        assert torch.equal(tensor, everything["ema" + name.removeprefix("g")])
+    assert any(not torch.equal(snapshot[name], everything[name]) for name in snapshot)
+
+
+def test_seeds_matter(toy_store: Store, toy_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(toy_recipe, images=8, every=8)
+    files = [
+        run_training(toy_store, tmp_path / str(seed), recipe, seed=seed).snapshots()[-1]
+        for seed in (0, 1)
+    ]
+    assert not torch.equal(*(load_file(file)["g.start.weight"] for file in files))
+
+
+def test_other_recipes_seeds_and_stores_are_refused(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    recipe = replace(toy_recipe, images=8, every=8)
+    run_training(toy_store, out, recipe)
+    with pytest.raises(RecipeChangedError, match=r"recipe\.batch: 4 -> 8"):
+        run_training(toy_store, out, replace(recipe, batch=8))
+    with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
+        run_training(toy_store, out, recipe, seed=1)
+    with pytest.raises(RecipeChangedError, match=r"data\.content_sha256"):
+        run_training(small_store(tmp_path / "other"), out, recipe)
+
+
+def small_store(path: Path, *, size: int = 8, channels: int = 1, count: int = 4) -> Store:
+    shape = (size, size) if channels == 1 else (size, size, 3)
+    with StoreWriter(path, size=size, channels=channels, recipe={}) as writer:
+        for n in range(count):
+            writer.add(Record(np.full(shape, 50 * n, np.uint8), "一丨十"[n % 3], "", "", n))
+        return writer.finish(charset=Charset(tuple("一丨十")), origin={})
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"channels": 3}, "3 channels"),
+        ({"size": 7}, "--size 8"),
+        ({"count": 0}, "0 pictures"),
+    ],
+)
+def test_stores_that_do_not_fit_are_refused_before_anything_is_made(
+    toy_recipe: Recipe, tmp_path: Path, options: dict[str, int], text: str
+) -> None:
+    store = small_store(tmp_path / "store", **options)
+    with pytest.raises(InputError, match=text):
+        run_training(store, tmp_path / "run", toy_recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_colour_and_classes_without_records(toy_recipe: Recipe, tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", channels=3, count=2)
+    stages = (toy_recipe.generator.stages[0], replace(toy_recipe.generator.stages[1], channels=3))
+    recipe = replace(
+        toy_recipe,
+        channels=3,
+        generator=replace(toy_recipe.generator, stages=stages),
+        images=8,
+        every=8,
+    )
+    run = run_training(store, tmp_path / "run", recipe)
+    assert picture(run.grids / "real.png")[1] == "RGB"
+    assert picture(run.grids / "000000008.png")[1] == "RGB"
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_step = training.train_step
+
+    def poisoned(*args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured = real_step(*args, step=step, **kwargs)
+        return {**measured, "loss_g": torch.tensor(math.nan)} if step == 27 else measured
+
+    monkeypatch.setattr(training, "train_step", poisoned)
+    out = tmp_path / "run"
+    with pytest.raises(DivergedError, match=r"loss_g is no.*000000100.safetensors.*--out"):
+        run_training(toy_store, out, toy_recipe)
+    tensors, texts = load_tensors(Run(out).checkpoint)
+    assert texts["step"] == "25"
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+    def stop_at_30() -> bool:  # nor does being stopped save what went wrong
+        nonlocal asked
+        asked += 1
+        return asked == 5
+
+    asked = 0
+    with pytest.raises(DivergedError):
+        run_training(toy_store, out, toy_recipe, stop=stop_at_30)
+    assert load_tensors(Run(out).checkpoint)[1]["step"] == "25"
+
+
+@pytest.mark.parametrize("every", [4, 100])
+def test_weights_that_are_no_numbers_are_not_saved(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, every: int
+) -> None:
+    recipe = change(
+        toy_recipe, {"optimizer.lr_g": "1e30", "optimizer.lr_d": "1e30", "every": str(every)}
+    )
+    with pytest.raises(DivergedError, match="No snapshot was made yet"):
+        run_training(toy_store, tmp_path / "run", recipe)
+    assert Run(tmp_path / "run").snapshots() == []
+    assert not Run(tmp_path / "run").checkpoint.exists()
+
+
+def test_scores_choose_the_best_snapshot(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    purities = iter([0.2, 0.8, 0.9])
+    varieties = iter([1.5, 0.9, 0.5])
+    shapes = []
+
+    def score(images: Image, class_ids: np.ndarray) -> Mapping[str, float]:
+        shapes.append((images.shape, np.bincount(class_ids).tolist()))
+        return {"purity": next(purities), "diversity": next(varieties)}
+
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, score=score)
+    assert shapes == [((60, 8, 8), [20, 20, 20])] * 3
+    assert [e["purity"] for e in run.read_log() if "purity" in e] == [0.2, 0.8, 0.9]
+    assert find_snapshot(run, "best") == run.weights(200)  # 0.2 x 1, 0.8 x 0.9, 0.9 x 0.5
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, stop=stop_after(3))
+    good = run.checkpoint.read_bytes()
+    tensors, texts = load_tensors(run.checkpoint)
+    run.checkpoint.write_bytes(good[:-9])
+    with pytest.raises(RunError, match="is not a checkpoint"):
+        run_training(toy_store, run.path, toy_recipe)
+    save_tensors(run.checkpoint, tensors, {**texts, "run": "another"})
+    with pytest.raises(RunError, match="belongs to run 'another'"):
+        run_training(toy_store, run.path, toy_recipe)
+    save_tensors(run.checkpoint, {"g.start.weight": torch.zeros(1)}, texts)
+    with pytest.raises(RunError, match="does not fit its recipe"):
+        run_training(toy_store, run.path, toy_recipe)
+    run.checkpoint.write_bytes(good)
+    assert run_training(toy_store, run.path, toy_recipe, stop=stop_after(1)).id == run.id
