@@ -1,0 +1,97 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.progress import Task
+
+import hwgen
+from hwgen_cli import progress
+from hwgen_cli.__main__ import app, main
+from hwgen_cli.interrupt import interruptible
+
+COMMANDS = [command.name for command in app.registered_commands]
+
+HELP = """
+import sys
+from typer.testing import CliRunner
+from hwgen_cli.__main__ import app
+for command in sys.argv[1:]:
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert result.exit_code == 0, (command, result.output)
+    assert "Usage" in result.output, command
+heavy = {"torch", "matplotlib", "lmdb", "safetensors", "kanjivg", "PIL"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+
+
+def test_help_of_every_command_imports_nothing_heavy() -> None:
+    assert {"prepare-gnt", "inspect", "train", "synthesize", "benchmark", "report"} <= set(COMMANDS)
+    subprocess.run([sys.executable, "-c", HELP, "", *filter(None, COMMANDS)], check=True)
+
+
+def test_importing_hwgen_does_not_import_torch() -> None:
+    code = "import sys, hwgen; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_version_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hwgen", "--version"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert not leaving.value.code
+    assert capsys.readouterr().out.strip() == hwgen.__version__
+
+
+def test_errors_are_shown_without_markup_or_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "[red]odd[/red]"
+    monkeypatch.setattr(sys, "argv", ["hwgen", "synthesize", str(place), "--out", "x"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error:")
+    assert "[red]odd[/red]" in err
+
+
+def test_the_first_signal_asks_and_the_second_one_stops() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with interruptible() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert stop()
+
+
+def test_handlers_return_after_an_error() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ZeroDivisionError), interruptible():
+        _ = 1 // 0
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_bar_shows_work_rate_and_note(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.bar("train", "images") as advance:
+        advance(1000, 4000, "D 0.25")
+        advance(4000, 4000, "D 0.125 [not markup")
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "train" in shown.err
+    assert "4,000" in shown.err
+
+
+def test_a_rate_is_empty_until_it_is_known() -> None:
+    column = progress._Rate("images")
+    clock = iter(range(100))
+    task = Task(0, "t", 10, 0, _get_time=lambda: float(next(clock)))  # type: ignore[arg-type]
+    assert column.render(task).plain == ""
+    task.finished_speed = 1234.5
+    assert column.render(task).plain in ("1,234 images/s", "1,235 images/s")

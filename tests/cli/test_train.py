@@ -1,0 +1,214 @@
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hwgen.charset import Charset
+from hwgen.gan.training import train
+from hwgen.presets import Recipe, change
+from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
+from hwgen.recogniser.reader import Recogniser
+from hwgen.runs import Run
+from hwgen.store import Store
+from hwgen_cli.__main__ import main
+
+Hwgen = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def hwgen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], one_thread: None
+) -> Hwgen:
+    """Runs a command here: (exit code, standard output, standard error), white space joined."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwgen", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        shown = capsys.readouterr()
+        code = leaving.value.code
+        return int(code or 0), " ".join(shown.out.split()), " ".join(shown.err.split())
+
+    return call
+
+
+@pytest.fixture
+def toy_options(toy_changes: dict[str, str]) -> list[str]:
+    sets = [f"--set={field}={value}" for field, value in toy_changes.items()]
+    return ["--preset=glyph-32", "--device=cpu", "--precision=fp32", *sets]
+
+
+def test_a_dry_run_shows_the_plan_and_makes_nothing(
+    toy_store: Store, tmp_path: Path, hwgen: Hwgen
+) -> None:
+    out = tmp_path / "run"
+    code, shown, _ = hwgen(
+        "train", toy_store.path, "--out", out, "--preset", "paper-hwdb", "--dry-run",
+        "--batch", 32, "--images", 3200, "--every", 320, "--loss", "lsgan-eq8", "--unconditional",
+    )  # fmt: skip
+    assert code == 0
+    assert not out.exists()
+    for text in (
+        "Recipe paper-hwdb",
+        "│ batch │ 32 │",
+        "│ images │ 3200 │",
+        "│ every │ 320 │",
+        "│ conditional │ False │",
+        "│ loss.a │ -1.0 │",
+        "│ loss.c │ 0.0 │",
+        "│ loss.reduction │ sum │",
+        "│ steps │ 100 │",
+        "│ records │ 30 │",
+        "parameters of G",
+        "memory: pictures",
+    ):
+        assert text in " ".join(shown.replace("┃", "│").split()), text
+
+
+def test_training_reports_and_refuses_another_recipe(
+    toy_store: Store, tmp_path: Path, hwgen: Hwgen, toy_options: list[str]
+) -> None:
+    out = tmp_path / "run"
+    command = ["train", toy_store.path, "--out", out, *toy_options, "--images", 200]
+    code, shown, err = hwgen(*command)
+    assert code == 0
+    assert shown == ""
+    assert f"{out}: finished" in err
+    assert "D(real)" in err
+    assert "images/s" in err
+    assert [int(path.stem) for path in Run(out).snapshots()] == [100, 200]
+
+    for change_of, line in (
+        (["--batch", 5], "recipe.batch: 4 -> 5"),
+        (["--seed", 3], "seed: 0 -> 3"),
+        (["--loss", "gan"], "recipe.loss.kind: lsgan -> gan"),
+        (["--set", "ema=0"], "recipe.ema: 0.998 -> 0.0"),
+    ):
+        code, _, err = hwgen(*command, *change_of)
+        assert code == 1
+        assert line in err
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--set", "ema"], "--set ema is not FIELD=VALUE"),
+        (["--set", "loss.aa=1"], "no recipe field 'loss.aa'. Did you mean loss.a"),
+        (["--set", "batch=x"], "recipe.batch should be int, found 'x'"),
+        (["--preset", "glyph32"], "no preset 'glyph32'. Did you mean glyph-32"),
+        (["--loss", "wgan"], "no loss 'wgan'. Choose one of lsgan-eq9, lsgan-eq8, gan"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--precision", "fp8"], "precision 'fp8' is not one of"),
+        (["--preset", "glyph-64"], "wants at least one, of 64 or more"),
+        (["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
+    ],
+)
+def test_mistakes_are_named_without_a_traceback(
+    toy_store: Store, tmp_path: Path, hwgen: Hwgen, options: list[str], text: str
+) -> None:
+    code, _, err = hwgen("train", toy_store.path, "--out", tmp_path / "run", *options)
+    assert code == 1
+    assert text in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_store_is_named(tmp_path: Path, hwgen: Hwgen) -> None:
+    code, _, err = hwgen("train", tmp_path / "none", "--out", tmp_path / "run")
+    assert code == 1
+    assert "no store here" in err
+
+
+def test_a_recogniser_scores_every_snapshot(
+    toy_store: Store, tmp_path: Path, hwgen: Hwgen, toy_options: list[str]
+) -> None:
+    recipe = RecogniserRecipe(size=8, widths=((4,), (4,)), hidden=4, grid=2)
+    network = RecogniserNetwork(recipe, 3)
+    Recogniser(network, recipe, Charset(tuple("一丨十"))).save(tmp_path / "rec.safetensors")
+    out = tmp_path / "run"
+    code, _, _ = hwgen(
+        "train", toy_store.path, "--out", out, *toy_options, "--recogniser",
+        tmp_path / "rec.safetensors",
+    )  # fmt: skip
+    assert code == 0
+    scores = [entry for entry in Run(out).read_log() if "purity" in entry]
+    assert [entry["images"] for entry in scores] == [100, 200, 280]
+    assert all(0 <= entry["purity"] <= 1 and entry["diversity"] > 0 for entry in scores)
+
+
+LONG = {"images": "1600", "every": "100"}
+
+
+def begin(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "hwgen_cli", *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    while not path.exists():
+        assert process.poll() is None, "the command ended before it was interrupted"
+        time.sleep(0.002)
+
+
+def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
+    toy_store: Store,
+    toy_recipe: Recipe,
+    tmp_path: Path,
+    hwgen: Hwgen,
+    toy_options: list[str],
+) -> None:
+    out = tmp_path / "run"
+    longer = [f"--set={field}={value}" for field, value in LONG.items()]
+    command = ["train", str(toy_store.path), "--out", str(out), *toy_options, *longer]
+    weights = out / "weights"
+
+    with begin(command) as process:
+        wait_for(weights / "000000100.safetensors", process)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not (weights / "000001600.safetensors").exists()
+
+    # The next process looks for its own progress, not for what the killed one left.
+    last = sorted(weights.glob("*.safetensors"))[-1]
+    with begin(command) as process:
+        wait_for(weights / f"{int(last.stem) + 100:09d}.safetensors", process)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "stopped, the same command goes on" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not (weights / "000001600.safetensors").exists()
+
+    code, _, err = hwgen(*command)
+    assert code == 0
+    assert "finished" in err
+
+    straight = train(
+        toy_store, tmp_path / "straight", change(toy_recipe, LONG), device="cpu", precision="fp32"
+    )
+    final = load_file(weights / "000001600.safetensors")
+    for name, tensor in load_file(straight.snapshots()[-1]).items():
+        assert torch.equal(final[name], tensor), name
+    images = [entry["images"] for entry in Run(out).read_log() if "loss_d" in entry]
+    assert images == list(range(200, 1601, 200))
+    everything = (out / "log.jsonl").read_text("utf-8").splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in everything)
+    began = [entry for entry in Run(out).read_log() if "began" in entry]
+    assert len(began) == 3
+    assert all(a["images"] <= b["images"] for a, b in itertools.pairwise(began))
