@@ -102,6 +102,29 @@ def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
         assert (run.grids / grid.name).read_bytes() == grid.read_bytes()
 
 
+def test_what_a_crash_left_in_the_log_is_not_logged_twice(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(toy_recipe, every=160)  # the checkpoint is of step 40, the log of step 50
+    asked = 0
+
+    def crash() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 60:
+            raise MemoryError
+        return False
+
+    with pytest.raises(MemoryError):
+        run_training(toy_store, tmp_path / "crashed", recipe, stop=crash)
+    with open(tmp_path / "crashed" / "log.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"images": 240, "lo')
+    crashed = run_training(toy_store, tmp_path / "crashed", recipe)
+    straight = run_training(toy_store, tmp_path / "straight", recipe)
+    assert timeless(crashed.read_log()) == timeless(straight.read_log())
+    assert_same_files(crashed.checkpoint, straight.checkpoint)
+
+
 def test_a_finished_run_is_left_as_it_is(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path
 ) -> None:
