@@ -105,6 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Which rooms hold a package from elsewhere; all others do without it.
 HELD_BY: dict[str, set[str]] = {
     "torch": {
+        "benchmarks",
         "hwgen.batches",
         "hwgen.checkpoints",
         "hwgen.devices",
