@@ -37,7 +37,7 @@ $(TEST_READY): pyproject.toml | $(BIN)/pip
 # pip is the last thing that venv makes: where it is, the environment is whole.
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-	  echo 'hwgen needs Python 3.10 or newer as "$(PYTHON)"; name another: make PYTHON=python3.12 ...' >&2; exit 1; }
+	  echo '"$(PYTHON)" is not Python 3.10 or newer; name one: make PYTHON=python3.12 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo '"$(PYTHON)" lacks venv; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
