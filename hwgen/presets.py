@@ -197,7 +197,10 @@ class Recipe:
                 min(*g.start, g.z_dim, g.label_dim, d.label_dim) >= 1
             ),
             "discriminator.hidden must be at least 0": d.hidden >= 0,
-            "pixels.paper and pixels.ink must differ": self.pixels.paper != self.pixels.ink,
+            "pixels must be 0 and 1 with a sigmoid, -1 and 1 with tanh": (
+                {self.pixels.paper, self.pixels.ink}
+                == ({0.0, 1.0} if g.output == "sigmoid" else {-1.0, 1.0})
+            ),
             "batch must be at least 1, images and every at least one batch": (
                 1 <= self.batch <= min(self.images, self.every)
             ),

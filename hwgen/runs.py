@@ -12,9 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 import hwgen
 from hwgen.charset import Charset
@@ -81,6 +84,25 @@ class Run:
         """Append one line to the log."""
         with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing to this run; the system frees a killed one's lock.
+
+        Raises:
+            RunError: another process writes to it.
+        """
+        lock = filelock.FileLock(str(self.path / "lock"))
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunError(
+                "another process is training this run", where=str(self.path), remedy="Wait for it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read_log(self) -> list[dict[str, Any]]:
         """All whole lines of the log; a line that a crash cut short is left out."""

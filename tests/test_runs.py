@@ -117,3 +117,11 @@ def test_snapshots_are_in_order_of_images(tmp_path: Path) -> None:
         run.weights(images).touch()
     (run.path / "weights" / "000000300.safetensors.tmp").touch()
     assert [int(path.stem) for path in run.snapshots()] == [200, 30_000, 1_000_000_000]
+
+
+def test_a_run_that_another_process_trains_is_refused(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run")
+    with run.locked(), pytest.raises(RunError, match="another process"), Run(run.path).locked():
+        pass
+    with Run(run.path).locked():
+        pass

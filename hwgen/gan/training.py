@@ -110,22 +110,39 @@ def train(
         charset=store.charset,
         data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
     )
+    with run.locked():
+        _train(run, store, recipe, where, dtype, score, progress, stop)
+    return run
+
+
+def _train(
+    run: Run,
+    store: Store,
+    recipe: Recipe,
+    device: torch.device,
+    dtype: torch.dtype,
+    score: Score | None,
+    progress: Callable[[Progress], None] | None,
+    stop: Callable[[], bool] | None,
+) -> None:
+    """The loop: from the run's last checkpoint to the recipe's end, or until asked to stop."""
+    seed = run.seed
     batches = Batches(
         store,
         size=recipe.size,
         pixels=recipe.pixels,
         batch=recipe.batch,
         seed=seed,
-        device=where,
+        device=device,
     )
-    state = make_state(recipe, len(store.charset), seed, where)
+    state = make_state(recipe, len(store.charset), seed, device)
     meter = _Meter()
     step, seconds = _load(run, state, meter, recipe)
     run.rewind_log(step * recipe.batch)
-    run.log({"images": step * recipe.batch, "began": describe(where, dtype)})
+    run.log({"images": step * recipe.batch, "began": describe(device, dtype)})
     if step == 0:
         _save_real_grid(run, store, recipe)
-    generator = torch.Generator(where)
+    generator = torch.Generator(device)
     started = time.monotonic() - seconds
 
     while step < recipe.steps:
@@ -160,12 +177,11 @@ def train(
             # What is kept to go on from must itself be good, between two lines of the log too.
             _check_finite({**meter.means(), **_sizes(state)}, run)
         if due:
-            _snapshot(run, state, recipe, store, images, seed, where, dtype, score)
+            _snapshot(run, state, recipe, store, images, seed, device, dtype, score)
         if due or stopped:
             _save(run, state, meter, recipe, step, time.monotonic() - started)
         if stopped:
             break
-    return run
 
 
 class _Meter:

@@ -25,7 +25,8 @@ class Scorer:
 
     Raises:
         CharsetError: the recogniser's classes are not the store's.
-        InputError: the samples are too small for the recogniser, or have other channels.
+        InputError: the samples are too small for the recogniser or have other channels, or no
+            class of the store varies.
     """
 
     def __init__(self, recogniser: Recogniser, real: Store, size: int) -> None:
@@ -44,6 +45,11 @@ class Scorer:
             )
         self._recogniser = recogniser
         self._real = deviations(real, size)
+        if not any(self._real.values()):
+            raise InputError(
+                "no class has two different samples, so variety cannot be scored",
+                where=str(real.path),
+            )
 
     def __call__(self, images: Image, class_ids: npt.NDArray[np.int64]) -> Mapping[str, float]:
         """Purity, the share read as its label, and diversity, the share of the real variety.
@@ -58,7 +64,8 @@ class Scorer:
             for class_id in np.unique(class_ids).tolist()
         }
         varieties = diversity(samples, self._real)
+        assert varieties is not None  # the real classes vary, and every one has samples
         return {
             "purity": accuracy(self._recogniser.read(images), class_ids),
-            "diversity": varieties.ratio if varieties else float("nan"),
+            "diversity": varieties.ratio,
         }

@@ -53,3 +53,8 @@ def test_other_classes_sizes_and_channels_are_refused(
     with pytest.raises(InputError, match="with 3 channels"):
         Scorer(recogniser(toy, channels=3), store, 16)
     assert Scorer(recogniser(replace(toy, size=8)), store, 8)
+
+
+def test_a_store_without_variety_is_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+    with pytest.raises(InputError, match="no class has two different samples"):
+        Scorer(recogniser(toy), make_store("single", size=16, per_class=1), 16)
