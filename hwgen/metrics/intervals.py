@@ -27,7 +27,13 @@ class Interval:
     high: float | None
 
 
-def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def t_interval(
+    values: Sequence[float],
+    confidence: float = CONFIDENCE,
+    *,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+) -> Interval:
     """Interval of the mean of independent repetitions: mean ± t * sd / sqrt(n), sd with n - 1.
 
     Source: Student 1908; any textbook. For paired arms, give the differences of the pairs.
@@ -35,6 +41,8 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     Args:
         values: one number a seed; a single one has no limits.
         confidence: such as 0.95.
+        lowest: what the mean can be at least, such as 0 for a share; limits are cut there.
+        highest: what it can be at most.
 
     Raises:
         InputError: no values.
@@ -46,7 +54,7 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
         return Interval(mean, None, None)
     error = statistics.stdev(values) / math.sqrt(len(values))
     half = t_quantile((1 + confidence) / 2, len(values) - 1) * error
-    return Interval(mean, mean - half, mean + half)
+    return Interval(mean, max(lowest, mean - half), min(highest, mean + half))
 
 
 def wilson_interval(hits: int, trials: int, confidence: float = CONFIDENCE) -> Interval:

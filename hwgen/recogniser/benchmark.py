@@ -312,9 +312,13 @@ def _arm(runs: Sequence[_Reading], labels: ClassIds) -> dict[str, Any]:
         )
     return {
         "runs": described,
-        "top1": asdict(t_interval(top1s)),
-        "top5": asdict(t_interval(top5s)),
+        "top1": _share(top1s),
+        "top5": _share(top5s),
     }
+
+
+def _share(values: Sequence[float]) -> dict[str, Any]:
+    return asdict(t_interval(values, lowest=0.0, highest=1.0))
 
 
 def _differences(
@@ -338,7 +342,7 @@ def _purity(best: Sequence[ClassIds], synthetic: Store) -> dict[str, Any]:
     runs = [hits(ids, labels) for ids in best]
     return {
         "runs": runs,
-        "top1": asdict(t_interval(runs)),
+        "top1": _share(runs),
         "per_class": {
             synthetic.charset[class_id]: float(right[labels == class_id].mean())
             for class_id in np.unique(labels).tolist()

@@ -28,6 +28,12 @@ def test_half_of_t_lies_below_zero(degrees: int):
     assert t_cdf(0.0, degrees) == 0.5
 
 
+def test_the_limits_of_a_share_stay_within_0_and_1():
+    assert t_interval([0.99, 1.0, 1.0], lowest=0.0, highest=1.0).high == 1.0
+    assert t_interval([0.01, 0.0, 0.0], lowest=0.0, highest=1.0).low == 0.0
+    assert t_interval([0.4, 0.6], lowest=0.0, highest=1.0).mean == 0.5
+
+
 def test_t_interval_of_three_values():
     found = t_interval([1.0, 2.0, 3.0])
     # sd 1, standard error 1/sqrt(3), t 4.3027
