@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,9 +125,9 @@ def parse_charset(spec: str) -> Charset:
     """
     if spec == "gb2312-1":
         return gb2312_level1()
-    path = Path(spec)
-    if len(spec.encode()) < 256 and path.is_file():
-        return read_charset_file(path)
+    # os.path: many characters are too long for a path, which is no error.
+    if os.path.isfile(spec):
+        return read_charset_file(Path(spec))
     if "/" in spec or spec.endswith(".txt"):
         raise CharsetError(
             "no such charset file", where=spec, remedy="Give gb2312-1, a file, or the characters"

@@ -138,7 +138,7 @@ def begin_or_continue(
 
     Args:
         path: the directory.
-        kind: "gan" or "recogniser".
+        kind: what is trained: "gan".
         recipe: plain JSON that decides the run.
         seed: of everything random.
         charset: class order.

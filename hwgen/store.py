@@ -33,8 +33,9 @@ import numpy.typing as npt
 
 import hwgen
 from hwgen.charset import Charset, sorted_charset
-from hwgen.errors import StoreError
+from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.files import write_json
+from hwgen.presets import differences
 from hwgen.record import Image, Record
 
 FORMAT = "hwgen-store"
@@ -99,7 +100,8 @@ def partial_path(path: Path) -> Path:
 
 def is_store(path: Path) -> bool:
     """Whether a finished store lies at this path."""
-    return (path / "manifest.json").is_file() and (path / "data.mdb").is_file()
+    # os.path: a text too long for a path is no store, and no error either.
+    return os.path.isfile(path / "manifest.json") and os.path.isfile(path / "data.mdb")
 
 
 def _versions() -> dict[str, str]:
@@ -172,11 +174,6 @@ class Store:
         """Class id of every record, int64 [count]."""
         table = np.array(self.charset.ids(self.manifest.tables["labels"]), dtype=np.int64)
         return table[self.columns["label"]] if len(table) else np.empty(0, np.int64)
-
-    @property
-    def payload_bytes(self) -> int:
-        """Bytes of all pictures, uncompressed."""
-        return self.manifest.count * self._record_bytes
 
     def images(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Image:
         """Pictures by record number, uint8 [len(indices), size, size(, 3)]."""
@@ -361,11 +358,14 @@ class StoreWriter:
         size: side of each picture, pixels.
         channels: 1 grey, 3 colour.
         recipe: plain JSON that decides every byte of the store. With `resumable`, a partial
-            store of the same recipe is continued; any other partial store is thrown away.
+            store of the same recipe is continued.
         resumable: whether the caller can go on from `count` records; makes every block durable.
-        overwrite: replace a finished store at `path`, at the moment the new one is finished.
+            What a writer that is not resumable left behind is thrown away.
+        overwrite: replace a finished store at `path`, at the moment the new one is finished, and
+            discard an unfinished one of another recipe.
 
     Raises:
+        RecipeChangedError: an unfinished, resumable store of another recipe is there.
         StoreError: a store or something else is already there, or another process writes to it.
     """
 
@@ -530,11 +530,26 @@ class StoreWriter:
 
     def _begin_or_continue(self) -> None:
         recipe_file = self._partial / "recipe.json"
-        header = {"size": self.size, "channels": self.channels, "recipe": self._recipe}
-        continues = False
-        if self._resumable and recipe_file.is_file():
+        header = {
+            "resumable": self._resumable,
+            "size": self.size,
+            "channels": self.channels,
+            "recipe": self._recipe,
+        }
+        began: dict[str, Any] = {}
+        if recipe_file.is_file():
             with contextlib.suppress(ValueError):
-                continues = json.loads(recipe_file.read_text(encoding="utf-8")) == header
+                began = json.loads(recipe_file.read_text(encoding="utf-8"))
+        continues = self._resumable and began == header
+        if began.get("resumable") and not continues and not self._overwrite:
+            self._lock.release()
+            raise RecipeChangedError(
+                "an unfinished store of another recipe is there (began -> now):\n  "
+                + "\n  ".join(differences(began, header))
+                + "\n",
+                where=str(self.path),
+                remedy="Go on with the options it began with, or pass --overwrite to discard it",
+            )
         if not continues:
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir()
@@ -567,10 +582,15 @@ class StoreWriter:
         needed += 4 * len(tables)
         if needed > info["map_size"]:
             self._env.set_mapsize(max(needed, 2 * info["map_size"]))
-        with self._env.begin(write=True) as txn:
-            txn.put(_key("images", self._blocks), images.data)
-            txn.put(_key("columns", self._blocks), columns.tobytes())
-            txn.put(_TABLES, tables)
+        try:
+            with self._env.begin(write=True) as txn:
+                txn.put(_key("images", self._blocks), images.data)
+                txn.put(_key("columns", self._blocks), columns.tobytes())
+                txn.put(_TABLES, tables)
+        except lmdb.Error as error:
+            raise StoreError(
+                f"cannot be written ({error})", where=str(self._partial), remedy="Is the disk full?"
+            ) from None
         self._blocks += full
         self._filled = 0
 

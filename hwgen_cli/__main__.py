@@ -55,6 +55,15 @@ def main() -> None:
             f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False
         )
         sys.exit(1)
+    except OSError as error:
+        # A file in the way, a missing right, a full disk.
+        where = f"{error.filename}: " if error.filename else ""
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(where + str(error.strerror or error))}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped")
         sys.exit(130)

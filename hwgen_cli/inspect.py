@@ -103,6 +103,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
     summary = inspect_run(run)
     grids = sorted(run.grids.glob("[0-9]*.png"))
     if sheet and grids:
+        sheet.parent.mkdir(parents=True, exist_ok=True)
         copyfile(grids[-1], sheet)
     rows = [
         ("run", f"{summary.path}, id {summary.id}"),

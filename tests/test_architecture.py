@@ -23,7 +23,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Raw files: labels are text here, and no store is known.
     "hwgen.sources": {"hwgen.errors", "hwgen.files", "hwgen.record"},
     # The one place where text becomes a class id.
-    "hwgen.store": {"hwgen", "hwgen.charset", "hwgen.errors", "hwgen.files", "hwgen.record"},
+    "hwgen.store": {
+        "hwgen",
+        "hwgen.charset",
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.presets",  # lists the differences of two recipes
+        "hwgen.record",
+    },
     "hwgen.grids": {"hwgen.errors", "hwgen.files", "hwgen.record", "hwgen.store"},
     "hwgen.prepare": {
         "hwgen.charset",

@@ -12,6 +12,7 @@ from hwgen.charset import (
     sorted_charset,
 )
 from hwgen.errors import CharsetError
+from hwgen.store import is_store
 
 
 def test_level_1_has_3755_characters_in_code_order() -> None:
@@ -92,3 +93,9 @@ def test_what_a_user_types() -> None:
         parse_charset(" ")
     with pytest.raises(CharsetError, match="twice"):
         parse_charset("一一")
+
+
+def test_more_characters_than_a_path_can_have_are_characters(tmp_path: Path) -> None:
+    every = "".join(gb2312_level1())
+    assert parse_charset(every) == gb2312_level1()
+    assert not is_store(Path(every))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hwgen.charset import Charset
-from hwgen.errors import CharsetError, StoreError
+from hwgen.errors import CharsetError, RecipeChangedError, StoreError
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter, is_store, partial_path
 
@@ -48,7 +48,6 @@ def assert_holds(store: Store, count: int) -> None:
 def test_what_is_written_is_read_back(tmp_path: Path, count: int, channels: int) -> None:
     store = write(tmp_path / "s", count, channels=channels)
     assert_holds(store, count)
-    assert store.payload_bytes == count * SIZE * SIZE * channels
 
 
 @pytest.mark.parametrize("count", [1023, 1024, 1025, 2048, 2500])
@@ -173,15 +172,28 @@ def test_a_resumable_writer_goes_on_where_whole_blocks_end(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "change", [{"recipe": {"kind": "other"}}, {"size": 9}, {"channels": 3}, {"resumable": False}]
 )
-def test_a_partial_store_of_another_recipe_is_not_mixed_in(
+def test_a_partial_store_of_another_recipe_is_refused_or_discarded_when_told(
     tmp_path: Path, change: dict[str, Any]
 ) -> None:
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
         for n in range(1500):
             writer.add(record(n))
     options = {"size": SIZE, "recipe": RECIPE, "resumable": True, **change}
-    with StoreWriter(tmp_path / "s", **options) as writer:
+    with pytest.raises(RecipeChangedError, match=f"{next(iter(change))}.*->"):
+        StoreWriter(tmp_path / "s", **options)
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        assert writer.count == 1024
+    with StoreWriter(tmp_path / "s", overwrite=True, **options) as writer:
         assert writer.count == 0
+
+
+def test_what_a_killed_writer_that_cannot_resume_left_is_thrown_away(tmp_path: Path) -> None:
+    writer = StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE)
+    left = tmp_path / "left"
+    shutil.copytree(partial_path(tmp_path / "s"), left)
+    writer.__exit__(None, None, None)
+    left.rename(partial_path(tmp_path / "s"))
+    assert_holds(write(tmp_path / "s", 3), 3)
 
 
 def test_an_unreadable_partial_recipe_starts_anew(tmp_path: Path) -> None:

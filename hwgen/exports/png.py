@@ -7,7 +7,6 @@ from pathlib import Path
 from PIL import Image as PilImage
 
 from hwgen.exports.folder import claim, class_folder
-from hwgen.files import replacing
 from hwgen.store import Store
 
 
@@ -29,7 +28,7 @@ def export_png(store: Store, folder: Path) -> int:
         for image in images:
             path = folder / class_folder(store.charset[labels[number]]) / f"{number:09d}.png"
             path.parent.mkdir(exist_ok=True)
-            with replacing(path) as temporary:
-                PilImage.fromarray(image).save(temporary, format="PNG")
+            # Not synced one by one: the same call writes them all again.
+            PilImage.fromarray(image).save(path, format="PNG")
             number += 1
     return number

@@ -102,6 +102,14 @@ def train(
             where=str(store.path),
             remedy=f"Prepare the store with --size {recipe.size} or more",
         )
+    empty = store.manifest.class_counts.count(0)
+    if recipe.conditional and empty:
+        raise InputError(
+            f"{empty} of the {len(store.charset)} classes have no record, so that nothing can be "
+            "learnt of them",
+            where=str(store.path),
+            remedy="Prepare the store with --drop-empty",
+        )
     run = begin_or_continue(
         out,
         kind="gan",
@@ -267,9 +275,11 @@ def _snapshot(
 ) -> None:
     save_weights(run, state.ema, recipe, images)
     sampler = Sampler(state.ema, recipe, run.charset, device)
-    shown = classes_to_show(store, GRID_ROWS) if recipe.conditional else np.zeros(GRID_ROWS, int)
+    shown = _pairs(classes_to_show(store, GRID_ROWS), GRID_COLUMNS)
+    if not recipe.conditional:
+        shown = _pairs([0], GRID_ROWS * GRID_COLUMNS)
     with autocast(device, dtype):
-        drawn = sampler.draw(*_pairs(shown, GRID_COLUMNS), seed=seed)
+        drawn = sampler.draw(*shown, seed=seed)
     save_sheet(run.grids / f"{images:09d}.png", drawn, GRID_COLUMNS)
     if score is None or not recipe.conditional:
         return

@@ -47,6 +47,9 @@ FILE = "benchmark.json"
 REAL = "real"
 """The arm that all others are compared with."""
 
+HARDWARE = ("device", "precision", "threads", "torch")
+"""What each run says of the machine that trained it; see hwgen.devices.describe."""
+
 WORST = 20
 """Most classes listed under "worst"."""
 
@@ -164,9 +167,7 @@ def benchmark(
             }
             recogniser.save(training.path)
         best = recogniser.best(test.image_blocks(), min(5, len(test.charset)))
-        readings[training.arm].append(
-            _Reading(training.seed, best, recogniser.provenance["seconds"])
-        )
+        readings[training.arm].append(_Reading(training.seed, best, recogniser.provenance))
         if training.arm == REAL and synthetic is not None:
             purity.append(recogniser.best(synthetic.image_blocks(), 1))
 
@@ -232,7 +233,7 @@ class _Reading:
 
     seed: int
     best: ClassIds
-    seconds: float
+    provenance: Mapping[str, Any]
 
 
 def _check(
@@ -307,7 +308,8 @@ def _arm(runs: Sequence[_Reading], labels: ClassIds) -> dict[str, Any]:
                 "top1_low": wilson.low,
                 "top1_high": wilson.high,
                 "top5": top5,
-                "seconds": run.seconds,
+                "seconds": run.provenance["seconds"],
+                "trained_on": {name: run.provenance[name] for name in HARDWARE},
             }
         )
     return {

@@ -16,7 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import HEADER_BYTES, starts_like_gnt
+from hwgen.sources.gnt import looks_like_gnt
+
+_LOOK_BYTES = 256 << 10
+"""Searched for a record in a file whose name does not say that it is GNT."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 _UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
@@ -75,6 +78,10 @@ class _Checked:
             raise _unreadable(self._name, error) from None
 
 
+class _NoGntError(InputError):
+    """A file that holds no GNT: refused when it was named, passed over beside others."""
+
+
 def find_gnt(inputs: Sequence[Path]) -> list[GntFile]:
     """The GNT files in files, folders and zips: inputs in their order, each sorted by name.
 
@@ -82,8 +89,8 @@ def find_gnt(inputs: Sequence[Path]) -> list[GntFile]:
     GNT is passed over, as are dot files and `__MACOSX`.
 
     Raises:
-        InputError: an input is missing, unreadable, not GNT, or without GNT; an `.alz` is in the
-            way; a zip is damaged or encrypted; two different files have the same name.
+        InputError: an input is missing, unreadable, not GNT, or without GNT, such as an `.alz`;
+            a zip is damaged or encrypted; two different files have the same name.
     """
     seen: set[tuple[Path, str]] = set()
     by_name: dict[str, GntFile] = {}
@@ -136,11 +143,17 @@ def _in_input(path: Path) -> list[GntFile]:
 
 def _in_folder(folder: Path) -> list[GntFile]:
     root = folder.resolve()
-    files = []
+    files: list[GntFile] = []
+    refused: list[InputError] = []
     for path in sorted(root.rglob("*")):
         within = path.relative_to(root)
         if path.is_file() and not _is_clutter(within.parts):
-            files += _in_file(path, (PurePosixPath(root.name) / within.as_posix()).as_posix())
+            try:
+                files += _in_file(path, (PurePosixPath(root.name) / within.as_posix()).as_posix())
+            except _NoGntError as error:
+                refused.append(error)  # of no matter where other files are GNT
+    if refused and not files:
+        raise refused[0]
     if not files:
         raise InputError("no GNT file in this folder", where=str(folder))
     return files
@@ -149,16 +162,16 @@ def _in_folder(folder: Path) -> list[GntFile]:
 def _in_file(path: Path, name: str) -> list[GntFile]:
     """The file itself, what is in the zip, or nothing where it is neither."""
     with open(path, "rb") as file:
-        head = file.read(HEADER_BYTES)
+        head = file.read(_LOOK_BYTES)
     if path.suffix.lower() == ".alz" or head.startswith(b"ALZ\x01"):
-        raise InputError(
+        raise _NoGntError(
             "is an ALZip archive, which hwgen does not read",
             where=str(path),
             remedy=_UNPACK_ALZ.format(path.name),
         )
     if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
         return _in_zip(path, name)
-    if path.suffix.lower() == ".gnt" or starts_like_gnt(head):
+    if path.suffix.lower() == ".gnt" or looks_like_gnt(head):
         return [GntFile(name, writer_of(name), path.stat().st_size, path)]
     return []
 
@@ -181,7 +194,7 @@ def _in_zip(path: Path, name: str) -> list[GntFile]:
                         remedy="Unpack it with its password and give the folder",
                     )
                 with archive.open(info) as stream:
-                    is_gnt = starts_like_gnt(stream.read(HEADER_BYTES))
+                    is_gnt = looks_like_gnt(stream.read(_LOOK_BYTES))
                 if is_gnt or info.filename.lower().endswith(".gnt"):
                     writer = writer_of(info.filename)
                     full_name = f"{name}!{info.filename}"
@@ -191,13 +204,13 @@ def _in_zip(path: Path, name: str) -> list[GntFile]:
     if not files:
         alz = [info.filename for info in members if info.filename.lower().endswith(".alz")]
         if alz:
-            raise InputError(
+            raise _NoGntError(
                 f"holds {alz[0]}, an ALZip archive, which hwgen does not read",
                 where=str(path),
                 remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
             )
         held = ", ".join(info.filename for info in members[:5]) or "nothing"
-        raise InputError(f"no GNT file in this zip; it holds {held}", where=str(path))
+        raise _NoGntError(f"no GNT file in this zip; it holds {held}", where=str(path))
     return files
 
 

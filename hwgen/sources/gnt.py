@@ -12,6 +12,7 @@ became another valid one, and width exchanged with height cannot be noticed by a
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -120,6 +121,14 @@ def decode_tag(tag: bytes) -> str:
 def starts_like_gnt(head: bytes) -> bool:
     """Whether a file that begins with these bytes begins with a consistent GNT header."""
     return len(head) >= HEADER_BYTES and _consistent_size(head, 0) > 0
+
+
+def looks_like_gnt(beginning: bytes) -> bool:
+    """Whether these bytes begin with a consistent header, or hold a proved one further on."""
+    if starts_like_gnt(beginning):
+        return True
+    _, proved = _Window(io.BytesIO(beginning)).next_proved(0)
+    return proved < len(beginning)
 
 
 def encode_record(label: str, image: Image) -> bytes:

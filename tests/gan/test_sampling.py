@@ -9,11 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PilImage
 
 from hwgen.batches import to_uint8
 from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash
-from hwgen.errors import CharsetError, InputError, RunError, StoreError
+from hwgen.errors import (
+    CharsetError,
+    InputError,
+    RecipeChangedError,
+    RunError,
+    StoreError,
+)
 from hwgen.gan.sampling import (
     GeneratedDataset,
     Sampler,
@@ -226,6 +233,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from PIL import Image as PilImage
 from hwgen.gan.sampling import Sampler, synthesize
 torch.set_num_threads(1)
 def die(done, total):
@@ -263,7 +271,9 @@ def test_a_killed_synthesis_ends_as_an_uninterrupted_one(
 def test_another_recipe_does_not_continue_a_partial_store(sampler: Sampler, tmp_path: Path) -> None:
     out = tmp_path / "s"
     assert synthesize(sampler, out, per_class=1000, stop=lambda: True) is None
-    store = synthesize(sampler, out, per_class=1000, seed=1)
+    with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
+        synthesize(sampler, out, per_class=1000, seed=1)
+    store = synthesize(sampler, out, per_class=1000, seed=1, overwrite=True)
     straight = synthesize(sampler, tmp_path / "straight", per_class=1000, seed=1)
     assert store is not None
     assert straight is not None
@@ -285,6 +295,12 @@ def test_what_is_there_is_returned_refused_or_replaced(sampler: Sampler, tmp_pat
     replaced = synthesize(sampler, out, per_class=3, overwrite=True)
     assert replaced is not None
     assert len(replaced) == len(Store(out)) == 9
+
+
+def test_the_grid_of_an_unconditional_run_repeats_nothing(unconditional: Run) -> None:
+    grid = np.asarray(PilImage.open(sorted(unconditional.grids.glob("0*.png"))[-1]))
+    rows = grid[2:].reshape(-1, 10, grid.shape[1])[:, :8]
+    assert len(np.unique(rows.reshape(len(rows), -1), axis=0)) == len(rows) == 10
 
 
 def test_an_unconditional_run_has_one_class(unconditional: Run, tmp_path: Path) -> None:

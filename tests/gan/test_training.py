@@ -230,8 +230,8 @@ def test_stores_that_do_not_fit_are_refused_before_anything_is_made(
     assert not (tmp_path / "run").exists()
 
 
-def test_colour_and_classes_without_records(toy_recipe: Recipe, tmp_path: Path) -> None:
-    store = small_store(tmp_path / "store", channels=3, count=2)
+def test_colour_pictures_are_trained_on(toy_recipe: Recipe, tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", channels=3, count=3)
     stages = (toy_recipe.generator.stages[0], replace(toy_recipe.generator.stages[1], channels=3))
     recipe = replace(
         toy_recipe,
@@ -320,3 +320,18 @@ def test_damaged_and_foreign_checkpoints_are_refused(
         run_training(toy_store, run.path, toy_recipe)
     run.checkpoint.write_bytes(good)
     assert run_training(toy_store, run.path, toy_recipe, stop=stop_after(1)).id == run.id
+
+
+def test_a_class_without_a_record_is_refused_unless_labels_are_left_out(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    with StoreWriter(tmp_path / "store", size=toy_store.size, recipe={}) as writer:
+        writer.add(toy_store.record(0))
+        writer.add(toy_store.record(1))
+        charset = Charset((*toy_store.charset.labels, "龘"))
+        store = writer.finish(charset=charset, origin={"kind": "gnt"})
+    with pytest.raises(InputError, match=r"have no record.*--drop-empty"):
+        run_training(store, tmp_path / "run", toy_recipe)
+    assert not (tmp_path / "run").exists()
+    unlabelled = replace(toy_recipe, conditional=False, images=8, every=8)
+    run_training(store, tmp_path / "run", unlabelled)

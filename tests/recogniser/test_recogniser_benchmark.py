@@ -70,8 +70,9 @@ def test_three_arms_their_figures_and_files(
             assert (entry["top1_low"], entry["top1_high"]) == (wilson.low, wilson.high)
             assert entry["top5"] == 1.0  # of three classes
             assert entry["seconds"] > 0
+            assert entry["trained_on"]["device"] == "cpu"
         assert [entry["top1"] for entry in figures["runs"]] == top1
-        assert figures["top1"] == vars(t_interval(top1))
+        assert figures["top1"] == vars(t_interval(top1, lowest=0.0, highest=1.0))
     assert result["arms"]["real"]["top1"]["mean"] > 0.8
     assert set(result["differences"]) == {"real+synthetic - real", "synthetic - real"}
     assert result["writers_shared"] == []

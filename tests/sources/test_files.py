@@ -65,6 +65,8 @@ def test_a_folder_is_searched_in_fixed_order_and_clutter_passed_over(tmp_path: P
         put(folder / name)
     put(folder / "readme.txt", b"about this data")
     put(folder / "empty.txt", b"")
+    put(folder / "HWDB1.1trn_gnt.alz", b"ALZ\x01 unpacked beside")
+    make_zip(folder / "about.docx", {"[Content_Types].xml": b"<Types/>"})
     make_zip(folder / "c.zip", {"x/003-f.gnt": GNT})
     expected = [
         "HWDB/a/9.gnt",
@@ -119,6 +121,16 @@ def test_a_gnt_with_a_damaged_beginning_is_still_read(tmp_path: Path) -> None:
     damaged = b"\xff" + GNT[1:]
     assert names(put(tmp_path / "001-f.gnt", damaged)) == ["001-f.gnt"]
     assert names(make_zip(tmp_path / "a.zip", {"1.gnt": damaged})) == ["a.zip!1.gnt"]
+
+
+def test_a_merged_file_with_a_damaged_beginning_is_known_by_its_later_records(
+    tmp_path: Path,
+) -> None:
+    damaged = b"\xff" + GNT[1:] + GNT + GNT
+    folder = tmp_path / "HWDB"
+    put(folder / "1.0train-gb1", damaged)
+    make_zip(folder / "a.zip", {"1.0test-gb1": damaged})
+    assert names(folder) == ["HWDB/1.0train-gb1", "HWDB/a.zip!1.0test-gb1"]
 
 
 def test_a_file_given_twice_counts_once(tmp_path: Path) -> None:
