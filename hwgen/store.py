@@ -64,7 +64,8 @@ class Manifest:
         tables: the texts that the columns point into: "labels", "writers", "sources".
         origin: where the records came from: {"kind": "gnt" | "synthetic" | ..., and its recipe}.
         block_records: records in every block but the last.
-        content_sha256: hash over all blocks: equal for equal records in equal order.
+        content_sha256: hash over charset, tables and all blocks: equal for equal records in equal
+            order.
         versions: of hwgen and of the libraries that made the pixels.
     """
 
@@ -476,7 +477,8 @@ class StoreWriter:
         ids = charset.ids(labels)
         class_counts = [0] * len(charset)
         writer_counts = dict.fromkeys(self._tables["writers"].texts, 0)
-        digest = hashlib.sha256()
+        tables = {name: table.texts for name, table in self._tables.items()}
+        digest = hashlib.sha256(json.dumps([charset.labels, tables]).encode())
         with self._env.begin(buffers=True) as txn:
             for block in range(blocks):
                 columns = np.frombuffer(bytes(txn.get(_key("columns", block)) or b""), COLUMNS)
@@ -497,7 +499,7 @@ class StoreWriter:
             charset_fingerprint=charset.fingerprint,
             class_counts=class_counts,
             writer_counts=writer_counts,
-            tables={name: table.texts for name, table in self._tables.items()},
+            tables=tables,
             origin=dict(origin),
             block_records=self.block_records,
             content_sha256=digest.hexdigest(),

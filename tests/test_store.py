@@ -370,3 +370,23 @@ def test_a_store_that_was_read_may_be_sent_to_a_new_process(tmp_path: Path) -> N
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, input=pickle.dumps(store), capture_output=True, check=True)
     assert int(done.stdout) == expected.sum()
+
+
+def test_the_content_hash_changes_with_every_text_and_pixel(tmp_path: Path) -> None:
+    def content(name: str, **changes: Any) -> str:
+        fields = {"image": np.zeros((SIZE, SIZE), np.uint8), "label": "一", "writer": "w"}
+        fields |= {"source": "s", "position": 0, **changes}
+        with StoreWriter(tmp_path / name, size=SIZE, recipe=RECIPE) as writer:
+            writer.add(Record(**fields))
+            return writer.finish(origin={"kind": "gnt"}).manifest.content_sha256
+
+    changes: list[dict[str, Any]] = [
+        {},
+        {"label": "二"},
+        {"writer": "v"},
+        {"source": "t"},
+        {"position": 1},
+        {"image": np.ones((SIZE, SIZE), np.uint8)},
+    ]
+    assert len({content(str(n), **change) for n, change in enumerate(changes)}) == 6
+    assert content("again") == content("and again")
