@@ -1,0 +1,135 @@
+"""In: a store's directory. Out: its format: manifest, keys, columns; and what lies where.
+
+A store is a directory:
+
+    manifest.json   written last: without it there is no store
+    data.mdb        LMDB with two kinds of keys, `columns/%08d` and `images/%08d`, a pair a block
+
+A block holds many records, so that LMDB's 4,096-byte pages are not wasted on single pictures: its
+images are one uint8 array [n, size, size(, 3)], its columns one array of COLUMNS. Columns point
+into tables of texts that the manifest keeps; the charset gives the labels their class ids.
+While it is written a store lies in `NAME.partial` and is renamed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hwgen
+from hwgen.errors import StoreError
+
+FORMAT = "hwgen-store"
+FORMAT_VERSION = 1
+POLARITY = "255 = paper, 0 = ink"
+COLUMNS = np.dtype([("label", "<u4"), ("writer", "<u4"), ("source", "<u4"), ("position", "<u8")])
+"""One row a record: places in the text tables, and the position within the source."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store says of itself; every field is plain JSON.
+
+    Attributes:
+        count: number of records.
+        size: side of each picture, pixels.
+        channels: 1 grey, 3 colour.
+        charset: labels in class order.
+        charset_fingerprint: of `charset`, see Charset.fingerprint.
+        class_counts: records a class, in class order; a class may be empty.
+        writer_counts: records a writer; the writer "" is "not known".
+        tables: the texts that the columns point into: "labels", "writers", "sources".
+        origin: where the records came from: {"kind": "gnt" | "synthetic" | ..., and its recipe}.
+        block_records: records in every block but the last.
+        content_sha256: hash over charset, tables and all blocks: equal for equal records in equal
+            order.
+        versions: of hwgen and of the libraries that made the pixels.
+    """
+
+    count: int
+    size: int
+    channels: int
+    charset: list[str]
+    charset_fingerprint: str
+    class_counts: list[int]
+    writer_counts: dict[str, int]
+    tables: dict[str, list[str]]
+    origin: dict[str, Any]
+    block_records: int
+    content_sha256: str
+    versions: dict[str, str]
+    polarity: str = POLARITY
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+
+
+def key(kind: str, block: int) -> bytes:
+    """LMDB key of a block's "images" or "columns"."""
+    return f"{kind}/{block:08d}".encode()
+
+
+def image_shape(size: int, channels: int) -> tuple[int, ...]:
+    """Shape of one picture."""
+    return (size, size) if channels == 1 else (size, size, channels)
+
+
+def partial_path(path: Path) -> Path:
+    """Where a store of this name lies while it is being written."""
+    return path.with_name(path.name + ".partial")
+
+
+def is_store(path: Path) -> bool:
+    """Whether a finished store lies at this path."""
+    # os.path: a text too long for a path is no store, and no error either.
+    return os.path.isfile(path / "manifest.json") and os.path.isfile(path / "data.mdb")
+
+
+def versions() -> dict[str, str]:
+    """Of hwgen and of the libraries that make the pixels."""
+    import PIL
+
+    return {
+        "hwgen": hwgen.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+    }
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of the store at `path`.
+
+    Raises:
+        StoreError: no store there, an unfinished one, or one of a foreign format.
+    """
+    file = path / "manifest.json"
+    if not file.is_file():
+        if partial_path(path).exists():
+            raise StoreError(
+                "is unfinished",
+                where=str(path),
+                remedy="Run the command that was writing it once more",
+            )
+        raise StoreError(
+            "no store here (manifest.json is missing)",
+            where=str(path),
+            remedy="Make one with: hwgen prepare-gnt",
+        )
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        version = fields.get("format_version")
+        if fields.get("format") != FORMAT or version != FORMAT_VERSION:
+            raise StoreError(
+                f"is format {fields.get('format')!r} version {version!r}; this hwgen reads "
+                f"{FORMAT!r} version {FORMAT_VERSION}",
+                where=str(file),
+            )
+        return Manifest(**fields)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StoreError(f"is not a store's manifest ({error})", where=str(file)) from None

@@ -1,0 +1,311 @@
+"""In: framed Records of one size. Out: a store, written block by block."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import filelock
+import lmdb
+import numpy as np
+
+from hwgen.charset import Charset, sorted_charset
+from hwgen.errors import RecipeChangedError, StoreError
+from hwgen.files import write_json
+from hwgen.presets import differences
+from hwgen.record import Record
+from hwgen.store.layout import (
+    COLUMNS,
+    Manifest,
+    image_shape,
+    is_store,
+    key,
+    partial_path,
+    versions,
+)
+from hwgen.store.reader import Store
+
+_BLOCK_BYTES = 4 << 20
+_BLOCK_RECORDS = 1024
+_TABLES = b"tables"
+
+
+@dataclass
+class _Table:
+    """Texts in the order of their first appearance."""
+
+    texts: list[str] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, text: str) -> int:
+        found = self.places.get(text)
+        if found is None:
+            found = self.places[text] = len(self.texts)
+            self.texts.append(text)
+        return found
+
+
+class StoreWriter:
+    """Writes one store, block by block; nothing that looks like a store exists before `finish`.
+
+    Use as a context manager: leaving it without `finish` keeps the partial store only when it can
+    be continued.
+
+    Args:
+        path: where the store shall be.
+        size: side of each picture, pixels.
+        channels: 1 grey, 3 colour.
+        recipe: plain JSON that decides every byte of the store. With `resumable`, a partial
+            store of the same recipe is continued.
+        resumable: whether the caller can go on from `count` records; makes every block durable.
+            What a writer that is not resumable left behind is thrown away.
+        overwrite: replace a finished store at `path`, at the moment the new one is finished, and
+            discard an unfinished one of another recipe.
+
+    Raises:
+        RecipeChangedError: an unfinished, resumable store of another recipe is there.
+        StoreError: a store or something else is already there, or another process writes to it.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        size: int,
+        channels: int = 1,
+        recipe: Mapping[str, Any],
+        resumable: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.size, self.channels = size, channels
+        self._partial = partial_path(self.path)
+        self._recipe = json.loads(json.dumps(recipe))
+        self._resumable, self._overwrite = resumable, overwrite
+        self._check_target()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = filelock.FileLock(str(self.path.with_name(self.path.name + ".lock")))
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise StoreError(
+                "another process is writing this store", where=str(self.path), remedy="Wait for it"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"cannot be written ({error.strerror})", where=str(path)) from None
+        self._finished = False
+        record_bytes = size * size * channels
+        self.block_records = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // record_bytes))
+        self._images = np.empty((self.block_records, *image_shape(size, channels)), np.uint8)
+        self._columns = np.empty(self.block_records, COLUMNS)
+        self._filled = 0
+        self._tables = {"labels": _Table(), "writers": _Table(), "sources": _Table()}
+        self._blocks = 0
+        self._begin_or_continue()
+
+    @property
+    def count(self) -> int:
+        """Records added so far, those of a continued partial store included."""
+        return self._blocks * self.block_records + self._filled
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._finished:
+            self._env.close()
+            if not self._resumable:
+                shutil.rmtree(self._partial, ignore_errors=True)
+        self._lock.release()
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+
+    def add(self, record: Record) -> None:
+        """Append one record, whose image is already framed.
+
+        Raises:
+            StoreError: the image's shape or type is not the store's.
+        """
+        if record.image.shape != self._images.shape[1:] or record.image.dtype != np.uint8:
+            raise StoreError(
+                f"a record of shape {record.image.shape} {record.image.dtype} does not fit a store "
+                f"of {self._images.shape[1:]} uint8",
+                where=f"{record.source}@{record.position}",
+            )
+        self._images[self._filled] = record.image
+        self._columns[self._filled] = (
+            self._tables["labels"].place(record.label),
+            self._tables["writers"].place(record.writer),
+            self._tables["sources"].place(record.source),
+            record.position,
+        )
+        self._filled += 1
+        if self._filled == self.block_records:
+            self._flush()
+
+    def finish(
+        self,
+        *,
+        charset: Charset | None = None,
+        origin: Mapping[str, Any],
+        reports: Mapping[str, Any] | None = None,
+    ) -> Store:
+        """Write what is left, then the manifest, then give the store its name.
+
+        Args:
+            charset: the class order; None takes the labels that were added, sorted.
+            origin: {"kind": ..., and whatever says where the records came from}.
+            reports: further JSON files of the store, by file name; no part of its content.
+
+        Raises:
+            CharsetError: a record's label is not in `charset`.
+        """
+        total = self.count
+        blocks = -(-total // self.block_records)
+        if self._filled:
+            self._flush()
+        labels = self._tables["labels"].texts
+        charset = charset or sorted_charset(labels)
+        ids = charset.ids(labels)
+        class_counts = [0] * len(charset)
+        writer_counts = dict.fromkeys(self._tables["writers"].texts, 0)
+        tables = {name: table.texts for name, table in self._tables.items()}
+        digest = hashlib.sha256(json.dumps([charset.labels, tables]).encode())
+        with self._env.begin(buffers=True) as txn:
+            for block in range(blocks):
+                columns = np.frombuffer(bytes(txn.get(key("columns", block)) or b""), COLUMNS)
+                digest.update(columns.tobytes())
+                digest.update(txn.get(key("images", block)) or b"")
+                for place, n in zip(*np.unique(columns["label"], return_counts=True), strict=True):
+                    class_counts[ids[int(place)]] += int(n)
+                writers, counts = np.unique(columns["writer"], return_counts=True)
+                for place, n in zip(writers, counts, strict=True):
+                    writer_counts[self._tables["writers"].texts[int(place)]] += int(n)
+        self._env.sync(True)
+        self._env.close()
+        manifest = Manifest(
+            count=total,
+            size=self.size,
+            channels=self.channels,
+            charset=list(charset.labels),
+            charset_fingerprint=charset.fingerprint,
+            class_counts=class_counts,
+            writer_counts=writer_counts,
+            tables=tables,
+            origin=dict(origin),
+            block_records=self.block_records,
+            content_sha256=digest.hexdigest(),
+            versions=versions(),
+        )
+        for name, value in (reports or {}).items():
+            write_json(self._partial / name, value)
+        (self._partial / "recipe.json").unlink()
+        write_json(self._partial / "manifest.json", asdict(manifest))
+        self._give_name()
+        self._finished = True
+        return Store(self.path)
+
+    def _check_target(self) -> None:
+        if not self.path.exists() and not self.path.is_symlink():
+            return
+        if is_store(self.path):
+            if not self._overwrite:
+                raise StoreError(
+                    "a store is already there",
+                    where=str(self.path),
+                    remedy="Choose another place, or pass --overwrite to replace it",
+                )
+        elif not self.path.is_dir() or any(self.path.iterdir()):
+            raise StoreError(
+                "something that is not a store is already there",
+                where=str(self.path),
+                remedy="Choose another place",
+            )
+
+    def _begin_or_continue(self) -> None:
+        recipe_file = self._partial / "recipe.json"
+        header = {
+            "resumable": self._resumable,
+            "size": self.size,
+            "channels": self.channels,
+            "recipe": self._recipe,
+        }
+        began: dict[str, Any] = {}
+        if recipe_file.is_file():
+            with contextlib.suppress(ValueError):
+                began = json.loads(recipe_file.read_text(encoding="utf-8"))
+        continues = self._resumable and began == header
+        if began.get("resumable") and not continues and not self._overwrite:
+            self._lock.release()
+            raise RecipeChangedError(
+                "an unfinished store of another recipe is there (began -> now):\n  "
+                + "\n  ".join(differences(began, header))
+                + "\n",
+                where=str(self.path),
+                remedy="Go on with the options it began with, or pass --overwrite to discard it",
+            )
+        if not continues:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir()
+            write_json(recipe_file, header)
+        self._env = lmdb.open(
+            str(self._partial), map_size=64 << 20, lock=False, sync=self._resumable, meminit=False
+        )
+        with self._env.begin() as txn:
+            tables = txn.get(_TABLES)
+        if tables is None:
+            return
+        saved = json.loads(tables)
+        self._blocks = saved["blocks"]
+        for name, table in self._tables.items():
+            for text in saved[name]:
+                table.place(text)
+
+    def _flush(self) -> None:
+        images, columns = self._images[: self._filled], self._columns[: self._filled]
+        # Only `finish` flushes a short block; a continued store writes that one again.
+        full = int(self._filled == self.block_records)
+        tables = json.dumps(
+            {"blocks": self._blocks + full, **{n: t.texts for n, t in self._tables.items()}}
+        ).encode()
+        # Room for this block and for LMDB's copies of the pages it touches, made beforehand:
+        # the map may only grow while no transaction is alive.
+        info = self._env.info()
+        page = self._env.stat()["psize"]
+        needed = (info["last_pgno"] + 64) * page + 2 * (images.nbytes + columns.nbytes)
+        needed += 4 * len(tables)
+        if needed > info["map_size"]:
+            self._env.set_mapsize(max(needed, 2 * info["map_size"]))
+        try:
+            with self._env.begin(write=True) as txn:
+                txn.put(key("images", self._blocks), images.data)
+                txn.put(key("columns", self._blocks), columns.tobytes())
+                txn.put(_TABLES, tables)
+        except lmdb.Error as error:
+            raise StoreError(
+                f"cannot be written ({error})", where=str(self._partial), remedy="Is the disk full?"
+            ) from None
+        self._blocks += full
+        self._filled = 0
+
+    def _give_name(self) -> None:
+        old = self.path.with_name(self.path.name + ".replaced")
+        if is_store(self.path):
+            shutil.rmtree(old, ignore_errors=True)
+            self.path.rename(old)
+        elif self.path.is_dir():
+            self.path.rmdir()
+        self._partial.rename(self.path)
+        shutil.rmtree(old, ignore_errors=True)
