@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +15,13 @@ from typing import Any
 import filelock
 import lmdb
 import numpy as np
+import numpy.typing as npt
 
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.files import write_json
 from hwgen.presets import differences
-from hwgen.record import Record
+from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
     Manifest,
@@ -138,22 +139,61 @@ class StoreWriter:
         Raises:
             StoreError: the image's shape or type is not the store's.
         """
-        if record.image.shape != self._images.shape[1:] or record.image.dtype != np.uint8:
-            raise StoreError(
-                f"a record of shape {record.image.shape} {record.image.dtype} does not fit a store "
-                f"of {self._images.shape[1:]} uint8",
-                where=f"{record.source}@{record.position}",
-            )
-        self._images[self._filled] = record.image
-        self._columns[self._filled] = (
-            self._tables["labels"].place(record.label),
-            self._tables["writers"].place(record.writer),
-            self._tables["sources"].place(record.source),
-            record.position,
+        self.add_batch(
+            record.image[None],
+            labels=[record.label],
+            writers=[record.writer],
+            sources=[record.source],
+            positions=[record.position],
         )
-        self._filled += 1
-        if self._filled == self.block_records:
-            self._flush()
+
+    def add_batch(
+        self,
+        images: Image,
+        *,
+        labels: Sequence[str],
+        writers: Sequence[str],
+        sources: Sequence[str],
+        positions: Sequence[int] | npt.NDArray[np.integer[Any]],
+    ) -> None:
+        """Append many records, framed already; the same as adding one after the other.
+
+        Args:
+            images: uint8 [n, size, size(, 3)]; free for other use afterwards.
+            labels: n texts.
+            writers: n ids, see Record.
+            sources: n names, see Record.
+            positions: n places within the sources.
+
+        Raises:
+            StoreError: the images' shape or type is not the store's, or the lengths differ.
+        """
+        lengths = (len(labels), len(writers), len(sources), len(positions))
+        if lengths != (len(images),) * 4:
+            raise StoreError(
+                f"{len(images)} pictures came with {lengths} labels, writers, sources, positions",
+                where=str(self.path),
+            )
+        if images.shape[1:] != self._images.shape[1:] or images.dtype != np.uint8:
+            raise StoreError(
+                f"a record of shape {images.shape[1:]} {images.dtype} does not fit a store "
+                f"of {self._images.shape[1:]} uint8",
+                where=f"{sources[0]}@{positions[0]}" if sources else str(self.path),
+            )
+        start = 0
+        while start < len(images):
+            stop = min(len(images), start + self.block_records - self._filled)
+            rows = slice(self._filled, self._filled + stop - start)
+            self._images[rows] = images[start:stop]
+            # Texts take their places block by block, so that a block is saved with its own only.
+            for name, texts in (("label", labels), ("writer", writers), ("source", sources)):
+                place = self._tables[name + "s"].place
+                self._columns[name][rows] = [place(text) for text in texts[start:stop]]
+            self._columns["position"][rows] = positions[start:stop]
+            self._filled = rows.stop
+            start = stop
+            if self._filled == self.block_records:
+                self._flush()
 
     def finish(
         self,

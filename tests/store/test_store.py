@@ -95,6 +95,58 @@ def test_a_given_charset_sets_the_class_ids(tmp_path: Path) -> None:
     assert store.is_synthetic
 
 
+def add_batch(writer: StoreWriter, records: list[Record]) -> None:
+    writer.add_batch(
+        np.array([r.image for r in records]).reshape(-1, *records[0].image.shape),
+        labels=[r.label for r in records],
+        writers=[r.writer for r in records],
+        sources=[r.source for r in records],
+        positions=[r.position for r in records],
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size_of_batch", [7, 1024, 2500])
+def test_batches_of_any_size_make_the_store_that_single_records_make(
+    tmp_path: Path, size_of_batch: int, channels: int
+) -> None:
+    records = [record(n, channels=channels) for n in range(2500)]
+    one_by_one = write(tmp_path / "one", 2500, channels=channels)
+    with StoreWriter(tmp_path / "s", size=SIZE, channels=channels, recipe=RECIPE) as writer:
+        for start in range(0, 2500, size_of_batch):
+            add_batch(writer, records[start : start + size_of_batch])
+        assert writer.count == 2500
+        store = writer.finish(origin={"kind": "test"})
+    assert store.manifest == one_by_one.manifest  # its content hash too
+
+
+def test_a_batch_may_be_empty_and_its_array_used_again(tmp_path: Path) -> None:
+    images = np.array([record(n).image for n in range(3)])
+    texts: dict[str, list[str]] = {"labels": ["一"], "writers": [""], "sources": ["f"]}
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
+        empty: dict[str, list[str]] = {name: [] for name in texts}
+        writer.add_batch(images[:0], **empty, positions=[])
+        writer.add_batch(images[:1], **texts, positions=np.array([7]))
+        images[:] = 0
+        store = writer.finish(origin={})
+    assert (len(store), store.record(0).position) == (1, 7)
+    np.testing.assert_array_equal(store.record(0).image, record(0).image)
+
+
+def test_batches_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    images = np.zeros((3, SIZE, SIZE), np.uint8)
+    fields: dict[str, Any] = {
+        name: ["a"] * 3 for name in ("labels", "writers", "sources", "positions")
+    }
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
+        for name in fields:
+            with pytest.raises(StoreError, match="3 pictures came with"):
+                writer.add_batch(images, **{**fields, name: ["a"]})
+        with pytest.raises(StoreError, match=r"a@4: a record of shape \(8,\)"):
+            writer.add_batch(images[:, 0], **{**fields, "positions": [4, 5, 6]})
+        assert writer.count == 0
+
+
 def test_labels_outside_the_charset_make_no_store(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
         writer.add(record(0))
