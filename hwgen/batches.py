@@ -5,6 +5,7 @@ The only place where grey values become floats and floats become grey values.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -172,6 +173,8 @@ class Batches:
         batch: pictures a batch.
         seed: of the order, see Shuffled.
         device: where the batches shall be.
+        share: picks from a batch's record numbers those that are wanted here, such as this
+            process's slice of them; the default wants all.
     """
 
     def __init__(
@@ -183,15 +186,17 @@ class Batches:
         batch: int,
         seed: int,
         device: torch.device,
+        share: Callable[[Tensor], Tensor] = lambda indices: indices,
     ) -> None:
+        self._share = share
         self._pictures = pictures(store, size, device)
         self._labels = torch.from_numpy(store.labels).to(device)
         self._order = Shuffled(len(store), batch, seed)
         self._pixels = pixels
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Batch number `step`: x float32 [batch, C, size, size], y int64 [batch]."""
-        indices = self._order.indices(step)
+        """The share of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
+        indices = self._share(self._order.indices(step))
         y = self._labels[indices.to(self._labels.device, non_blocking=True)]
         return to_float(self._pictures.gather(indices), self._pixels), y
 

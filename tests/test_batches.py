@@ -1,6 +1,7 @@
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +177,15 @@ def test_batches_pair_pictures_with_their_classes(
         assert y.tolist() == toy_store.labels[numbers].tolist()
         small = average_down(to_tensor(toy_store.images(numbers), CPU), 8)
         assert torch.equal(x, to_float(small, pixels))
+
+
+def test_a_process_may_take_its_share_of_each_batch(toy_store: Store) -> None:
+    pixels = PixelRange(-1.0, 1.0)
+    options: dict[str, Any] = {"size": 8, "pixels": pixels, "batch": 6, "seed": 5, "device": CPU}
+    x, y = Batches(toy_store, **options).batch(3)
+    shared_x, shared_y = Batches(toy_store, **options, share=lambda all_: all_[2:4]).batch(3)
+    assert torch.equal(shared_x, x[2:4])
+    assert torch.equal(shared_y, y[2:4])
 
 
 def test_batches_of_too_small_a_store_are_refused(toy_store: Store) -> None:
