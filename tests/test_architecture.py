@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.store",
     },
     "hwgen.devices": {"hwgen.errors"},
+    "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
     "hwgen.checkpoints": {"hwgen.errors", "hwgen.files"},
     # The one place where grey values become floats.
     "hwgen.batches": {"hwgen.errors", "hwgen.presets", "hwgen.record", "hwgen.store"},
@@ -73,6 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.charset",
         "hwgen.checkpoints",
         "hwgen.devices",
+        "hwgen.distributed",
         "hwgen.errors",
         "hwgen.grids",
         "hwgen.presets",
@@ -118,6 +120,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.batches",
         "hwgen.checkpoints",
         "hwgen.devices",
+        "hwgen.distributed",
         "hwgen.gan",
         "hwgen.recogniser",
     },

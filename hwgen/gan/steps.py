@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.devices import autocast
+from hwgen.distributed import ALONE, Ranks, replicate
 from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.gan.networks import Discriminator, Generator, build
 from hwgen.presets import Optimizer, Recipe
@@ -24,6 +25,9 @@ class State:
         ema: moving average of g with its batch norm's statistics; g itself without EMA.
         optimizer_g: of g.
         optimizer_d: of d.
+        ranks: the processes that train together; each sees its slice of every batch.
+        replica_g: g as it is called where its gradients are wanted, see replicate.
+        replica_d: d likewise.
     """
 
     g: Generator
@@ -31,9 +35,14 @@ class State:
     ema: Generator
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
+    ranks: Ranks
+    replica_g: nn.Module
+    replica_d: nn.Module
 
 
-def make_state(recipe: Recipe, classes: int, seed: int, device: torch.device) -> State:
+def make_state(
+    recipe: Recipe, classes: int, seed: int, device: torch.device, ranks: Ranks = ALONE
+) -> State:
     """Networks and optimisers at the start; the weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -47,6 +56,9 @@ def make_state(recipe: Recipe, classes: int, seed: int, device: torch.device) ->
         ema=ema,
         optimizer_g=_optimizer(g, recipe.optimizer, recipe.optimizer.lr_g),
         optimizer_d=_optimizer(d, recipe.optimizer, recipe.optimizer.lr_d),
+        ranks=ranks,
+        replica_g=replicate(g, ranks),
+        replica_d=replicate(d, ranks),
     )
 
 
@@ -78,35 +90,40 @@ def train_step(
     """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
 
     D sees real and generated pictures as separate batches, as in the authors' code.
+    Several ranks do one step together: the noise and the shifts are those of the whole batch, of
+    which each takes its slice, and gradients are those of the whole batch's loss.
 
     Args:
         state: changed in place.
         recipe: see Recipe.
-        x: real pictures [N, C, S, S] in the preset's range.
+        x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
         y: their labels, int64 [N]; None for an unconditional recipe.
         step: number of this step.
         generator: source of z and of shifts.
         precision: of the networks; losses and weights are float32.
 
     Returns:
-        Scalars: loss_d, loss_g (means a picture), d_real, d_fake (mean outputs of D), and r1.
+        Scalars: loss_d, loss_g (means a picture), d_real, d_fake (mean outputs of D), and r1;
+        of this rank's slice.
     """
-    loss = recipe.loss
+    loss, ranks = recipe.loss, state.ranks
     count = len(x)
+    # Gradients are averaged over the ranks, which is right for means.
+    per_mean = ranks.size if loss.reduction == "sum" else 1
     x = x.contiguous(memory_format=torch.channels_last)
-    z = draw_noise(recipe, count, generator)
+    z = ranks.share(draw_noise(recipe, count * ranks.size, generator))
     cast = autocast(x.device, precision)
 
     # D: real towards b, generated towards a.
     with cast:
-        fake = state.g(z, y)
-    real_seen = translate(x, recipe, generator)
-    fake_seen = translate(fake, recipe, generator)
+        fake = state.replica_g(z, y)
+    real_seen = translate(x, recipe, generator, ranks)
+    fake_seen = translate(fake, recipe, generator, ranks)
     penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0
     real_seen.requires_grad_(penalised)
     with cast:
-        d_real = state.d(real_seen, y)
-        d_fake = state.d(fake_seen.detach(), y)
+        d_real = state.replica_d(real_seen, y)
+        d_fake = state.replica_d(fake_seen.detach(), y)
     loss_d = discriminator_loss(loss, d_real, d_fake)
     total = loss_d
     measured: dict[str, Tensor] = {}
@@ -116,7 +133,7 @@ def train_step(
         total = total + (recipe.r1_gamma / 2 * recipe.r1_every * per_sum) * r1
         measured["r1"] = r1.detach()
     state.optimizer_d.zero_grad(set_to_none=True)
-    total.backward()
+    (total * per_mean).backward()
     state.optimizer_d.step()
 
     # G: generated towards c, seen by the D just improved.
@@ -125,7 +142,7 @@ def train_step(
         d_fake_g = state.d(fake_seen, y)
     loss_g = generator_loss(loss, d_fake_g)
     state.optimizer_g.zero_grad(set_to_none=True)
-    loss_g.backward()
+    (loss_g * per_mean).backward()
     state.optimizer_g.step()
     state.d.requires_grad_(True)
     if recipe.ema:
@@ -147,18 +164,22 @@ def gradient_penalty(output: Tensor, x: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
-def translate(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+def translate(
+    x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE
+) -> Tensor:
     """Shift each picture by its own whole number of pixels, paper moving in at the border.
 
-    Differentiable, as D's view of G must be (Zhao et al. 2020, DiffAugment).
+    Differentiable, as D's view of G must be (Zhao et al. 2020, DiffAugment). The shifts are drawn
+    for the whole batch of all ranks.
     """
     limit = recipe.translate
     if not limit:
         return x
     count, _, height, width = x.shape
     shifts = torch.randint(
-        -limit, limit + 1, (2, count, 1), generator=generator, device=generator.device
+        -limit, limit + 1, (2, count * ranks.size, 1), generator=generator, device=generator.device
     )
+    shifts = ranks.share(shifts, dim=1)
     padded = torch.nn.functional.pad(x, (limit,) * 4, value=recipe.pixels.paper)
     rows = torch.arange(height, device=x.device) + limit + shifts[0]
     columns = torch.arange(width, device=x.device) + limit + shifts[1]
