@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -51,22 +52,26 @@ def main() -> None:
     try:
         app()
     except HwgenError as error:
-        Console(stderr=True).print(
-            f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False
-        )
+        _say_once(f"[bold red]error:[/] {escape(str(error))}")
         sys.exit(1)
     except OSError as error:
         # A file in the way, a missing right, a full disk.
         where = f"{error.filename}: " if error.filename else ""
-        Console(stderr=True).print(
-            f"[bold red]error:[/] {escape(where + str(error.strerror or error))}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        _say_once(f"[bold red]error:[/] {escape(where + str(error.strerror or error))}")
         sys.exit(1)
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped")
+        _say_once("stopped")
         sys.exit(130)
+
+
+def _say_once(text: str) -> None:
+    """Print on standard error, once for all processes of a torchrun."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        from hwgen.distributed import first_to_say
+
+        if not first_to_say("error"):
+            return
+    Console(stderr=True).print(text, soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":

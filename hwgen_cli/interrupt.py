@@ -1,7 +1,12 @@
-"""In: Ctrl-C. Out: a polite "please stop" that long work asks for; a second one stops at once."""
+"""In: Ctrl-C. Out: a polite "please stop" that long work asks for; a second one stops at once.
+
+Under torchrun a second one changes nothing: a launcher may signal torchrun and its processes, to
+whom torchrun passes it on; after 30 seconds torchrun ends them itself.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +17,11 @@ from types import FrameType
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Yields `stop`, which is True after the first Ctrl-C (or SIGTERM)."""
     asked = False
+    under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and not under_torchrun:
             raise KeyboardInterrupt
         asked = True
 

@@ -52,9 +52,14 @@ class _NotesBelow(Progress):
 
 
 @contextmanager
-def bar(title: str, unit: str, total: float | None = None) -> Iterator[Advance]:
-    """Progress of one piece of work; yields the function to call with the work done so far."""
-    console = Console(stderr=True)
+def bar(
+    title: str, unit: str, total: float | None = None, *, shown: bool = True
+) -> Iterator[Advance]:
+    """Progress of one piece of work; yields the function to call with the work done so far.
+
+    Of several processes on one terminal, one at most shall have it `shown`.
+    """
+    console = Console(stderr=True, quiet=not shown)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
@@ -64,7 +69,7 @@ def bar(title: str, unit: str, total: float | None = None) -> Iterator[Advance]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    live = console.is_terminal
+    live = console.is_terminal and shown
     progress = _NotesBelow(
         *columns, console=console, speed_estimate_period=10, disable=not live, expand=True
     )

@@ -57,10 +57,14 @@ def train(
     Ctrl-C saves and leaves; the same command goes on. A changed recipe is refused,
     with the differences.
 
+    torchrun --nproc-per-node N -m hwgen_cli train ... trains the same on N GPUs or
+    processes, which share each batch.
+
     Example: hwgen train hwdb.store --preset glyph-32 --out runs/first
     """
     from rich.console import Console
 
+    from hwgen.distributed import first_to_say
     from hwgen.presets import change as change_recipe
     from hwgen.presets import preset as find_preset
     from hwgen.store import Store
@@ -73,7 +77,8 @@ def train(
     recipe = change_recipe(find_preset(preset), {**_loss(loss), **changes})
     opened = Store(store)
     if dry_run:
-        _show_plan(recipe, opened, Console())
+        if first_to_say("plan"):
+            _show_plan(recipe, opened, Console())
     else:
         _train(opened, out, recipe, recogniser, seed, device, precision)
 
@@ -136,6 +141,7 @@ def _train(
     from rich.console import Console
 
     from hwgen.devices import pick_device
+    from hwgen.distributed import join
     from hwgen.gan.training import Progress
     from hwgen.gan.training import train as run_training
     from hwgen.recogniser.reader import Recogniser
@@ -143,33 +149,38 @@ def _train(
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    score = None
-    if recogniser is not None:
-        reader = Recogniser.load(recogniser, pick_device(device))
-        score = Scorer(reader, store, recipe.size)
-    console = Console(stderr=True)
-    with bar(recipe.preset, "images") as advance, interruptible() as stop:
+    with join(device) as ranks:
+        score = None
+        if recogniser is not None:
+            reader = Recogniser.load(recogniser, pick_device(device))
+            score = Scorer(reader, store, recipe.size)
+        with (
+            bar(recipe.preset, "images", shown=ranks.first) as advance,
+            interruptible() as stop,
+        ):
 
-        def show(progress: Progress) -> None:
-            m = progress.measured
-            note = (
-                f"D {m['loss_d']:.3f}  G {m['loss_g']:.3f}  "
-                f"D(real) {m['d_real']:+.2f}  D(fake) {m['d_fake']:+.2f}"
+            def show(progress: Progress) -> None:
+                m = progress.measured
+                note = (
+                    f"D {m['loss_d']:.3f}  G {m['loss_g']:.3f}  "
+                    f"D(real) {m['d_real']:+.2f}  D(fake) {m['d_fake']:+.2f}"
+                )
+                advance(progress.images, progress.total, note)
+
+            run = run_training(
+                store,
+                out,
+                recipe,
+                seed=seed,
+                device=device,
+                precision=precision,
+                score=score,
+                progress=show,
+                stop=stop,
+                ranks=ranks,
             )
-            advance(progress.images, progress.total, note)
-
-        run = run_training(
-            store,
-            out,
-            recipe,
-            seed=seed,
-            device=device,
-            precision=precision,
-            score=score,
-            progress=show,
-            stop=stop,
-        )
-        stopped = stop()
+        stopped = ranks.any(stop())
+        console = Console(stderr=True, quiet=not ranks.first)
     done = f"{run.path}: " + ("stopped, the same command goes on" if stopped else "finished")
     console.print(done, soft_wrap=True, highlight=False)
     if stopped:

@@ -1,4 +1,10 @@
-"""In: a store and a recipe. Out: a run directory with a trained conditional GAN."""
+"""In: a store and a recipe. Out: a run directory with a trained conditional GAN.
+
+One process trains, or several together, which gives what one gives but for the order of sums: the
+recipe's batch is the whole batch, everything random is a function of (seed, step), and each process
+takes its slice. So a run may be continued by another number of processes than began it. Rank 0
+alone writes the run directory, which all of them read.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +31,7 @@ from hwgen.checkpoints import (
     save_tensors,
 )
 from hwgen.devices import autocast, describe, pick_device, pick_precision
+from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import DivergedError, InputError, RunError
 from hwgen.gan.sampling import Sampler, save_weights
 from hwgen.gan.steps import State, make_state, train_step
@@ -34,6 +42,8 @@ from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
 
 LOG_STEPS = 50
+AGREE_STEPS = 10
+"""Steps between two questions of several processes whether one of them was asked to stop."""
 GRID_ROWS, GRID_COLUMNS = 10, 12
 SCORE_PER_CLASS = 20
 
@@ -67,6 +77,7 @@ def train(
     score: Score | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Train a recipe on a store, or go on with what the same call began.
 
@@ -79,14 +90,16 @@ def train(
         precision: "auto", "bf16" or "fp32".
         score: judges some samples at every snapshot; "purity" times "diversity" (at most 1)
             decides which snapshot is best.
-        progress: called every LOG_STEPS steps.
-        stop: asked after every step; True saves a checkpoint and returns.
+        progress: called every LOG_STEPS steps, by rank 0.
+        stop: asked after every step, of several ranks every AGREE_STEPS; True, of any, saves a
+            checkpoint and returns.
+        ranks: the processes that make this same call, see hwgen.distributed.join.
 
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
         DivergedError: a loss is no longer finite; the last good checkpoint is named.
-        InputError: the store does not fit the recipe.
+        InputError: the store does not fit the recipe, or the batch the number of processes.
     """
     where = pick_device(device)
     dtype = pick_precision(precision, where)
@@ -110,16 +123,26 @@ def train(
             where=str(store.path),
             remedy="Prepare the store with --drop-empty",
         )
-    run = begin_or_continue(
-        out,
-        kind="gan",
-        recipe=recipe_to_json(recipe),
-        seed=seed,
-        charset=store.charset,
-        data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
-    )
-    with run.locked():
-        _train(run, store, recipe, where, dtype, score, progress, stop)
+    if recipe.batch % ranks.size:
+        fitting = max(n for n in range(1, ranks.size) if recipe.batch % n == 0)
+        raise InputError(
+            f"{ranks.size} processes cannot share a batch of {recipe.batch} evenly",
+            remedy=f"Start {fitting} of them, or choose another --batch for a new run",
+        )
+    with ExitStack() as held:
+        with ranks.agreed():
+            if ranks.first:
+                began = begin_or_continue(
+                    out,
+                    kind="gan",
+                    recipe=recipe_to_json(recipe),
+                    seed=seed,
+                    charset=store.charset,
+                    data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+                )
+                held.enter_context(began.locked())
+        run = Run(out)
+        _train(run, store, recipe, where, dtype, score, progress, stop, ranks)
     return run
 
 
@@ -132,6 +155,7 @@ def _train(
     score: Score | None,
     progress: Callable[[Progress], None] | None,
     stop: Callable[[], bool] | None,
+    ranks: Ranks,
 ) -> None:
     """The loop: from the run's last checkpoint to the recipe's end, or until asked to stop."""
     seed = run.seed
@@ -142,14 +166,20 @@ def _train(
         batch=recipe.batch,
         seed=seed,
         device=device,
+        share=ranks.share,
     )
-    state = make_state(recipe, len(store.charset), seed, device)
-    meter = _Meter()
+    state = make_state(recipe, len(store.charset), seed, device, ranks)
+    meter = _Meter(ranks)
     step, seconds = _load(run, state, meter, recipe)
-    run.rewind_log(step * recipe.batch)
-    run.log({"images": step * recipe.batch, "began": describe(device, dtype)})
-    if step == 0:
-        _save_real_grid(run, store, recipe)
+    _check_same_step(step, run, ranks)
+    with ranks.agreed():
+        if ranks.first:
+            run.rewind_log(step * recipe.batch)
+            hardware = {**describe(device, dtype), "processes": ranks.size}
+            run.log({"images": step * recipe.batch, "began": hardware})
+            if step == 0:
+                _save_real_grid(run, store, recipe)
+    steps_between_questions = 1 if ranks.size == 1 else AGREE_STEPS
     generator = torch.Generator(device)
     started = time.monotonic() - seconds
 
@@ -174,28 +204,36 @@ def _train(
         if step % LOG_STEPS == 0 or step == recipe.steps:
             means = meter.take(recipe.batch)
             _check_finite(means, run)
-            run.log({"images": images, "seconds": round(time.monotonic() - started, 3), **means})
-            if progress:
-                progress(Progress(images, recipe.steps * recipe.batch, means))
+            with ranks.agreed():
+                if ranks.first:
+                    took = round(time.monotonic() - started, 3)
+                    run.log({"images": images, "seconds": took, **means})
+                    if progress:
+                        progress(Progress(images, recipe.steps * recipe.batch, means))
 
         # Snapshot, checkpoint.
         due = step % recipe.steps_between_snapshots == 0 or step == recipe.steps
-        stopped = stop is not None and stop()
+        stopped = step % steps_between_questions == 0 and ranks.any(stop is not None and stop())
         if due or stopped:
             # What is kept to go on from must itself be good, between two lines of the log too.
             _check_finite({**meter.means(), **_sizes(state)}, run)
-        if due:
-            _snapshot(run, state, recipe, store, images, seed, device, dtype, score)
-        if due or stopped:
-            _save(run, state, meter, recipe, step, time.monotonic() - started)
+            with ranks.agreed():
+                if ranks.first and due:
+                    _snapshot(run, state, recipe, store, images, seed, device, dtype, score)
+                if ranks.first:
+                    _save(run, state, meter, recipe, step, time.monotonic() - started)
         if stopped:
             break
 
 
 class _Meter:
-    """Means of what the steps measured; stays on the device until it is taken."""
+    """Means of what the steps measured; stays on the device until it is taken.
 
-    def __init__(self) -> None:
+    Of several ranks each adds what its slice gave; `means` and `take` are collective.
+    """
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
         self._clear()
 
     def _clear(self) -> None:
@@ -211,7 +249,12 @@ class _Meter:
         self._timed += 1
 
     def means(self) -> dict[str, float]:
-        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        if not self._sums:
+            return {}
+        over_ranks = self._ranks.mean(torch.stack(list(self._sums.values())))
+        self._sums = dict(zip(self._sums, over_ranks, strict=True))
+        totals = zip(self._sums, over_ranks.tolist(), strict=True)
+        return {name: total / self._counts[name] for name, total in totals}
 
     def take(self, batch: int) -> dict[str, float]:
         means = self.means()
@@ -220,7 +263,7 @@ class _Meter:
         return {name: float(f"{value:.5g}") for name, value in means.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is summed up so far, so that a resumed run logs the means of all steps."""
+        """What was summed up at the last `means`, so that a resumed run logs means of all steps."""
         counts = {f"meter.count.{name}": torch.tensor(n) for name, n in self._counts.items()}
         return {**counts, **{f"meter.sum.{name}": total for name, total in self._sums.items()}}
 
@@ -344,3 +387,13 @@ def _load(run: Run, state: State, meter: _Meter, recipe: Recipe) -> tuple[int, f
     load_optimizer("optimizer_d", state.optimizer_d, tensors)
     meter.load(tensors, next(state.g.parameters()).device)
     return int(metadata["step"]), float(metadata["seconds"])
+
+
+def _check_same_step(step: int, run: Run, ranks: Ranks) -> None:
+    steps = ranks.gather_all(step)
+    if len(set(steps)) > 1:
+        raise RunError(
+            f"the processes found checkpoints of different steps: {', '.join(map(str, steps))}",
+            where=str(run.path),
+            remedy="Put --out where all machines see the same files",
+        )
