@@ -40,10 +40,14 @@ def synthesize(
     The same seed gives the same set on any batch size, also after an interruption:
     the same command goes on.
 
+    torchrun --nproc-per-node N -m hwgen_cli synthesize ... draws the same set on N GPUs or
+    processes.
+
     Example: hwgen synthesize runs/first --out synthetic.store --classes 3740 --per-class 50
     """
     from rich.console import Console
 
+    from hwgen.distributed import join
     from hwgen.exports.gnt import export_gnt
     from hwgen.exports.png import export_png
     from hwgen.gan.sampling import Sampler, choose_classes
@@ -52,24 +56,31 @@ def synthesize(
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    console = Console(stderr=True)
-    sampler = Sampler.load(run, checkpoint, device)
-    class_ids = None if classes is None else choose_classes(classes, sampler.charset)
-    with bar("synthesize", "characters") as advance, interruptible() as stop:
-        store = run_synthesis(
-            sampler,
-            out,
-            per_class=per_class,
-            class_ids=class_ids,
-            seed=seed,
-            batch=batch,
-            overwrite=overwrite,
-            progress=advance,
-            stop=stop,
-        )
+    with join(device) as ranks:
+        sampler = Sampler.load(run, checkpoint, device)
+        class_ids = None if classes is None else choose_classes(classes, sampler.charset)
+        with (
+            bar("synthesize", "characters", shown=ranks.first) as advance,
+            interruptible() as stop,
+        ):
+            store = run_synthesis(
+                sampler,
+                out,
+                per_class=per_class,
+                class_ids=class_ids,
+                seed=seed,
+                batch=batch,
+                overwrite=overwrite,
+                progress=advance,
+                stop=stop,
+                ranks=ranks,
+            )
+    console = Console(stderr=True, quiet=not ranks.first)
     if store is None:
         console.print(f"{out}: stopped, the same command goes on", soft_wrap=True, highlight=False)
         raise typer.Exit(130)
+    if not ranks.first:
+        return
     console.print(f"{out}: {len(store):,} characters", soft_wrap=True, highlight=False)
     if png is not None:
         console.print(f"{png}: {export_png(store, png):,} PNG files", soft_wrap=True)

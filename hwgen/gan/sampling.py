@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,11 @@ from hwgen.batches import to_float, to_images, to_tensor, to_uint8
 from hwgen.charset import Charset, parse_charset
 from hwgen.checkpoints import file_hash, load_module, load_tensors, module_tensors, save_tensors
 from hwgen.devices import pick_device
+from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import InputError, RunError
 from hwgen.gan.networks import Generator, build
 from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
-from hwgen.record import Image, Record
+from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter, is_store
 
@@ -280,10 +282,12 @@ def synthesize(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Store | None:
     """Write a synthetic store, class by class.
 
-    The same call goes on with what an interrupted one began, and returns what is finished.
+    The same call goes on with what an interrupted one began, and returns what is finished. Several
+    ranks draw chunks in turn, and rank 0 writes them in order: the same store.
 
     Args:
         sampler: a trained generator.
@@ -293,8 +297,10 @@ def synthesize(
         seed: another seed is another set.
         batch: pictures at a time; does not change the set.
         overwrite: replace a store that is there.
-        progress: called with (records done, records in all).
-        stop: asked after every CHUNK samples; True returns None and keeps what is written.
+        progress: called with (records done, records in all), by rank 0.
+        stop: asked after every chunk of CHUNK samples a rank; True, of any, returns None and keeps
+            what is written.
+        ranks: the processes that make this same call, see hwgen.distributed.join.
 
     Raises:
         InputError: per_class is less than 1.
@@ -313,25 +319,52 @@ def synthesize(
         "per_class": per_class,
         "class_ids": classes.tolist(),
     }
-    if is_store(out) and not overwrite and Store(out).manifest.origin == origin:
-        return Store(out)
-    with StoreWriter(
-        out,
-        size=sampler.recipe.size,
-        channels=sampler.recipe.channels,
-        recipe=origin,
-        resumable=True,
-        overwrite=overwrite,
-    ) as writer:
-        while writer.count < total:
-            numbers = np.arange(writer.count, min(writer.count + CHUNK, total))
+    finished, written = False, 0
+    with ExitStack() as held:
+        with ranks.agreed():
+            if ranks.first:
+                finished = is_store(out) and not overwrite and Store(out).manifest.origin == origin
+            if ranks.first and not finished:
+                writer = held.enter_context(
+                    StoreWriter(
+                        out,
+                        size=sampler.recipe.size,
+                        channels=sampler.recipe.channels,
+                        recipe=origin,
+                        resumable=True,
+                        overwrite=overwrite,
+                    )
+                )
+                written = writer.count
+        finished, written = ranks.gather_all((finished, written))[0]
+        if finished:
+            return Store(out)
+        # Whole chunks, so that no picture depends on where an earlier call was interrupted.
+        for first in range(written // CHUNK, -(-total // CHUNK), ranks.size):
+            numbers = _chunk(first + ranks.rank, total)
             ids, indices = classes[numbers // per_class], numbers % per_class
             images = sampler.draw(ids, indices, seed=seed, batch=batch)
-            for class_id, index, image in zip(ids, indices, images, strict=True):
-                label = sampler.charset[class_id]
-                writer.add(Record(image, label, writer="", source=source, position=int(index)))
-            if progress:
-                progress(writer.count, total)
-            if stop and stop():
+            with ranks.agreed():
+                for chunk, drawn in enumerate(ranks.gather(images), first):
+                    numbers = _chunk(chunk, total)
+                    new = numbers[numbers >= writer.count]
+                    writer.add_batch(
+                        drawn[len(numbers) - len(new) :],
+                        labels=[sampler.charset[i] for i in classes[new // per_class].tolist()],
+                        writers=[""] * len(new),
+                        sources=[source] * len(new),
+                        positions=new % per_class,
+                    )
+                if progress and ranks.first:
+                    progress(writer.count, total)
+            if ranks.any(stop is not None and stop()):
                 return None
-        return writer.finish(charset=sampler.charset, origin=origin)
+        with ranks.agreed():
+            if ranks.first:
+                writer.finish(charset=sampler.charset, origin=origin)
+    return Store(out)
+
+
+def _chunk(chunk: int, total: int) -> npt.NDArray[np.int64]:
+    """Numbers of the samples of a chunk; none beyond the end."""
+    return np.arange(chunk * CHUNK, min((chunk + 1) * CHUNK, total))
