@@ -31,6 +31,9 @@ T = TypeVar("T")
 TIMEOUT = timedelta(hours=6)
 """How long ranks wait for each other: rank 0 may score a snapshot alone for long."""
 
+PATIENCE = timedelta(seconds=5)
+"""How long to look for torchrun's store before an error is told."""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -157,7 +160,7 @@ def first_to_say(what: str) -> bool:
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        store = dist.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=5))
+        store = dist.TCPStore(address, port, is_master=False, timeout=PATIENCE)
         return store.add(f"hwgen/{attempt}/{what}", 1) == 1
     except RuntimeError:  # no store to ask: better twice than never
         return True

@@ -1,5 +1,7 @@
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,32 @@ def toy_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
                 image[:, 6 + n % 4 : 8 + n % 4] = rng.integers(0, 60)
             writer.add(Record(image, "一丨十"[n % 3], f"w{n % 2}", "toy", n))
         return writer.finish(charset=Charset(tuple("一丨十")), origin={"kind": "gnt"})
+
+
+Torchrun = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def torchrun() -> Iterator[Torchrun]:
+    """Starts `torchrun --nproc-per-node 2` of a script or `-m module`, with gloo, on one thread."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        process = subprocess.Popen(
+            [*launcher, "--nproc-per-node", "2", *map(str, arguments)],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.terminate()  # torchrun ends its processes
 
 
 @pytest.fixture
