@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from hwgen.charset import Charset
 from hwgen.errors import StoreError
 from hwgen.record import Image, Record
-from hwgen.store.layout import COLUMNS, image_shape, key, read_manifest
+from hwgen.store.layout import COLUMNS, Manifest, image_shape, key, read_manifest
 
 
 class Store:
@@ -33,14 +33,14 @@ class Store:
         self.path = Path(path)
         self.manifest = read_manifest(self.path)
         self.charset = Charset(tuple(self.manifest.charset))
-        self._handle: _Handle | None = None
+        self._open: _Blocks | None = None
         self._columns: npt.NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return self.manifest.count
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handle": None}
+        return {**self.__dict__, "_open": None}
 
     @property
     def size(self) -> int:
@@ -66,11 +66,11 @@ class Store:
     def columns(self) -> npt.NDArray[Any]:
         """All rows of COLUMNS, [count]."""
         if self._columns is None:
-            with self._begin() as txn:
-                self._columns = np.concatenate(
-                    [self._block_columns(txn, block) for block in range(self._blocks)]
-                    or [np.empty(0, COLUMNS)]
-                )
+            blocks = self._blocks()
+            count = -(-len(self) // self.manifest.block_records)
+            self._columns = np.concatenate(
+                [blocks.columns(block) for block in range(count)] or [np.empty(0, COLUMNS)]
+            )
         return self._columns
 
     @property
@@ -81,17 +81,15 @@ class Store:
 
     def images(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Image:
         """Pictures by record number, uint8 [len(indices), size, size(, 3)]."""
-        shape = image_shape(self.size, self.channels)
-        out = np.empty((len(indices), *shape), np.uint8)
-        flat = out.reshape(len(indices), self._record_bytes)
-        with self._begin() as txn:
-            for row, index in enumerate(indices):
-                if not 0 <= index < len(self):
-                    raise StoreError(f"no record {index} among {len(self)}", where=str(self.path))
-                block, within = divmod(int(index), self.manifest.block_records)
-                value = self._get(txn, "images", block)
-                start = within * self._record_bytes
-                flat[row] = np.frombuffer(value, np.uint8, self._record_bytes, start)
+        numbers = np.asarray(indices, dtype=np.int64)
+        outside = numbers[(numbers < 0) | (numbers >= len(self))]
+        if len(outside):
+            raise StoreError(f"no record {outside[0]} among {len(self)}", where=str(self.path))
+        blocks = self._blocks()
+        out = np.empty((len(numbers), *image_shape(self.size, self.channels)), np.uint8)
+        of_block, within = np.divmod(numbers, self.manifest.block_records)
+        for row, (block, place) in enumerate(zip(of_block.tolist(), within.tolist(), strict=True)):
+            out[row] = blocks.images(block)[place]
         return out
 
     def all_images(self) -> Image:
@@ -103,12 +101,20 @@ class Store:
             start += len(images)
         return out
 
-    def image_blocks(self) -> Iterator[Image]:
-        """Pictures block by block, each uint8 [n, size, size(, 3)]; valid until the next step."""
-        with self._begin() as txn:
-            for block in range(self._blocks):
-                flat = np.frombuffer(self._get(txn, "images", block), np.uint8)
-                yield flat.reshape(-1, *image_shape(self.size, self.channels))
+    def image_blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Image]:
+        """Pictures of the records from `start` to before `stop`, or to the end, block by block.
+
+        Each is uint8 [n, size, size(, 3)], a view of the file: read-only, valid until the next
+        step.
+        """
+        stop = len(self) if stop is None else min(stop, len(self))
+        while start < stop:
+            block, within = divmod(start, self.manifest.block_records)
+            # Held here, so that the view lives even if another thread closes the store.
+            blocks = self._blocks()
+            images = blocks.images(block)[within : within + stop - start]
+            yield images
+            start += len(images)
 
     def record(self, index: int) -> Record:
         """One record, with its texts."""
@@ -125,84 +131,116 @@ class Store:
 
     def close(self) -> None:
         """Release the memory map; the next read opens it again."""
-        self._handle = None
+        self._open = None
 
-    @property
-    def _blocks(self) -> int:
-        return -(-self.manifest.count // self.manifest.block_records)
+    def _blocks(self) -> _Blocks:
+        blocks = self._open
+        if blocks is None or blocks.pid != os.getpid():
+            blocks = self._open = _Blocks(self.path, self.manifest)
+        return blocks
 
-    @property
-    def _record_bytes(self) -> int:
-        return self.size * self.size * self.channels
 
-    @contextlib.contextmanager
-    def _begin(self) -> Iterator[lmdb.Transaction]:
-        if self._handle is None or self._handle.pid != os.getpid():
-            self._handle = _open_readonly(self.path)
-        with self._handle.env.begin(buffers=True) as txn:
-            yield txn
+class _Blocks:
+    """A store's blocks as views of the file in memory, valid while this object lives.
 
-    def _get(self, txn: lmdb.Transaction, kind: str, block: int) -> Any:
-        value = txn.get(key(kind, block))
-        in_block = min(
-            self.manifest.block_records, self.manifest.count - block * self.manifest.block_records
-        )
-        width = COLUMNS.itemsize if kind == "columns" else self._record_bytes
-        if value is None or len(value) != in_block * width:
+    A view is looked up once: a pass over 64 random records is 64 short copies and nothing else.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.pid = os.getpid()
+        self._handle = _take(path)
+        self._path, self._manifest = path, manifest
+        self._images: dict[int, Image] = {}
+        weakref.finalize(self, _let_go, self._handle)
+
+    def images(self, block: int) -> Image:
+        """Pictures of one block, uint8 [n, size, size(, 3)]."""
+        view = self._images.get(block)
+        if view is None:
+            shape = image_shape(self._manifest.size, self._manifest.channels)
+            view = self._value("images", block, np.dtype((np.uint8, shape)))
+            self._images[block] = view
+        return view
+
+    def columns(self, block: int) -> npt.NDArray[Any]:
+        """Rows of COLUMNS of one block, [n]."""
+        return self._value("columns", block, COLUMNS)
+
+    def _value(self, kind: str, block: int, row: np.dtype[Any]) -> npt.NDArray[Any]:
+        value = self._handle.get(key(kind, block))
+        whole = self._manifest.block_records
+        expected = min(whole, self._manifest.count - block * whole) * row.itemsize
+        if value is None or len(value) != expected:
             found = "nothing" if value is None else f"{len(value)} bytes"
             raise StoreError(
-                f"damaged: expected {in_block * width} bytes, found {found}",
-                where=f"{self.path / 'data.mdb'}[{key(kind, block).decode()}]",
+                f"damaged: expected {expected} bytes, found {found}",
+                where=f"{self._path / 'data.mdb'}[{key(kind, block).decode()}]",
                 remedy="Prepare the store again",
             )
-        return value
-
-    def _block_columns(self, txn: lmdb.Transaction, block: int) -> npt.NDArray[Any]:
-        return np.frombuffer(bytes(self._get(txn, "columns", block)), COLUMNS)
+        return np.frombuffer(value, row)
 
 
 class _Handle:
     """One environment, shared by all Stores on the same file in one process, never across a fork.
 
-    LMDB refuses to open one file twice in a process; the last Store that lets go closes it. A
+    LMDB refuses to open one file twice in a process; the last user that lets go closes it. A
     store that was replaced meanwhile is another file, and whoever has the old one open keeps it.
+    A finished store is never written to, so that one transaction serves for as long as it is open
+    and all values that were read stay where they are.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.pid = os.getpid()
-        self.env = lmdb.open(
-            str(path), readonly=True, lock=False, readahead=False, meminit=False, max_readers=1
-        )
+    def __init__(self, path: Path, file: tuple[int, int]) -> None:
+        self.pid, self.file, self.users = os.getpid(), file, 0
+        # With readahead: blocks are read as a whole, the file in order or in long pieces. Without,
+        # each page of a file that is not yet in memory is fetched by itself (30 times as slow).
+        self.env = lmdb.open(str(path), readonly=True, lock=False, meminit=False, max_readers=1)
+        self._txn = self.env.begin(buffers=True)
+        self._one_at_a_time = threading.Lock()
 
-    def __del__(self) -> None:
-        if hasattr(self, "env") and self.pid == os.getpid():
-            self.env.close()
-
-
-_handles: weakref.WeakValueDictionary[tuple[int, int], _Handle] = weakref.WeakValueDictionary()
-
-
-def _forget_handles() -> None:
-    """In a forked child: give up the parent's environments, so that it may open its own."""
-    for handle in list(_handles.values()):
-        handle.env.close()
-    _handles.clear()
+    def get(self, name: bytes) -> Any:
+        """The value as a view of the file, or None."""
+        with self._one_at_a_time:
+            return self._txn.get(name)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_handles)
+# The handles of this process by device and inode; who takes or lets go of one holds the lock,
+# which may happen within itself: the garbage collector runs anywhere.
+_handles: dict[tuple[int, int], _Handle] = {}
+_turn = threading.RLock()
 
 
-def _open_readonly(path: Path) -> _Handle:
+def _take(path: Path) -> _Handle:
     try:
-        stat = (path / "data.mdb").stat()
-        handle = _handles.get((stat.st_dev, stat.st_ino))
-        if handle is None:
-            handle = _handles[stat.st_dev, stat.st_ino] = _Handle(path)
+        with _turn:
+            stat = (path / "data.mdb").stat()
+            file = stat.st_dev, stat.st_ino
+            handle = _handles.get(file) or _handles.setdefault(file, _Handle(path, file))
+            handle.users += 1
+            return handle
     except (lmdb.Error, OSError) as error:
         raise StoreError(
             f"its data cannot be opened ({error})",
             where=str(path / "data.mdb"),
             remedy="Prepare the store again",
         ) from None
-    return handle
+
+
+def _let_go(handle: _Handle) -> None:
+    with _turn:
+        handle.users -= 1
+        if not handle.users and handle.pid == os.getpid():
+            del _handles[handle.file]
+            handle.env.close()
+
+
+def _forget_handles() -> None:
+    """In a forked child: give up the parent's environments, so that it may open its own."""
+    global _turn
+    _turn = threading.RLock()
+    for handle in _handles.values():
+        handle.env.close()
+    _handles.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_handles)

@@ -1,10 +1,7 @@
 import json
-import os
-import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +170,6 @@ def test_content_is_hashed_over_records_and_order(tmp_path: Path) -> None:
     assert content("a2", [0, 1, 2]) != content("c", [0, 2, 1])
 
 
-def test_an_empty_store_can_be_read(tmp_path: Path) -> None:
-    store = write(tmp_path / "s", 0)
-    assert (len(store), len(store.columns), len(store.labels)) == (0, 0, 0)
-    assert store.all_images().shape == (0, SIZE, SIZE)
-
-
 @pytest.mark.parametrize(
     "image",
     [np.zeros((8, 9), np.uint8), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.float32)],
@@ -189,12 +180,6 @@ def test_unfitting_images_are_refused(tmp_path: Path, image: np.ndarray) -> None
         pytest.raises(StoreError, match=r"f@3: a record of shape"),
     ):
         writer.add(Record(image, "一", "", "f", 3))
-
-
-@pytest.mark.parametrize("index", [-1, 5])
-def test_records_outside_are_refused(tmp_path: Path, index: int) -> None:
-    with pytest.raises(StoreError, match=f"no record {index} among 5"):
-        write(tmp_path / "s").images([index])
 
 
 def test_leaving_without_finish_leaves_nothing(tmp_path: Path) -> None:
@@ -329,99 +314,6 @@ def test_another_process_that_writes_keeps_us_out(tmp_path: Path) -> None:
         assert partial_path(tmp_path / "s").is_dir()
         holder.communicate(b"")
     assert_holds(write(tmp_path / "s"), 5)
-
-
-def test_no_store_an_unfinished_one_and_a_foreign_one_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"no store here.*hwgen prepare-gnt"):
-        Store(tmp_path / "nowhere")
-    with (
-        StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE),
-        pytest.raises(StoreError, match="is unfinished"),
-    ):
-        Store(tmp_path / "s")
-
-
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (lambda text: "{", "is not a store's manifest"),
-        (lambda text: "[]", "is not a store's manifest"),
-        (lambda text: text.replace('"hwgen-store"', '"other"'), "is format 'other' version 1"),
-        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "version 2;"),
-        (lambda text: text.replace('"count"', '"number"'), "is not a store's manifest"),
-    ],
-)
-def test_foreign_manifests_are_refused(
-    tmp_path: Path, edit: Callable[[str], str], message: str
-) -> None:
-    file = write(tmp_path / "s").path / "manifest.json"
-    file.write_text(edit(file.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(StoreError, match=message):
-        Store(tmp_path / "s")
-
-
-def test_a_damaged_data_file_is_named(tmp_path: Path) -> None:
-    store = write(tmp_path / "s")
-    (store.path / "data.mdb").write_bytes(b"not lmdb")
-    with pytest.raises(StoreError, match=r"data\.mdb: its data cannot be opened"):
-        store.images([0])
-    manifest = json.loads((store.path / "manifest.json").read_text(encoding="utf-8"))
-    more = tmp_path / "more"
-    write(more)
-    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 7}), encoding="utf-8")
-    with pytest.raises(StoreError, match="damaged: expected 448 bytes, found 320 bytes"):
-        Store(more).images([0])
-    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 1029}), encoding="utf-8")
-    with pytest.raises(StoreError, match=r"images/00000001\]: damaged.*found nothing"):
-        Store(more).images([1028])
-
-
-def test_a_store_may_be_pickled_and_moved(tmp_path: Path) -> None:
-    store = write(tmp_path / "s")
-    assert_holds(store, 5)
-    assert_holds(pickle.loads(pickle.dumps(store)), 5)
-    store.close()
-    shutil.move(tmp_path / "s", tmp_path / "t")
-    assert_holds(Store(tmp_path / "t"), 5)
-
-
-def test_many_stores_on_one_path_live_together(tmp_path: Path) -> None:
-    first = write(tmp_path / "s")
-    assert_holds(first, 5)
-    second = Store(tmp_path / "s")
-    assert_holds(second, 5)
-    first.close()
-    assert_holds(second, 5)
-    assert_holds(first, 5)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_store_that_was_read_may_be_read_in_a_forked_child(tmp_path: Path) -> None:
-    store = write(tmp_path / "s")
-    expected = store.images([4]).tobytes()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.write(writing, store.images([4]).tobytes())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        found = pipe.read()
-    os.waitpid(child, 0)
-    assert found == expected
-    assert store.images([4]).tobytes() == expected
-
-
-def test_a_store_that_was_read_may_be_sent_to_a_new_process(tmp_path: Path) -> None:
-    store = write(tmp_path / "s")
-    expected = store.images([4])
-    script = "import pickle, sys; print(pickle.load(sys.stdin.buffer).images([4]).sum())"
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, input=pickle.dumps(store), capture_output=True, check=True)
-    assert int(done.stdout) == expected.sum()
 
 
 def test_the_content_hash_changes_with_every_text_and_pixel(tmp_path: Path) -> None:

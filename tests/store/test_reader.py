@@ -1,0 +1,190 @@
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.errors import StoreError
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter
+
+SIZE = 8
+RECIPE = {"kind": "test"}
+
+
+def record(n: int, channels: int = 1) -> Record:
+    shape = (SIZE, SIZE) if channels == 1 else (SIZE, SIZE, channels)
+    image = np.random.default_rng(n).integers(0, 256, shape, np.uint8)
+    return Record(image, "一丁七"[n % 3], ("", "001")[n % 2], f"file{n % 4}", 10 * n)
+
+
+def write(path: Path, count: int = 5, channels: int = 1) -> Store:
+    with StoreWriter(path, size=SIZE, channels=channels, recipe=RECIPE) as writer:
+        for n in range(count):
+            writer.add(record(n, channels))
+        return writer.finish(origin={"kind": "test"})
+
+
+def assert_holds(store: Store, count: int) -> None:
+    assert len(store) == count
+    for n in range(count):
+        np.testing.assert_array_equal(store.record(n).image, record(n).image)
+        assert store.record(n).label == record(n).label
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_read_by_number_in_any_order(tmp_path: Path, channels: int) -> None:
+    store = write(tmp_path / "s", 2500, channels)
+    whole = store.all_images()
+    np.testing.assert_array_equal(whole[2100], record(2100, channels).image)
+    numbers = np.random.default_rng(0).integers(0, 2500, 300)
+    np.testing.assert_array_equal(store.images(numbers), whole[numbers])
+    np.testing.assert_array_equal(store.images(list(numbers)), whole[numbers])
+    np.testing.assert_array_equal(store.images(range(1000, 1100)), whole[1000:1100])
+    assert store.images([]).shape == (0, *whole.shape[1:])
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [(0, None), (0, 1024), (1024, 2048), (5, 6), (1000, 2100), (2047, 9999), (7, 7), (2500, 2600)],
+)
+def test_a_range_is_read_block_by_block(tmp_path: Path, start: int, stop: int | None) -> None:
+    store = write(tmp_path / "s", 2500)
+    expected = store.all_images()[start:stop]
+    parts = list(store.image_blocks(start, stop))
+    assert all(0 < len(part) <= 1024 and not part.flags.writeable for part in parts)
+    np.testing.assert_array_equal(np.concatenate([expected[:0], *parts]), expected)
+
+
+def test_threads_may_read_while_another_closes(tmp_path: Path) -> None:
+    store = write(tmp_path / "s", 3000)
+    expected = store.all_images()
+    wrong: list[int] = []
+
+    def read(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(30):
+            numbers = rng.integers(0, 3000, 64)
+            if not np.array_equal(store.images(numbers), expected[numbers]):
+                wrong.append(seed)
+            if not np.array_equal(store.all_images(), expected):
+                wrong.append(seed)
+
+    readers = [threading.Thread(target=read, args=(seed,)) for seed in range(3)]
+    for reader in readers:
+        reader.start()
+    while any(reader.is_alive() for reader in readers):
+        store.close()
+    assert not wrong
+
+
+def test_an_empty_store_can_be_read(tmp_path: Path) -> None:
+    store = write(tmp_path / "s", 0)
+    assert (len(store), len(store.columns), len(store.labels)) == (0, 0, 0)
+    assert store.all_images().shape == (0, SIZE, SIZE)
+
+
+@pytest.mark.parametrize("index", [-1, 5])
+def test_records_outside_are_refused(tmp_path: Path, index: int) -> None:
+    with pytest.raises(StoreError, match=f"no record {index} among 5"):
+        write(tmp_path / "s").images([index])
+
+
+def test_no_store_an_unfinished_one_and_a_foreign_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no store here.*hwgen prepare-gnt"):
+        Store(tmp_path / "nowhere")
+    with (
+        StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE),
+        pytest.raises(StoreError, match="is unfinished"),
+    ):
+        Store(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: "{", "is not a store's manifest"),
+        (lambda text: "[]", "is not a store's manifest"),
+        (lambda text: text.replace('"hwgen-store"', '"other"'), "is format 'other' version 1"),
+        (lambda text: text.replace('"format_version": 1', '"format_version": 2'), "version 2;"),
+        (lambda text: text.replace('"count"', '"number"'), "is not a store's manifest"),
+    ],
+)
+def test_foreign_manifests_are_refused(
+    tmp_path: Path, edit: Callable[[str], str], message: str
+) -> None:
+    file = write(tmp_path / "s").path / "manifest.json"
+    file.write_text(edit(file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(StoreError, match=message):
+        Store(tmp_path / "s")
+
+
+def test_a_damaged_data_file_is_named(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    (store.path / "data.mdb").write_bytes(b"not lmdb")
+    with pytest.raises(StoreError, match=r"data\.mdb: its data cannot be opened"):
+        store.images([0])
+    manifest = json.loads((store.path / "manifest.json").read_text(encoding="utf-8"))
+    more = tmp_path / "more"
+    write(more)
+    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 7}), encoding="utf-8")
+    with pytest.raises(StoreError, match="damaged: expected 448 bytes, found 320 bytes"):
+        Store(more).images([0])
+    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 1029}), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"images/00000001\]: damaged.*found nothing"):
+        Store(more).images([1028])
+
+
+def test_a_store_may_be_pickled_and_moved(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    assert_holds(store, 5)
+    assert_holds(pickle.loads(pickle.dumps(store)), 5)
+    store.close()
+    shutil.move(tmp_path / "s", tmp_path / "t")
+    assert_holds(Store(tmp_path / "t"), 5)
+
+
+def test_many_stores_on_one_path_live_together(tmp_path: Path) -> None:
+    first = write(tmp_path / "s")
+    assert_holds(first, 5)
+    second = Store(tmp_path / "s")
+    assert_holds(second, 5)
+    first.close()
+    assert_holds(second, 5)
+    assert_holds(first, 5)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_store_that_was_read_may_be_read_in_a_forked_child(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    expected = store.images([4]).tobytes()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writing, store.images([4]).tobytes())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        found = pipe.read()
+    os.waitpid(child, 0)
+    assert found == expected
+    assert store.images([4]).tobytes() == expected
+
+
+def test_a_store_that_was_read_may_be_sent_to_a_new_process(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    expected = store.images([4])
+    script = "import pickle, sys; print(pickle.load(sys.stdin.buffer).images([4]).sum())"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, input=pickle.dumps(store), capture_output=True, check=True)
+    assert int(done.stdout) == expected.sum()
