@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 import hwgen
 from hwgen.devices import describe, pick_precision
@@ -143,6 +145,27 @@ def hardware(device: torch.device | None = None, precision: str = "fp32") -> dic
     }
 
 
+class FlopCount(TorchDispatchMode):
+    """Counts floating point operations of matrix products and convolutions, backward included.
+
+    torch's FlopCounterMode also follows modules, and cannot do so through a double backward.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        """Run the operation and add what it took."""
+        out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.total += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
 def matmul_rate(
     device: torch.device, dtype: torch.dtype = torch.float32, side: int = 2048
 ) -> float:
@@ -192,6 +215,7 @@ def _digits(value: float) -> float:
 
 def save(rows: Sequence[Mapping[str, Any]], out: Path, name: str) -> None:
     """Write rows to `out`/`name`.json, and print each in a line."""
+    out.mkdir(parents=True, exist_ok=True)
     write_json(out / f"{name}.json", list(rows))
     for row in rows:
         print(line(row))

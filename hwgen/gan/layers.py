@@ -35,6 +35,24 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def taps_inside(size: int, kernel: int, stride: int) -> list[tuple[bool, ...]]:
+    """Which taps of a 'SAME' kernel lie within the map, at each of its ceil(size / stride) places.
+
+    One axis; all tuples have `kernel` entries.
+    """
+    before, _ = same_padding(size, kernel, stride)
+    starts = range(-before, -before + -(-size // stride) * stride, stride)
+    return [tuple(0 <= start + tap < size for tap in range(kernel)) for start in starts]
+
+
+def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+    """Convolution with TensorFlow's 'SAME' padding."""
+    before, after = same_padding(x.shape[-1], weight.shape[-1], stride)
+    if before == after:
+        return F.conv2d(x, weight, bias, stride, before)
+    return F.conv2d(F.pad(x, (before, after, before, after)), weight, bias, stride)
+
+
 class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's 'SAME' padding: output side = ceil(side / stride)."""
 
@@ -43,10 +61,48 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """X [N, inputs, H, H] -> [N, outputs, ceil(H / stride), ...]."""
-        before, after = same_padding(x.shape[-1], self.kernel_size[0], self.stride[0])
-        if before == after:
-            return F.conv2d(x, self.weight, self.bias, self.stride, before)
-        return super().forward(F.pad(x, (before, after, before, after)))
+        return same_conv2d(x, self.weight, self.bias, self.stride[0])
+
+
+class LabelledConv2d(SameConv2d):
+    """SameConv2d of a map with Φ(y) concatenated to every place of it, without the concatenation.
+
+    Φ(y) is the same everywhere, so its part of the output is the same too, but for the places
+    where the kernel hangs over the border: few kinds of rows times few kinds of columns. So it is
+    a product of Φ(y) with a sum of the kernel's taps for each kind, not a convolution: the same
+    numbers for next to none of the multiplications (tests/gan/test_layers.py compares). In
+    `paper-hwdb` that is half of all arithmetic of D's second convolution.
+
+    Args:
+        inputs: channels of the map.
+        labels: width of Φ(y).
+        outputs: channels of the output.
+        kernel: side.
+        stride: of the convolution.
+        side: of the map.
+    """
+
+    def __init__(
+        self, inputs: int, labels: int, outputs: int, kernel: int, stride: int, side: int
+    ) -> None:
+        super().__init__(inputs + labels, outputs, kernel, stride)
+        self.labels = labels
+        inside = taps_inside(side, kernel, stride)
+        kinds = sorted(set(inside))
+        kind = [kinds.index(taps) for taps in inside]
+        # [kinds, kernel] and [output side]
+        self.register_buffer("taps", torch.tensor(kinds, dtype=torch.float32), persistent=False)
+        self.register_buffer("kind", torch.tensor(kind), persistent=False)
+
+    def forward(self, x: Tensor, phi: Tensor) -> Tensor:
+        """X [N, inputs, H, H], Φ(y) [N, labels] -> [N, outputs, ceil(H / stride), ...]."""
+        of_map, of_label = self.weight.split([x.shape[1], self.labels], dim=1)
+        # Rows before columns: the order in which einsum multiplies decides its cost.
+        kinds = torch.einsum("olab,qb->olaq", of_label, self.taps)
+        kinds = torch.einsum("olaq,pa->pqlo", kinds, self.taps)
+        offset = torch.einsum("nl,pqlo->nopq", phi, kinds)
+        places = offset.index_select(2, self.kind).index_select(3, self.kind)
+        return same_conv2d(x, of_map, self.bias, self.stride[0]) + places
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
@@ -59,8 +115,8 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         """X [N, inputs, H, H] -> [N, outputs, H * stride, ...]."""
         side = x.shape[-1] * self.stride[0]
         before, _ = same_padding(side, self.kernel_size[0], self.stride[0])
-        full = super().forward(x)
-        return full[..., before : before + side, before : before + side]
+        wide = F.conv_transpose2d(x, self.weight, self.bias, self.stride, padding=before)
+        return wide[..., :side, :side]
 
 
 class UpsampleConv2d(SameConv2d):

@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from hwgen.gan.layers import (
     ConditionalNorm,
+    LabelledConv2d,
     LabelMap,
     PlainNorm,
     SameConv2d,
@@ -93,8 +94,12 @@ class Discriminator(nn.Module):
         joined = spec.label_dim if classes and spec.label == "concat" else 0
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for i, stage in enumerate(spec.stages):
-            inputs = channels + (joined if i else 0)
-            self.convs.append(SameConv2d(inputs, stage.channels, stage.kernel, stage.stride))
+            conv: nn.Module = SameConv2d(channels, stage.channels, stage.kernel, stage.stride)
+            if joined and i:
+                conv = LabelledConv2d(
+                    channels, joined, stage.channels, stage.kernel, stage.stride, size
+                )
+            self.convs.append(conv)
             batch_norm = spec.norm == "batch" and i > 0
             self.norms.append(nn.BatchNorm2d(stage.channels) if batch_norm else nn.Identity())
             channels, size = stage.channels, -(-size // stage.stride)
@@ -110,30 +115,45 @@ class Discriminator(nn.Module):
         if classes:
             self.label_map = LabelMap(classes, joined or width, spec.label_sd)
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """X [N, C, S, S], y int64 [N] -> D(x | Φ(y)), float32 [N]; no last activation."""
+    def forward(self, x: Tensor, y: Tensor | None = None, parts: int = 1) -> Tensor:
+        """D(x | Φ(y)), without a last activation.
+
+        Args:
+            x: float [N, C, S, S].
+            y: int64 [N], or None for an unconditional network.
+            parts: batches in x, one after the other, equally long: batch norm sees them apart,
+                as if each came alone; all else is done for all of them at once.
+
+        Returns:
+            float32 [N].
+        """
         phi = None if self.label_map is None else self.label_map(y)
         concat = phi if self.spec.label == "concat" else None
         h = x
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            h = F.leaky_relu(norm(conv(join(h, concat) if i else h)), SLOPE)
+            h = conv(h) if concat is None or i == 0 else conv(h, concat)
+            h = F.leaky_relu(apart(norm, h, parts), SLOPE)
         h = join(h.flatten(1), concat)
         if self.hidden is not None:
-            h = join(F.leaky_relu(self.hidden_norm(self.hidden(h)), SLOPE), concat)
+            h = F.leaky_relu(apart(self.hidden_norm, self.hidden(h), parts), SLOPE)
+            h = join(h, concat)
         out = self.out(h).squeeze(1)
         if self.spec.label == "projection" and phi is not None:
             out = out + (phi * h).sum(dim=1) / math.sqrt(h.shape[1])
         return out.float()
 
 
+def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
+    """A norm of each of `parts` batches in h [N, ...]."""
+    if parts == 1 or isinstance(norm, nn.Identity):
+        out: Tensor = norm(h)
+        return out
+    return torch.cat([norm(part) for part in h.chunk(parts)])
+
+
 def join(h: Tensor, phi: Tensor | None) -> Tensor:
-    """Concatenate Φ(y) [N, W] to h [N, C] or, the same at each place, to h [N, C, H, H]."""
-    if phi is None:
-        return h
-    phi = phi.to(h.dtype)
-    if h.ndim == 4:
-        phi = phi[:, :, None, None].expand(-1, -1, *h.shape[2:])
-    return torch.cat([h, phi], dim=1)
+    """Concatenate Φ(y) [N, W] to h [N, C]."""
+    return h if phi is None else torch.cat([h, phi.to(h.dtype)], dim=1)
 
 
 def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:

@@ -89,7 +89,7 @@ def train_step(
 ) -> dict[str, Tensor]:
     """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
 
-    D sees real and generated pictures as separate batches, as in the authors' code.
+    D's batch norm sees real and generated pictures as separate batches, as in the authors' code.
     Several ranks do one step together: the noise and the shifts are those of the whole batch, of
     which each takes its slice, and gradients are those of the whole batch's loss.
 
@@ -122,8 +122,14 @@ def train_step(
     penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0
     real_seen.requires_grad_(penalised)
     with cast:
-        d_real = state.replica_d(real_seen, y)
-        d_fake = state.replica_d(fake_seen.detach(), y)
+        if penalised:
+            # Apart, so that the penalty's double backward goes through the real ones alone.
+            d_real = state.replica_d(real_seen, y)
+            d_fake = state.replica_d(fake_seen.detach(), y)
+        else:
+            both = torch.cat([real_seen, fake_seen.detach()])
+            labels = None if y is None else y.repeat(2)
+            d_real, d_fake = state.replica_d(both, labels, parts=2).chunk(2)
     loss_d = discriminator_loss(loss, d_real, d_fake)
     total = loss_d
     measured: dict[str, Tensor] = {}

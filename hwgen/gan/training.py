@@ -141,7 +141,8 @@ def train(
                     data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
                 )
                 held.enter_context(began.locked())
-        run = Run(out)
+        with ranks.agreed():
+            run = Run(out)
         _train(run, store, recipe, where, dtype, score, progress, stop, ranks)
     return run
 
@@ -170,7 +171,8 @@ def _train(
     )
     state = make_state(recipe, len(store.charset), seed, device, ranks)
     meter = _Meter(ranks)
-    step, seconds = _load(run, state, meter, recipe)
+    with ranks.agreed():
+        step, seconds = _load(run, state, meter, recipe)
     _check_same_step(step, run, ranks)
     with ranks.agreed():
         if ranks.first:

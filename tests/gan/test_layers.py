@@ -6,13 +6,16 @@ from torch import Tensor, nn
 
 from hwgen.gan.layers import (
     ConditionalNorm,
+    LabelledConv2d,
     LabelMap,
     PlainNorm,
     SameConv2d,
     SameConvTranspose2d,
     UpsampleConv2d,
     initialise,
+    same_conv2d,
     same_padding,
+    taps_inside,
 )
 
 
@@ -79,6 +82,35 @@ def test_same_conv_gives_ceil_of_side_over_stride(side: int, kernel: int, stride
         padded = F.pad(x, (before, after, before, after))
         torch.testing.assert_close(conv(x), F.conv2d(padded, conv.weight, conv.bias, stride))
         assert conv(x).shape[-1] == -(-actual // stride)
+
+
+def test_taps_inside_are_those_that_do_not_fall_on_padding() -> None:
+    ones = torch.ones(1, 1, 1, 14)
+    before, after = same_padding(14, 5, 2)
+    seen = F.pad(ones, (before, after)).unfold(3, 5, 2)[0, 0, 0].bool()
+    assert taps_inside(14, 5, 2) == [tuple(row) for row in seen.tolist()]
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 6, 7, 14])
+@pytest.mark.parametrize(("kernel", "stride"), [(5, 2), (3, 1), (4, 2), (4, 3), (1, 1)])
+def test_a_labelled_convolution_equals_concatenation(side: int, kernel: int, stride: int) -> None:
+    torch.manual_seed(side)
+    conv = LabelledConv2d(3, 2, 4, kernel, stride, side).double()
+    nn.init.normal_(conv.bias)
+    plain = [p.detach().clone().requires_grad_() for p in (conv.weight, conv.bias)]
+    inputs = [torch.randn(2, 3, side, side), torch.randn(2, 2)]
+    ours = [t.double().requires_grad_() for t in inputs]
+    theirs = [t.double().requires_grad_() for t in inputs]
+
+    found = conv(*ours)
+    tiled = theirs[1][:, :, None, None].expand(-1, -1, side, side)
+    expected = same_conv2d(torch.cat([theirs[0], tiled], dim=1), *plain, stride)
+    torch.testing.assert_close(found, expected)
+    towards = torch.randn_like(found)
+    (found * towards).sum().backward()
+    (expected * towards).sum().backward()
+    for mine, other in zip([*ours, conv.weight, conv.bias], [*theirs, *plain], strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
 
 
 @pytest.mark.parametrize(("side", "kernel", "stride"), GEOMETRIES)

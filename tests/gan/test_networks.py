@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -238,12 +239,22 @@ def test_z_and_label_both_reach_the_picture(toy_recipe: Recipe) -> None:
     assert not torch.equal(*g(torch.randn(2, 6), torch.tensor([1, 1])))
 
 
-def test_join_tiles_labels_over_space() -> None:
+def test_join_appends_labels() -> None:
     label = torch.tensor([[1.0, 2.0]])
     assert join(torch.zeros(1, 3), None).shape == (1, 3)
     assert join(torch.zeros(1, 1), label).tolist() == [[0, 1, 2]]
-    tiled = join(torch.zeros(1, 1, 2, 3), label)
-    assert tiled.shape == (1, 3, 2, 3)
-    assert (tiled[:, 1] == 1).all()
-    assert (tiled[:, 2] == 2).all()
     assert join(torch.zeros(1, 1, dtype=torch.bfloat16), label).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("recipe", [SMALL_PAPER, preset("glyph-32")], ids=lambda r: r.preset)
+def test_two_batches_at_once_are_normalised_apart(recipe: Recipe) -> None:
+    torch.manual_seed(0)
+    _, together = build(recipe, classes=3)
+    apart = copy.deepcopy(together)
+    x = torch.randn(8, 1, recipe.size, recipe.size)
+    y = torch.randint(3, (8,))
+    found = together(x, y, parts=2)
+    expected = torch.cat([apart(x[:4], y[:4]), apart(x[4:], y[4:])])
+    torch.testing.assert_close(found, expected)
+    for mine, other in zip(together.buffers(), apart.buffers(), strict=True):
+        torch.testing.assert_close(mine, other)

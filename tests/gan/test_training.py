@@ -1,5 +1,9 @@
+"""Tests of training; as a script, what two processes of torchrun train together."""
+
 import json
 import math
+import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +17,13 @@ from safetensors.torch import load_file
 
 from hwgen.charset import Charset
 from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.distributed import join
 from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
+from hwgen.files import write_json
 from hwgen.gan import training
 from hwgen.gan.sampling import find_snapshot
-from hwgen.gan.training import Progress, train
-from hwgen.presets import Recipe, change
+from hwgen.gan.training import AGREE_STEPS, Progress, train
+from hwgen.presets import Recipe, change, recipe_from_json, recipe_to_json
 from hwgen.record import Image, Record
 from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter
@@ -335,3 +341,104 @@ def test_a_class_without_a_record_is_refused_unless_labels_are_left_out(
     assert not (tmp_path / "run").exists()
     unlabelled = replace(toy_recipe, conditional=False, images=8, every=8)
     run_training(store, tmp_path / "run", unlabelled)
+
+
+TOGETHER = {
+    # Conditional batch norm, projection, R1, a moving average, a mean.
+    "glyph": {"translate": "1"},
+    # Batch norm in G and D, concatenated labels, a sum; and R1, which asks for the gradient of
+    # D's batch norm's gradient.
+    "paper": {
+        "generator.norm": "batch",
+        "generator.upsampling": "deconv",
+        "generator.z": "uniform",
+        "discriminator.norm": "batch",
+        "discriminator.label": "concat",
+        "loss.reduction": "sum",
+        "init": "normal",
+        "ema": "0",
+    },
+}
+
+
+def train_together(folder: Path) -> None:
+    """As one of two processes: train both kinds, go on with one's run, begin one, and fail."""
+    torch.set_num_threads(1)
+    store = Store(folder / "store")
+    with join("cpu") as ranks:
+
+        def together(recipe: Recipe, out: Path, **options: Any) -> Run:
+            return run_training(store, out, recipe, ranks=ranks, **options)
+
+        seen: list[Progress] = []
+        recipes = {
+            kind: recipe_from_json(json.loads((folder / f"{kind}.json").read_text()))
+            for kind in TOGETHER
+        }
+        for kind, recipe in recipes.items():
+            together(recipe, folder / f"{kind}-two", progress=seen.append)
+        assert [p.images for p in seen] == ([160, 160] if ranks.first else [])
+        together(recipes["glyph"], folder / "begun-by-one")
+        with pytest.raises(InputError, match=r"2 processes cannot share a batch of 5.*Start 1 of"):
+            together(change(recipes["glyph"], {"batch": "5"}), folder / "uneven")
+        assert not (folder / "uneven").exists()
+        with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
+            together(recipes["glyph"], folder / "glyph-two", seed=1)
+        begun = together(recipes["glyph"], folder / "begun-by-two", stop=lambda: ranks.rank == 1)
+        assert load_tensors(begun.checkpoint)[1]["step"] == str(AGREE_STEPS)
+        # As on two machines that do not see the same files.
+        elsewhere = folder / "elsewhere"
+        out = begun.path if ranks.first else elsewhere
+        with pytest.raises(RunError, match="elsewhere: no run here"):
+            together(recipes["glyph"], out)
+        if ranks.first:
+            elsewhere.mkdir()
+            shutil.copy(begun.path / "run.json", elsewhere)
+        with pytest.raises(RunError, match=r"different steps: 10, 0\. Put --out where all"):
+            together(recipes["glyph"], out)
+
+
+def assert_near(found: Run, expected: Run) -> None:
+    """The same numbers, but for the order in which floats were summed."""
+    lines = zip(timeless(found.read_log()), timeless(expected.read_log()), strict=True)
+    for ours, theirs in lines:
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    tensors, others = load_file(found.checkpoint), load_file(expected.checkpoint)
+    assert tensors.keys() == others.keys()
+    for name, tensor in others.items():
+        # Before batch norm a bias has no gradient but rounding, which Adam makes whole steps of;
+        # the running mean follows it, and undoes it.
+        if name.startswith(("g.", "d.", "ema.")) and not name.endswith((".bias", "running_mean")):
+            off = (tensors[name].double() - tensor.double()).abs().max()
+            assert off <= 1e-4 * tensor.abs().max(), name
+
+
+def test_two_processes_train_what_one_trains(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, torchrun: Callable[..., Any]
+) -> None:
+    (tmp_path / "store").symlink_to(toy_store.path)
+    shorter = replace(toy_recipe, batch=8, images=160, every=80)
+    recipes = {kind: change(shorter, changes) for kind, changes in TOGETHER.items()}
+    for kind, recipe in recipes.items():
+        write_json(tmp_path / f"{kind}.json", recipe_to_json(recipe))
+    run_training(toy_store, tmp_path / "begun-by-one", recipes["glyph"], stop=stop_after(13))
+    process = torchrun(Path(__file__), tmp_path)
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    run_training(toy_store, tmp_path / "begun-by-two", recipes["glyph"])
+    alone = {
+        kind: run_training(toy_store, tmp_path / f"{kind}-one", recipe)
+        for kind, recipe in recipes.items()
+    }
+    for kind in TOGETHER:
+        assert_near(Run(tmp_path / f"{kind}-two"), alone[kind])
+    glyph = alone["glyph"]
+    for name, processes in {"begun-by-one": [1, 2], "begun-by-two": [2, 1]}.items():
+        run = Run(tmp_path / name)
+        assert_near(run, glyph)
+        began = [entry["began"]["processes"] for entry in run.read_log() if "began" in entry]
+        assert began == processes
+
+
+if __name__ == "__main__":
+    train_together(Path(sys.argv[1]))

@@ -1,0 +1,144 @@
+"""In: hwgen's networks. Out: the same mathematics as a straightforward port writes it, in fp32.
+
+The baseline of the training step, and an independent truth for its tests: labels are one-hot
+vectors times a matrix, Φ(y) is tiled over the map and concatenated before every layer, enlargement
+is a layer of its own, D sees real and generated pictures in two passes, G draws its pictures again
+for its own step (as two calls of `session.run` do in the authors' mcgan.py), tensors lie as torch
+lays them by default, Adam is torch's default. Weights are read from hwgen's networks by name.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwgen.gan.layers import ConditionalNorm, PlainNorm, UpsampleConv2d, same_padding
+from hwgen.gan.losses import discriminator_loss, generator_loss
+from hwgen.gan.networks import SLOPE, Discriminator, Generator
+from hwgen.gan.steps import draw_noise
+from hwgen.presets import Recipe
+
+
+class PlainStep:
+    """Networks, optimisers and the step of a straightforward port, for any recipe.
+
+    Args:
+        g: hwgen's generator; its weights are copied.
+        d: hwgen's discriminator; its weights are copied.
+        recipe: of both.
+        classes: number of classes.
+    """
+
+    def __init__(self, g: Generator, d: Discriminator, recipe: Recipe, classes: int) -> None:
+        self.recipe, self.classes = recipe, classes
+        self.g = _copy(g)
+        self.d = _copy(d)
+        self.ema = _copy(g).requires_grad_(False) if recipe.ema else None
+        o = recipe.optimizer
+        betas = (o.beta1, o.beta2)
+        self.optimizer_g = torch.optim.Adam(self.g.parameters(), lr=o.lr_g, betas=betas)
+        self.optimizer_d = torch.optim.Adam(self.d.parameters(), lr=o.lr_d, betas=betas)
+
+    def __call__(
+        self, x: Tensor, y: Tensor, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """One step of D, then one of G: x [N, C, S, S], y int64 [N] -> the two losses."""
+        recipe, loss = self.recipe, self.recipe.loss
+        labels = F.one_hot(y, self.classes).float()
+        z = draw_noise(recipe, len(x), generator)
+
+        fake = self.generate(z, labels).detach()
+        penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0
+        real = x.clone().requires_grad_(penalised)
+        d_real = self.discriminate(real, labels)
+        loss_d = discriminator_loss(loss, d_real, self.discriminate(fake, labels))
+        total = loss_d
+        if penalised:
+            (slope,) = torch.autograd.grad(d_real.sum(), real, create_graph=True)
+            r1 = slope.square().sum(dim=(1, 2, 3)).mean()
+            per_sum = len(x) if loss.reduction == "sum" else 1
+            total = total + recipe.r1_gamma / 2 * recipe.r1_every * per_sum * r1
+        self.optimizer_d.zero_grad()
+        total.backward()
+        self.optimizer_d.step()
+
+        loss_g = generator_loss(loss, self.discriminate(self.generate(z, labels), labels))
+        self.optimizer_g.zero_grad()
+        loss_g.backward(inputs=list(self.g.parameters()))
+        self.optimizer_g.step()
+        if self.ema is not None:
+            decay = min(recipe.ema, (1 + step) / (10 + step))
+            with torch.no_grad():
+                for average, value in zip(self.ema.parameters(), self.g.parameters(), strict=True):
+                    average.mul_(decay).add_(value, alpha=1 - decay)
+                for average, value in zip(self.ema.buffers(), self.g.buffers(), strict=True):
+                    average.copy_(value)
+        return loss_d.detach(), loss_g.detach()
+
+    def generate(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Z [N, z_dim], one-hot labels [N, classes] -> pictures [N, C, S, S]."""
+        g, spec = self.g, self.recipe.generator
+        assert g.label_map is not None
+        condition = torch.cat([z, labels @ g.label_map.weight + g.label_map.bias], dim=1)
+        h = g.start(condition)
+        shape = (len(z), spec.start[0], spec.start[1], spec.start[1])
+        if isinstance(g.start_norm, PlainNorm):
+            h = g.start_norm.norm(h).view(shape)
+        else:
+            h = _norm(g.start_norm, h.view(shape), condition)
+        for conv, norm in zip(g.convs, g.norms, strict=False):
+            h = _norm(norm, _up(conv, F.relu(h)), condition)
+        h = _up(g.convs[-1], F.relu(h))
+        return torch.sigmoid(h) if spec.output == "sigmoid" else torch.tanh(h)
+
+    def discriminate(self, x: Tensor, labels: Tensor) -> Tensor:
+        """X [N, C, S, S], one-hot labels [N, classes] -> D(x | Φ(y)), [N]."""
+        d, spec = self.d, self.recipe.discriminator
+        assert d.label_map is not None
+        phi = labels @ d.label_map.weight + d.label_map.bias
+        concat = spec.label == "concat"
+        h = x
+        for i, (conv, norm) in enumerate(zip(d.convs, d.norms, strict=True)):
+            if i and concat:
+                tiled = phi[:, :, None, None].repeat(1, 1, h.shape[2], h.shape[3])
+                h = torch.cat([h, tiled], dim=1)
+            before, after = same_padding(h.shape[-1], conv.kernel_size[0], conv.stride[0])
+            h = F.pad(h, (before, after, before, after))
+            h = F.leaky_relu(norm(F.conv2d(h, conv.weight, conv.bias, conv.stride)), SLOPE)
+        h = h.flatten(1)
+        if d.hidden is not None:
+            h = torch.cat([h, phi], dim=1) if concat else h
+            h = F.leaky_relu(d.hidden_norm(d.hidden(h)), SLOPE)
+        out = d.out(torch.cat([h, phi], dim=1) if concat else h).squeeze(1)
+        if not concat:
+            out = out + (phi * h).sum(dim=1) / math.sqrt(h.shape[1])
+        return out
+
+
+def _copy(network: nn.Module) -> nn.Module:
+    """The same modules and weights, laid as torch lays them by default."""
+    import copy
+
+    copied = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+    return copied.train().requires_grad_(True)
+
+
+def _norm(norm: nn.Module, h: Tensor, condition: Tensor) -> Tensor:
+    if isinstance(norm, ConditionalNorm):
+        gain, bias = norm.gain_and_bias(condition).chunk(2, dim=1)
+        return norm.norm(h) * (1 + gain[:, :, None, None]) + bias[:, :, None, None]
+    return norm.norm(h)
+
+
+def _up(conv: nn.Module, h: Tensor) -> Tensor:
+    if isinstance(conv, UpsampleConv2d):
+        h = F.interpolate(h, scale_factor=conv.factor, mode="nearest")
+        before, after = same_padding(h.shape[-1], conv.kernel_size[0], 1)
+        return F.conv2d(F.pad(h, (before, after, before, after)), conv.weight, conv.bias)
+    side = h.shape[-1] * conv.stride[0]
+    before, _ = same_padding(side, conv.kernel_size[0], conv.stride[0])
+    h = F.conv_transpose2d(h, conv.weight, conv.bias, conv.stride)
+    return h[..., before : before + side, before : before + side]
