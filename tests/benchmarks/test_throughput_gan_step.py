@@ -59,8 +59,9 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
         whole = torch.cat([p.grad.flatten() for p in theirs.parameters()]).norm()
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert (mine.grad - other.grad).norm() <= 1e-4 * whole
-        for name, statistic in theirs.named_buffers():
-            torch.testing.assert_close(ours.get_buffer(name), statistic, rtol=1e-4, atol=1e-6)
+    # G is not compared: the plain one draws twice a step, and moves its running statistics twice.
+    for name, statistic in plain.d.named_buffers():
+        torch.testing.assert_close(state.d.get_buffer(name), statistic, rtol=1e-4, atol=1e-6)
 
 
 def test_a_row_says_what_was_done(tmp_path: Path) -> None:
