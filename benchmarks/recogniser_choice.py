@@ -49,7 +49,7 @@ def main() -> None:
     kept = np.setdiff1d(np.arange(len(store)), held_out)
     recipe = SETTINGS[arguments.settings]
     recipe = replace(recipe, steps=round(arguments.epochs * len(kept) / recipe.batch))
-    pictures = ResidentPictures(store, recipe.size, device)
+    pictures = ResidentPictures([store], recipe.size, device)
     pictures.images = pictures.images[torch.from_numpy(kept).to(device)]
     labels = torch.from_numpy(store.labels[kept]).to(device)
     data = LabelledPictures(pictures, labels, store.charset, store.channels)

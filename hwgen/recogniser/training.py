@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen.batches import Pictures, Shuffled, pictures, to_float
+from hwgen.batches import Pictures, Shuffled, pictures, to_float, window_of
 from hwgen.charset import Charset
 from hwgen.devices import autocast, describe, pick_precision
 from hwgen.errors import CharsetError, DivergedError, InputError
@@ -25,30 +25,6 @@ Progress = Callable[[int, int, float], None]
 
 REPORT_EVERY = 20
 """Steps between two calls of Progress; each makes a GPU wait."""
-
-
-class JoinedPictures:
-    """Several sets of pictures as one, one after the other."""
-
-    def __init__(self, parts: Sequence[Pictures]) -> None:
-        self._parts = tuple(parts)
-        self._ends = np.cumsum([len(part) for part in self._parts])
-
-    def __len__(self) -> int:
-        return int(self._ends[-1])
-
-    def gather(self, indices: Tensor) -> Tensor:
-        """See hwgen.batches.Pictures.gather."""
-        part_of = torch.from_numpy(np.searchsorted(self._ends, indices.numpy(), side="right"))
-        gathered, places = [], []
-        for number, part in enumerate(self._parts):
-            where = (part_of == number).nonzero()[:, 0]
-            if len(where):
-                start = int(self._ends[number]) - len(part)
-                gathered.append(part.gather(indices[where] - start))
-                places.append(where)
-        joined = torch.cat(gathered)
-        return joined[torch.cat(places).argsort().to(joined.device)]
 
 
 @dataclass(frozen=True)
@@ -88,10 +64,8 @@ def from_stores(stores: Sequence[Store], size: int, device: torch.device) -> Lab
                 f"has {store.channels} channels, {first.path} has {first.channels}",
                 where=str(store.path),
             )
-    parts = [pictures(store, size, device) for store in stores]
     labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
-    joined = parts[0] if len(parts) == 1 else JoinedPictures(parts)
-    return LabelledPictures(joined, labels, first.charset, first.channels)
+    return LabelledPictures(pictures(stores, size, device), labels, first.charset, first.channels)
 
 
 def train_recogniser(
@@ -126,7 +100,8 @@ def train_recogniser(
         InputError: there are no pictures.
     """
     kind = pick_precision(precision, device)
-    order = Shuffled(len(data.pictures), recipe.batch, seed)
+    window = window_of(data.pictures.shape)
+    order = Shuffled(len(data.pictures), recipe.batch, seed, window=window)
     generator = torch.Generator(device).manual_seed(seed)
     gpus = [device] if device.type == "cuda" else []
     # Initial weights and dropout draw from torch's own random state, which is given back as it was.
@@ -140,9 +115,9 @@ def train_recogniser(
             if stop is not None and stop():
                 return None
             # A batch
-            indices = order.indices(step)
-            y = data.labels[indices.to(device, non_blocking=True)]
-            x = to_float(data.pictures.gather(indices), recipe.pixels)
+            indices = order.indices(step).to(device, non_blocking=True)
+            y = data.labels.index_select(0, indices)
+            x = to_float(data.pictures.draw(order, step), recipe.pixels)
             x = augment(x, recipe.augmentation, paper=recipe.pixels.paper, generator=generator)
             # A step
             for group in optimizer.param_groups:

@@ -4,13 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
+from hwgen.batches import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, accuracy
 from hwgen.recogniser.training import (
-    JoinedPictures,
     LabelledPictures,
     from_stores,
     learning_rate,
@@ -97,30 +96,12 @@ def test_stores_are_joined_in_order_and_averaged_down(make_store: MakeStore) -> 
     small, large = make_store("small", per_class=3), make_store("large", per_class=2, size=32)
     data = from_stores([small, large], 16, CPU)
     assert len(data.pictures) == 15
-    indices = torch.tensor([14, 0, 9, 8, 0])
-    gathered = data.pictures.gather(indices)[:, 0].numpy()
+    order = Shuffled(15, 15, seed=0)
+    drawn = data.pictures.draw(order, 0)[:, 0].numpy()
     halved = large.all_images().reshape(6, 16, 2, 16, 2).mean(axis=(2, 4)).round()
     expected = np.concatenate([small.all_images(), halved.astype(np.uint8)])
-    np.testing.assert_array_equal(gathered, expected[indices])
+    np.testing.assert_array_equal(drawn, expected[order.indices(0)])
     assert data.labels.tolist() == [*small.labels, *large.labels]
-
-
-def test_joined_pictures_may_all_come_from_one_part() -> None:
-    class Constant:
-        def __init__(self, value: int, count: int) -> None:
-            self.value, self.count = value, count
-
-        def __len__(self) -> int:
-            return self.count
-
-        def gather(self, indices: Tensor) -> Tensor:
-            assert ((indices >= 0) & (indices < self.count)).all()
-            return torch.full((len(indices), 1, 1, 1), self.value, dtype=torch.uint8)
-
-    joined = JoinedPictures([Constant(1, 2), Constant(2, 3), Constant(3, 1)])
-    assert len(joined) == 6
-    assert joined.gather(torch.tensor([2, 4])).flatten().tolist() == [2, 2]
-    assert joined.gather(torch.tensor([5, 1, 3, 0])).flatten().tolist() == [3, 1, 2, 1]
 
 
 def test_stores_of_other_classes_or_channels_are_refused(make_store: MakeStore) -> None:

@@ -1,0 +1,28 @@
+"""Stores as random batches: order, pictures in memory or streamed, grey values as floats."""
+
+from hwgen.batches.loaders import Batches, StoreDataset
+from hwgen.batches.order import Shuffled
+from hwgen.batches.picture_sets import (
+    Pictures,
+    ResidentPictures,
+    StreamedPictures,
+    pictures,
+    window_of,
+)
+from hwgen.batches.pixels import average_down, to_float, to_images, to_tensor, to_uint8
+
+__all__ = [
+    "Batches",
+    "Pictures",
+    "ResidentPictures",
+    "Shuffled",
+    "StoreDataset",
+    "StreamedPictures",
+    "average_down",
+    "pictures",
+    "to_float",
+    "to_images",
+    "to_tensor",
+    "to_uint8",
+    "window_of",
+]
