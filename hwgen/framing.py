@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -52,18 +53,35 @@ class Framing:
         Returns:
             uint8 [size, size].
         """
-        height, width = image.shape
+        return self.apply_batch([image])[0]
+
+    def apply_batch(self, images: Sequence[Image]) -> Image:
+        """Frame grey pictures, each as `apply` does.
+
+        Args:
+            images: n times uint8 [h, w], of any sizes.
+
+        Returns:
+            uint8 [n, size, size].
+        """
+        # One sheet for all: to turn a Pillow image into an array costs as much as it has rows.
+        sheet = PilImage.new("L", (self.size, self.size * len(images)), PAPER)
+        for row, image in enumerate(images):
+            height, width = image.shape
+            box = self._scaled(height, width)
+            view = PilImage.frombuffer("L", (width, height), np.ascontiguousarray(image))
+            left, top = (self.size - box[0]) // 2, (self.size - box[1]) // 2
+            scaled = view.resize(box, PilImage.Resampling.BILINEAR)
+            sheet.paste(scaled, (left, row * self.size + top))
+        return np.array(sheet).reshape(-1, self.size, self.size)
+
+    def _scaled(self, height: int, width: int) -> tuple[int, int]:
+        """Width and height of the picture within the frame."""
         inner = self.size - 2 * self.margin
         if self.stretch:
-            box = (inner, inner)
-        else:
-            scale = inner / max(height, width)
-            box = (max(1, round(width * scale)), max(1, round(height * scale)))
-        scaled = np.asarray(PilImage.fromarray(image).resize(box, PilImage.Resampling.BILINEAR))
-        framed = np.full((self.size, self.size), PAPER, np.uint8)
-        top, left = (self.size - box[1]) // 2, (self.size - box[0]) // 2
-        framed[top : top + box[1], left : left + box[0]] = scaled
-        return framed
+            return inner, inner
+        scale = inner / max(height, width)
+        return max(1, round(width * scale)), max(1, round(height * scale))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that decides every pixel, for recipes and manifests."""

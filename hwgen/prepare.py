@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ import numpy as np
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import BadRecordError, InputError, StoreError
 from hwgen.framing import Framing
+from hwgen.framing_pool import available_workers, batches, frame
 from hwgen.record import Record
 from hwgen.sources.files import GntFile, find_gnt
-from hwgen.sources.gnt import BadRecord, read_gnt
+from hwgen.sources.gnt import MAX_PIXELS, BadRecord, read_gnt
 from hwgen.store import StoreWriter
 
 REPORT_FILE = "prepare-report.json"
 """Name of the report within the store."""
 
 _PROGRESS_RECORDS = 256
+_WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
 
 Progress = Callable[[int, int, int], None]
 """Called with (bytes read, records read, bytes in all)."""
@@ -100,6 +103,7 @@ def prepare_gnt(
     drop_empty: bool = False,
     strict: bool = False,
     overwrite: bool = False,
+    workers: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> PrepareReport:
@@ -115,16 +119,24 @@ def prepare_gnt(
             whole, so that all stores made with it agree.
         strict: raise at the first bad record.
         overwrite: replace a finished store at `out`.
+        workers: processes that frame pictures, 1 for none but this one; the store is the same.
+            None takes all cores where the files are large enough to gain by it.
         progress: see Progress.
         stop: asked now and then whether to stop.
 
     Raises:
-        InputError: an input cannot be used, or no record would be kept.
+        InputError: an input cannot be used, no record would be kept, or `workers` is below 1.
         BadRecordError: a bad record, with `strict`.
         StoreError: `out` cannot be written, or `stop` said so.
+        HwgenError: a worker ended by itself.
     """
     began = time.monotonic()
     files = find_gnt(inputs)
+    bytes_in_all = sum(file.size for file in files)
+    if workers is None:
+        workers = available_workers() if bytes_in_all > _WORTH_WORKERS_BYTES else 1
+    if workers < 1:
+        raise InputError(f"{workers} workers cannot work", remedy="Take 1 or more")
     recipe = {
         "kind": "gnt",
         "files": [{"name": file.name, "bytes": file.size} for file in files],
@@ -134,15 +146,23 @@ def prepare_gnt(
     reading = _Reading(files, strict, progress, stop)
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
-    writers: set[str] = set()
+    writer_ids: set[str] = set()
     with StoreWriter(out, size=framing.size, recipe=recipe, overwrite=overwrite) as writer:
-        for record in reading.records():
-            if charset is not None and record.label not in charset:
-                left_out[record.label] += 1
-                continue
-            counts[record.label] += 1
-            writers.add(record.writer)
-            writer.add(replace(record, image=framing.apply(record.image)))
+        kept = _kept(reading.records(), charset, left_out)
+        framed = frame(batches(kept, framing.size), framing, workers=workers, max_pixels=MAX_PIXELS)
+        with closing(framed):
+            for records, images in framed:
+                labels = [record.label for record in records]
+                writers = [record.writer for record in records]
+                counts.update(labels)
+                writer_ids.update(writers)
+                writer.add_batch(
+                    images,
+                    labels=labels,
+                    writers=writers,
+                    sources=[record.source for record in records],
+                    positions=[record.position for record in records],
+                )
         if not counts:
             raise _nothing_kept(inputs, reading.bad, left_out)
         final = charset or sorted_charset(counts)
@@ -159,17 +179,28 @@ def prepare_gnt(
                 "max": max(per_class),
             },
             empty_classes=[label for label in final if not counts[label]],
-            writers=len(writers - {""}),
+            writers=len(writer_ids - {""}),
             left_out=dict(left_out.most_common()),
             bad_records=reading.bad,
             files=reading.files,
-            bytes_read=sum(file.size for file in files),
+            bytes_read=bytes_in_all,
             framing=framing.to_json(),
             charset_fingerprint=final.fingerprint,
             seconds=round(time.monotonic() - began, 3),
         )
         writer.finish(charset=final, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report
+
+
+def _kept(
+    records: Iterable[Record], charset: Charset | None, left_out: Counter[str]
+) -> Iterator[Record]:
+    """The records whose label is in the charset; the others are counted."""
+    for record in records:
+        if charset is None or record.label in charset:
+            yield record
+        else:
+            left_out[record.label] += 1
 
 
 @dataclass

@@ -51,6 +51,14 @@ def prepare_gnt(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the store that lies there.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that scale pictures; 1 is this one alone. The store is the same."
+            "  [default: all cores for large files]",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON on standard output.")
     ] = False,
@@ -70,28 +78,41 @@ def prepare_gnt(
 
     from rich.console import Console
 
+    from hwgen.errors import StoreError
     from hwgen.framing import Framing
     from hwgen.prepare import prepare_gnt as prepare
+    from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
     began = time.monotonic()
-    with bar("Preparing", "MB") as advance:
+    with bar("Preparing", "MB") as advance, interruptible() as stop:
 
         def progress(done: int, records: int, total: int) -> None:
             rate = records / max(1e-9, time.monotonic() - began)
             advance(done / 1e6, total / 1e6, f"{rate:,.0f} records/s")
 
-        report = prepare(
-            inputs,
-            out,
-            framing=framing,
-            charset=_charset(charset),
-            drop_empty=drop_empty,
-            strict=strict,
-            overwrite=overwrite,
-            progress=progress,
-        )
+        try:
+            report = prepare(
+                inputs,
+                out,
+                framing=framing,
+                charset=_charset(charset),
+                drop_empty=drop_empty,
+                strict=strict,
+                overwrite=overwrite,
+                workers=workers,
+                progress=progress,
+                stop=stop,
+            )
+        except StoreError:
+            if not stop():
+                raise
+            report = None
+    if report is None:
+        said = f"{out}: stopped, so there is no store; the same command begins anew"
+        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        raise typer.Exit(130)
     if json:
         print(json_module.dumps(report.to_json(), ensure_ascii=False, indent=1))
     else:

@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.charset": {"hwgen.errors"},
     "hwgen.presets": {"hwgen.errors"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
+    "hwgen.framing_pool": {"hwgen.errors", "hwgen.framing", "hwgen.record"},
     "hwgen.metrics": {"hwgen.errors", "hwgen.record"},
     # Raw files: labels are text here, and no store is known.
     "hwgen.sources": {"hwgen.errors", "hwgen.files", "hwgen.record"},
@@ -36,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.charset",
         "hwgen.errors",
         "hwgen.framing",
+        "hwgen.framing_pool",
         "hwgen.record",
         "hwgen.sources",
         "hwgen.store",

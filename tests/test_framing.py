@@ -78,3 +78,14 @@ def test_the_json_view_decides_the_pixels() -> None:
 def test_impossible_frames_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(InputError):
         Framing(**options)
+
+
+def test_a_batch_is_framed_as_its_pictures_are() -> None:
+    images = [ink(*shape) for shape in [(80, 60), (1, 90), (30, 30)]]
+    images += [ink(40, 60)[::2, ::3], np.asfortranarray(ink(33, 44))]
+    for framing in (Framing(64), Framing(28, stretch=True)):
+        framed = framing.apply_batch(images)
+        assert framed.shape == (5, framing.size, framing.size)
+        for image, expected in zip(images, framed, strict=True):
+            np.testing.assert_array_equal(framing.apply(np.ascontiguousarray(image)), expected)
+        assert framing.apply_batch([]).shape == (0, framing.size, framing.size)

@@ -1,16 +1,21 @@
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import hwgen.prepare
 from hwgen.charset import Charset
-from hwgen.errors import BadRecordError, InputError, StoreError
+from hwgen.errors import BadRecordError, HwgenError, InputError, StoreError
 from hwgen.framing import Framing
+from hwgen.framing_pool import frame
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt
 from hwgen.sources.gnt import encode_record, write_gnt
 from hwgen.store import Store, is_store, partial_path
@@ -97,10 +102,14 @@ def test_every_loss_is_named(gnts: Path, tmp_path: Path) -> None:
     assert report.to_json()["bytes_lost"] == report.bytes_lost
 
 
-def test_strict_stops_at_the_first_loss_and_leaves_nothing(gnts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_strict_stops_at_the_first_loss_and_leaves_nothing(
+    gnts: Path, tmp_path: Path, workers: int
+) -> None:
     path, offset = damaged(gnts)
+    out = tmp_path / "store"
     with pytest.raises(BadRecordError, match=rf"{path.name}@{offset}: expected a header.*found"):
-        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, strict=True)
+        prepare_gnt([gnts], out, framing=FRAMING, strict=True, workers=workers)
     assert_nothing_at(tmp_path / "store")
 
 
@@ -122,24 +131,76 @@ def test_nothing_kept_is_an_error_that_says_why(gnts: Path, tmp_path: Path) -> N
     assert_nothing_at(out)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interruption_leaves_nothing(
-    gnts: Path, tmp_path: Path, error: type[BaseException]
+    gnts: Path, tmp_path: Path, error: type[BaseException], workers: int
 ) -> None:
     def interrupt(done: int, records: int, total: int) -> None:
         raise error
 
     with pytest.raises(error):
-        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, progress=interrupt)
+        prepare_gnt(
+            [gnts], tmp_path / "store", framing=FRAMING, progress=interrupt, workers=workers
+        )
     assert_nothing_at(tmp_path / "store")
 
 
-def test_stop_is_obeyed(gnts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stop_is_obeyed(gnts: Path, tmp_path: Path, workers: int) -> None:
+    out = tmp_path / "store"
     with pytest.raises(StoreError, match="stopped before the end"):
-        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, stop=lambda: True)
+        prepare_gnt([gnts], out, framing=FRAMING, stop=lambda: True, workers=workers)
+    assert_nothing_at(out)
+    prepare_gnt([gnts], out, framing=FRAMING, stop=lambda: False, workers=workers)
+    assert is_store(out)
+
+
+def test_workers_make_the_store_that_one_process_makes(gnts: Path, tmp_path: Path) -> None:
+    damaged(gnts)
+    more = [("一丁七A"[n % 4], picture(n)) for n in range(3000)]
+    write_gnt(gnts / "004-f.gnt", more)
+    stores, reports = [], []
+    for workers in (1, 2, 3):
+        out = tmp_path / str(workers)
+        report = prepare_gnt(
+            [gnts], out, framing=FRAMING, charset=Charset(("一", "丁", "万")), workers=workers
+        )
+        stores.append(Store(out))
+        reports.append({**report.to_json(), "seconds": 0, "store": ""})
+    assert reports[0] == reports[1] == reports[2]
+    assert stores[0].manifest == stores[1].manifest == stores[2].manifest
+    assert reports[0]["left_out"] == {"七": 752, "A": 751}
+    np.testing.assert_array_equal(stores[0].all_images(), stores[1].all_images())
+    np.testing.assert_array_equal(stores[0].all_images()[-1], FRAMING.apply(picture(2997)))
+
+
+def test_large_files_get_all_cores_and_small_ones_none(
+    gnts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    def spy(*args: Any, workers: int, **options: Any) -> Any:
+        taken.append(workers)
+        return frame(*args, workers=1, **options)
+
+    monkeypatch.setattr(hwgen.prepare, "frame", spy)
+    monkeypatch.setattr(hwgen.prepare, "available_workers", lambda: 5)
+    prepare_gnt([gnts], tmp_path / "small", framing=FRAMING)
+    monkeypatch.setattr(hwgen.prepare, "_WORTH_WORKERS_BYTES", 100)
+    prepare_gnt([gnts], tmp_path / "large", framing=FRAMING)
+    assert taken == [1, 5]
+    with pytest.raises(InputError, match="0 workers"):
+        prepare_gnt([gnts], tmp_path / "none", framing=FRAMING, workers=0)
+
+
+def test_a_worker_that_dies_leaves_nothing(
+    gnts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(HwgenError, match=r"ended by itself \(exit code 1\)"):
+        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, workers=2)
     assert_nothing_at(tmp_path / "store")
-    prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, stop=lambda: False)
-    assert is_store(tmp_path / "store")
 
 
 def test_progress_grows_to_the_total(tmp_path: Path) -> None:
@@ -178,6 +239,7 @@ def test_the_same_input_gives_the_same_store(gnts: Path, tmp_path: Path) -> None
     assert len(prints) == 2
 
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(hwgen.__file__).parents[1])}
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -188,24 +250,32 @@ def progress(done, records, total):
     if "die" in sys.argv and done > total / 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
-prepare_gnt([Path(sys.argv[1])], Path(sys.argv[2]), framing=Framing(16), progress=progress)
+gnt, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+prepare_gnt([gnt], out, framing=Framing(16), progress=progress, workers=workers)
 """
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_killed_in_the_middle_there_is_no_store_and_the_same_command_makes_it_whole(
-    tmp_path: Path,
+    tmp_path: Path, workers: int
 ) -> None:
     gnt = tmp_path / "all.gnt"
     write_gnt(gnt, [("一丁七万"[n % 4], picture(n)) for n in range(4000)])
     out = tmp_path / "store"
-    command = [sys.executable, "-c", KILLED, str(gnt), str(out)]
-    killed = subprocess.run([*command, "die"], check=False)
+    # A script, unguarded: its `__main__` must not be run again by workers.
+    (tmp_path / "script.py").write_text(KILLED)
+    command = [sys.executable, str(tmp_path / "script.py"), str(gnt), str(out), str(workers)]
+    # Workers hold standard error too: that this returns says that they have ended.
+    killed = subprocess.run(
+        [*command, "die"], check=False, stderr=subprocess.PIPE, timeout=60, env=ENVIRONMENT
+    )
+    assert killed.stderr == b""
     assert killed.returncode == -signal.SIGKILL
     assert not is_store(out)
     assert partial_path(out).exists()
     with pytest.raises(StoreError, match="is unfinished"):
         Store(out)
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, env=ENVIRONMENT)
     prepare_gnt([gnt], tmp_path / "whole", framing=FRAMING)
     again, whole = Store(out), Store(tmp_path / "whole")
     assert len(again) == 4000

@@ -3,11 +3,12 @@
 A store is a directory:
 
     manifest.json   written last: without it there is no store
-    data.mdb        LMDB with two kinds of keys, `columns/%08d` and `images/%08d`, a pair a block
+    data.mdb        LMDB with keys `columns/%08d`, `images/%08d` and `sha256/%08d`, three a block
 
 A block holds many records, so that LMDB's 4,096-byte pages are not wasted on single pictures: its
-images are one uint8 array [n, size, size(, 3)], its columns one array of COLUMNS. Columns point
-into tables of texts that the manifest keeps; the charset gives the labels their class ids.
+images are one uint8 array [n, size, size(, 3)], its columns one array of COLUMNS, its sha256 the
+hash over columns, then images. Columns point into tables of texts that the manifest keeps; the
+charset gives the labels their class ids.
 While it is written a store lies in `NAME.partial` and is renamed at the end.
 """
 
@@ -47,8 +48,8 @@ class Manifest:
         tables: the texts that the columns point into: "labels", "writers", "sources".
         origin: where the records came from: {"kind": "gnt" | "synthetic" | ..., and its recipe}.
         block_records: records in every block but the last.
-        content_sha256: hash over charset, tables and all blocks: equal for equal records in equal
-            order.
+        content_sha256: hash over charset, tables and the hashes of all blocks: equal for equal
+            records in equal order.
         versions: of hwgen and of the libraries that made the pixels.
     """
 
@@ -70,7 +71,7 @@ class Manifest:
 
 
 def key(kind: str, block: int) -> bytes:
-    """LMDB key of a block's "images" or "columns"."""
+    """LMDB key of a block's "images", "columns" or "sha256"."""
     return f"{kind}/{block:08d}".encode()
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -38,19 +38,12 @@ _BLOCK_RECORDS = 1024
 _TABLES = b"tables"
 
 
-@dataclass
-class _Table:
-    """Texts in the order of their first appearance."""
+class _Table(dict[str, int]):
+    """Text -> place in the order of first appearance; a text not yet known takes the next."""
 
-    texts: list[str] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
-
-    def place(self, text: str) -> int:
-        found = self.places.get(text)
-        if found is None:
-            found = self.places[text] = len(self.texts)
-            self.texts.append(text)
-        return found
+    def __missing__(self, text: str) -> int:
+        place = self[text] = len(self)
+        return place
 
 
 class StoreWriter:
@@ -187,8 +180,8 @@ class StoreWriter:
             self._images[rows] = images[start:stop]
             # Texts take their places block by block, so that a block is saved with its own only.
             for name, texts in (("label", labels), ("writer", writers), ("source", sources)):
-                place = self._tables[name + "s"].place
-                self._columns[name][rows] = [place(text) for text in texts[start:stop]]
+                table = self._tables[name + "s"]
+                self._columns[name][rows] = [table[text] for text in texts[start:stop]]
             self._columns["position"][rows] = positions[start:stop]
             self._filled = rows.stop
             start = stop
@@ -216,23 +209,22 @@ class StoreWriter:
         blocks = -(-total // self.block_records)
         if self._filled:
             self._flush()
-        labels = self._tables["labels"].texts
-        charset = charset or sorted_charset(labels)
-        ids = charset.ids(labels)
-        class_counts = [0] * len(charset)
-        writer_counts = dict.fromkeys(self._tables["writers"].texts, 0)
-        tables = {name: table.texts for name, table in self._tables.items()}
+        tables = {name: list(table) for name, table in self._tables.items()}
+        charset = charset or sorted_charset(tables["labels"])
+        ids = charset.ids(tables["labels"])
+        of_label = np.zeros(len(tables["labels"]), np.int64)
+        of_writer = np.zeros(len(tables["writers"]), np.int64)
         digest = hashlib.sha256(json.dumps([charset.labels, tables]).encode())
-        with self._env.begin(buffers=True) as txn:
+        # Not one page of images is read again: the blocks' own hashes stand for them.
+        with self._env.begin() as txn:
             for block in range(blocks):
-                columns = np.frombuffer(bytes(txn.get(key("columns", block)) or b""), COLUMNS)
-                digest.update(columns.tobytes())
-                digest.update(txn.get(key("images", block)) or b"")
-                for place, n in zip(*np.unique(columns["label"], return_counts=True), strict=True):
-                    class_counts[ids[int(place)]] += int(n)
-                writers, counts = np.unique(columns["writer"], return_counts=True)
-                for place, n in zip(writers, counts, strict=True):
-                    writer_counts[self._tables["writers"].texts[int(place)]] += int(n)
+                columns = np.frombuffer(_get(txn, "columns", block), COLUMNS)
+                of_label += np.bincount(columns["label"], minlength=len(of_label))
+                of_writer += np.bincount(columns["writer"], minlength=len(of_writer))
+                digest.update(_get(txn, "sha256", block))
+        class_counts = [0] * len(charset)
+        for class_id, count in zip(ids, of_label.tolist(), strict=True):
+            class_counts[class_id] = count
         self._env.sync(True)
         self._env.close()
         manifest = Manifest(
@@ -242,7 +234,7 @@ class StoreWriter:
             charset=list(charset.labels),
             charset_fingerprint=charset.fingerprint,
             class_counts=class_counts,
-            writer_counts=writer_counts,
+            writer_counts=dict(zip(tables["writers"], of_writer.tolist(), strict=True)),
             tables=tables,
             origin=dict(origin),
             block_records=self.block_records,
@@ -281,6 +273,8 @@ class StoreWriter:
             "size": self.size,
             "channels": self.channels,
             "recipe": self._recipe,
+            # Absent from what older writers began, whose blocks have no hashes to go on with.
+            "hash": "sha256 a block",
         }
         began: dict[str, Any] = {}
         if recipe_file.is_file():
@@ -311,15 +305,18 @@ class StoreWriter:
         self._blocks = saved["blocks"]
         for name, table in self._tables.items():
             for text in saved[name]:
-                table.place(text)
+                table[text]  # takes its place
 
     def _flush(self) -> None:
         images, columns = self._images[: self._filled], self._columns[: self._filled]
+        digest = hashlib.sha256(columns.data)
+        digest.update(images.data)
         # Only `finish` flushes a short block; a continued store writes that one again.
         full = int(self._filled == self.block_records)
-        tables = json.dumps(
-            {"blocks": self._blocks + full, **{n: t.texts for n, t in self._tables.items()}}
-        ).encode()
+        tables = b""
+        if self._resumable:
+            texts = {name: list(table) for name, table in self._tables.items()}
+            tables = json.dumps({"blocks": self._blocks + full, **texts}).encode()
         # Room for this block and for LMDB's copies of the pages it touches, made beforehand:
         # the map may only grow while no transaction is alive.
         info = self._env.info()
@@ -331,8 +328,10 @@ class StoreWriter:
         try:
             with self._env.begin(write=True) as txn:
                 txn.put(key("images", self._blocks), images.data)
-                txn.put(key("columns", self._blocks), columns.tobytes())
-                txn.put(_TABLES, tables)
+                txn.put(key("columns", self._blocks), columns.data)
+                txn.put(key("sha256", self._blocks), digest.digest())
+                if tables:
+                    txn.put(_TABLES, tables)
         except lmdb.Error as error:
             raise StoreError(
                 f"cannot be written ({error})", where=str(self._partial), remedy="Is the disk full?"
@@ -349,3 +348,10 @@ class StoreWriter:
             self.path.rmdir()
         self._partial.rename(self.path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _get(txn: lmdb.Transaction, kind: str, block: int) -> bytes:
+    """What this writer put there itself."""
+    value = txn.get(key(kind, block))
+    assert value is not None
+    return bytes(value)

@@ -1,12 +1,15 @@
 import json
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hwgen.sources.gnt import encode_record
+import hwgen.prepare
+from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
 
@@ -110,6 +113,31 @@ def test_json_is_the_report_in_the_store(run: Run, gnt: Path, tmp_path: Path) ->
     _, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--json")
     written = (tmp_path / "store" / "prepare-report.json").read_text(encoding="utf-8")
     assert json.loads(out) == json.loads(written)
+
+
+def test_any_number_of_workers_makes_the_same_store(run: Run, gnt: Path, tmp_path: Path) -> None:
+    for workers in ("1", "2"):
+        out = tmp_path / workers
+        assert run("prepare-gnt", gnt, "-o", out, "--workers", workers)[0] == 0
+    one, two = (Store(tmp_path / workers).manifest for workers in ("1", "2"))
+    assert one == two
+    assert run("prepare-gnt", gnt, "-o", tmp_path / "none", "--workers", "0")[0] == 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_leaves_nothing_and_says_so(
+    run: Run, gnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    def read_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
+        yield from read_gnt(*args, **options)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(hwgen.prepare, "read_gnt", read_and_interrupt)
+    out = tmp_path / "store"
+    code, _, err = run("prepare-gnt", gnt, "-o", out, "--workers", workers)
+    assert code == 130
+    assert f"{out}: stopped, so there is no store" in err
+    assert [path.name for path in tmp_path.iterdir()] == [gnt.name]
 
 
 def test_a_charset_is_taken_from_another_store_or_a_file(
