@@ -15,6 +15,7 @@ the default widths, at 32x32:
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -23,10 +24,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.errors import InputError
 from hwgen.presets import PixelRange, from_json
+from hwgen.recogniser.winograd import Conv3x3
 
 
 @dataclass(frozen=True)
@@ -118,14 +121,16 @@ class RecogniserNetwork(nn.Sequential):
         layers: list[nn.Module] = []
         for stage, widths in enumerate(recipe.widths):
             for place, width in enumerate(widths):
-                layers.append(nn.Conv2d(channels, width, 3, padding=1, bias=False))
+                layers.append(Conv3x3(channels, width))
                 if place == len(widths) - 1 and stage < len(recipe.widths) - 1:
                     layers.append(nn.MaxPool2d(2))
                 layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
+        side = recipe.size >> (len(recipe.widths) - 1)
         super().__init__(
             *layers,
-            nn.AdaptiveAvgPool2d(recipe.grid),
+            # Of a map that has the grid's side already, the average is a slow copy.
+            nn.AdaptiveAvgPool2d(recipe.grid) if side != recipe.grid else nn.Identity(),
             nn.Flatten(),
             nn.Dropout(recipe.dropout),
             nn.Linear(channels * recipe.grid**2, recipe.hidden, bias=False),
@@ -146,16 +151,34 @@ def parameter_count(network: nn.Module) -> int:
 
 
 def flop_count(network: nn.Module, size: int, channels: int = 1) -> int:
-    """Floating point operations to read one picture, a multiply-add counted as two."""
-    device = next(network.parameters()).device
-    x = torch.zeros(1, channels, size, size, device=device)
-    training = network.training
-    network.eval()
+    """Floating point operations to read one picture by the definition of each layer.
+
+    A multiply-add counts as two; what `winograd` saves is not taken off.
+    """
+    # On the meta device nothing is computed and no layer takes a short way.
+    shadow = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(x)
-    network.train(training)
+        shadow(torch.empty(1, channels, size, size, device="meta"))
     flops: int = counter.get_total_flops()
     return flops
+
+
+def folded(network: RecogniserNetwork) -> nn.Sequential:
+    """A copy for reading: each norm that follows its convolution or linear layer is part of it.
+
+    A norm behind a pooling stays: where its gain is negative, it and a maximum may not change
+    places. Gives the network's scores in evaluation mode, to rounding.
+    """
+    layers: list[nn.Module] = []
+    for layer in copy.deepcopy(network).eval():
+        last = layers[-1] if layers else None
+        if isinstance(layer, nn.BatchNorm2d) and isinstance(last, nn.Conv2d):
+            layers[-1] = fuse_conv_bn_eval(last, layer)
+        elif isinstance(layer, nn.BatchNorm1d) and isinstance(last, nn.Linear):
+            layers[-1] = fuse_linear_bn_eval(last, layer)
+        elif not isinstance(layer, nn.Dropout):
+            layers.append(layer)
+    return nn.Sequential(*layers).eval().to(memory_format=torch.channels_last)
 
 
 def logits(network: nn.Module, x: Tensor) -> Tensor:

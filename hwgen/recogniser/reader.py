@@ -19,6 +19,7 @@ from hwgen.errors import HwgenError, InputError, RunError
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
+    folded,
     logits,
     recipe_from_json,
     recipe_to_json,
@@ -28,8 +29,8 @@ from hwgen.record import Image
 FORMAT = "hwgen-recogniser"
 FORMAT_VERSION = 1
 
-READ_BATCH = 1024
-"""Pictures that are read at once."""
+READ_BATCH = {"cpu": 128, "gpu": 1024}
+"""Pictures read at once: maps that stay in a CPU's caches, or enough work for a GPU."""
 
 Probabilities = npt.NDArray[np.float32]
 ClassIds = npt.NDArray[np.int64]
@@ -39,7 +40,8 @@ class Recogniser:
     """A network, the characters it knows, and how it wants its pictures.
 
     Args:
-        network: on the device where it shall work; put into evaluation mode.
+        network: on the device where it shall work; put into evaluation mode, and not to be
+            changed afterwards: a folded copy of it reads.
         recipe: what the network was made from.
         charset: class order.
         channels: 1 grey, 3 colour.
@@ -56,6 +58,7 @@ class Recogniser:
         provenance: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network.eval()
+        self._folded = folded(network)
         self.recipe, self.charset, self.channels = recipe, charset, channels
         self.provenance = dict(provenance or {})
         self.device = next(network.parameters()).device
@@ -80,8 +83,9 @@ class Recogniser:
                 f"shape {images.shape}"
             )
         out = np.empty((len(images), len(self.charset)), np.float32)
-        for start in range(0, len(images), READ_BATCH):
-            part = images[start : start + READ_BATCH]
+        batch = READ_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
+        for start in range(0, len(images), batch):
+            part = images[start : start + batch]
             # Copied, since the blocks of a store are read-only views of its map.
             x = average_down(to_tensor(part.copy(), self.device), self.recipe.size)
             out[start : start + len(part)] = self._probabilities(x).cpu().numpy()
@@ -137,7 +141,7 @@ class Recogniser:
     @torch.inference_mode()
     def _probabilities(self, images: Tensor) -> Tensor:
         """uint8 [n, C, S, S] -> float32 [n, classes]; in fp32, whatever trained the network."""
-        return logits(self.network, to_float(images, self.recipe.pixels)).softmax(dim=1)
+        return logits(self._folded, to_float(images, self.recipe.pixels)).softmax(dim=1)
 
 
 def best_classes(probabilities: Probabilities, k: int) -> ClassIds:

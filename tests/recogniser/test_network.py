@@ -7,6 +7,7 @@ from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
     flop_count,
+    folded,
     logits,
     parameter_count,
     recipe_from_json,
@@ -66,3 +67,34 @@ def test_json_that_does_not_fit_is_refused(change: dict[str, object]):
 def test_impossible_recipes_are_refused(change: dict[str, int]):
     with pytest.raises(InputError, match="cannot be"):
         RecogniserRecipe(**change)
+
+
+@pytest.mark.parametrize("size", [16, 28, 32])
+def test_folded_network_gives_the_same_scores(size: int):
+    torch.manual_seed(0)
+    network = RecogniserNetwork(RecogniserRecipe(size=size, grid=4), 7)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            nn.init.normal_(module.weight)  # also below 0, where a norm and a maximum differ
+            nn.init.normal_(module.bias)
+    network.eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    reading, x = folded(network), torch.rand(5, 1, size, size)
+    with torch.no_grad():
+        expected, found = network.double()(x.double()), logits(reading, x)
+    torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=1e-4)
+    found, expected = found.double().softmax(1), expected.softmax(1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in reading) == 3  # behind a pooling
+    assert not any(isinstance(layer, nn.BatchNorm1d | nn.Dropout) for layer in reading)
+    for name, value in network.float().state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_a_map_of_the_grids_side_is_not_averaged():
+    kinds = {size: RecogniserNetwork(RecogniserRecipe(size=size), 7) for size in (32, 64)}
+    assert any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in kinds[64])
+    assert not any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in kinds[32])
+    assert kinds[32].state_dict().keys() == kinds[64].state_dict().keys()

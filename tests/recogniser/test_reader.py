@@ -44,7 +44,7 @@ def test_read_gives_the_networks_probabilities(toy: RecogniserRecipe, pixels: Pi
 def test_batches_do_not_show(toy: RecogniserRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     subject, images = recogniser(toy), random_images(7, 16, 16)
     whole = subject.read(images)
-    monkeypatch.setattr(reader, "READ_BATCH", 3)
+    monkeypatch.setitem(reader.READ_BATCH, "cpu", 3)
     np.testing.assert_allclose(subject.read(images), whole, atol=1e-6)
 
 
