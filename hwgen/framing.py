@@ -68,15 +68,15 @@ class Framing:
         sheet = PilImage.new("L", (self.size, self.size * len(images)), PAPER)
         for row, image in enumerate(images):
             height, width = image.shape
-            box = self._scaled(height, width)
+            box = self.scaled(height, width)
             view = PilImage.frombuffer("L", (width, height), np.ascontiguousarray(image))
             left, top = (self.size - box[0]) // 2, (self.size - box[1]) // 2
             scaled = view.resize(box, PilImage.Resampling.BILINEAR)
             sheet.paste(scaled, (left, row * self.size + top))
         return np.array(sheet).reshape(-1, self.size, self.size)
 
-    def _scaled(self, height: int, width: int) -> tuple[int, int]:
-        """Width and height of the picture within the frame."""
+    def scaled(self, height: int, width: int) -> tuple[int, int]:
+        """Width and height, within the frame, of a picture of this height and width; pixels."""
         inner = self.size - 2 * self.margin
         if self.stretch:
             return inner, inner
