@@ -11,6 +11,7 @@ With local statistics N processes would train another network than one.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,8 +181,12 @@ def replicate(network: nn.Module, ranks: Ranks) -> nn.Module:
         if isinstance(part, _BatchNorm):
             # Parameters, buffers and their names stay what they are.
             part.__class__ = WholeBatchNorm
-    # Buffers need no broadcast: each rank computes the same ones.
-    return DistributedDataParallel(network, broadcast_buffers=False)
+    # Weights of a picture with one channel lie in memory the same by either of two strides.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    replica = DistributedDataParallel(network)
+    # Each rank computes the same buffers. (The argument has another name in newer versions.)
+    replica.broadcast_buffers = False
+    return replica
 
 
 class WholeBatchNorm(_BatchNorm):

@@ -1,5 +1,8 @@
 import contextlib
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import hwgen_cli.interrupt
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, change
 from hwgen.runs import Run
-from hwgen.store import Store, is_store
+from hwgen.store import Store, is_store, partial_path
 from hwgen_cli.__main__ import main
 
 Synthesize = Callable[..., tuple[int, str]]
@@ -121,3 +124,39 @@ def test_ctrl_c_keeps_what_is_drawn(
     assert not is_store(out)
     assert synthesize(out, "--per-class", 1000)[0] == 0
     assert len(Store(out)) == 3000
+
+
+def test_torchrun_draws_the_same_set_and_stops_together(
+    synthesize: Synthesize,
+    run: Run,
+    tmp_path: Path,
+    torchrun: Callable[..., subprocess.Popen[str]],
+) -> None:
+    def command(name: str, per_class: int) -> list[object]:
+        options = ["--out", tmp_path / name, "--device", "cpu", "--per-class", per_class]
+        return ["-m", "hwgen_cli", "synthesize", run.path, *options]
+
+    # Three chunks of two processes, the last one short.
+    process = torchrun(*command("two", 1000), "--sheet", tmp_path / "sheet.png")
+    said = " ".join(process.communicate()[0].split())
+    assert process.returncode == 0, said
+    assert said.count("3,000 characters") == 1
+    assert "Warning" not in said
+    assert said.count("sheet.png") == 1
+    assert synthesize(tmp_path / "one", "--per-class", 1000)[0] == 0
+    assert Store(tmp_path / "two").manifest == Store(tmp_path / "one").manifest
+
+    # Stopped, and finished by one process.
+    process = torchrun(*command("stopped", 20000))
+    data = partial_path(tmp_path / "stopped") / "data.mdb"
+    while not (data.exists() and data.stat().st_size > 1 << 18):
+        assert process.poll() is None, "the command ended before it was interrupted"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    said = " ".join(process.communicate()[0].split())
+    assert process.returncode != 0
+    assert said.count("stopped, the same command goes on") == 1
+    assert not is_store(tmp_path / "stopped")
+    for name in ("stopped", "straight"):
+        assert synthesize(tmp_path / name, "--per-class", 20000)[0] == 0
+    assert Store(tmp_path / "stopped").manifest == Store(tmp_path / "straight").manifest

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from hwgen.charset import Charset
-from hwgen.gan.training import train
+from hwgen.checkpoints import load_tensors
+from hwgen.gan.training import AGREE_STEPS, train
 from hwgen.presets import Recipe, change
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
@@ -212,3 +213,50 @@ def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
     began = [entry for entry in Run(out).read_log() if "began" in entry]
     assert len(began) == 3
     assert all(a["images"] <= b["images"] for a, b in itertools.pairwise(began))
+
+
+def test_torchrun_stops_together_and_one_process_goes_on(
+    toy_store: Store,
+    tmp_path: Path,
+    hwgen: Hwgen,
+    toy_options: list[str],
+    torchrun: Callable[..., subprocess.Popen[str]],
+) -> None:
+    out = tmp_path / "run"
+    longer = [f"--set={field}={value}" for field, value in LONG.items()]
+    command = ["train", str(toy_store.path), "--out", str(out), *toy_options, *longer]
+    process = torchrun("-m", "hwgen_cli", *command)
+    wait_for(out / "weights" / "000000100.safetensors", process)
+    process.send_signal(signal.SIGINT)
+    said = " ".join(process.communicate()[0].split())
+    assert process.returncode != 0
+    assert said.count("stopped, the same command goes on") == 1
+    assert "Warning" not in said
+    step = int(load_tensors(out / "checkpoint.safetensors")[1]["step"])
+    assert step < 400
+    assert step % AGREE_STEPS == 0
+    code, _, err = hwgen(*command)
+    assert code == 0
+    assert "finished" in err
+    entries = Run(out).read_log()
+    assert [e["images"] for e in entries if "loss_d" in e] == list(range(200, 1601, 200))
+    began = [(e["images"], e["began"]["processes"]) for e in entries if "began" in e]
+    assert began == [(0, 2), (4 * step, 1)]
+
+
+def test_under_torchrun_a_mistake_is_told_once(
+    toy_store: Store,
+    tmp_path: Path,
+    toy_options: list[str],
+    torchrun: Callable[..., subprocess.Popen[str]],
+) -> None:
+    out = tmp_path / "run"
+    process = torchrun(
+        "-m", "hwgen_cli", "train", toy_store.path, "--out", out, *toy_options, "--batch", 5
+    )
+    said = process.communicate()[0]
+    assert process.returncode != 0
+    assert said.count("error: 2 processes cannot share a batch of 5 evenly. Start 1 of") == 1
+    # The one traceback is torchrun's own.
+    assert said.count("Traceback (most recent call last)") == 1
+    assert not out.exists()
