@@ -66,7 +66,7 @@ def benchmark(
 
     from rich.console import Console
 
-    from hwgen.devices import pick_device
+    from hwgen.devices import keep_freed_memory, pick_device
     from hwgen.errors import InputError
     from hwgen.recogniser.benchmark import FILE, steps_of
     from hwgen.recogniser.benchmark import benchmark as run
@@ -83,6 +83,7 @@ def benchmark(
     if steps is None:
         steps = steps_of(epochs or DEFAULT_EPOCHS, real, recipe)
     recipe = replace(recipe, steps=steps)
+    keep_freed_memory()
     with bar("Training recognisers", "steps") as advance:
         result = run(
             real,

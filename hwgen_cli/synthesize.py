@@ -47,6 +47,7 @@ def synthesize(
     """
     from rich.console import Console
 
+    from hwgen.devices import keep_freed_memory
     from hwgen.distributed import join
     from hwgen.exports.gnt import export_gnt
     from hwgen.exports.png import export_png
@@ -56,6 +57,7 @@ def synthesize(
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
+    keep_freed_memory()
     with join(device) as ranks:
         sampler = Sampler.load(run, checkpoint, device)
         class_ids = None if classes is None else choose_classes(classes, sampler.charset)

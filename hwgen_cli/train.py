@@ -140,7 +140,7 @@ def _train(
 ) -> None:
     from rich.console import Console
 
-    from hwgen.devices import pick_device
+    from hwgen.devices import keep_freed_memory, pick_device
     from hwgen.distributed import join
     from hwgen.gan.training import Progress
     from hwgen.gan.training import train as run_training
@@ -149,6 +149,7 @@ def _train(
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
+    keep_freed_memory()
     with join(device) as ranks:
         score = None
         if recogniser is not None:

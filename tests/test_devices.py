@@ -1,7 +1,18 @@
+import ctypes
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
-from hwgen.devices import autocast, describe, pick_device, pick_precision
+from hwgen.devices import (
+    autocast,
+    describe,
+    keep_freed_memory,
+    pick_device,
+    pick_precision,
+)
 from hwgen.errors import InputError
 
 CPU = torch.device("cpu")
@@ -55,3 +66,37 @@ def test_a_description_names_hardware_and_precision(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
     found = describe(torch.device("cuda"), torch.float32)
     assert (found["device"], found["precision"]) == ("Some GPU", "fp32")
+
+
+FAULTS = """
+import resource, sys, torch
+from hwgen.devices import keep_freed_memory
+
+if sys.argv[1] == "keep":
+    keep_freed_memory()
+for round in range(6):
+    torch.zeros(16 << 20).add_(1)  # 64 MiB
+    if round == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
+def test_freed_memory_is_taken_again_without_page_faults() -> None:
+    faults = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for how in ("keep", "plain")
+    }
+    assert faults["keep"] < 100 < faults["plain"]
+
+
+def test_other_systems_keep_memory_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwgen.devices.os.name", "nt")
+    monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
+    keep_freed_memory()
+    assert os.environ["THP_MEM_ALLOC_ENABLE"] == "0"  # the user's choice stays

@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from benchmarks.throughput.plain import PlainStep
-from benchmarks.throughput.timing import FlopCount, copy_rate, in_turn, matmul_rate, result, save
-from hwgen.devices import pick_device, pick_precision
+from benchmarks.throughput.timing import (
+    FlopCount,
+    apart,
+    copy_rate,
+    in_turn,
+    matmul_rate,
+    result,
+    save,
+)
+from hwgen.devices import keep_freed_memory, pick_device, pick_precision
 from hwgen.gan.networks import parameter_count
-from hwgen.gan.steps import make_state, train_step
+from hwgen.gan.steps import State, make_state, train_step
 from hwgen.presets import Recipe, preset
 
 GOALS = {
@@ -42,29 +52,19 @@ def measure(
     steps: int = 4,
     runs: int = 5,
 ) -> dict[str, Any]:
-    """One row: the plain step and hwgen's in turn, `steps` steps a run."""
-    state = make_state(recipe, classes, 0, device)
-    plain = PlainStep(state.g, state.d, recipe, classes)
-    x, y = pictures(recipe, classes, device)
-    generator = torch.Generator(device)
-    dtype = pick_precision(precision, device)
-
-    def naive() -> None:
-        for step in range(steps):
-            plain(x, y, step, generator)
-
-    def ours() -> None:
-        for step in range(steps):
-            train_step(state, recipe, x, y, step=step, generator=generator, precision=dtype)
-
-    times = in_turn({"plain": naive, "hwgen": ours}, steps, runs=runs, device=device)
+    """One row: the plain step and hwgen's in turn, each in its own process, `steps` steps a run."""
+    arguments = (recipe, classes, device.type, precision, steps)
+    with apart({"plain": run_plain, "hwgen": run_hwgen}, *arguments) as ways:
+        times = in_turn(ways, steps, runs=runs)
     counts = {}
-    for name, way in {"plain": naive, "hwgen": ours}.items():
+    for name, way in {"plain": run_plain, "hwgen": run_hwgen}.items():
         with FlopCount() as counter:
-            way()
+            way(*arguments)
         counts[name] = counter.total / steps
     flops = counts["hwgen"]
+    dtype = pick_precision(precision, device)
     rate = matmul_rate(device, dtype)
+    state = make_state(recipe, classes, 0, device)
     limits = {
         "flops_a_step": flops,
         "flops_a_plain_step": counts["plain"],
@@ -89,9 +89,47 @@ def measure(
     )
 
 
-def pictures(
+def run_plain(recipe: Recipe, classes: int, device: str, precision: str, steps: int) -> None:
+    """Some steps of the plain port; fp32 whatever `precision` says, as its authors ran it."""
+    plain, x, y, generator = _plain(recipe, classes, torch.device(device))
+    for step in range(steps):
+        plain(x, y, step, generator)
+    _finish(x)
+
+
+def run_hwgen(recipe: Recipe, classes: int, device: str, precision: str, steps: int) -> None:
+    """Some steps of hwgen's, as `hwgen train` runs them."""
+    state, x, y, generator = _hwgen(recipe, classes, torch.device(device))
+    dtype = pick_precision(precision, x.device)
+    for step in range(steps):
+        train_step(state, recipe, x, y, step=step, generator=generator, precision=dtype)
+    _finish(x)
+
+
+@cache
+def _plain(
     recipe: Recipe, classes: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[PlainStep, Tensor, Tensor, torch.Generator]:
+    state = make_state(recipe, classes, 0, device)
+    plain = PlainStep(state.g, state.d, recipe, classes)
+    return plain, *pictures(recipe, classes, device), torch.Generator(device)
+
+
+@cache
+def _hwgen(
+    recipe: Recipe, classes: int, device: torch.device
+) -> tuple[State, Tensor, Tensor, torch.Generator]:
+    keep_freed_memory()
+    state = make_state(recipe, classes, 0, device)
+    return state, *pictures(recipe, classes, device), torch.Generator(device)
+
+
+def _finish(x: Tensor) -> None:
+    if x.device.type == "cuda":
+        torch.cuda.synchronize(x.device)
+
+
+def pictures(recipe: Recipe, classes: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """A batch of noise in the recipe's range, with labels; fixed seed."""
     generator = torch.Generator().manual_seed(0)
     shape = (recipe.batch, recipe.channels, recipe.size, recipe.size)

@@ -11,8 +11,11 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +146,24 @@ def hardware(device: torch.device | None = None, precision: str = "fp32") -> dic
         "numpy": np.__version__,
         "hwgen": hwgen.__version__,
     }
+
+
+@contextmanager
+def apart(
+    ways: Mapping[str, Callable[..., object]], *arguments: object
+) -> Iterator[dict[str, Job]]:
+    """The ways, each in a process of its own, so that none profits from or pays for another.
+
+    Args:
+        ways: name -> a module's function, which sets up in its first call and remembers.
+        arguments: handed to all of them.
+    """
+    with ExitStack() as held:
+        jobs: dict[str, Job] = {}
+        for name, way in ways.items():
+            pool = held.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
+            jobs[name] = lambda pool=pool, way=way: pool.submit(way, *arguments).result()
+        yield jobs
 
 
 class FlopCount(TorchDispatchMode):

@@ -173,6 +173,11 @@ def test_conditional_norm_is_a_gain_and_a_bias_on_normalised_maps() -> None:
     gain, bias = linear[:, :3, None, None], linear[:, 3:, None, None]
     torch.testing.assert_close(norm(x, condition), normal * (1 + gain) + bias)
 
+    nn.init.normal_(norm.norm.running_mean)
+    nn.init.uniform_(norm.norm.running_var, 0.5, 2)
+    norm.eval()
+    torch.testing.assert_close(norm(x, condition), norm.norm(x) * (1 + gain) + bias)
+
 
 def test_plain_norm_ignores_the_condition() -> None:
     x = torch.randn(3, 2)
