@@ -1,70 +1,138 @@
-"""In: a batch of pictures. Out: the batch, each picture turned, slanted, scaled, moved and bent.
+"""In: a batch of pictures. Out: the batch, each picture's strokes and place and shape changed.
 
 Affine and elastic parts are one displacement field and one `grid_sample`, so that a picture is
 interpolated once only. Elastic: random displacements on a coarse grid of control points, made
 smooth by bicubic interpolation (Ronneberger et al. 2015, section 3.1), which gives the smooth field
-of Simard et al. 2003, section 2, at a small part of the cost of its Gaussian filter.
+of Simard et al. 2003, section 2, at a small part of the cost of its Gaussian filter. Both parts are
+linear in their random numbers, so all fields of a batch are one matrix product.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hwgen.presets import PixelRange
 from hwgen.recogniser.network import Augmentation
 
 
 def augment(
-    x: Tensor, amounts: Augmentation, *, paper: float, generator: torch.Generator
+    x: Tensor, amounts: Augmentation, *, pixels: PixelRange, generator: torch.Generator
 ) -> Tensor:
-    """Distort every picture in its own way.
+    """Distort every picture in its own way; what comes in from outside is paper.
 
     Args:
-        x: float [N, C, S, S], on the generator's device.
+        x: float32 [N, C, S, S] in the range `pixels`, on the generator's device.
         amounts: how much at most.
-        paper: the value of what comes in from outside the picture.
+        pixels: the values of paper and ink.
         generator: source of all that is random here.
 
     Returns:
-        float [N, C, S, S].
+        float32 [N, C, S, S].
     """
-    matrices = affine_matrices(len(x), amounts, generator)
-    grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
-    grid = grid + displacements(len(x), x.shape[-1], amounts, generator)
-    # grid_sample pads with zeros, so paper is made zero while it works.
-    moved = F.grid_sample(
-        x - paper, grid, mode="bilinear", padding_mode="zeros", align_corners=False
-    )
-    return moved + paper
+    count, side = len(x), x.shape[-1]
+    grid = fields(count, side, amounts, generator)
+    # grid_sample pads with zeros, so paper is zero and ink is one while it works.
+    ink = (x - pixels.paper) / (pixels.ink - pixels.paper)
+    if amounts.stroke_width:
+        widths = _uniform(generator, count) * (amounts.stroke_width * side)
+        ink = change_stroke_width(ink, widths, most=amounts.stroke_width * side)
+    moved = F.grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return moved.mul_(pixels.ink - pixels.paper).add_(pixels.paper)
+
+
+def fields(count: int, side: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
+    """Where each pixel is taken from: float32 [count, side, side, 2], (x, y) in (-1, 1) inside.
+
+    That is `affine_grid` of random matrices plus the bicubic interpolation of random control
+    points, as one product with `_basis`.
+    """
+    matrices = affine_matrices(count, amounts, generator)
+    points = amounts.elastic_grid
+    coarse = torch.randn(count, 2, points**2, generator=generator, device=generator.device)
+    amplitudes = torch.cat([matrices, coarse * (2 * amounts.elastic)], dim=2)
+    basis = _basis(side, points, generator.device)
+    return (amplitudes.view(2 * count, -1) @ basis).view(count, 2, side, side).permute(0, 2, 3, 1)
 
 
 def affine_matrices(count: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
-    """Random maps from output to input places, float [count, 2, 3], in units of half a side."""
+    """Random maps from output to input places, float [count, 2, 3], in units of half a side.
 
-    def uniform(*shape: int) -> Tensor:
-        """Values in (-1, 1)."""
-        return torch.rand(*shape, generator=generator, device=generator.device) * 2 - 1
-
-    angle = uniform(count) * math.radians(amounts.rotate)
-    shear = uniform(count) * amounts.shear
-    scales = 1 + uniform(count, 2) * amounts.scale
-    shift = uniform(count, 2) * 2 * amounts.translate
+    Rotation after slant after scales: [cos, -sin; sin, cos] [1, shear; 0, 1] diag(scales).
+    """
+    angle = _uniform(generator, count) * math.radians(amounts.rotate)
+    shear = _uniform(generator, count) * amounts.shear
+    across, down = (1 + _uniform(generator, count, 2) * amounts.scale).unbind(1)
+    shift_x, shift_y = (_uniform(generator, count, 2) * (2 * amounts.translate)).unbind(1)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    rotation = torch.stack([cos, -sin, sin, cos], dim=1).view(count, 2, 2)
-    slant = torch.eye(2, device=generator.device).repeat(count, 1, 1)
-    slant[:, 0, 1] = shear
-    linear = rotation @ slant @ torch.diag_embed(scales)
-    return torch.cat([linear, shift.unsqueeze(2)], dim=2)
+    rows = [cos * across, (cos * shear - sin) * down, shift_x]
+    rows += [sin * across, (sin * shear + cos) * down, shift_y]
+    return torch.stack(rows, dim=1).view(count, 2, 3)
 
 
-def displacements(
-    count: int, side: int, amounts: Augmentation, generator: torch.Generator
-) -> Tensor:
-    """Random smooth displacement fields, float [count, side, side, 2], in units of half a side."""
-    points = amounts.elastic_grid
-    coarse = torch.randn(count, 2, points, points, generator=generator, device=generator.device)
-    fine = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=True)
-    return (fine * (2 * amounts.elastic)).permute(0, 2, 3, 1)
+def change_stroke_width(ink: Tensor, widths: Tensor, *, most: float) -> Tensor:
+    """Make strokes wider or narrower; none vanishes and no gap between two of them closes.
+
+    Grey-scale erosion by 2x2 squares (Serra 1982, chapter XII): a step takes up to one pixel off
+    the width of whatever is wider than one pixel, on two of its sides, the other two the next time.
+    What an opening would remove, being too thin, stays, and so does what joins it to the rest.
+    Wider strokes are narrower gaps: there the paper is eroded in the same way.
+
+    Args:
+        ink: float [N, C, S, S], paper 0 and full ink 1.
+        widths: float [N], by how many pixels each picture's strokes grow; below 0 they shrink.
+        most: the largest size in `widths`, known without asking the device.
+
+    Returns:
+        float [N, C, S, S], in the range of `ink`.
+    """
+    widths = widths.view(-1, 1, 1, 1)
+    grow = (widths > 0).to(ink.dtype)
+    sign = 1 - 2 * grow
+    # What is to shrink: the ink, or for wider strokes the paper.
+    body = grow + sign * ink
+    for step in range(math.ceil(most)):
+        body = body - (widths.abs() - step).clamp(0, 1) * _shell(body, forward=step % 2 == 0)
+    return grow + sign * body
+
+
+def _shell(body: Tensor, *, forward: bool) -> Tensor:
+    """What erosion by a 2x2 square takes from the thick parts: float [N, C, S, S], at least 0."""
+    eroded = -_highest(-body, forward)
+    opened = _highest(eroded, not forward)
+    near_thin = _highest(body - opened, forward)
+    return (opened - eroded).sub_(near_thin).clamp_min_(0)
+
+
+def _highest(x: Tensor, forward: bool) -> Tensor:
+    """Maximum over a 2x2 square with this pixel its first (forward) or its last corner."""
+    for dim in (2, 3):
+        length = x.shape[dim] - 1
+        first, second = x.narrow(dim, 0, length), x.narrow(dim, 1, length)
+        x = x.clone()
+        target = x.narrow(dim, 0 if forward else 1, length)
+        torch.maximum(first, second, out=target)
+    return x
+
+
+def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Random values in (-1, 1)."""
+    return torch.rand(*shape, generator=generator, device=generator.device) * 2 - 1
+
+
+@functools.lru_cache(maxsize=8)
+def _basis(side: int, points: int, device: torch.device) -> Tensor:
+    """Fields of which all others are sums: float32 [3 + points^2, side^2].
+
+    The first three are x, y and 1 (what a row of an affine matrix multiplies), the rest are those
+    of single control points.
+    """
+    places = (torch.arange(side, device=device) * 2 + 1) / side - 1
+    y, x = torch.meshgrid(places, places, indexing="ij")
+    single = torch.eye(points**2, device=device).view(-1, 1, points, points)
+    smooth = F.interpolate(single, size=(side, side), mode="bicubic", align_corners=True)
+    return torch.cat([torch.stack([x, y, torch.ones_like(x)]), smooth[:, 0]]).flatten(1)

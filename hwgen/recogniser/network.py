@@ -43,6 +43,7 @@ class Augmentation:
         translate: shift as a share of the side, either way.
         elastic: standard deviation of the elastic displacement, as a share of the side.
         elastic_grid: control points a side of the elastic displacement.
+        stroke_width: change of the strokes' width as a share of the side, either way.
     """
 
     rotate: float = 6.0
@@ -51,6 +52,7 @@ class Augmentation:
     translate: float = 0.05
     elastic: float = 0.02
     elastic_grid: int = 5
+    stroke_width: float = 0.0
 
 
 @dataclass(frozen=True)

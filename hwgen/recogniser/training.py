@@ -118,7 +118,7 @@ def train_recogniser(
             indices = order.indices(step).to(device, non_blocking=True)
             y = data.labels.index_select(0, indices)
             x = to_float(data.pictures.draw(order, step), recipe.pixels)
-            x = augment(x, recipe.augmentation, paper=recipe.pixels.paper, generator=generator)
+            x = augment(x, recipe.augmentation, pixels=recipe.pixels, generator=generator)
             # A step
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step)

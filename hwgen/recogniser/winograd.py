@@ -58,7 +58,7 @@ class Conv3x3(nn.Conv2d):
         super().__init__(channels, width, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """float [N, channels, S, S] -> [N, width, S, S]."""
+        """Convolve float [N, channels, S, S] to [N, width, S, S]."""
         pays = (
             x.device.type == "cpu"
             and x.dtype == torch.float32
@@ -115,6 +115,6 @@ def _tilings(side: int) -> tuple[Tensor, Tensor]:
 
 @functools.cache
 def _kernel_map() -> Tensor:
-    """w -> G w G^T as one matrix, [36, 9]."""
+    """One matrix, [36, 9], for w -> G w G^T."""
     g = torch.tensor(_G)
     return torch.kron(g, g)
