@@ -123,15 +123,18 @@ def join(device: str = "auto") -> Iterator[Ranks]:
         InputError: there are more processes than GPUs, one GPU is named for all of them, or the
             device is unknown or absent.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
         yield ALONE
         return
     if torch.cuda.is_available() and (device == "auto" or device.startswith("cuda")):
         _take_own_gpu(device)
     on_gpu = pick_device(device).type == "cuda"
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=TIMEOUT)
-    yield Ranks(dist.get_rank(), dist.get_world_size())
-    # After an error the process ends, which tells the others sooner than any farewell.
+    ranks = Ranks(dist.get_rank(), dist.get_world_size())
+    yield ranks
+    # Leave together: a connection that closes early fails those who still read from it. After an
+    # error the process ends, which tells the others sooner than any farewell.
+    ranks.any(False)
     dist.destroy_process_group()
 
 

@@ -83,10 +83,11 @@ def torchrun() -> Iterator[Torchrun]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
+        faults = {"PYTHONFAULTHANDLER": "1"}  # a process that is killed shows where it was
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         process = subprocess.Popen(
             [*launcher, "--nproc-per-node", "2", *map(str, arguments)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **faults},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

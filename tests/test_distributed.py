@@ -154,7 +154,8 @@ def test_a_lone_process_has_no_group_and_exchanges_nothing() -> None:
 def two_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     """What torchrun tells the second of two processes."""
     for name, value in {
-        "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1",
+        "TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "RANK": "1",
+        "LOCAL_RANK": "1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
 
@@ -186,12 +187,13 @@ def test_each_process_takes_the_gpu_of_its_local_rank(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "set_device", did.append)
     monkeypatch.setattr(dist, "init_process_group", lambda backend, **_: did.append(backend))
     monkeypatch.setattr(dist, "destroy_process_group", lambda: did.append("left"))
+    monkeypatch.setattr(dist, "all_reduce", lambda tensor: did.append("last"))
     monkeypatch.setattr(dist, "get_rank", lambda: 1)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     with join("auto") as ranks:
         assert ranks == Ranks(1, 2)
         assert did == [1, "cpu:gloo,cuda:nccl"]
-    assert did[-1] == "left"
+    assert did[2:] == ["last", "left"]
 
 
 def test_where_nobody_can_be_asked_each_process_tells(monkeypatch: pytest.MonkeyPatch) -> None:
