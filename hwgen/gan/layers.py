@@ -87,6 +87,8 @@ class LabelledConv2d(SameConv2d):
     ) -> None:
         super().__init__(inputs + labels, outputs, kernel, stride)
         self.labels = labels
+        self.taps: Tensor
+        self.kind: Tensor
         inside = taps_inside(side, kernel, stride)
         kinds = sorted(set(inside))
         kind = [kinds.index(taps) for taps in inside]
@@ -94,7 +96,7 @@ class LabelledConv2d(SameConv2d):
         self.register_buffer("taps", torch.tensor(kinds, dtype=torch.float32), persistent=False)
         self.register_buffer("kind", torch.tensor(kind), persistent=False)
 
-    def forward(self, x: Tensor, phi: Tensor) -> Tensor:
+    def forward(self, x: Tensor, phi: Tensor) -> Tensor:  # type: ignore[override]
         """X [N, inputs, H, H], Φ(y) [N, labels] -> [N, outputs, ceil(H / stride), ...]."""
         of_map, of_label = self.weight.split([x.shape[1], self.labels], dim=1)
         # Rows before columns: the order in which einsum multiplies decides its cost.
@@ -176,9 +178,11 @@ class ConditionalNorm(nn.Module):
         if self.training:
             return torch.addcmul(bias, self.norm(x), gain)
         # Running statistics are constants, so both norms are one multiplication and one addition.
-        norm = self.norm
-        scale = (norm.running_var + norm.eps).rsqrt()[:, None, None] * gain
-        return torch.addcmul(bias - norm.running_mean[:, None, None] * scale, x, scale)
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = (variance + self.norm.eps).rsqrt()[:, None, None] * gain
+        return torch.addcmul(bias - mean[:, None, None] * scale, x, scale)
 
 
 def initialise(module: nn.Module, how: str, slope: float) -> None:

@@ -63,10 +63,12 @@ def make_state(
 
 
 def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Optimizer:
+    parameters = list(network.parameters())
+    capturable = parameters[0].device.type == "cuda"  # counts steps on the device, for CUDA graphs
     if spec.kind == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), lr=lr, alpha=spec.beta2)
+        return torch.optim.RMSprop(parameters, lr=lr, alpha=spec.beta2, capturable=capturable)
     betas = (spec.beta1, spec.beta2)
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True, capturable=capturable)
 
 
 def draw_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
@@ -87,6 +89,53 @@ def train_step(
     generator: torch.Generator,
     precision: torch.dtype,
 ) -> dict[str, Tensor]:
+    """One step of D, then one of G: `take_step`, with what the number of the step decides.
+
+    Args:
+        state: changed in place.
+        recipe: see Recipe.
+        x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
+        y: their labels, int64 [N]; None for an unconditional recipe.
+        step: number of this step.
+        generator: source of z and of shifts.
+        precision: of the networks; losses and weights are float32.
+
+    Returns:
+        See take_step.
+    """
+    return take_step(
+        state,
+        recipe,
+        x,
+        y,
+        penalised=penalised(recipe, step),
+        ema_weight=ema_weight(recipe, step),
+        generator=generator,
+        precision=precision,
+    )
+
+
+def penalised(recipe: Recipe, step: int) -> bool:
+    """Whether R1 is due in this step."""
+    return recipe.r1_gamma > 0 and step % recipe.r1_every == 0
+
+
+def ema_weight(recipe: Recipe, step: int) -> float:
+    """How far the average moves towards g; farther at first, so that it starts from something."""
+    return 1 - min(recipe.ema, (1 + step) / (10 + step))
+
+
+def take_step(
+    state: State,
+    recipe: Recipe,
+    x: Tensor,
+    y: Tensor | None,
+    *,
+    penalised: bool,
+    ema_weight: float | Tensor,
+    generator: torch.Generator,
+    precision: torch.dtype,
+) -> dict[str, Tensor]:
     """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
 
     D's batch norm sees real and generated pictures as separate batches, as in the authors' code.
@@ -98,7 +147,8 @@ def train_step(
         recipe: see Recipe.
         x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
         y: their labels, int64 [N]; None for an unconditional recipe.
-        step: number of this step.
+        penalised: with R1, see `penalised`.
+        ema_weight: see `ema_weight`; a tensor, where the same operations shall serve other steps.
         generator: source of z and of shifts.
         precision: of the networks; losses and weights are float32.
 
@@ -117,9 +167,8 @@ def train_step(
     # D: real towards b, generated towards a.
     with cast:
         fake = state.replica_g(z, y)
-    real_seen = translate(x, recipe, generator, ranks)
+    real_seen = translate(x, recipe, generator, ranks).detach()  # x itself stays as it is
     fake_seen = translate(fake, recipe, generator, ranks)
-    penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0
     real_seen.requires_grad_(penalised)
     with cast:
         if penalised:
@@ -152,7 +201,7 @@ def train_step(
     state.optimizer_g.step()
     state.d.requires_grad_(True)
     if recipe.ema:
-        update_average(state.ema, state.g, recipe.ema, step)
+        update_average(state.ema, state.g, ema_weight)
 
     per_picture = 1 / count if loss.reduction == "sum" else 1.0
     return {
@@ -195,11 +244,11 @@ def translate(
 
 
 @torch.no_grad()
-def update_average(ema: nn.Module, g: nn.Module, decay: float, step: int) -> None:
-    """Move the average towards g; faster in the first steps, so that it starts from something."""
-    weight = 1 - min(decay, (1 + step) / (10 + step))
+def update_average(ema: nn.Module, g: nn.Module, weight: float | Tensor) -> None:
+    """Move the average's parameters towards g's by a share of the way, and copy the statistics."""
     averages: list[Tensor] = list(ema.parameters())
-    values: list[Tensor] = list(g.parameters())
-    torch._foreach_lerp_(averages, values, weight)
+    way = torch._foreach_sub(list(g.parameters()), averages)
+    torch._foreach_mul_(way, weight)
+    torch._foreach_add_(averages, way)
     for average, value in zip(ema.buffers(), g.buffers(), strict=True):
         average.copy_(value)

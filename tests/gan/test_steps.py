@@ -8,6 +8,7 @@ from torch import Tensor
 from hwgen.gan.steps import (
     State,
     draw_noise,
+    ema_weight,
     gradient_penalty,
     make_state,
     train_step,
@@ -223,7 +224,9 @@ def test_the_average_follows_its_formula_and_copies_statistics(toy_recipe: Recip
     for number, decay, weight in ((0, 0.998, 0.9), (90, 0.998, 0.09), (10_000, 0.998, 0.002)):
         for average, value in zip(state.ema.parameters(), old, strict=True):
             average.copy_(value)
-        update_average(state.ema, state.g, decay, number)
+        found = ema_weight(replace(toy_recipe, ema=decay), number)
+        assert found == pytest.approx(weight)
+        update_average(state.ema, state.g, found)
         for average, value in zip(state.ema.parameters(), old, strict=True):
             torch.testing.assert_close(average, value + weight, rtol=1e-4, atol=1e-5)
     buffers = list(zip(state.ema.buffers(), state.g.buffers(), strict=True))
