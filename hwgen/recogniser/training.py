@@ -109,7 +109,7 @@ def train_recogniser(
         torch.manual_seed(seed)
         network = RecogniserNetwork(recipe, len(data.charset), data.channels)
         network.to(device).to(memory_format=torch.channels_last)
-        optimizer = _optimizer(network, recipe)
+        optimizer = make_optimizer(network, recipe)
         total = torch.zeros((), device=device)
         for step in range(recipe.steps):
             if stop is not None and stop():
@@ -154,7 +154,8 @@ def learning_rate(recipe: RecogniserRecipe, step: int) -> float:
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * max(0.0, progress)))
 
 
-def _optimizer(network: nn.Module, recipe: RecogniserRecipe) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, recipe: RecogniserRecipe) -> torch.optim.Optimizer:
+    """Fused AdamW that decays weights of two and more dimensions only."""
     parameters = list(network.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},

@@ -99,6 +99,7 @@ def winograd(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(False)  # what is kept may be wanted by autograd later
 def _tilings(side: int) -> tuple[Tensor, Tensor]:
     """B^T of all tiles of a line, with the padding, [6 tiles, side], and A^T, [side, 6 tiles]."""
     tiles = -(-side // TILE)
@@ -114,6 +115,7 @@ def _tilings(side: int) -> tuple[Tensor, Tensor]:
 
 
 @functools.cache
+@torch.inference_mode(False)  # what is kept may be wanted by autograd later
 def _kernel_map() -> Tensor:
     """One matrix, [36, 9], for w -> G w G^T."""
     g = torch.tensor(_G)

@@ -62,3 +62,13 @@ def test_autocast_has_its_own_way() -> None:
 
 def test_a_gpu_or_no_device_at_all_has_its_own_way() -> None:
     assert Conv3x3(2, 3).to("meta")(torch.empty(2, 2, 4, 4, device="meta")).shape == (2, 3, 4, 4)
+
+
+def test_reading_first_does_not_spoil_learning_later() -> None:
+    layer = Conv3x3(2, 3)
+    for kept in (module._tilings, module._kernel_map):
+        kept.cache_clear()
+    with torch.inference_mode():
+        layer(normal(2, 2, 6, 6))
+    layer(normal(2, 2, 6, 6)).sum().backward()
+    assert layer.weight.grad is not None

@@ -1,0 +1,227 @@
+"""In: nothing. Out: pictures a second that the recogniser learns from and reads, by three ways.
+
+Claim: a training step of 64 pictures and a reading of 1,024 are at least twice as fast as eager
+PyTorch written out as most people would. Run (about 3 minutes on two cores):
+
+    python -m benchmarks.throughput.recogniser --out benchmarks/results/throughput-DATE-HARDWARE
+
+Ways, all in fp32 with the same widths and the same random numbers of the same data:
+
+    usual       convolution, norm, ReLU, pooling in that order, NCHW, AdamW by default, no_grad
+    same order  hwgen's order (pooling before the norm), else as usual: hwgen's mathematics
+    hwgen       channels_last, fused AdamW, Winograd on small maps, folded norms, reading in parts
+
+Distortions of the pictures are left out: benchmarks.throughput.augment times them. The limit is
+the floating point operations of the network's definition, three times those of reading for a
+step, at the rate of a matrix product; Winograd needs fewer of them. --profile writes
+recogniser-profile.txt beside the result: where hwgen's step and reading spend their time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.throughput import timing
+from hwgen.charset import Charset
+from hwgen.devices import pick_device
+from hwgen.files import replacing
+from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, flop_count, logits
+from hwgen.recogniser.reader import Recogniser
+from hwgen.recogniser.training import make_optimizer
+
+CLASSES = (89, 3755)
+GOAL = ">= 2 x"
+FIRST_HAN = 0x4E00
+
+
+def usual_network(recipe: RecogniserRecipe, classes: int) -> nn.Sequential:
+    """The recogniser in the usual order: convolution, norm, ReLU, pooling."""
+    layers: list[nn.Module] = []
+    channels = 1
+    for stage, widths in enumerate(recipe.widths):
+        for width in widths:
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        if stage < len(recipe.widths) - 1:
+            layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(
+        *layers,
+        *(nn.AdaptiveAvgPool2d(recipe.grid), nn.Flatten(), nn.Dropout(recipe.dropout)),
+        *(nn.Linear(channels * recipe.grid**2, recipe.hidden, bias=False),),
+        *(nn.BatchNorm1d(recipe.hidden), nn.ReLU(), nn.Dropout(recipe.dropout)),
+        nn.Linear(recipe.hidden, classes),
+    )
+
+
+def same_order_network(recipe: RecogniserRecipe, classes: int) -> nn.Sequential:
+    """The layers of hwgen with torch's own convolutions; weights have the same names."""
+    layers = []
+    for layer in RecogniserNetwork(recipe, classes):
+        if isinstance(layer, nn.Conv2d):
+            plain = nn.Conv2d(layer.in_channels, layer.out_channels, 3, padding=1, bias=False)
+            plain.weight = layer.weight
+            layer = plain
+        layers.append(layer)
+    return nn.Sequential(*layers)
+
+
+def plain_step(network: nn.Module, recipe: RecogniserRecipe, x: Tensor, y: Tensor) -> timing.Job:
+    """A step as the PyTorch tutorials write it."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.lr)
+
+    def step() -> Tensor:
+        loss = F.cross_entropy(network(x), y, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def hwgen_step(
+    network: RecogniserNetwork, recipe: RecogniserRecipe, x: Tensor, y: Tensor
+) -> timing.Job:
+    """The step of `train_recogniser`, without data, distortions and news."""
+    network.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(network, recipe)
+
+    def step() -> Tensor:
+        loss = F.cross_entropy(logits(network, x), y, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def step_ways(
+    recipe: RecogniserRecipe, classes: int, batch: int, device: torch.device
+) -> dict[str, Callable[[], Any]]:
+    """One training step by each way, from the same initial weights where the order is the same."""
+    x, y = torch.rand(batch, 1, recipe.size, recipe.size), torch.randint(classes, (batch,))
+    x, y = x.to(device), y.to(device)
+    usual = usual_network(recipe, classes).to(device)
+    same = same_order_network(recipe, classes).to(device)
+    ours = RecogniserNetwork(recipe, classes).to(device)
+    ours.load_state_dict(same.state_dict())
+    return {
+        "usual": plain_step(usual, recipe, x, y),
+        "same order": plain_step(same, recipe, x, y),
+        "hwgen": hwgen_step(ours, recipe, x, y),
+    }
+
+
+def reading_ways(
+    recipe: RecogniserRecipe, classes: int, batch: int, device: torch.device
+) -> dict[str, Callable[[], Any]]:
+    """Probabilities float32 [batch, classes] of the same uint8 pictures by each way."""
+    charset = Charset(tuple(chr(FIRST_HAN + place) for place in range(classes)))
+    images = np.random.default_rng(0).integers(
+        0, 256, (batch, recipe.size, recipe.size), dtype=np.uint8
+    )
+    usual = usual_network(recipe, classes).to(device).eval()
+    same = same_order_network(recipe, classes).to(device).eval()
+    ours = RecogniserNetwork(recipe, classes)
+    ours.load_state_dict(same.state_dict())
+    recogniser = Recogniser(ours.to(device).to(memory_format=torch.channels_last), recipe, charset)
+
+    def plain(network: nn.Module) -> Callable[[], Any]:
+        def read() -> Any:
+            with torch.no_grad():
+                x = 1 - torch.from_numpy(images)[:, None].to(device).float() / 255
+                return network(x).softmax(dim=1).cpu().numpy()
+
+        return read
+
+    return {
+        "usual": plain(usual),
+        "same order": plain(same),
+        "hwgen": lambda: recogniser.read(images),
+    }
+
+
+def measure(
+    *,
+    recipe: RecogniserRecipe | None = None,
+    classes: Sequence[int] = CLASSES,
+    batch: int = 64,
+    reading: int = 1024,
+    runs: int = 7,
+    device: torch.device | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of the table: training and reading, for each number of classes."""
+    recipe, device = recipe or RecogniserRecipe(), device or torch.device("cpu")
+    rate = timing.matmul_rate(device)
+    rows = []
+    for count in classes:
+        flops = flop_count(RecogniserNetwork(recipe, count), recipe.size)
+        for job, make, pictures, passes in (
+            ("training step", step_ways, batch, 3),
+            ("reading", reading_ways, reading, 1),
+        ):
+            torch.manual_seed(0)
+            ways = make(recipe, count, pictures, device)
+            rows.append(
+                timing.result(
+                    f"recogniser {job}, {count:,} classes, batch {pictures}",
+                    "pictures",
+                    timing.in_turn(ways, float(pictures), runs=runs, device=device),
+                    baseline="usual",
+                    fast="hwgen",
+                    goal=GOAL,
+                    settings={"classes": count, "batch": pictures, "size": recipe.size},
+                    limits={
+                        "matmul, FLOP/s": rate,
+                        "by the definition's FLOPs, s": passes * flops * pictures / rate,
+                    },
+                    device=device,
+                )
+            )
+    return rows
+
+
+def profile(recipe: RecogniserRecipe, classes: int, device: torch.device) -> str:
+    """Tables of torch.profiler: three of hwgen's steps, and one reading."""
+    texts = []
+    for job, make, pictures, times in (
+        ("3 training steps of 64", step_ways, 64, 3),
+        ("a reading of 1,024", reading_ways, 1024, 1),
+    ):
+        way = make(recipe, classes, pictures, device)["hwgen"]
+        way()
+        with torch.profiler.profile() as profiler:
+            for _ in range(times):
+                way()
+        key = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
+        table = profiler.key_averages().table(sort_by=key, row_limit=20)
+        texts.append(f"{job}, {classes} classes\n{table}")
+    return "\n".join(texts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    device = pick_device(options.device)
+    timing.save(measure(runs=options.runs, device=device), options.out, "recogniser")
+    if options.profile:
+        with replacing(options.out / "recogniser-profile.txt") as temporary:
+            temporary.write_text(profile(RecogniserRecipe(), CLASSES[0], device))
+
+
+if __name__ == "__main__":
+    main()
