@@ -12,8 +12,8 @@ from torch import Tensor
 
 from hwgen.errors import InputError
 
-CHUNK = 1024
-"""Records that are read in one piece: as many as a block of a store of small pictures."""
+CHUNK = 8192
+"""Consecutive records that stay together, so that a file is read some megabytes at a time."""
 
 
 class Shuffled:

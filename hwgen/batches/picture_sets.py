@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hwgen.batches.order import Shuffled
 from hwgen.batches.pixels import average_down, to_tensor
-from hwgen.record import Image
 from hwgen.store import Store
 
 RESIDENT_SHARE = 0.5
@@ -21,6 +21,8 @@ RESIDENT_SHARE = 0.5
 
 WINDOW_BYTES = 1 << 30
 """Pictures that are shuffled together; streaming takes twice as much of the computer's memory."""
+
+_PIECE = 1024  # records read, and averaged down, at a time
 
 
 class Pictures(Protocol):
@@ -47,7 +49,7 @@ class ResidentPictures:
 
     def __init__(self, stores: Sequence[Store], size: int, device: torch.device) -> None:
         joined = _Joined(stores, size)
-        self.images = torch.empty((len(joined), *joined.shape), dtype=torch.uint8, device=device)
+        self.images = _empty(len(joined), joined.shape, device)
         joined.read([range(len(joined))], into=self.images)
 
     @property
@@ -175,24 +177,38 @@ class _Joined:
             until: set by whoever no longer wants them.
         """
         end = 0
-        for block in self._blocks(runs):
+        for store, start, count in self._pieces(runs):
             if until is not None and until.is_set():
                 return
-            # Copied first: the block is a view of the file, which is read-only.
-            part = average_down(to_tensor(block.copy(), into.device), self._size)
-            start, end = end, end + len(part)
-            into[start:end] = part
+            part = into[end : end + count]
+            end += count
+            if store.image_shape == into.shape[2:] and into.device.type == "cpu":
+                store.read(start, into=part[:, 0].numpy())  # straight to its place
+            else:
+                block = np.empty((count, *store.image_shape), np.uint8)
+                store.read(start, into=block)
+                part.copy_(average_down(to_tensor(block, into.device), self._size))
 
-    def _blocks(self, runs: Sequence[range]) -> Iterator[Image]:
+    def _pieces(self, runs: Sequence[range]) -> Iterator[tuple[Store, int, int]]:
+        """Stores, first records in them, and how many, at most _PIECE, in the order of the runs."""
         for run in runs:
             first = 0
             for store in self._stores:
-                yield from store.image_blocks(max(run.start - first, 0), max(run.stop - first, 0))
+                stop = min(run.stop - first, len(store))
+                for start in range(max(run.start - first, 0), stop, _PIECE):
+                    yield store, start, min(_PIECE, stop - start)
                 first += len(store)
+
+
+def _empty(count: int, shape: tuple[int, int, int], device: torch.device) -> Tensor:
+    if device.type == "cpu":
+        # Numpy asks for large pages, which makes random rows twice as fast to fetch.
+        return torch.from_numpy(np.empty((count, *shape), np.uint8))
+    return torch.empty((count, *shape), dtype=torch.uint8, device=device)
 
 
 def _read_window(joined: _Joined, runs: Sequence[range], until: threading.Event) -> Tensor:
     count = sum(map(len, runs))
-    window = torch.empty((count, *joined.shape), dtype=torch.uint8)
+    window = _empty(count, joined.shape, torch.device("cpu"))
     joined.read(runs, window, until)
     return window

@@ -53,6 +53,11 @@ class Store:
         return self.manifest.channels
 
     @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Of one picture: (size, size), or (size, size, 3) in colour."""
+        return image_shape(self.size, self.channels)
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether a generator made these records."""
         return self.manifest.origin.get("kind") == "synthetic"
@@ -86,7 +91,7 @@ class Store:
         if len(outside):
             raise StoreError(f"no record {outside[0]} among {len(self)}", where=str(self.path))
         blocks = self._blocks()
-        out = np.empty((len(numbers), *image_shape(self.size, self.channels)), np.uint8)
+        out = np.empty((len(numbers), *self.image_shape), np.uint8)
         of_block, within = np.divmod(numbers, self.manifest.block_records)
         for row, (block, place) in enumerate(zip(of_block.tolist(), within.tolist(), strict=True)):
             out[row] = blocks.images(block)[place]
@@ -94,27 +99,45 @@ class Store:
 
     def all_images(self) -> Image:
         """Every picture, uint8 [count, size, size(, 3)], in one array in memory."""
-        out = np.empty((len(self), *image_shape(self.size, self.channels)), np.uint8)
-        start = 0
-        for images in self.image_blocks():
-            out[start : start + len(images)] = images
-            start += len(images)
+        out = np.empty((len(self), *self.image_shape), np.uint8)
+        self.read(0, into=out)
         return out
+
+    def read(self, start: int, *, into: Image) -> None:
+        """Copy the pictures of consecutive records from the file, without mapping its pages.
+
+        The way to read much: what is in the page cache is copied some times as fast as it would be
+        through the map, whose pages have to be entered one by one.
+
+        Args:
+            start: the first record.
+            into: uint8 [n, size, size(, 3)], contiguous; n records are read.
+        """
+        stop = start + len(into)
+        if not 0 <= start <= stop <= len(self):
+            raise StoreError(
+                f"no records {start} to {stop} among {len(self)}", where=str(self.path)
+            )
+        blocks = self._blocks()
+        while start < stop:
+            block, within = divmod(start, self.manifest.block_records)
+            images = blocks.images(block)[within : within + stop - start]
+            blocks.copy(images, into[len(into) - (stop - start) :][: len(images)])
+            start += len(images)
 
     def image_blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Image]:
         """Pictures of the records from `start` to before `stop`, or to the end, block by block.
 
-        Each is uint8 [n, size, size(, 3)], a view of the file: read-only, valid until the next
-        step.
+        Each is an array of its own, uint8 [n, size, size(, 3)].
         """
         stop = len(self) if stop is None else min(stop, len(self))
+        whole = self.manifest.block_records
         while start < stop:
-            block, within = divmod(start, self.manifest.block_records)
-            # Held here, so that the view lives even if another thread closes the store.
-            blocks = self._blocks()
-            images = blocks.images(block)[within : within + stop - start]
+            count = min(whole - start % whole, stop - start)
+            images = np.empty((count, *self.image_shape), np.uint8)
+            self.read(start, into=images)
             yield images
-            start += len(images)
+            start += count
 
     def record(self, index: int) -> Record:
         """One record, with its texts."""
@@ -166,6 +189,12 @@ class _Blocks:
         """Rows of COLUMNS of one block, [n]."""
         return self._value("columns", block, COLUMNS)
 
+    def copy(self, view: Image, into: Image) -> None:
+        """Copy what a view of consecutive pictures shows, by reading the file where it lies."""
+        place = self._handle.place(view)
+        if place is None or os.preadv(self._handle.descriptor, [into.data], place) != into.nbytes:
+            into[:] = view
+
     def _value(self, kind: str, block: int, row: np.dtype[Any]) -> npt.NDArray[Any]:
         value = self._handle.get(key(kind, block))
         whole = self._manifest.block_records
@@ -191,16 +220,45 @@ class _Handle:
 
     def __init__(self, path: Path, file: tuple[int, int]) -> None:
         self.pid, self.file, self.users = os.getpid(), file, 0
-        # With readahead: blocks are read as a whole, the file in order or in long pieces. Without,
+        # With readahead: py-lmdb touches every page of a value that it looks up, and without it
         # each page of a file that is not yet in memory is fetched by itself (30 times as slow).
         self.env = lmdb.open(str(path), readonly=True, lock=False, meminit=False, max_readers=1)
         self._txn = self.env.begin(buffers=True)
         self._one_at_a_time = threading.Lock()
+        self._map = _mapping(file[1])
+        self.descriptor = os.open(path / "data.mdb", os.O_RDONLY)
+
+    def close(self) -> None:
+        """Give up the map and the file; views of them must not be used any more."""
+        self.env.close()
+        os.close(self.descriptor)
 
     def get(self, name: bytes) -> Any:
         """The value as a view of the file, or None."""
         with self._one_at_a_time:
             return self._txn.get(name)
+
+    def place(self, view: npt.NDArray[Any]) -> int | None:
+        """Where in the file a view's bytes begin; None where the system does not tell."""
+        address = view.__array_interface__["data"][0]
+        return address - self._map.start if address in self._map else None
+
+
+def _mapping(inode: int) -> range:
+    """Addresses at which this process maps a file, from its beginning; empty if not known.
+
+    LMDB does not tell where in its file a value lies.
+    """
+    try:
+        with open("/proc/self/maps") as lines:
+            for line in lines:
+                addresses, _, offset, _, number, *_ = line.split()
+                if int(number) == inode and int(offset, 16) == 0:
+                    first, last = (int(address, 16) for address in addresses.split("-"))
+                    return range(first, last)
+    except OSError:  # not Linux
+        pass
+    return range(0)
 
 
 # The handles of this process by device and inode; who takes or lets go of one holds the lock,
@@ -230,7 +288,7 @@ def _let_go(handle: _Handle) -> None:
         handle.users -= 1
         if not handle.users and handle.pid == os.getpid():
             del _handles[handle.file]
-            handle.env.close()
+            handle.close()
 
 
 def _forget_handles() -> None:
@@ -238,7 +296,7 @@ def _forget_handles() -> None:
     global _turn
     _turn = threading.RLock()
     for handle in _handles.values():
-        handle.env.close()
+        handle.close()
     _handles.clear()
 
 

@@ -105,14 +105,14 @@ def test_colour_is_kept_in_its_channels(make_store: MakeStore, kind: type) -> No
 def test_a_stream_holds_two_windows_and_reads_the_next_ahead(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner = Store.image_blocks
-    runs: list[tuple[int, int | None]] = []
+    inner = Store.read
+    runs: list[tuple[int, int]] = []
 
-    def watched(store: Store, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        runs.append((start, stop))
-        yield from inner(store, start, stop)
+    def watched(store: Store, start: int, *, into: np.ndarray) -> None:
+        runs.append((start, start + len(into)))
+        inner(store, start, into=into)
 
-    monkeypatch.setattr(Store, "image_blocks", watched)
+    monkeypatch.setattr(Store, "read", watched)
     streamed = StreamedPictures([make_store("a", 40)], 8, CPU)
     order = Shuffled(40, 5, seed=0, window=10, chunk=5)
     read = [order.pieces(number) for number in range(3)]
@@ -136,17 +136,17 @@ def test_a_stream_holds_two_windows_and_reads_the_next_ahead(
 def test_the_thread_ends_with_the_pictures_even_while_it_reads(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner = Store.image_blocks
+    inner = Store.read
     ahead, go_on = threading.Event(), threading.Event()
     blocks = 0
 
-    def slow(store: Store, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+    def slow(store: Store, start: int, *, into: np.ndarray) -> None:
         nonlocal blocks
         if start == 30 or blocks:
             blocks += 1
             ahead.set()
             assert go_on.wait(10)
-        yield from inner(store, start, stop)
+        inner(store, start, into=into)
 
     store = make_store("a", 40)
     order = next(
@@ -156,7 +156,7 @@ def test_the_thread_ends_with_the_pictures_even_while_it_reads(
     )
     assert no_reader_is_left()
     streamed = StreamedPictures([store], 8, CPU)
-    monkeypatch.setattr(Store, "image_blocks", slow)
+    monkeypatch.setattr(Store, "read", slow)
     streamed.draw(order, 0)
     assert ahead.wait(10)
     assert reading_threads()
@@ -169,16 +169,16 @@ def test_the_thread_ends_with_the_pictures_even_while_it_reads(
 def test_errors_of_the_thread_are_raised_where_the_window_is_needed(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inner = Store.image_blocks
+    inner = Store.read
     order = Shuffled(40, 5, seed=0, window=10, chunk=10)
     bad = order.pieces(1)[0].start
 
-    def damaged(store: Store, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+    def damaged(store: Store, start: int, *, into: np.ndarray) -> None:
         if start == bad:
             raise StoreError("damaged", where=str(store.path))
-        yield from inner(store, start, stop)
+        inner(store, start, into=into)
 
-    monkeypatch.setattr(Store, "image_blocks", damaged)
+    monkeypatch.setattr(Store, "read", damaged)
     streamed = StreamedPictures([make_store("a", 40)], 8, CPU)
     streamed.draw(order, 0)
     streamed.draw(order, 1)

@@ -13,7 +13,7 @@ import pytest
 
 from hwgen.errors import StoreError
 from hwgen.record import Record
-from hwgen.store import Store, StoreWriter
+from hwgen.store import Store, StoreWriter, reader
 
 SIZE = 8
 RECIPE = {"kind": "test"}
@@ -59,8 +59,35 @@ def test_a_range_is_read_block_by_block(tmp_path: Path, start: int, stop: int | 
     store = write(tmp_path / "s", 2500)
     expected = store.all_images()[start:stop]
     parts = list(store.image_blocks(start, stop))
-    assert all(0 < len(part) <= 1024 and not part.flags.writeable for part in parts)
+    assert all(0 < len(part) <= 1024 for part in parts)
     np.testing.assert_array_equal(np.concatenate([expected[:0], *parts]), expected)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_consecutive_pictures_are_read_from_the_file_wherever_it_is_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    if not told:
+        monkeypatch.setattr("hwgen.store.reader._mapping", lambda inode: range(0))
+    store = write(tmp_path / "s", 2500, channels=3)
+    expected = store.images(range(2500))
+    for start, stop in ((0, 2500), (1000, 2100), (2499, 2500), (7, 7)):
+        found = np.empty((stop - start, SIZE, SIZE, 3), np.uint8)
+        store.read(start, into=found)
+        np.testing.assert_array_equal(found, expected[start:stop])
+    for start in (-1, 2499):
+        with pytest.raises(StoreError, match="no records"):
+            store.read(start, into=np.empty((2, SIZE, SIZE, 3), np.uint8))
+
+
+def test_the_map_is_unknown_where_the_system_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def absent(name: str) -> None:
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr("builtins.open", absent)
+    assert reader._mapping(5) == range(0)
 
 
 def test_threads_may_read_while_another_closes(tmp_path: Path) -> None:
@@ -78,9 +105,9 @@ def test_threads_may_read_while_another_closes(tmp_path: Path) -> None:
                 wrong.append(seed)
 
     readers = [threading.Thread(target=read, args=(seed,)) for seed in range(3)]
-    for reader in readers:
-        reader.start()
-    while any(reader.is_alive() for reader in readers):
+    for thread in readers:
+        thread.start()
+    while any(thread.is_alive() for thread in readers):
         store.close()
     assert not wrong
 
