@@ -12,6 +12,8 @@ from PIL import Image as PilImage
 from hwgen.errors import InputError
 from hwgen.record import PAPER, Image
 
+_SHEET_BYTES = 256 << 10
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -55,25 +57,33 @@ class Framing:
         """
         return self.apply_batch([image])[0]
 
-    def apply_batch(self, images: Sequence[Image]) -> Image:
+    def apply_batch(self, images: Sequence[Image], out: Image | None = None) -> Image:
         """Frame grey pictures, each as `apply` does.
 
         Args:
             images: n times uint8 [h, w], of any sizes.
+            out: where to put the result; None makes an array.
 
         Returns:
             uint8 [n, size, size].
         """
-        # One sheet for all: to turn a Pillow image into an array costs as much as it has rows.
-        sheet = PilImage.new("L", (self.size, self.size * len(images)), PAPER)
-        for row, image in enumerate(images):
-            height, width = image.shape
-            box = self.scaled(height, width)
-            view = PilImage.frombuffer("L", (width, height), np.ascontiguousarray(image))
-            left, top = (self.size - box[0]) // 2, (self.size - box[1]) // 2
-            scaled = view.resize(box, PilImage.Resampling.BILINEAR)
-            sheet.paste(scaled, (left, row * self.size + top))
-        return np.array(sheet).reshape(-1, self.size, self.size)
+        if out is None:
+            out = np.empty((len(images), self.size, self.size), np.uint8)
+        # Sheets of many frames, since turning a Pillow image into an array costs more than scaling
+        # a small one; not larger, so that their memory is used again and again.
+        step = max(1, _SHEET_BYTES // self.size**2)
+        for start in range(0, len(images), step):
+            some = images[start : start + step]
+            sheet = PilImage.new("L", (self.size, self.size * len(some)), PAPER)
+            for row, image in enumerate(some):
+                height, width = image.shape
+                box = self.scaled(height, width)
+                view = PilImage.frombuffer("L", (width, height), np.ascontiguousarray(image))
+                left, top = (self.size - box[0]) // 2, (self.size - box[1]) // 2
+                scaled = view.resize(box, PilImage.Resampling.BILINEAR)
+                sheet.paste(scaled, (left, row * self.size + top))
+            out[start : start + step] = np.asarray(sheet).reshape(-1, self.size, self.size)
+        return out
 
     def scaled(self, height: int, width: int) -> tuple[int, int]:
         """Width and height, within the frame, of a picture of this height and width; pixels."""

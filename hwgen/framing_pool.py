@@ -164,7 +164,7 @@ def work() -> None:
                 end = start + height * width
                 images.append(pixels[start:end].reshape(height, width))
                 start = end
-            slot["frames"][:count] = framing.apply_batch(images)
+            framing.apply_batch(images, slot["frames"][:count])
             os.write(writing, _DONE)
 
 
