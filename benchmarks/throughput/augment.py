@@ -1,7 +1,7 @@
 """In: nothing. Out: pictures a second that are distorted, by hwgen and by torchvision.
 
-Claim: hwgen's batched distortions are at least 20 times as fast as torchvision v2's transforms
-picture by picture, which is how a Dataset applies them. Run (about a minute on two cores):
+Claim: hwgen's batched elastic distortion is at least 20 times as fast as torchvision v2's, which a
+Dataset applies picture by picture. Run (about 2 minutes on two cores):
 
     python -m benchmarks.throughput.augment --out benchmarks/results/throughput-DATE-HARDWARE
 
