@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from hwgen.checkpoints import (
 from hwgen.devices import autocast, describe, pick_device, pick_precision
 from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import DivergedError, InputError, RunError
+from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.sampling import Sampler, save_weights
 from hwgen.gan.steps import State, make_state, train_step
 from hwgen.grids import classes_to_show, save_sheet, sheet_of_store
@@ -78,6 +80,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
     ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
 ) -> Run:
     """Train a recipe on a store, or go on with what the same call began.
 
@@ -94,12 +97,14 @@ def train(
         stop: asked after every step, of several ranks every AGREE_STEPS; True, of any, saves a
             checkpoint and returns.
         ranks: the processes that make this same call, see hwgen.distributed.join.
+        cuda_graphs: replay the step as CUDA graphs, see hwgen.gan.graphs; one process on one GPU.
 
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
         DivergedError: a loss is no longer finite; the last good checkpoint is named.
-        InputError: the store does not fit the recipe, or the batch the number of processes.
+        InputError: the store does not fit the recipe, or the batch the number of processes; or
+            CUDA graphs are asked for where there can be none.
     """
     where = pick_device(device)
     dtype = pick_precision(precision, where)
@@ -123,6 +128,11 @@ def train(
             where=str(store.path),
             remedy="Prepare the store with --drop-empty",
         )
+    if cuda_graphs and (where.type != "cuda" or ranks.size > 1):
+        raise InputError(
+            f"CUDA graphs are for one process on a GPU, this is {ranks.size} on {where.type}",
+            remedy="Leave --cuda-graphs out",
+        )
     if recipe.batch % ranks.size:
         fitting = max(n for n in range(1, ranks.size) if recipe.batch % n == 0)
         raise InputError(
@@ -143,7 +153,7 @@ def train(
                 held.enter_context(began.locked())
         with ranks.agreed():
             run = Run(out)
-        _train(run, store, recipe, where, dtype, score, progress, stop, ranks)
+        _train(run, store, recipe, where, dtype, score, progress, stop, ranks, cuda_graphs)
     return run
 
 
@@ -157,6 +167,7 @@ def _train(
     progress: Callable[[Progress], None] | None,
     stop: Callable[[], bool] | None,
     ranks: Ranks,
+    cuda_graphs: bool,
 ) -> None:
     """The loop: from the run's last checkpoint to the recipe's end, or until asked to stop."""
     seed = run.seed
@@ -183,21 +194,18 @@ def _train(
                 _save_real_grid(run, store, recipe)
     steps_between_questions = 1 if ranks.size == 1 else AGREE_STEPS
     generator = torch.Generator(device)
+    take_step: Callable[..., dict[str, Tensor]] = partial(
+        train_step, state, recipe, generator=generator, precision=dtype
+    )
+    if cuda_graphs:
+        take_step = GraphedStep(state, recipe, generator, dtype)
     started = time.monotonic() - seconds
 
     while step < recipe.steps:
         # One step; all that is random is a function of (seed, step).
         x, y = batches.batch(step)
         generator.manual_seed(_step_seed(seed, step))
-        measured = train_step(
-            state,
-            recipe,
-            x,
-            y if recipe.conditional else None,
-            step=step,
-            generator=generator,
-            precision=dtype,
-        )
+        measured = take_step(x, y if recipe.conditional else None, step=step)
         step += 1
         meter.add(measured)
         images = step * recipe.batch

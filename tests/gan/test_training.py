@@ -236,6 +236,27 @@ def test_stores_that_do_not_fit_are_refused_before_anything_is_made(
     assert not (tmp_path / "run").exists()
 
 
+def test_cuda_graphs_are_refused_without_a_gpu(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="one process on a GPU, this is 1 on cpu"):
+        train(toy_store, tmp_path / "run", toy_recipe, device="cpu", cuda_graphs=True)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_cuda_graphs_train_what_plain_steps_train(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    runs = [
+        train(toy_store, tmp_path / name, toy_recipe, device="cuda", cuda_graphs=graphs)
+        for name, graphs in (("plain", False), ("graphs", True))
+    ]
+    plain, graphs = (run.read_log()[-1] for run in runs)
+    assert plain["images"] == graphs["images"]
+    assert graphs["loss_d"] == pytest.approx(plain["loss_d"], rel=0.1)
+
+
 def test_colour_pictures_are_trained_on(toy_recipe: Recipe, tmp_path: Path) -> None:
     store = small_store(tmp_path / "store", channels=3, count=3)
     stages = (toy_recipe.generator.stages[0], replace(toy_recipe.generator.stages[1], channels=3))

@@ -1,0 +1,160 @@
+"""In: an untrained preset. Out: the speed of `hwgen synthesize`, beside a loop that writes PNGs.
+
+Claim: 50 samples of each of 3,740 classes (187,000 characters) are in a store, hashed and synced,
+in under 40 s on two cores and 5 s on an H100. The plain way draws a batch after the other with
+one-hot labels (`plain.py`) and saves a PNG file each; it draws fewer classes, rates are compared.
+
+    python -m benchmarks.throughput.synthesize --out benchmarks/results/throughput-DATE-HARDWARE
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image as PilImage
+
+from benchmarks.throughput.plain import PlainStep
+from benchmarks.throughput.timing import FlopCount, apart, in_turn, matmul_rate, result, save
+from hwgen.batches import to_images, to_uint8
+from hwgen.charset import Charset
+from hwgen.devices import keep_freed_memory, pick_device
+from hwgen.gan.networks import build
+from hwgen.gan.sampling import Sampler, synthesize
+from hwgen.presets import Recipe, preset
+
+PLAIN_BATCH = 64
+FIRST = 0x4E00
+"""Of the ideographs; which characters does not matter here."""
+
+
+def measure(
+    recipe: Recipe,
+    *,
+    classes: int,
+    per_class: int,
+    plain_classes: int,
+    device: torch.device,
+    scratch: Path,
+    runs: int = 3,
+) -> dict[str, Any]:
+    """One row: hwgen's way with all classes and the plain one with some, in turn."""
+    arguments = (recipe, classes, plain_classes, per_class, device.type, scratch)
+    with apart({"plain": draw_plainly, "hwgen": draw}, *arguments) as ways:
+        work = {"plain": plain_classes * per_class, "hwgen": classes * per_class}
+        times = in_turn(ways, work, runs=runs)
+    sampler = _sampler(recipe, classes, device.type)
+    with FlopCount() as counter:
+        sampler.draw(np.arange(16) % classes, np.arange(16))
+    rate = matmul_rate(device)
+    flops = counter.total / 16
+    floor = work["hwgen"] * flops / rate
+    limits = {
+        "flops_a_character": flops,
+        "matmul_flops_s": rate,
+        "arithmetic_floor_s": floor,
+        "share_of_floor": floor / times["hwgen"].median,
+    }
+    return result(
+        f"synthesize, {recipe.preset}, {classes:,} classes x {per_class}, {device.type}",
+        "characters",
+        times,
+        baseline="plain",
+        fast="hwgen",
+        goal="under 40 s on two cores, 5 s on an H100",
+        settings={
+            "preset": recipe.preset,
+            "classes": classes,
+            "per_class": per_class,
+            "plain_classes": plain_classes,
+            "plain_batch": PLAIN_BATCH,
+        },
+        limits={name: float(f"{value:.4g}") for name, value in limits.items()},
+        device=device,
+    )
+
+
+def draw(
+    recipe: Recipe, classes: int, plain_classes: int, per_class: int, device: str, scratch: Path
+) -> None:
+    """A store, as `hwgen synthesize` makes it."""
+    keep_freed_memory()
+    sampler = _sampler(recipe, classes, device)
+    synthesize(sampler, scratch / "store", per_class=per_class, overwrite=True)
+
+
+@torch.no_grad()
+def draw_plainly(
+    recipe: Recipe, classes: int, plain_classes: int, per_class: int, device: str, scratch: Path
+) -> None:
+    """PNG files, a folder a class."""
+    plain = _plain(recipe, classes, device)
+    folder = scratch / "png"
+    shutil.rmtree(folder, ignore_errors=True)
+    ids = np.repeat(np.arange(plain_classes), per_class)
+    for class_id in range(plain_classes):
+        (folder / str(class_id)).mkdir(parents=True)
+    for start in range(0, len(ids), PLAIN_BATCH):
+        part = ids[start : start + PLAIN_BATCH]
+        z = torch.randn(len(part), recipe.generator.z_dim, device=device)
+        labels = F.one_hot(torch.from_numpy(part).to(device), classes).float()
+        images = to_images(to_uint8(plain.generate(z, labels), recipe.pixels))
+        for number, (class_id, image) in enumerate(zip(part, images, strict=True), start):
+            PilImage.fromarray(image).save(folder / str(class_id) / f"{number}.png")
+
+
+@cache
+def _sampler(recipe: Recipe, classes: int, device: str) -> Sampler:
+    torch.manual_seed(0)
+    g, _ = build(recipe, classes)
+    g.requires_grad_(False)
+    charset = Charset(tuple(chr(FIRST + n) for n in range(classes)))
+    return Sampler(g, recipe, charset, pick_device(device))
+
+
+@cache
+def _plain(recipe: Recipe, classes: int, device: str) -> PlainStep:
+    torch.manual_seed(0)
+    g, d = build(recipe, classes)
+    plain = PlainStep(g.to(device), d.to(device), recipe, classes)
+    plain.g.eval()
+    return plain
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--presets", nargs="+", default=["glyph-32", "paper-hwdb"])
+    parser.add_argument("--classes", type=int, default=3740)
+    parser.add_argument("--per-class", type=int, default=50)
+    parser.add_argument("--plain-classes", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
+        rows = [
+            measure(
+                preset(name),
+                classes=options.classes,
+                per_class=options.per_class,
+                plain_classes=options.plain_classes,
+                device=pick_device(options.device),
+                scratch=Path(scratch),
+                runs=options.runs,
+            )
+            for name in options.presets
+        ]
+    save(rows, options.out, "synthesize")
+
+
+if __name__ == "__main__":
+    main()
