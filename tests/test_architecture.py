@@ -127,7 +127,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.recogniser",
     },
     "safetensors": {"hwgen.checkpoints"},
-    "lmdb": {"hwgen.store"},
+    "lmdb": {"benchmarks.throughput", "hwgen.store"},
     "matplotlib": {"hwgen.report"},
     "rich": {"hwgen_cli"},
     "typer": {"hwgen_cli"},

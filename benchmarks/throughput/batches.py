@@ -1,4 +1,4 @@
-"""In: pictures. Out: the speed of random batches from a store, beside a folder-of-PNGs loader.
+"""In: pictures. Out: the speed of random batches from a store, beside an LMDB of PNGs.
 
 Claim: a store gives random float batches of 28x28 pictures from memory at 1 M samples/s or more on
 two cores, and from a file that is far larger than what is held of it and not in the page cache at
@@ -79,6 +79,11 @@ class PngLmdb(Dataset[tuple[Tensor, int]]):
         x = torch.from_numpy(image).unsqueeze(0).float() / 255
         return x, int.from_bytes(value[:4], "little")
 
+    def close(self) -> None:
+        if self._env is not None:
+            self._env.close()
+            self._env = None
+
 
 def write_png_lmdb(path: Path, images: Image, labels: npt.NDArray[np.int64]) -> None:
     with lmdb.open(str(path), map_size=4096 * (len(images) + 64) + 2 * images.nbytes) as env:
@@ -111,6 +116,13 @@ def loaded(dataset: Dataset[Any], batch: int, workers: int) -> Iterable[Batch]:
     return DataLoader(dataset, batch_size=batch, shuffle=True, num_workers=workers)
 
 
+def by_png(path: Path, batch: int, workers: int) -> Iterator[Batch]:
+    """One epoch the usual way."""
+    # Closed, since workers are forked and must not inherit an open LMDB.
+    with contextlib.closing(PngLmdb(path)) as dataset:
+        yield from loaded(dataset, batch, workers)
+
+
 def drawn(batches: Batches, steps: int, batch: int) -> Iterator[Batch]:
     return (batches.batch(step) for step in range(steps))
 
@@ -120,6 +132,15 @@ def batches_of(store: Store, batch: int, *, window_bytes: int, resident: bool) -
     share = float("inf") if resident else 0.0
     with mock.patch.multiple(picture_sets, RESIDENT_SHARE=share, WINDOW_BYTES=window_bytes):
         return Batches(store, size=store.size, pixels=PIXELS, batch=batch, seed=0, device=CPU)
+
+
+@contextlib.contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Torch's own threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    yield
+    torch.set_num_threads(before)
 
 
 def consume(batches: Iterable[Batch]) -> None:
@@ -238,8 +259,11 @@ def measure(
 
     def stream(batch: int) -> None:
         before = anonymous_bytes()
-        made = streamed(batch)
-        consume(drawn(made, count // batch, batch))
+        # The other core reads. Two threads of torch would wait for whichever shares its core with
+        # the reader, at every operation.
+        with threads(max(1, torch.get_num_threads() - 1)):
+            made = streamed(batch)
+            consume(drawn(made, count // batch, batch))
         held.append(anonymous_bytes() - before)
 
     limits = {"copy_bytes_s": copy_rate(CPU), "file_read_bytes_s": read_rate(file)}
@@ -249,13 +273,13 @@ def measure(
         pace or PACE[size],
         min(count, 3 * window_bytes // (size * size)),
     )
-    png, items_of = PngLmdb(scratch / f"png-{size}"), StoreDataset(small, pixels=PIXELS)
+    png, items_of = scratch / f"png-{size}", StoreDataset(small, pixels=PIXELS)
     rows = []
     for batch in batches:
         resident = batches_of(large, batch, window_bytes=window_bytes, resident=True)
         ways: dict[str, Callable[[], object]] = {
-            "LMDB of PNGs, DataLoader": lambda b=batch: consume(loaded(png, b, 0)),
-            BASELINE: lambda b=batch: consume(loaded(png, b, 2)),
+            "LMDB of PNGs, DataLoader": lambda b=batch: consume(by_png(png, b, 0)),
+            BASELINE: lambda b=batch: consume(by_png(png, b, 2)),
             "StoreDataset, DataLoader": lambda b=batch: consume(loaded(items_of, b, 0)),
             "StoreDataset, DataLoader, 2 workers": lambda b=batch: consume(loaded(items_of, b, 2)),
             STREAMED: lambda b=batch: stream(b),
@@ -268,6 +292,7 @@ def measure(
             own: Mapping[str, Any] = (
                 {
                     "cold": all(cold),
+                    "torch_threads": max(1, torch.get_num_threads() - 1),
                     "window_bytes": window_bytes,
                     "windows": resident._order.windows,
                     "memory_held_bytes": max(held),

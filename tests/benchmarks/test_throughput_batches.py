@@ -35,8 +35,7 @@ def test_all_ways_give_the_same_samples(tmp_path: Path) -> None:
     )
     dataset = StoreDataset(store, pixels=benchmark.PIXELS)
     for workers in (0, 2):
-        png = benchmark.PngLmdb(tmp_path / "png")
-        assert rows_of(benchmark.loaded(png, 4, workers)) == expected
+        assert rows_of(benchmark.by_png(tmp_path / "png", 4, workers)) == expected
         assert rows_of(benchmark.loaded(dataset, 4, workers)) == expected
     for resident in (False, True):
         made = benchmark.batches_of(store, 3, window_bytes=10 * 64, resident=resident)
