@@ -29,6 +29,7 @@ from benchmarks.throughput.timing import (
     save,
 )
 from hwgen.devices import keep_freed_memory, pick_device, pick_precision
+from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.networks import parameter_count
 from hwgen.gan.steps import State, make_state, train_step
 from hwgen.presets import Recipe, preset
@@ -54,10 +55,15 @@ def measure(
 ) -> dict[str, Any]:
     """One row: the plain step and hwgen's in turn, each in its own process, `steps` steps a run."""
     arguments = (recipe, classes, device.type, precision, steps)
-    with apart({"plain": run_plain, "hwgen": run_hwgen}, *arguments) as ways:
-        times = in_turn(ways, steps, runs=runs)
+    functions = {"plain": run_plain, "hwgen": run_hwgen}
+    on_gpu = device.type == "cuda"
+    graphs = {"hwgen, CUDA graphs": run_graphs} if on_gpu else {}
+    fast = "hwgen, CUDA graphs" if on_gpu else "hwgen"
+    with apart({**functions, **graphs}, *arguments) as ways:
+        # Graphs are recorded in the first rounds.
+        times = in_turn(ways, steps, runs=runs, warmup=4 if on_gpu else 1)
     counts = {}
-    for name, way in {"plain": run_plain, "hwgen": run_hwgen}.items():
+    for name, way in functions.items():
         with FlopCount() as counter:
             way(*arguments)
         counts[name] = counter.total / steps
@@ -71,7 +77,8 @@ def measure(
         "matmul_flops_s": rate,
         "copy_bytes_s": copy_rate(device),
         "arithmetic_floor_s": flops / rate,
-        "share_of_floor": flops / rate / (times["hwgen"].median / steps),
+        "share_of_floor": flops / rate / (times[fast].median / steps),
+        "hours_for_a_million_steps": times[fast].median / steps * 1e6 / 3600,
         "parameter_bytes": 4 * (parameter_count(state.g) + parameter_count(state.d)),
     }
     settings = {"preset": recipe.preset, "classes": classes, "batch": recipe.batch, "steps": steps}
@@ -80,7 +87,7 @@ def measure(
         "steps",
         times,
         baseline="plain",
-        fast="hwgen",
+        fast=fast,
         goal=GOALS.get((recipe.preset, device.type), ""),
         settings=settings,
         limits={name: float(f"{value:.4g}") for name, value in limits.items()},
@@ -104,6 +111,24 @@ def run_hwgen(recipe: Recipe, classes: int, device: str, precision: str, steps: 
     for step in range(steps):
         train_step(state, recipe, x, y, step=step, generator=generator, precision=dtype)
     _finish(x)
+
+
+def run_graphs(recipe: Recipe, classes: int, device: str, precision: str, steps: int) -> None:
+    """Some steps of hwgen's, as `hwgen train --cuda-graphs` runs them."""
+    graphed, x, y, generator = _graphed(recipe, classes, torch.device(device), precision)
+    for step in range(steps):
+        generator.manual_seed(step)
+        graphed(x, y, step=step)
+    _finish(x)
+
+
+@cache
+def _graphed(
+    recipe: Recipe, classes: int, device: torch.device, precision: str
+) -> tuple[GraphedStep, Tensor, Tensor, torch.Generator]:
+    state, x, y, generator = _hwgen(recipe, classes, device)
+    dtype = pick_precision(precision, device)
+    return GraphedStep(state, recipe, generator, dtype), x, y, generator
 
 
 @cache

@@ -41,17 +41,22 @@ def count_parameters(recipe: Recipe, classes: int) -> tuple[int, int]:
     return parameter_count(g), parameter_count(d)
 
 
+def state_bytes(recipe: Recipe, g: int, d: int) -> int:
+    """Bytes of all that training changes, for so many parameters of G and of D; see Plan."""
+    moments = 2 if recipe.optimizer.kind == "adam" else 1
+    return 4 * ((2 + moments) * (g + d) + (g if recipe.ema else 0))
+
+
 def plan(recipe: Recipe, store: Store) -> Plan:
     """See Plan."""
     g, d = count_parameters(recipe, len(store.charset))
-    moments = 2 if recipe.optimizer.kind == "adam" else 1
-    average = g if recipe.ema else 0
     return Plan(
         parameters_g=g,
         parameters_d=d,
         epochs=recipe.steps * recipe.batch / max(1, len(store)),
-        state_bytes=4 * ((2 + moments) * (g + d) + average),
+        state_bytes=state_bytes(recipe, g, d),
         pictures_bytes=len(store) * recipe.channels * recipe.size**2,
-        checkpoint_bytes=4 * ((1 + moments) * (g + d) + average),
+        # All but the gradients.
+        checkpoint_bytes=state_bytes(recipe, g, d) - 4 * (g + d),
         snapshot_bytes=4 * g,
     )

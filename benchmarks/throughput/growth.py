@@ -1,0 +1,113 @@
+"""In: a preset and numbers of classes. Out: how a step's time and memory grow with the classes.
+
+Claim: a training step takes the same time, within 10 %, with 100 and with 27,000 classes, and takes
+the memory that `hwgen train --dry-run` predicts for each further class.
+
+    python -m benchmarks.throughput.growth --out benchmarks/results/throughput-DATE-HARDWARE
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.throughput.gan_step import run_hwgen
+from benchmarks.throughput.timing import apart, in_turn, result, save
+from hwgen.devices import pick_device
+from hwgen.gan.plan import count_parameters, state_bytes
+from hwgen.presets import Recipe, preset
+
+
+def measure(
+    recipe: Recipe,
+    classes: Sequence[int],
+    *,
+    device: torch.device,
+    precision: str = "auto",
+    steps: int = 4,
+    runs: int = 5,
+) -> dict[str, Any]:
+    """One row: each number of classes in its own process, in turn; ratios are most to fewest."""
+    names = [f"{count:,} classes" for count in classes]
+    with apart(
+        {name: partial(_steps, recipe, count) for name, count in zip(names, classes, strict=True)},
+        device.type,
+        precision,
+        steps,
+    ) as ways:
+        times = in_turn(ways, steps, runs=runs, warmup=2)
+    predicted = [state_bytes(recipe, *count_parameters(recipe, count)) for count in classes]
+    taken = [_peak_bytes(recipe, count) for count in classes] if device.type == "cpu" else []
+    further = classes[-1] - classes[0]
+    medians = [times[name].median for name in names]
+    limits: dict[str, Any] = {
+        "slowest_over_fastest": round(max(medians) / min(medians), 4),
+        "state_bytes_predicted": predicted,
+        "bytes_a_further_class_predicted": round((predicted[-1] - predicted[0]) / further),
+    }
+    if taken:
+        limits["peak_bytes_taken"] = taken
+        limits["bytes_a_further_class_taken"] = round((taken[-1] - taken[0]) / further)
+    return result(
+        f"growth of a step, {recipe.preset}, {device.type}",
+        "steps",
+        times,
+        baseline=names[-1],
+        fast=names[0],
+        goal="within 10 % from 100 to 27,000 classes",
+        settings={"preset": recipe.preset, "classes": list(classes), "steps": steps},
+        limits=limits,
+        device=device,
+        precision=precision,
+    )
+
+
+def _steps(recipe: Recipe, classes: int, device: str, precision: str, steps: int) -> None:
+    run_hwgen(recipe, classes, device, precision, steps)
+
+
+def _peak_bytes(recipe: Recipe, classes: int) -> int:
+    """Most resident memory of a process that takes two steps, less what imports take."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        before = pool.submit(_most_resident).result()
+        pool.submit(_steps, recipe, classes, "cpu", "fp32", 2).result()
+        return pool.submit(_most_resident).result() - before
+
+
+def _most_resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--presets", nargs="+", default=["paper-hwdb", "glyph-32"])
+    parser.add_argument("--classes", nargs="+", type=int, default=[100, 3740, 27000])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    rows = [
+        measure(
+            preset(name),
+            options.classes,
+            device=pick_device(options.device),
+            precision=options.precision,
+            steps=2 if name.startswith("paper") else 16,
+            runs=options.runs,
+        )
+        for name in options.presets
+    ]
+    save(rows, options.out, "growth")
+
+
+if __name__ == "__main__":
+    main()
