@@ -92,7 +92,7 @@ def test_freed_memory_is_taken_again_without_page_faults() -> None:
         )
         for how in ("keep", "plain")
     }
-    assert faults["keep"] < 100 < faults["plain"]
+    assert 10 * faults["keep"] < faults["plain"]
 
 
 def test_other_systems_keep_memory_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ the memory that `hwgen train --dry-run` predicts for each further class.
 from __future__ import annotations
 
 import argparse
-import resource
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -83,7 +82,10 @@ def _peak_bytes(recipe: Recipe, classes: int) -> int:
 
 
 def _most_resident() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Since the process began; getrusage would count what its parent had before it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -16,7 +16,9 @@ from hwgen.record import Image
 
 def to_float(images: Tensor, pixels: PixelRange) -> Tensor:
     """Grey values to the network's range: uint8 [...] -> float32 [...]."""
-    return images.float().mul_((pixels.paper - pixels.ink) / 255).add_(pixels.ink)
+    # One pass over memory: ink + images * scale.
+    ink = torch.tensor(pixels.ink)
+    return torch.add(ink, images, alpha=(pixels.paper - pixels.ink) / 255)
 
 
 def to_uint8(x: Tensor, pixels: PixelRange) -> Tensor:

@@ -166,6 +166,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.usefixtures("one_thread")  # as the commands in processes of their own
 def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
     toy_store: Store,
     toy_recipe: Recipe,

@@ -1,0 +1,105 @@
+r"""In: GNT files. Out: the peak memory of each command of the main job, on those files.
+
+    python -m benchmarks.throughput.memory HWDB1.0trn_gnt.zip HWDB1.0tst_gnt.zip \
+        --out benchmarks/results/throughput-DATE-HARDWARE
+
+The resident memory of the largest process of each command, as the system accounts it when the
+command has ended; pages of a store's map that were read count too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hwgen.files import write_json
+
+
+def measure(
+    gnt: Path, test_gnt: Path, scratch: Path, *, images: int = 6400, steps: int = 200
+) -> list[dict[str, Any]]:
+    """One row a command: {"command", "peak_mib", "seconds"}; `scratch` holds what they write.
+
+    Args:
+        gnt: a GNT file or zip to train on.
+        test_gnt: another to test on.
+        scratch: an empty folder.
+        images: to train generators on; memory is full after the first batches.
+        steps: of each recogniser.
+    """
+    train, test = scratch / "train", scratch / "test"
+    run, paper = scratch / "run", scratch / "paper"
+    synthetic, out = scratch / "synthetic", scratch / "benchmark"
+    few = ("--images", images, "--every", images)
+    commands: dict[str, Sequence[object]] = {
+        "prepare-gnt": (gnt, "--out", train),
+        "prepare-gnt, test": (test_gnt, "--out", test, "--charset", train),
+        "inspect": (train,),
+        "train glyph-32": (train, "--out", run, *few),
+        "train paper-hwdb": (train, "--preset", "paper-hwdb", "--out", paper, *few),
+        "synthesize": (run, "--out", synthetic, "--per-class", 50),
+        "benchmark": (
+            *("--train", train, "--test", test, "--synthetic", synthetic, "--out", out),
+            *("--steps", steps, "--seeds", 1),
+        ),
+        "report": (run, out, train, synthetic, "--out", scratch / "report.html"),
+    }
+    return [_peak(name, arguments) for name, arguments in commands.items()]
+
+
+def _peak(name: str, arguments: Sequence[object]) -> dict[str, Any]:
+    words = [name.replace(",", "").split()[0], *map(str, arguments)]
+    began = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "hwgen_cli", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stderr is not None
+    told = child.stderr.read().decode()
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"hwgen {name} ended with {child.returncode}: {told[-500:]}")
+    return {
+        "command": f"hwgen {name}",
+        "peak_mib": round(usage.ru_maxrss / 1024),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("gnt", type=Path)
+    parser.add_argument("test_gnt", type=Path)
+    parser.add_argument("--images", type=int, default=6400)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
+        rows = measure(
+            options.gnt,
+            options.test_gnt,
+            Path(scratch),
+            images=options.images,
+            steps=options.steps,
+        )
+    # Not before: a command's peak would count that of the process which started it.
+    from benchmarks.throughput.timing import hardware
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / "memory.json", {"rows": rows, "hardware": hardware()})
+    for row in rows:
+        print(f"{row['command']}: {row['peak_mib']:,} MiB, {row['seconds']} s")
+
+
+if __name__ == "__main__":
+    main()
