@@ -53,6 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.devices": {"hwgen.errors"},
     "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
     "hwgen.checkpoints": {"hwgen.errors", "hwgen.files"},
+    # Arithmetic that generators and recognisers share.
+    "hwgen.winograd": set(),
     # The one place where grey values become floats.
     "hwgen.batches": {"hwgen.errors", "hwgen.presets", "hwgen.record", "hwgen.store"},
     # Knows no GAN.
@@ -69,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.record",
         "hwgen.runs",
         "hwgen.store",
+        "hwgen.winograd",
     },
     # Knows no recogniser: what judges its samples is handed to it.
     "hwgen.gan": {
@@ -83,6 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.record",
         "hwgen.runs",
         "hwgen.store",
+        "hwgen.winograd",
     },
     "hwgen.inspect": {
         "hwgen.errors",
@@ -125,6 +129,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.distributed",
         "hwgen.gan",
         "hwgen.recogniser",
+        "hwgen.winograd",
     },
     "safetensors": {"hwgen.checkpoints"},
     "lmdb": {"benchmarks.throughput", "hwgen.store"},

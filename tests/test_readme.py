@@ -18,7 +18,7 @@ from hwgen_cli.__main__ import app
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("datasets/*.md"))]
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("datasets/*.md"), *ROOT.glob("docs/*.md")]
 }
 README = PAGES["README.md"]
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -29,8 +29,13 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def shell_commands(text: str) -> list[list[str]]:
+    """Commands in words; one that torchrun starts stands for itself."""
     lines = "".join(blocks(text, "sh")).replace("\\\n", " ").splitlines()
-    return [words for line in lines if (words := shlex.split(line, comments=True))]
+    commands = [words for line in lines if (words := shlex.split(line, comments=True))]
+    return [
+        ["hwgen", *words[words.index("hwgen_cli") + 1 :]] if "hwgen_cli" in words else words
+        for words in commands
+    ]
 
 
 def quotes(text: str) -> list[list[str]]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwgen import winograd
+
 
 class LabelMap(nn.Module):
     """Φ: one-hot(y) @ W + b, computed as a look-up of row y of W, plus b.
@@ -47,7 +49,11 @@ def taps_inside(size: int, kernel: int, stride: int) -> list[tuple[bool, ...]]:
 
 def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """Convolution with TensorFlow's 'SAME' padding."""
-    before, after = same_padding(x.shape[-1], weight.shape[-1], stride)
+    side, kernel = x.shape[-1], weight.shape[-1]
+    halves = (kernel, stride, side % 2) == (5, 2, 0)
+    if halves and x.shape[1] >= winograd.MANY and winograd.pays(x, side // 2):
+        return winograd.conv5x5_halving(x, weight, bias)
+    before, after = same_padding(side, kernel, stride)
     if before == after:
         return F.conv2d(x, weight, bias, stride, before)
     return F.conv2d(F.pad(x, (before, after, before, after)), weight, bias, stride)

@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.errors import InputError
 from hwgen.presets import PixelRange, from_json
-from hwgen.recogniser.winograd import Conv3x3
+from hwgen.winograd import Conv3x3
 
 
 @dataclass(frozen=True)

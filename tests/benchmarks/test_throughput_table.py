@@ -1,7 +1,8 @@
 import json
+import re
 from pathlib import Path
 
-from benchmarks.throughput.table import table
+from benchmarks.throughput.table import IN_README, table
 
 
 def test_a_table_has_a_line_a_row_in_the_order_of_the_job(tmp_path: Path) -> None:
@@ -27,7 +28,17 @@ def test_a_table_has_a_line_a_row_in_the_order_of_the_job(tmp_path: Path) -> Non
         "| small | plain: 12.3 records/s | hwgen: 12,300 records/s | 1,000 | >= 10x |"
     )
     assert lines[-1] == "| `hwgen train` | 1,234 MiB |"
+    chosen = table(tmp_path, ["sm.*", "step"]).splitlines()
+    assert chosen == [line for line in lines if "large" not in line]
 
 
 def test_an_empty_folder_has_an_empty_table(tmp_path: Path) -> None:
     assert len(table(tmp_path).splitlines()) == 2
+
+
+def test_the_readme_shows_what_was_measured(root: Path) -> None:
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("<!-- throughput: begin -->\n")[1].split("<!-- throughput: end -->")[0]
+    folder = re.search(r"\]\((benchmarks/results/throughput-[^)/]+)", readme)
+    assert folder is not None
+    assert shown == table(root / folder[1], IN_README)

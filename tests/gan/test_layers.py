@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwgen import winograd
 from hwgen.gan.layers import (
     ConditionalNorm,
     LabelledConv2d,
@@ -89,6 +90,37 @@ def test_taps_inside_are_those_that_do_not_fall_on_padding() -> None:
     before, after = same_padding(14, 5, 2)
     seen = F.pad(ones, (before, after)).unfold(3, 5, 2)[0, 0, 0].bool()
     assert taps_inside(14, 5, 2) == [tuple(row) for row in seen.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("channels", "side", "kernel", "stride", "shorter"),
+    [
+        (winograd.MANY, 14, 5, 2, True),
+        (winograd.MANY - 1, 14, 5, 2, False),
+        (winograd.MANY, 7, 5, 2, False),
+        (winograd.MANY, 18, 5, 2, False),
+        (winograd.MANY, 14, 4, 2, False),
+        (winograd.MANY, 8, 5, 1, False),
+    ],
+)
+def test_the_shorter_way_is_taken_where_it_pays(
+    monkeypatch: pytest.MonkeyPatch,
+    channels: int,
+    side: int,
+    kernel: int,
+    stride: int,
+    shorter: bool,
+) -> None:
+    taken = []
+    way = winograd.conv5x5_halving
+    monkeypatch.setattr(winograd, "conv5x5_halving", lambda *a: taken.append(1) or way(*a))
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, channels, side, side), torch.randn(3, channels, kernel, kernel)
+    before, after = same_padding(side, kernel, stride)
+    expected = F.conv2d(F.pad(x, (before, after, before, after)), weight, stride=stride)
+    found = same_conv2d(x, weight, None, stride)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+    assert bool(taken) == shorter
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 6, 7, 14])

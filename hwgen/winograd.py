@@ -1,4 +1,4 @@
-"""In: a map and 3x3 weights. Out: their convolution with padding 1, by a quarter of the products.
+"""In: a map and 3x3 weights (or 5x5 of stride 2). Out: their convolution, by fewer products.
 
 Winograd's minimal filtering F(4x4, 3x3) (Lavin & Gray 2016, arXiv 1509.09308, section 4): a tile of
 4x4 outputs takes 36 products a pair of channels where the definition takes 144,
@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 TILE = 4
@@ -22,6 +23,9 @@ TILE = 4
 LARGEST = 8
 """Longest side where fewer products pay: the transforms cost as much as they save on larger maps,
 which have fewer channels."""
+
+MANY = 128
+"""Channels from which conv5x5_halving pays."""
 
 _B_T = (
     (4, 0, -5, 0, 1, 0),
@@ -48,24 +52,47 @@ _A_T = (
 
 
 class Conv3x3(nn.Conv2d):
-    """A 3x3 convolution with stride 1 and padding 1, which takes the shorter way where it pays.
-
-    That is on a CPU, in float32, on maps of a side up to LARGEST. A GPU's library chooses for
-    itself.
-    """
+    """A 3x3 convolution with stride 1 and padding 1, which takes the shorter way where it pays."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(channels, width, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve float [N, channels, S, S] to [N, width, S, S]."""
-        pays = (
-            x.device.type == "cpu"
-            and x.dtype == torch.float32
-            and max(x.shape[2:]) <= LARGEST
-            and not torch.is_autocast_enabled("cpu")
-        )
-        return winograd(x, self.weight, self.bias) if pays else super().forward(x)
+        if pays(x, x.shape[-1]):
+            return winograd(x, self.weight, self.bias)
+        return super().forward(x)
+
+
+def pays(x: Tensor, side: int) -> bool:
+    """Whether the shorter way is the faster one for a map like x and a result of this side.
+
+    That is on a CPU, in float32, up to LARGEST. A GPU's library chooses for itself.
+    """
+    return (
+        x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and side <= LARGEST
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def conv5x5_halving(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A 5x5 convolution of stride 2 with TensorFlow's 'SAME' padding, as one 3x3 convolution.
+
+    The kernel meets each of the four pictures of every second pixel (the polyphase form) at 3x3
+    places at most. Pays for many channels only.
+
+    Args:
+        x: float32 [N, C, S, S], S even, on the CPU.
+        weight: float32 [K, C, 5, 5].
+        bias: float32 [K].
+
+    Returns:
+        float32 [N, K, S / 2, S / 2], channels_last.
+    """
+    six = F.pad(weight, (1, 0, 1, 0))
+    return winograd(F.pixel_unshuffle(x, 2), F.pixel_unshuffle(six, 2), bias)
 
 
 def winograd(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.recogniser import winograd as module
-from hwgen.recogniser.winograd import LARGEST, Conv3x3, winograd
+import hwgen.winograd as module
+from hwgen.winograd import LARGEST, Conv3x3, conv5x5_halving, winograd
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -23,6 +23,21 @@ def test_result_and_gradients_are_the_definitions(side: int, biased: bool) -> No
         extra = {"padding": 1} if way is F.conv2d else {}
         y = way(*own, **extra)
         (y * weights).sum().backward()
+        results.append([y, *(leaf.grad for leaf in own)])
+    for found, true in zip(*results, strict=True):
+        assert (found - true).abs().max() <= 1e-4 * true.abs().max()
+
+
+@pytest.mark.parametrize("side", [2, 4, 14, 16])
+def test_a_halving_convolution_is_tensorflows_same(side: int) -> None:
+    leaves = [normal(3, 6, side, side), normal(7, 6, 5, 5, seed=1) / 150**0.5, normal(7, seed=2)]
+    towards = normal(3, 7, side // 2, side // 2, seed=3)
+    results = []
+    for way, dtype in ((conv5x5_halving, torch.float32), (None, torch.float64)):
+        x, weight, bias = own = [leaf.detach().to(dtype).requires_grad_() for leaf in leaves]
+        # One row and column before, two after.
+        y = way(*own) if way else F.conv2d(F.pad(x, (1, 2, 1, 2)), weight, bias, stride=2)
+        (y * towards).sum().backward()
         results.append([y, *(leaf.grad for leaf in own)])
     for found, true in zip(*results, strict=True):
         assert (found - true).abs().max() <= 1e-4 * true.abs().max()
