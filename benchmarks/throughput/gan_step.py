@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from benchmarks.throughput.timing import (
     copy_rate,
     in_turn,
     matmul_rate,
+    profile,
     result,
     save,
 )
 from hwgen.devices import keep_freed_memory, pick_device, pick_precision
+from hwgen.files import replacing
 from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.networks import parameter_count
 from hwgen.gan.steps import State, make_state, train_step
@@ -171,13 +173,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--profile", action="store_true", help="also write where the time goes")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
+    device = pick_device(options.device)
     rows = [
         measure(
             preset(name),
             options.classes,
-            device=pick_device(options.device),
+            device=device,
             precision=options.precision,
             steps=options.steps,
             runs=options.runs,
@@ -185,6 +189,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in options.presets
     ]
     save(rows, options.out, "gan_step")
+    if options.profile:
+        with replacing(options.out / "gan_step-profile.txt") as temporary:
+            temporary.write_text(
+                "\n".join(
+                    profile(
+                        partial(
+                            run_hwgen,
+                            preset(name),
+                            options.classes,
+                            device.type,
+                            options.precision,
+                            1,
+                        ),
+                        f"a step of {name}, {options.classes:,} classes",
+                        device,
+                    )
+                    for name in options.presets
+                )
+            )
 
 
 if __name__ == "__main__":

@@ -193,21 +193,16 @@ def measure(
 
 
 def profile(recipe: RecogniserRecipe, classes: int, device: torch.device) -> str:
-    """Tables of torch.profiler: three of hwgen's steps, and one reading."""
-    texts = []
-    for job, make, pictures, times in (
-        ("3 training steps of 64", step_ways, 64, 3),
-        ("a reading of 1,024", reading_ways, 1024, 1),
-    ):
-        way = make(recipe, classes, pictures, device)["hwgen"]
-        way()
-        with torch.profiler.profile() as profiler:
-            for _ in range(times):
-                way()
-        key = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
-        table = profiler.key_averages().table(sort_by=key, row_limit=20)
-        texts.append(f"{job}, {classes} classes\n{table}")
-    return "\n".join(texts)
+    """Tables of torch.profiler: one of hwgen's steps, and one reading."""
+    return "\n".join(
+        timing.profile(
+            make(recipe, classes, pictures, device)["hwgen"], f"{job}, {classes} classes", device
+        )
+        for job, make, pictures in (
+            ("a training step of 64", step_ways, 64),
+            ("a reading of 1,024", reading_ways, 1024),
+        )
+    )
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,31 @@ from typing import Any
 ORDER = ("prepare", "batches", "gan_step", "growth", "synthesize", "augment", "recogniser")
 """Files, in the order of the main job."""
 
+IN_README = (
+    r"prepare-gnt .*",
+    r"random batches of 64, .*",
+    r"training step, .*",
+    r"growth .*",
+    r"synthesize, .*",
+    r"augment, .*, 32x32, batch 64, threads 2",
+    r"recogniser .*",
+)
+"""Jobs that the README shows; the others are variants of them."""
 
-def table(folder: Path) -> str:
-    """All rows of all results in a folder, and the memory of each command."""
+
+def table(folder: Path, jobs: Sequence[str] = (".*",)) -> str:
+    """Rows of the results in a folder, and the memory of each command.
+
+    Args:
+        folder: of a measurement.
+        jobs: patterns of the jobs to show; the default shows all.
+    """
     lines = ["| job | plain or peer's way | hwgen | ratio | wanted |", "|---|---|---|---|---|"]
     for name in ORDER:
         file = folder / f"{name}.json"
         if file.is_file():
-            lines += [_line(row) for row in json.loads(file.read_text(encoding="utf-8"))]
+            rows = json.loads(file.read_text(encoding="utf-8"))
+            lines += [_line(r) for r in rows if any(re.fullmatch(job, r["job"]) for job in jobs)]
     memory = folder / "memory.json"
     if memory.is_file():
         lines += ["", "| command | peak memory |", "|---|---|"]
@@ -48,7 +66,9 @@ def _rate(value: float) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    print(table(parser.parse_args(arguments).folder), end="")
+    parser.add_argument("--readme", action="store_true", help="only what the README shows")
+    options = parser.parse_args(arguments)
+    print(table(options.folder, IN_README if options.readme else (".*",)), end="")
 
 
 if __name__ == "__main__":

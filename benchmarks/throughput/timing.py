@@ -234,6 +234,17 @@ def _digits(value: float) -> float:
     return float(f"{value:.4g}")
 
 
+def profile(way: Job, title: str, device: torch.device) -> str:
+    """Where one run of a way spends its time, after one that does not count: a table."""
+    way()
+    with torch.profiler.profile(record_shapes=True) as profiler:
+        way()
+        _wait(device)
+    averages = profiler.key_averages(group_by_input_shape=True)
+    key = "self_cuda_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    return f"{title}\n{averages.table(sort_by=key, row_limit=20, max_shapes_column_width=60)}\n"
+
+
 def save(rows: Sequence[Mapping[str, Any]], out: Path, name: str) -> None:
     """Write rows to `out`/`name`.json, and print each in a line."""
     out.mkdir(parents=True, exist_ok=True)
