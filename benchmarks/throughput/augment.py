@@ -112,7 +112,8 @@ def _row(
     generator = torch.Generator(device).manual_seed(0)
     x = torch.rand(batch, 1, side, side)
     there = x.to(device)
-    peers = {"torchvision": transforms(side, 5.0)[job]}
+    peer_name = "Pillow" if job == "stroke width" else "torchvision"
+    peers = {peer_name: transforms(side, 5.0)[job]}
     if job in GAUSSIAN:
         peers["torchvision, narrow"] = transforms(side, side / 12)[job]
     ways: dict[str, timing.Job] = {
@@ -127,7 +128,7 @@ def _row(
         f"augment, {job}, {side}x{side}, batch {batch}, threads {torch.get_num_threads()}",
         "pictures",
         timing.in_turn(ways, work, runs=runs, device=device),
-        baseline="torchvision",
+        baseline=peer_name,
         fast="hwgen",
         goal=">= 20 x elastic",
         settings={"job": job, "side": side, "batch": batch, "threads": torch.get_num_threads()},
