@@ -44,7 +44,7 @@ def table(folder: Path, jobs: Sequence[str] = (".*",)) -> str:
     if memory.is_file():
         lines += ["", "| command | peak memory |", "|---|---|"]
         rows = json.loads(memory.read_text(encoding="utf-8"))["rows"]
-        lines += [f"| `{row['command']}` | {row['peak_mib']:,} MiB |" for row in rows]
+        lines += [f"| {row['command']} | {row['peak_mib']:,} MiB |" for row in rows]
     return "\n".join(lines) + "\n"
 
 

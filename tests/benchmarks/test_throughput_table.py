@@ -27,7 +27,7 @@ def test_a_table_has_a_line_a_row_in_the_order_of_the_job(tmp_path: Path) -> Non
     assert lines[2] == (
         "| small | plain: 12.3 records/s | hwgen: 12,300 records/s | 1,000 | >= 10x |"
     )
-    assert lines[-1] == "| `hwgen train` | 1,234 MiB |"
+    assert lines[-1] == "| hwgen train | 1,234 MiB |"
     chosen = table(tmp_path, ["sm.*", "step"]).splitlines()
     assert chosen == [line for line in lines if "large" not in line]
 
