@@ -72,7 +72,8 @@ def frame(
     Args:
         batches: from `batches`.
         framing: how pictures become square.
-        workers: processes; 1 frames in this one.
+        workers: processes; 1 frames in this one, as does any number on Windows, where memory
+            cannot be handed on as a file descriptor.
         max_pixels: no picture has more.
 
     Yields:
@@ -81,7 +82,7 @@ def frame(
     Raises:
         HwgenError: a worker ended by itself.
     """
-    if workers == 1:
+    if workers == 1 or os.name != "posix":
         for batch in batches:
             yield batch, framing.apply_batch([record.image for record in batch])
         return

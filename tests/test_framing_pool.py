@@ -57,6 +57,16 @@ def test_batches_come_back_framed_and_in_order(
         np.testing.assert_array_equal(images, [framing.apply(r.image) for r in batch])
 
 
+def test_where_memory_cannot_be_handed_on_this_process_frames(
+    monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[bytes]]
+) -> None:
+    monkeypatch.setattr(framing_pool.os, "name", "nt")
+    given = of_lengths(3, 2)
+    framed = [images for _, images in frame(given, FRAMING, workers=2, max_pixels=MAX_PIXELS)]
+    assert [len(images) for images in framed] == [3, 2]
+    assert not started
+
+
 def test_batches_are_as_large_as_a_slot_takes() -> None:
     def sizes(count: int, side: int, size: int) -> list[int]:
         records = [Record(np.zeros((side, side), np.uint8), "一", "", "f", 0)] * count

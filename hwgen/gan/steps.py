@@ -246,9 +246,7 @@ def translate(
 @torch.no_grad()
 def update_average(ema: nn.Module, g: nn.Module, weight: float | Tensor) -> None:
     """Move the average's parameters towards g's by a share of the way, and copy the statistics."""
-    averages: list[Tensor] = list(ema.parameters())
-    way = torch._foreach_sub(list(g.parameters()), averages)
-    torch._foreach_mul_(way, weight)
-    torch._foreach_add_(averages, way)
-    for average, value in zip(ema.buffers(), g.buffers(), strict=True):
-        average.copy_(value)
+    for average, value in zip(ema.parameters(), g.parameters(), strict=True):
+        average.lerp_(value, weight)
+    for statistic, value_now in zip(ema.buffers(), g.buffers(), strict=True):
+        statistic.copy_(value_now)
