@@ -86,7 +86,7 @@ class Recogniser:
         batch = READ_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
         for start in range(0, len(images), batch):
             part = images[start : start + batch]
-            # Copied, since the blocks of a store are read-only views of its map.
+            # Copied, since a caller's array may be read-only, which torch refuses.
             x = average_down(to_tensor(part.copy(), self.device), self.recipe.size)
             out[start : start + len(part)] = self._probabilities(x).cpu().numpy()
         return out
