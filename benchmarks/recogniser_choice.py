@@ -20,9 +20,10 @@ import torch
 
 from hwgen.batches import ResidentPictures
 from hwgen.devices import describe, pick_device, pick_precision
+from hwgen.recogniser.mixing import LabelledPictures
 from hwgen.recogniser.network import Augmentation, RecogniserRecipe
 from hwgen.recogniser.reader import accuracy
-from hwgen.recogniser.training import LabelledPictures, train_recogniser
+from hwgen.recogniser.training import train_recogniser
 from hwgen.store import Store
 
 SETTINGS = {

@@ -1,4 +1,4 @@
-"""In: a batch of pictures. Out: the batch, each picture's strokes and place and shape changed.
+"""In: a batch of pictures. Out: the batch, each picture's strokes, place, shape and grey changed.
 
 Affine and elastic parts are one displacement field and one `grid_sample`, so that a picture is
 interpolated once only. Elastic: random displacements on a coarse grid of control points, made
@@ -42,7 +42,19 @@ def augment(
         widths = _uniform(generator, count) * (amounts.stroke_width * side)
         ink = change_stroke_width(ink, widths, most=amounts.stroke_width * side)
     moved = F.grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    if amounts.ink or amounts.noise:
+        _change_grey(moved, amounts, generator)
     return moved.mul_(pixels.ink - pixels.paper).add_(pixels.paper)
+
+
+def _change_grey(ink: Tensor, amounts: Augmentation, generator: torch.Generator) -> None:
+    """Make ink [N, C, S, S] darker or fainter and noisy, in place, within 0 and 1."""
+    if amounts.ink:
+        ink *= 1 + _uniform(generator, len(ink), 1, 1, 1) * amounts.ink
+    if amounts.noise:
+        deviation = _uniform(generator, len(ink), 1, 1, 1) * amounts.noise
+        ink += torch.randn(ink.shape, generator=generator, device=ink.device) * deviation
+    ink.clamp_(0, 1)
 
 
 def fields(count: int, side: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:

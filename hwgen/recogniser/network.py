@@ -44,6 +44,9 @@ class Augmentation:
         elastic: standard deviation of the elastic displacement, as a share of the side.
         elastic_grid: control points a side of the elastic displacement.
         stroke_width: change of the strokes' width as a share of the side, either way.
+        ink: relative change of the strokes' darkness, either way; full ink is the most.
+        noise: standard deviation of grey noise, in units of full ink; each picture has its own,
+            between 0 and this.
     """
 
     rotate: float = 6.0
@@ -53,6 +56,22 @@ class Augmentation:
     elastic: float = 0.02
     elastic_grid: int = 5
     stroke_width: float = 0.0
+    ink: float = 0.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How synthetic pictures enter the training beside real ones.
+
+    Attributes:
+        share: of each batch, in [0, 1]. 1 until the middle is pre-training on synthetic pictures
+            and fine-tuning on real ones.
+        until: share of the steps in which they do; afterwards all pictures are real.
+    """
+
+    share: float = 0.5
+    until: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,7 @@ class RecogniserRecipe:
         weight_decay: AdamW's, on weights of two and more dimensions.
         label_smoothing: share of the target spread over all classes.
         augmentation: distortions of the training pictures.
+        mixing: of synthetic pictures, where there are any.
     """
 
     size: int = 32
@@ -90,6 +110,7 @@ class RecogniserRecipe:
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
+    mixing: Mixing = field(default_factory=Mixing)
 
     def __post_init__(self) -> None:
         if self.size < 2 ** len(self.widths) or min(self.steps, self.batch, self.grid) < 1:
@@ -97,6 +118,11 @@ class RecogniserRecipe:
                 f"a recogniser of size {self.size} with {len(self.widths)} stages, "
                 f"{self.steps} steps and batches of {self.batch} cannot be",
                 remedy=f"The size must be at least {2 ** len(self.widths)}, the rest at least 1",
+            )
+        if not (0 <= self.mixing.share <= 1 and 0 <= self.mixing.until <= 1):
+            raise InputError(
+                f"a share of {self.mixing.share:g} until {self.mixing.until:g} cannot be mixed",
+                remedy="Both are shares between 0 and 1",
             )
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
-from hwgen.batches import Pictures, Shuffled, pictures, to_float, window_of
-from hwgen.charset import Charset
+from hwgen.batches import pictures
 from hwgen.devices import autocast, describe, pick_precision
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.augment import augment
+from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, logits
 from hwgen.recogniser.reader import Recogniser
 from hwgen.store import Store
@@ -25,23 +24,6 @@ Progress = Callable[[int, int, float], None]
 
 REPORT_EVERY = 20
 """Steps between two calls of Progress; each makes a GPU wait."""
-
-
-@dataclass(frozen=True)
-class LabelledPictures:
-    """What a recogniser is trained on.
-
-    Attributes:
-        pictures: of the recipe's size, on the training device.
-        labels: class ids, int64 [N], on the training device.
-        charset: class order.
-        channels: 1 grey, 3 colour.
-    """
-
-    pictures: Pictures
-    labels: Tensor
-    charset: Charset
-    channels: int
 
 
 def from_stores(stores: Sequence[Store], size: int, device: torch.device) -> LabelledPictures:
@@ -72,13 +54,15 @@ def train_recogniser(
     data: LabelledPictures,
     recipe: RecogniserRecipe,
     *,
+    synthetic: LabelledPictures | None = None,
+    start: Recogniser | None = None,
     seed: int,
     device: torch.device,
     precision: str = "auto",
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Recogniser | None:
-    """Train a network from scratch: AdamW, one cycle of the rate, augmentation, label smoothing.
+    """Train a network: AdamW, one cycle of the rate, augmentation, label smoothing.
 
     The seed decides initial weights, order, distortions and dropout; on a CPU with the same number
     of threads the result is the same to the bit.
@@ -86,6 +70,10 @@ def train_recogniser(
     Args:
         data: what to learn from.
         recipe: how.
+        synthetic: pictures of the same classes that take a part of the batches, see
+            RecogniserRecipe.mixing.
+        start: a recogniser of other classes, whose weights but for the last layer are what this
+            one starts from. None starts from scratch.
         seed: of everything random.
         device: where the data are.
         precision: "bf16", "fp32" or "auto", see hwgen.devices.pick_precision.
@@ -97,17 +85,19 @@ def train_recogniser(
 
     Raises:
         DivergedError: the loss is no longer a number.
-        InputError: there are no pictures.
+        InputError: there are no pictures, or the networks of `start` and `recipe` differ.
+        CharsetError: the classes of the synthetic pictures are not those of `data`.
     """
     kind = pick_precision(precision, device)
-    window = window_of(data.pictures.shape)
-    order = Shuffled(len(data.pictures), recipe.batch, seed, window=window)
+    batches = MixedBatches(data, synthetic, recipe, seed)
     generator = torch.Generator(device).manual_seed(seed)
     gpus = [device] if device.type == "cuda" else []
     # Initial weights and dropout draw from torch's own random state, which is given back as it was.
     with torch.random.fork_rng(gpus):
         torch.manual_seed(seed)
         network = RecogniserNetwork(recipe, len(data.charset), data.channels)
+        if start is not None:
+            take_over(network, start)
         network.to(device).to(memory_format=torch.channels_last)
         optimizer = make_optimizer(network, recipe)
         total = torch.zeros((), device=device)
@@ -115,9 +105,7 @@ def train_recogniser(
             if stop is not None and stop():
                 return None
             # A batch
-            indices = order.indices(step).to(device, non_blocking=True)
-            y = data.labels.index_select(0, indices)
-            x = to_float(data.pictures.draw(order, step), recipe.pixels)
+            x, y = batches.batch(step)
             x = augment(x, recipe.augmentation, pixels=recipe.pixels, generator=generator)
             # A step
             for group in optimizer.param_groups:
@@ -141,8 +129,30 @@ def train_recogniser(
                     )
                 if progress is not None:
                     progress(done, recipe.steps, mean)
-    provenance = {"seed": seed, "pictures": len(data.pictures), **describe(device, kind)}
+    provenance = {
+        "seed": seed,
+        "pictures": len(data.pictures),
+        "synthetic_pictures": 0 if synthetic is None else len(synthetic.pictures),
+        **describe(device, kind),
+    }
     return Recogniser(network, recipe, data.charset, channels=data.channels, provenance=provenance)
+
+
+def take_over(network: RecogniserNetwork, start: Recogniser) -> None:
+    """Copy the weights of a trained recogniser but for its last layer, which names its classes.
+
+    Raises:
+        InputError: the two networks have other layers.
+    """
+    last = f"{len(network) - 1}."
+    given = {k: v for k, v in start.network.state_dict().items() if not k.startswith(last)}
+    wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(last)}
+    if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in wanted.items()}:
+        raise InputError(
+            "the recogniser to start from has other layers than the one to be trained",
+            remedy="Train both with the same size, widths, grid and hidden",
+        )
+    network.load_state_dict(given, strict=False)
 
 
 def learning_rate(recipe: RecogniserRecipe, step: int) -> float:

@@ -30,6 +30,8 @@ EACH = [
     replace(NONE, translate=0.2),
     replace(NONE, elastic=0.05),
     replace(NONE, stroke_width=0.1),
+    replace(NONE, ink=0.9),
+    replace(NONE, noise=0.1),
 ]
 
 
@@ -62,7 +64,9 @@ def test_the_range_does_not_matter(pixels: PixelRange):
 
 
 @pytest.mark.parametrize(
-    "amounts", EACH, ids=["rotate", "shear", "scale", "translate", "elastic", "stroke"]
+    "amounts",
+    EACH,
+    ids=["rotate", "shear", "scale", "translate", "elastic", "stroke", "ink", "noise"],
 )
 def test_each_amount_changes_each_picture_in_its_own_way(amounts: Augmentation):
     moved = augment(picture(3), amounts, pixels=INK, generator=rng())
@@ -284,3 +288,30 @@ def test_recipes_saved_before_stroke_width_still_load():
     plain = recipe_to_json(RecogniserRecipe())
     del plain["augmentation"]["stroke_width"]
     assert recipe_from_json(plain) == RecogniserRecipe()
+
+
+def test_ink_is_scaled_by_a_number_of_each_picture_and_paper_stays():
+    x = picture(400) * 0.6
+    moved = augment(x, replace(NONE, ink=0.5), pixels=INK, generator=rng())
+    torch.testing.assert_close(moved[:, :, :5], torch.zeros_like(moved[:, :, :5]))
+    factors = moved[:, 0, 12, 10] / x[:, 0, 12, 10]
+    torch.testing.assert_close(moved[:, 0, 7, 15], factors * x[:, 0, 7, 15])
+    assert 0.5 <= factors.min() < 0.51
+    assert 1.49 < factors.max() <= 1.5
+    full = augment(picture(50), replace(NONE, ink=0.5), pixels=INK, generator=rng())
+    assert full.max() == 1
+
+
+def test_noise_has_a_deviation_of_each_picture_up_to_the_amount():
+    grey = torch.full((300, 1, 32, 32), 0.5)
+    moved = augment(grey, replace(NONE, noise=0.1), pixels=INK, generator=rng())
+    # The outermost pixels may be mixed with what comes in from outside.
+    found = moved[:, 0, 1:-1, 1:-1].std(dim=(1, 2))
+    assert found.min() < 0.005
+    assert 0.095 < found.max() < 0.11
+    assert found.mean() == pytest.approx(0.05, abs=0.005)
+    assert moved[:, 0, 1:-1, 1:-1].mean() == pytest.approx(0.5, abs=0.001)
+    white = augment(
+        torch.zeros(9, 1, 32, 32), replace(NONE, noise=0.1), pixels=INK, generator=rng()
+    )
+    assert 0 <= white.min() < white.max() < 1

@@ -7,10 +7,10 @@ import torch
 
 from hwgen.batches import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
-from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
+from hwgen.recogniser.network import Mixing, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, accuracy
 from hwgen.recogniser.training import (
-    LabelledPictures,
     from_stores,
     learning_rate,
     train_recogniser,
@@ -127,3 +127,95 @@ def test_the_rate_rises_and_falls_once(toy: RecogniserRecipe) -> None:
     assert (np.diff(rates[:20]) > 0).all()
     assert (np.diff(rates[20:]) < 0).all()
     assert learning_rate(replace(recipe, warmup=0.0), 0) == pytest.approx(0.5)
+
+
+def test_a_mixed_batch_holds_its_shares_until_the_time(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    real, drawn = make_store("real"), make_store("drawn", seed=5)
+    parts = [from_stores([store], 16, CPU) for store in (real, drawn)]
+    recipe = replace(toy, steps=10, batch=8, mixing=Mixing(share=0.25, until=0.5))
+    batches = MixedBatches(*parts, recipe, seed=3)
+    known = {store: {image.tobytes() for image in store.all_images()} for store in (real, drawn)}
+    assert not known[real] & known[drawn]
+    for step in range(10):
+        x, y = batches.batch(step)
+        assert x.shape == (8, 1, 16, 16)
+        images = ((1 - x) * 255).round().to(torch.uint8).numpy()[:, 0]
+        of_real = [image.tobytes() in known[real] for image in images]
+        assert of_real == ([True] * 6 + [False] * 2 if step < 5 else [True] * 8)
+        labels = {
+            image.tobytes(): int(label)
+            for store in (real, drawn)
+            for image, label in zip(store.all_images(), store.labels, strict=True)
+        }
+        assert y.tolist() == [labels[image.tobytes()] for image in images]
+    again = MixedBatches(*parts, recipe, seed=3).batch(7)
+    assert all(torch.equal(a, b) for a, b in zip(again, batches.batch(7), strict=True))
+
+
+@pytest.mark.parametrize(("share", "synthetic"), [(0.0, True), (0.9, False)])
+def test_without_a_share_or_synthetic_pictures_all_are_real(
+    make_store: MakeStore, toy: RecogniserRecipe, share: float, synthetic: bool
+) -> None:
+    data = from_stores([make_store("real")], 16, CPU)
+    other = from_stores([make_store("drawn", seed=5)], 16, CPU) if synthetic else None
+    mixed = MixedBatches(data, other, replace(toy, mixing=Mixing(share)), seed=0)
+    plain = MixedBatches(data, None, toy, seed=0)
+    assert torch.equal(mixed.batch(2)[0], plain.batch(2)[0])
+
+
+def test_pre_training_on_synthetic_pictures_alone(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    real, drawn = make_store("real", per_class=1), make_store("drawn", seed=5)
+    trained = train_recogniser(
+        from_stores([real], 16, CPU),
+        replace(toy, mixing=Mixing(share=1.0, until=0.8)),
+        synthetic=from_stores([drawn], 16, CPU),
+        seed=0,
+        device=CPU,
+    )
+    assert trained is not None
+    assert trained.provenance["synthetic_pictures"] == 24
+    unseen = make_store("test", seed=9)
+    assert accuracy(trained.read(unseen.all_images()), unseen.labels) > 0.9
+
+
+def test_synthetic_pictures_of_other_classes_are_refused(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    real = from_stores([make_store("real")], 16, CPU)
+    drawn = from_stores([make_store("drawn", labels="丨一十")], 16, CPU)
+    with pytest.raises(CharsetError, match="not the same in the same order"):
+        train_recogniser(real, toy, synthetic=drawn, seed=0, device=CPU)
+
+
+@pytest.mark.parametrize("wrong", [{"share": 1.5}, {"share": -0.1}, {"until": 2.0}])
+def test_shares_outside_0_and_1_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        RecogniserRecipe(mixing=Mixing(**wrong))
+
+
+def test_training_starts_from_the_layers_of_another(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    first = train(from_stores([make_store("a")], 16, CPU), toy)
+    other = from_stores([make_store("b", labels="甲乙丙")], 16, CPU)
+    still = replace(toy, steps=1, lr=1e-9)
+    trained = train_recogniser(other, still, start=first, seed=7, device=CPU)
+    assert trained is not None
+    old, new = first.network.state_dict(), trained.network.state_dict()
+    last = f"{len(first.network) - 1}."
+    for name in old:
+        if "running" in name or "num_batches" in name:
+            continue
+        same = torch.allclose(old[name], new[name], atol=1e-6)
+        assert same != name.startswith(last), name
+
+
+def test_a_start_of_other_layers_is_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+    data = from_stores([make_store("a")], 16, CPU)
+    first = train(data, replace(toy, steps=1))
+    with pytest.raises(InputError, match="other layers"):
+        train_recogniser(data, replace(toy, hidden=toy.hidden * 2), start=first, seed=0, device=CPU)

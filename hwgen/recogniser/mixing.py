@@ -1,0 +1,92 @@
+"""In: real and synthetic pictures with labels. Out: batches that hold a share of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hwgen.batches import Pictures, Shuffled, to_float, window_of
+from hwgen.charset import Charset
+from hwgen.errors import CharsetError
+from hwgen.recogniser.network import RecogniserRecipe
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """What a recogniser is trained on.
+
+    Attributes:
+        pictures: of the recipe's size, on the training device.
+        labels: class ids, int64 [N], on the training device.
+        charset: class order.
+        channels: 1 grey, 3 colour.
+    """
+
+    pictures: Pictures
+    labels: Tensor
+    charset: Charset
+    channels: int
+
+
+class MixedBatches:
+    """Batches of real pictures, of which synthetic ones take a share; see `Mixing`.
+
+    Batch k is a function of (seed, k) alone. Without synthetic pictures all are real.
+
+    Args:
+        real: what is always drawn from.
+        synthetic: of the same classes, or None.
+        recipe: batch, steps and mixing.
+        seed: of the orders.
+
+    Raises:
+        CharsetError: the classes differ.
+        InputError: there are no pictures.
+    """
+
+    def __init__(
+        self,
+        real: LabelledPictures,
+        synthetic: LabelledPictures | None,
+        recipe: RecogniserRecipe,
+        seed: int,
+    ) -> None:
+        if synthetic is not None and synthetic.charset != real.charset:
+            raise CharsetError(
+                f"the synthetic pictures are of {len(synthetic.charset)} classes, the real ones of "
+                f"{len(real.charset)}, and they are not the same in the same order",
+                remedy="Train the generator on a store of the same charset",
+            )
+        self._recipe = recipe
+        share = 0.0 if synthetic is None else recipe.mixing.share
+        self._until = round(recipe.mixing.until * recipe.steps)
+        drawn = round(share * recipe.batch)
+        # Each part: pictures and how many of them a batch holds.
+        mixed = [_Part(real, recipe.batch - drawn, seed)] if drawn < recipe.batch else []
+        if synthetic is not None and drawn:
+            mixed.append(_Part(synthetic, drawn, seed))
+        self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed)]
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Batch `step`: x float32 [N, C, S, S] in the recipe's range, y int64 [N]."""
+        drawn = [part.draw(step) for part in (self._mixed if step < self._until else self._real)]
+        images, labels = zip(*drawn, strict=True)
+        x, y = drawn[0] if len(drawn) == 1 else (torch.cat(images), torch.cat(labels))
+        return to_float(x, self._recipe.pixels), y
+
+
+class _Part:
+    """Labelled pictures, some for each batch."""
+
+    def __init__(self, data: LabelledPictures, count: int, seed: int) -> None:
+        self._data = data
+        window = window_of(data.pictures.shape)
+        self._order = Shuffled(len(data.pictures), count, seed, window=window)
+
+    def draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """Pictures of batch `step`, uint8 [count, C, S, S], and their labels."""
+        indices = self._order.indices(step).to(self._data.labels.device, non_blocking=True)
+        images = self._data.pictures.draw(self._order, step)
+        return images, self._data.labels.index_select(0, indices)
