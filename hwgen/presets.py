@@ -124,8 +124,36 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Warp:
+    """Largest random changes to all that D sees, real and generated; 0 leaves each out.
+
+    Each is drawn for each picture alone, evenly up to the limit in both directions. There are no
+    flips: a mirrored character is another one, or none.
+
+    Attributes:
+        scale: of the width and, apart from it, of the height; 0.1 is from 0.91 to 1.11 times.
+        shear: slant, pixels across for each pixel down.
+        rotate: degrees.
+        fade: share of the ink's darkness that is taken away at most.
+    """
+
+    scale: float = 0.0
+    shear: float = 0.0
+    rotate: float = 0.0
+    fade: float = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels change places."""
+        return max(self.scale, self.shear, self.rotate) > 0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides a run, but for the data and the seed.
+
+    The fields from `balanced` on are for few samples a class, or for rare classes among common
+    ones; each is left out by default.
 
     Attributes:
         preset: name of the row this recipe began as.
@@ -148,6 +176,13 @@ class Recipe:
         ema: decay a step of the generator's moving average, which is what is sampled; 0 samples
             G itself.
         every: real pictures between two snapshots (weights, grid, checkpoint).
+        balanced: show every class equally often, however many records it has.
+        warp: small affine changes of all that D sees (the rest of DiffAugment that is safe for
+            labels), beside `translate`.
+        transition: shares of the run between which Φ fades in linearly: without labels up to the
+            first, fully conditional from the second on; (0, 0) is conditional throughout.
+        label_pull: how strongly the rows of Φ, of G and of D, are pulled towards their mean: each
+            step takes them label_pull times the learning rate of the way.
     """
 
     preset: str
@@ -167,6 +202,10 @@ class Recipe:
     translate: int = 0
     ema: float = 0.0
     every: int = 64_000
+    balanced: bool = False
+    warp: Warp = field(default_factory=Warp)
+    transition: tuple[float, float] = (0.0, 0.0)
+    label_pull: float = 0.0
 
     def __post_init__(self) -> None:
         broken = [rule for rule, holds in self._rules().items() if not holds]
@@ -184,7 +223,7 @@ class Recipe:
 
     def _rules(self) -> dict[str, bool]:
         """What must hold, and whether it does."""
-        g, d, o = self.generator, self.discriminator, self.optimizer
+        g, d, o, w = self.generator, self.discriminator, self.optimizer, self.warp
         return {
             "generator.stages must not be empty": bool(g.stages),
             "every channels, kernel and stride must be at least 1": all(
@@ -211,6 +250,20 @@ class Recipe:
                 self.r1_every >= 1 and min(self.r1_gamma, self.translate) >= 0
             ),
             "ema must be at least 0 and below 1": 0 <= self.ema < 1,
+            "warp.scale, shear and fade must be at least 0 and below 1, rotate at most 45": (
+                0 <= min(w.scale, w.shear, w.fade) <= max(w.scale, w.shear, w.fade) < 1
+                and 0 <= w.rotate <= 45
+            ),
+            "transition must rise within [0, 1]": 0
+            <= self.transition[0]
+            <= self.transition[1]
+            <= 1,
+            "transition and label_pull need labels": (
+                self.conditional or (self.transition == (0, 0) and not self.label_pull)
+            ),
+            "label_pull must be at least 0, times the learning rates below 1": (
+                0 <= self.label_pull * max(o.lr_g, o.lr_d) < 1
+            ),
             "learning rates must be above 0, betas at least 0 and below 1": (
                 min(o.lr_g, o.lr_d) > 0 and 0 <= min(o.beta1, o.beta2) <= max(o.beta1, o.beta2) < 1
             ),
@@ -241,6 +294,15 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
     """
     recipe: Recipe = from_json(Recipe, value, "recipe")
     return recipe
+
+
+def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's JSON with what an earlier hwgen did not know, which is left out by default.
+
+    Raises:
+        InputError: it is no recipe.
+    """
+    return recipe_to_json(recipe_from_json(recipe))
 
 
 def from_json(kind: Any, value: Any, name: str) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,7 @@ def begin_or_continue(
     seed: int,
     charset: Charset,
     data: Mapping[str, Any],
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
 ) -> Run:
     """Make a run directory, or open the one that the same command began.
 
@@ -143,6 +144,7 @@ def begin_or_continue(
         seed: of everything random.
         charset: class order.
         data: what it is trained on: {"store content hash": ..., ...}, plain JSON.
+        complete: gives the recipe of a run that an earlier hwgen began the fields added since.
 
     Raises:
         RecipeChangedError: a run with another recipe, seed, charset or data is there; the
@@ -162,7 +164,7 @@ def begin_or_continue(
         run = Run(path)
         began = {
             "kind": run.kind,
-            "recipe": run.recipe,
+            "recipe": complete(run.recipe),
             "seed": run.seed,
             "charset": run.charset.fingerprint,
             "data": run.data,

@@ -13,6 +13,7 @@ from hwgen.presets import (
     PRESETS,
     Recipe,
     change,
+    completed,
     differences,
     flatten,
     preset,
@@ -54,6 +55,16 @@ def test_paper_preset_is_the_authors_setting() -> None:
     assert (PAPER.generator.z, PAPER.generator.z_dim) == ("uniform", 1024)
     assert (PAPER.pixels.paper, PAPER.pixels.ink) == (1.0, 0.0)
     assert (PAPER.ema, PAPER.r1_gamma, PAPER.translate) == (0, 0, 0)
+
+
+def test_what_a_recipe_does_not_say_is_left_out() -> None:
+    plain = recipe_to_json(PAPER)
+    added = {"balanced": False, "transition": [0, 0], "label_pull": 0}
+    added["warp"] = {"scale": 0, "shear": 0, "rotate": 0, "fade": 0}
+    earlier = {name: value for name, value in plain.items() if name not in added}
+    assert len(earlier) == len(plain) - 4
+    assert recipe_from_json(earlier) == PAPER
+    assert completed(earlier) == plain == {**earlier, **added}
 
 
 def test_named_losses_have_the_equations_targets() -> None:
@@ -143,6 +154,15 @@ def test_changes_that_do_not_fit_are_named(field: str, value: str, text: str) ->
         ({"ema": "1"}, "ema must be"),
         ({"optimizer.beta2": "1"}, "betas"),
         ({"optimizer.lr_d": "0"}, "learning rates"),
+        ({"warp.scale": "1"}, "warp.scale"),
+        ({"warp.fade": "-0.1"}, "warp.scale, shear and fade"),
+        ({"warp.rotate": "46"}, "rotate at most 45"),
+        ({"transition": "[0.5, 0.4]"}, "transition must rise"),
+        ({"transition": "[0.5, 1.1]"}, "transition must rise"),
+        ({"conditional": "false", "transition": "[0, 0.5]"}, "need labels"),
+        ({"conditional": "false", "label_pull": "1"}, "need labels"),
+        ({"label_pull": "-1"}, "label_pull must"),
+        ({"label_pull": "5000"}, "learning rates below 1"),
     ],
 )
 def test_impossible_recipes_are_refused(changes: dict[str, str], text: str) -> None:

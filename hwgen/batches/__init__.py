@@ -1,7 +1,7 @@
 """Stores as random batches: order, pictures in memory or streamed, grey values as floats."""
 
 from hwgen.batches.loaders import Batches, StoreDataset
-from hwgen.batches.order import Shuffled
+from hwgen.batches.order import Balanced, Order, Shuffled
 from hwgen.batches.picture_sets import (
     Pictures,
     ResidentPictures,
@@ -12,7 +12,9 @@ from hwgen.batches.picture_sets import (
 from hwgen.batches.pixels import average_down, to_float, to_images, to_tensor, to_uint8
 
 __all__ = [
+    "Balanced",
     "Batches",
+    "Order",
     "Pictures",
     "ResidentPictures",
     "Shuffled",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hwgen.batches.order import Shuffled
+from hwgen.batches.order import Balanced, Order, Shuffled
 from hwgen.batches.picture_sets import pictures, window_of
 from hwgen.batches.pixels import average_down, to_float, to_tensor
 from hwgen.presets import PixelRange
@@ -22,8 +22,9 @@ class Batches:
         size: side of the pictures wanted.
         pixels: the float range wanted.
         batch: pictures a batch.
-        seed: of the order, see Shuffled.
+        seed: of the order, see Shuffled and Balanced.
         device: where the batches shall be.
+        balanced: every class equally often.
         share: picks from all rows of a batch those that are wanted here, such as this process's
             slice of them; the default wants all.
     """
@@ -37,12 +38,17 @@ class Batches:
         batch: int,
         seed: int,
         device: torch.device,
+        balanced: bool = False,
         share: Callable[[Tensor], Tensor] = lambda rows: rows,
     ) -> None:
         self._pictures = pictures([store], size, device)
         self._labels = torch.from_numpy(store.labels).to(device)
-        window = window_of(self._pictures.shape)
-        self._order = Shuffled(len(store), batch, seed, window=window)
+        self._order: Order
+        if balanced:
+            self._order = Balanced(store.labels, batch, seed)
+        else:
+            window = window_of(self._pictures.shape)
+            self._order = Shuffled(len(store), batch, seed, window=window)
         self._pixels, self._share = pixels, share
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,10 @@
-"""In: a number of records and a seed. Out: the order in which they are drawn."""
+"""In: a number of records, or their classes, and a seed. Out: the order in which they are drawn."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,17 @@ from hwgen.errors import InputError
 
 CHUNK = 8192
 """Consecutive records that stay together, so that a file is read some megabytes at a time."""
+
+
+class Order(Protocol):
+    """Which records make each batch: a function of the order's seed and the step alone."""
+
+    @property
+    def batch(self) -> int:
+        """Records a batch."""
+
+    def indices(self, step: int) -> Tensor:
+        """Record numbers of batch `step`, int64 [batch]."""
 
 
 class Shuffled:
@@ -116,6 +128,59 @@ class Shuffled:
         return numbers[numbers < self.count]
 
 
+class Balanced:
+    """Every class equally often, however many records it has: batch k is a function of (seed, k).
+
+    Rounds of all classes follow each other, each in an order of its own and across the borders of
+    batches; so any two classes have been drawn equally often, but for the round that is not over.
+    The records of a class come in shuffled epochs of their own: each once before any twice. A class
+    of one record is that record each time, so give what is drawn changes that leave its class.
+
+    The records of a batch lie anywhere in the set. Pictures held in memory (ResidentPictures) lose
+    nothing by that; streamed ones are read record by record.
+
+    Args:
+        labels: class of each record, int [records]; what no record has is no class.
+        batch: records a batch.
+        seed: of the orders.
+
+    Raises:
+        InputError: there are no records.
+    """
+
+    def __init__(self, labels: npt.ArrayLike, batch: int, seed: int) -> None:
+        labels = np.asarray(labels)
+        if not len(labels):
+            raise InputError("the store is empty, there is nothing to draw batches from")
+        self.batch, self.seed = batch, seed
+        _, counts = np.unique(labels, return_counts=True)
+        # The records of each class, in rising order.
+        self._records = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+        self._rounds: dict[int, npt.NDArray[np.int64]] = {}
+        self._epochs: list[dict[int, npt.NDArray[np.int64]]] = [{} for _ in self._records]
+
+    def indices(self, step: int) -> Tensor:
+        """Record numbers of batch `step`, int64 [batch]."""
+        positions = range(step * self.batch, (step + 1) * self.batch)
+        return torch.tensor([self._at(position) for position in positions])
+
+    def _at(self, position: int) -> int:
+        number, place = divmod(position, len(self._records))
+        if number not in self._rounds:
+            _keep_neighbours(self._rounds, number)
+            rng = np.random.default_rng((self.seed, number, 1))
+            self._rounds[number] = rng.permutation(len(self._records))
+        kind = int(self._rounds[number][place])
+        # This is the class's draw of that number, as it is drawn once a round.
+        epoch, within = divmod(number, len(self._records[kind]))
+        epochs = self._epochs[kind]
+        if epoch not in epochs:
+            _keep_neighbours(epochs, epoch)
+            rng = np.random.default_rng((self.seed, kind, epoch, 2))
+            epochs[epoch] = rng.permutation(self._records[kind])
+        return int(epochs[epoch][within])
+
+
 @dataclass(frozen=True)
 class _Epoch:
     chunks: list[npt.NDArray[np.int64]]
@@ -132,6 +197,9 @@ class _Window:
     """The same as numbers in the whole set, int64 [n]."""
 
 
-def _keep_neighbours(held: dict[int, _Epoch] | dict[int, _Window], number: int) -> None:
+Held = TypeVar("Held")
+
+
+def _keep_neighbours(held: dict[int, Held], number: int) -> None:
     for far in [other for other in held if abs(other - number) > 1]:
         del held[far]

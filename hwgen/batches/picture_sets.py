@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.batches.order import Shuffled
+from hwgen.batches.order import Order, Shuffled
 from hwgen.batches.pixels import average_down, to_tensor
 from hwgen.store import Store
 
@@ -35,7 +35,7 @@ class Pictures(Protocol):
     def __len__(self) -> int:
         """Number of pictures."""
 
-    def draw(self, order: Shuffled, step: int) -> Tensor:
+    def draw(self, order: Order, step: int) -> Tensor:
         """Pictures of batch `step` of `order`: uint8 [batch, C, size, size] on the device."""
 
 
@@ -61,7 +61,7 @@ class ResidentPictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def draw(self, order: Shuffled, step: int) -> Tensor:
+    def draw(self, order: Order, step: int) -> Tensor:
         """See Pictures.draw."""
         indices = order.indices(step).to(self.images.device, non_blocking=True)
         return self.images.index_select(0, indices)
@@ -74,6 +74,8 @@ class StreamedPictures:
     present one, so that drawing waits only where it is faster than reading, for the very first
     window, and after a jump. Windows are in the computer's memory, whatever the device: two of
     them at a time. What goes wrong in the thread is raised by the draw that needs the window.
+    Any order but Shuffled has no windows: its records are read one by one as they are drawn, which
+    is right but slow.
     The thread ends with this object, which must not be used across a fork.
     """
 
@@ -92,18 +94,22 @@ class StreamedPictures:
     def __len__(self) -> int:
         return len(self._joined)
 
-    def draw(self, order: Shuffled, step: int) -> Tensor:
+    def draw(self, order: Order, step: int) -> Tensor:
         """See Pictures.draw.
 
         Raises:
             InputError: a store's pictures are smaller than `size`.
             StoreError: a store is damaged.
         """
-        parts = order.places(step)
-        self._hold(order, parts[0][0], parts[-1][0])
         # Pinned, so that a GPU fetches it while the CPU goes on.
         pin = self._device.type == "cuda"
         out = torch.empty((order.batch, *self.shape), dtype=torch.uint8, pin_memory=pin)
+        if not isinstance(order, Shuffled):
+            records = order.indices(step).tolist()
+            self._joined.read([range(number, number + 1) for number in records], into=out)
+            return out.to(self._device, non_blocking=True)
+        parts = order.places(step)
+        self._hold(order, parts[0][0], parts[-1][0])
         start = 0
         for number, places in parts:
             window = self._held[order, number].result()

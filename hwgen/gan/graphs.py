@@ -2,9 +2,9 @@
 
 A step is some thousand small kernels; on a fast GPU a small batch is computed sooner than Python
 can ask for it. A graph asks for all of them at once. It replays the very operations on the very
-tensors, so everything that changes from step to step must lie in a tensor: the batch and the
-average's weight are copied into place, the noise comes from the generator's state on the device,
-and a step with R1 and one without are two graphs.
+tensors, so everything that changes from step to step must lie in a tensor: the batch, and how much
+the average and the labels weigh, are copied into place, the noise comes from the generator's state
+on the device, and a step with R1 and one without are two graphs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hwgen.gan.steps import State, ema_weight, penalised, take_step
+from hwgen.gan.steps import State, ema_weight, label_weight, penalised, take_step
 from hwgen.presets import Recipe
 
 WARM_UP = 3
@@ -70,7 +70,7 @@ class GraphedStep:
     Args:
         state: of one process; changed in place by every call.
         recipe: see Recipe.
-        generator: source of z and of shifts, on the state's device.
+        generator: source of z and of what changes D's view, on the state's device.
         precision: of the networks.
         recorder: what records; None is CUDA.
     """
@@ -88,7 +88,8 @@ class GraphedStep:
         self._recorder = recorder or CudaRecorder()
         self._x: Tensor | None = None
         self._y: Tensor | None = None
-        self._weight = torch.zeros((), device=generator.device)
+        self._ema_weight = torch.zeros((), device=generator.device)
+        self._label_weight = torch.zeros((), device=generator.device)
         self._warm: dict[bool, int] = {False: 0, True: 0}
         self._recorded: dict[bool, Step] = {}
 
@@ -102,7 +103,8 @@ class GraphedStep:
         self._x.copy_(x)
         if self._y is not None and y is not None:
             self._y.copy_(y)
-        self._weight.fill_(ema_weight(self._recipe, step))
+        self._ema_weight.fill_(ema_weight(self._recipe, step))
+        self._label_weight.fill_(label_weight(self._recipe, step))
         kind = penalised(self._recipe, step)
         take = self._take(kind)
         if kind not in self._recorded and self._warm[kind] < WARM_UP:
@@ -123,7 +125,8 @@ class GraphedStep:
                 self._x,
                 self._y,
                 penalised=kind,
-                ema_weight=self._weight,
+                ema_weight=self._ema_weight,
+                label_weight=self._label_weight,
                 generator=self._generator,
                 precision=self._precision,
             )

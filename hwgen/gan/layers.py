@@ -29,6 +29,19 @@ class LabelMap(nn.Module):
         """Y int64 [N] -> [N, width]."""
         return F.embedding(y, self.weight) + self.bias
 
+    @torch.no_grad()
+    def pull_together(self, share: float) -> None:
+        """Move the rows of W a share of the way to their mean.
+
+        So a class is the common row plus what its own samples say against the pull, which for a
+        class of few samples is little (Evgeniou & Pontil 2004, Regularized multi-task learning,
+        section 2), as a decoupled decay (Loshchilov & Hutter 2019) rather than a part of the loss,
+        which Adam would scale up for rows that are seldom updated.
+        """
+        # Under spectral norm the parameter is not `weight` itself.
+        (rows,) = (p for p in self.parameters() if p.ndim == 2)
+        rows.lerp_(rows.mean(dim=0, keepdim=True).expand_as(rows), share)
+
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """TensorFlow's 'SAME' padding of one axis: (before, after)."""

@@ -59,9 +59,16 @@ class Generator(nn.Module):
         # The authors normalise the first layer's whole vector, not its channels.
         return PlainNorm(nn.BatchNorm1d(flat) if flat else nn.BatchNorm2d(channels))
 
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Z [N, z_dim], y int64 [N] -> pictures [N, C, S, S] in the output's range."""
-        condition = z if self.label_map is None else torch.cat([z, self.label_map(y)], dim=1)
+    def forward(
+        self, z: Tensor, y: Tensor | None = None, label_weight: float | Tensor = 1.0
+    ) -> Tensor:
+        """Z [N, z_dim], y int64 [N] -> pictures [N, C, S, S] in the output's range.
+
+        Φ(y) is multiplied by `label_weight`, see hwgen.gan.steps.label_weight.
+        """
+        condition = z
+        if self.label_map is not None:
+            condition = torch.cat([z, self.label_map(y) * label_weight], dim=1)
         h = self.start(condition)
         if isinstance(self.start_norm, PlainNorm):
             h = self.start_norm(h, condition)
@@ -115,19 +122,26 @@ class Discriminator(nn.Module):
         if classes:
             self.label_map = LabelMap(classes, joined or width, spec.label_sd)
 
-    def forward(self, x: Tensor, y: Tensor | None = None, parts: int = 1) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor | None = None,
+        label_weight: float | Tensor = 1.0,
+        parts: int = 1,
+    ) -> Tensor:
         """D(x | Φ(y)), without a last activation.
 
         Args:
             x: float [N, C, S, S].
             y: int64 [N], or None for an unconditional network.
+            label_weight: what Φ(y) is multiplied by, see hwgen.gan.steps.label_weight.
             parts: batches in x, one after the other, equally long: batch norm sees them apart,
                 as if each came alone; all else is done for all of them at once.
 
         Returns:
             float32 [N].
         """
-        phi = None if self.label_map is None else self.label_map(y)
+        phi = None if self.label_map is None else self.label_map(y) * label_weight
         concat = phi if self.spec.label == "concat" else None
         h = x
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):

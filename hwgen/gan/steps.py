@@ -12,6 +12,7 @@ from hwgen.devices import autocast
 from hwgen.distributed import ALONE, Ranks, replicate
 from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.gan.networks import Discriminator, Generator, build
+from hwgen.gan.views import seen_by_d
 from hwgen.presets import Optimizer, Recipe
 
 
@@ -97,7 +98,7 @@ def train_step(
         x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
         y: their labels, int64 [N]; None for an unconditional recipe.
         step: number of this step.
-        generator: source of z and of shifts.
+        generator: source of z and of what changes D's view.
         precision: of the networks; losses and weights are float32.
 
     Returns:
@@ -110,6 +111,7 @@ def train_step(
         y,
         penalised=penalised(recipe, step),
         ema_weight=ema_weight(recipe, step),
+        label_weight=label_weight(recipe, step),
         generator=generator,
         precision=precision,
     )
@@ -125,6 +127,21 @@ def ema_weight(recipe: Recipe, step: int) -> float:
     return 1 - min(recipe.ema, (1 + step) / (10 + step))
 
 
+def label_weight(recipe: Recipe, step: int) -> float:
+    """How much of Φ(y) G and D see: 0 without labels, 1 fully conditional.
+
+    From Shahbazi et al. 2022, Collapse by Conditioning, who show that few samples a class
+    make conditional GANs collapse where unconditional ones do not: training starts without labels
+    on what all classes share, and the labels fade in. They also keep an unconditional term in the
+    loss; here D has one output, whose label part fades in with G's.
+    """
+    first, second = recipe.transition
+    done = step / recipe.steps
+    if done >= second:
+        return 1.0
+    return max(0.0, (done - first) / (second - first))
+
+
 def take_step(
     state: State,
     recipe: Recipe,
@@ -133,13 +150,14 @@ def take_step(
     *,
     penalised: bool,
     ema_weight: float | Tensor,
+    label_weight: float | Tensor,
     generator: torch.Generator,
     precision: torch.dtype,
 ) -> dict[str, Tensor]:
     """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
 
     D's batch norm sees real and generated pictures as separate batches, as in the authors' code.
-    Several ranks do one step together: the noise and the shifts are those of the whole batch, of
+    Several ranks do one step together: the noise and D's views are those of the whole batch, of
     which each takes its slice, and gradients are those of the whole batch's loss.
 
     Args:
@@ -149,7 +167,8 @@ def take_step(
         y: their labels, int64 [N]; None for an unconditional recipe.
         penalised: with R1, see `penalised`.
         ema_weight: see `ema_weight`; a tensor, where the same operations shall serve other steps.
-        generator: source of z and of shifts.
+        label_weight: see `label_weight`; a tensor likewise.
+        generator: source of z and of what changes D's view.
         precision: of the networks; losses and weights are float32.
 
     Returns:
@@ -166,19 +185,19 @@ def take_step(
 
     # D: real towards b, generated towards a.
     with cast:
-        fake = state.replica_g(z, y)
-    real_seen = translate(x, recipe, generator, ranks).detach()  # x itself stays as it is
-    fake_seen = translate(fake, recipe, generator, ranks)
+        fake = state.replica_g(z, y, label_weight)
+    real_seen = seen_by_d(x, recipe, generator, ranks).detach()  # x itself stays as it is
+    fake_seen = seen_by_d(fake, recipe, generator, ranks)
     real_seen.requires_grad_(penalised)
     with cast:
         if penalised:
             # Apart, so that the penalty's double backward goes through the real ones alone.
-            d_real = state.replica_d(real_seen, y)
-            d_fake = state.replica_d(fake_seen.detach(), y)
+            d_real = state.replica_d(real_seen, y, label_weight)
+            d_fake = state.replica_d(fake_seen.detach(), y, label_weight)
         else:
             both = torch.cat([real_seen, fake_seen.detach()])
             labels = None if y is None else y.repeat(2)
-            d_real, d_fake = state.replica_d(both, labels, parts=2).chunk(2)
+            d_real, d_fake = state.replica_d(both, labels, label_weight, parts=2).chunk(2)
     loss_d = discriminator_loss(loss, d_real, d_fake)
     total = loss_d
     measured: dict[str, Tensor] = {}
@@ -194,12 +213,14 @@ def take_step(
     # G: generated towards c, seen by the D just improved.
     state.d.requires_grad_(False)
     with cast:
-        d_fake_g = state.d(fake_seen, y)
+        d_fake_g = state.d(fake_seen, y, label_weight)
     loss_g = generator_loss(loss, d_fake_g)
     state.optimizer_g.zero_grad(set_to_none=True)
     (loss_g * per_mean).backward()
     state.optimizer_g.step()
     state.d.requires_grad_(True)
+    if recipe.label_pull:
+        pull_classes_together(state, recipe)
     if recipe.ema:
         update_average(state.ema, state.g, ema_weight)
 
@@ -219,28 +240,11 @@ def gradient_penalty(output: Tensor, x: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
-def translate(
-    x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE
-) -> Tensor:
-    """Shift each picture by its own whole number of pixels, paper moving in at the border.
-
-    Differentiable, as D's view of G must be (Zhao et al. 2020, DiffAugment). The shifts are drawn
-    for the whole batch of all ranks.
-    """
-    limit = recipe.translate
-    if not limit:
-        return x
-    count, _, height, width = x.shape
-    shifts = torch.randint(
-        -limit, limit + 1, (2, count * ranks.size, 1), generator=generator, device=generator.device
-    )
-    shifts = ranks.share(shifts, dim=1)
-    padded = torch.nn.functional.pad(x, (limit,) * 4, value=recipe.pixels.paper)
-    rows = torch.arange(height, device=x.device) + limit + shifts[0]
-    columns = torch.arange(width, device=x.device) + limit + shifts[1]
-    number = torch.arange(count, device=x.device)[:, None, None]
-    moved = padded.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
+def pull_classes_together(state: State, recipe: Recipe) -> None:
+    """Φ of G and Φ of D, see LabelMap.pull_together."""
+    for network, lr in ((state.g, recipe.optimizer.lr_g), (state.d, recipe.optimizer.lr_d)):
+        assert network.label_map is not None  # the recipe has labels
+        network.label_map.pull_together(recipe.label_pull * lr)
 
 
 @torch.no_grad()

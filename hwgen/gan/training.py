@@ -38,7 +38,7 @@ from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.sampling import Sampler, save_weights
 from hwgen.gan.steps import State, make_state, train_step
 from hwgen.grids import classes_to_show, save_sheet, sheet_of_store
-from hwgen.presets import Recipe, recipe_to_json
+from hwgen.presets import Recipe, completed, recipe_to_json
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
@@ -149,6 +149,7 @@ def train(
                     seed=seed,
                     charset=store.charset,
                     data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+                    complete=completed,
                 )
                 held.enter_context(began.locked())
         with ranks.agreed():
@@ -178,6 +179,7 @@ def _train(
         batch=recipe.batch,
         seed=seed,
         device=device,
+        balanced=recipe.balanced,
         share=ranks.share,
     )
     state = make_state(recipe, len(store.charset), seed, device, ranks)

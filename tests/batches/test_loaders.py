@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hwgen.batches import (
+    Balanced,
     Batches,
     Shuffled,
     StoreDataset,
@@ -40,6 +41,21 @@ def test_batches_pair_pictures_with_their_classes(
         assert y.tolist() == toy_store.labels[numbers].tolist()
         small = average_down(to_tensor(toy_store.images(numbers), CPU), 8)
         assert torch.equal(x, to_float(small, pixels))
+
+
+@pytest.mark.parametrize("free", [0, 1 << 40])
+def test_balanced_batches_too_are_resident_or_streamed(
+    toy_store: Store, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    monkeypatch.setattr("hwgen.batches.picture_sets._free_bytes", lambda device: free)
+    monkeypatch.setattr("hwgen.batches.picture_sets.WINDOW_BYTES", 512)
+    made = Batches(toy_store, size=8, pixels=RANGES[1], batch=7, seed=5, device=CPU, balanced=True)
+    for step in (0, 4, 1):
+        x, y = made.batch(step)
+        numbers = Balanced(toy_store.labels, 7, 5).indices(step).numpy()
+        assert y.tolist() == toy_store.labels[numbers].tolist()
+        small = average_down(to_tensor(toy_store.images(numbers), CPU), 8)
+        assert torch.equal(x, to_float(small, RANGES[1]))
 
 
 def test_a_process_may_take_its_share_of_each_batch(toy_store: Store) -> None:

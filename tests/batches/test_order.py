@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.batches import Shuffled
+from hwgen.batches import Balanced, Shuffled
 from hwgen.errors import InputError
 
 # Few windows, a short last chunk; windows of one chunk; more windows than chunks; one record.
@@ -95,3 +95,43 @@ def test_seeds_give_other_orders_and_nothing_gives_an_error() -> None:
     assert not torch.equal(Shuffled(50, 50, 0).indices(0), Shuffled(50, 50, 1).indices(0))
     with pytest.raises(InputError, match="empty"):
         Shuffled(0, 4, 0)
+
+
+# Class 5 has one record, class 0 three, class 2 seven; 1, 3 and 4 have none.
+LABELS = np.array([2, 0, 2, 5, 2, 2, 0, 2, 0, 2, 2])
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 200])
+def test_balanced_draws_every_class_once_a_round(batch: int) -> None:
+    order = Balanced(LABELS, batch, seed=4)
+    steps = -(-3 * 63 // batch)
+    stream = torch.cat([order.indices(step) for step in range(steps)])
+    assert stream.dtype == torch.int64
+    rounds = stream[: 3 * 63].reshape(63, 3).numpy()
+    assert (np.sort(LABELS[rounds], axis=1) == [0, 2, 5]).all()
+    assert len({tuple(LABELS[numbers]) for numbers in rounds}) == 6  # all orders of three
+
+
+@pytest.mark.parametrize("class_id", [0, 2, 5])
+def test_balanced_draws_each_record_of_a_class_once_before_any_twice(class_id: int) -> None:
+    order = Balanced(LABELS, 9, seed=4)
+    stream = torch.cat([order.indices(step) for step in range(21)]).numpy()
+    (own,) = np.nonzero(class_id == LABELS)
+    drawn = stream[LABELS[stream] == class_id][: 63 // len(own) * len(own)]
+    epochs = drawn.reshape(-1, len(own))
+    assert (np.sort(epochs, axis=1) == own).all()
+    if len(own) > 1:
+        assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_a_balanced_batch_is_a_function_of_seed_and_step() -> None:
+    walked = Balanced(LABELS, 4, seed=0)
+    expected = [walked.indices(step) for step in range(30)]
+    for step in (29, 2, 17, 0, 12):
+        assert torch.equal(Balanced(LABELS, 4, seed=0).indices(step), expected[step])
+        assert torch.equal(walked.indices(step), expected[step])
+    assert not all(
+        torch.equal(Balanced(LABELS, 4, seed=1).indices(step), expected[step]) for step in range(9)
+    )
+    with pytest.raises(InputError, match="empty"):
+        Balanced([], 4, 0)

@@ -85,6 +85,12 @@ def tensors(state: State) -> list[Tensor]:
 
 VARIANTS = {
     "lazy R1, average, shifts": {"r1_every": "2", "translate": "1"},
+    "views, labels fade in, pull": {
+        "warp.scale": "0.1",
+        "warp.fade": "0.2",
+        "transition": "[0.1, 0.2]",
+        "label_pull": "5",
+    },
     "no R1, no average": {"r1_gamma": "0", "ema": "0"},
     "batch norm, labels concatenated, sum": {
         "discriminator.norm": "batch",

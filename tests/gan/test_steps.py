@@ -10,9 +10,9 @@ from hwgen.gan.steps import (
     draw_noise,
     ema_weight,
     gradient_penalty,
+    label_weight,
     make_state,
     train_step,
-    translate,
     update_average,
 )
 from hwgen.presets import Recipe, change
@@ -65,6 +65,15 @@ VARIANTS = {
     "spectral norm": {"discriminator.norm": "spectral"},
     "RMSProp": {"optimizer.kind": "rmsprop"},
     "translate": {"translate": "2"},
+    "warp": {"warp.scale": "0.2", "warp.shear": "0.2", "warp.rotate": "9", "warp.fade": "0.3"},
+    "labels fade in": {"transition": "[0.0, 0.05]", "images": "1600"},
+    "labels fade in, concatenated": {
+        "transition": "[0.0, 0.05]",
+        "images": "1600",
+        "discriminator.label": "concat",
+    },
+    "label pull": {"label_pull": "2"},
+    "label pull, spectral norm": {"label_pull": "2", "discriminator.norm": "spectral"},
     "deconv": {"generator.upsampling": "deconv"},
     "no R1, no EMA": {"r1_gamma": "0", "ema": "0"},
 }
@@ -166,51 +175,73 @@ def test_r1_is_lazy_and_as_strong_as_it_is_rare(toy_recipe: Recipe) -> None:
         torch.testing.assert_close(rare, often)
 
 
-def shifted(image: np.ndarray, dy: int, dx: int, paper: float) -> np.ndarray:
-    out = np.full_like(image, paper)
-    side = image.shape[-1]
-    for row in range(side):
-        for column in range(side):
-            if 0 <= row + dy < side and 0 <= column + dx < side:
-                out[row, column] = image[row + dy, column + dx]
-    return out
+def test_labels_fade_in_linearly_between_two_shares_of_the_run(toy_recipe: Recipe) -> None:
+    assert {label_weight(toy_recipe, number) for number in range(toy_recipe.steps)} == {1.0}
+    recipe = replace(toy_recipe, images=400, transition=(0.25, 0.75))  # 100 steps
+    found = [label_weight(recipe, number) for number in range(100)]
+    assert found[:26] == [0.0] * 26
+    assert found[75:] == [1.0] * 25
+    np.testing.assert_allclose(found[25:76], np.linspace(0, 1, 51), atol=1e-12)
+    at_once = replace(recipe, transition=(0.5, 0.5))
+    assert [label_weight(at_once, number) for number in (49, 50)] == [0.0, 1.0]
 
 
-def test_translation_shifts_each_picture_and_lets_paper_in(toy_recipe: Recipe) -> None:
-    recipe = replace(toy_recipe, translate=2)
-    torch.manual_seed(0)
-    x = torch.randn(200, 1, 8, 8)
-    moved = translate(x, recipe, seeded()).numpy()
-    assert moved.shape == x.shape
-    shifts = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
-    met = set()
-    for before, after in zip(x.numpy(), moved, strict=True):
-        fits = [s for s in shifts if np.array_equal(after[0], shifted(before[0], *s, -1.0))]
-        assert len(fits) == 1
-        met.add(fits[0])
-    assert met == set(shifts)
+@pytest.mark.parametrize("label", ["projection", "concat"])
+def test_without_weight_labels_are_not_heard_and_with_all_of_it_they_are(
+    toy_recipe: Recipe, label: str
+) -> None:
+    state = make_state(change(toy_recipe, {"discriminator.label": label}), 3, 0, CPU)
+    x, y = batch()
+    z = draw_noise(toy_recipe, 4, seeded())
+    for network, first in ((state.g, z), (state.d, x)):
+        with torch.no_grad():
+            unheard = [network(first, labels, 0.0) for labels in (y, 2 - y)]
+            heard = [network(first, labels, torch.tensor(1.0)) for labels in (y, 2 - y)]
+            plain = network(first, y)
+        assert torch.equal(unheard[0], unheard[1])
+        assert not torch.equal(heard[0], heard[1])
+        assert torch.equal(heard[0], plain)
 
 
-def test_translation_moves_channels_together_and_hands_gradients_back(toy_recipe: Recipe) -> None:
-    recipe = replace(toy_recipe, translate=1)
-    torch.manual_seed(0)
-    x = torch.randn(5, 1, 8, 8).expand(-1, 3, -1, -1).clone().requires_grad_()
-    moved = translate(x, recipe, seeded())
-    assert torch.equal(moved[:, 0], moved[:, 2])
-    (moved.square() / 2).sum().backward()
-    inside = x.grad != 0
-    assert torch.equal(x.grad[inside], x.detach()[inside])
-    assert (inside.sum(dim=(1, 2, 3)) >= 3 * 49).all()
-    # Away from the border nothing is lost.
-    assert inside[:, :, 1:-1, 1:-1].all()
+def test_labels_teach_nothing_before_they_fade_in(toy_recipe: Recipe) -> None:
+    recipe = replace(toy_recipe, transition=(0.5, 1.0))
+    state = make_state(recipe, 3, 0, CPU)
+    maps = [state.g.label_map, state.d.label_map]
+    before = [m.weight.detach().clone() for m in maps]
+    for number in (0, 10, recipe.steps // 2):
+        step(state, recipe, number)
+    assert all(torch.equal(a, m.weight) for a, m in zip(before, maps, strict=True))
+    step(state, recipe, recipe.steps - 1)
+    assert not any(torch.equal(a, m.weight) for a, m in zip(before, maps, strict=True))
 
 
-def test_no_translation_is_the_picture_itself(toy_recipe: Recipe) -> None:
-    x = torch.randn(2, 1, 8, 8)
-    generator = seeded()
-    assert translate(x, replace(toy_recipe, translate=0), generator) is x
-    first = translate(x, replace(toy_recipe, translate=3), generator)
-    assert not torch.equal(first, translate(x, replace(toy_recipe, translate=3), generator))
+@pytest.mark.parametrize("norm", ["none", "spectral"])
+def test_the_pull_keeps_the_mean_row_and_shortens_the_way_to_it(
+    toy_recipe: Recipe, norm: str
+) -> None:
+    recipe = change(toy_recipe, {"label_pull": "50", "discriminator.norm": norm})
+    state = make_state(recipe, 3, 0, CPU)
+    for network in (state.g, state.d):
+        rows = next(p for p in network.label_map.parameters() if p.ndim == 2)
+        before = rows.detach().clone()
+        network.label_map.pull_together(0.25)
+        mean = before.mean(dim=0)
+        torch.testing.assert_close(rows.detach(), mean + 0.75 * (before - mean))
+
+
+def test_the_pull_is_once_a_step_and_by_the_learning_rate(toy_recipe: Recipe) -> None:
+    rates = {"optimizer.lr_g": "1e-3", "optimizer.lr_d": "2e-3"}
+    plain, pulled = (
+        make_state(change(toy_recipe, {**rates, "label_pull": pull}), 3, 0, CPU)
+        for pull in ("0", "100")
+    )
+    step(plain, change(toy_recipe, {**rates, "label_pull": "0"}))
+    step(pulled, change(toy_recipe, {**rates, "label_pull": "100"}))
+    for rows, other, share in (
+        (plain.g.label_map.weight, pulled.g.label_map.weight, 0.1),
+        (plain.d.label_map.weight, pulled.d.label_map.weight, 0.2),
+    ):
+        torch.testing.assert_close(other, rows.lerp(rows.mean(dim=0).expand_as(rows), share))
 
 
 def test_the_average_follows_its_formula_and_copies_statistics(toy_recipe: Recipe) -> None:

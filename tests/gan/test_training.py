@@ -82,8 +82,15 @@ def scored(images: Image, class_ids: np.ndarray) -> Mapping[str, float]:
         },
         {"discriminator.norm": "batch", "discriminator.label": "concat", "loss.reduction": "sum"},
         {"conditional": "false", "ema": "0"},
+        {
+            "balanced": "true",
+            "warp.scale": "0.1",
+            "warp.fade": "0.1",
+            "transition": "[0.1, 0.6]",
+            "label_pull": "1",
+        },
     ],
-    ids=["adam", "rmsprop", "spectral", "concat", "unconditional"],
+    ids=["adam", "rmsprop", "spectral", "concat", "unconditional", "few-shot"],
 )
 def test_a_stopped_and_resumed_run_is_the_uninterrupted_one(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path, changes: dict[str, str]
@@ -209,6 +216,20 @@ def test_other_recipes_seeds_and_stores_are_refused(
         run_training(toy_store, out, recipe, seed=1)
     with pytest.raises(RecipeChangedError, match=r"data\.content_sha256"):
         run_training(small_store(tmp_path / "other"), out, recipe)
+
+
+def test_a_run_that_an_earlier_hwgen_began_goes_on(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(toy_recipe, images=40, every=20)
+    run_training(toy_store, tmp_path / "run", recipe, stop=stop_after(5))
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    for added in ("balanced", "warp", "transition", "label_pull"):
+        del info["recipe"][added]
+    write_json(tmp_path / "run" / "run.json", info)
+    run = run_training(toy_store, tmp_path / "run", recipe)
+    straight = run_training(toy_store, tmp_path / "straight", recipe)
+    assert_same_files(run.snapshots()[-1], straight.snapshots()[-1])
 
 
 def small_store(path: Path, *, size: int = 8, channels: int = 1, count: int = 4) -> Store:
