@@ -1,4 +1,4 @@
-"""In: pictures of one class. Out: how much they vary, and synthetic variety as a share of real one.
+"""In: samples of one class. Out: how much they vary, and synthetic variety as a share of real one.
 
 A generator that ignores z draws one picture a class, and each class has deviation 0.
 """
@@ -37,6 +37,15 @@ def pixel_deviation(images: Image) -> float:
         images: uint8 [n, ...], n >= 2, all of one class and size.
     """
     return float(images.astype(np.float32).std(axis=0, ddof=1).mean())
+
+
+def feature_deviation(features: npt.NDArray[np.float32]) -> float:
+    """Root of the summed variances (n - 1): the size of the cloud of one class.
+
+    Args:
+        features: float32 [n, d], n >= 2, all of one class.
+    """
+    return float(np.sqrt(features.astype(np.float64).var(axis=0, ddof=1).sum()))
 
 
 def spread_out(labels: npt.NDArray[np.int64], class_id: int) -> npt.NDArray[np.int64]:

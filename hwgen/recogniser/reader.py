@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ READ_BATCH = {"cpu": 128, "gpu": 1024}
 """Pictures read at once: maps that stay in a CPU's caches, or enough work for a GPU."""
 
 Probabilities = npt.NDArray[np.float32]
+Features = npt.NDArray[np.float32]
 ClassIds = npt.NDArray[np.int64]
 
 
@@ -76,19 +77,52 @@ class Recogniser:
         Raises:
             InputError: the pictures have another number of channels or are too small.
         """
+        return self._batches(images, self._probabilities, len(self.charset))
+
+    def features(self, images: Image) -> Features:
+        """What the last layer sees of pictures: sets of characters are compared by it.
+
+        Args:
+            images: as for `read`.
+
+        Returns:
+            float32 [N, hidden], at least 0.
+
+        Raises:
+            InputError: as for `read`.
+        """
+        return self._batches(images, self._features, self.recipe.hidden)
+
+    def classify(self, features: Features) -> Probabilities:
+        """Class probabilities of pictures by their `features`, as `read` gives them.
+
+        Args:
+            features: float32 [N, hidden].
+
+        Returns:
+            float32 [N, classes].
+        """
+        with torch.inference_mode():
+            scores = self._folded[-1](torch.from_numpy(features).to(self.device))
+            return scores.float().softmax(dim=1).cpu().numpy()
+
+    def _batches(
+        self, images: Image, network: Callable[[Tensor], Tensor], width: int
+    ) -> npt.NDArray[np.float32]:
+        """What a network makes of pictures, batch by batch: float32 [N, width]."""
         found = 1 if images.ndim == 3 else images.shape[-1]
         if found != self.channels or images.shape[1] != images.shape[2]:
             raise InputError(
                 f"the recogniser reads square pictures with {self.channels} channels, found "
                 f"shape {images.shape}"
             )
-        out = np.empty((len(images), len(self.charset)), np.float32)
+        out = np.empty((len(images), width), np.float32)
         batch = READ_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
         for start in range(0, len(images), batch):
             part = images[start : start + batch]
             # Copied, since a caller's array may be read-only, which torch refuses.
             x = average_down(to_tensor(part.copy(), self.device), self.recipe.size)
-            out[start : start + len(part)] = self._probabilities(x).cpu().numpy()
+            out[start : start + len(part)] = network(x).cpu().numpy()
         return out
 
     def best(self, blocks: Iterable[Image], k: int) -> ClassIds:
@@ -142,6 +176,11 @@ class Recogniser:
     def _probabilities(self, images: Tensor) -> Tensor:
         """uint8 [n, C, S, S] -> float32 [n, classes]; in fp32, whatever trained the network."""
         return logits(self._folded, to_float(images, self.recipe.pixels)).softmax(dim=1)
+
+    @torch.inference_mode()
+    def _features(self, images: Tensor) -> Tensor:
+        """uint8 [n, C, S, S] -> float32 [n, hidden]: all layers but the last."""
+        return logits(self._folded[:-1], to_float(images, self.recipe.pixels))
 
 
 def best_classes(probabilities: Probabilities, k: int) -> ClassIds:

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from hwgen.metrics.diversity import SAMPLES, diversity, pixel_deviation, spread_out
+from hwgen.metrics.diversity import (
+    SAMPLES,
+    diversity,
+    feature_deviation,
+    pixel_deviation,
+    spread_out,
+)
 
 
 def test_deviation_is_the_mean_over_pixels_of_the_sample_standard_deviation():
@@ -36,3 +42,8 @@ def test_ratio_is_over_shared_classes_only():
 )
 def test_nothing_to_compare_gives_none(synthetic: dict[str, float], real: dict[str, float]):
     assert diversity(synthetic, real) is None
+
+
+def test_the_size_of_a_cloud_is_the_root_of_its_summed_variances():
+    features = np.array([[0, 1, 5], [2, 1, 8]], np.float32)
+    assert feature_deviation(features) == pytest.approx(np.sqrt(2 + 0 + 4.5))

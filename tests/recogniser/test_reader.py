@@ -41,6 +41,30 @@ def test_read_gives_the_networks_probabilities(toy: RecogniserRecipe, pixels: Pi
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_features_are_what_the_last_layer_sees(toy: RecogniserRecipe, channels: int) -> None:
+    subject = recogniser(toy, channels)
+    images = random_images(5, 16, 16, *([3] if channels == 3 else []))
+    found = subject.features(images)
+    seen: list[torch.Tensor] = []
+    subject.network[-1].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    x = torch.from_numpy(images).view(5, 16, 16, channels).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        subject.network(toy.pixels.ink + x * (toy.pixels.paper - toy.pixels.ink))
+    assert found.shape == (5, toy.hidden)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, seen[0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(subject.classify(found), subject.read(images), atol=1e-6)
+
+
+def test_features_of_misfits_are_refused_and_of_nothing_are_none(toy: RecogniserRecipe) -> None:
+    with pytest.raises(InputError):
+        recogniser(toy).features(random_images(2, 8, 8))
+    nothing = recogniser(toy).features(random_images(0, 16, 16))
+    assert nothing.shape == (0, toy.hidden)
+    assert recogniser(toy).classify(nothing).shape == (0, 6)
+
+
 def test_batches_do_not_show(toy: RecogniserRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     subject, images = recogniser(toy), random_images(7, 16, 16)
     whole = subject.read(images)
