@@ -12,6 +12,7 @@ from rich.markup import escape
 from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen_cli.benchmark import benchmark
+from hwgen_cli.evaluate import evaluate
 from hwgen_cli.inspect import inspect
 from hwgen_cli.prepare_gnt import prepare_gnt
 from hwgen_cli.report import report
@@ -39,6 +40,7 @@ def root(
 
 
 app.command("benchmark")(benchmark)
+app.command("evaluate")(evaluate)
 app.command("inspect")(inspect)
 app.command("prepare-gnt")(prepare_gnt)
 app.command("report")(report)

@@ -1,0 +1,1 @@
+"""What a synthetic set is worth: read, compared with real characters, checked for copies."""

@@ -1,0 +1,168 @@
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import hwgen_cli.interrupt
+from hwgen.charset import Charset
+from hwgen.record import Record
+from hwgen.store import StoreWriter
+from hwgen_cli.__main__ import main
+
+Evaluate = Callable[..., tuple[int, str, str]]
+
+
+def make_store(path: Path, seed: int, kind: str, *, swap: bool = False) -> Path:
+    rng = np.random.default_rng(seed)
+    with StoreWriter(path, size=16, recipe={}) as store:
+        for index in range(12):
+            for place, label in enumerate("一丨"):
+                image = rng.integers(200, 256, (16, 16), dtype=np.uint8)
+                row = int(rng.integers(4, 11))
+                image[(slice(row, row + 2), slice(None))[:: 1 - 2 * place]] = 0
+                store.add(Record(image, "丨一"[place] if swap else label, "", path.name, index))
+        store.finish(charset=Charset(("一", "丨")), origin={"kind": kind})
+    return path
+
+
+@pytest.fixture
+def evaluate(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    one_thread: None,
+) -> Evaluate:
+    """Runs the command on small stores: (exit code, standard output, standard error)."""
+    monkeypatch.setenv("COLUMNS", "200")
+    synthetic = make_store(tmp_path / "synthetic", 0, "synthetic")
+    real = make_store(tmp_path / "real", 1, "gnt")
+    test = make_store(tmp_path / "test", 2, "gnt")
+    settings = ["--out", tmp_path / "out", "--size", 16, "--cas-steps", 2, "--device", "cpu"]
+    stores = [synthetic, "--real", real, "--real-test", test, *settings, "--precision", "fp32"]
+
+    def call(*options: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwgen", "evaluate", *map(str, [*stores, *options])])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        shown = capsys.readouterr()
+        texts = (" ".join(text.split()) for text in (shown.out, shown.err))
+        return int(leaving.value.code or 0), *texts
+
+    return call
+
+
+def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_path: Path) -> None:
+    code, shown, err = evaluate("--cas")
+    assert code == 0
+    for text in (
+        "The 24 samples, beside real ones",
+        "read as its label (purity)",
+        "Fréchet distance",
+        "1-NN two-sample accuracy",
+        "exact copies of a real sample │ 0 │",
+        "real top-1 of a recogniser trained on it (CAS)",
+        "at most the floor",
+        "The recogniser was trained here",
+        "written: ",
+    ):
+        assert text in shown, text
+    assert "evaluate" in err
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {
+        "evaluation.json",
+        "best-read.png",
+        "worst-read.png",
+        "nearest-pixels.png",
+        "nearest-features.png",
+        "recogniser-real-seed0.safetensors",
+        "recogniser-synthetic-seed0.safetensors",
+    }
+    first = json.loads((out / "evaluation.json").read_text("utf-8"))
+    code, again, _ = evaluate("--cas", "--json")
+    assert code == 0
+    assert json.loads(again) == first
+
+
+def test_a_given_recogniser_judges(evaluate: Evaluate, tmp_path: Path) -> None:
+    assert evaluate()[0] == 0
+    kept = tmp_path / "out" / "recogniser-real-seed0.safetensors"
+    code, shown, _ = evaluate("--recogniser", kept, "--out", tmp_path / "other")
+    assert code == 0
+    assert "trained here" not in shown
+    assert not list((tmp_path / "other").glob("recogniser-*"))
+
+
+def test_without_a_number_of_steps_there_are_five_passes(
+    evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, out = tmp_path / "real", tmp_path / "five"
+    arguments = [tmp_path / "synthetic", "--real", real, "--out", out, "--size", 16]
+    monkeypatch.setattr(sys, "argv", ["hwgen", "evaluate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert not leaving.value.code
+    result = json.loads((out / "evaluation.json").read_text("utf-8"))
+    assert result["settings"]["recipe"]["steps"] == 2  # 5 passes over 24 samples by 64
+
+
+def test_classes_read_worst_are_listed(evaluate: Evaluate, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "synthetic")
+    make_store(tmp_path / "synthetic", 3, "synthetic", swap=True)
+    code, shown, _ = evaluate("--cas-steps", 60)
+    assert code == 0
+    assert "Classes read worst" in shown
+    assert "一 │ 0.0 │ 丨 (12)" in shown
+
+
+def test_ctrl_c_is_told(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def interrupted() -> Iterator[Callable[[], bool]]:
+        yield lambda: True
+
+    monkeypatch.setattr(hwgen_cli.interrupt, "interruptible", interrupted)
+    code, _, err = evaluate()
+    assert code == 130
+    assert "stopped, the same command goes on" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--reader", "rapidocr"], "pip install 'hwgen[rapidocr]'"),
+        (["--reader", "tea"], "no reader 'tea'"),
+        (["--recogniser", "nowhere"], "nowhere"),
+        (["--run", "nowhere"], "nowhere"),
+        (["--size", 32], "at least 32 pixels"),
+    ],
+)
+def test_mistakes_are_named(
+    evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, options: list[object], error: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    code, _, err = evaluate(*options)
+    assert code == 1
+    assert error in err
+
+
+def test_a_second_reader_has_a_row(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("rapidocr")
+
+    class Engine:
+        def __init__(self, params: object) -> None:
+            self.txts: tuple[str, ...] = ()
+
+        def recognize_txt(self, images: list[np.ndarray]) -> "Engine":
+            self.txts = ("一",) * len(images)
+            return self
+
+    module.RapidOCR = Engine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "rapidocr", module)
+    code, shown, _ = evaluate("--reader", "rapidocr")
+    assert code == 0
+    assert "read as its label by a second reader │ 50.00 % │ 50.00 %" in shown

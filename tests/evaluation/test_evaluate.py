@@ -1,0 +1,399 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PilImage
+
+from hwgen.charset import Charset
+from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.evaluation.evaluate import FILE, Settings, evaluate
+from hwgen.recogniser.reader import Recogniser
+from hwgen.record import Image
+from hwgen.runs import Run, begin_or_continue
+from hwgen.store import Store
+
+CPU = torch.device("cpu")
+MakeStore = Callable[..., Store]
+Evaluate = Callable[..., dict[str, Any]]
+COMPARED = ("precision", "recall", "density", "coverage")
+
+
+@pytest.fixture
+def judged(
+    real: Store, real_test: Store, judge: Recogniser, settings: Settings, out: Path
+) -> Evaluate:
+    def call(synthetic: Store, **changes: Any) -> dict[str, Any]:
+        options = {"out": out, "settings": settings, "device": CPU, "recogniser": judge}
+        given = {**options, "real_test": real_test, **changes}
+        result = evaluate(synthetic, given.pop("real", real), **given)
+        assert result is not None
+        return result
+
+    return call
+
+
+def values(result: dict[str, Any]) -> dict[str, float]:
+    return {name: figure["value"] for name, figure in result["figures"].items()}
+
+
+def floors(result: dict[str, Any]) -> dict[str, float]:
+    return {name: figure["floor"] for name, figure in result["figures"].items()}
+
+
+def pictures_of(store: Store) -> dict[str, list[Image]]:
+    labels, images = store.labels, store.all_images()
+    return {label: list(images[labels == i]) for i, label in enumerate(store.charset)}
+
+
+def test_real_samples_score_at_the_floor(judged: Evaluate, make_store: MakeStore) -> None:
+    result = judged(make_store(7))
+    found, floor = values(result), floors(result)
+    for name in ("purity", "diversity_pixels", "diversity_features", *COMPARED):
+        assert found[name] == pytest.approx(floor[name], abs=0.2), name
+    assert found["purity"] > 0.9
+    assert found["nearest_neighbour"] == pytest.approx(0.5, abs=0.15)
+    assert found["nearer_pixels"] == pytest.approx(floor["nearer_pixels"], abs=0.25)
+    assert found["exact_copies"] == 0
+    assert result["compared"] == {"classes": 3, "samples": 72, "repeated": 0}
+    assert "The judged set says that it is real." in result["notes"]
+
+
+def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(
+    judged: Evaluate, make_store: MakeStore
+) -> None:
+    one = {label: pictures[:1] * 24 for label, pictures in pictures_of(make_store(8)).items()}
+    result = judged(make_store(9, kind="synthetic", images=one))
+    found, floor = values(result), floors(result)
+    assert found["purity"] == 1.0
+    assert found["diversity_pixels"] == found["diversity_features"] == 0
+    assert found["recall"] == 0
+    assert found["coverage"] < floor["coverage"] - 0.2
+    assert found["frechet"] > 1.5 * floor["frechet"]
+    assert found["nearest_neighbour"] > 0.65
+
+
+def test_a_copied_set_is_caught(judged: Evaluate, make_store: MakeStore, real: Store) -> None:
+    rng = np.random.default_rng(0)
+    copied = {
+        label: [*pictures[:10], *(_dim(image, rng) for image in pictures[10:20])]
+        for label, pictures in pictures_of(real).items()
+    }
+    result = judged(make_store(10, kind="synthetic", images=copied))
+    found, floor = values(result), floors(result)
+    assert found["exact_copies"] == 30
+    assert found["copies_pixels"] == 1.0
+    assert floor["copies_pixels"] < 0.1
+    assert found["nearer_pixels"] == 1.0
+    assert floor["nearer_pixels"] == pytest.approx(0.5, abs=0.2)
+    assert found["nearest_neighbour"] < 0.3
+    pairs = result["copies"]["pixels"]["pairs"]
+    assert [pair["distance"] for pair in pairs] == [0.0] * 24
+    for pair in pairs:
+        assert pair["sample"] % 20 == pair["training"] % 24
+        assert pair["sample"] // 20 == pair["training"] // 24 == pair["class_id"]
+
+
+def _dim(image: Image, rng: np.random.Generator) -> Image:
+    """The same picture with grey values changed a little."""
+    return (image - rng.integers(0, 3, image.shape)).clip(0, 255).astype(np.uint8)
+
+
+def test_wrong_labels_are_no_purity(judged: Evaluate, make_store: MakeStore) -> None:
+    right = pictures_of(make_store(11))
+    result = judged(make_store(12, kind="synthetic", images={"一": right["丨"], "十": right["十"]}))
+    purity = result["figures"]["purity"]
+    assert purity["value"] == pytest.approx(0.5, abs=0.05)
+    assert purity["low"] < purity["value"] < purity["high"]
+    assert result["per_class"]["purity"]["一"] < 0.1
+    assert result["worst"][0]["label"] == "一"
+    assert result["worst"][0]["read_as"]["丨"] > 20
+    assert set(result["per_class"]["diversity_pixels"]) == {"一", "十"}
+    assert result["compared"]["classes"] == 2
+
+
+def test_halves_of_real_are_the_floor_without_a_test_store(
+    judged: Evaluate, make_store: MakeStore
+) -> None:
+    result = judged(make_store(13, kind="synthetic"), real_test=None)
+    assert result["compared"]["samples"] == 36
+    assert result["real_test"] is None
+    assert "nearer_pixels" not in result["figures"]
+    assert floors(result)["copies_pixels"] == 0.01
+    assert any("one half of --real" in note for note in result["notes"])
+    found, floor = values(result), floors(result)
+    for name in COMPARED:
+        assert found[name] == pytest.approx(floor[name], abs=0.35), name
+
+
+def test_repeated_real_samples_do_not_make_copies(
+    judged: Evaluate, make_store: MakeStore, real: Store
+) -> None:
+    twice = {label: pictures * 2 for label, pictures in pictures_of(real).items()}
+    result = judged(make_store(14, kind="synthetic"), real=make_store(15, images=twice))
+    assert result["compared"]["repeated"] == 72
+    assert result["copies"]["pixels"]["limit"] > 0
+    assert "Left out: 72 real samples that repeat another one exactly." in result["notes"]
+
+
+def test_samples_are_limited_and_matched_by_class(
+    judged: Evaluate, make_store: MakeStore, settings: Settings
+) -> None:
+    few = pictures_of(make_store(16))
+    few["一"] = few["一"][:4]
+    store = make_store(17, kind="synthetic", images=few)
+    assert judged(store)["compared"]["samples"] == 4 + 24 + 24
+    limited = judged(store, settings=replace(settings, samples=30))
+    assert limited["compared"]["samples"] == 4 + 10 + 10
+    again = judged(store, settings=replace(settings, samples=30))
+    assert again["figures"] == limited["figures"]
+    other = judged(store, settings=replace(settings, samples=30, seed=1))
+    assert other["figures"]["frechet"] != limited["figures"]["frechet"]
+
+
+def test_the_file_and_the_pictures(
+    judged: Evaluate, make_store: MakeStore, out: Path, real_test: Store
+) -> None:
+    synthetic = make_store(18, kind="synthetic")
+    result = judged(synthetic)
+    assert json.loads((out / FILE).read_text("utf-8")) == result
+    assert result["format"] == "hwgen-evaluation"
+    assert result["synthetic"]["content_sha256"] == synthetic.manifest.content_sha256
+    assert result["real_test"]["count"] == len(real_test)
+    assert result["settings"]["trained_here"] == []
+    names = ["best-read.png", "worst-read.png", "nearest-pixels.png", "nearest-features.png"]
+    assert result["pictures"] == names
+    for name in names:
+        with PilImage.open(out / name) as picture:
+            assert picture.size[0] == 12 * 18 + 2
+    with PilImage.open(out / "nearest-pixels.png") as picture:
+        sheet = np.asarray(picture)
+    first = result["copies"]["pixels"]["pairs"][0]
+    np.testing.assert_array_equal(sheet[2:18, 2:18], synthetic.images([first["sample"]])[0])
+
+
+@pytest.fixture
+def gan_run(tmp_path: Path, real: Store) -> Run:
+    return begin_or_continue(
+        tmp_path / "run",
+        kind="gan",
+        recipe={},
+        seed=0,
+        charset=real.charset,
+        data={"content_sha256": real.manifest.content_sha256, "count": len(real)},
+    )
+
+
+def drawn_from(make_store: MakeStore, run: Run, seed: int = 20) -> Store:
+    return make_store(
+        seed, kind="synthetic", origin={"provenance": f"run {run.id} checkpoint 1234"}
+    )
+
+
+def trained_on(judge: Recogniser, *stores: Store) -> Recogniser:
+    data = {str(i): store.manifest.content_sha256 for i, store in enumerate(stores)}
+    provenance = {"decides": {"data": data}}
+    return Recogniser(judge.network, judge.recipe, judge.charset, provenance=provenance)
+
+
+@pytest.mark.parametrize(
+    ("saw", "known", "note"),
+    [
+        ("real", True, "on the generator's own training data"),
+        ("real_test", False, "on other data than the generator"),
+        (None, None, "is not known."),
+    ],
+)
+def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
+    judged: Evaluate,
+    make_store: MakeStore,
+    judge: Recogniser,
+    gan_run: Run,
+    real: Store,
+    real_test: Store,
+    saw: str | None,
+    known: bool | None,
+    note: str,
+) -> None:
+    stores = {"real": [real], "real_test": [real_test], None: []}[saw]
+    result = judged(
+        drawn_from(make_store, gan_run), recogniser=trained_on(judge, *stores), run=gan_run
+    )
+    assert result["judge"]["learnt_with_generator"] is known
+    assert any(note in line for line in result["notes"])
+    flatters = any("its floor flatters" in line for line in result["notes"])
+    assert flatters == (saw == "real_test")
+    halves = judged(
+        drawn_from(make_store, gan_run),
+        recogniser=trained_on(judge, *stores),
+        run=gan_run,
+        real_test=None,
+    )
+    assert any("gives an honest one" in n for n in halves["notes"]) == (saw == "real")
+
+
+def test_without_the_run_nothing_is_known_of_the_generator(
+    judged: Evaluate, make_store: MakeStore, judge: Recogniser, gan_run: Run, real: Store
+) -> None:
+    result = judged(drawn_from(make_store, gan_run), recogniser=trained_on(judge, real))
+    assert result["judge"]["generator_data"] is None
+    assert result["judge"]["learnt_with_generator"] is None
+    assert result["judge"]["learnt_from_real"] is True
+    assert any("--run tells" in note for note in result["notes"])
+
+
+def test_another_store_than_the_generator_learnt_from_is_said(
+    judged: Evaluate, make_store: MakeStore, gan_run: Run
+) -> None:
+    result = judged(drawn_from(make_store, gan_run), run=gan_run, real=make_store(21))
+    assert any("on another store than --real" in note for note in result["notes"])
+
+
+def test_a_run_it_was_not_drawn_from_is_refused(
+    judged: Evaluate, make_store: MakeStore, gan_run: Run
+) -> None:
+    with pytest.raises(InputError, match=f"not from run {gan_run.id}"):
+        judged(make_store(22, kind="synthetic"), run=gan_run)
+
+
+def test_a_judge_is_trained_once_and_kept(
+    judged: Evaluate, make_store: MakeStore, settings: Settings, out: Path
+) -> None:
+    synthetic, told = make_store(23, kind="synthetic"), []
+
+    def progress(done: float, total: float, note: str) -> None:
+        told.append((done, total, note))
+
+    first = judged(synthetic, recogniser=None, progress=progress)
+    assert first["settings"]["trained_here"] == ["real"]
+    assert first["judge"]["learnt_from_real"] is True
+    assert any("20.0 passes over --real" in note for note in first["notes"])
+    total = 60 * 24 + 3 * 72
+    assert {of for _, of, _ in told} == {total}
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert told[-1][0] == total
+    assert told[0][2].startswith("training on the real store")
+
+    told.clear()
+    kept = out / "recogniser-real-seed0.safetensors"
+    written = kept.stat().st_mtime_ns
+    assert judged(synthetic, recogniser=None, progress=progress) == first
+    assert kept.stat().st_mtime_ns == written
+    assert {note for *_, note in told} == {"reading and comparing"}
+
+    changed = replace(settings, recipe=replace(settings.recipe, steps=9))
+    with pytest.raises(RecipeChangedError, match=r"recipe\.steps: 60 -> 9"):
+        judged(synthetic, recogniser=None, settings=changed)
+
+
+def test_training_on_the_synthetic_set(
+    judged: Evaluate, make_store: MakeStore, settings: Settings, out: Path
+) -> None:
+    wrong = pictures_of(make_store(24))
+    wrong["一"], wrong["丨"] = wrong["丨"], wrong["一"]
+    cas = replace(settings, train_on_synthetic=True)
+    result = judged(make_store(25, kind="synthetic", images=wrong), settings=cas)
+    figure = result["figures"]["train_on_synthetic"]
+    assert figure["floor"] > 0.9
+    assert figure["value"] == pytest.approx(1 / 3, abs=0.1)
+    assert result["settings"]["trained_here"] == ["real", "synthetic"]
+    assert len(list(out.glob("recogniser-*"))) == 2
+    with pytest.raises(InputError, match="Give them as --real-test"):
+        judged(make_store(25, kind="synthetic"), settings=cas, real_test=None)
+
+
+class Oracle:
+    """Reads by the darkest row and column, and is wrong about 十."""
+
+    name = "oracle"
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def __call__(self, images: Image) -> list[str]:
+        self.seen.append(images.shape)
+        ink = 255.0 - images
+        rows, columns = ink.mean(axis=2).max(axis=1), ink.mean(axis=1).max(axis=1)
+        return ["一" if row > column else "丨" for row, column in zip(rows, columns, strict=True)]
+
+
+def test_a_second_reader_reads_as_many_of_both(judged: Evaluate, make_store: MakeStore) -> None:
+    oracle = Oracle()
+    twice = pictures_of(make_store(26))
+    twice.pop("十")
+    result = judged(make_store(27, kind="synthetic", images=twice), second_reader=oracle)
+    figure = result["figures"]["second_reader"]
+    assert (figure["value"], figure["floor"]) == (1.0, 1.0)
+    assert oracle.seen == [(48, 16, 16)] * 2
+    assert result["settings"]["second_reader"] == "oracle"
+    all_three = judged(make_store(26, kind="synthetic"), second_reader=oracle, real_test=None)
+    assert all_three["figures"]["second_reader"]["value"] == pytest.approx(2 / 3)
+
+
+def test_stopping_keeps_what_is_trained(
+    real: Store,
+    real_test: Store,
+    make_store: MakeStore,
+    settings: Settings,
+    judge: Recogniser,
+    out: Path,
+) -> None:
+    def call(recogniser: Recogniser | None, stop: Callable[[], bool]) -> object:
+        return evaluate(
+            make_store(28, kind="synthetic"),
+            real,
+            out=out,
+            settings=settings,
+            device=CPU,
+            recogniser=recogniser,
+            stop=stop,
+        )
+
+    asked = iter([False] * 3)
+    assert call(None, lambda: next(asked, True)) is None
+    assert not list(out.iterdir())
+    asked = iter([False] * (60 + 2))
+    assert call(None, lambda: next(asked, True)) is None
+    assert [path.name for path in out.iterdir()] == ["recogniser-real-seed0.safetensors"]
+    assert call(judge, lambda: True) is None
+
+
+def test_one_real_sample_a_class_still_gives_purity_and_no_copies(
+    judged: Evaluate, make_store: MakeStore
+) -> None:
+    single = {label: pictures[:1] for label, pictures in pictures_of(make_store(29)).items()}
+    result = judged(
+        make_store(30, kind="synthetic"),
+        real=make_store(31, images={**single, "丨": pictures_of(make_store(32))["丨"][:12]}),
+    )
+    assert result["copies"]["pixels"]["samples"] == 24
+    assert set(result["per_class"]["diversity_pixels"]) == {"丨"}
+    with pytest.raises(InputError, match="too few for balls"):
+        judged(make_store(30, kind="synthetic"), real=make_store(33, images=single))
+
+
+def test_what_would_mean_something_else_is_refused(
+    judged: Evaluate, make_store: MakeStore, real: Store, judge: Recogniser, tmp_path: Path
+) -> None:
+    synthetic = make_store(34, kind="synthetic")
+    with pytest.raises(InputError, match="holds synthetic samples"):
+        judged(synthetic, real=synthetic)
+    with pytest.raises(InputError, match="holds synthetic samples"):
+        judged(synthetic, real_test=synthetic)
+    with pytest.raises(InputError, match="exactly the samples of --real"):
+        judged(synthetic, real_test=real)
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="is not a directory"):
+        judged(synthetic, out=tmp_path / "file")
+    other = Recogniser(judge.network, judge.recipe, Charset(("丨", "一", "十")))
+    with pytest.raises(CharsetError, match="not the 3 of the recogniser"):
+        judged(synthetic, recogniser=other)
+    large = Recogniser(judge.network, replace(judge.recipe, size=32), judge.charset)
+    with pytest.raises(InputError, match="at least 32 pixels"):
+        judged(synthetic, recogniser=large)
+    with pytest.raises(InputError, match="the store is empty"):
+        judged(make_store(35, kind="synthetic", per_class=0))
