@@ -9,7 +9,8 @@ The tree:
     ├── StoreError            a store is missing, incomplete, foreign or held by another process
     └── RunError              a run directory is missing, incomplete or foreign
         ├── RecipeChangedError  the same directory was asked to continue with another recipe
-        └── DivergedError       training left the finite numbers
+        ├── DivergedError       training left the finite numbers
+        └── CollapsedError      a generator in training draws one picture, or nothing legible
 
 The library raises these and never prints; the command line prints them without a traceback.
 """
@@ -58,3 +59,7 @@ class RecipeChangedError(RunError):
 
 class DivergedError(RunError):
     """Training left the finite numbers; the last good checkpoint is named."""
+
+
+class CollapsedError(RunError):
+    """A generator in training lost its variety or its legibility; the last good one is named."""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hwgen.gan.sampling import Sampler
+    from hwgen.recogniser.filter import Filter
+    from hwgen.store import Store
+
+WORST, SHOWN = 10, 40
+"""Most classes in the table of yields, and in the warning."""
 
 
 def synthesize(
@@ -22,6 +33,40 @@ def synthesize(
         str, typer.Option(metavar="last|best|IMAGES", help="Which snapshot of the run.")
     ] = "last",
     seed: Annotated[int, typer.Option(min=0, help="Another seed is another set.")] = 0,
+    judge: Annotated[
+        Path | None,
+        typer.Option(
+            "--filter",
+            metavar="RECOGNISER",
+            help="Keep what it reads as its label; a recogniser-*.safetensors of a benchmark.",
+        ),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            show_default="0.7",
+            help="Of the filter: least probability of the label.",
+        ),
+    ] = None,
+    min_margin: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            show_default="0",
+            help="Of the filter: least distance to the next class's probability.",
+        ),
+    ] = None,
+    max_tries: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="10",
+            help="Of the filter: most samples drawn for each one wanted.",
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="At a time; does not change the set.")] = 512,
     png: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write PNG files, a folder a class.")
@@ -30,6 +75,9 @@ def synthesize(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Also draw a contact sheet.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print counts and yields as JSON.")
+    ] = False,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to draw.")] = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a store that is there.")
@@ -39,6 +87,11 @@ def synthesize(
 
     The same seed gives the same set on any batch size, also after an interruption:
     the same command goes on.
+
+    With --filter, a sample stays if the recogniser reads it as its label; further ones of the
+    same class take the place of the others. A class that is not full after --max-tries keeps what
+    passed and is named in a warning, and the command succeeds; yield.json in the store holds the
+    yield of each class.
 
     torchrun --nproc-per-node N -m hwgen_cli synthesize ... draws the same set on N GPUs or
     processes.
@@ -52,15 +105,18 @@ def synthesize(
     from hwgen.exports.gnt import export_gnt
     from hwgen.exports.png import export_png
     from hwgen.gan.sampling import Sampler, choose_classes
-    from hwgen.gan.sampling import synthesize as run_synthesis
+    from hwgen.gan.synthesis import MAX_TRIES
+    from hwgen.gan.synthesis import synthesize as run_synthesis
     from hwgen.grids import save_sheet, sheet_of_store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
+    thresholds = _thresholds(judge, min_confidence, min_margin, max_tries)
     keep_freed_memory()
     with join(device) as ranks:
         sampler = Sampler.load(run, checkpoint, device)
         class_ids = None if classes is None else choose_classes(classes, sampler.charset)
+        passing = None if judge is None else _filter(judge, sampler, class_ids, thresholds)
         with (
             bar("synthesize", "characters", shown=ranks.first) as advance,
             interruptible() as stop,
@@ -72,6 +128,8 @@ def synthesize(
                 class_ids=class_ids,
                 seed=seed,
                 batch=batch,
+                judge=passing,
+                max_tries=max_tries or MAX_TRIES,
                 overwrite=overwrite,
                 progress=advance,
                 stop=stop,
@@ -84,6 +142,8 @@ def synthesize(
     if not ranks.first:
         return
     console.print(f"{out}: {len(store):,} characters", soft_wrap=True, highlight=False)
+    if judge is not None:
+        _show_yields(store, console)
     if png is not None:
         console.print(f"{png}: {export_png(store, png):,} PNG files", soft_wrap=True)
     if gnt is not None:
@@ -91,3 +151,71 @@ def synthesize(
     if sheet is not None:
         save_sheet(sheet, sheet_of_store(store), 12)
         console.print(f"{sheet}", soft_wrap=True)
+    if as_json:
+        _print_json(store)
+
+
+def _thresholds(
+    judge: Path | None, confidence: float | None, margin: float | None, max_tries: int | None
+) -> dict[str, float]:
+    """Those that were given; without a filter there must be none."""
+    from hwgen.errors import InputError
+
+    given = {"min_confidence": confidence, "min_margin": margin}
+    if judge is None and (max_tries is not None or any(v is not None for v in given.values())):
+        raise InputError(
+            "--min-confidence, --min-margin and --max-tries are of a filter, and there is none",
+            remedy="Give --filter RECOGNISER",
+        )
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _filter(
+    file: Path, sampler: Sampler, class_ids: list[int] | None, thresholds: dict[str, float]
+) -> Filter:
+    from hwgen.recogniser.filter import Filter
+
+    return Filter(
+        file,
+        sampler.charset,
+        class_ids,
+        size=sampler.recipe.size,
+        channels=sampler.recipe.channels,
+        device=sampler.device,
+        **thresholds,
+    )
+
+
+def _show_yields(store: Store, console: Console) -> None:
+    from rich.table import Table
+
+    from hwgen.gan.yields import FILE, read_report
+
+    found = read_report(store)
+    classes = found["classes"]
+    table = Table(
+        "class", "drawn", "passed", "yield", "kept", title=f"Of all {found['yield']:.1%} passed"
+    )
+    for label in sorted(classes, key=lambda label: classes[label].share)[:WORST]:
+        one = classes[label]
+        table.add_row(label, f"{one.drawn}", f"{one.passed}", f"{one.share:.1%}", f"{one.kept}")
+    console.print(table)
+    if found["short"]:
+        short = "".join(found["short"][:SHOWN]) + ("…" if len(found["short"]) > SHOWN else "")
+        console.print(
+            f"warning: {len(found['short'])} of {len(classes)} classes have fewer than "
+            f"{found['per_class']} samples: {short}. They keep what passed. Raise --max-tries, "
+            f"lower the thresholds, or train longer; all counts are in {store.path / FILE}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+def _print_json(store: Store) -> None:
+    from hwgen.gan.yields import FILE
+
+    manifest = store.manifest
+    text = (store.path / FILE).read_text("utf-8") if "filter" in manifest.origin else "null"
+    counts = dict(zip(manifest.charset, manifest.class_counts, strict=True))
+    head = {"store": str(store.path), "characters": len(store), "class_counts": counts}
+    typer.echo(json.dumps({**head, "yield": json.loads(text)}, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
     from hwgen.presets import Recipe
     from hwgen.store import Store
+
+
+class OnCollapse(Enum):
+    """What to do when a run collapses; see hwgen.gan.training.train."""
+
+    STOP = "stop"
+    ROLLBACK = "rollback"
+    IGNORE = "ignore"
 
 
 def train(
@@ -43,6 +52,10 @@ def train(
         Path | None,
         typer.Option(help="Scores every snapshot; a recogniser-*.safetensors of a benchmark."),
     ] = None,
+    on_collapse: Annotated[
+        OnCollapse,
+        typer.Option(help="When all samples of a class become alike, or illegible."),
+    ] = OnCollapse.STOP,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     precision: Annotated[
@@ -62,6 +75,14 @@ def train(
 
     Ctrl-C saves and leaves; the same command goes on. A changed recipe is refused,
     with the differences.
+
+    With --recogniser the best snapshot is known, see synthesize --checkpoint best: purity (the
+    share read as its label) x variety within a class (at most the real one), less for a distance
+    of the features from real ones.
+
+    A collapse is told from the variety of the samples at fixed noise, and from the scores. Then
+    the run stops, with the last good checkpoint kept; or goes back to that, and on with other
+    noise and half the learning rates, up to 3 times (rollback); or goes on all the same (ignore).
 
     torchrun --nproc-per-node N -m hwgen_cli train ... trains the same on N GPUs or
     processes, which share each batch.
@@ -86,7 +107,7 @@ def train(
         if first_to_say("plan"):
             _show_plan(recipe, opened, Console())
     else:
-        _train(opened, out, recipe, recogniser, seed, device, precision, cuda_graphs)
+        _train(opened, out, recipe, recogniser, on_collapse, seed, device, precision, cuda_graphs)
 
 
 def _changes(texts: list[str]) -> dict[str, str]:
@@ -140,6 +161,7 @@ def _train(
     out: Path,
     recipe: Recipe,
     recogniser: Path | None,
+    on_collapse: OnCollapse,
     seed: int,
     device: str,
     precision: str,
@@ -147,6 +169,7 @@ def _train(
 ) -> None:
     from rich.console import Console
 
+    from hwgen.checkpoints import file_hash
     from hwgen.devices import keep_freed_memory, pick_device
     from hwgen.distributed import join
     from hwgen.gan.training import Progress
@@ -161,7 +184,7 @@ def _train(
         score = None
         if recogniser is not None:
             reader = Recogniser.load(recogniser, pick_device(device))
-            score = Scorer(reader, store, recipe.size)
+            score = Scorer(reader, store, recipe.size, name=file_hash(recogniser))
         with (
             bar(recipe.preset, "images", shown=ranks.first) as advance,
             interruptible() as stop,
@@ -183,6 +206,7 @@ def _train(
                 device=device,
                 precision=precision,
                 score=score,
+                on_collapse=on_collapse.value,
                 progress=show,
                 stop=stop,
                 ranks=ranks,

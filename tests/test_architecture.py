@@ -82,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.distributed",
         "hwgen.errors",
         "hwgen.grids",
+        "hwgen.metrics",
         "hwgen.presets",
         "hwgen.record",
         "hwgen.runs",
@@ -107,7 +108,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.errors",
         "hwgen.framing",
         "hwgen.gan.plan",  # counts parameters
-        "hwgen.gan.sampling",  # says which snapshot is best
         "hwgen.grids",
         "hwgen.presets",
         "hwgen.record",

@@ -28,7 +28,8 @@ from hwgen.batches import to_images, to_uint8
 from hwgen.charset import Charset
 from hwgen.devices import keep_freed_memory, pick_device
 from hwgen.gan.networks import build
-from hwgen.gan.sampling import Sampler, synthesize
+from hwgen.gan.sampling import Sampler
+from hwgen.gan.synthesis import synthesize
 from hwgen.presets import Recipe, preset
 
 PLAIN_BATCH = 64

@@ -1,4 +1,4 @@
-"""In: a run and class ids. Out: pictures, or a synthetic store.
+"""In: a run and class ids. Out: pictures.
 
 The noise of a sample is a function of (seed, class, index) alone, so that neither the batch size
 nor an interruption changes a set.
@@ -6,9 +6,7 @@ nor an interruption changes a set.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +16,17 @@ from torch import Tensor
 
 from hwgen.batches import to_float, to_images, to_tensor, to_uint8
 from hwgen.charset import Charset, parse_charset
-from hwgen.checkpoints import file_hash, load_module, load_tensors, module_tensors, save_tensors
+from hwgen.checkpoints import file_hash, load_module, load_tensors
 from hwgen.devices import pick_device
-from hwgen.distributed import ALONE, Ranks
-from hwgen.errors import InputError, RunError
+from hwgen.errors import InputError
 from hwgen.gan.networks import Generator, build
+from hwgen.gan.snapshots import find_snapshot
 from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
 from hwgen.record import Image
 from hwgen.runs import Run
-from hwgen.store import Store, StoreWriter, is_store
 
 UNLABELLED = Charset(("*",))
 """The classes of an unconditional run: one, which says nothing."""
-
-CHUNK = 1024
-"""Samples between two reports of progress."""
 
 
 def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDArray[np.float32]:
@@ -76,6 +70,7 @@ class Sampler:
         self.charset = charset if recipe.conditional else UNLABELLED
         self.device = device
         self.provenance = provenance
+        self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
 
     @classmethod
     def load(cls, run: Run | Path | str, checkpoint: str = "last", device: str = "auto") -> Sampler:
@@ -202,58 +197,6 @@ class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
             yield from zip(x, ids.tolist(), strict=True)
 
 
-def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:
-    """Write a snapshot: what `Sampler.load` needs, self-describing."""
-    metadata = {
-        "images": str(images),
-        "run": run.id,
-        "recipe": json.dumps(run.recipe),
-        "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
-    }
-    save_tensors(run.weights(images), module_tensors("g", generator), metadata)
-
-
-def find_snapshot(run: Run, checkpoint: str) -> Path:
-    """The file of "last", "best", or of a number of images.
-
-    Raises:
-        RunError: there is none; what there is is named.
-    """
-    snapshots = run.snapshots()
-    if not snapshots:
-        raise RunError(
-            "has no snapshot yet", where=str(run.path), remedy="Train on with the same command"
-        )
-    if checkpoint == "last":
-        return snapshots[-1]
-    if checkpoint == "best":
-        scores = best_scores(run)
-        if not scores:
-            raise RunError(
-                "no snapshot was scored",
-                where=str(run.path),
-                remedy="Train with --recogniser to score them, or choose last or a number",
-            )
-        return run.weights(max(scores, key=lambda images: scores[images]))
-    if checkpoint.isdecimal() and run.weights(int(checkpoint)).is_file():
-        return run.weights(int(checkpoint))
-    names = ", ".join(str(int(path.stem)) for path in snapshots)
-    raise RunError(
-        f"has no checkpoint {checkpoint!r}",
-        where=str(run.path),
-        remedy=f"Choose last, best, or one of {names}",
-    )
-
-
-def best_scores(run: Run) -> dict[int, float]:
-    """Images seen -> purity x diversity (at most 1) of every scored snapshot that exists."""
-    return {
-        entry["images"]: entry["purity"] * min(1.0, entry["diversity"])
-        for entry in run.read_log()
-        if "purity" in entry and run.weights(entry["images"]).is_file()
-    }
-
-
 def choose_classes(spec: str, charset: Charset) -> list[int]:
     """Class ids from what a user types: a number (the first so many), characters, or a file.
 
@@ -269,102 +212,3 @@ def choose_classes(spec: str, charset: Charset) -> list[int]:
             )
         return list(range(count))
     return charset.ids(parse_charset(spec).labels)
-
-
-def synthesize(
-    sampler: Sampler,
-    out: Path,
-    *,
-    per_class: int,
-    class_ids: Sequence[int] | None = None,
-    seed: int = 0,
-    batch: int = 512,
-    overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    stop: Callable[[], bool] | None = None,
-    ranks: Ranks = ALONE,
-) -> Store | None:
-    """Write a synthetic store, class by class.
-
-    The same call goes on with what an interrupted one began, and returns what is finished. Several
-    ranks draw chunks in turn, and rank 0 writes them in order: the same store.
-
-    Args:
-        sampler: a trained generator.
-        out: the new store.
-        per_class: samples a class.
-        class_ids: which classes; None takes all.
-        seed: another seed is another set.
-        batch: pictures at a time; does not change the set.
-        overwrite: replace a store that is there.
-        progress: called with (records done, records in all), by rank 0.
-        stop: asked after every chunk of CHUNK samples a rank; True, of any, returns None and keeps
-            what is written.
-        ranks: the processes that make this same call, see hwgen.distributed.join.
-
-    Raises:
-        InputError: per_class is less than 1.
-        StoreError: something else is already there.
-    """
-    if per_class < 1:
-        raise InputError(f"{per_class} samples a class were asked for, at least 1 is needed")
-    classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
-    total = per_class * len(classes)
-    source = f"{sampler.provenance} seed {seed}"
-    origin = {
-        "kind": "synthetic",
-        "preset": sampler.recipe.preset,
-        "provenance": sampler.provenance,
-        "seed": seed,
-        "per_class": per_class,
-        "class_ids": classes.tolist(),
-    }
-    finished, written = False, 0
-    with ExitStack() as held:
-        with ranks.agreed():
-            if ranks.first:
-                finished = is_store(out) and not overwrite and Store(out).manifest.origin == origin
-            if ranks.first and not finished:
-                writer = held.enter_context(
-                    StoreWriter(
-                        out,
-                        size=sampler.recipe.size,
-                        channels=sampler.recipe.channels,
-                        recipe=origin,
-                        resumable=True,
-                        overwrite=overwrite,
-                    )
-                )
-                written = writer.count
-        finished, written = ranks.gather_all((finished, written))[0]
-        if finished:
-            return Store(out)
-        # Whole chunks, so that no picture depends on where an earlier call was interrupted.
-        for first in range(written // CHUNK, -(-total // CHUNK), ranks.size):
-            numbers = _chunk(first + ranks.rank, total)
-            ids, indices = classes[numbers // per_class], numbers % per_class
-            images = sampler.draw(ids, indices, seed=seed, batch=batch)
-            with ranks.agreed():
-                for chunk, drawn in enumerate(ranks.gather(images), first):
-                    numbers = _chunk(chunk, total)
-                    new = numbers[numbers >= writer.count]
-                    writer.add_batch(
-                        drawn[len(numbers) - len(new) :],
-                        labels=[sampler.charset[i] for i in classes[new // per_class].tolist()],
-                        writers=[""] * len(new),
-                        sources=[source] * len(new),
-                        positions=new % per_class,
-                    )
-                if progress and ranks.first:
-                    progress(writer.count, total)
-            if ranks.any(stop is not None and stop()):
-                return None
-        with ranks.agreed():
-            if ranks.first:
-                writer.finish(charset=sampler.charset, origin=origin)
-    return Store(out)
-
-
-def _chunk(chunk: int, total: int) -> npt.NDArray[np.int64]:
-    """Numbers of the samples of a chunk; none beyond the end."""
-    return np.arange(chunk * CHUNK, min((chunk + 1) * CHUNK, total))

@@ -8,49 +8,41 @@ alone writes the run directory, which all of them read.
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from hwgen.batches import Batches, average_down, to_images, to_tensor
-from hwgen.checkpoints import (
-    load_module,
-    load_optimizer,
-    load_tensors,
-    module_tensors,
-    optimizer_tensors,
-    save_tensors,
-)
-from hwgen.devices import autocast, describe, pick_device, pick_precision
+from hwgen.devices import describe, pick_device, pick_precision
 from hwgen.distributed import ALONE, Ranks
-from hwgen.errors import DivergedError, InputError, RunError
+from hwgen.errors import CollapsedError, DivergedError, InputError
 from hwgen.gan.graphs import GraphedStep
-from hwgen.gan.sampling import Sampler, save_weights
+from hwgen.gan.health import GRID_COLUMNS, GRID_ROWS, Examination, Examiner, Score, collapse
+from hwgen.gan.meter import Meter
+from hwgen.gan.resume import check_same_step, fill, read_checkpoint, save_checkpoint
+from hwgen.gan.snapshots import save_weights
 from hwgen.gan.steps import State, make_state, train_step
-from hwgen.grids import classes_to_show, save_sheet, sheet_of_store
+from hwgen.grids import save_sheet, sheet_of_store
 from hwgen.presets import Recipe, completed, recipe_to_json
-from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
 
 LOG_STEPS = 50
 AGREE_STEPS = 10
 """Steps between two questions of several processes whether one of them was asked to stop."""
-GRID_ROWS, GRID_COLUMNS = 10, 12
-SCORE_PER_CLASS = 20
+MOST_ROLLBACKS = 3
+"""Then a run that collapses again stops."""
 
-Score = Callable[[Image, npt.NDArray[np.int64]], Mapping[str, float]]
-"""Judges samples: uint8 [N, S, S(, 3)] and class ids int64 [N] to named numbers."""
+OnCollapse = Literal["stop", "rollback", "ignore"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +69,7 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     score: Score | None = None,
+    on_collapse: OnCollapse = "stop",
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
     ranks: Ranks = ALONE,
@@ -91,8 +84,13 @@ def train(
         seed: of weights, order, noise and shifts.
         device: "auto", "cpu", "cuda", ...
         precision: "auto", "bf16" or "fp32".
-        score: judges some samples at every snapshot; "purity" times "diversity" (at most 1)
-            decides which snapshot is best.
+        score: judges some samples at every snapshot, which decides which one is best; see
+            hwgen.gan.snapshots.task_score.
+        on_collapse: what to do when the samples have become alike or illegible (see
+            hwgen.gan.health) or a number is not finite. "stop" raises. "rollback" goes back to the
+            last checkpoint, which was good, and on from there with other noise and half the
+            learning rates, at most MOST_ROLLBACKS times in a run. "ignore" logs a collapse and
+            goes on; numbers must still be finite.
         progress: called every LOG_STEPS steps, by rank 0.
         stop: asked after every step, of several ranks every AGREE_STEPS; True, of any, saves a
             checkpoint and returns.
@@ -102,7 +100,8 @@ def train(
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
-        DivergedError: a loss is no longer finite; the last good checkpoint is named.
+        DivergedError: a loss is no longer finite; the last good snapshot is named.
+        CollapsedError: the samples are alike or illegible; likewise.
         InputError: the store does not fit the recipe, or the batch the number of processes; or
             CUDA graphs are asked for where there can be none.
     """
@@ -154,8 +153,26 @@ def train(
                 held.enter_context(began.locked())
         with ranks.agreed():
             run = Run(out)
-        _train(run, store, recipe, where, dtype, score, progress, stop, ranks, cuda_graphs)
-    return run
+        while True:
+            try:
+                _train(
+                    run,
+                    store,
+                    recipe,
+                    where,
+                    dtype,
+                    score,
+                    on_collapse,
+                    progress,
+                    stop,
+                    ranks,
+                    cuda_graphs,
+                )
+                return run
+            except (CollapsedError, DivergedError) as error:
+                with ranks.agreed():
+                    if ranks.first:
+                        _roll_back(run, recipe, error, on_collapse)
 
 
 def _train(
@@ -165,6 +182,7 @@ def _train(
     device: torch.device,
     dtype: torch.dtype,
     score: Score | None,
+    on_collapse: OnCollapse,
     progress: Callable[[Progress], None] | None,
     stop: Callable[[], bool] | None,
     ranks: Ranks,
@@ -182,14 +200,22 @@ def _train(
         balanced=recipe.balanced,
         share=ranks.share,
     )
-    state = make_state(recipe, len(store.charset), seed, device, ranks)
-    meter = _Meter(ranks)
     with ranks.agreed():
-        step, seconds = _load(run, state, meter, recipe)
-    _check_same_step(step, run, ranks)
+        checkpoint = read_checkpoint(run)
+    step = checkpoint.step
+    check_same_step(step, run, ranks)
     with ranks.agreed():
         if ranks.first:
             run.rewind_log(step * recipe.batch)
+    rollbacks = ranks.gather_all(count_rollbacks(run))[0]
+    recipe = _slowed(recipe, rollbacks)
+    state = make_state(recipe, len(store.charset), seed, device, ranks)
+    meter = Meter(ranks)
+    with ranks.agreed():
+        fill(state, meter, checkpoint, run, recipe)
+    examiner = Examiner(store, recipe, run, device, dtype)
+    with ranks.agreed():
+        if ranks.first:
             hardware = {**describe(device, dtype), "processes": ranks.size}
             run.log({"images": step * recipe.batch, "began": hardware})
             if step == 0:
@@ -201,12 +227,12 @@ def _train(
     )
     if cuda_graphs:
         take_step = GraphedStep(state, recipe, generator, dtype)
-    started = time.monotonic() - seconds
+    started = time.monotonic() - checkpoint.seconds
 
     while step < recipe.steps:
         # One step; all that is random is a function of (seed, step).
         x, y = batches.batch(step)
-        generator.manual_seed(_step_seed(seed, step))
+        generator.manual_seed(_step_seed(seed, step, rollbacks))
         measured = take_step(x, y if recipe.conditional else None, step=step)
         step += 1
         meter.add(measured)
@@ -230,66 +256,54 @@ def _train(
             # What is kept to go on from must itself be good, between two lines of the log too.
             _check_finite({**meter.means(), **_sizes(state)}, run)
             with ranks.agreed():
-                if ranks.first and due:
-                    _snapshot(run, state, recipe, store, images, seed, device, dtype, score)
                 if ranks.first:
-                    _save(run, state, meter, recipe, step, time.monotonic() - started)
+                    seen = examiner.examine(state.ema, score if due else None)
+                    done = step / recipe.steps
+                    _check_collapse(run, seen, examiner.real, done, images, on_collapse)
+                    if due:
+                        _keep_snapshot(run, state, recipe, seen, images)
+                    took = time.monotonic() - started
+                    save_checkpoint(run, state, meter, recipe, step, took)
         if stopped:
             break
 
 
-class _Meter:
-    """Means of what the steps measured; stays on the device until it is taken.
-
-    Of several ranks each adds what its slice gave; `means` and `take` are collective.
-    """
-
-    def __init__(self, ranks: Ranks) -> None:
-        self._ranks = ranks
-        self._clear()
-
-    def _clear(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._timed = 0
-        self._since = time.monotonic()
-
-    def add(self, measured: Mapping[str, Tensor]) -> None:
-        for name, value in measured.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] = self._counts.get(name, 0) + 1
-        self._timed += 1
-
-    def means(self) -> dict[str, float]:
-        if not self._sums:
-            return {}
-        over_ranks = self._ranks.mean(torch.stack(list(self._sums.values())))
-        self._sums = dict(zip(self._sums, over_ranks, strict=True))
-        totals = zip(self._sums, over_ranks.tolist(), strict=True)
-        return {name: total / self._counts[name] for name, total in totals}
-
-    def take(self, batch: int) -> dict[str, float]:
-        means = self.means()
-        means["images_per_second"] = self._timed * batch / max(time.monotonic() - self._since, 1e-9)
-        self._clear()
-        return {name: float(f"{value:.5g}") for name, value in means.items()}
-
-    def tensors(self) -> dict[str, Tensor]:
-        """What was summed up at the last `means`, so that a resumed run logs means of all steps."""
-        counts = {f"meter.count.{name}": torch.tensor(n) for name, n in self._counts.items()}
-        return {**counts, **{f"meter.sum.{name}": total for name, total in self._sums.items()}}
-
-    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        for full_name, tensor in tensors.items():
-            kind, _, name = full_name.removeprefix("meter.").partition(".")
-            if full_name.startswith("meter.") and kind == "sum":
-                self._sums[name] = tensor.to(device)
-            elif full_name.startswith("meter."):
-                self._counts[name] = int(tensor)
+def _step_seed(seed: int, step: int, rollbacks: int) -> int:
+    """Of the noise of one step; after a rollback it is another one."""
+    sequence = np.random.SeedSequence((seed, step), spawn_key=(rollbacks,) if rollbacks else ())
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
-def _step_seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+def _slowed(recipe: Recipe, rollbacks: int) -> Recipe:
+    """The recipe with learning rates halved for every rollback."""
+    share, rates = 0.5**rollbacks, recipe.optimizer
+    slower = replace(rates, lr_g=rates.lr_g * share, lr_d=rates.lr_d * share)
+    return replace(recipe, optimizer=slower)
+
+
+def count_rollbacks(run: Run) -> int:
+    """How often a run went back to its checkpoint; its log tells."""
+    return sum("rollback" in entry for entry in run.read_log())
+
+
+def _roll_back(
+    run: Run, recipe: Recipe, error: CollapsedError | DivergedError, on_collapse: OnCollapse
+) -> None:
+    """Log a rollback to the checkpoint, where `_train` then goes on; or raise the error."""
+    before = count_rollbacks(run)
+    if on_collapse != "rollback":
+        raise error
+    if before == MOST_ROLLBACKS:
+        raise type(error)(
+            f"{error.what}, after {before} rollbacks",
+            where=error.where,
+            remedy=f"{_kept(run)}. Try another recipe in another --out: lower learning rates, a "
+            "stronger r1_gamma",
+        )
+    images = read_checkpoint(run).step * recipe.batch
+    # What was logged since is dropped now, so that this line stands behind what it follows.
+    run.rewind_log(images)
+    run.log({"images": images, "rollback": before + 1, "why": error.what})
 
 
 def _sizes(state: State) -> dict[str, float]:
@@ -308,48 +322,46 @@ def _sizes(state: State) -> dict[str, float]:
 def _check_finite(means: Mapping[str, float], run: Run) -> None:
     wrong = [name for name, value in means.items() if not math.isfinite(value)]
     if wrong:
-        last = run.snapshots()
-        kept = f"The last good snapshot is {last[-1].name}" if last else "No snapshot was made yet"
         raise DivergedError(
             f"{', '.join(wrong)} is no longer finite",
             where=str(run.path),
-            remedy=f"{kept}. Try a lower learning rate or --precision fp32, in another --out",
+            remedy=f"{_kept(run)}. Give --on-collapse rollback to go on from the last checkpoint, "
+            "or try a lower learning rate or --precision fp32, in another --out",
         )
 
 
-def _snapshot(
+def _kept(run: Run) -> str:
+    last = run.snapshots()
+    return f"The last good snapshot is {last[-1].name}" if last else "No snapshot was made yet"
+
+
+def _check_collapse(
     run: Run,
-    state: State,
-    recipe: Recipe,
-    store: Store,
+    seen: Examination,
+    real: float | None,
+    done: float,
     images: int,
-    seed: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    score: Score | None,
+    on_collapse: OnCollapse,
 ) -> None:
+    """Raise for what has collapsed, before it takes the place of what is good."""
+    wrong = collapse(seen.found, run.read_log(), real=real, done=done)
+    if wrong and on_collapse == "ignore":
+        run.log({"images": images, "collapse": wrong})
+    elif wrong:
+        save_sheet(run.grids / "collapsed.png", seen.grid, GRID_COLUMNS)
+        raise CollapsedError(
+            f"after {images:,} images {wrong} (grids/collapsed.png)",
+            where=str(run.path),
+            remedy=f"{_kept(run)}, and the checkpoint is as good. Give --on-collapse rollback to "
+            "go on from there with other noise and half the learning rates, or ignore if the "
+            "samples look well",
+        )
+
+
+def _keep_snapshot(run: Run, state: State, recipe: Recipe, seen: Examination, images: int) -> None:
     save_weights(run, state.ema, recipe, images)
-    sampler = Sampler(state.ema, recipe, run.charset, device)
-    shown = _pairs(classes_to_show(store, GRID_ROWS), GRID_COLUMNS)
-    if not recipe.conditional:
-        shown = _pairs([0], GRID_ROWS * GRID_COLUMNS)
-    with autocast(device, dtype):
-        drawn = sampler.draw(*shown, seed=seed)
-    save_sheet(run.grids / f"{images:09d}.png", drawn, GRID_COLUMNS)
-    if score is None or not recipe.conditional:
-        return
-    class_ids, indices = _pairs(range(len(run.charset)), SCORE_PER_CLASS)
-    with autocast(device, dtype):
-        samples = sampler.draw(class_ids, indices, seed=seed)
-    values = score(samples, class_ids)
-    run.log({"images": images, **{name: round(float(v), 5) for name, v in values.items()}})
-
-
-def _pairs(
-    class_ids: Sequence[int] | npt.NDArray[np.int64], per_class: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Class ids and indices of the first `per_class` samples of each class."""
-    return np.repeat(class_ids, per_class), np.tile(np.arange(per_class), len(class_ids))
+    save_sheet(run.grids / f"{images:09d}.png", seen.grid, GRID_COLUMNS)
+    run.log({"images": images, **seen.found})
 
 
 def _save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
@@ -358,54 +370,3 @@ def _save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
     )
     smaller = average_down(images, recipe.size)
     save_sheet(run.grids / "real.png", to_images(smaller), GRID_COLUMNS)
-
-
-def _save(run: Run, state: State, meter: _Meter, recipe: Recipe, step: int, seconds: float) -> None:
-    tensors = {
-        **module_tensors("g", state.g),
-        **module_tensors("d", state.d),
-        **optimizer_tensors("optimizer_g", state.optimizer_g),
-        **optimizer_tensors("optimizer_d", state.optimizer_d),
-        **meter.tensors(),
-    }
-    if recipe.ema:
-        tensors.update(module_tensors("ema", state.ema))
-    metadata = {
-        "step": str(step),
-        "seconds": str(seconds),
-        "run": run.id,
-        "recipe": json.dumps(run.recipe),
-        "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
-    }
-    save_tensors(run.checkpoint, tensors, metadata)
-
-
-def _load(run: Run, state: State, meter: _Meter, recipe: Recipe) -> tuple[int, float]:
-    """Fill the state from the run's checkpoint, if there is one: (steps done, seconds spent)."""
-    if not run.checkpoint.exists():
-        return 0, 0.0
-    tensors, metadata = load_tensors(run.checkpoint)
-    if metadata.get("run") != run.id:
-        raise RunError(
-            f"belongs to run {metadata.get('run')!r}, not to {run.id!r}",
-            where=str(run.checkpoint),
-            remedy="Remove it to begin anew",
-        )
-    load_module("g", state.g, tensors, run.checkpoint)
-    load_module("d", state.d, tensors, run.checkpoint)
-    if recipe.ema:
-        load_module("ema", state.ema, tensors, run.checkpoint)
-    load_optimizer("optimizer_g", state.optimizer_g, tensors)
-    load_optimizer("optimizer_d", state.optimizer_d, tensors)
-    meter.load(tensors, next(state.g.parameters()).device)
-    return int(metadata["step"]), float(metadata["seconds"])
-
-
-def _check_same_step(step: int, run: Run, ranks: Ranks) -> None:
-    steps = ranks.gather_all(step)
-    if len(set(steps)) > 1:
-        raise RunError(
-            f"the processes found checkpoints of different steps: {', '.join(map(str, steps))}",
-            where=str(run.path),
-            remedy="Put --out where all machines see the same files",
-        )

@@ -63,6 +63,10 @@ class StoreWriter:
         overwrite: replace a finished store at `path`, at the moment the new one is finished, and
             discard an unfinished one of another recipe.
 
+    Attributes:
+        note: plain JSON of the caller, saved with every block as it is at that moment; a continued
+            store has that of its last block, a new one None.
+
     Raises:
         RecipeChangedError: an unfinished, resumable store of another recipe is there.
         StoreError: a store or something else is already there, or another process writes to it.
@@ -102,6 +106,7 @@ class StoreWriter:
         self._filled = 0
         self._tables = {"labels": _Table(), "writers": _Table(), "sources": _Table()}
         self._blocks = 0
+        self.note: Any = None
         self._begin_or_continue()
 
     @property
@@ -302,7 +307,7 @@ class StoreWriter:
         if tables is None:
             return
         saved = json.loads(tables)
-        self._blocks = saved["blocks"]
+        self._blocks, self.note = saved["blocks"], saved.get("note")
         for name, table in self._tables.items():
             for text in saved[name]:
                 table[text]  # takes its place
@@ -316,7 +321,8 @@ class StoreWriter:
         tables = b""
         if self._resumable:
             texts = {name: list(table) for name, table in self._tables.items()}
-            tables = json.dumps({"blocks": self._blocks + full, **texts}).encode()
+            saved = {"blocks": self._blocks + full, "note": self.note, **texts}
+            tables = json.dumps(saved).encode()
         # Room for this block and for LMDB's copies of the pages it touches, made beforehand:
         # the map may only grow while no transaction is alive.
         info = self._env.info()

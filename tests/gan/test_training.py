@@ -18,10 +18,11 @@ from safetensors.torch import load_file
 from hwgen.charset import Charset
 from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.distributed import join
-from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
+from hwgen.errors import CollapsedError, DivergedError, InputError, RecipeChangedError, RunError
 from hwgen.files import write_json
 from hwgen.gan import training
-from hwgen.gan.sampling import find_snapshot
+from hwgen.gan.snapshots import find_snapshot
+from hwgen.gan.steps import State
 from hwgen.gan.training import AGREE_STEPS, Progress, train
 from hwgen.presets import Recipe, change, recipe_from_json, recipe_to_json
 from hwgen.record import Image, Record
@@ -65,7 +66,7 @@ def picture(path: Path) -> tuple[tuple[int, int], str]:
         return opened.size, opened.mode
 
 
-def scored(images: Image, class_ids: np.ndarray) -> Mapping[str, float]:
+def scored(images: Image, class_ids: np.ndarray) -> Mapping[str, float | str]:
     return {"purity": float(images.mean() / 255), "diversity": 0.5 + class_ids.mean() / 100}
 
 
@@ -341,9 +342,9 @@ def test_scores_choose_the_best_snapshot(
     varieties = iter([1.5, 0.9, 0.5])
     shapes = []
 
-    def score(images: Image, class_ids: np.ndarray) -> Mapping[str, float]:
+    def score(images: Image, class_ids: np.ndarray) -> Mapping[str, float | str]:
         shapes.append((images.shape, np.bincount(class_ids).tolist()))
-        return {"purity": next(purities), "diversity": next(varieties)}
+        return {"purity": next(purities), "diversity": next(varieties), "recogniser": "a1"}
 
     run = run_training(toy_store, tmp_path / "run", toy_recipe, score=score)
     assert shapes == [((60, 8, 8), [20, 20, 20])] * 3
@@ -383,6 +384,130 @@ def test_a_class_without_a_record_is_refused_unless_labels_are_left_out(
     assert not (tmp_path / "run").exists()
     unlabelled = replace(toy_recipe, conditional=False, images=8, every=8)
     run_training(store, tmp_path / "run", unlabelled)
+
+
+def collapsing(
+    monkeypatch: pytest.MonkeyPatch, when: Callable[[int, float], bool]
+) -> list[tuple[int, float]]:
+    """G ignores z after steps where `when` (step, rate of G) says so; lists all steps taken."""
+    real_step = training.train_step
+    taken: list[tuple[int, float]] = []
+
+    def sick(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured = real_step(state, *args, step=step, **kwargs)
+        rate = state.optimizer_g.param_groups[0]["lr"]
+        taken.append((step, rate))
+        if when(step, rate):
+            for network in (state.g, state.ema):
+                with torch.no_grad():
+                    for name, parameter in network.named_parameters():
+                        if "label" not in name:
+                            parameter.zero_()
+        return measured
+
+    monkeypatch.setattr(training, "train_step", sick)
+    return taken
+
+
+def test_a_collapse_stops_and_keeps_the_last_good_state(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collapsing(monkeypatch, lambda step, rate: step == 48)
+    out = tmp_path / "run"
+    text = r"after 200 images the samples of a class have become alike.*000000100.*on-collapse"
+    with pytest.raises(CollapsedError, match=text):
+        run_training(toy_store, out, toy_recipe)
+    run = Run(out)
+    assert [path.name for path in run.snapshots()] == ["000000100.safetensors"]
+    assert load_tensors(run.checkpoint)[1]["step"] == "25"
+    assert (run.grids / "collapsed.png").exists()
+    assert not (run.grids / "000000200.png").exists()
+    # Nor is it saved by who stops the run before the next snapshot.
+    with pytest.raises(CollapsedError, match="after 196 images"):
+        run_training(toy_store, out, toy_recipe, stop=stop_after(24))
+    assert load_tensors(run.checkpoint)[1]["step"] == "25"
+
+
+def test_a_rollback_goes_on_from_there_with_other_noise_and_half_the_rate(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = toy_recipe.optimizer.lr_g
+    taken = collapsing(monkeypatch, lambda step, rate: step == 48 and rate > full / 4)
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, on_collapse="rollback")
+    steps = [*range(50), *range(25, 50), *range(25, 70)]
+    rates = [full] * 50 + [full / 2] * 25 + [full / 4] * 45
+    assert taken == list(zip(steps, rates, strict=True))
+    lines = [e for e in run.read_log() if "rollback" in e]
+    assert [(e["images"], e["rollback"]) for e in lines] == [(100, 1), (100, 2)]
+    assert all("become alike" in e["why"] for e in lines)
+    assert [e["images"] for e in run.read_log() if "deviation" in e] == [100, 200, 280]
+    assert len(run.snapshots()) == 3
+
+    # Stopped anywhere, it ends the same.
+    for steps_now in (30, 60, 70, 0):  # also after the first rollback, and after the second
+        left = stop_after(steps_now) if steps_now else None
+        broken = run_training(
+            toy_store, tmp_path / "broken", toy_recipe, on_collapse="rollback", stop=left
+        )
+    assert_same_files(broken.checkpoint, run.checkpoint)
+    assert timeless(broken.read_log()) == timeless(run.read_log())
+
+    # Other noise at the same steps: not what half the rate alone gives.
+    assert len({training._step_seed(0, 30, rollbacks) for rollbacks in range(4)}) == 4
+
+
+def test_a_run_that_collapses_again_and_again_stops(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = collapsing(monkeypatch, lambda step, rate: step == 30)
+    with pytest.raises(CollapsedError, match=r"alike.*after 3 rollbacks.*000000100"):
+        run_training(toy_store, tmp_path / "run", toy_recipe, on_collapse="rollback")
+    assert len(taken) == 50 + 3 * 25
+    taken.clear()
+    with pytest.raises(CollapsedError, match="after 3 rollbacks"):  # the count is kept
+        run_training(toy_store, tmp_path / "run", toy_recipe, on_collapse="rollback")
+    assert len(taken) == 25
+
+
+def test_numbers_that_are_not_finite_roll_back_too_also_to_the_beginning(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_step = training.train_step
+    poison = iter([7])
+
+    def poisoned(*args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured = real_step(*args, step=step, **kwargs)
+        hit = step == 7 and next(poison, None)
+        return {**measured, "loss_g": torch.tensor(math.nan)} if hit else measured
+
+    monkeypatch.setattr(training, "train_step", poisoned)
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, on_collapse="rollback")
+    lines = [e for e in run.read_log() if "rollback" in e]
+    assert [(e["images"], e["why"]) for e in lines] == [(0, "loss_g is no longer finite")]
+    assert len(run.snapshots()) == 3
+
+
+def test_an_ignored_collapse_is_logged(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collapsing(monkeypatch, lambda step, rate: step == 48)
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, on_collapse="ignore")
+    told = [e["images"] for e in run.read_log() if "collapse" in e]
+    assert told[0] == 200
+    assert len(run.snapshots()) == 3
+
+
+def test_samples_that_are_no_longer_legible_are_a_collapse(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    purities = iter([0.9, 0.3])
+
+    def score(images: Image, class_ids: np.ndarray) -> Mapping[str, float | str]:
+        return {"purity": next(purities), "diversity": 1.0, "recogniser": "a1"}
+
+    with pytest.raises(CollapsedError, match=r"not legible any more: 30.0% .* and 90.0% were"):
+        run_training(toy_store, tmp_path / "run", toy_recipe, score=score)
+    assert find_snapshot(Run(tmp_path / "run"), "best").name == "000000100.safetensors"
 
 
 TOGETHER = {

@@ -1,0 +1,113 @@
+"""In: all that training changes. Out: a run's one checkpoint, and the same read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from hwgen.checkpoints import (
+    load_module,
+    load_optimizer,
+    load_tensors,
+    module_tensors,
+    optimizer_tensors,
+    save_tensors,
+)
+from hwgen.distributed import Ranks
+from hwgen.errors import RunError
+from hwgen.gan.meter import Meter
+from hwgen.gan.steps import State
+from hwgen.presets import Recipe
+from hwgen.runs import Run
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run goes on; without tensors it begins.
+
+    Attributes:
+        step: steps done.
+        seconds: spent on them.
+        tensors: of networks, optimisers and meter.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def read_checkpoint(run: Run) -> Checkpoint:
+    """The run's checkpoint; where there is none, the beginning.
+
+    Raises:
+        RunError: it is damaged, or another run's.
+    """
+    if not run.checkpoint.exists():
+        return Checkpoint()
+    tensors, metadata = load_tensors(run.checkpoint)
+    if metadata.get("run") != run.id:
+        raise RunError(
+            f"belongs to run {metadata.get('run')!r}, not to {run.id!r}",
+            where=str(run.checkpoint),
+            remedy="Remove it to begin anew",
+        )
+    return Checkpoint(int(metadata["step"]), float(metadata["seconds"]), tensors)
+
+
+def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:
+    """Bring networks, optimisers and meter to where the checkpoint was.
+
+    Raises:
+        RunError: it does not fit the recipe.
+    """
+    tensors = checkpoint.tensors
+    if not tensors:
+        return
+    load_module("g", state.g, tensors, run.checkpoint)
+    load_module("d", state.d, tensors, run.checkpoint)
+    if recipe.ema:
+        load_module("ema", state.ema, tensors, run.checkpoint)
+    load_optimizer("optimizer_g", state.optimizer_g, tensors)
+    load_optimizer("optimizer_d", state.optimizer_d, tensors)
+    meter.load(tensors, next(state.g.parameters()).device)
+
+
+def save_checkpoint(
+    run: Run, state: State, meter: Meter, recipe: Recipe, step: int, seconds: float
+) -> None:
+    """Replace the run's checkpoint, atomically."""
+    tensors = {
+        **module_tensors("g", state.g),
+        **module_tensors("d", state.d),
+        **optimizer_tensors("optimizer_g", state.optimizer_g),
+        **optimizer_tensors("optimizer_d", state.optimizer_d),
+        **meter.tensors(),
+    }
+    if recipe.ema:
+        tensors.update(module_tensors("ema", state.ema))
+    metadata = {
+        "step": str(step),
+        "seconds": str(seconds),
+        "run": run.id,
+        "recipe": json.dumps(run.recipe),
+        "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
+    }
+    save_tensors(run.checkpoint, tensors, metadata)
+
+
+def check_same_step(step: int, run: Run, ranks: Ranks) -> None:
+    """Refuse ranks that found different checkpoints.
+
+    Raises:
+        RunError: they did.
+    """
+    steps = ranks.gather_all(step)
+    if len(set(steps)) > 1:
+        raise RunError(
+            f"the processes found checkpoints of different steps: {', '.join(map(str, steps))}",
+            where=str(run.path),
+            remedy="Put --out where all machines see the same files",
+        )

@@ -1,0 +1,87 @@
+"""In: a run and a generator. Out: a snapshot, and which snapshot is last or best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hwgen.checkpoints import module_tensors, save_tensors
+from hwgen.errors import RunError
+from hwgen.gan.networks import Generator
+from hwgen.presets import Recipe
+from hwgen.runs import Run
+
+
+def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:
+    """Write a snapshot: what `Sampler.load` needs, self-describing."""
+    metadata = {
+        "images": str(images),
+        "run": run.id,
+        "recipe": json.dumps(run.recipe),
+        "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
+    }
+    save_tensors(run.weights(images), module_tensors("g", generator), metadata)
+
+
+def find_snapshot(run: Run, checkpoint: str) -> Path:
+    """The file of "last", "best", or of a number of images.
+
+    Raises:
+        RunError: there is none; what there is is named.
+    """
+    snapshots = run.snapshots()
+    if not snapshots:
+        raise RunError(
+            "has no snapshot yet", where=str(run.path), remedy="Train on with the same command"
+        )
+    if checkpoint == "last":
+        return snapshots[-1]
+    if checkpoint == "best":
+        scores = best_scores(run)
+        if not scores:
+            raise RunError(
+                "no snapshot was scored",
+                where=str(run.path),
+                remedy="Train with --recogniser to score them, or choose last or a number",
+            )
+        return run.weights(max(scores, key=lambda images: scores[images]))
+    if checkpoint.isdecimal() and run.weights(int(checkpoint)).is_file():
+        return run.weights(int(checkpoint))
+    names = ", ".join(str(int(path.stem)) for path in snapshots)
+    raise RunError(
+        f"has no checkpoint {checkpoint!r}",
+        where=str(run.path),
+        remedy=f"Choose last, best, or one of {names}",
+    )
+
+
+def best_scores(run: Run) -> dict[int, float]:
+    """Images seen -> `task_score` of every scored snapshot that exists.
+
+    Scores of different recognisers are not compared: those of the last one that scored count.
+    """
+    scored = [entry for entry in run.read_log() if "purity" in entry]
+    reader = scored[-1].get("recogniser") if scored else None
+    return {
+        entry["images"]: task_score(entry)
+        for entry in scored
+        if entry.get("recogniser") == reader and run.weights(entry["images"]).is_file()
+    }
+
+
+def task_score(found: Mapping[str, Any]) -> float:
+    """What a snapshot is worth to a recogniser: purity x min(1, diversity) / (1 + frechet_share).
+
+    Each factor is at most 1, and 1 for samples like the real ones. More variety than the real one
+    is no merit, it comes from noise.
+
+    Args:
+        found: of one snapshot: "purity", the share of samples read as their label; "diversity",
+            their variety within a class, as a share of the real one; "frechet_share", the Fréchet
+            distance of the recogniser's features from the real ones', as a share of the spread of
+            the real ones (absent: 0, as in the logs of older versions).
+    """
+    score: float = found["purity"] * min(1.0, found["diversity"])
+    return score / (1 + found.get("frechet_share", 0.0))
