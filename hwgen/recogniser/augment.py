@@ -1,21 +1,19 @@
 """In: a batch of pictures. Out: the batch, each picture's strokes, place, shape and grey changed.
 
-Affine and elastic parts are one displacement field and one `grid_sample`, so that a picture is
-interpolated once only. Elastic: random displacements on a coarse grid of control points, made
-smooth by bicubic interpolation (Ronneberger et al. 2015, section 3.1), which gives the smooth field
-of Simard et al. 2003, section 2, at a small part of the cost of its Gaussian filter. Both parts are
-linear in their random numbers, so all fields of a batch are one matrix product.
+Affine and elastic parts are one displacement field, so that a picture is interpolated once only.
+Elastic: random displacements on a coarse grid of control points, made smooth by bicubic
+interpolation (see hwgen.warps), which gives the smooth field of Simard et al. 2003, section 2, at a
+small part of the cost of its Gaussian filter.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from hwgen import warps
 from hwgen.presets import PixelRange
 from hwgen.recogniser.network import Augmentation
 
@@ -36,12 +34,12 @@ def augment(
     """
     count, side = len(x), x.shape[-1]
     grid = fields(count, side, amounts, generator)
-    # grid_sample pads with zeros, so paper is zero and ink is one while it works.
+    # Paper is zero and ink is one while all this works.
     ink = (x - pixels.paper) / (pixels.ink - pixels.paper)
     if amounts.stroke_width:
         widths = _uniform(generator, count) * (amounts.stroke_width * side)
         ink = change_stroke_width(ink, widths, most=amounts.stroke_width * side)
-    moved = F.grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    moved = warps.look_up(ink, grid)
     if amounts.ink or amounts.noise:
         _change_grey(moved, amounts, generator)
     return moved.mul_(pixels.ink - pixels.paper).add_(pixels.paper)
@@ -61,14 +59,13 @@ def fields(count: int, side: int, amounts: Augmentation, generator: torch.Genera
     """Where each pixel is taken from: float32 [count, side, side, 2], (x, y) in (-1, 1) inside.
 
     That is `affine_grid` of random matrices plus the bicubic interpolation of random control
-    points, as one product with `_basis`.
+    points.
     """
     matrices = affine_matrices(count, amounts, generator)
     points = amounts.elastic_grid
     coarse = torch.randn(count, 2, points**2, generator=generator, device=generator.device)
     amplitudes = torch.cat([matrices, coarse * (2 * amounts.elastic)], dim=2)
-    basis = _basis(side, points, generator.device)
-    return (amplitudes.view(2 * count, -1) @ basis).view(count, 2, side, side).permute(0, 2, 3, 1)
+    return warps.fields(amplitudes, side)
 
 
 def affine_matrices(count: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
@@ -134,17 +131,3 @@ def _highest(x: Tensor, forward: bool) -> Tensor:
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
     """Random values in (-1, 1)."""
     return torch.rand(*shape, generator=generator, device=generator.device) * 2 - 1
-
-
-@functools.lru_cache(maxsize=8)
-def _basis(side: int, points: int, device: torch.device) -> Tensor:
-    """Fields of which all others are sums: float32 [3 + points^2, side^2].
-
-    The first three are x, y and 1 (what a row of an affine matrix multiplies), the rest are those
-    of single control points.
-    """
-    places = (torch.arange(side, device=device) * 2 + 1) / side - 1
-    y, x = torch.meshgrid(places, places, indexing="ij")
-    single = torch.eye(points**2, device=device).view(-1, 1, points, points)
-    smooth = F.interpolate(single, size=(side, side), mode="bicubic", align_corners=True)
-    return torch.cat([torch.stack([x, y, torch.ones_like(x)]), smooth[:, 0]]).flatten(1)

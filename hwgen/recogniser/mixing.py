@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hwgen.batches import Pictures, Shuffled, to_float, window_of
+from hwgen.batches import Balanced, Order, Pictures, Shuffled, to_float, window_of
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError
 from hwgen.recogniser.network import RecogniserRecipe
@@ -38,7 +38,7 @@ class MixedBatches:
     Args:
         real: what is always drawn from.
         synthetic: of the same classes, or None.
-        recipe: batch, steps and mixing.
+        recipe: batch, steps, balanced and mixing.
         seed: of the orders.
 
     Raises:
@@ -64,10 +64,14 @@ class MixedBatches:
         self._until = round(recipe.mixing.until * recipe.steps)
         drawn = round(share * recipe.batch)
         # Each part: pictures and how many of them a batch holds.
-        mixed = [_Part(real, recipe.batch - drawn, seed)] if drawn < recipe.batch else []
+        mixed = (
+            [_Part(real, recipe.batch - drawn, seed, recipe.balanced)]
+            if drawn < recipe.batch
+            else []
+        )
         if synthetic is not None and drawn:
-            mixed.append(_Part(synthetic, drawn, seed))
-        self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed)]
+            mixed.append(_Part(synthetic, drawn, seed, recipe.balanced))
+        self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed, recipe.balanced)]
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Batch `step`: x float32 [N, C, S, S] in the recipe's range, y int64 [N]."""
@@ -80,10 +84,14 @@ class MixedBatches:
 class _Part:
     """Labelled pictures, some for each batch."""
 
-    def __init__(self, data: LabelledPictures, count: int, seed: int) -> None:
+    def __init__(self, data: LabelledPictures, count: int, seed: int, balanced: bool) -> None:
         self._data = data
-        window = window_of(data.pictures.shape)
-        self._order = Shuffled(len(data.pictures), count, seed, window=window)
+        self._order: Order
+        if balanced:
+            self._order = Balanced(data.labels.cpu().numpy(), count, seed)
+        else:
+            window = window_of(data.pictures.shape)
+            self._order = Shuffled(len(data.pictures), count, seed, window=window)
 
     def draw(self, step: int) -> tuple[Tensor, Tensor]:
         """Pictures of batch `step`, uint8 [count, C, S, S], and their labels."""

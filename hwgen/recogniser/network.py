@@ -94,6 +94,7 @@ class RecogniserRecipe:
         weight_decay: AdamW's, on weights of two and more dimensions.
         label_smoothing: share of the target spread over all classes.
         augmentation: distortions of the training pictures.
+        balanced: draw every class equally often, however many pictures it has.
         mixing: of synthetic pictures, where there are any.
     """
 
@@ -110,6 +111,7 @@ class RecogniserRecipe:
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
+    balanced: bool = False
     mixing: Mixing = field(default_factory=Mixing)
 
     def __post_init__(self) -> None:

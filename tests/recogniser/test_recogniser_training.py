@@ -219,3 +219,16 @@ def test_a_start_of_other_layers_is_refused(make_store: MakeStore, toy: Recognis
     first = train(data, replace(toy, steps=1))
     with pytest.raises(InputError, match="other layers"):
         train_recogniser(data, replace(toy, hidden=toy.hidden * 2), start=first, seed=0, device=CPU)
+
+
+def test_a_balanced_recipe_draws_every_class_equally_often(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    store = make_store("real")
+    few = from_stores([store], 16, CPU)
+    labels = few.labels.clone()
+    labels[labels == 2] = 1  # 8 of class 0, 16 of class 1
+    data = replace(few, labels=labels)
+    recipe = replace(toy, batch=8, balanced=True)
+    drawn = torch.cat([MixedBatches(data, None, recipe, 0).batch(step)[1] for step in range(20)])
+    assert torch.bincount(drawn).tolist() == [80, 80]

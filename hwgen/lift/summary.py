@@ -1,0 +1,115 @@
+"""In: rows of a protocol. Out: accuracies with intervals, paired differences, and what to do.
+
+Intervals are 95 %, by the bootstrap over classes and draws together: each time both are drawn anew
+with replacement, so that they hold for other characters and other samples (Efron & Tibshirani 1993,
+chapter 8). Two arms are compared on the same draws and classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.lift.cells import Row
+from hwgen.lift.draws import ALL
+from hwgen.metrics.intervals import Interval
+
+RESAMPLES = 2000
+_SEED = 0
+
+Counts = npt.NDArray[np.float64]
+
+
+def summarise(
+    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], *, baseline: str, both: str
+) -> dict[str, Any]:
+    """Everything that a table or a plot needs.
+
+    Args:
+        rows: all cells of a protocol.
+        groups: names of sets of classes, the first one being what the protocol is about.
+        baseline: the arm that others are compared with.
+        both: the arm that is recommended or not.
+
+    Returns:
+        "accuracy": one entry a (group, count, arm, amount), with "mean", "low", "high", "draws" and
+        "runs"; "differences": likewise, less the baseline of the same draws; "advice": a sentence.
+    """
+    cells: dict[tuple[int, str, int], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row.cell):
+        cells.setdefault((row.cell.count, row.cell.arm, row.cell.amount), []).append(row)
+    accuracy, differences = [], []
+    for group, classes in groups.items():
+        for (count, arm, amount), own in cells.items():
+            key = {"group": group, "count": count, "arm": arm, "amount": amount}
+            right, total = _counts(own, classes)
+            runs = (right.sum(axis=1) / total.sum(axis=1)).tolist()
+            value = asdict(bootstrap(right, total))
+            accuracy.append({**key, **value, "draws": len(own), "runs": runs})
+            plain = cells.get((count, baseline, 0), [])
+            if arm != baseline and [r.cell.draw for r in plain] == [r.cell.draw for r in own]:
+                less, _ = _counts(plain, classes)
+                value = asdict(bootstrap(right - less, total))
+                runs = ((right - less).sum(axis=1) / total.sum(axis=1)).tolist()
+                differences.append({**key, **value, "draws": len(own), "runs": runs})
+    return {
+        "accuracy": accuracy,
+        "differences": differences,
+        "advice": advise(differences, next(iter(groups)), baseline, both),
+    }
+
+
+def bootstrap(right: Counts, total: Counts) -> Interval:
+    """The share sum(right) / sum(total), with limits.
+
+    Args:
+        right: float64 [draws, classes]; differences of such counts do as well.
+        total: float64 [draws, classes].
+    """
+    rng = np.random.default_rng(_SEED)
+    draws, classes = right.shape
+    # How often each draw and each class is taken, instead of the taken ones themselves.
+    d = rng.multinomial(draws, np.full(draws, 1 / draws), size=RESAMPLES).astype(np.float64)
+    c = rng.multinomial(classes, np.full(classes, 1 / classes), size=RESAMPLES).astype(np.float64)
+    shares = ((d @ right) * c).sum(axis=1) / ((d @ total) * c).sum(axis=1)
+    low, high = np.quantile(shares, [0.025, 0.975]).tolist()
+    return Interval(float(right.sum() / total.sum()), low, high)
+
+
+def advise(differences: Sequence[Mapping[str, Any]], group: str, baseline: str, both: str) -> str:
+    """A sentence that a user can act on; it promises only what excludes 0."""
+    found = [d for d in differences if d["group"] == group and d["arm"] == both]
+    if not found:
+        return f"No arm {both} was compared with {baseline}, so nothing can be said."
+    some = "" if group == "all" else f" of the {group} classes"
+    parts, without = [], []
+    for count in sorted({d["count"] for d in found}, key=lambda n: n or 10**9):
+        best = max((d for d in found if d["count"] == count), key=lambda d: d["mean"])
+        if best["low"] > 0:
+            parts.append(
+                f"at {_number(count)}, add {best['amount']} synthetic ones a class: expect "
+                f"{100 * best['mean']:+.1f} points ({100 * best['low']:+.1f} to "
+                f"{100 * best['high']:+.1f})"
+            )
+        else:
+            without.append(_number(count))
+    said = "; ".join(parts)
+    if without:
+        said += ("; " if said else "") + f"at {', '.join(without)}, do not"
+    return f"Real samples a class{some}: {said}."
+
+
+def _number(count: int) -> str:
+    return "all" if count == ALL else str(count)
+
+
+def _counts(rows: Sequence[Row], classes: Sequence[int]) -> tuple[Counts, Counts]:
+    right, total = (
+        np.array([getattr(row, name) for row in rows], np.float64)[:, list(classes)]
+        for name in ("right", "total")
+    )
+    return right, total

@@ -1,0 +1,58 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.charset import Charset
+from hwgen.recogniser.network import Augmentation, RecogniserRecipe
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter
+
+MakeStore = Callable[..., Store]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread: None) -> None:
+    """Toy nets are quickest, and equal bit by bit, on one thread."""
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> MakeStore:
+    """Stores of noisy strokes: across, down, or both."""
+
+    def make(
+        name: str,
+        *,
+        counts: tuple[int, ...] = (12, 12, 12),
+        seed: int = 0,
+        kind: str = "gnt",
+        labels: str = "一丨十",
+    ) -> Store:
+        rng = np.random.default_rng(seed)
+        with StoreWriter(tmp_path / name, size=16, recipe={}) as writer:
+            for class_id, count in enumerate(counts):
+                for index in range(count):
+                    image = np.full((16, 16), 255, np.uint8)
+                    place = 8 + int(rng.integers(-3, 4))
+                    if class_id in (0, 2):
+                        image[place - 1 : place + 1, 2:-2] = rng.integers(0, 90)
+                    if class_id in (1, 2):
+                        image[2:-2, place - 1 : place + 1] = rng.integers(0, 90)
+                    writer.add(Record(image, labels[class_id], f"w{index}", name, index))
+            return writer.finish(charset=Charset(tuple(labels)), origin={"kind": kind})
+
+    return make
+
+
+@pytest.fixture
+def toy() -> RecogniserRecipe:
+    return RecogniserRecipe(
+        size=16,
+        widths=((4,), (8,)),
+        hidden=16,
+        steps=10,
+        batch=12,
+        lr=1e-2,
+        augmentation=Augmentation(elastic=0.01),
+    )

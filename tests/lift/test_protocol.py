@@ -1,0 +1,287 @@
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import pytest
+import torch
+
+from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.deformation.training import train_deformation
+from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.lift.cells import Cell, Row
+from hwgen.lift.draws import ALL, write_subset
+from hwgen.lift.generators import DeformationGenerator, GanGenerator
+from hwgen.lift.protocol import FILE, Protocol, run_protocol
+from hwgen.presets import Recipe
+from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.training import from_stores, train_recogniser
+from hwgen.store import Store, StoreWriter
+
+CPU = torch.device("cpu")
+MakeStore = Callable[..., Store]
+TOY_DEFORMATION = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=3)
+
+
+@dataclass
+class Copies:
+    """A generator that repeats the real samples; says what it was given."""
+
+    calls: list[tuple[int, int, int]]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"kind": "copies"}
+
+    def __call__(
+        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Any, stop: Any
+    ) -> Store | None:
+        self.calls.append((len(real), amount, seed))
+        tell("copying", 0.5)
+        labels = real.labels
+        records = np.concatenate(
+            [np.resize(np.flatnonzero(labels == c), amount) for c in range(len(real.charset))]
+        )
+        with StoreWriter(out, size=real.size, recipe={}, overwrite=True) as writer:
+            for record in records.tolist():
+                writer.add(real.record(record))
+            return writer.finish(charset=real.charset, origin={"kind": "synthetic"})
+
+
+def small(toy: RecogniserRecipe, **changes: Any) -> Protocol:
+    given = {"counts": (2, ALL), "draws": 2, "amounts": (4,), "held_out": 3, "recipe": toy}
+    return Protocol(**{**given, **changes})
+
+
+def test_every_cell_is_computed_once_and_summed_up(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9, counts=(5, 5, 5))
+    copies, news = Copies([]), []
+    result = run_protocol(
+        train,
+        test,
+        small(toy),
+        copies,
+        tmp_path / "out",
+        device=CPU,
+        progress=lambda *n: news.append(n),
+    )
+    assert result is not None
+    assert json.loads((tmp_path / "out" / FILE).read_text()) == result
+    assert len(result["rows"]) == 2 * 2 * 4
+    assert sorted(set(copies.calls)) == [(6, 4, 0), (6, 4, 1), (27, 4, 0), (27, 4, 1)]
+    assert {row["facts"]["pictures"][0] for row in result["rows"]} == {6, 27}
+    assert all(row["total"] == [5, 5, 5] for row in result["rows"])
+    assert news[-1] == (16, 16, "done")
+    assert any("copying" in note for _, _, note in news)
+    assert [done for done, _, _ in news] == sorted(done for done, _, _ in news)
+    assert len(result["differences"]) == 2 * 3
+    assert "Real samples a class" in result["advice"]
+    # Again: nothing is computed anew.
+    copies.calls.clear()
+    again = run_protocol(train, test, small(toy), copies, tmp_path / "out", device=CPU)
+    assert again == result
+    assert not copies.calls
+
+
+def test_a_row_is_what_training_and_testing_by_hand_gives(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
+    recipe = replace(toy, steps=40)
+    protocol = small(recipe, counts=(4,), draws=1, arms=("classical",))
+    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result is not None
+    drawn = Store(tmp_path / "out" / "draws" / "n4-draw0.store")
+    recogniser = train_recogniser(from_stores([drawn], 16, CPU), recipe, seed=0, device=CPU)
+    assert recogniser is not None
+    read = recogniser.read(test.all_images()).argmax(axis=1)
+    right = [int(((read == test.labels) & (test.labels == c)).sum()) for c in range(3)]
+    assert result["rows"][0]["right"] == right
+    assert result["accuracy"][0]["mean"] == pytest.approx((read == test.labels).mean())
+
+
+def test_the_rare_protocol_draws_few_of_the_rare_classes_only(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train", counts=(20, 20, 8)), make_store("test", seed=9)
+    protocol = small(toy, kind="rare", counts=(1,), draws=1, held_out=2)
+    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result is not None
+    drawn = Store(tmp_path / "out" / "draws" / "n1-draw0.store")
+    assert np.bincount(drawn.labels).tolist() == [18, 18, 1]
+    assert result["decides"]["recipe"]["balanced"]
+    assert {entry["group"] for entry in result["accuracy"]} == {"rare", "common", "all"}
+    assert "of the rare classes" in result["advice"]
+
+
+def test_settings_are_chosen_on_held_out_samples_of_the_train_store(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, judged_on="held-out", counts=(ALL,), arms=("none",), draws=1)
+    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result is not None
+    assert result["rows"][0]["total"] == [3, 3, 3]
+    judged = Store(tmp_path / "out" / "draws" / "held-out.store").all_images()
+    drawn = Store(tmp_path / "out" / "draws" / "all-draw0.store").all_images()
+    assert len(judged) + len(drawn) == len(train)
+
+
+def test_other_settings_are_refused_before_any_work(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
+    run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    with pytest.raises(RecipeChangedError, match=r"recipe.steps: 10 -> 11"):
+        run_protocol(
+            train,
+            test,
+            replace(protocol, recipe=replace(toy, steps=11)),
+            Copies([]),
+            tmp_path / "out",
+            device=CPU,
+        )
+    row = tmp_path / "out" / "rows" / "n2-draw0-none.json"
+    row.write_text("{")
+    with pytest.raises(RunError, match="not a row"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+
+
+def test_a_stop_keeps_what_is_finished(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1)
+    rows = tmp_path / "out" / "rows"
+
+    def two_are_there() -> bool:
+        return rows.is_dir() and len(list(rows.iterdir())) >= 2
+
+    result = run_protocol(
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, stop=two_are_there
+    )
+    assert result is None
+    assert len(list(rows.iterdir())) == 2
+    assert not (tmp_path / "out" / FILE).exists()
+    assert run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+
+
+def test_cells_that_another_process_computes_are_awaited(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none", "synthetic"))
+    out = tmp_path / "out"
+    (out / "locks").mkdir(parents=True)
+    locks = [
+        filelock.FileLock(str(out / "locks" / name), is_singleton=False)
+        for name in ("n2-draw0-none.lock", "generator-n2-draw0.lock")
+    ]
+    for lock in locks:
+        lock.acquire()
+
+    def other_finishes(seconds: float) -> None:
+        assert not (out / "rows").exists()  # both were busy
+        for lock in locks:
+            lock.release()
+
+    monkeypatch.setattr("hwgen.lift.protocol.time.sleep", other_finishes)
+    result = run_protocol(train, test, protocol, Copies([]), out, device=CPU)
+    assert result is not None
+    assert len(result["rows"]) == 2
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_deformations_are_learnt_from_the_draw_or_before(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, learnt: bool
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    generator = DeformationGenerator(TOY_DEFORMATION, device="cpu")
+    if learnt:
+        run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
+        generator = replace(generator, learnt=run.path)
+    protocol = small(toy, counts=(3,), draws=1, arms=("classical", "synthetic"))
+    result = run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    assert result is not None
+    assert (tmp_path / "out" / "generators" / "n3-draw0").exists() != learnt
+    kind = "deformation learnt before" if learnt else "deformation"
+    assert result["generator"]["kind"] == kind
+    assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
+
+
+def test_a_gan_learns_from_the_draw(
+    make_store: MakeStore, toy: RecogniserRecipe, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    recipe = replace(toy_recipe, images=8, every=8)
+    protocol = small(replace(toy, size=8), counts=(3,), draws=1, arms=("synthetic",))
+    generator = GanGenerator(recipe, "cpu")
+    result = run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    assert result is not None
+    assert result["generator"]["recipe"]["images"] == 8
+    assert result["rows"][0]["facts"]["pictures"] == [9, 12]
+
+
+def test_all_arms_may_start_from_a_recogniser_of_other_characters(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    other = make_store("other", labels="甲乙丙")
+    start = train_recogniser(from_stores([other], 16, CPU), toy, seed=0, device=CPU)
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
+    result = run_protocol(
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, start=start
+    )
+    assert result is not None
+    assert result["decides"]["start"]["pictures"] == 36
+    with pytest.raises(RecipeChangedError, match="start"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_synthetic_stores_are_refused(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, wrong: int
+) -> None:
+    stores = [make_store("real"), make_store("drawn", seed=1, kind="synthetic")]
+    train, test = stores if wrong else stores[::-1]
+    with pytest.raises(InputError, match="synthetic"):
+        run_protocol(train, test, small(toy), Copies([]), tmp_path / "out", device=CPU)
+
+
+def test_equal_stores_and_other_classes_are_refused(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train = make_store("train")
+    with pytest.raises(InputError, match="train store too"):
+        run_protocol(train, train, small(toy), Copies([]), tmp_path / "out", device=CPU)
+    other = make_store("other", labels="丨一十")
+    with pytest.raises(CharsetError, match="not the 3 of"):
+        run_protocol(train, other, small(toy), Copies([]), tmp_path / "out", device=CPU)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"arms": ("some",)}, {"arms": ()}, {"counts": ()}, {"draws": 0}, {"amounts": (0,)}]
+)
+def test_protocols_that_cannot_be(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Protocol(**wrong)
+
+
+def test_rows_go_through_files(tmp_path: Path) -> None:
+    row = Row(Cell(5, 1, "none", 0), {"a": 1}, [3, 4], [5, 5], {"seconds": 2.0})
+    row.save(tmp_path / "rows" / "row.json")
+    assert Row.load(tmp_path / "rows" / "row.json", {"a": 1}) == row
+    assert Cell(ALL, 2, "synthetic", 30).name == "all-draw2-synthetic-30"
+
+
+def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
+    assert not write_subset(make_store("s"), [0], tmp_path / "part").is_synthetic

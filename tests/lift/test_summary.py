@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from hwgen.lift.cells import Cell, Row
+from hwgen.lift.summary import advise, bootstrap, summarise
+
+
+def row(count: int, draw: int, arm: str, right: list[int], amount: int = 0) -> Row:
+    return Row(Cell(count, draw, arm, amount), {}, right, [10] * len(right), {})
+
+
+def test_the_bootstrap_against_resampling_one_by_one() -> None:
+    rng = np.random.default_rng(1)
+    total = rng.integers(20, 60, (3, 40)).astype(float)
+    right = np.floor(total * rng.uniform(0.4, 1, (3, 40)))
+    found = bootstrap(right, total)
+    shares = []
+    for _ in range(4000):
+        d, c = rng.integers(3, size=3), rng.integers(40, size=40)
+        shares.append(right[np.ix_(d, c)].sum() / total[np.ix_(d, c)].sum())
+    assert found.mean == pytest.approx(right.sum() / total.sum())
+    assert [found.low, found.high] == pytest.approx(np.quantile(shares, [0.025, 0.975]), abs=0.01)
+
+
+def test_one_sided_differences_exclude_zero_and_even_ones_do_not() -> None:
+    total = np.full((3, 30), 10.0)
+    better = np.full((3, 30), 1.0)
+    assert bootstrap(better, total).low == pytest.approx(0.1)
+    even = np.tile([1.0, -1.0], (3, 15))
+    found = bootstrap(even, total)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0 < found.high
+
+
+def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
+    rows = [
+        row(5, 1, "classical", [4, 8]),
+        row(5, 0, "classical", [2, 8]),
+        row(5, 0, "classical+synthetic", [6, 9], 50),
+        row(5, 1, "classical+synthetic", [8, 9], 50),
+        row(5, 0, "classical+synthetic", [2, 8], 10),
+    ]
+    found = summarise(
+        rows, {"rare": [0], "all": [0, 1]}, baseline="classical", both="classical+synthetic"
+    )
+    values = {(e["group"], e["arm"], e["amount"]): e for e in found["accuracy"]}
+    assert values["rare", "classical", 0]["mean"] == pytest.approx(0.3)
+    assert values["all", "classical", 0]["runs"] == pytest.approx([0.5, 0.6])
+    lifts = {(e["group"], e["amount"]): e for e in found["differences"]}
+    assert lifts["rare", 50]["mean"] == pytest.approx(0.4)
+    assert lifts["rare", 50]["runs"] == pytest.approx([0.4, 0.4])
+    assert lifts["all", 50]["mean"] == pytest.approx(0.25)
+    # An amount that has not all draws is compared with nothing.
+    assert ("rare", 10) not in lifts
+    assert found["advice"] == (
+        "Real samples a class of the rare classes: at 5, add 50 synthetic ones a class: expect "
+        "+40.0 points (+40.0 to +40.0)."
+    )
+
+
+def test_advice_promises_only_what_excludes_zero() -> None:
+    def lift(count: int, amount: int, mean: float, low: float) -> dict[str, object]:
+        return {
+            "group": "all", "count": count, "arm": "b", "amount": amount,
+            "mean": mean, "low": low, "high": mean + 0.01,
+        }  # fmt: skip
+
+    differences = [
+        lift(5, 20, 0.01, 0.002),
+        lift(5, 80, 0.04, 0.03),
+        lift(50, 80, 0.01, -0.001),
+        lift(0, 80, -0.01, -0.02),
+    ]
+    assert advise(differences, "all", "a", "b") == (
+        "Real samples a class: at 5, add 80 synthetic ones a class: expect +4.0 points "
+        "(+3.0 to +5.0); at 50, all, do not."
+    )
+    assert advise(differences[2:], "all", "a", "b") == "Real samples a class: at 50, all, do not."
+    assert "nothing can be said" in advise([], "all", "a", "b")
