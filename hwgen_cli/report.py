@@ -1,4 +1,4 @@
-"""In: runs, benchmarks and stores. Out: one HTML page about them."""
+"""In: runs, benchmarks, evaluations and stores. Out: one HTML page about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from rich.console import Console
 
 def report(
     inputs: list[Path] = typer.Argument(
-        ..., metavar="RUN...", help="Training runs, benchmark folders and stores, in any order."
+        ...,
+        metavar="RUN...",
+        help="Training runs, benchmarks, evaluations and stores, in any order.",
     ),
     out: Path = typer.Option(Path("report.html"), "--out", help="The page to write."),
     no_real: bool = typer.Option(

@@ -1,4 +1,4 @@
-"""In: paths that a user gave. Out: the runs, benchmarks and stores that lie there, checked."""
+"""In: paths that a user gave. Out: the runs, benchmarks, evaluations and stores there, checked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.errors import InputError
+from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
 from hwgen.runs import Run
 from hwgen.store import Store, partial_path
 
@@ -109,6 +110,7 @@ class Inputs:
 
     runs: tuple[Run, ...]
     benchmarks: tuple[Benchmark, ...]
+    evaluations: tuple[Evaluation, ...]
     synthetic: tuple[Store, ...]
     real: tuple[Store, ...]
 
@@ -130,6 +132,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
         raise InputError("nothing to report", remedy="Give runs, benchmarks or stores")
     runs: list[Run] = []
     benchmarks: list[Benchmark] = []
+    evaluations: list[Evaluation] = []
     stores: list[Store] = []
     for path in {path.resolve(): path for path in paths}.values():
         if (path / "run.json").is_file():
@@ -138,18 +141,24 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
             benchmarks.append(read_benchmark(path / BENCHMARK_FILE))
         elif path.name == BENCHMARK_FILE and path.is_file():
             benchmarks.append(read_benchmark(path))
+        elif (path / EVALUATION_FILE).is_file():
+            evaluations.append(read_evaluation(path / EVALUATION_FILE))
+        elif path.name == EVALUATION_FILE and path.is_file():
+            evaluations.append(read_evaluation(path))
         elif (path / "manifest.json").is_file() or partial_path(path).exists():
             stores.append(Store(path))
         else:
-            what = "is neither a run, a benchmark nor a store" if path.exists() else "is missing"
+            neither = "is neither a run, a benchmark, an evaluation nor a store"
+            what = neither if path.exists() else "is missing"
             raise InputError(
                 what,
                 where=str(path),
-                remedy="Give what hwgen train, benchmark, synthesize or prepare-gnt wrote",
+                remedy="Give what hwgen train, benchmark, evaluate or synthesize wrote",
             )
     return Inputs(
         runs=tuple(runs),
         benchmarks=tuple(benchmarks),
+        evaluations=tuple(evaluations),
         synthetic=tuple(store for store in stores if store.is_synthetic),
         real=tuple(store for store in stores if not store.is_synthetic),
     )

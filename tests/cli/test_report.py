@@ -48,7 +48,7 @@ def test_what_cannot_be_reported_is_an_error(
 ) -> None:
     (tmp_path / "folder").mkdir()
     assert run(monkeypatch, tmp_path / "folder", "--out", tmp_path / "page.html") == 1
-    assert "neither a run, a benchmark nor a store" in capsys.readouterr().err
+    assert "neither a run, a benchmark, an evaluation nor a store" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
 
 

@@ -349,7 +349,7 @@ def test_inputs_that_cannot_be_reported(tmp_path: Path, make_run: Callable[..., 
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="nothing to report"):
         write_report([], out)
-    with pytest.raises(InputError, match="neither a run, a benchmark nor a store"):
+    with pytest.raises(InputError, match="neither a run, a benchmark, an evaluation nor a store"):
         write_report([tmp_path / "folder"], out)
     with pytest.raises(InputError, match="is missing"):
         write_report([tmp_path / "nowhere"], out)
