@@ -475,7 +475,22 @@ _GLYPH_64 = replace(
     every=64_000,
 )
 
+# For about ten samples a class, or rare classes among common ones, where glyph-32 draws one picture
+# a class, a copy: what benchmarks/few_shot_ablation.py calls "all". It learns more slowly.
+_FEW_SHOT_32 = replace(
+    _GLYPH_32,
+    preset="few-shot-32",
+    images=256_000,
+    every=16_000,
+    r1_gamma=1.0,
+    translate=1,
+    balanced=True,
+    warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
+    transition=(0.05, 0.3),
+    label_pull=2.0,
+)
+
 PRESETS: Mapping[str, Recipe] = {
-    recipe.preset: recipe for recipe in (_PAPER_HWDB, _GLYPH_32, _GLYPH_64)
+    recipe.preset: recipe for recipe in (_PAPER_HWDB, _GLYPH_32, _GLYPH_64, _FEW_SHOT_32)
 }
 """All presets by name."""
