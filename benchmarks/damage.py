@@ -24,7 +24,7 @@ import numpy as np
 import hwgen
 from hwgen.files import write_json
 from hwgen.record import Record
-from hwgen.sources.files import find_gnt
+from hwgen.sources.files import GNT, find_files
 from hwgen.sources.gnt import HEADER_BYTES, BadRecord, read_gnt
 
 KINDS = ("size field", "tag", "width", "height", "truncated tail", "garbage inserted")
@@ -130,7 +130,7 @@ def _is(item: Record, record: bytes) -> bool:
 
 def load(path: Path) -> list[bytes]:
     """The bytes of every record of a sound GNT file, or of the first one in a zip or folder."""
-    file = find_gnt([path])[0]
+    file = find_files([path], GNT)[0]
     parts = []
     with file.open() as stream:
         data = stream.read(-1)

@@ -1,4 +1,4 @@
-"""In: Records, batch by batch. Out: the same batches in the same order, framed by processes.
+"""In: Records or Trajectories, batch by batch. Out: the same in order, made pictures by processes.
 
 Pictures travel through memory that all processes map; through pipes go orders alone, "frame so
 many pictures in that slot", answered with one byte. Slots are taken in turn and each belongs to
@@ -11,9 +11,10 @@ that Ctrl-C reaches the caller alone, and ends with its input, even when the cal
 
 from __future__ import annotations
 
+import base64
 import gc
-import json
 import os
+import pickle
 import struct
 import subprocess
 import sys
@@ -21,15 +22,13 @@ import tempfile
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
-from typing import IO, Any
+from typing import IO, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import HwgenError
-from hwgen.framing import Framing
-from hwgen.record import Image, Record
+from hwgen.record import Image
 
 _MOST_WORKERS = 8  # one process reads and writes for all: more would wait for it
 _SLOTS_A_WORKER = 2  # one at work, one to be filled or fetched meanwhile
@@ -37,6 +36,28 @@ _BATCH_RECORDS = 512
 _BATCH_BYTES = 4 << 20
 _ORDER = struct.Struct("<II")  # slot, number of pictures
 _DONE = b"."
+
+
+class Item(Protocol):
+    """What a picture can be made from: a Record, a Trajectory."""
+
+    @property
+    def raw(self) -> Image:
+        """uint8 [h, w]: all that the painter needs."""
+
+
+class Painter(Protocol):
+    """What makes pictures of one size: a Framing, an Ink. It can be pickled."""
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures, pixels."""
+
+    def apply_batch(self, raws: Sequence[Image], out: Image | None = None) -> Image:
+        """Pictures uint8 [n, size, size] of n raws, into `out` if given."""
+
+
+_Item = TypeVar("_Item", bound=Item)
 
 
 def available_workers() -> int:
@@ -48,13 +69,13 @@ def available_workers() -> int:
     return min(_MOST_WORKERS, os.cpu_count() or 1)
 
 
-def batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+def batches(records: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
     """Records in their order, as many at once as `frame` takes for frames of `size` pixels."""
-    batch: list[Record] = []
+    batch: list[_Item] = []
     held = 0
     for record in records:
         batch.append(record)
-        held += record.image.size
+        held += record.raw.size
         if held >= _BATCH_BYTES or len(batch) == _most_records(size):
             yield batch
             batch, held = [], 0
@@ -63,18 +84,18 @@ def batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
 
 
 def frame(
-    batches: Iterable[Sequence[Record]], framing: Framing, *, workers: int, max_pixels: int
-) -> Generator[tuple[Sequence[Record], Image], None, None]:
-    """Frame batches of grey Records; what comes out does not depend on `workers`.
+    batches: Iterable[Sequence[_Item]], painter: Painter, *, workers: int, most_raw: int
+) -> Generator[tuple[Sequence[_Item], Image], None, None]:
+    """Make pictures of batches; what comes out does not depend on `workers`.
 
     Close the generator if it is not run to its end: that ends the processes.
 
     Args:
         batches: from `batches`.
-        framing: how pictures become square.
-        workers: processes; 1 frames in this one, as does any number on Windows, where memory
+        painter: how raws become pictures.
+        workers: processes; 1 paints in this one, as does any number on Windows, where memory
             cannot be handed on as a file descriptor.
-        max_pixels: no picture has more.
+        most_raw: bytes; no raw has more.
 
     Yields:
         (batch, uint8 [len(batch), size, size]); the array is valid until the next step.
@@ -84,16 +105,16 @@ def frame(
     """
     if workers == 1 or os.name != "posix":
         for batch in batches:
-            yield batch, framing.apply_batch([record.image for record in batch])
+            yield batch, painter.apply_batch([item.raw for item in batch])
         return
-    under_way: deque[Sequence[Record]] = deque()
+    under_way: deque[Sequence[_Item]] = deque()
     with ExitStack() as stack:
-        pool = _Pool(framing, workers, max_pixels, stack)
+        pool = _Pool(painter, workers, most_raw, stack)
         for batch in batches:
             if len(under_way) == pool.slots:
                 first = under_way.popleft()
                 yield first, pool.fetch(len(first))
-            pool.hand_over([record.image for record in batch])
+            pool.hand_over([item.raw for item in batch])
             under_way.append(batch)
         for batch in under_way:
             yield batch, pool.fetch(len(batch))
@@ -103,23 +124,23 @@ class _Pool:
     """Workers, and the slots that they share with this process; first in, first out.
 
     Args:
-        framing: see `frame`.
+        painter: see `frame`.
         workers: see `frame`.
-        max_pixels: see `frame`.
+        most_raw: see `frame`.
         stack: ends the workers when it closes.
     """
 
-    def __init__(self, framing: Framing, workers: int, max_pixels: int, stack: ExitStack) -> None:
+    def __init__(self, painter: Painter, workers: int, most_raw: int, stack: ExitStack) -> None:
         self.slots = workers * _SLOTS_A_WORKER
         with _shared_file() as memory:
-            shape = (self.slots, framing.size, max_pixels)
+            shape = (self.slots, painter.size, most_raw)
             self._slots = _map_slots(memory, *shape)
-            setting = json.dumps([memory.fileno(), shape, asdict(framing)])
+            setting = base64.b64encode(pickle.dumps((memory.fileno(), shape, painter))).decode()
             self._workers = [_start(setting, memory.fileno(), stack) for _ in range(workers)]
         self._handed_over = self._fetched = 0
 
     def hand_over(self, images: Sequence[Image]) -> None:
-        """Have these pictures framed; a slot must be free."""
+        """Have pictures made of these raws; a slot must be free."""
         number, worker = self._turn(self._handed_over)
         slot = self._slots[number]
         slot["sides"][: len(images)] = [image.shape for image in images]
@@ -150,8 +171,7 @@ class _Pool:
 
 def work() -> None:
     """A worker's whole life: frames what it is told to until its input ends."""
-    descriptor, shape, framing_fields = json.loads(sys.argv[1])
-    framing = Framing(**framing_fields)
+    descriptor, shape, painter = pickle.loads(base64.b64decode(sys.argv[1]))  # from `_Pool`
     with os.fdopen(descriptor, "r+b") as memory:
         slots = _map_slots(memory, *shape)
     gc.disable()  # nothing here refers to itself, and looking for it takes a tenth of the time
@@ -165,7 +185,7 @@ def work() -> None:
                 end = start + height * width
                 images.append(pixels[start:end].reshape(height, width))
                 start = end
-            framing.apply_batch(images, slot["frames"][:count])
+            painter.apply_batch(images, slot["frames"][:count])
             os.write(writing, _DONE)
 
 
@@ -202,13 +222,13 @@ def _shared_file() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def _map_slots(memory: IO[bytes], slots: int, size: int, max_pixels: int) -> npt.NDArray[Any]:
+def _map_slots(memory: IO[bytes], slots: int, size: int, most_raw: int) -> npt.NDArray[Any]:
     """Slots with room for any batch; only what is used of them takes memory."""
     most = _most_records(size)
     slot = np.dtype(
         [
             ("sides", "<u4", (most, 2)),
-            ("pixels", "u1", (_BATCH_BYTES + max_pixels,)),
+            ("pixels", "u1", (_BATCH_BYTES + most_raw,)),
             ("frames", "u1", (most, size, size)),
         ]
     )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hwgen.framing import Framing
 from hwgen.record import Image, Record
 from hwgen.runs import Run
-from hwgen.sources.files import find_gnt
+from hwgen.sources.files import GNT, find_files
 from hwgen.sources.gnt import BadRecord, read_gnt
 from hwgen.store import Store
 
@@ -210,7 +210,7 @@ def inspect_gnt(
     """Read GNT files once, sum them up, and draw some of their records by lot.
 
     Args:
-        inputs: see `find_gnt`.
+        inputs: see `find_files`.
         samples: how many records to draw; the same ones each time.
         size: side of the drawn pictures, pixels.
 
@@ -218,9 +218,9 @@ def inspect_gnt(
         the summary, and uint8 [min(samples, records), size, size], ordered by character.
 
     Raises:
-        InputError: see `find_gnt`.
+        InputError: see `find_files`.
     """
-    files = find_gnt(inputs)
+    files = find_files(inputs, GNT)
     labels: Counter[str] = Counter()
     writers: Counter[str] = Counter()
     widths: Counter[int] = Counter()

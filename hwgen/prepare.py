@@ -1,24 +1,27 @@
-"""In: GNT files, folders and zips. Out: one store, and a report that names every loss."""
+"""In: GNT or POT files, folders and zips. Out: a store, and a report that names every loss."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import BadRecordError, InputError, StoreError
 from hwgen.framing import Framing
-from hwgen.framing_pool import available_workers, batches, frame
+from hwgen.framing_pool import Painter, available_workers, batches, frame
+from hwgen.ink import Ink, Trajectory
 from hwgen.record import Record
-from hwgen.sources.files import GntFile, find_gnt
+from hwgen.sources.files import GNT, POT, RawFile, find_files
 from hwgen.sources.gnt import MAX_PIXELS, BadRecord, read_gnt
+from hwgen.sources.pot import MAX_BYTES, read_pot
+from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
 from hwgen.store import StoreWriter
 
 REPORT_FILE = "prepare-report.json"
@@ -26,17 +29,26 @@ REPORT_FILE = "prepare-report.json"
 
 _PROGRESS_RECORDS = 256
 _WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
+_WORTH_DRAWERS_BYTES = 1 << 20  # drawing the ink takes longer
 
 Progress = Callable[[int, int, int], None]
 """Called with (bytes read, records read, bytes in all)."""
 
 
+class _Read(Protocol):
+    """A format's reader."""
+
+    def __call__(
+        self, stream: BinaryIO, *, source: str, writer: str
+    ) -> Iterator[Record | BadRecord] | Iterator[Trajectory | BadRecord]: ...
+
+
 @dataclass(frozen=True)
 class FileReport:
-    """What one GNT file gave.
+    """What one file gave.
 
     Attributes:
-        name: see GntFile.
+        name: see RawFile.
         writer: its writer id, "" where not known.
         size: bytes.
         records: sound records, those left out included.
@@ -110,7 +122,7 @@ def prepare_gnt(
     """Read GNT files into a new store; after any failure there is none.
 
     Args:
-        inputs: GNT files, folders and zips, see `find_gnt`.
+        inputs: GNT files, folders and zips, see `find_files`.
         out: where the store shall be.
         framing: how pictures become square.
         charset: the classes and their order; records of other characters are left out and
@@ -130,26 +142,121 @@ def prepare_gnt(
         StoreError: `out` cannot be written, or `stop` said so.
         HwgenError: a worker ended by itself.
     """
+    return _prepare(
+        find_files(inputs, GNT),
+        out,
+        read=read_gnt,
+        painter=framing,
+        framing=framing,
+        most_raw=MAX_PIXELS,
+        worth_workers=_WORTH_WORKERS_BYTES,
+        recipe={"kind": "gnt"},
+        charset=charset,
+        drop_empty=drop_empty,
+        strict=strict,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+        stop=stop,
+    )
+
+
+def prepare_pot(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    ink: Ink,
+    writers: WriterChoice = EVERYONE,
+    charset: Charset | None = None,
+    drop_empty: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> PrepareReport:
+    """Draw the trajectories of POT files into a new store; after any failure there is none.
+
+    The store's origin is of the kind "ink", with all that decides how the ink was drawn. It counts
+    as real handwriting (`Store.is_synthetic` is false), though not as scans.
+
+    Args:
+        inputs: POT files, folders and zips, see `find_files`.
+        out: where the store shall be.
+        ink: how trajectories become pictures, the frame included.
+        writers: whose files to take, told from their names; the default takes all.
+        charset: see `prepare_gnt`.
+        drop_empty: see `prepare_gnt`.
+        strict: see `prepare_gnt`.
+        overwrite: see `prepare_gnt`.
+        workers: processes that draw, 1 for none but this one; the store is the same. None takes
+            all cores.
+        progress: see Progress.
+        stop: see `prepare_gnt`.
+
+    Raises:
+        InputError: see `prepare_gnt`; or a writer asked for is not there.
+        BadRecordError: see `prepare_gnt`.
+        StoreError: see `prepare_gnt`.
+        HwgenError: see `prepare_gnt`.
+    """
+    return _prepare(
+        of_writers(find_files(inputs, POT), writers),
+        out,
+        read=read_pot,
+        painter=ink,
+        framing=ink.framing,
+        most_raw=MAX_BYTES,
+        worth_workers=_WORTH_DRAWERS_BYTES,
+        recipe={"kind": "ink", "ink": ink.to_json(), "writers": asdict(writers)},
+        charset=charset,
+        drop_empty=drop_empty,
+        strict=strict,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+        stop=stop,
+    )
+
+
+def _prepare(
+    files: Sequence[RawFile],
+    out: Path,
+    *,
+    read: _Read,
+    painter: Painter,
+    framing: Framing,
+    most_raw: int,
+    worth_workers: int,
+    recipe: Mapping[str, Any],
+    charset: Charset | None,
+    drop_empty: bool,
+    strict: bool,
+    overwrite: bool,
+    workers: int | None,
+    progress: Progress | None,
+    stop: Callable[[], bool] | None,
+) -> PrepareReport:
+    """What all formats have in common: read, paint, store, report."""
     began = time.monotonic()
-    files = find_gnt(inputs)
     bytes_in_all = sum(file.size for file in files)
     if workers is None:
-        workers = available_workers() if bytes_in_all > _WORTH_WORKERS_BYTES else 1
+        workers = available_workers() if bytes_in_all > worth_workers else 1
     if workers < 1:
         raise InputError(f"{workers} workers cannot work", remedy="Take 1 or more")
     recipe = {
-        "kind": "gnt",
+        **recipe,
         "files": [{"name": file.name, "bytes": file.size} for file in files],
         "framing": framing.to_json(),
         "charset": list(charset.labels) if charset else "found",
     }
-    reading = _Reading(files, strict, progress, stop)
+    reading = _Reading(files, read, strict, progress, stop)
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     writer_ids: set[str] = set()
-    with StoreWriter(out, size=framing.size, recipe=recipe, overwrite=overwrite) as writer:
+    with StoreWriter(out, size=painter.size, recipe=recipe, overwrite=overwrite) as writer:
         kept = _kept(reading.records(), charset, left_out)
-        framed = frame(batches(kept, framing.size), framing, workers=workers, max_pixels=MAX_PIXELS)
+        framed = frame(batches(kept, painter.size), painter, workers=workers, most_raw=most_raw)
         with closing(framed):
             for records, images in framed:
                 labels = [record.label for record in records]
@@ -164,7 +271,7 @@ def prepare_gnt(
                     positions=[record.position for record in records],
                 )
         if not counts:
-            raise _nothing_kept(inputs, reading.bad, left_out)
+            raise _nothing_kept(files, reading.bad, left_out)
         final = charset or sorted_charset(counts)
         if drop_empty:
             final = Charset(tuple(label for label in final if counts[label]))
@@ -193,8 +300,8 @@ def prepare_gnt(
 
 
 def _kept(
-    records: Iterable[Record], charset: Charset | None, left_out: Counter[str]
-) -> Iterator[Record]:
+    records: Iterable[Record | Trajectory], charset: Charset | None, left_out: Counter[str]
+) -> Iterator[Record | Trajectory]:
     """The records whose label is in the charset; the others are counted."""
     for record in records:
         if charset is None or record.label in charset:
@@ -207,20 +314,21 @@ def _kept(
 class _Reading:
     """One pass over files: gives the sound records and keeps account of the others."""
 
-    source: Sequence[GntFile]
+    source: Sequence[RawFile]
+    read: _Read
     strict: bool
     progress: Progress | None
     stop: Callable[[], bool] | None
     bad: list[BadRecord] = field(default_factory=list)
     files: list[FileReport] = field(default_factory=list)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[Record | Trajectory]:
         total = sum(file.size for file in self.source)
         before, seen = 0, 0
         for file in self.source:
             seen_before, bad_before = seen, len(self.bad)
             with file.open() as stream:
-                for item in read_gnt(stream, source=file.name, writer=file.writer):
+                for item in self.read(stream, source=file.name, writer=file.writer):
                     if isinstance(item, BadRecord):
                         self._lose(item)
                         continue
@@ -250,9 +358,9 @@ class _Reading:
 
 
 def _nothing_kept(
-    inputs: Sequence[Path], bad: Sequence[BadRecord], left_out: Counter[str]
+    files: Sequence[RawFile], bad: Sequence[BadRecord], left_out: Counter[str]
 ) -> InputError:
-    where = ", ".join(str(path) for path in inputs)
+    where = ", ".join(dict.fromkeys(str(file.path) for file in files))
     if left_out:
         shown = "".join(char for char, _ in left_out.most_common(12))
         return InputError(

@@ -34,3 +34,8 @@ class Record:
     writer: str
     source: str
     position: int
+
+    @property
+    def raw(self) -> Image:
+        """What a store's picture is made from: the image itself."""
+        return self.image

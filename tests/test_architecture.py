@@ -19,10 +19,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.charset": {"hwgen.errors"},
     "hwgen.presets": {"hwgen.errors"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
-    "hwgen.framing_pool": {"hwgen.errors", "hwgen.framing", "hwgen.record"},
+    "hwgen.ink": {"hwgen.errors", "hwgen.framing", "hwgen.record"},
+    "hwgen.framing_pool": {"hwgen.errors", "hwgen.record"},
     "hwgen.metrics": {"hwgen.errors", "hwgen.record"},
     # Raw files: labels are text here, and no store is known.
-    "hwgen.sources": {"hwgen.errors", "hwgen.files", "hwgen.record"},
+    "hwgen.sources": {"hwgen.errors", "hwgen.files", "hwgen.ink", "hwgen.record"},
     # The one place where text becomes a class id.
     "hwgen.store": {
         "hwgen",
@@ -38,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.errors",
         "hwgen.framing",
         "hwgen.framing_pool",
+        "hwgen.ink",
         "hwgen.record",
         "hwgen.sources",
         "hwgen.store",
@@ -125,10 +127,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.runs",
         "hwgen.store",
     },
-    # Commands share these two and do not import each other; __main__ gathers them.
+    # Commands share these three and do not import each other; __main__ gathers them.
     "hwgen_cli.interrupt": set(),
     "hwgen_cli.progress": set(),
-    "hwgen_cli": {"hwgen", "hwgen.*", "hwgen_cli.interrupt", "hwgen_cli.progress"},
+    "hwgen_cli.preparing": {"hwgen", "hwgen.*", "hwgen_cli.interrupt", "hwgen_cli.progress"},
+    "hwgen_cli": {
+        "hwgen",
+        "hwgen.*",
+        "hwgen_cli.interrupt",
+        "hwgen_cli.preparing",
+        "hwgen_cli.progress",
+    },
     "benchmarks": {"hwgen", "hwgen.*"},
     # One question in many jobs, that share their stop-watch.
     "benchmarks.throughput": {"hwgen", "hwgen.*"},

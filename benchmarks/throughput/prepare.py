@@ -40,7 +40,7 @@ from benchmarks.throughput.timing import Times, copy_rate, in_turn, result, save
 from hwgen.framing import Framing
 from hwgen.framing_pool import available_workers
 from hwgen.record import Image, Record
-from hwgen.sources.files import find_gnt
+from hwgen.sources.files import GNT, find_files
 from hwgen.sources.gnt import BadRecord, encode_record, read_gnt
 from hwgen.store import Store
 
@@ -273,7 +273,7 @@ def decoded(data: bytes) -> list[Record]:
 def encoded_records(inputs: Sequence[Path]) -> list[bytes]:
     """All sound records of GNT files, folders and zips, encoded anew one by one."""
     records = []
-    for file in find_gnt(inputs):
+    for file in find_files(inputs, GNT):
         with file.open() as stream:
             for item in read_gnt(stream, source=file.name, writer=file.writer):
                 if not isinstance(item, BadRecord):

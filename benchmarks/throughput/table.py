@@ -12,11 +12,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ORDER = ("prepare", "batches", "gan_step", "growth", "synthesize", "augment", "recogniser")
+ORDER = (
+    "prepare",
+    "render",
+    "batches",
+    "gan_step",
+    "growth",
+    "synthesize",
+    "augment",
+    "recogniser",
+)
 """Files, in the order of the main job."""
 
 IN_README = (
     r"prepare-gnt .*",
+    r"draw ink, .*",
     r"random batches of 64, .*",
     r"training step, .*",
     r"growth .*",

@@ -1,4 +1,4 @@
-"""In: what a user has: GNT files, folders, CASIA's zips. Out: the GNT files in them, in order.
+"""In: files, folders and zips, as users have them. Out: the files of one format in them, in order.
 
 The namings met in the wild (`001-f.gnt`, `C001-f.gnt`, `1.0train-gb1`, `HWDB1.0trn_gnt.zip`, ...)
 are told apart by content: whatever its name, a file that begins with a consistent header is GNT.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,9 +17,10 @@ from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.sources.gnt import looks_like_gnt
+from hwgen.sources.pot import looks_like_pot
 
 _LOOK_BYTES = 256 << 10
-"""Searched for a record in a file whose name does not say that it is GNT."""
+"""Searched for a record in a file whose name does not say of what format it is."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 _UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
@@ -27,8 +28,29 @@ _WRITER = re.compile(r"([A-Za-z]*\d+)(?:-[A-Za-z])?")
 
 
 @dataclass(frozen=True)
-class GntFile:
-    """One GNT file, loose or inside a zip.
+class Format:
+    """One of CASIA's file formats.
+
+    Attributes:
+        name: as users call it.
+        suffix: of its files, in lower case.
+        record: what a file of it begins with, in words.
+        looks_like: whether a file that begins with these bytes is of this format.
+    """
+
+    name: str
+    suffix: str
+    record: str
+    looks_like: Callable[[bytes], bool]
+
+
+GNT = Format("GNT", ".gnt", "a record whose size is 10 + width * height", looks_like_gnt)
+POT = Format("POT", ".pot", "a record whose size leads to its (-1, -1)", looks_like_pot)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file of pictures or trajectories, loose or inside a zip.
 
     Attributes:
         name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, free of the
@@ -78,24 +100,24 @@ class _Checked:
             raise _unreadable(self._name, error) from None
 
 
-class _NoGntError(InputError):
-    """A file that holds no GNT: refused when it was named, passed over beside others."""
+class _OtherFormatError(InputError):
+    """A file without the format sought: refused when it was named, passed over beside others."""
 
 
-def find_gnt(inputs: Sequence[Path]) -> list[GntFile]:
-    """The GNT files in files, folders and zips: inputs in their order, each sorted by name.
+def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
+    """The files of a format in files, folders and zips: inputs in order, each sorted by name.
 
-    A file met twice, by whatever path, counts once. In folders and zips, everything that is not
-    GNT is passed over, as are dot files and `__MACOSX`.
+    A file met twice, by whatever path, counts once. In folders and zips, everything of another
+    format is passed over, as are dot files and `__MACOSX`.
 
     Raises:
-        InputError: an input is missing, unreadable, not GNT, or without GNT, such as an `.alz`;
-            a zip is damaged or encrypted; two different files have the same name.
+        InputError: an input is missing, unreadable, or without files of the format, such as an
+            `.alz`; a zip is damaged or encrypted; two different files have the same name.
     """
     seen: set[tuple[Path, str]] = set()
-    by_name: dict[str, GntFile] = {}
+    by_name: dict[str, RawFile] = {}
     for path in inputs:
-        for file in _in_input(path):
+        for file in _in_input(path, sought):
             key = (file.path.resolve(), file.member)
             if key in seen:
                 continue
@@ -108,75 +130,76 @@ def find_gnt(inputs: Sequence[Path]) -> list[GntFile]:
                 )
             by_name[file.name] = file
     if not by_name:
-        raise InputError("no input was given", remedy="Give GNT files, folders or zips")
+        raise InputError("no input was given", remedy=f"Give {sought.name} files, folders or zips")
     return list(by_name.values())
 
 
 def writer_of(name: str) -> str:
-    """The writer id in the name of a GNT file, "" where it names no single writer.
+    """The writer id in the name of a file, "" where it names no single writer.
 
-    `001-f.gnt` gives 001, `C001-f.gnt` C001, `writer12.gnt` writer12, `1.0train-gb1` nothing.
+    `001-f.gnt` gives 001, `C001-f.gnt` C001, `writer12.pot` writer12, `1.0train-gb1` nothing.
     """
     file_name = PurePosixPath(name).name
-    match = _WRITER.fullmatch(re.sub(r"\.gnt$", "", file_name, flags=re.IGNORECASE))
+    match = _WRITER.fullmatch(re.sub(r"\.(gnt|pot)$", "", file_name, flags=re.IGNORECASE))
     return match[1] if match else ""
 
 
-def _in_input(path: Path) -> list[GntFile]:
-    """GNT files of one input, which must hold some."""
+def _in_input(path: Path, sought: Format) -> list[RawFile]:
+    """Files of one input, which must hold some."""
     try:
         if path.is_dir():
-            return _in_folder(path)
+            return _in_folder(path, sought)
         if not path.exists():
             raise InputError("no such file or folder", where=str(path))
-        files = _in_file(path, path.name)
+        files = _in_file(path, path.name, sought)
     except OSError as error:
         raise _unreadable(str(path), error) from None
     if not files:
         raise InputError(
-            "is not a GNT file: it does not begin with a record whose size is 10 + width * height",
+            f"is not a {sought.name} file: it does not begin with {sought.record}",
             where=str(path),
-            remedy="Give a .gnt, a folder of them, or a zip that holds them",
+            remedy=f"Give a {sought.suffix}, a folder of them, or a zip that holds them",
         )
     return files
 
 
-def _in_folder(folder: Path) -> list[GntFile]:
+def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     root = folder.resolve()
-    files: list[GntFile] = []
+    files: list[RawFile] = []
     refused: list[InputError] = []
     for path in sorted(root.rglob("*")):
         within = path.relative_to(root)
         if path.is_file() and not _is_clutter(within.parts):
             try:
-                files += _in_file(path, (PurePosixPath(root.name) / within.as_posix()).as_posix())
-            except _NoGntError as error:
-                refused.append(error)  # of no matter where other files are GNT
+                name = (PurePosixPath(root.name) / within.as_posix()).as_posix()
+                files += _in_file(path, name, sought)
+            except _OtherFormatError as error:
+                refused.append(error)  # of no matter where other files are of the format
     if refused and not files:
         raise refused[0]
     if not files:
-        raise InputError("no GNT file in this folder", where=str(folder))
+        raise InputError(f"no {sought.name} file in this folder", where=str(folder))
     return files
 
 
-def _in_file(path: Path, name: str) -> list[GntFile]:
+def _in_file(path: Path, name: str, sought: Format) -> list[RawFile]:
     """The file itself, what is in the zip, or nothing where it is neither."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
     if path.suffix.lower() == ".alz" or head.startswith(b"ALZ\x01"):
-        raise _NoGntError(
+        raise _OtherFormatError(
             "is an ALZip archive, which hwgen does not read",
             where=str(path),
             remedy=_UNPACK_ALZ.format(path.name),
         )
     if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
-        return _in_zip(path, name)
-    if path.suffix.lower() == ".gnt" or looks_like_gnt(head):
-        return [GntFile(name, writer_of(name), path.stat().st_size, path)]
+        return _in_zip(path, name, sought)
+    if path.suffix.lower() == sought.suffix or sought.looks_like(head):
+        return [RawFile(name, writer_of(name), path.stat().st_size, path)]
     return []
 
 
-def _in_zip(path: Path, name: str) -> list[GntFile]:
+def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
     files = []
     try:
         with zipfile.ZipFile(path) as archive:
@@ -194,23 +217,25 @@ def _in_zip(path: Path, name: str) -> list[GntFile]:
                         remedy="Unpack it with its password and give the folder",
                     )
                 with archive.open(info) as stream:
-                    is_gnt = looks_like_gnt(stream.read(_LOOK_BYTES))
-                if is_gnt or info.filename.lower().endswith(".gnt"):
+                    fits = sought.looks_like(stream.read(_LOOK_BYTES))
+                if fits or info.filename.lower().endswith(sought.suffix):
                     writer = writer_of(info.filename)
                     full_name = f"{name}!{info.filename}"
-                    files.append(GntFile(full_name, writer, info.file_size, path, info.filename))
+                    files.append(RawFile(full_name, writer, info.file_size, path, info.filename))
     except _DAMAGE as error:
         raise _unreadable(str(path), error) from None
     if not files:
         alz = [info.filename for info in members if info.filename.lower().endswith(".alz")]
         if alz:
-            raise _NoGntError(
+            raise _OtherFormatError(
                 f"holds {alz[0]}, an ALZip archive, which hwgen does not read",
                 where=str(path),
                 remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
             )
         held = ", ".join(info.filename for info in members[:5]) or "nothing"
-        raise _NoGntError(f"no GNT file in this zip; it holds {held}", where=str(path))
+        raise _OtherFormatError(
+            f"no {sought.name} file in this zip; it holds {held}", where=str(path)
+        )
     return files
 
 

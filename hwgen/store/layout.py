@@ -46,7 +46,8 @@ class Manifest:
         class_counts: records a class, in class order; a class may be empty.
         writer_counts: records a writer; the writer "" is "not known".
         tables: the texts that the columns point into: "labels", "writers", "sources".
-        origin: where the records came from: {"kind": "gnt" | "synthetic" | ..., and its recipe}.
+        origin: where the records came from: {"kind": ..., and its recipe}; the kind is "gnt" for
+            scans, "ink" for real pen trajectories that were drawn, "synthetic" for a generator's.
         block_records: records in every block but the last.
         content_sha256: hash over charset, tables and the hashes of all blocks: equal for equal
             records in equal order.

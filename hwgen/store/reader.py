@@ -59,7 +59,7 @@ class Store:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether a generator made these records."""
+        """Whether a generator made these records; drawn trajectories are real handwriting."""
         return self.manifest.origin.get("kind") == "synthetic"
 
     @property

@@ -1,0 +1,121 @@
+"""In: real POT files. Out: characters a second that become pictures, beside Pillow's lines.
+
+Claim: hwgen draws a trajectory, its width and darkness following the pen's speed along a smooth
+curve, on one core in less time than the plain way takes to draw straight lines of one width: each
+with `ImageDraw.line`, round at the joints, at four times the size, then reduced. 225,000 characters
+are drawn in two minutes or less.
+
+    python -m benchmarks.throughput.render --pot OLHWDB1.1trn_pot.zip --out \
+        benchmarks/results/throughput-DATE-HARDWARE
+
+The rate holds for one process; `hwgen prepare-pot` has one a core. About one minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+from PIL import ImageDraw
+
+from benchmarks.throughput.timing import in_turn, result, save
+from hwgen.framing import Framing
+from hwgen.ink import UNITS_PER_PIXEL, Ink, Trajectory
+from hwgen.record import PAPER, Image
+from hwgen.sources.files import POT, find_files
+from hwgen.sources.pot import read_pot
+
+GOAL = "faster than plain lines; 225,000 in <= 120 s"
+PLAIN = "Pillow's lines, 4x, reduced"
+OVER = 4
+
+
+def pillow_lines(ink: Ink, trajectory: Trajectory) -> Image:
+    """Straight lines between the points, all of one width and black; uint8 [size, size]."""
+    points = trajectory.points.astype(float) / UNITS_PER_PIXEL
+    ends = (trajectory.points == (-1, 0)).all(axis=1)
+    low = points[~ends].min(axis=0) - ink.pen_width / 2
+    width, height = points[~ends].max(axis=0) + ink.pen_width / 2 - low
+    box = np.array(ink.framing.scaled(height, width))
+    scale = box / (width, height) * OVER
+    points = (points - low) * scale + (ink.size - box) // 2 * OVER
+    sheet = PilImage.new("L", (ink.size * OVER, ink.size * OVER), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    breadth = max(1, round(ink.pen_width * float(scale.min())))
+    begin = 0
+    for end in np.flatnonzero(ends):
+        stroke = [tuple(point) for point in points[begin:end].tolist()]
+        pen.line(stroke, fill=0, width=breadth, joint="curve")
+        begin = end + 1
+    return np.asarray(sheet.resize((ink.size, ink.size), PilImage.Resampling.BOX))
+
+
+def measure(
+    trajectories: Sequence[Trajectory], sizes: Sequence[int], *, runs: int = 5
+) -> list[dict[str, Any]]:
+    """A row for each size."""
+
+    def plain(ink: Ink) -> Callable[[], None]:
+        some = trajectories[: max(1, len(trajectories) // 4)]
+        return lambda: [pillow_lines(ink, one) for one in some] and None
+
+    rows = []
+    for size in sizes:
+        ink = Ink(Framing(size))
+        raws = [one.raw for one in trajectories]
+        times = in_turn(
+            {PLAIN: plain(ink), "hwgen": lambda ink=ink, raws=raws: ink.apply_batch(raws)},
+            {PLAIN: max(1, len(trajectories) // 4), "hwgen": len(trajectories)},
+            runs=runs,
+        )
+        rows.append(
+            result(
+                f"draw ink, {size}x{size}",
+                "characters",
+                times,
+                baseline=PLAIN,
+                fast="hwgen",
+                goal=GOAL,
+                settings={
+                    "ink": ink.to_json(),
+                    "framing": ink.framing.to_json(),
+                    "points_a_character": round(float(np.mean([len(raw) for raw in raws])), 1),
+                    "processes": 1,
+                },
+            )
+        )
+    return rows
+
+
+def read_some(inputs: Sequence[Path], count: int) -> list[Trajectory]:
+    """The first sound characters of POT files, folders and zips."""
+
+    def items() -> Iterator[Trajectory]:
+        for file in find_files(inputs, POT):
+            with file.open() as stream:
+                for item in read_pot(stream, source=file.name, writer=file.writer):
+                    if isinstance(item, Trajectory):
+                        yield item
+
+    return list(itertools.islice(items(), count))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pot", type=Path, nargs="+", required=True, help="real trajectories")
+    parser.add_argument("--characters", type=int, default=8000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    rows = measure(read_some(options.pot, options.characters), options.sizes, runs=options.runs)
+    save(rows, options.out, "render")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""In: the options of `hwgen prepare-pot`. Out: a store; what was kept and lost on the screen."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwgen_cli.preparing import carry_out, charset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hwgen.prepare import PrepareReport, Progress
+
+
+class Part(str, Enum):
+    """A side of the split by writer."""
+
+    train = "train"
+    test = "test"
+
+
+def prepare_pot(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="POT files, folders of them, and CASIA's zips, which are read in place.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")],
+    size: Annotated[
+        int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
+    ] = 64,
+    stretch: Annotated[
+        bool, typer.Option("--stretch", help="Fill the frame, as the paper: aspect not kept.")
+    ] = False,
+    margin: Annotated[
+        int | None, typer.Option(min=0, help="Paper on each side, pixels.  [default: size / 16]")
+    ] = None,
+    charset: Annotated[
+        str,
+        typer.Option(
+            metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
+            help="Classes and their order; what is outside is left out and counted.",
+        ),
+    ] = "found",
+    drop_empty: Annotated[
+        bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
+    ] = False,
+    writers: Annotated[
+        str,
+        typer.Option(
+            metavar="IDS",
+            help="Whose files to take: ids and ranges, as 1001-1050,1055; all if none.",
+        ),
+    ] = "",
+    held_out: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of these writers that is held out for tests."),
+    ] = 0.0,
+    part: Annotated[
+        Part, typer.Option(help="With --held-out: the others' files, or those held out.")
+    ] = Part.train,
+    split_seed: Annotated[int, typer.Option(min=0, help="Another seed holds out others.")] = 0,
+    pen_width: Annotated[
+        float, typer.Option(help="Width of a slow pen's line, pixels of a 300 dpi scan.")
+    ] = 5.2,
+    pressure: Annotated[
+        float, typer.Option(help="How much thinner and paler a fast pen's line is, 0 to 1.")
+    ] = 0.7,
+    darkness: Annotated[float, typer.Option(help="Of a slow pen's line, up to 1, black.")] = 0.87,
+    grain: Annotated[float, typer.Option(help="How uneven the ink is, 0 to 1.")] = 0.2,
+    jitter: Annotated[
+        float,
+        typer.Option(help="How much pen and shape differ by character: 0 not at all, 2 twice."),
+    ] = 1.0,
+    render_seed: Annotated[int, typer.Option(min=0, help="Of jitter and grain.")] = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first damaged record.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the store that lies there.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that draw; 1 is this one alone. The store is the same."
+            "  [default: all cores]",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Make a store from POT files: the pen's paths of CASIA OLHWDB, drawn like scans.
+
+    The handwriting is real, the ink is not: a soft pen follows each path, wider
+    and darker where it is slow, and the picture is framed as a scan would be. The
+    same options draw the same pixels, whatever the number of workers.
+
+    Example, split by writer:
+
+      hwgen prepare-pot OLHWDB1.1trn_pot.zip -o train --charset gb2312-1 --held-out 0.1
+
+      hwgen prepare-pot OLHWDB1.1trn_pot.zip -o test --charset train --held-out 0.1 --part test
+    """
+    from hwgen.framing import Framing
+    from hwgen.ink import Ink
+    from hwgen.prepare import prepare_pot as prepare
+    from hwgen.sources.writers import WriterChoice
+
+    framing = Framing(size, stretch, -1 if margin is None else margin)
+    ink = Ink(framing, pen_width, pressure, darkness, grain, jitter, render_seed)
+    choice = WriterChoice(writers, held_out, part.value, split_seed)
+
+    def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
+        return prepare(
+            inputs,
+            out,
+            ink=ink,
+            writers=choice,
+            charset=charset_of(charset),
+            drop_empty=drop_empty,
+            strict=strict,
+            overwrite=overwrite,
+            workers=workers,
+            progress=progress,
+            stop=stop,
+        )
+
+    carry_out(run, out, json=json)

@@ -1,0 +1,131 @@
+"""In: a preparation of the library. Out: its progress and its report on the screen, or as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hwgen.charset import Charset
+    from hwgen.prepare import PrepareReport, Progress
+
+_SHOWN_PLACES = 5
+
+
+def carry_out(
+    prepare: Callable[[Progress, Callable[[], bool]], PrepareReport], out: Path, *, json: bool
+) -> None:
+    """Prepare with a progress bar, to the end or to Ctrl-C, and show the report.
+
+    Args:
+        prepare: takes `progress` and `stop` of the library's functions.
+        out: the store.
+        json: print the report as JSON rather than for people.
+    """
+    import json as json_module
+
+    from rich.console import Console
+
+    from hwgen.errors import StoreError
+    from hwgen_cli.interrupt import interruptible
+    from hwgen_cli.progress import bar
+
+    began = time.monotonic()
+    with bar("Preparing", "MB") as advance, interruptible() as stop:
+
+        def progress(done: int, records: int, total: int) -> None:
+            rate = records / max(1e-9, time.monotonic() - began)
+            advance(done / 1e6, total / 1e6, f"{rate:,.0f} records/s")
+
+        try:
+            report = prepare(progress, stop)
+        except StoreError:
+            if not stop():
+                raise
+            report = None
+    if report is None:
+        said = f"{out}: stopped, so there is no store; the same command begins anew"
+        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        raise typer.Exit(130)
+    if json:
+        print(json_module.dumps(report.to_json(), ensure_ascii=False, indent=1))
+    else:
+        _show(report, Console())
+
+
+def charset_of(spec: str) -> Charset | None:
+    """What `--charset` means; None is "found"."""
+    from hwgen.charset import parse_charset
+    from hwgen.store import Store, is_store
+
+    if spec == "found":
+        return None
+    if is_store(Path(spec)):
+        return Store(spec).charset
+    return parse_charset(spec)
+
+
+def _show(report: PrepareReport, console: Console) -> None:
+    from rich.table import Table
+
+    from hwgen.prepare import REPORT_FILE
+
+    read = sum(file.records for file in report.files)
+    per_class = report.per_class
+    table = Table.grid(padding=(0, 2))
+    table.add_row("store", report.store)
+    table.add_row("records", f"{report.records:,} kept of {read:,} read")
+    table.add_row(
+        "classes",
+        f"{report.classes:,}; records a class: {per_class['min']:,} least, "
+        f"{per_class['median']:,.0f} median, {per_class['max']:,} most",
+    )
+    table.add_row("writers", f"{report.writers:,}" if report.writers else "not known")
+    table.add_row("files", f"{len(report.files):,}, {report.bytes_read / 1e6:,.1f} MB")
+    table.add_row("time", f"{report.seconds:,.1f} s, {read / report.seconds:,.0f} records/s")
+    console.print(table)
+    if report.left_out:
+        some = " ".join(f"{char} {n:,}" for char, n in list(report.left_out.items())[:20])
+        more = len(report.left_out) - 20
+        console.print(
+            f"[yellow]left out[/], outside the charset: {sum(report.left_out.values()):,} records "
+            f"of {len(report.left_out):,} characters: {some}"
+            + (f" … and {more:,} more" if more > 0 else ""),
+            highlight=False,
+        )
+    if report.empty_classes:
+        console.print(
+            f"[yellow]empty[/]: {len(report.empty_classes):,} classes have no record: "
+            f"{''.join(report.empty_classes[:40])}; --drop-empty leaves them out of the charset",
+            highlight=False,
+        )
+    _show_bad(report, console)
+    console.print(f"report: {Path(report.store) / REPORT_FILE}", highlight=False, soft_wrap=True)
+
+
+def _show_bad(report: PrepareReport, console: Console) -> None:
+    from rich.markup import escape
+
+    if not report.bad_records:
+        console.print("[green]no bad records[/]")
+        return
+    kinds: dict[str, list[str]] = {}
+    for bad in report.bad_records:
+        place = f"{bad.source}@{bad.offset}: {bad.length:,} bytes lost; expected {bad.expected}, "
+        kinds.setdefault(bad.kind, []).append(place + f"found {bad.found}")
+    console.print(
+        f"[yellow]bad[/]: {len(report.bad_records):,} places, {report.bytes_lost:,} bytes lost",
+        highlight=False,
+    )
+    for kind, places in kinds.items():
+        console.print(f"  {kind}: {len(places):,}", highlight=False)
+        for place in places[:_SHOWN_PLACES]:
+            console.print(f"    {escape(place)}", highlight=False, soft_wrap=True)
+        if len(places) > _SHOWN_PLACES:
+            console.print(f"    … and {len(places) - _SHOWN_PLACES:,} more", highlight=False)
