@@ -21,10 +21,12 @@ class Arm:
     Attributes:
         augmented: with classical augmentation.
         synthetic: with synthetic samples in the batches.
+        pretrained: starting from a recogniser of other characters.
     """
 
     augmented: bool
     synthetic: bool
+    pretrained: bool = False
 
 
 ARMS: Mapping[str, Arm] = {
@@ -32,8 +34,12 @@ ARMS: Mapping[str, Arm] = {
     "classical": Arm(augmented=True, synthetic=False),
     "synthetic": Arm(augmented=False, synthetic=True),
     "classical+synthetic": Arm(augmented=True, synthetic=True),
+    "pretrained": Arm(augmented=True, synthetic=False, pretrained=True),
+    "pretrained+synthetic": Arm(augmented=True, synthetic=True, pretrained=True),
 }
-BASELINE, BOTH = "classical", "classical+synthetic"
+"""All arms. The first four differ in what is made from the draw's real samples alone."""
+
+BASELINE = "classical"
 
 
 @dataclass(frozen=True, order=True)

@@ -28,7 +28,7 @@ import hwgen
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import CharsetError, InputError
 from hwgen.files import write_json
-from hwgen.lift.cells import ARMS, BASELINE, BOTH, Cell, Row, all_cells
+from hwgen.lift.cells import ARMS, BASELINE, Cell, Row, all_cells
 from hwgen.lift.draws import ALL, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
 from hwgen.lift.summary import summarise
@@ -68,7 +68,7 @@ class Protocol:
     kind: Literal["few-shot", "rare"] = "few-shot"
     counts: tuple[int, ...] = (5, 10, 20, 50, ALL)
     draws: int = 3
-    arms: tuple[str, ...] = tuple(ARMS)
+    arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.pretrained)
     amounts: tuple[int, ...] = (100,)
     recipe: RecogniserRecipe = field(default_factory=RecogniserRecipe)
     held_out: int = 40
@@ -114,7 +114,7 @@ def run_protocol(
         generator: makes the synthetic samples of each draw from its real ones.
         out: directory, see the module's first lines; several processes may share it.
         device: of the recognisers.
-        start: a recogniser of other characters that every arm starts from; None starts afresh.
+        start: a recogniser of other characters, that the pretrained arms start from.
         precision: of their training.
         progress: told of the work done.
         stop: True ends the work; what is finished is kept.
@@ -124,10 +124,16 @@ def run_protocol(
 
     Raises:
         CharsetError: the stores' charsets differ.
-        InputError: a store is synthetic, or a class has too few samples.
+        InputError: a store is synthetic, or a class has too few samples; or an arm is pretrained
+            and there is no `start`.
         RecipeChangedError: `out` holds cells that were computed otherwise.
     """
     _check(train, test)
+    if start is None and any(ARMS[arm].pretrained for arm in protocol.arms):
+        raise InputError(
+            "there is no recogniser for the pretrained arms to start from",
+            remedy="Give one as --start, or leave these arms out",
+        )
     work = _Work(train, test, protocol, generator, out, device, start, precision)
     cells = protocol.cells()
     rows = {cell: work.finished(cell) for cell in cells}  # refuses what does not fit, first
@@ -156,9 +162,10 @@ def run_protocol(
         "protocol": {**asdict(protocol), "recipe": recipe_to_json(protocol.recipe)},
         "decides": work.decides,
         "generator": dict(generator.settings),
+        "start": None if start is None else start.provenance,
         "train": str(train.path),
         "test": {"store": str(test.path), "writers_shared": len(train.writers & test.writers)},
-        **summarise(finished, work.groups, baseline=BASELINE, both=BOTH),
+        **summarise(finished, work.groups, BASELINE),
         "rows": [asdict(row) for row in finished],
     }
     result: dict[str, Any] = json.loads(json.dumps(found))
@@ -210,7 +217,6 @@ class _Work:
             "held_out": self.protocol.held_out,
             "train": self.train.manifest.content_sha256,
             "judged_on": self._judge.manifest.content_sha256,
-            "start": None if self.start is None else self.start.provenance,
             "precision": self._hardware["precision"],
         }
 
@@ -247,7 +253,7 @@ class _Work:
             data[0],
             recipe,
             synthetic=data[1] if arm.synthetic else None,
-            start=self.start,
+            start=self.start if arm.pretrained else None,
             seed=cell.draw,
             device=self.device,
             precision=self.precision,
@@ -278,8 +284,10 @@ class _Work:
         return self.out / "rows" / f"{cell.name}.json"
 
     def _decides(self, cell: Cell) -> dict[str, Any]:
-        generator = self.generator.settings if ARMS[cell.arm].synthetic else None
-        return {**self.decides, "generator": generator}
+        arm = ARMS[cell.arm]
+        start = self.start.provenance if self.start is not None and arm.pretrained else None
+        generator = self.generator.settings if arm.synthetic else None
+        return {**self.decides, "start": start, "generator": generator}
 
     def _real(self, cell: Cell) -> Store:
         counts = np.where(self._rare, cell.count, ALL)

@@ -19,13 +19,22 @@ from hwgen.lift.draws import ALL
 from hwgen.metrics.intervals import Interval
 
 RESAMPLES = 2000
+
+_DOING = {
+    "classical+synthetic": "add {} synthetic ones a class",
+    "pretrained": "start from the recogniser of other characters",
+    "pretrained+synthetic": "start from the recogniser of other characters and add {} synthetic "
+    "ones a class",
+}
+"""What an arm asks of a user who augments classically already."""
+
 _SEED = 0
 
 Counts = npt.NDArray[np.float64]
 
 
 def summarise(
-    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], *, baseline: str, both: str
+    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], baseline: str
 ) -> dict[str, Any]:
     """Everything that a table or a plot needs.
 
@@ -33,7 +42,6 @@ def summarise(
         rows: all cells of a protocol.
         groups: names of sets of classes, the first one being what the protocol is about.
         baseline: the arm that others are compared with.
-        both: the arm that is recommended or not.
 
     Returns:
         "accuracy": one entry a (group, count, arm, amount), with "mean", "low", "high", "draws" and
@@ -59,7 +67,7 @@ def summarise(
     return {
         "accuracy": accuracy,
         "differences": differences,
-        "advice": advise(differences, next(iter(groups)), baseline, both),
+        "advice": advise(differences, next(iter(groups))),
     }
 
 
@@ -80,27 +88,31 @@ def bootstrap(right: Counts, total: Counts) -> Interval:
     return Interval(float(right.sum() / total.sum()), low, high)
 
 
-def advise(differences: Sequence[Mapping[str, Any]], group: str, baseline: str, both: str) -> str:
-    """A sentence that a user can act on; it promises only what excludes 0."""
-    found = [d for d in differences if d["group"] == group and d["arm"] == both]
+def advise(differences: Sequence[Mapping[str, Any]], group: str) -> str:
+    """A sentence that a user can act on; it promises only what excludes 0.
+
+    Args:
+        differences: see `summarise`.
+        group: whose.
+    """
+    found = [d for d in differences if d["group"] == group and d["arm"] in _DOING]
     if not found:
-        return f"No arm {both} was compared with {baseline}, so nothing can be said."
+        return "Nothing was compared with classical augmentation, so nothing can be said."
     some = "" if group == "all" else f" of the {group} classes"
     parts, without = [], []
     for count in sorted({d["count"] for d in found}, key=lambda n: n or 10**9):
         best = max((d for d in found if d["count"] == count), key=lambda d: d["mean"])
         if best["low"] > 0:
+            doing = _DOING[best["arm"]].format(best["amount"])
             parts.append(
-                f"at {_number(count)}, add {best['amount']} synthetic ones a class: expect "
-                f"{100 * best['mean']:+.1f} points ({100 * best['low']:+.1f} to "
-                f"{100 * best['high']:+.1f})"
+                f"at {_number(count)}, {doing}: expect {100 * best['mean']:+.1f} points "
+                f"({100 * best['low']:+.1f} to {100 * best['high']:+.1f})"
             )
         else:
             without.append(_number(count))
-    said = "; ".join(parts)
     if without:
-        said += ("; " if said else "") + f"at {', '.join(without)}, do not"
-    return f"Real samples a class{some}: {said}."
+        parts.append(f"at {', '.join(without)}, stay with classical augmentation")
+    return f"Real samples a class{some}: {'; '.join(parts)}."
 
 
 def _number(count: int) -> str:

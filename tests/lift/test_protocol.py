@@ -231,20 +231,26 @@ def test_a_gan_learns_from_the_draw(
     assert result["rows"][0]["facts"]["pictures"] == [9, 12]
 
 
-def test_all_arms_may_start_from_a_recogniser_of_other_characters(
+def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
-    other = make_store("other", labels="甲乙丙")
-    start = train_recogniser(from_stores([other], 16, CPU), toy, seed=0, device=CPU)
+    other = make_store("other", labels="甲乙丙", counts=(30, 30, 30))
+    start = train_recogniser(
+        from_stores([other], 16, CPU), replace(toy, steps=60), seed=0, device=CPU
+    )
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
+    protocol = small(toy, counts=(2,), draws=1, arms=("classical", "pretrained"))
+    with pytest.raises(InputError, match="no recogniser for the pretrained arms"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     result = run_protocol(
         train, test, protocol, Copies([]), tmp_path / "out", device=CPU, start=start
     )
     assert result is not None
-    assert result["decides"]["start"]["pictures"] == 36
-    with pytest.raises(RecipeChangedError, match="start"):
-        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result["start"]["pictures"] == 90
+    plain, pretrained = result["rows"]
+    assert plain["decides"]["start"] is None
+    assert pretrained["decides"]["start"]["pictures"] == 90
+    assert sum(pretrained["right"]) > sum(plain["right"])
 
 
 @pytest.mark.parametrize("wrong", [0, 1])

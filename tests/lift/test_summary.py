@@ -41,9 +41,7 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
         row(5, 1, "classical+synthetic", [8, 9], 50),
         row(5, 0, "classical+synthetic", [2, 8], 10),
     ]
-    found = summarise(
-        rows, {"rare": [0], "all": [0, 1]}, baseline="classical", both="classical+synthetic"
-    )
+    found = summarise(rows, {"rare": [0], "all": [0, 1]}, "classical")
     values = {(e["group"], e["arm"], e["amount"]): e for e in found["accuracy"]}
     assert values["rare", "classical", 0]["mean"] == pytest.approx(0.3)
     assert values["all", "classical", 0]["runs"] == pytest.approx([0.5, 0.6])
@@ -60,21 +58,30 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
 
 
 def test_advice_promises_only_what_excludes_zero() -> None:
-    def lift(count: int, amount: int, mean: float, low: float) -> dict[str, object]:
+    def lift(
+        count: int, amount: int, mean: float, low: float, arm: str = "classical+synthetic"
+    ) -> dict[str, object]:
         return {
-            "group": "all", "count": count, "arm": "b", "amount": amount,
+            "group": "all", "count": count, "arm": arm, "amount": amount,
             "mean": mean, "low": low, "high": mean + 0.01,
         }  # fmt: skip
 
     differences = [
         lift(5, 20, 0.01, 0.002),
         lift(5, 80, 0.04, 0.03),
+        lift(5, 80, 0.09, 0.08, "synthetic"),  # without classical augmentation: not advised
         lift(50, 80, 0.01, -0.001),
         lift(0, 80, -0.01, -0.02),
     ]
-    assert advise(differences, "all", "a", "b") == (
+    assert advise(differences, "all") == (
         "Real samples a class: at 5, add 80 synthetic ones a class: expect +4.0 points "
-        "(+3.0 to +5.0); at 50, all, do not."
+        "(+3.0 to +5.0); at 50, all, stay with classical augmentation."
     )
-    assert advise(differences[2:], "all", "a", "b") == "Real samples a class: at 50, all, do not."
-    assert "nothing can be said" in advise([], "all", "a", "b")
+    better = [*differences, lift(50, 0, 0.05, 0.04, "pretrained")]
+    assert "at 50, start from the recogniser of other characters: expect +5.0" in advise(
+        better, "all"
+    )
+    assert advise(differences[3:], "all") == (
+        "Real samples a class: at 50, all, stay with classical augmentation."
+    )
+    assert "nothing can be said" in advise([], "all")
