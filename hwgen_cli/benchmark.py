@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwgen_cli.protocol import COUNTS, JudgedOn, Kind, Options, run_lift
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-DEFAULT_EPOCHS = 20.0
+DEFAULT_EPOCHS, DEFAULT_SEEDS = 20.0, 3
+_PROTOCOL = "Protocol"
 _SHOWN_CLASSES = 10
 _SHOWN_MISREADINGS = 4
 
@@ -28,15 +31,29 @@ def benchmark(
     synthetic: Annotated[
         Path | None, typer.Option("--synthetic", metavar="STORE", help="Generated characters.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Recognisers trained on each arm.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, show_default=str(DEFAULT_SEEDS), help="Recognisers trained on each arm."
+        ),
+    ] = None,
     first_seed: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
+            show_default="0",
             help="Seeds count from here. Several machines may train a seed each; with their "
             "recogniser files in one --out, the command with all seeds only reads.",
         ),
-    ] = 0,
+    ] = None,
+    recogniser_preset: Annotated[
+        str,
+        typer.Option(
+            metavar="default|light",
+            help="Which recogniser: light takes a third of the arithmetic, and in a protocol an "
+            "eighth of the steps.",
+        ),
+    ] = "default",
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps, the same on each arm.")
     ] = None,
@@ -53,13 +70,122 @@ def benchmark(
     precision: Annotated[
         str, typer.Option(metavar="auto|bf16|fp32", help="Of the training; reading is in fp32.")
     ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print benchmark.json instead.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print benchmark.json, or lift.json, instead.")
+    ] = False,
+    protocol: Annotated[
+        Kind | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            help="Learn from few samples of every class, or of the rare classes only; with and "
+            "without classical augmentation and synthetic samples.",
+        ),
+    ] = None,
+    counts: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            metavar="N,N,...",
+            show_default="; ".join(f"{kind.value}: {text}" for kind, text in COUNTS.items()),
+            help="Real samples a class; all is a number too.",
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            min=1,
+            show_default="3",
+            help="How often each is repeated, with other samples and seeds.",
+        ),
+    ] = None,
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            metavar="ARM,ARM,...",
+            show_default="none,classical,synthetic,classical+synthetic",
+            help="What the real samples are augmented with; also pretrained and "
+            "pretrained+synthetic, both with classical augmentation, see --start.",
+        ),
+    ] = None,
+    amount: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            metavar="N,N,...",
+            show_default="100",
+            help="Synthetic samples a class; several are compared.",
+        ),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            metavar="deformation|PRESET|RUN",
+            show_default="deformation",
+            help="What makes them: a deformation model or a GAN preset, that learns from the "
+            "recogniser's real samples; or a finished run of a deformation model, that has learnt "
+            "from other characters.",
+        ),
+    ] = None,
+    generator_images: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            min=1,
+            help="Real pictures (pairs of a deformation model) that it is shown; the preset's "
+            "if not.",
+        ),
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            min=0,
+            max=1,
+            show_default="0.5",
+            help="Of each batch that is synthetic.",
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            metavar="RECOGNISER",
+            help="What the pretrained arms start from; a recogniser-*.safetensors of other "
+            "characters.",
+        ),
+    ] = None,
+    judge_on: Annotated[
+        JudgedOn | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            show_default="test",
+            help="held-out: samples of --train that no draw takes, to choose settings by.",
+        ),
+    ] = None,
+    held_out: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            min=0,
+            show_default="40",
+            help="Such samples a class.",
+        ),
+    ] = None,
 ) -> None:
     """Measure a recogniser trained on real, on real + synthetic, and on synthetic characters.
 
     Each recogniser is kept when it is finished: the same command goes on after
     Ctrl-C. With --synthetic, purity (how the real-trained recogniser reads the
     synthetic set) and diversity (variety within a class) are given too.
+
+    With --protocol: how much synthetic characters raise the accuracy, by the number of real ones a
+    class, and how many to add. For each number and draw a generator learns from the drawn samples
+    alone. Several processes may work on one --out.
+
+    Example: hwgen benchmark --train train.store --test test.store --out lift --protocol few-shot
     """
     import json as json_module
     from dataclasses import replace
@@ -70,19 +196,61 @@ def benchmark(
     from hwgen.errors import InputError
     from hwgen.recogniser.benchmark import FILE, steps_of
     from hwgen.recogniser.benchmark import benchmark as run
-    from hwgen.recogniser.network import RecogniserRecipe
+    from hwgen.recogniser.network import RECOGNISERS
     from hwgen.store import Store
     from hwgen_cli.progress import bar
 
+    if recogniser_preset not in RECOGNISERS:
+        raise InputError(
+            f"no recogniser {recogniser_preset!r}", remedy=f"Choose one of {', '.join(RECOGNISERS)}"
+        )
+    recipe = replace(RECOGNISERS[recogniser_preset], size=size)
+    options = Options(
+        counts=counts,
+        draws=draws,
+        arms=arms,
+        amount=amount,
+        generator=generator,
+        generator_images=generator_images,
+        start=start,
+        share=share,
+        judge_on=judge_on,
+        held_out=held_out,
+    )
+    plain = {"synthetic": synthetic, "seeds": seeds, "first-seed": first_seed, "epochs": epochs}
+    if protocol is not None:
+        stray = [f"--{name}" for name, value in plain.items() if value is not None]
+        if stray:
+            raise InputError(
+                f"{', '.join(stray)} and --protocol do not go together",
+                remedy="A protocol makes its own synthetic samples, and has --draws",
+            )
+        run_lift(
+            protocol,
+            options,
+            train,
+            test,
+            out,
+            recipe=recipe if steps is None else replace(recipe, steps=steps),
+            device=device,
+            precision=precision,
+            as_json=json,
+        )
+        return
+    if options.given():
+        raise InputError(
+            f"{', '.join(options.given())} without --protocol",
+            remedy="Give --protocol few-shot or --protocol rare",
+        )
     if steps is not None and epochs is not None:
         raise InputError("--steps and --epochs were both given", remedy="Give one of the two")
     if epochs is not None and epochs <= 0:
         raise InputError(f"--epochs {epochs:g} is not above 0")
     real = Store(train)
-    recipe = RecogniserRecipe(size=size)
     if steps is None:
         steps = steps_of(epochs or DEFAULT_EPOCHS, real, recipe)
     recipe = replace(recipe, steps=steps)
+    first = first_seed or 0
     keep_freed_memory()
     with bar("Training recognisers", "steps") as advance:
         result = run(
@@ -90,7 +258,7 @@ def benchmark(
             Store(test),
             None if synthetic is None else Store(synthetic),
             recipe=recipe,
-            seeds=range(first_seed, first_seed + seeds),
+            seeds=range(first, first + (seeds or DEFAULT_SEEDS)),
             out=out,
             device=pick_device(device),
             precision=precision,

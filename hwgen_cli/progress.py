@@ -40,7 +40,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} {self._unit}/s")
+        return Text("" if speed is None else _rate(speed, self._unit))
 
 
 class _NotesBelow(Progress):
@@ -104,4 +104,9 @@ def _line(title: str, done: float, total: float | None, rate: float, unit: str, 
     if total and rate and done < total:
         minutes, seconds = divmod(round((total - done) / rate), 60)
         left = f", {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
-    return Text(f"{title}: {done:,.0f}{of}, {rate:,.0f} {unit}/s{left}  {note}".rstrip())
+    return Text(f"{title}: {done:,.0f}{of}, {_rate(rate, unit)}{left}  {note}".rstrip())
+
+
+def _rate(speed: float, unit: str) -> str:
+    """`930 images/s`; what takes longer than a second by the hour: `45 cells/h`."""
+    return f"{speed:,.0f} {unit}/s" if speed >= 1 else f"{3600 * speed:,.0f} {unit}/h"

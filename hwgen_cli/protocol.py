@@ -1,0 +1,243 @@
+"""In: the protocol's options of `hwgen benchmark`. Out: lift.json, a plot, tables on the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from hwgen.lift.generators import Generator
+    from hwgen.lift.protocol import Protocol
+    from hwgen.recogniser.network import RecogniserRecipe
+    from hwgen.report.lifts import Figures, Lift, Series
+
+
+class Kind(Enum):
+    """See hwgen.lift.protocol.Protocol."""
+
+    FEW_SHOT = "few-shot"
+    RARE = "rare"
+
+
+class JudgedOn(Enum):
+    """See hwgen.lift.protocol.Protocol."""
+
+    TEST = "test"
+    HELD_OUT = "held-out"
+
+
+COUNTS = {Kind.FEW_SHOT: "5,10,20,50,all", Kind.RARE: "1,3,5,10"}
+"""Real samples a class, where the user says nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed, None where nothing was; see the help of `hwgen benchmark`."""
+
+    counts: str | None
+    draws: int | None
+    arms: str | None
+    amount: str | None
+    generator: str | None
+    generator_images: int | None
+    start: Path | None
+    share: float | None
+    judge_on: JudgedOn | None
+    held_out: int | None
+
+    def given(self) -> list[str]:
+        """Names of the options that were typed."""
+        return [f"--{k.replace('_', '-')}" for k, v in vars(self).items() if v is not None]
+
+
+def run_lift(
+    kind: Kind,
+    options: Options,
+    train: Path,
+    test: Path,
+    out: Path,
+    *,
+    recipe: RecogniserRecipe,
+    device: str,
+    precision: str,
+    as_json: bool,
+) -> None:
+    """Run a protocol, or go on with it, and show what came out."""
+    from rich.console import Console
+
+    from hwgen.devices import keep_freed_memory, pick_device
+    from hwgen.lift.protocol import run_protocol
+    from hwgen.recogniser.reader import Recogniser
+    from hwgen.report.lifts import LIFT_FILE, read_lift
+    from hwgen.store import Store
+    from hwgen_cli.interrupt import interruptible
+    from hwgen_cli.progress import bar
+
+    protocol = _protocol(kind, options, recipe)
+    real, where = Store(train), pick_device(device)
+    generator = _generator(options, real, device)
+    start = None if options.start is None else Recogniser.load(options.start, where)
+    keep_freed_memory()
+    with bar("Protocol", "cells") as advance, interruptible() as stop:
+        result = run_protocol(
+            real,
+            Store(test),
+            protocol,
+            generator,
+            out,
+            device=where,
+            start=start,
+            precision=precision,
+            progress=advance,
+            stop=stop,
+        )
+    if result is None:
+        Console(stderr=True).print(
+            f"{out}: stopped, the same command goes on", soft_wrap=True, highlight=False
+        )
+        raise typer.Exit(130)
+    lift = read_lift(out / LIFT_FILE)
+    if as_json:
+        typer.echo((out / LIFT_FILE).read_text("utf-8"))
+    else:
+        _show(lift, Console())
+
+
+def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protocol:
+    from dataclasses import replace
+
+    from hwgen.errors import InputError
+    from hwgen.lift.cells import ARMS
+    from hwgen.lift.draws import ALL
+    from hwgen.lift.protocol import Protocol
+
+    if options.share is not None:
+        recipe = replace(recipe, mixing=replace(recipe.mixing, share=options.share))
+    if options.judge_on is JudgedOn.HELD_OUT and options.held_out == 0:
+        raise InputError("--judge-on held-out with --held-out 0 leaves nothing to judge on")
+    typed: dict[str, Any] = {
+        "draws": options.draws,
+        "arms": None if options.arms is None else tuple(_parts(options.arms)),
+        "amounts": None if options.amount is None else _numbers("--amount", options.amount),
+        "held_out": options.held_out,
+        "judged_on": None if options.judge_on is None else options.judge_on.value,
+    }
+    protocol = Protocol(
+        kind=kind.value,
+        counts=_numbers("--counts", options.counts or COUNTS[kind], all=ALL),
+        recipe=recipe,
+        **{name: value for name, value in typed.items() if value is not None},
+    )
+    if options.start is not None and not any(ARMS[arm].pretrained for arm in protocol.arms):
+        raise InputError(
+            "no arm starts from the recogniser that --start names",
+            remedy="Add one: --arms classical,pretrained,pretrained+synthetic",
+        )
+    return protocol
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
+    """Numbers with commas between them, each one once; some words stand for a number."""
+    from hwgen.errors import InputError
+
+    parts = _parts(text)
+    good = [
+        part in words or (part.isascii() and part.isdigit() and int(part) > 0) for part in parts
+    ]
+    if not all(good) or len(set(parts)) < len(parts):
+        also = "".join(f" or {word}" for word in words)
+        raise InputError(
+            f"{option} {text} is no list of different numbers above 0{also}",
+            remedy=f"Such as {option} 10,50",
+        )
+    return tuple(words[part] if part in words else int(part) for part in parts)
+
+
+def _generator(options: Options, train: Any, device: str) -> Generator:
+    """A deformation model or a GAN that learns from each draw, or a model that has learnt."""
+    from dataclasses import replace
+
+    from hwgen.deformation.recipe import DeformationRecipe
+    from hwgen.deformation.sampling import DeformationSampler
+    from hwgen.errors import InputError
+    from hwgen.lift.generators import DeformationGenerator, GanGenerator
+    from hwgen.presets import preset
+    from hwgen.runs import Run
+
+    name, images = options.generator or "deformation", options.generator_images
+    if name == "deformation":
+        recipe = DeformationRecipe()
+        if images is not None:
+            recipe = replace(recipe, steps=max(1, images // recipe.batch))
+        return DeformationGenerator(recipe, device=device)
+    if not (Path(name) / "run.json").is_file():
+        gan = preset(name)
+        if images is not None:
+            gan = replace(gan, images=images, every=min(gan.every, images))
+        return GanGenerator(gan, device)
+    if images is not None:
+        raise InputError("has learnt already, so that --generator-images says nothing", where=name)
+    run = Run(name)
+    if run.kind == "gan":
+        raise InputError(
+            "is a GAN's run, which may have seen more samples than the recogniser gets",
+            where=name,
+            remedy=f"Give its preset instead: --generator {run.recipe['preset']}",
+        )
+    DeformationSampler.load(run, train, "cpu")  # tells now, not in an hour, what does not fit
+    return DeformationGenerator(learnt=run.path, device=device)
+
+
+def _show(lift: Lift, console: Console) -> None:
+    for group in lift.groups:
+        some = "" if len(lift.groups) == 1 else f", {group} classes"
+        accuracy = _table(lift, group, lift.series, lift.accuracy, ".1f")
+        accuracy.title = f"Top-1, %{some}"
+        console.print(accuracy)
+        if lift.differences:
+            table = _table(lift, group, lift.compared, lift.differences, "+.1f")
+            table.title = f"Points more than classical augmentation{some}"
+            console.print(table)
+    if lift.writers_shared:
+        console.print(
+            "[yellow]warning:[/] writers in both the train and the test store: "
+            f"{lift.writers_shared}; the figures flatter"
+        )
+    console.print(lift.advice, highlight=False)
+    console.print(f"written: {lift.path / 'lift.json'}", highlight=False, soft_wrap=True)
+
+
+def _table(
+    lift: Lift, group: str, series: tuple[Series, ...], figures: Figures, form: str
+) -> Table:
+    from rich.table import Table
+
+    from hwgen.report.lifts import count_name
+
+    table = Table("real samples a class")
+    for one in series:
+        table.add_column(one.name, justify="right")
+    for count in lift.counts:
+        cells = [figures.get((group, count, one)) for one in series]
+        table.add_row(
+            count_name(count),
+            *(
+                ""
+                if cell is None
+                else f"{100 * cell.mean:{form}} "
+                f"[dim]({100 * cell.low:{form}} to {100 * cell.high:{form}})[/]"
+                for cell in cells
+            ),
+        )
+    return table
