@@ -3,8 +3,8 @@
 In: a real store, and a recogniser trained on it, which judges only. Draws a training set of N
 samples a class, or of all samples of common classes and N of each rare one, and a judged set that
 no generator sees; trains glyph-32 on the training set once for each variant. Out: DIR/ablation.json
-and table.txt, one row for each finished variant, and a grid of its samples. The same command goes
-on where it was stopped.
+and table.txt, one row for each finished variant, and a grid of its samples. Ctrl-C or SIGTERM
+stops it after the step, and the same command goes on there.
 
     python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --per-class 10
     python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --rare 3
@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -240,8 +243,8 @@ def lift(
 ) -> float:
     """Share of the judged pictures that a recogniser reads which learnt from the training set."""
     recipe = RecogniserRecipe(steps=steps)
-    data = from_stores([training], recipe.size, CPU)
-    made = None if synthetic is None else from_stores([synthetic], recipe.size, CPU)
+    data = from_stores([training], recipe, CPU)
+    made = None if synthetic is None else from_stores([synthetic], recipe, CPU)
     trained = train_recogniser(data, recipe, synthetic=made, seed=seed, device=CPU)
     assert trained is not None  # nothing stops it
     return float((trained.read(judged).argmax(axis=1) == labels).mean())
@@ -272,14 +275,25 @@ def run_variant(
     rows: Numbers,
     samples: int,
     seed: int,
-) -> dict[str, Any]:
-    """Train a variant, judge it half-way and at the end, and draw its grid."""
+    stopped: threading.Event,
+) -> dict[str, Any] | None:
+    """Train a variant, judge it half-way and at the end, and draw its grid; None if stopped."""
 
     def report(progress: Progress) -> None:
         rate = progress.measured["images_per_second"]
         print(f"{name}: {progress.images} of {progress.total}, {rate:.0f}/s", flush=True)
 
-    run = train(store, out / "runs" / name, recipe, seed=seed, device="cpu", progress=report)
+    run = train(
+        store,
+        out / "runs" / name,
+        recipe,
+        seed=seed,
+        device="cpu",
+        progress=report,
+        stop=stopped.is_set,
+    )
+    if stopped.is_set():
+        return None
     found: dict[str, Any] = {}
     classes = np.arange(len(store.charset))
     ids, numbers = np.repeat(classes, samples), np.tile(np.arange(samples), len(classes))
@@ -293,6 +307,19 @@ def run_variant(
     labels = [store.charset[n] for n in ids.tolist()]
     write_store(out / "synthetic" / name, images, labels, store.charset)
     return {"recipe": run.recipe, "seconds": seconds[-1], **found}
+
+
+@contextmanager
+def signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, instead of ending the process."""
+    stopped = threading.Event()
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, lambda *_: stopped.set()) for kind in kinds]
+    try:
+        yield stopped
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -370,16 +397,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in options.only.split(","):
         row = result["rows"].get(name)
         if row is None:
-            row = run_variant(
-                name,
-                change(base, VARIANTS[name]),
-                training,
-                judge,
-                out=options.out,
-                rows=np.concatenate(some),
-                samples=options.judged,
-                seed=options.seed,
-            )
+            with signals() as stopped:
+                row = run_variant(
+                    name,
+                    change(base, VARIANTS[name]),
+                    training,
+                    judge,
+                    out=options.out,
+                    rows=np.concatenate(some),
+                    samples=options.judged,
+                    seed=options.seed,
+                    stopped=stopped,
+                )
+        if row is None:
+            raise SystemExit(f"stopped in {name}; the same command goes on")
         if options.lift and "lift" not in row:
             against = (images["judged"], truth, options.lift, options.seed)
             if "real alone" not in result:

@@ -71,7 +71,7 @@ class Training:
             return kept
         began = time.perf_counter()
         trained = train_recogniser(
-            from_stores([self.store], self.recipe.size, self.device),
+            from_stores([self.store], self.recipe, self.device),
             self.recipe,
             seed=self.seed,
             device=self.device,

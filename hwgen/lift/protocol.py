@@ -248,7 +248,7 @@ class _Work:
             tell(f"recogniser, loss {mean:.2f}", done / steps)
 
         began = time.monotonic()
-        data = [from_stores([store], recipe.size, self.device) for store in stores]
+        data = [from_stores([store], recipe, self.device) for store in stores]
         trained = train_recogniser(
             data[0],
             recipe,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen import warps
@@ -40,9 +41,28 @@ def augment(
         widths = _uniform(generator, count) * (amounts.stroke_width * side)
         ink = change_stroke_width(ink, widths, most=amounts.stroke_width * side)
     moved = warps.look_up(ink, grid)
+    if amounts.blur:
+        shares = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
+        moved = moved.lerp(gaussian(moved, amounts.blur * side), shares)
     if amounts.ink or amounts.noise:
         _change_grey(moved, amounts, generator)
     return moved.mul_(pixels.ink - pixels.paper).add_(pixels.paper)
+
+
+def gaussian(x: Tensor, deviation: float) -> Tensor:
+    """Gaussian filter, cut off at three standard deviations (in pixels); outside is 0.
+
+    Args:
+        x: float [N, C, S, S].
+        deviation: above 0.
+    """
+    reach = max(1, math.ceil(3 * deviation))
+    places = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
+    weights = torch.exp(-0.5 * (places / deviation).square())
+    weights = (weights / weights.sum()).view(1, 1, 1, -1)
+    planes = x.reshape(-1, 1, *x.shape[2:])
+    rows = F.conv2d(planes, weights, padding=(0, reach))
+    return F.conv2d(rows, weights.transpose(2, 3), padding=(reach, 0)).view(x.shape)
 
 
 def _change_grey(ink: Tensor, amounts: Augmentation, generator: torch.Generator) -> None:

@@ -146,7 +146,7 @@ def benchmark(
             if data is None or data[0] != training.arm:
                 data = None  # before the next arm's pictures take their place on the device
                 stores = list(arms[training.arm].values())
-                data = training.arm, from_stores(stores, recipe.size, device)
+                data = training.arm, from_stores(stores, recipe, device)
             began = time.perf_counter()
             trained = train_recogniser(
                 data[1],

@@ -73,12 +73,16 @@ class MixedBatches:
             mixed.append(_Part(synthetic, drawn, seed, recipe.balanced))
         self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed, recipe.balanced)]
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Batch `step`: x float32 [N, C, S, S] in the recipe's range, y int64 [N]."""
-        drawn = [part.draw(step) for part in (self._mixed if step < self._until else self._real)]
-        images, labels = zip(*drawn, strict=True)
-        x, y = drawn[0] if len(drawn) == 1 else (torch.cat(images), torch.cat(labels))
-        return to_float(x, self._recipe.pixels), y
+    def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
+        """Batch `step`.
+
+        Returns:
+            The real and then the synthetic pictures, those that there are: x float32 [n, C, S, S]
+            in the recipe's range, each of the size they are held in; y int64 [N] of all of them.
+        """
+        parts = [part.draw(step) for part in (self._mixed if step < self._until else self._real)]
+        images = [to_float(x, self._recipe.pixels) for x, _ in parts]
+        return images, torch.cat([y for _, y in parts])
 
 
 class _Part:

@@ -44,6 +44,8 @@ class Augmentation:
         elastic: standard deviation of the elastic displacement, as a share of the side.
         elastic_grid: control points a side of the elastic displacement.
         stroke_width: change of the strokes' width as a share of the side, either way.
+        blur: standard deviation of a Gaussian filter, as a share of the side. Each picture is
+            somewhere between itself and its filtered self.
         ink: relative change of the strokes' darkness, either way; full ink is the most.
         noise: standard deviation of grey noise, in units of full ink; each picture has its own,
             between 0 and this.
@@ -56,6 +58,7 @@ class Augmentation:
     elastic: float = 0.02
     elastic_grid: int = 5
     stroke_width: float = 0.0
+    blur: float = 0.0
     ink: float = 0.0
     noise: float = 0.0
 
@@ -80,6 +83,9 @@ class RecogniserRecipe:
 
     Attributes:
         size: side of the pictures, pixels; larger ones are averaged down to it.
+        oversample: training pictures are distorted at so many times the size, where the store has
+            it, and averaged down afterwards. Distorting a picture of the final size blurs it, and
+            then the network is trained on softer pictures than it will read.
         pixels: the range that the network sees.
         widths: output channels of the convolutions, one tuple a stage; all stages but the
             last end with 2x2 max pooling.
@@ -99,6 +105,7 @@ class RecogniserRecipe:
     """
 
     size: int = 32
+    oversample: int = 1
     pixels: PixelRange = field(default_factory=lambda: PixelRange(paper=0.0, ink=1.0))
     widths: tuple[tuple[int, ...], ...] = ((32,), (48, 64), (96, 128), (256, 256))
     grid: int = 4
@@ -115,7 +122,10 @@ class RecogniserRecipe:
     mixing: Mixing = field(default_factory=Mixing)
 
     def __post_init__(self) -> None:
-        if self.size < 2 ** len(self.widths) or min(self.steps, self.batch, self.grid) < 1:
+        if (
+            self.size < 2 ** len(self.widths)
+            or min(self.steps, self.batch, self.grid, self.oversample) < 1
+        ):
             raise InputError(
                 f"a recogniser of size {self.size} with {len(self.widths)} stages, "
                 f"{self.steps} steps and batches of {self.batch} cannot be",

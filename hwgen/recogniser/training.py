@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from hwgen.batches import pictures
 from hwgen.devices import autocast, describe, pick_precision
@@ -26,12 +26,18 @@ REPORT_EVERY = 20
 """Steps between two calls of Progress; each makes a GPU wait."""
 
 
-def from_stores(stores: Sequence[Store], size: int, device: torch.device) -> LabelledPictures:
+def from_stores(
+    stores: Sequence[Store], recipe: RecogniserRecipe, device: torch.device
+) -> LabelledPictures:
     """All records of the stores, one store after the other, resident on the device if they fit.
+
+    The pictures are held at `oversample` times the recipe's size, or at the size of the smallest
+    store, if that is less.
 
     Raises:
         CharsetError: the stores do not have one class order.
-        InputError: they do not have the same number of channels, or are smaller than `size`.
+        InputError: they do not have the same number of channels, or are smaller than the recipe's
+            size.
     """
     first = stores[0]
     for store in stores[1:]:
@@ -47,6 +53,8 @@ def from_stores(stores: Sequence[Store], size: int, device: torch.device) -> Lab
                 where=str(store.path),
             )
     labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
+    largest = max(recipe.size, min(store.size for store in stores))
+    size = min(recipe.size * recipe.oversample, largest)
     return LabelledPictures(pictures(stores, size, device), labels, first.charset, first.channels)
 
 
@@ -105,8 +113,8 @@ def train_recogniser(
             if stop is not None and stop():
                 return None
             # A batch
-            x, y = batches.batch(step)
-            x = augment(x, recipe.augmentation, pixels=recipe.pixels, generator=generator)
+            images, y = batches.batch(step)
+            x = torch.cat([augmented(x, recipe, generator) for x in images])
             # A step
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step)
@@ -136,6 +144,23 @@ def train_recogniser(
         **describe(device, kind),
     }
     return Recogniser(network, recipe, data.charset, channels=data.channels, provenance=provenance)
+
+
+def augmented(x: Tensor, recipe: RecogniserRecipe, generator: torch.Generator) -> Tensor:
+    """Pictures distorted at the size they come in, then averaged down.
+
+    Args:
+        x: float32 [N, C, S, S] in the recipe's range.
+        recipe: size and augmentation.
+        generator: of all that is random.
+
+    Returns:
+        float32 [N, C, size, size].
+    """
+    x = augment(x, recipe.augmentation, pixels=recipe.pixels, generator=generator)
+    if x.shape[-1] == recipe.size:
+        return x
+    return F.interpolate(x, size=(recipe.size, recipe.size), mode="area")
 
 
 def take_over(network: RecogniserNetwork, start: Recogniser) -> None:

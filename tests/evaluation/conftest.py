@@ -99,7 +99,7 @@ def judge(make_store: MakeStore, toy: RecogniserRecipe) -> Recogniser:
     cpu = torch.device("cpu")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    own = from_stores([make_store(2, per_class=40)], SIZE, cpu)
+    own = from_stores([make_store(2, per_class=40)], RecogniserRecipe(size=SIZE), cpu)
     found = train_recogniser(own, toy, seed=0, device=cpu, precision="fp32")
     torch.set_num_threads(threads)
     assert found is not None

@@ -97,7 +97,7 @@ def test_a_row_is_what_training_and_testing_by_hand_gives(
     result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n4-draw0.store")
-    recogniser = train_recogniser(from_stores([drawn], 16, CPU), recipe, seed=0, device=CPU)
+    recogniser = train_recogniser(from_stores([drawn], recipe, CPU), recipe, seed=0, device=CPU)
     assert recogniser is not None
     read = recogniser.read(test.all_images()).argmax(axis=1)
     right = [int(((read == test.labels) & (test.labels == c)).sum()) for c in range(3)]
@@ -236,7 +236,7 @@ def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
 ) -> None:
     other = make_store("other", labels="甲乙丙", counts=(30, 30, 30))
     start = train_recogniser(
-        from_stores([other], 16, CPU), replace(toy, steps=60), seed=0, device=CPU
+        from_stores([other], toy, CPU), replace(toy, steps=60), seed=0, device=CPU
     )
     train, test = make_store("train"), make_store("test", seed=9)
     protocol = small(toy, counts=(2,), draws=1, arms=("classical", "pretrained"))

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
 from hwgen.presets import PixelRange
-from hwgen.recogniser.augment import affine_matrices, augment, change_stroke_width, fields
+from hwgen.recogniser.augment import affine_matrices, augment, change_stroke_width, fields, gaussian
 from hwgen.recogniser.network import (
     Augmentation,
     RecogniserRecipe,
@@ -30,6 +30,7 @@ EACH = [
     replace(NONE, translate=0.2),
     replace(NONE, elastic=0.05),
     replace(NONE, stroke_width=0.1),
+    replace(NONE, blur=0.2),
     replace(NONE, ink=0.9),
     replace(NONE, noise=0.1),
 ]
@@ -66,7 +67,7 @@ def test_the_range_does_not_matter(pixels: PixelRange):
 @pytest.mark.parametrize(
     "amounts",
     EACH,
-    ids=["rotate", "shear", "scale", "translate", "elastic", "stroke", "ink", "noise"],
+    ids=["rotate", "shear", "scale", "translate", "elastic", "stroke", "blur", "ink", "noise"],
 )
 def test_each_amount_changes_each_picture_in_its_own_way(amounts: Augmentation):
     moved = augment(picture(3), amounts, pixels=INK, generator=rng())
@@ -315,3 +316,23 @@ def test_noise_has_a_deviation_of_each_picture_up_to_the_amount():
         torch.zeros(9, 1, 32, 32), replace(NONE, noise=0.1), pixels=INK, generator=rng()
     )
     assert 0 <= white.min() < white.max() < 1
+
+
+@pytest.mark.parametrize("deviation", [0.4, 1.3])
+def test_the_gaussian_filter_is_torchvisions(deviation: float):
+    x = torch.rand(2, 3, 24, 24, generator=rng())
+    side = 2 * max(1, math.ceil(3 * deviation)) + 1
+    expected = TF.gaussian_blur(F.pad(x, (9, 9, 9, 9)), [side, side], [deviation, deviation])
+    torch.testing.assert_close(gaussian(x, deviation), expected[:, :, 9:-9, 9:-9])
+
+
+def test_each_picture_is_blurred_by_a_share_of_its_own():
+    x = picture(200)
+    moved = augment(x, replace(NONE, blur=0.08), pixels=INK, generator=rng())
+    change = (moved - x).flatten(1) @ (gaussian(x, 0.08 * 24) - x).flatten(1).T
+    shares = change.diagonal() / (gaussian(x, 0.08 * 24) - x).flatten(1).square().sum(1)
+    assert 0 <= shares.min() < 0.05
+    assert 0.95 < shares.max() <= 1
+    torch.testing.assert_close(
+        moved[0], x[0].lerp(gaussian(x, 0.08 * 24)[0], shares[0]), atol=1e-5, rtol=0
+    )

@@ -8,9 +8,10 @@ import torch
 from hwgen.batches import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
-from hwgen.recogniser.network import Mixing, RecogniserRecipe
+from hwgen.recogniser.network import Augmentation, Mixing, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, accuracy
 from hwgen.recogniser.training import (
+    augmented,
     from_stores,
     learning_rate,
     train_recogniser,
@@ -19,6 +20,8 @@ from hwgen.store import Store
 
 CPU = torch.device("cpu")
 MakeStore = Callable[..., Store]
+AT_16 = RecogniserRecipe(size=16)
+NO_CHANGE = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
 
 def train(data: LabelledPictures, recipe: RecogniserRecipe, seed: int = 0) -> Recogniser:
@@ -31,7 +34,7 @@ def test_a_tiny_set_is_learnt_by_heart_and_a_like_one_is_read(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store, unseen = make_store("train"), make_store("test", seed=9)
-    trained = train(from_stores([store], 16, CPU), toy)
+    trained = train(from_stores([store], AT_16, CPU), toy)
     assert accuracy(trained.read(store.all_images()), store.labels) == 1.0
     assert accuracy(trained.read(unseen.all_images()), unseen.labels) > 0.9
     assert not trained.network.training
@@ -41,7 +44,7 @@ def test_a_tiny_set_is_learnt_by_heart_and_a_like_one_is_read(
 
 
 def test_the_seed_decides_every_weight(make_store: MakeStore, toy: RecogniserRecipe) -> None:
-    data, short = from_stores([make_store("train")], 16, CPU), replace(toy, steps=5)
+    data, short = from_stores([make_store("train")], AT_16, CPU), replace(toy, steps=5)
     before = torch.get_rng_state()
     first, again, other = (train(data, short, seed).network.state_dict() for seed in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), before)
@@ -50,7 +53,7 @@ def test_the_seed_decides_every_weight(make_store: MakeStore, toy: RecogniserRec
 
 
 def test_bf16_is_an_option(make_store: MakeStore, toy: RecogniserRecipe) -> None:
-    data = from_stores([make_store("train")], 16, CPU)
+    data = from_stores([make_store("train")], AT_16, CPU)
     trained = train_recogniser(data, replace(toy, steps=2), seed=0, device=CPU, precision="bf16")
     assert trained is not None
     assert trained.provenance["precision"] == "bf16"
@@ -62,7 +65,7 @@ def test_progress_is_told_of_every_step_and_the_mean_loss(
 ) -> None:
     calls: list[tuple[int, int, float]] = []
     train_recogniser(
-        from_stores([make_store("train")], 16, CPU),
+        from_stores([make_store("train")], AT_16, CPU),
         replace(toy, steps=45),
         seed=0,
         device=CPU,
@@ -74,27 +77,27 @@ def test_progress_is_told_of_every_step_and_the_mean_loss(
 
 def test_stop_ends_without_a_result(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     asked = iter([False, False, True])
-    data = from_stores([make_store("train")], 16, CPU)
+    data = from_stores([make_store("train")], AT_16, CPU)
     trained = train_recogniser(data, toy, seed=0, device=CPU, stop=lambda: next(asked))
     assert trained is None
     assert next(asked, None) is None
 
 
 def test_divergence_is_named(make_store: MakeStore, toy: RecogniserRecipe) -> None:
-    data = from_stores([make_store("train")], 16, CPU)
+    data = from_stores([make_store("train")], AT_16, CPU)
     with pytest.raises(DivergedError, match="Lower the recipe's lr"):
         train_recogniser(data, replace(toy, lr=float("inf")), seed=0, device=CPU)
 
 
 def test_no_pictures_are_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
-    data = from_stores([make_store("train", per_class=0)], 16, CPU)
+    data = from_stores([make_store("train", per_class=0)], AT_16, CPU)
     with pytest.raises(InputError, match="empty"):
         train_recogniser(data, toy, seed=0, device=CPU)
 
 
 def test_stores_are_joined_in_order_and_averaged_down(make_store: MakeStore) -> None:
     small, large = make_store("small", per_class=3), make_store("large", per_class=2, size=32)
-    data = from_stores([small, large], 16, CPU)
+    data = from_stores([small, large], AT_16, CPU)
     assert len(data.pictures) == 15
     order = Shuffled(15, 15, seed=0)
     drawn = data.pictures.draw(order, 0)[:, 0].numpy()
@@ -107,13 +110,13 @@ def test_stores_are_joined_in_order_and_averaged_down(make_store: MakeStore) -> 
 def test_stores_of_other_classes_or_channels_are_refused(make_store: MakeStore) -> None:
     store = make_store("a")
     with pytest.raises(CharsetError, match="not that of"):
-        from_stores([store, make_store("b", labels="丨一十")], 16, CPU)
+        from_stores([store, make_store("b", labels="丨一十")], AT_16, CPU)
     with pytest.raises(InputError, match="3 channels"):
-        from_stores([store, make_store("c", channels=3)], 16, CPU)
+        from_stores([store, make_store("c", channels=3)], AT_16, CPU)
 
 
 def test_colour_is_learnt_too(make_store: MakeStore, toy: RecogniserRecipe) -> None:
-    data = from_stores([make_store("colour", channels=3)], 16, CPU)
+    data = from_stores([make_store("colour", channels=3)], AT_16, CPU)
     assert train(data, replace(toy, steps=1)).channels == 3
 
 
@@ -133,13 +136,14 @@ def test_a_mixed_batch_holds_its_shares_until_the_time(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     real, drawn = make_store("real"), make_store("drawn", seed=5)
-    parts = [from_stores([store], 16, CPU) for store in (real, drawn)]
+    stores = [from_stores([store], AT_16, CPU) for store in (real, drawn)]
     recipe = replace(toy, steps=10, batch=8, mixing=Mixing(share=0.25, until=0.5))
-    batches = MixedBatches(*parts, recipe, seed=3)
+    batches = MixedBatches(*stores, recipe, seed=3)
     known = {store: {image.tobytes() for image in store.all_images()} for store in (real, drawn)}
     assert not known[real] & known[drawn]
     for step in range(10):
-        x, y = batches.batch(step)
+        parts, y = batches.batch(step)
+        x = torch.cat(parts)
         assert x.shape == (8, 1, 16, 16)
         images = ((1 - x) * 255).round().to(torch.uint8).numpy()[:, 0]
         of_real = [image.tobytes() in known[real] for image in images]
@@ -150,19 +154,20 @@ def test_a_mixed_batch_holds_its_shares_until_the_time(
             for image, label in zip(store.all_images(), store.labels, strict=True)
         }
         assert y.tolist() == [labels[image.tobytes()] for image in images]
-    again = MixedBatches(*parts, recipe, seed=3).batch(7)
-    assert all(torch.equal(a, b) for a, b in zip(again, batches.batch(7), strict=True))
+    again = MixedBatches(*stores, recipe, seed=3).batch(7)
+    assert torch.equal(again[0][0], batches.batch(7)[0][0])
+    assert torch.equal(again[1], batches.batch(7)[1])
 
 
 @pytest.mark.parametrize(("share", "synthetic"), [(0.0, True), (0.9, False)])
 def test_without_a_share_or_synthetic_pictures_all_are_real(
     make_store: MakeStore, toy: RecogniserRecipe, share: float, synthetic: bool
 ) -> None:
-    data = from_stores([make_store("real")], 16, CPU)
-    other = from_stores([make_store("drawn", seed=5)], 16, CPU) if synthetic else None
+    data = from_stores([make_store("real")], AT_16, CPU)
+    other = from_stores([make_store("drawn", seed=5)], AT_16, CPU) if synthetic else None
     mixed = MixedBatches(data, other, replace(toy, mixing=Mixing(share)), seed=0)
     plain = MixedBatches(data, None, toy, seed=0)
-    assert torch.equal(mixed.batch(2)[0], plain.batch(2)[0])
+    assert torch.equal(mixed.batch(2)[0][0], plain.batch(2)[0][0])
 
 
 def test_pre_training_on_synthetic_pictures_alone(
@@ -170,9 +175,9 @@ def test_pre_training_on_synthetic_pictures_alone(
 ) -> None:
     real, drawn = make_store("real", per_class=1), make_store("drawn", seed=5)
     trained = train_recogniser(
-        from_stores([real], 16, CPU),
+        from_stores([real], AT_16, CPU),
         replace(toy, mixing=Mixing(share=1.0, until=0.8)),
-        synthetic=from_stores([drawn], 16, CPU),
+        synthetic=from_stores([drawn], AT_16, CPU),
         seed=0,
         device=CPU,
     )
@@ -185,8 +190,8 @@ def test_pre_training_on_synthetic_pictures_alone(
 def test_synthetic_pictures_of_other_classes_are_refused(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
-    real = from_stores([make_store("real")], 16, CPU)
-    drawn = from_stores([make_store("drawn", labels="丨一十")], 16, CPU)
+    real = from_stores([make_store("real")], AT_16, CPU)
+    drawn = from_stores([make_store("drawn", labels="丨一十")], AT_16, CPU)
     with pytest.raises(CharsetError, match="not the same in the same order"):
         train_recogniser(real, toy, synthetic=drawn, seed=0, device=CPU)
 
@@ -200,8 +205,8 @@ def test_shares_outside_0_and_1_are_refused(wrong: dict[str, float]) -> None:
 def test_training_starts_from_the_layers_of_another(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
-    first = train(from_stores([make_store("a")], 16, CPU), toy)
-    other = from_stores([make_store("b", labels="甲乙丙")], 16, CPU)
+    first = train(from_stores([make_store("a")], AT_16, CPU), toy)
+    other = from_stores([make_store("b", labels="甲乙丙")], AT_16, CPU)
     still = replace(toy, steps=1, lr=1e-9)
     trained = train_recogniser(other, still, start=first, seed=7, device=CPU)
     assert trained is not None
@@ -215,7 +220,7 @@ def test_training_starts_from_the_layers_of_another(
 
 
 def test_a_start_of_other_layers_is_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
-    data = from_stores([make_store("a")], 16, CPU)
+    data = from_stores([make_store("a")], AT_16, CPU)
     first = train(data, replace(toy, steps=1))
     with pytest.raises(InputError, match="other layers"):
         train_recogniser(data, replace(toy, hidden=toy.hidden * 2), start=first, seed=0, device=CPU)
@@ -225,10 +230,47 @@ def test_a_balanced_recipe_draws_every_class_equally_often(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store = make_store("real")
-    few = from_stores([store], 16, CPU)
+    few = from_stores([store], AT_16, CPU)
     labels = few.labels.clone()
     labels[labels == 2] = 1  # 8 of class 0, 16 of class 1
     data = replace(few, labels=labels)
     recipe = replace(toy, batch=8, balanced=True)
     drawn = torch.cat([MixedBatches(data, None, recipe, 0).batch(step)[1] for step in range(20)])
     assert torch.bincount(drawn).tolist() == [80, 80]
+
+
+def test_pictures_are_held_at_a_multiple_of_the_size_where_the_store_has_it(
+    make_store: MakeStore,
+) -> None:
+    recipe = RecogniserRecipe(size=16, oversample=2)
+    for size, held in ((16, 16), (24, 24), (32, 32), (64, 32)):
+        store = make_store(f"s{size}", size=size, per_class=1)
+        assert from_stores([store], recipe, CPU).pictures.shape == (1, held, held)
+    with pytest.raises(InputError, match="16 are needed"):
+        from_stores([make_store("small", size=12, per_class=1)], recipe, CPU)
+    with pytest.raises(InputError, match="at least 1"):
+        RecogniserRecipe(oversample=0)
+
+
+def test_distorted_large_pictures_stay_sharp(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+    generator = torch.Generator().manual_seed(0)
+    bars = torch.zeros(64, 1, 64, 64)
+    bars[..., (torch.arange(64) + 1) % 16 < 8] = 1.0  # edges amid the pixels of half the size
+    shifts = replace(toy, augmentation=replace(NO_CHANGE, translate=0.02))
+    sharp = augmented(bars, replace(shifts, size=32, oversample=2), generator)
+    assert sharp.shape == (64, 1, 32, 32)
+    halved = torch.nn.functional.avg_pool2d(bars, 2)
+    soft = augmented(halved, replace(shifts, size=32), generator)
+    clear = [(x[..., 4:-4] - 0.5).abs().mean() for x in (sharp, soft)]
+    assert clear[0] > 1.05 * clear[1]
+
+
+def test_parts_of_different_sizes_make_one_batch(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    recipe = replace(toy, oversample=2, steps=2)
+    real = from_stores([make_store("real", size=32)], recipe, CPU)
+    drawn = from_stores([make_store("drawn", size=16, seed=5)], recipe, CPU)
+    trained = train_recogniser(real, recipe, synthetic=drawn, seed=0, device=CPU)
+    assert trained is not None
+    assert trained.recipe.oversample == 2
