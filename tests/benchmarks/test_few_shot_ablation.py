@@ -1,5 +1,7 @@
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +10,12 @@ from PIL import Image as PilImage
 
 from benchmarks import few_shot_ablation as ablation
 from hwgen.charset import Charset
+from hwgen.checkpoints import load_tensors
+from hwgen.gan.training import train
 from hwgen.presets import change, preset
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
+from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter
 
 # 0 to 3 have 40 records, 5 and 6 have nine, 4 has none.
@@ -129,6 +134,34 @@ def strokes(tmp_path: Path) -> Path:
         writer.finish(charset=Charset(tuple("一丨十")), origin={})
     toy_recogniser("十丨一").save(tmp_path / "reader.safetensors")
     return tmp_path
+
+
+def test_a_signal_stops_after_the_step_and_the_command_goes_on(
+    strokes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [str(strokes / "store"), "--recogniser", str(strokes / "reader.safetensors")]
+    command += ["--out", str(strokes / "out"), "--quick", "--only", "plain"]
+    before, steps = signal.getsignal(signal.SIGTERM), []
+
+    def interrupted(*args: Any, **options: Any) -> Run:
+        signal.raise_signal(signal.SIGTERM)
+        return train(*args, **options)
+
+    monkeypatch.setattr(ablation, "train", interrupted)
+    with pytest.raises(SystemExit, match="stopped in plain"):
+        ablation.main(command)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (strokes / "out" / "ablation.json").exists()
+
+    def watched(*args: Any, **options: Any) -> Run:
+        run = Run(strokes / "out" / "runs" / "plain")
+        steps.append(load_tensors(run.checkpoint)[1]["step"])
+        return train(*args, **options)
+
+    monkeypatch.setattr(ablation, "train", watched)
+    ablation.main(command)
+    assert steps == ["1"]
+    assert "plain" in json.loads((strokes / "out" / "ablation.json").read_text())["rows"]
 
 
 def test_the_command_trains_judges_and_goes_on(
