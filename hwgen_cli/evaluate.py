@@ -116,6 +116,7 @@ def evaluate(
             device=where,
             real_test=None if real_test is None else Store(real_test),
             recogniser=None if recogniser is None else Recogniser.load(recogniser, where),
+            recogniser_file=recogniser,
             run=None if run is None else Run(run),
             second_reader=second,
             progress=advance,

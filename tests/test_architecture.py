@@ -95,6 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.evaluation": {
         "hwgen",
         "hwgen.batches",
+        "hwgen.checkpoints",
         "hwgen.devices",
         "hwgen.errors",
         "hwgen.files",

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 import hwgen
+from hwgen.checkpoints import file_hash
 from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.evaluation.figures import copy_figures, figure, set_figures
 from hwgen.evaluation.judges import Training, generator_data, learnt_from
@@ -79,6 +80,7 @@ def evaluate(
     device: torch.device,
     real_test: Store | None = None,
     recogniser: Recogniser | None = None,
+    recogniser_file: Path | None = None,
     run: Run | None = None,
     second_reader: SecondReader | None = None,
     progress: Progress | None = None,
@@ -95,6 +97,7 @@ def evaluate(
         real_test: real characters that the generator did not see; the floor. None takes halves of
             `real`, which a recogniser that was trained on them knows by heart.
         recogniser: the judge; None trains one on `real`.
+        recogniser_file: its file, by which a set says who filtered it.
         run: that the set was drawn from: knows what the generator was trained on.
         second_reader: reads a part of the set, and as many real samples.
         progress: told of the work done.
@@ -143,6 +146,7 @@ def evaluate(
         trained[job.arm] = result
         done += job.recipe.steps * job.recipe.batch
     judge = trained["real"] if recogniser is None else recogniser
+    file = needed[0].path if recogniser is None else recogniser_file
 
     # Reading
     def read(pictures: int) -> None:
@@ -217,6 +221,7 @@ def evaluate(
         "judge": {
             "trained_on": sorted(saw),
             "generator_data": data,
+            "sha256": None if file is None else file_hash(file),
             "learnt_with_generator": knows(saw, data),
             "learnt_from_real": knows(saw, real.manifest.content_sha256),
         },
@@ -229,6 +234,7 @@ def evaluate(
             synthetic,
             real,
             real_test,
+            judge=None if file is None else file_hash(file),
             saw=saw,
             data=data,
             epochs=None if recogniser else recipe.steps * recipe.batch / len(real),

@@ -74,26 +74,26 @@ MEANINGS = {
         "How often the nearest neighbour tells which set a sample is from; 50 % is chance.",
     ),
     "copies_pixels": Meaning(
-        "too near to a real sample, pixels",
+        "too near to a real one, pixels",
         "share",
         "at most the floor",
         "Share nearer to a real sample than all but the nearest 1 % of real samples are to others.",
     ),
     "copies_features": Meaning(
-        "too near to a real sample, features",
+        "too near to a real one, features",
         "share",
         "at most the floor",
         "The same by features, which also see copies that were moved or thickened.",
     ),
     "nearer_pixels": Meaning(
-        "nearer to learnt than to held out, pixels",
+        "nearer to learnt than new, pixels",
         "share",
         "near the floor",
         "Copies are nearer to what was learnt from than to other real samples; the floor: samples "
         "of --real themselves.",
     ),
     "nearer_features": Meaning(
-        "nearer to learnt than to held out, features",
+        "nearer to learnt than new, features",
         "share",
         "near the floor",
         "The same by features.",
@@ -102,13 +102,13 @@ MEANINGS = {
         "exact copies of a real sample", "count", "0", "All pixels equal at the compared size."
     ),
     "train_on_synthetic": Meaning(
-        "real top-1 of a recogniser trained on it (CAS)",
+        "trained on it alone, real top-1",
         "share",
         "higher",
         "Trained on the set alone, read real test samples; beside it: trained on --real.",
     ),
     "second_reader": Meaning(
-        "read as its label by a second reader",
+        "read as label by a second reader",
         "share",
         "higher",
         "By an OCR engine that saw none of these data; beside it: real samples of equal size.",

@@ -17,6 +17,7 @@ def notes(
     real: Store,
     real_test: Store | None,
     *,
+    judge: str | None,
     saw: set[str],
     data: str | None,
     epochs: float | None,
@@ -29,6 +30,7 @@ def notes(
         synthetic: what was judged.
         real: what it was compared with.
         real_test: the floor, if it was given.
+        judge: hash of the recogniser's file, if it has one.
         saw: content hashes of what the recogniser was trained on.
         data: content hash of what the generator was trained on, if known.
         epochs: passes of the recogniser over the real store, if it was trained here.
@@ -51,6 +53,14 @@ def notes(
             "known.",
         }[knows(saw, data)]
     )
+    if "filter" in synthetic.manifest.origin:
+        by = synthetic.manifest.origin["filter"].get("recogniser")
+        lines.append(
+            "The set was filtered by this same recogniser: its purity is what the filter asked "
+            "for, and says little. Judge it with another one."
+            if by == judge
+            else "The set was filtered by another recogniser."
+        )
     if data is None:
         lines.append(
             "Whether --real is what the generator was trained on is not known; --run tells."

@@ -66,7 +66,7 @@ def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_pa
         "Fréchet distance",
         "1-NN two-sample accuracy",
         "exact copies of a real sample │ 0 │",
-        "real top-1 of a recogniser trained on it (CAS)",
+        "trained on it alone, real top-1",
         "at most the floor",
         "The recogniser was trained here",
         "written: ",
@@ -165,4 +165,4 @@ def test_a_second_reader_has_a_row(evaluate: Evaluate, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "rapidocr", module)
     code, shown, _ = evaluate("--reader", "rapidocr")
     assert code == 0
-    assert "read as its label by a second reader │ 50.00 % │ 50.00 %" in shown
+    assert "read as label by a second reader │ 50.00 % │ 50.00 %" in shown

@@ -10,6 +10,7 @@ import torch
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
+from hwgen.checkpoints import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
 from hwgen.recogniser.reader import Recogniser
@@ -244,6 +245,21 @@ def test_without_the_run_nothing_is_known_of_the_generator(
     assert result["judge"]["learnt_with_generator"] is None
     assert result["judge"]["learnt_from_real"] is True
     assert any("--run tells" in note for note in result["notes"])
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_set_that_the_judge_filtered_is_named(
+    judged: Evaluate, make_store: MakeStore, judge: Recogniser, tmp_path: Path, same: bool
+) -> None:
+    file = tmp_path / "judge.safetensors"
+    judge.save(file)
+    by = file_hash(file) if same else "another"
+    synthetic = make_store(36, kind="synthetic", origin={"filter": {"recogniser": by}})
+    result = judged(synthetic, recogniser_file=file)
+    assert result["judge"]["sha256"] == file_hash(file)
+    said = [note for note in result["notes"] if "was filtered by" in note]
+    assert len(said) == 1
+    assert ("this same recogniser" in said[0]) == same
 
 
 def test_another_store_than_the_generator_learnt_from_is_said(
