@@ -156,11 +156,11 @@ def _train(
             _save(run, net, optimizer, done, time.monotonic() - started)
         if stopped:
             return
-    save_tensors(
-        run.weights(recipe.steps * recipe.batch),
-        module_tensors("net", net),
-        {"run": run.id, "recipe": json.dumps(run.recipe)},
-    )
+    weights = run.weights(recipe.steps * recipe.batch)
+    # Written once: the order of a file's metadata, and so its hash, is by chance.
+    if begun < recipe.steps or not weights.exists():
+        metadata = {"run": run.id, "recipe": json.dumps(run.recipe)}
+        save_tensors(weights, module_tensors("net", net), metadata)
 
 
 def _save(

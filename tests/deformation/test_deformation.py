@@ -201,3 +201,21 @@ def test_the_rate_rises_and_falls(toy: DeformationRecipe) -> None:
     assert learning_rate(recipe, 0) == pytest.approx(1 / 200)
     assert learning_rate(recipe, 500) == pytest.approx(0.5)
     assert learning_rate(recipe, 999) < 1e-4
+
+
+def test_a_finished_run_is_not_written_again(
+    make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path
+) -> None:
+    # Samplers are told apart by the hash of the weights' file, which chance orders.
+    store, recipe = make_store("s"), replace(toy, steps=2)
+    run = train_deformation(store, tmp_path / "run", recipe, device="cpu")
+    (weights,) = run.snapshots()
+    before = weights.stat()
+    train_deformation(store, tmp_path / "run", recipe, device="cpu")
+    assert (weights.stat().st_ino, weights.stat().st_mtime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+    )
+    weights.unlink()
+    train_deformation(store, tmp_path / "run", recipe, device="cpu")
+    assert weights.exists()
