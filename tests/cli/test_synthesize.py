@@ -1,4 +1,5 @@
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -8,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image as PilImage
 
 import hwgen_cli.interrupt
+from hwgen.charset import Charset
+from hwgen.checkpoints import file_hash
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, change
+from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
+from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
 from hwgen_cli.__main__ import main
@@ -29,7 +35,11 @@ def run(toy_store: Store, toy_recipe: Recipe, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 def synthesize(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], one_thread: None
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    one_thread: None,
+    printed: list[str],
 ) -> Synthesize:
     """Runs the command: (exit code, standard error), white space joined."""
 
@@ -38,9 +48,28 @@ def synthesize(
         monkeypatch.setattr(sys, "argv", list(map(str, arguments)))
         with pytest.raises(SystemExit) as leaving:
             main()
-        return int(leaving.value.code or 0), " ".join(capsys.readouterr().err.split())
+        shown = capsys.readouterr()
+        printed.append(shown.out)
+        return int(leaving.value.code or 0), " ".join(shown.err.split())
 
     return call
+
+
+@pytest.fixture
+def printed() -> list[str]:
+    """Standard output of each command."""
+    return []
+
+
+def reader(path: Path, labels: str = "一丨十", size: int = 8) -> Path:
+    """A recogniser of random weights, that reads some samples as their label."""
+    recipe = RecogniserRecipe(size=size, widths=((4,), (4,)), hidden=8, grid=2)
+    torch.manual_seed(1)
+    network = RecogniserNetwork(recipe, len(labels))
+    with torch.no_grad():
+        network[-1].weight.mul_(20)
+    Recogniser(network, recipe, Charset(tuple(labels))).save(path)
+    return path
 
 
 def test_a_store_with_files_and_a_sheet(synthesize: Synthesize, tmp_path: Path) -> None:
@@ -108,6 +137,76 @@ def test_a_finished_set_is_kept_and_another_refused(synthesize: Synthesize, tmp_
     assert len(Store(out)) == 9
 
 
+def test_a_filter_keeps_what_it_reads_as_the_label(
+    synthesize: Synthesize, tmp_path: Path, printed: list[str]
+) -> None:
+    file = reader(tmp_path / "rec.safetensors", "永十一丨")
+    out = tmp_path / "s"
+    options = ["--per-class", 5, "--filter", file, "--min-confidence", 0.3, "--max-tries", 40]
+    code, err = synthesize(out, *options, "--json")
+    assert code == 0
+    store, read = Store(out), Recogniser.load(file, torch.device("cpu"))
+    origin = store.manifest.origin
+    assert origin["filter"] == {
+        "recogniser": file_hash(file),
+        "min_confidence": 0.3,
+        "min_margin": 0.0,
+        "max_tries": 40,
+    }
+    found = read.read(store.all_images())
+    label = read.charset.ids([store.charset[c] for c in store.labels])
+    assert len(store) > 0
+    assert found.argmax(axis=1).tolist() == label
+    assert found.max(axis=1).min() >= 0.3
+    assert f"Of all {origin['yield']:.1%} passed" in err
+    told = json.loads(printed[-1])
+    assert told["characters"] == len(store)
+    assert told["yield"]["yield"] == origin["yield"]
+    assert sum(told["class_counts"].values()) == len(store)
+    # Some class cannot be filled: it is named, and the command succeeds.
+    short = told["yield"]["short"]
+    assert short
+    assert f"warning: {len(short)} of 3 classes have fewer than 5 samples: {''.join(short)}." in err
+    assert synthesize(out, *options)[0] == 0  # finished already
+
+
+def test_without_a_filter_there_is_no_yield(
+    synthesize: Synthesize, tmp_path: Path, printed: list[str]
+) -> None:
+    code, err = synthesize(tmp_path / "s", "--per-class", 2, "--json")
+    assert code == 0
+    told = json.loads(printed[-1])
+    assert told["class_counts"] == {"一": 2, "丨": 2, "十": 2}
+    assert told["yield"] is None
+    assert "passed" not in err
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "options", "text"),
+    [
+        ("一丨", 8, [], "knows 2 characters, and not these 1 of the 3 it should read: 十"),
+        ("一丨十", 16, [], "reads pictures of 16 pixels or more"),
+        (None, 8, ["--min-margin", 0.5], "are of a filter, and there is none"),
+        (None, 8, ["--max-tries", 5], "are of a filter, and there is none"),
+        (None, 8, ["--filter", "none.safetensors"], "none.safetensors: no such checkpoint"),
+    ],
+)
+def test_filters_that_do_not_fit_are_named(
+    synthesize: Synthesize,
+    tmp_path: Path,
+    labels: str | None,
+    size: int,
+    options: list[object],
+    text: str,
+) -> None:
+    if labels:
+        options = ["--filter", reader(tmp_path / "rec.safetensors", labels, size)]
+    code, err = synthesize(tmp_path / "s", *options)
+    assert code == 1
+    assert text in err
+    assert not (tmp_path / "s").exists()
+
+
 def test_ctrl_c_keeps_what_is_drawn(
     synthesize: Synthesize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +244,18 @@ def test_torchrun_draws_the_same_set_and_stops_together(
     assert said.count("sheet.png") == 1
     assert synthesize(tmp_path / "one", "--per-class", 1000)[0] == 0
     assert Store(tmp_path / "two").manifest == Store(tmp_path / "one").manifest
+
+    # With a filter, in units that differ in size.
+    rec = reader(tmp_path / "rec.safetensors", "永十一丨")
+    judge = ["--filter", rec, "--min-confidence", 0.3, "--max-tries", 3]
+    process = torchrun(*command("two-filtered", 700), *judge)
+    said = " ".join(process.communicate()[0].split())
+    assert process.returncode == 0, said
+    assert said.count("warning: ") == 1
+    assert synthesize(tmp_path / "one-filtered", "--per-class", 700, *judge)[0] == 0
+    filtered = Store(tmp_path / "two-filtered")
+    assert filtered.manifest == Store(tmp_path / "one-filtered").manifest
+    assert 0 < len(filtered) < 2100
 
     # Stopped, and finished by one process.
     process = torchrun(*command("stopped", 20000))

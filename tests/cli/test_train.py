@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import load_tensors
+from hwgen.checkpoints import file_hash, load_tensors
+from hwgen.gan import training
 from hwgen.gan.training import AGREE_STEPS, train
 from hwgen.presets import Recipe, change
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
@@ -146,6 +147,30 @@ def test_a_recogniser_scores_every_snapshot(
     scores = [entry for entry in Run(out).read_log() if "purity" in entry]
     assert [entry["images"] for entry in scores] == [100, 200, 280]
     assert all(0 <= entry["purity"] <= 1 and entry["diversity"] > 0 for entry in scores)
+    assert all(entry["frechet_share"] >= 0 for entry in scores)
+    assert {entry["recogniser"] for entry in scores} == {file_hash(tmp_path / "rec.safetensors")}
+
+
+def test_a_collapse_is_told_and_gone_back_from(
+    toy_store: Store,
+    tmp_path: Path,
+    hwgen: Hwgen,
+    toy_options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alike = "all samples are alike"
+    verdicts = iter(["", alike, alike, "", ""])
+    monkeypatch.setattr(training, "collapse", lambda *_, **__: next(verdicts))
+    command = ["train", toy_store.path, "--out", tmp_path / "run", *toy_options]
+    code, _, err = hwgen(*command)
+    assert code == 1
+    assert "after 200 images all samples are alike" in err
+    assert "last good snapshot is 000000100.safetensors" in err
+    assert "--on-collapse rollback" in err
+    assert "Traceback" not in err
+    code, _, err = hwgen(*command, "--on-collapse", "rollback")
+    assert code == 0
+    assert [e["rollback"] for e in Run(tmp_path / "run").read_log() if "rollback" in e] == [1]
 
 
 LONG = {"images": "1600", "every": "100"}

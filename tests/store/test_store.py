@@ -190,6 +190,18 @@ def test_leaving_without_finish_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_note_is_kept_with_the_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with StoreWriter(path, size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        assert writer.note is None
+        for n in range(2100):
+            writer.note = {"begun": n}
+            writer.add(record(n))
+    with StoreWriter(path, size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        assert writer.note == {"begun": 2047}  # as the last whole block was written
+        assert writer.count == 2048
+
+
 def test_a_resumable_writer_goes_on_where_whole_blocks_end(tmp_path: Path) -> None:
     path, whole = tmp_path / "s", write(tmp_path / "whole", 2600)
     with StoreWriter(path, size=SIZE, recipe=RECIPE, resumable=True) as writer:
