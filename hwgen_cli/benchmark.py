@@ -174,6 +174,14 @@ def benchmark(
             help="Such samples a class.",
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_PROTOCOL,
+            metavar="FILE.png",
+            help="Also draw the curve: accuracy, and what is won, by the number of real samples.",
+        ),
+    ] = None,
 ) -> None:
     """Measure a recogniser trained on real, on real + synthetic, and on synthetic characters.
 
@@ -216,6 +224,7 @@ def benchmark(
         share=share,
         judge_on=judge_on,
         held_out=held_out,
+        plot=plot,
     )
     plain = {"synthetic": synthetic, "seeds": seeds, "first-seed": first_seed, "epochs": epochs}
     if protocol is not None:

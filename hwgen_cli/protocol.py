@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hwgen.lift.protocol import Protocol
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.report.lifts import Figures, Lift, Series
+    from hwgen.store import Store
 
 
 class Kind(Enum):
@@ -51,6 +52,7 @@ class Options:
     share: float | None
     judge_on: JudgedOn | None
     held_out: int | None
+    plot: Path | None
 
     def given(self) -> list[str]:
         """Names of the options that were typed."""
@@ -104,6 +106,10 @@ def run_lift(
         )
         raise typer.Exit(130)
     lift = read_lift(out / LIFT_FILE)
+    if options.plot is not None:
+        from hwgen.report.lift_plots import save_lift_png
+
+        save_lift_png(lift, options.plot)
     if as_json:
         typer.echo((out / LIFT_FILE).read_text("utf-8"))
     else:
@@ -120,6 +126,8 @@ def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protoco
 
     if options.share is not None:
         recipe = replace(recipe, mixing=replace(recipe.mixing, share=options.share))
+    if options.plot is not None and options.plot.suffix != ".png":
+        raise InputError(f"--plot {options.plot} is not the name of a PNG file")
     if options.judge_on is JudgedOn.HELD_OUT and options.held_out == 0:
         raise InputError("--judge-on held-out with --held-out 0 leaves nothing to judge on")
     typed: dict[str, Any] = {
@@ -164,7 +172,7 @@ def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
     return tuple(words[part] if part in words else int(part) for part in parts)
 
 
-def _generator(options: Options, train: Any, device: str) -> Generator:
+def _generator(options: Options, train: Store, device: str) -> Generator:
     """A deformation model or a GAN that learns from each draw, or a model that has learnt."""
     from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""In: paths that a user gave. Out: the runs, benchmarks, evaluations and stores there, checked."""
+"""In: paths that a user gave. Out: the runs, results and stores there, checked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from hwgen.errors import InputError
 from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
+from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
 from hwgen.runs import Run
 from hwgen.store import Store, partial_path
 
@@ -110,6 +111,7 @@ class Inputs:
 
     runs: tuple[Run, ...]
     benchmarks: tuple[Benchmark, ...]
+    lifts: tuple[Lift, ...]
     evaluations: tuple[Evaluation, ...]
     synthetic: tuple[Store, ...]
     real: tuple[Store, ...]
@@ -132,6 +134,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
         raise InputError("nothing to report", remedy="Give runs, benchmarks or stores")
     runs: list[Run] = []
     benchmarks: list[Benchmark] = []
+    lifts: list[Lift] = []
     evaluations: list[Evaluation] = []
     stores: list[Store] = []
     for path in {path.resolve(): path for path in paths}.values():
@@ -141,6 +144,10 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
             benchmarks.append(read_benchmark(path / BENCHMARK_FILE))
         elif path.name == BENCHMARK_FILE and path.is_file():
             benchmarks.append(read_benchmark(path))
+        elif (path / LIFT_FILE).is_file():
+            lifts.append(read_lift(path / LIFT_FILE))
+        elif path.name == LIFT_FILE and path.is_file():
+            lifts.append(read_lift(path))
         elif (path / EVALUATION_FILE).is_file():
             evaluations.append(read_evaluation(path / EVALUATION_FILE))
         elif path.name == EVALUATION_FILE and path.is_file():
@@ -158,6 +165,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     return Inputs(
         runs=tuple(runs),
         benchmarks=tuple(benchmarks),
+        lifts=tuple(lifts),
         evaluations=tuple(evaluations),
         synthetic=tuple(store for store in stores if store.is_synthetic),
         real=tuple(store for store in stores if not store.is_synthetic),
@@ -168,9 +176,10 @@ def _gan_run(path: Path) -> Run:
     run = Run(path)
     if run.kind != "gan":
         raise InputError(
-            f"is a run of kind {run.kind!r}; a report shows training runs of a generator",
+            f"is a run of kind {run.kind!r}; a report shows training runs of a GAN",
             where=str(path),
-            remedy="For a recogniser give the folder that hwgen benchmark wrote",
+            remedy="Give the folder that hwgen benchmark wrote, or the store that hwgen synthesize "
+            "wrote",
         )
     return run
 

@@ -63,6 +63,7 @@ class Lift:
         advice: a sentence.
         train, test: paths of the stores.
         writers_shared: known writers of both.
+        data: content hashes of the stores drawn from and judged on.
         version: of the hwgen that wrote it.
         settings: what decides the figures, plain JSON.
     """
@@ -79,6 +80,7 @@ class Lift:
     train: str
     test: str
     writers_shared: int
+    data: dict[str, str]
     version: str
     settings: dict[str, Any]
 
@@ -132,6 +134,7 @@ def _lift(file: Path, value: Mapping[str, Any]) -> Lift:
         train=str(value["train"]),
         test=str(value["test"]["store"]),
         writers_shared=int(value["test"]["writers_shared"]),
+        data={role: str(value["decides"][role]) for role in ("train", "judged_on")},
         version=str(value["hwgen"]),
         settings={key: value[key] for key in ("protocol", "generator", "decides")},
     )

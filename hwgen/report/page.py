@@ -1,4 +1,4 @@
-"""In: runs, benchmarks, evaluations and stores. Out: one HTML file that needs nothing else.
+"""In: runs, benchmarks, lifts, evaluations, stores. Out: one HTML file that needs nothing else.
 
 The page's own content policy forbids every load and every script, so that a report opened anywhere
 reaches no network, whatever the files it was made of contain.
@@ -15,7 +15,7 @@ from pathlib import Path
 import hwgen
 from hwgen.errors import InputError
 from hwgen.files import replacing
-from hwgen.report import benchmark_section, evaluation_section, run_section
+from hwgen.report import benchmark_section, evaluation_section, lift_section, run_section
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.markup import Html, facts, join, missing, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
@@ -24,11 +24,11 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Path:
-    """Write one self-contained HTML page about runs, benchmarks, evaluations and stores.
+    """Write one self-contained HTML page about runs, benchmarks, lifts, evaluations and stores.
 
     Args:
-        inputs: GAN run directories, folders with a benchmark.json or evaluation.json (or the file
-            itself), and stores, synthetic and real, in any order.
+        inputs: GAN run directories, folders with a benchmark.json, lift.json or evaluation.json
+            (or the file itself), and stores, synthetic and real, in any order.
         out: the page; an existing file is replaced.
         real: whether real pictures may be in it. CASIA's may not be handed on.
 
@@ -68,6 +68,9 @@ def _page(inputs: Inputs, *, real: bool) -> str:
     for i, benchmark in enumerate(inputs.benchmarks, 1):
         content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
         add("benchmark", f"Recogniser figures {name_of(benchmark.path)}", i, content)
+    for i, lift in enumerate(inputs.lifts, 1):
+        content = lift_section.lift_section(lift, f"lift-{i}")
+        add("lift", f"Lift {name_of(lift.path)}", i, content)
     for i, evaluation in enumerate(inputs.evaluations, 1):
         content = evaluation_section.evaluation_section(evaluation, f"evaluation-{i}", real=real)
         add("evaluation", f"Evaluation {name_of(evaluation.path)}", i, content)
@@ -76,7 +79,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         for what, how, given in (
             ("No training run", "was given: no recipe, curves or grids.", inputs.runs),
             ("No synthetic set", "was given: no synthetic pictures.", inputs.synthetic),
-            ("No benchmark", "was given: no recogniser figures.", inputs.benchmarks),
+            ("No benchmark", "was given: no recogniser figures.", inputs.benchmarks + inputs.lifts),
         )
         if not given
     ]
@@ -110,6 +113,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
 
 def _title(inputs: Inputs) -> str:
     paths = [run.path for run in inputs.runs] + [b.path for b in inputs.benchmarks]
+    paths += [lift.path for lift in inputs.lifts]
     paths += [evaluation.path for evaluation in inputs.evaluations]
     paths += [store.path for store in (*inputs.synthetic, *inputs.real)]
     names = ", ".join(name_of(path) for path in paths[:3])
@@ -122,6 +126,7 @@ def _subtitle(inputs: Inputs) -> str:
         "synthetic set": len(inputs.synthetic),
         "real set": len(inputs.real),
         "benchmark": len(inputs.benchmarks),
+        "lift": len(inputs.lifts),
         "evaluation": len(inputs.evaluations),
     }
     return "Made from " + ", ".join(
@@ -131,9 +136,11 @@ def _subtitle(inputs: Inputs) -> str:
 
 def _tiles(inputs: Inputs) -> Html:
     figures = [f for b in inputs.benchmarks for f in benchmark_section.key_figures(b)]
+    figures += [f for lift in inputs.lifts for f in lift_section.key_figures(lift)]
     figures += [f for e in inputs.evaluations for f in evaluation_section.key_figures(e)]
     figures += [f for run in inputs.runs for f in run_section.key_figures(run)]
-    several = len(inputs.benchmarks) + len(inputs.evaluations) + len(inputs.runs) > 1
+    results = (inputs.benchmarks, inputs.lifts, inputs.evaluations, inputs.runs)
+    several = sum(map(len, results)) > 1
     tiles = []
     for value, what, source in figures:
         lines = [tag("strong", value), tag("span", what)]
@@ -164,6 +171,9 @@ def _provenance(inputs: Inputs) -> Html:
         hashes = {role: store.content_sha256 for role, store in benchmark.stores.items()}
         versions = _pairs(benchmark.versions, ", ")
         add("Benchmark", benchmark.path, data=_pairs(hashes, "<br>"), versions=versions)
+    for lift in inputs.lifts:
+        versions = _pairs({"hwgen": lift.version}, ", ")
+        add("Lift", lift.path, data=_pairs(lift.data, "<br>"), versions=versions)
     for evaluation in inputs.evaluations:
         hashes = {role: store.content_sha256 for role, store in evaluation.stores.items()}
         versions = _pairs(evaluation.versions, ", ")

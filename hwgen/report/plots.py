@@ -28,29 +28,31 @@ Points = Sequence[tuple[float, float]]
 
 Values = npt.NDArray[np.float64]
 
-SERIES = ("#000011", "#000012", "#000013")
-_TEXT, _FAINT = "#000001", "#000002"
-_COLOURS = {_TEXT: "var(--text)", _FAINT: "var(--faint)"} | {
+SERIES = tuple(f"#00001{i}" for i in range(1, 7))
+"""Marker colours of curves, which the page's own replace."""
+
+TEXT, FAINT = "#000001", "#000002"
+COLOURS = {TEXT: "var(--text)", FAINT: "var(--faint)"} | {
     marker: f"var(--series-{i})" for i, marker in enumerate(SERIES, 1)
 }
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _TEXT,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": TEXT,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
     "font.size": 9,
-    "grid.color": _FAINT,
+    "grid.color": FAINT,
     "grid.alpha": 0.35,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "text.color": _TEXT,
+    "text.color": TEXT,
     "text.parse_math": False,
-    "xtick.color": _FAINT,
-    "xtick.labelcolor": _TEXT,
-    "ytick.color": _FAINT,
-    "ytick.labelcolor": _TEXT,
+    "xtick.color": FAINT,
+    "xtick.labelcolor": TEXT,
+    "ytick.color": FAINT,
+    "ytick.labelcolor": TEXT,
 }
 _WIDTH = 5.0  # inches, 72 SVG units each
 _BUCKETS = 240  # points a curve at most, so that a long run makes no large page
@@ -84,7 +86,7 @@ def curves(
         percent: write y as percent.
         from_zero: begin the y axis at zero.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for (title, points), colour in zip(series.items(), SERIES, strict=False):
@@ -93,7 +95,7 @@ def curves(
             axes.plot(x, mean, color=colour, lw=1.6, marker="o" if alone else "", label=title)
             axes.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
         for level in levels:
-            axes.axhline(level.y, color=_FAINT, lw=1, ls=(0, (4, 3)))
+            axes.axhline(level.y, color=FAINT, lw=1, ls=(0, (4, 3)))
             axes.annotate(
                 level.name,
                 (1, level.y),
@@ -114,12 +116,12 @@ def curves(
         axes.set_xlabel("real pictures seen")
         if len(series) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
-        return _svg(figure, name, ", ".join(series))
+        return as_svg(figure, name, ", ".join(series))
 
 
 def intervals(name: str, arms: Sequence[Arm]) -> Html:
     """Top-1 accuracy of each arm: its mean and interval, and each seed as a small ring."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 0.75 + 0.42 * len(arms)), layout="constrained")
         axes = figure.add_subplot()
         for row, arm in enumerate(arms):
@@ -136,12 +138,12 @@ def intervals(name: str, arms: Sequence[Arm]) -> Html:
         axes.xaxis.set_major_formatter(_PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("top-1 accuracy on the test set")
-        return _svg(figure, name, "top-1 accuracy of each arm with its interval")
+        return as_svg(figure, name, "top-1 accuracy of each arm with its interval")
 
 
 def histogram(name: str, values: Sequence[float], what: str) -> Html:
     """How a figure is spread over the classes; values are shares, shown as percent."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.0), layout="constrained")
         axes: Axes = figure.add_subplot()
         axes.hist(values, bins=20, color=SERIES[0])
@@ -151,7 +153,7 @@ def histogram(name: str, values: Sequence[float], what: str) -> Html:
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_xlabel(what)
         axes.set_ylabel("classes")
-        return _svg(figure, name, f"{what}: number of classes")
+        return as_svg(figure, name, f"{what}: number of classes")
 
 
 def _percent(value: float, _: int | None = None) -> str:
@@ -178,14 +180,21 @@ def _plain(name: str) -> str:
     return name.encode("ascii", "replace").decode()
 
 
-def _svg(figure: Figure, name: str, title: str) -> Html:
+def as_svg(figure: Figure, name: str, title: str) -> Html:
+    """A figure drawn in marker colours, as part of a page.
+
+    Args:
+        figure: any.
+        name: unique on the page; letters, digits and hyphens.
+        title: for readers who do not see it.
+    """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with matplotlib.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    for marker, colour in _COLOURS.items():
+    for marker, colour in COLOURS.items():
         svg = svg.replace(marker, colour)
     # Ids are made unique on the page, and texts take its font.
     svg = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\g<1>{name}-", svg)

@@ -1,0 +1,154 @@
+"""In: a lift. Out: its curve: accuracy, and what is won, by the number of real samples."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hwgen.files import replacing
+from hwgen.report.lifts import ALL, BASELINE, Figures, Lift, Series, count_name
+from hwgen.report.markup import Html
+from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg
+
+_ARMS = (
+    "none",
+    "classical",
+    "synthetic",
+    "classical+synthetic",
+    "pretrained",
+    "pretrained+synthetic",
+)
+_COLOUR = dict(zip(_ARMS, (SERIES[i] for i in (5, 0, 3, 1, 4, 2)), strict=True))
+_MARKS = "os^Dv"
+_DODGE = 0.04  # doublings of the number of samples, so that intervals do not hide each other
+_DPI = 160
+
+
+def lift_svg(name: str, lift: Lift) -> Html:
+    """The curve as part of a page; `name` is unique there."""
+    with matplotlib.rc_context(STYLE):
+        return as_svg(_draw(lift, {}), name, "accuracy by the number of real samples a class")
+
+
+def save_lift_png(lift: Lift, file: Path) -> Path:
+    """Write the curve as a PNG file, in the page's light colours."""
+    css = resources.files("hwgen.report").joinpath("style.css").read_text(encoding="utf-8")
+    light = {f"var(--{name})": colour for name, colour in reversed(_variables(css))}
+    paint = {marker: light[variable] for marker, variable in COLOURS.items()}
+    style = {key: paint.get(value, value) for key, value in STYLE.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(style), replacing(file) as temporary:
+        figure = _draw(lift, paint)
+        figure.savefig(temporary, format="png", dpi=_DPI, facecolor="white")
+    return file
+
+
+def _variables(css: str) -> list[tuple[str, str]]:
+    """Names and colours, in the order of the file: the light ones come first."""
+    return re.findall(r"--([\w-]+): (#\w+);", css)
+
+
+def _draw(lift: Lift, paint: Mapping[str, str]) -> Figure:
+    """Two panels: accuracy, and the difference to the baseline; thin lines are other classes."""
+    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    groups = [group for group in lift.groups if group != "all" or len(lift.groups) == 1]
+    for axes, figures in ((left, lift.accuracy), (right, lift.differences)):
+        for place, group in enumerate(groups):
+            for series in lift.series:
+                _line(axes, lift, figures, group, series, thin=place > 0, paint=paint)
+        _axes(axes, lift)
+    right.axhline(0, color=paint.get(FAINT, FAINT), lw=1)
+    left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
+    right.set_title(f"Points more than {BASELINE}", loc="left", fontsize=10)
+    handles = [
+        Line2D([], [], color=_paint(one, paint), marker=_mark(lift, one), ms=4, label=one.name)
+        for one in lift.series
+    ]
+    if len(groups) > 1:
+        colour = paint.get(TEXT, TEXT)
+        handles += [
+            Line2D([], [], color=colour, lw=1.8, label=f"{groups[0]} classes"),
+            *(
+                Line2D([], [], color=colour, lw=0.8, ls="--", label=f"{group} classes")
+                for group in groups[1:]
+            ),
+        ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4 if len(handles) < 7 else 3)
+    return figure
+
+
+def _line(
+    axes: Axes,
+    lift: Lift,
+    figures: Figures,
+    group: str,
+    series: Series,
+    *,
+    thin: bool,
+    paint: Mapping[str, str],
+) -> None:
+    known = [count for count in lift.counts if (group, count, series) in figures]
+    if not known:
+        return
+    found = [figures[group, count, series] for count in known]
+    shift = _DODGE * (lift.series.index(series) - (len(lift.series) - 1) / 2)
+    x = [_place(lift, count) + shift for count in known]
+    y = [100 * one.mean for one in found]
+    colour = _paint(series, paint)
+    if thin:
+        axes.plot(x, y, color=colour, lw=0.8, ls="--")
+        return
+    numbers = sum(count != ALL for count in known)
+    axes.plot(x[:numbers], y[:numbers], color=colour, lw=1.8)
+    # "all" is another number in each class: it has a place, but no slope leads there.
+    axes.plot(x[max(0, numbers - 1) :], y[max(0, numbers - 1) :], color=colour, lw=1, ls=":")
+    low = [100 * (one.mean - one.low) for one in found]
+    high = [100 * (one.high - one.mean) for one in found]
+    # The bootstrap's limits may, in rare cases, both lie on one side of the mean.
+    limits = [[max(0.0, v) for v in side] for side in (low, high)]
+    axes.errorbar(
+        x,
+        y,
+        yerr=limits,
+        color=colour,
+        fmt=_mark(lift, series),
+        ms=4,
+        elinewidth=1.1,
+        capsize=2,
+    )
+
+
+def _axes(axes: Axes, lift: Lift) -> None:
+    places = [_place(lift, count) for count in lift.counts]
+    axes.set_xticks(places, [count_name(count) for count in lift.counts])
+    axes.set_xlim(min(places) - 0.4, max(places) + 0.4)
+    axes.grid(axis="y")
+    some = "" if lift.groups[0] == "all" else f"{lift.groups[0]} "
+    axes.set_xlabel(f"real samples a {some}class")
+
+
+def _place(lift: Lift, count: int) -> float:
+    """Doublings; "all" stands one and a half to the right of the rest."""
+    if count != ALL:
+        return math.log2(count)
+    return max((math.log2(c) for c in lift.counts if c != ALL), default=0.0) + 1.5
+
+
+def _paint(series: Series, paint: Mapping[str, str]) -> str:
+    marker = _COLOUR.get(series.arm, SERIES[-1])
+    return paint.get(marker, marker)
+
+
+def _mark(lift: Lift, series: Series) -> str:
+    """A mark for each amount, in the colour of the arm."""
+    amounts = sorted({one.amount for one in lift.series if one.arm == series.arm})
+    return _MARKS[amounts.index(series.amount) % len(_MARKS)]

@@ -1,0 +1,252 @@
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from hwgen.charset import Charset
+from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.deformation.training import train_deformation
+from hwgen.presets import Recipe
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter
+from hwgen_cli import protocol
+from hwgen_cli.__main__ import main
+
+TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread: None) -> None:
+    """Toy nets are quickest on one thread."""
+
+
+def make_store(path: Path, counts: tuple[int, ...], *, kind: str = "gnt", writer: str = "") -> Path:
+    rng = np.random.default_rng(len(path.name))
+    with StoreWriter(path, size=16, recipe={}) as store:
+        for label, count in zip("一丨十", counts, strict=True):
+            for index in range(count):
+                image = rng.integers(200, 256, (16, 16), dtype=np.uint8)
+                image[:: "一丨十".index(label) + 2] = 0
+                store.add(Record(image, label, writer, path.name, index))
+        store.finish(charset=Charset(tuple("一丨十")), origin={"kind": kind})
+    return path
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> list[object]:
+    """Options --train and --test, with stores of two common classes and a rare one."""
+    train = make_store(tmp_path / "train", (9, 9, 5), writer="w")
+    test = make_store(tmp_path / "testing", (2, 2, 2), writer="w")
+    return ["--train", train, "--test", test]
+
+
+@pytest.fixture
+def learnt(tmp_path: Path) -> Path:
+    other = Store(make_store(tmp_path / "other", (4, 4, 4)))
+    return train_deformation(other, tmp_path / "learnt", TOY, device="cpu").path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    settings = ["--size", 16, "--device", "cpu", "--precision", "fp32", "--steps", 1]
+    everything = ["hwgen", "benchmark", *arguments, *settings, "--recogniser-preset", "light"]
+    monkeypatch.setattr(sys, "argv", list(map(str, everything)))
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return int(leaving.value.code or 0)
+
+
+def test_tables_advice_curve_and_going_on(
+    stores: list[object],
+    learnt: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, plot = tmp_path / "out", tmp_path / "plots" / "curve.png"
+    options = [*stores, "--out", out, "--protocol", "few-shot", "--counts", "2,all", "--draws", 1]
+    options += ["--arms", "classical,classical+synthetic", "--amount", "2,3", "--held-out", 1]
+    options += ["--generator", learnt, "--share", 0.25, "--plot", plot]
+    assert run(monkeypatch, *options) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "Top-1, %",
+        "Points more than classical augmentation",
+        "classical+synthetic, 3 a class",
+        "│ all ",
+        "Real samples a class: ",
+        "writers in both the train and the test store: 1",
+        f"written: {out / 'lift.json'}",
+    ):
+        assert text in shown
+    found = json.loads((out / "lift.json").read_text("utf-8"))
+    assert found["decides"]["recipe"]["mixing"]["share"] == 0.25
+    assert found["decides"]["recipe"]["widths"][0] == [16]  # light
+    assert found["generator"]["kind"] == "deformation learnt before"
+    assert len(found["rows"]) == 2 * 3
+    with PilImage.open(plot) as image:
+        assert image.width > image.height > 100
+
+    assert run(monkeypatch, *options, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == found
+    options[options.index(0.25)] = 0.5
+    assert run(monkeypatch, *options) == 1
+    assert "mixing.share: 0.25 -> 0.5" in capsys.readouterr().err
+
+
+def test_rare_classes_have_tables_of_their_own(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = [*stores, "--out", tmp_path / "out", "--protocol", "rare", "--counts", "1"]
+    options += ["--draws", 1, "--arms", "none,classical", "--judge-on", "held-out"]
+    assert run(monkeypatch, *options) == 0
+    shown = capsys.readouterr().out
+    for group in ("rare", "common", "all"):
+        assert f"Top-1, %, {group} classes" in shown
+    found = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert found["protocol"]["judged_on"] == "held-out"
+
+
+def test_one_arm_alone_has_no_differences(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
+    assert run(monkeypatch, *options, "--draws", 1, "--arms", "classical") == 0
+    shown = capsys.readouterr().out
+    assert "Top-1" in shown
+    assert "Points more" not in shown
+
+
+def test_a_stop_is_polite_and_the_same_command_goes_on(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from hwgen.lift.cells import Row
+
+    save = Row.save
+
+    def save_and_interrupt(row: Row, path: Path) -> None:
+        save(row, path)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Row, "save", save_and_interrupt)
+    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
+    options += ["--draws", 1, "--arms", "none,classical"]
+    assert run(monkeypatch, *options) == 130
+    assert "stopped, the same command goes on" in capsys.readouterr().err
+    assert len(list((tmp_path / "out" / "rows").iterdir())) == 1
+    monkeypatch.setattr(Row, "save", save)
+    assert run(monkeypatch, *options) == 0
+
+
+def test_pretrained_arms_start_from_a_recogniser(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plain = ["--out", tmp_path / "plain", "--seeds", 1]
+    assert run(monkeypatch, *stores, *plain) == 0
+    (recogniser,) = (tmp_path / "plain").glob("recogniser-*.safetensors")
+    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
+    options += ["--draws", 1, "--start", recogniser]
+    assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 0
+    assert "pretrained" in capsys.readouterr().out
+    assert run(monkeypatch, *options, "--arms", "classical") == 1
+    assert "no arm starts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--synthetic", "x", "--seeds", 2], "--synthetic, --seeds and --protocol do not go"),
+        (["--counts", "5,some"], "no list of different numbers above 0 or all"),
+        (["--counts", "5,5"], "no list of different"),
+        (["--amount", "0"], "--amount 0 is no list of different numbers above 0. "),
+        (["--arms", "classic"], "there is no arm classic"),
+        (["--generator", "glyph"], "no preset 'glyph'"),
+        (["--held-out", 0, "--judge-on", "held-out"], "leaves nothing to judge on"),
+        (["--plot", "curve.pdf"], "not the name of a PNG file"),
+        (["--recogniser-preset", "huge"], "no recogniser 'huge'. Choose one of default, light"),
+    ],
+)
+def test_mistakes_are_named(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[object],
+    error: str,
+) -> None:
+    everything = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", *options]
+    monkeypatch.setattr(sys, "argv", ["hwgen", "benchmark", *map(str, everything)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    assert error in " ".join(capsys.readouterr().err.split()) + " "
+    assert not (tmp_path / "out" / "rows").exists()
+
+
+def test_options_of_a_protocol_need_one(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["--counts", "5", "--judge-on", "held-out"]
+    assert run(monkeypatch, *stores, "--out", tmp_path / "out", *options) == 1
+    assert "--counts, --judge-on without --protocol" in capsys.readouterr().err
+
+
+def test_runs_that_cannot_generate_are_refused(
+    stores: list[object],
+    learnt: Path,
+    tmp_path: Path,
+    toy_store: Store,
+    toy_recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from dataclasses import replace
+
+    from hwgen.gan.training import train
+
+    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--generator"]
+    assert run(monkeypatch, *options, learnt, "--generator-images", 5) == 1
+    assert "has learnt already" in capsys.readouterr().err
+    recipe = replace(toy_recipe, images=8, every=8)
+    gan = train(toy_store, tmp_path / "gan", recipe, device="cpu").path
+    assert run(monkeypatch, *options, gan) == 1
+    assert "--generator glyph-32" in capsys.readouterr().err
+    (tmp_path / "learnt" / "weights" / "000000016.safetensors").unlink()
+    assert run(monkeypatch, *options, learnt) == 1
+    assert "not a finished deformation run" in capsys.readouterr().err
+
+
+def options_with(**given: object) -> protocol.Options:
+    return protocol.Options(**{**dict.fromkeys(protocol.Options.__annotations__), **given})  # type: ignore[arg-type]
+
+
+def test_generators_take_their_length(toy_store: Store) -> None:
+    make: Callable[..., object] = protocol._generator
+    gan = make(options_with(generator="glyph-32", generator_images=64), toy_store, "cpu")
+    assert (gan.recipe.images, gan.recipe.every) == (64, 64)  # type: ignore[attr-defined]
+    default = make(options_with(generator="glyph-32"), toy_store, "cpu")
+    assert default.recipe.images > 64  # type: ignore[attr-defined]
+    bent = make(options_with(generator_images=640), toy_store, "cpu")
+    assert bent.recipe.steps == 10  # type: ignore[attr-defined]
+    assert make(options_with(), toy_store, "cpu").recipe == DeformationRecipe()  # type: ignore[attr-defined]
