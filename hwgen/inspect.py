@@ -120,14 +120,14 @@ class RunSummary:
     Attributes:
         path: the run directory.
         id: of the run.
-        preset: what its recipe began as.
+        preset: what its recipe began as; the run's kind, where a recipe does not tell.
         seed: of the run.
         classes: number of classes.
         charset_fingerprint: see Charset.fingerprint.
-        images: real pictures shown so far.
+        images: real pictures shown so far, or pairs of them.
         total: to be shown in all.
         seconds: spent training.
-        last: the last logged losses and outputs of D.
+        last: the last logged losses, and outputs of D.
         snapshots: images of every snapshot.
         scores: every logged score: images, purity, diversity.
         recipe: plain JSON.
@@ -155,22 +155,25 @@ class RunSummary:
 def inspect_run(run: Run) -> RunSummary:
     """Sum up a run directory, finished or not."""
     log = run.read_log()
-    losses = [entry for entry in log if "loss_d" in entry]
+    # A GAN's and a deformation model's.
+    losses = [entry for entry in log if "loss_d" in entry or "distance" in entry]
     last = losses[-1] if losses else {}
+    recipe = run.recipe
+    pairs = int(recipe.get("steps", 0)) * int(recipe.get("batch", 0))
     return RunSummary(
         path=str(run.path),
         id=run.id,
-        preset=str(run.recipe.get("preset")),
+        preset=str(recipe.get("preset", run.kind)),
         seed=run.seed,
         classes=len(run.charset),
         charset_fingerprint=run.charset.fingerprint,
         images=int(last.get("images", 0)),
-        total=int(run.recipe.get("images", 0)),
+        total=int(recipe.get("images", pairs)),
         seconds=float(last.get("seconds", 0.0)),
         last={k: v for k, v in last.items() if k not in ("images", "seconds")},
         snapshots=[int(path.stem) for path in run.snapshots()],
         scores=[entry for entry in log if "purity" in entry],
-        recipe=run.recipe,
+        recipe=recipe,
     )
 
 

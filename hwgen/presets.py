@@ -355,7 +355,16 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     Raises:
         InputError: an unknown field (near names are suggested), or a value that does not fit.
     """
-    plain = recipe_to_json(recipe)
+    return recipe_from_json(changed(recipe_to_json(recipe), changes))
+
+
+def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+    """A recipe's JSON, of any kind, with fields replaced; see `change`.
+
+    Raises:
+        InputError: an unknown field (near names are suggested).
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(recipe))
     for path, text in changes.items():
         *parents, last = path.split(".")
         target: Any = plain
@@ -367,7 +376,7 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
             target[last] = json.loads(text)
         except ValueError:
             target[last] = text
-    return recipe_from_json(plain)
+    return plain
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hwgen.gan.sampling import Sampler
+    from hwgen.gan.synthesis import Source
     from hwgen.recogniser.filter import Filter
     from hwgen.store import Store
 
@@ -27,6 +27,15 @@ def synthesize(
         str | None,
         typer.Option(
             metavar="N|CHARACTERS|FILE", help="A number (the first so many), characters, or a file."
+        ),
+    ] = None,
+    bend: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="STORE",
+            help="Of a deformation run: the real samples to bend. Their classes need not be those "
+            "that it learnt from.",
         ),
     ] = None,
     checkpoint: Annotated[
@@ -97,6 +106,8 @@ def synthesize(
     processes.
 
     Example: hwgen synthesize runs/first --out synthetic.store --classes 3740 --per-class 50
+
+    Example: hwgen synthesize runs/bend --from few.store --out bent.store --per-class 100
     """
     from rich.console import Console
 
@@ -104,7 +115,7 @@ def synthesize(
     from hwgen.distributed import join
     from hwgen.exports.gnt import export_gnt
     from hwgen.exports.png import export_png
-    from hwgen.gan.sampling import Sampler, choose_classes
+    from hwgen.gan.sampling import choose_classes
     from hwgen.gan.synthesis import MAX_TRIES
     from hwgen.gan.synthesis import synthesize as run_synthesis
     from hwgen.grids import save_sheet, sheet_of_store
@@ -114,9 +125,9 @@ def synthesize(
     thresholds = _thresholds(judge, min_confidence, min_margin, max_tries)
     keep_freed_memory()
     with join(device) as ranks:
-        sampler = Sampler.load(run, checkpoint, device)
+        sampler = _sampler(run, bend, checkpoint, device)
         class_ids = None if classes is None else choose_classes(classes, sampler.charset)
-        passing = None if judge is None else _filter(judge, sampler, class_ids, thresholds)
+        passing = None if judge is None else _filter(judge, sampler, class_ids, device, thresholds)
         with (
             bar("synthesize", "characters", shown=ranks.first) as advance,
             interruptible() as stop,
@@ -170,18 +181,53 @@ def _thresholds(
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Source:
+    """A GAN, or a deformation model with the samples that it bends."""
+    from hwgen.deformation.sampling import DeformationSampler
+    from hwgen.deformation.training import KIND
+    from hwgen.errors import InputError
+    from hwgen.gan.sampling import Sampler
+    from hwgen.runs import Run
+    from hwgen.store import Store
+
+    if Run(run).kind != KIND:
+        if bend is not None:
+            raise InputError(
+                "is no deformation run, so that it bends no samples",
+                where=str(run),
+                remedy="Leave --from out",
+            )
+        return Sampler.load(run, checkpoint, device)
+    if bend is None:
+        raise InputError(
+            "is a deformation run, which bends real samples",
+            where=str(run),
+            remedy="Give them: --from STORE",
+        )
+    if checkpoint != "last":
+        raise InputError(
+            "a deformation run has one set of weights", remedy="Leave --checkpoint out"
+        )
+    return DeformationSampler.load(run, Store(bend), device)
+
+
 def _filter(
-    file: Path, sampler: Sampler, class_ids: list[int] | None, thresholds: dict[str, float]
+    file: Path,
+    sampler: Source,
+    class_ids: list[int] | None,
+    device: str,
+    thresholds: dict[str, float],
 ) -> Filter:
+    from hwgen.devices import pick_device
     from hwgen.recogniser.filter import Filter
 
     return Filter(
         file,
         sampler.charset,
         class_ids,
-        size=sampler.recipe.size,
-        channels=sampler.recipe.channels,
-        device=sampler.device,
+        size=sampler.size,
+        channels=sampler.channels,
+        device=pick_device(device),
         **thresholds,
     )
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.presets import LOSSES, PRESETS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from rich.console import Console
 
+    from hwgen.deformation.recipe import DeformationRecipe
     from hwgen.presets import Recipe
     from hwgen.store import Store
 
@@ -29,7 +35,7 @@ def train(
     store: Annotated[Path, typer.Argument(help="Real handwriting: a store.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory.")],
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help=f"One of {', '.join(PRESETS)}.")
+        str, typer.Option(metavar="NAME", help=f"One of {', '.join([*PRESETS, *DEFORMATIONS])}.")
     ] = "glyph-32",
     images: Annotated[
         int | None, typer.Option(min=1, help="Real pictures to show in all; the preset's if not.")
@@ -71,7 +77,7 @@ def train(
         bool, typer.Option("--dry-run", help="Show recipe, parameters, memory and steps; leave.")
     ] = False,
 ) -> None:
-    """Train a conditional LSGAN on a store.
+    """Train a conditional LSGAN on a store; or a deformation model, which bends real samples.
 
     Ctrl-C saves and leaves; the same command goes on. A changed recipe is refused,
     with the differences.
@@ -87,6 +93,10 @@ def train(
     torchrun --nproc-per-node N -m hwgen_cli train ... trains the same on N GPUs or
     processes, which share each batch.
 
+    A deformation model (--preset deformation-32) learns from pairs of samples of one class how
+    they vary; --images counts pairs. What it has learnt bends samples of any characters, see
+    synthesize --from.
+
     Example: hwgen train hwdb.store --preset glyph-32 --out runs/first
     """
     from rich.console import Console
@@ -98,6 +108,22 @@ def train(
 
     changes = _changes(change or [])
     typed = {"images": images, "batch": batch, "every": every}
+    if preset in DEFORMATIONS:
+        meaningless = {
+            "every": every,
+            "loss": loss,
+            "unconditional": unconditional,
+            "recogniser": recogniser,
+            "on-collapse": None if on_collapse is OnCollapse.STOP else on_collapse,
+            "precision": None if precision == "auto" else precision,
+            "cuda-graphs": cuda_graphs,
+        }
+        bending = _deformation(preset, meaningless, images, batch, changes)
+        if dry_run:
+            _show_deformation(preset, bending, Store(store), Console())
+        else:
+            _train_deformation(Store(store), out, preset, bending, seed, device)
+        return
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
     if unconditional:
         changes["conditional"] = "false"
@@ -129,6 +155,82 @@ def _loss(name: str | None) -> dict[str, str]:
     chosen = LOSSES[name]
     fields = {"kind": chosen.kind, "a": chosen.a, "b": chosen.b, "c": chosen.c}
     return {f"loss.{field}": str(value) for field, value in fields.items()}
+
+
+def _deformation(
+    preset: str,
+    meaningless: Mapping[str, Any],
+    images: int | None,
+    batch: int | None,
+    changes: Mapping[str, str],
+) -> DeformationRecipe:
+    """The recipe that the options say."""
+    from hwgen.deformation.recipe import recipe_from_json, recipe_to_json
+    from hwgen.errors import InputError
+    from hwgen.presets import changed
+
+    given = [f"--{name}" for name, value in meaningless.items() if value]
+    if given:
+        raise InputError(
+            f"{', '.join(given)} cannot be with --preset {preset}",
+            remedy="They are of a GAN; --images, --batch, --set, --seed and --device are of both",
+        )
+    typed = {**changes} if batch is None else {"batch": str(batch), **changes}
+    recipe = recipe_from_json(changed(recipe_to_json(DEFORMATIONS[preset]), typed))
+    if images is None:
+        return recipe
+    return replace(recipe, steps=max(1, images // recipe.batch))
+
+
+def _show_deformation(
+    preset: str, recipe: DeformationRecipe, store: Store, console: Console
+) -> None:
+    from rich.table import Table
+
+    from hwgen.deformation.network import DeformationNet
+    from hwgen.deformation.recipe import recipe_to_json
+
+    table = Table("field", "value", title=f"Recipe {preset}")
+    for field, value in recipe_to_json(recipe).items():
+        table.add_row(field, str(value))
+    console.print(table)
+    parameters = sum(parameter.numel() for parameter in DeformationNet(recipe).parameters())
+    table = Table("figure", "value", title="Plan")
+    table.add_row("records", f"{len(store):,}")
+    table.add_row("parameters", f"{parameters:,}")
+    table.add_row("pairs", f"{recipe.steps * recipe.batch:,}")
+    table.add_row("memory: pictures", f"{len(store) * recipe.size**2 / 2**20:,.0f} MiB")
+    console.print(table)
+
+
+def _train_deformation(
+    store: Store, out: Path, preset: str, recipe: DeformationRecipe, seed: int, device: str
+) -> None:
+    import os
+
+    from hwgen.deformation.training import train_deformation
+    from hwgen.devices import keep_freed_memory
+    from hwgen.errors import InputError
+    from hwgen_cli.interrupt import interruptible
+    from hwgen_cli.progress import bar
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("a deformation model learns in one process", remedy="Leave torchrun out")
+    keep_freed_memory()
+    finished = False
+    with bar(preset, "pairs") as advance, interruptible() as stop:
+
+        def show(done: int, total: int, means: Mapping[str, float]) -> None:
+            nonlocal finished
+            finished = done == total
+            share = means["distance"] / means["unbent"]
+            advance(done, total, f"distance {share:.1%} of unbent  KL {means['kl']:.1f}")
+
+        run = train_deformation(
+            store, out, recipe, seed=seed, device=device, progress=show, stop=stop
+        )
+        stopped = stop() and not finished
+    _say_done(run.path, stopped)
 
 
 def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
@@ -167,8 +269,6 @@ def _train(
     precision: str,
     cuda_graphs: bool,
 ) -> None:
-    from rich.console import Console
-
     from hwgen.checkpoints import file_hash
     from hwgen.devices import keep_freed_memory, pick_device
     from hwgen.distributed import join
@@ -213,8 +313,14 @@ def _train(
                 cuda_graphs=cuda_graphs,
             )
         stopped = ranks.any(stop())
-        console = Console(stderr=True, quiet=not ranks.first)
-    done = f"{run.path}: " + ("stopped, the same command goes on" if stopped else "finished")
-    console.print(done, soft_wrap=True, highlight=False)
+        quiet = not ranks.first
+    _say_done(run.path, stopped, quiet=quiet)
+
+
+def _say_done(run: Path, stopped: bool, *, quiet: bool = False) -> None:
+    from rich.console import Console
+
+    done = f"{run}: " + ("stopped, the same command goes on" if stopped else "finished")
+    Console(stderr=True, quiet=quiet).print(done, soft_wrap=True, highlight=False)
     if stopped:
         raise typer.Exit(130)

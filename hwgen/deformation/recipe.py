@@ -52,6 +52,10 @@ class DeformationRecipe:
             )
 
 
+PRESETS: Mapping[str, DeformationRecipe] = {"deformation-32": DeformationRecipe()}
+"""Named recipes."""
+
+
 def recipe_to_json(recipe: DeformationRecipe) -> dict[str, Any]:
     """A recipe as plain JSON values."""
     return asdict(recipe)
