@@ -1,0 +1,169 @@
+"""How much do synthetic characters raise a recogniser's accuracy, by the number of real ones?
+
+In: real train and test stores of one charset, with other writers in each. Runs both protocols of
+hwgen.lift with the settings below. Out: OUT/few-shot and OUT/rare with lift.json and curve.png, and
+OUT/README.md with the tables; no pixels. Draws, generators and synthetic samples, which hold
+pixels, go to WORK. Ctrl-C stops it, and the same command goes on; several processes may share WORK.
+
+    python -m benchmarks.lift --train STORE --test STORE --out OUT
+    python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
+    python -m benchmarks.lift --train STORE --test STORE --out OUT --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.devices import pick_device
+from hwgen.files import write_json
+from hwgen.lift.draws import ALL
+from hwgen.lift.generators import DeformationGenerator
+from hwgen.lift.protocol import FILE, Protocol, run_protocol
+from hwgen.recogniser.network import LIGHT
+from hwgen.recogniser.reader import Recogniser
+from hwgen.report.lift_plots import save_lift_png
+from hwgen.report.lifts import BASELINE, Figures, Lift, Series, count_name, read_lift
+from hwgen.store import Store
+
+PROTOCOLS = {
+    "few-shot": Protocol(
+        kind="few-shot", counts=(5, 10, 20, 50, ALL), draws=3, amounts=(100,), recipe=LIGHT
+    ),
+    "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), draws=3, amounts=(100,), recipe=LIGHT),
+}
+GENERATOR = DeformationGenerator(DeformationRecipe())
+STARTED = ("pretrained", "pretrained+synthetic")
+"""Arms that join, where a recogniser to start from is given."""
+
+QUICK_STEPS, QUICK_COUNT = 3, 3
+
+
+def quick(protocol: Protocol) -> Protocol:
+    """A toy that shows that it runs."""
+    recipe = replace(protocol.recipe, steps=QUICK_STEPS, batch=8)
+    return replace(protocol, counts=(QUICK_COUNT,), draws=1, amounts=(4,), recipe=recipe)
+
+
+def collect(value: Mapping[str, Any], folder: Path) -> Lift:
+    """Write a result without the paths of this machine, with its curve."""
+    folder.mkdir(parents=True, exist_ok=True)
+    test = {**value["test"], "store": Path(value["test"]["store"]).name}
+    write_json(folder / FILE, {**value, "train": Path(value["train"]).name, "test": test})
+    lift = read_lift(folder / FILE)
+    save_lift_png(lift, folder / "curve.png")
+    return lift
+
+
+def page(lifts: Mapping[str, Lift], rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """All tables, as Markdown."""
+    parts = [
+        "# Lift: accuracy with and without synthetic samples\n",
+        "Top-1 on real samples of other writers, %, with 95 % intervals by the bootstrap over "
+        "classes and draws.\n",
+    ]
+    for name, lift in lifts.items():
+        seconds = sum(row["facts"]["seconds"] for row in rows[name])
+        facts = rows[name][0]["facts"]
+        hardware = f"{facts['device']} {facts['precision']}, {facts['threads']} threads"
+        parts += [
+            f"## {name}\n",
+            f"{lift.advice}\n",
+            f"![accuracy by the number of real samples]({name}/curve.png)\n",
+        ]
+        for group in lift.groups:
+            some = "" if len(lift.groups) == 1 else f", {group} classes"
+            parts += [
+                f"Top-1{some}:\n",
+                markdown(lift, group, lift.series, lift.accuracy, ".1f"),
+                f"Points more than {BASELINE}{some}:\n",
+                markdown(lift, group, lift.compared, lift.differences, "+.1f"),
+            ]
+        parts.append(
+            f"{len(rows[name])} recognisers, trained and tested in {seconds / 3600:.2f} h in all "
+            f"({hardware}).\n"
+        )
+    return "\n".join(parts)
+
+
+def markdown(lift: Lift, group: str, series: Sequence[Series], figures: Figures, form: str) -> str:
+    """One table: a row a number of real samples, a column a way of training."""
+    head = ["real samples a class", *(one.name for one in series)]
+    lines = [head, ["---"] + ["---:"] * len(series)]
+    for count in lift.counts:
+        found = [figures.get((group, count, one)) for one in series]
+        cells = [
+            ""
+            if one is None
+            else f"{100 * one.mean:{form}} ({100 * one.low:{form}} to {100 * one.high:{form}})"
+            for one in found
+        ]
+        lines.append([count_name(count), *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--train", type=Path, required=True, help="store to draw from")
+    parser.add_argument("--test", type=Path, required=True, help="store to be judged on")
+    parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
+    parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
+    parser.add_argument("--only", choices=PROTOCOLS, help="one protocol")
+    parser.add_argument("--learnt", type=Path, help="deformation run that learnt elsewhere")
+    parser.add_argument("--start", type=Path, help="recogniser of other characters to start from")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
+    options = parser.parse_args(arguments)
+    work = options.work or options.out.with_name(f"{options.out.name}.work")
+    device = pick_device(options.device)
+    start = None if options.start is None else Recogniser.load(options.start, device)
+    generator = replace(GENERATOR, learnt=options.learnt, device=options.device)
+    if options.quick:
+        recipe = replace(generator.recipe, steps=QUICK_STEPS, batch=8)
+        generator = replace(generator, recipe=recipe)
+    stopped = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    for name in [options.only] if options.only else PROTOCOLS:
+        protocol = PROTOCOLS[name]
+        if start is not None:
+            protocol = replace(protocol, arms=(*protocol.arms, *STARTED))
+        found = run_protocol(
+            Store(options.train),
+            Store(options.test),
+            quick(protocol) if options.quick else protocol,
+            generator,
+            work / name,
+            device=device,
+            start=start,
+            progress=_say,
+            stop=stopped.is_set,
+        )
+        if found is None:
+            print("stopped, the same command goes on")
+            return
+        collect(found, options.out / name)
+    # Also what an earlier command left: each may be run alone.
+    there = [name for name in PROTOCOLS if (options.out / name / FILE).is_file()]
+    lifts = {name: read_lift(options.out / name / FILE) for name in there}
+    rows = {
+        name: json.loads((options.out / name / FILE).read_text("utf-8"))["rows"] for name in there
+    }
+    (options.out / "README.md").write_text(page(lifts, rows), encoding="utf-8")
+    for name in there:
+        print(f"{name}: {lifts[name].advice}")
+
+
+def _say(done: float, total: float, note: str) -> None:
+    print(f"\r{done:8.2f} of {total:.0f} cells  {note:70.70}", end="\n" if done == total else "")
+
+
+if __name__ == "__main__":
+    main()
