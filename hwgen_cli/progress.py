@@ -109,4 +109,4 @@ def _line(title: str, done: float, total: float | None, rate: float, unit: str, 
 
 def _rate(speed: float, unit: str) -> str:
     """`930 images/s`; what takes longer than a second by the hour: `45 cells/h`."""
-    return f"{speed:,.0f} {unit}/s" if speed >= 1 else f"{3600 * speed:,.0f} {unit}/h"
+    return f"{3600 * speed:,.0f} {unit}/h" if 0 < speed < 1 else f"{speed:,.0f} {unit}/s"

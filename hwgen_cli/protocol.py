@@ -11,12 +11,11 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from hwgen.lift.generators import Generator
     from hwgen.lift.protocol import Protocol
     from hwgen.recogniser.network import RecogniserRecipe
-    from hwgen.report.lifts import Figures, Lift, Series
+    from hwgen.report.lifts import Estimate, Lift
     from hwgen.store import Store
 
 
@@ -208,44 +207,36 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
 
 
 def _show(lift: Lift, console: Console) -> None:
+    from rich.table import Table
+
+    from hwgen.report.lifts import BASELINE, LIFT_FILE, count_name
+
     for group in lift.groups:
         some = "" if len(lift.groups) == 1 else f", {group} classes"
-        accuracy = _table(lift, group, lift.series, lift.accuracy, ".1f")
-        accuracy.title = f"Top-1, %{some}"
-        console.print(accuracy)
-        if lift.differences:
-            table = _table(lift, group, lift.compared, lift.differences, "+.1f")
-            table.title = f"Points more than classical augmentation{some}"
-            console.print(table)
+        caption = "N: real samples a class; behind a name: synthetic ones"
+        table = Table("N", "trained with", title=f"Top-1, %{some}", caption=caption)
+        table.add_column("top-1", justify="right")
+        table.add_column(f"more than {BASELINE}", justify="right")
+        for count in lift.counts:
+            for series in lift.series:
+                key = (group, count, series)
+                figures = (lift.accuracy.get(key), ".1f"), (lift.differences.get(key), "+.1f")
+                name = f"{series.arm} {series.amount or ''}".rstrip()
+                table.add_row(count_name(count), name, *(_text(*one) for one in figures))
+            table.add_section()
+        console.print(table)
     if lift.writers_shared:
         console.print(
             "[yellow]warning:[/] writers in both the train and the test store: "
             f"{lift.writers_shared}; the figures flatter"
         )
     console.print(lift.advice, highlight=False)
-    console.print(f"written: {lift.path / 'lift.json'}", highlight=False, soft_wrap=True)
+    console.print(f"written: {lift.path / LIFT_FILE}", highlight=False, soft_wrap=True)
 
 
-def _table(
-    lift: Lift, group: str, series: tuple[Series, ...], figures: Figures, form: str
-) -> Table:
-    from rich.table import Table
-
-    from hwgen.report.lifts import count_name
-
-    table = Table("real samples a class")
-    for one in series:
-        table.add_column(one.name, justify="right")
-    for count in lift.counts:
-        cells = [figures.get((group, count, one)) for one in series]
-        table.add_row(
-            count_name(count),
-            *(
-                ""
-                if cell is None
-                else f"{100 * cell.mean:{form}} "
-                f"[dim]({100 * cell.low:{form}} to {100 * cell.high:{form}})[/]"
-                for cell in cells
-            ),
-        )
-    return table
+def _text(value: Estimate | None, form: str) -> str:
+    """`65.3 (64.1 to 66.5)`."""
+    if value is None:
+        return ""
+    low, high = (format(100 * limit, form) for limit in (value.low, value.high))
+    return f"{100 * value.mean:{form}} [dim]({low} to {high})[/]"

@@ -66,7 +66,7 @@ def _draw(lift: Lift, paint: Mapping[str, str]) -> Figure:
             for series in lift.series:
                 _line(axes, lift, figures, group, series, thin=place > 0, paint=paint)
         _axes(axes, lift)
-    right.axhline(0, color=paint.get(FAINT, FAINT), lw=1)
+    right.axhline(0, color=paint.get(FAINT, FAINT), lw=1, zorder=1)
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
     right.set_title(f"Points more than {BASELINE}", loc="left", fontsize=10)
     handles = [

@@ -77,8 +77,8 @@ def test_tables_advice_curve_and_going_on(
     shown = capsys.readouterr().out
     for text in (
         "Top-1, %",
-        "Points more than classical augmentation",
-        "classical+synthetic, 3 a class",
+        "more than classical",
+        "classical+synthetic 3",
         "│ all ",
         "Real samples a class: ",
         "writers in both the train and the test store: 1",
@@ -126,7 +126,7 @@ def test_one_arm_alone_has_no_differences(
     assert run(monkeypatch, *options, "--draws", 1, "--arms", "classical") == 0
     shown = capsys.readouterr().out
     assert "Top-1" in shown
-    assert "Points more" not in shown
+    assert "(+" not in shown
 
 
 def test_a_stop_is_polite_and_the_same_command_goes_on(

@@ -95,3 +95,5 @@ def test_a_rate_is_empty_until_it_is_known() -> None:
     assert column.render(task).plain == ""
     task.finished_speed = 1234.5
     assert column.render(task).plain in ("1,234 images/s", "1,235 images/s")
+    for speed, shown in ((0.25, "900 images/h"), (0.0, "0 images/s"), (1.0, "1 images/s")):
+        assert progress._rate(speed, "images") == shown
