@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
     "hwgen.checkpoints": {"hwgen.errors", "hwgen.files"},
     # Arithmetic that generators and recognisers share.
+    "hwgen.warps": set(),
     "hwgen.winograd": set(),
     # The one place where grey values become floats.
     "hwgen.batches": {"hwgen.errors", "hwgen.presets", "hwgen.record", "hwgen.store"},
@@ -73,6 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.record",
         "hwgen.runs",
         "hwgen.store",
+        "hwgen.warps",
         "hwgen.winograd",
     },
     # Knows no recogniser: what judges its samples is handed to it.
@@ -90,6 +92,33 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.runs",
         "hwgen.store",
         "hwgen.winograd",
+    },
+    # The other kind of generator.
+    "hwgen.deformation": {
+        "hwgen.batches",
+        "hwgen.checkpoints",
+        "hwgen.devices",
+        "hwgen.errors",
+        "hwgen.presets",
+        "hwgen.record",
+        "hwgen.runs",
+        "hwgen.store",
+        "hwgen.warps",
+    },
+    # Where generators and recognisers meet.
+    "hwgen.lift": {
+        "hwgen",
+        "hwgen.checkpoints",
+        "hwgen.deformation",
+        "hwgen.devices",
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.gan",
+        "hwgen.metrics",
+        "hwgen.presets",
+        "hwgen.recogniser",
+        "hwgen.runs",
+        "hwgen.store",
     },
     # Judges a set of characters, wherever it came from: knows no GAN.
     "hwgen.evaluation": {
@@ -153,11 +182,14 @@ HELD_BY: dict[str, set[str]] = {
         "benchmarks",
         "hwgen.batches",
         "hwgen.checkpoints",
+        "hwgen.deformation",
         "hwgen.devices",
         "hwgen.distributed",
         "hwgen.evaluation",
         "hwgen.gan",
+        "hwgen.lift",
         "hwgen.recogniser",
+        "hwgen.warps",
         "hwgen.winograd",
     },
     "safetensors": {"hwgen.checkpoints"},
