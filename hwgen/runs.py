@@ -5,6 +5,7 @@ log.jsonl                  one JSON object a line, each with "images" seen so fa
 grids/000032000.png        samples at fixed z and labels; grids/real.png beside them
 weights/000032000.safetensors   what is needed to use the model, at every snapshot
 checkpoint.safetensors     all that is needed to go on, replaced atomically
+last-good.safetensors      that of the last snapshot, where the run was stopped after it
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ class Run:
     def checkpoint(self) -> Path:
         """The file with all that is needed to go on."""
         return self.path / "checkpoint.safetensors"
+
+    @property
+    def last_good(self) -> Path:
+        """The last snapshot's checkpoint, put aside when the run was stopped after it."""
+        return self.path / "last-good.safetensors"
 
     @property
     def grids(self) -> Path:

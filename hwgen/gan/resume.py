@@ -1,8 +1,13 @@
-"""In: all that training changes. Out: a run's one checkpoint, and the same read back."""
+"""In: all that training changes. Out: a run's checkpoint, and the same read back.
+
+A run goes on from its last checkpoint, wherever it was stopped, but goes back to a snapshot's:
+where it was stopped must not decide how it ends.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +23,7 @@ from hwgen.checkpoints import (
 )
 from hwgen.distributed import Ranks
 from hwgen.errors import RunError
+from hwgen.files import replacing
 from hwgen.gan.meter import Meter
 from hwgen.gan.steps import State
 from hwgen.presets import Recipe
@@ -96,6 +102,31 @@ def save_checkpoint(
         "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
     }
     save_tensors(run.checkpoint, tensors, metadata)
+
+
+def is_snapshot(step: int, recipe: Recipe) -> bool:
+    """Whether a snapshot is due after so many steps."""
+    return step % recipe.steps_between_snapshots == 0 or step == recipe.steps
+
+
+def keep_for_rollback(run: Run) -> None:
+    """Put the checkpoint aside, which is a snapshot's and will be replaced by one that is not."""
+    with replacing(run.last_good) as temporary:
+        shutil.copyfile(run.checkpoint, temporary)
+
+
+def go_back(run: Run, recipe: Recipe) -> int:
+    """Make the last snapshot's checkpoint the run's, or none where there was no snapshot.
+
+    Returns:
+        The step that it is of.
+    """
+    if not is_snapshot(read_checkpoint(run).step, recipe):
+        if run.last_good.exists():
+            run.last_good.replace(run.checkpoint)
+        else:
+            run.checkpoint.unlink()
+    return read_checkpoint(run).step
 
 
 def check_same_step(step: int, run: Run, ranks: Ranks) -> None:

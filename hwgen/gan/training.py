@@ -28,7 +28,15 @@ from hwgen.errors import CollapsedError, DivergedError, InputError
 from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.health import GRID_COLUMNS, GRID_ROWS, Examination, Examiner, Score, collapse
 from hwgen.gan.meter import Meter
-from hwgen.gan.resume import check_same_step, fill, read_checkpoint, save_checkpoint
+from hwgen.gan.resume import (
+    check_same_step,
+    fill,
+    go_back,
+    is_snapshot,
+    keep_for_rollback,
+    read_checkpoint,
+    save_checkpoint,
+)
 from hwgen.gan.snapshots import save_weights
 from hwgen.gan.steps import State, make_state, train_step
 from hwgen.grids import save_sheet, sheet_of_store
@@ -88,7 +96,7 @@ def train(
             hwgen.gan.snapshots.task_score.
         on_collapse: what to do when the samples have become alike or illegible (see
             hwgen.gan.health) or a number is not finite. "stop" raises. "rollback" goes back to the
-            last checkpoint, which was good, and on from there with other noise and half the
+            last snapshot, which was good, and on from there with other noise and half the
             learning rates, at most MOST_ROLLBACKS times in a run. "ignore" logs a collapse and
             goes on; numbers must still be finite.
         progress: called every LOG_STEPS steps, by rank 0.
@@ -202,7 +210,7 @@ def _train(
     )
     with ranks.agreed():
         checkpoint = read_checkpoint(run)
-    step = checkpoint.step
+    step = saved = checkpoint.step
     check_same_step(step, run, ranks)
     with ranks.agreed():
         if ranks.first:
@@ -250,7 +258,7 @@ def _train(
                         progress(Progress(images, recipe.steps * recipe.batch, means))
 
         # Snapshot, checkpoint.
-        due = step % recipe.steps_between_snapshots == 0 or step == recipe.steps
+        due = is_snapshot(step, recipe)
         stopped = step % steps_between_questions == 0 and ranks.any(stop is not None and stop())
         if due or stopped:
             # What is kept to go on from must itself be good, between two lines of the log too.
@@ -262,8 +270,13 @@ def _train(
                     _check_collapse(run, seen, examiner.real, done, images, on_collapse)
                     if due:
                         _keep_snapshot(run, state, recipe, seen, images)
+                    elif saved and is_snapshot(saved, recipe):
+                        keep_for_rollback(run)
                     took = time.monotonic() - started
                     save_checkpoint(run, state, meter, recipe, step, took)
+                    saved = step
+                    if due:
+                        run.last_good.unlink(missing_ok=True)
         if stopped:
             break
 
@@ -289,7 +302,7 @@ def count_rollbacks(run: Run) -> int:
 def _roll_back(
     run: Run, recipe: Recipe, error: CollapsedError | DivergedError, on_collapse: OnCollapse
 ) -> None:
-    """Log a rollback to the checkpoint, where `_train` then goes on; or raise the error."""
+    """Log a rollback to the last snapshot, where `_train` then goes on; or raise the error."""
     before = count_rollbacks(run)
     if on_collapse != "rollback":
         raise error
@@ -300,7 +313,7 @@ def _roll_back(
             remedy=f"{_kept(run)}. Try another recipe in another --out: lower learning rates, a "
             "stronger r1_gamma",
         )
-    images = read_checkpoint(run).step * recipe.batch
+    images = go_back(run, recipe) * recipe.batch
     # What was logged since is dropped now, so that this line stands behind what it follows.
     run.rewind_log(images)
     run.log({"images": images, "rollback": before + 1, "why": error.what})

@@ -456,6 +456,29 @@ def test_a_rollback_goes_on_from_there_with_other_noise_and_half_the_rate(
     assert len({training._step_seed(0, 30, rollbacks) for rollbacks in range(4)}) == 4
 
 
+def test_a_run_stopped_before_its_first_snapshot_goes_back_to_the_beginning(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = toy_recipe.optimizer.lr_g
+    real_step = training.train_step
+
+    def poisoned(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured = real_step(state, *args, step=step, **kwargs)
+        wrong = step == 20 and state.optimizer_g.param_groups[0]["lr"] == full
+        return {**measured, "loss_g": torch.tensor(math.nan)} if wrong else measured
+
+    monkeypatch.setattr(training, "train_step", poisoned)
+    straight = run_training(toy_store, tmp_path / "straight", toy_recipe, on_collapse="rollback")
+    for left in (stop_after(10), stop_after(5), None):
+        run = run_training(
+            toy_store, tmp_path / "run", toy_recipe, on_collapse="rollback", stop=left
+        )
+    assert [e["images"] for e in run.read_log() if "rollback" in e] == [0]
+    assert_same_files(run.checkpoint, straight.checkpoint)
+    assert timeless(run.read_log()) == timeless(straight.read_log())
+    assert not run.last_good.exists()
+
+
 def test_a_run_that_collapses_again_and_again_stops(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
