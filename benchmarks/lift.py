@@ -7,6 +7,7 @@ pixels, go to WORK. Ctrl-C stops it, and the same command goes on; several proce
 
     python -m benchmarks.lift --train STORE --test STORE --out OUT
     python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
+    python -m benchmarks.lift --train STORE --test STORE --out OUT --so-far
     python -m benchmarks.lift --train STORE --test STORE --out OUT --quick
 """
 
@@ -39,7 +40,7 @@ PROTOCOLS = {
     ),
     "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), draws=3, amounts=(100,), recipe=LIGHT),
 }
-GENERATOR = DeformationGenerator(DeformationRecipe())
+GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
 STARTED = ("pretrained", "pretrained+synthetic")
 """Arms that join, where a recogniser to start from is given."""
 
@@ -62,7 +63,7 @@ def collect(value: Mapping[str, Any], folder: Path) -> Lift:
     return lift
 
 
-def page(lifts: Mapping[str, Lift], rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+def page(lifts: Mapping[str, Lift], values: Mapping[str, Mapping[str, Any]]) -> str:
     """All tables, as Markdown."""
     parts = [
         "# Lift: accuracy with and without synthetic samples\n",
@@ -70,8 +71,9 @@ def page(lifts: Mapping[str, Lift], rows: Mapping[str, Sequence[Mapping[str, Any
         "classes and draws.\n",
     ]
     for name, lift in lifts.items():
-        seconds = sum(row["facts"]["seconds"] for row in rows[name])
-        facts = rows[name][0]["facts"]
+        rows, missing = values[name]["rows"], values[name]["missing"]
+        seconds = sum(row["facts"]["seconds"] for row in rows)
+        facts = rows[0]["facts"]
         hardware = f"{facts['device']} {facts['precision']}, {facts['threads']} threads"
         parts += [
             f"## {name}\n",
@@ -87,9 +89,11 @@ def page(lifts: Mapping[str, Lift], rows: Mapping[str, Sequence[Mapping[str, Any
                 markdown(lift, group, lift.compared, lift.differences, "+.1f"),
             ]
         parts.append(
-            f"{len(rows[name])} recognisers, trained and tested in {seconds / 3600:.2f} h in all "
+            f"{len(rows)} recognisers, trained and tested in {seconds / 3600:.2f} h in all "
             f"({hardware}).\n"
         )
+        if missing:
+            parts.append(f"Not computed yet: {len(missing)} cells: {', '.join(missing)}.\n")
     return "\n".join(parts)
 
 
@@ -119,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--learnt", type=Path, help="deformation run that learnt elsewhere")
     parser.add_argument("--start", type=Path, help="recogniser of other characters to start from")
     parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--so-far", action="store_true", help="compute nothing, sum up what is there"
+    )
     parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
     options = parser.parse_args(arguments)
     work = options.work or options.out.with_name(f"{options.out.name}.work")
@@ -145,6 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             start=start,
             progress=_say,
             stop=stopped.is_set,
+            so_far=options.so_far,
         )
         if found is None:
             print("stopped, the same command goes on")
@@ -153,10 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Also what an earlier command left: each may be run alone.
     there = [name for name in PROTOCOLS if (options.out / name / FILE).is_file()]
     lifts = {name: read_lift(options.out / name / FILE) for name in there}
-    rows = {
-        name: json.loads((options.out / name / FILE).read_text("utf-8"))["rows"] for name in there
-    }
-    (options.out / "README.md").write_text(page(lifts, rows), encoding="utf-8")
+    values = {name: json.loads((options.out / name / FILE).read_text("utf-8")) for name in there}
+    (options.out / "README.md").write_text(page(lifts, values), encoding="utf-8")
     for name in there:
         print(f"{name}: {lifts[name].advice}")
 

@@ -104,6 +104,7 @@ def run_protocol(
     precision: str = "auto",
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
+    so_far: bool = False,
 ) -> dict[str, Any] | None:
     """Compute the cells that are not there yet, and sum up when all are.
 
@@ -118,13 +119,15 @@ def run_protocol(
         precision: of their training.
         progress: told of the work done.
         stop: True ends the work; what is finished is kept.
+        so_far: compute nothing, and sum up what is there; "missing" names the rest.
 
     Returns:
         What is in lift.json, plain JSON; None if `stop` said so.
 
     Raises:
         CharsetError: the stores' charsets differ.
-        InputError: a store is synthetic, or a class has too few samples; or an arm is pretrained
+        InputError: a store is synthetic, or a class has too few samples; nothing is there so far;
+            or an arm is pretrained
             and there is no `start`.
         RecipeChangedError: `out` holds cells that were computed otherwise.
     """
@@ -137,7 +140,7 @@ def run_protocol(
     work = _Work(train, test, protocol, generator, out, device, start, precision)
     cells = protocol.cells()
     rows = {cell: work.finished(cell) for cell in cells}  # refuses what does not fit, first
-    while missing := [cell for cell, row in rows.items() if row is None]:
+    while not so_far and (missing := [cell for cell, row in rows.items() if row is None]):
         taken = False
         for cell in missing:
             done = sum(row is not None for row in rows.values())
@@ -155,6 +158,8 @@ def run_protocol(
         if not taken and not stop():
             time.sleep(_WAIT_SECONDS)  # others compute what is missing
     finished = [row for row in rows.values() if row is not None]
+    if not finished:
+        raise InputError("no cell is finished yet", where=str(out), remedy="Run the protocol")
     found = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -166,6 +171,7 @@ def run_protocol(
         "train": str(train.path),
         "test": {"store": str(test.path), "writers_shared": len(train.writers & test.writers)},
         **summarise(finished, work.groups, BASELINE),
+        "missing": [cell.name for cell, row in rows.items() if row is None],
         "rows": [asdict(row) for row in finished],
     }
     result: dict[str, Any] = json.loads(json.dumps(found))

@@ -39,13 +39,14 @@ def summarise(
     """Everything that a table or a plot needs.
 
     Args:
-        rows: all cells of a protocol.
+        rows: cells of a protocol.
         groups: names of sets of classes, the first one being what the protocol is about.
         baseline: the arm that others are compared with.
 
     Returns:
         "accuracy": one entry a (group, count, arm, amount), with "mean", "low", "high", "draws" and
-        "runs"; "differences": likewise, less the baseline of the same draws; "advice": a sentence.
+        "runs"; "differences": likewise, less the baseline, over the draws that both have;
+        "advice": a sentence.
     """
     cells: dict[tuple[int, str, int], list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.cell):
@@ -58,12 +59,14 @@ def summarise(
             runs = (right.sum(axis=1) / total.sum(axis=1)).tolist()
             value = asdict(bootstrap(right, total))
             accuracy.append({**key, **value, "draws": len(own), "runs": runs})
-            plain = cells.get((count, baseline, 0), [])
-            if arm != baseline and [r.cell.draw for r in plain] == [r.cell.draw for r in own]:
-                less, _ = _counts(plain, classes)
+            plain = {row.cell.draw: row for row in cells.get((count, baseline, 0), [])}
+            pairs = [(row, plain[row.cell.draw]) for row in own if row.cell.draw in plain]
+            if arm != baseline and pairs:
+                right, total = _counts([row for row, _ in pairs], classes)
+                less, _ = _counts([row for _, row in pairs], classes)
                 value = asdict(bootstrap(right - less, total))
                 runs = ((right - less).sum(axis=1) / total.sum(axis=1)).tolist()
-                differences.append({**key, **value, "draws": len(own), "runs": runs})
+                differences.append({**key, **value, "draws": len(pairs), "runs": runs})
     return {
         "accuracy": accuracy,
         "differences": differences,

@@ -169,6 +169,13 @@ def test_a_stop_keeps_what_is_finished(
     assert result is None
     assert len(list(rows.iterdir())) == 2
     assert not (tmp_path / "out" / FILE).exists()
+    part = run_protocol(
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, so_far=True
+    )
+    assert part is not None
+    assert len(part["rows"]) == len(part["missing"]) == len(list(rows.iterdir())) == 2
+    with pytest.raises(InputError, match="no cell is finished"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "new", device=CPU, so_far=True)
     assert run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
 
 

@@ -49,8 +49,9 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
     assert lifts["rare", 50]["mean"] == pytest.approx(0.4)
     assert lifts["rare", 50]["runs"] == pytest.approx([0.4, 0.4])
     assert lifts["all", 50]["mean"] == pytest.approx(0.25)
-    # An amount that has not all draws is compared with nothing.
-    assert ("rare", 10) not in lifts
+    # An amount that has not all draws is compared on those that it has.
+    assert lifts["rare", 10]["mean"] == 0
+    assert lifts["rare", 10]["draws"] == 1
     assert found["advice"] == (
         "Real samples a class of the rare classes: at 5, add 50 synthetic ones a class: expect "
         "+40.0 points (+40.0 to +40.0)."
