@@ -52,6 +52,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "plain": {},
     "balanced": {"balanced": "true"},
     "warp": WARP,
+    "balanced-warp": {"balanced": "true", **WARP},
     "transition": TRANSITION,
     "label-pull": PULL,
     "r1": R1,
@@ -252,13 +253,13 @@ def lift(
 
 def table(result: Mapping[str, Any]) -> str:
     """The rows as text, one a variant and group."""
-    head = f"{'variant':12} {'classes':8} {'purity':>7} {'half-way':>8} {'diversity':>9}"
+    head = f"{'variant':14} {'classes':8} {'purity':>7} {'half-way':>8} {'diversity':>9}"
     lines = [f"{head} {'Fréchet':>8} {'copying':>8} {'lift':>7} {'seconds':>8}"]
     for name, row in result["rows"].items():
         gain = f"{row['lift']:+7.3f}" if "lift" in row else f"{'-':>7}"
         for group, end in row["end"].items():
             lines.append(
-                f"{name:12} {group:8} {end['purity']:7.3f} {row['half'][group]['purity']:8.3f} "
+                f"{name:14} {group:8} {end['purity']:7.3f} {row['half'][group]['purity']:8.3f} "
                 f"{end['diversity']:9.3f} {end['frechet']:8.2f} {end['copying']:8.3f} {gain} "
                 f"{row['seconds']:8.0f}"
             )

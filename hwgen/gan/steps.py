@@ -139,7 +139,7 @@ def label_weight(recipe: Recipe, step: int) -> float:
     done = step / recipe.steps
     if done >= second:
         return 1.0
-    return max(0.0, (done - first) / (second - first))
+    return 0.0 if done <= first else (done - first) / (second - first)
 
 
 def take_step(
