@@ -93,7 +93,7 @@ def page(lifts: Mapping[str, Lift], values: Mapping[str, Mapping[str, Any]]) -> 
             f"({hardware}).\n"
         )
         if missing:
-            parts.append(f"Not computed yet: {len(missing)} cells: {', '.join(missing)}.\n")
+            parts.append(f"{len(missing)} cells are not computed yet: {FILE} names them.\n")
     return "\n".join(parts)
 
 
