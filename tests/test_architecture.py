@@ -85,6 +85,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.devices",
         "hwgen.distributed",
         "hwgen.errors",
+        "hwgen.files",
         "hwgen.grids",
         "hwgen.metrics",
         "hwgen.presets",

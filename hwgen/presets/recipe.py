@@ -1,20 +1,19 @@
-"""In: a preset's name and changes to it. Out: a Recipe: everything that decides a training run.
+"""In: nothing. Out: the fields of a Recipe: everything that decides a training run.
 
-The table PRESETS at the end is the place to look at. One family covers all: G starts from a small
-map and doubles it, D halves it again; 28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
+One family covers all: G starts from a small map and doubles it, D halves it again; 28 = 7 x 2^2,
+32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hwgen.errors import InputError
+from hwgen.presets.fields import changed, from_json
 
 
 @dataclass(frozen=True)
@@ -305,48 +304,6 @@ def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return recipe_to_json(recipe_from_json(recipe))
 
 
-def from_json(kind: Any, value: Any, name: str) -> Any:
-    """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
-
-    Args:
-        kind: dataclass, tuple[...], Literal[...], int, float, str or bool.
-        value: what `json.loads` gave.
-        name: how to call the value in an error.
-
-    Raises:
-        InputError: a field is missing, unknown, or of the wrong type.
-    """
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, Mapping):
-            raise InputError(f"{name} should be an object, found {value!r}")
-        hints = typing.get_type_hints(kind)
-        unknown = set(value) - set(hints)
-        if unknown:
-            raise InputError(f"{name} has unknown fields {sorted(unknown)}")
-        try:
-            return kind(**{k: from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
-        except TypeError as error:
-            raise InputError(f"{name}: {error}") from None
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise InputError(f"{name} should be a list, found {value!r}")
-        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
-        if len(kinds) != len(value):
-            raise InputError(f"{name} should have {len(kinds)} entries, found {value!r}")
-        return tuple(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
-    if origin is Literal:
-        if value not in arguments:
-            choices = ", ".join(map(str, arguments))
-            raise InputError(f"{name} = {value!r} is not one of {choices}")
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{name} should be {kind.__name__}, found {value!r}")
-    return value
-
-
 def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     """A recipe with fields replaced by what a user typed, such as {"loss.a": "-1"}.
 
@@ -356,148 +313,3 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
         InputError: an unknown field (near names are suggested), or a value that does not fit.
     """
     return recipe_from_json(changed(recipe_to_json(recipe), changes))
-
-
-def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
-    """A recipe's JSON, of any kind, with fields replaced; see `change`.
-
-    Raises:
-        InputError: an unknown field (near names are suggested).
-    """
-    plain: dict[str, Any] = json.loads(json.dumps(recipe))
-    for path, text in changes.items():
-        *parents, last = path.split(".")
-        target: Any = plain
-        for parent in parents:
-            target = target.get(parent) if isinstance(target, dict) else None
-        if not isinstance(target, dict) or last not in target:
-            raise InputError(f"no recipe field {path!r}", remedy=_nearest(path, flatten(plain)))
-        try:
-            target[last] = json.loads(text)
-        except ValueError:
-            target[last] = text
-    return plain
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Lines `field: old -> new` for every field in which two JSON recipes differ."""
-    a, b = flatten(old), flatten(new)
-    return [
-        f"{path}: {a.get(path, 'absent')} -> {b.get(path, 'absent')}"
-        for path in sorted(a.keys() | b.keys())
-        if a.get(path, ...) != b.get(path, ...)
-    ]
-
-
-def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested JSON objects as one: {"loss": {"a": 0}} becomes {"loss.a": 0}."""
-    out: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            out.update(flatten(item, f"{prefix}{key}."))
-        else:
-            out[f"{prefix}{key}"] = item
-    return out
-
-
-def _nearest(name: str, names: typing.Iterable[str]) -> str:
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}"
-
-
-def preset(name: str) -> Recipe:
-    """A row of PRESETS.
-
-    Raises:
-        InputError: no such preset; near names are suggested.
-    """
-    if name not in PRESETS:
-        raise InputError(f"no preset {name!r}", remedy=_nearest(name, PRESETS))
-    return PRESETS[name]
-
-
-# The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
-_PAPER_HWDB = Recipe(
-    preset="paper-hwdb",
-    size=28,
-    channels=1,
-    pixels=PixelRange(paper=1.0, ink=0.0),
-    generator=GeneratorSpec(
-        start=(128, 7), stages=(Stage(128, 5, 2), Stage(1, 5, 2)), output="sigmoid"
-    ),
-    discriminator=DiscriminatorSpec(stages=(Stage(257, 5, 2), Stage(320, 5, 2)), hidden=1024),
-    loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
-)
-
-# For practice: a conditional LSGAN with Φ, conditional batch norm in G, projection in D, lazy R1
-# and a moving average. Widths, rates, batch and gamma are the outcome of two rounds of
-# benchmarks/glyph_ablation.py: what becomes legible with the least arithmetic, z being heard.
-_GLYPH_32 = Recipe(
-    preset="glyph-32",
-    size=32,
-    channels=1,
-    pixels=PixelRange(paper=-1.0, ink=1.0),
-    generator=GeneratorSpec(
-        start=(192, 4),
-        stages=(Stage(96, 3, 2), Stage(48, 3, 2), Stage(24, 3, 2), Stage(1, 3, 1)),
-        z_dim=128,
-        z="normal",
-        label_dim=128,
-        label_sd=0.1,
-        upsampling="nearest",
-        norm="conditional",
-    ),
-    discriminator=DiscriminatorSpec(
-        stages=(Stage(32, 4, 2), Stage(64, 4, 2), Stage(128, 4, 2), Stage(128, 3, 1)),
-        hidden=256,
-        label="projection",
-        label_sd=0.1,
-        norm="none",
-    ),
-    init="he",
-    optimizer=Optimizer(lr_g=6e-4, lr_d=6e-4, beta1=0.5, beta2=0.99),
-    batch=32,
-    images=448_000,
-    r1_gamma=0.3,
-    r1_every=4,
-    ema=0.998,
-    every=32_000,
-)
-
-_GLYPH_64 = replace(
-    _GLYPH_32,
-    preset="glyph-64",
-    size=64,
-    generator=replace(_GLYPH_32.generator, stages=(Stage(192, 3, 2), *_GLYPH_32.generator.stages)),
-    discriminator=replace(
-        _GLYPH_32.discriminator,
-        stages=(
-            Stage(24, 4, 2),
-            Stage(48, 4, 2),
-            Stage(96, 4, 2),
-            Stage(192, 4, 2),
-            Stage(192, 3, 1),
-        ),
-    ),
-    images=960_000,
-    every=64_000,
-)
-
-# For about ten samples a class, or rare classes among common ones, where glyph-32 draws one picture
-# a class, which is a copy, or does not learn the rare ones at all: what helped of the opt-ins in
-# benchmarks/few_shot_ablation.py, which calls it "balanced-warp".
-_FEW_SHOT_32 = replace(
-    _GLYPH_32,
-    preset="few-shot-32",
-    images=256_000,
-    every=16_000,
-    translate=1,
-    balanced=True,
-    warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
-)
-
-PRESETS: Mapping[str, Recipe] = {
-    recipe.preset: recipe for recipe in (_PAPER_HWDB, _GLYPH_32, _GLYPH_64, _FEW_SHOT_32)
-}
-"""All presets by name."""

@@ -1,0 +1,49 @@
+"""A preset's name, and changes to it, as a Recipe: everything that decides a training run."""
+
+from hwgen.presets.fields import (
+    changed,
+    differences,
+    flatten,
+    from_json,
+)
+from hwgen.presets.recipe import (
+    LOSSES,
+    DiscriminatorSpec,
+    GeneratorSpec,
+    Loss,
+    Optimizer,
+    PixelRange,
+    Recipe,
+    Stage,
+    Warp,
+    change,
+    completed,
+    recipe_from_json,
+    recipe_to_json,
+)
+from hwgen.presets.table import (
+    PRESETS,
+    preset,
+)
+
+__all__ = [
+    "LOSSES",
+    "PRESETS",
+    "DiscriminatorSpec",
+    "GeneratorSpec",
+    "Loss",
+    "Optimizer",
+    "PixelRange",
+    "Recipe",
+    "Stage",
+    "Warp",
+    "change",
+    "changed",
+    "completed",
+    "differences",
+    "flatten",
+    "from_json",
+    "preset",
+    "recipe_from_json",
+    "recipe_to_json",
+]

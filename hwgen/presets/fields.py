@@ -1,0 +1,105 @@
+"""In: a recipe of any kind as plain JSON. Out: the same built, changed or compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from hwgen.errors import InputError
+
+
+def from_json(kind: Any, value: Any, name: str) -> Any:
+    """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
+
+    Args:
+        kind: dataclass, tuple[...], Literal[...], int, float, str or bool.
+        value: what `json.loads` gave.
+        name: how to call the value in an error.
+
+    Raises:
+        InputError: a field is missing, unknown, or of the wrong type.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise InputError(f"{name} should be an object, found {value!r}")
+        hints = typing.get_type_hints(kind)
+        unknown = set(value) - set(hints)
+        if unknown:
+            raise InputError(f"{name} has unknown fields {sorted(unknown)}")
+        try:
+            return kind(**{k: from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
+        except TypeError as error:
+            raise InputError(f"{name}: {error}") from None
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{name} should be a list, found {value!r}")
+        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
+        if len(kinds) != len(value):
+            raise InputError(f"{name} should have {len(kinds)} entries, found {value!r}")
+        return tuple(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+    if origin is Literal:
+        if value not in arguments:
+            choices = ", ".join(map(str, arguments))
+            raise InputError(f"{name} = {value!r} is not one of {choices}")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{name} should be {kind.__name__}, found {value!r}")
+    return value
+
+
+def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+    """A recipe's JSON, of any kind, with fields replaced by what a user typed.
+
+    Values are JSON (`0.5`, `true`, `[256, 4]`) or plain words.
+
+    Raises:
+        InputError: an unknown field (near names are suggested).
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(recipe))
+    for path, text in changes.items():
+        *parents, last = path.split(".")
+        target: Any = plain
+        for parent in parents:
+            target = target.get(parent) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or last not in target:
+            raise InputError(f"no recipe field {path!r}", remedy=nearest(path, flatten(plain)))
+        try:
+            target[last] = json.loads(text)
+        except ValueError:
+            target[last] = text
+    return plain
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Lines `field: old -> new` for every field in which two JSON recipes differ."""
+    a, b = flatten(old), flatten(new)
+    return [
+        f"{path}: {a.get(path, 'absent')} -> {b.get(path, 'absent')}"
+        for path in sorted(a.keys() | b.keys())
+        if a.get(path, ...) != b.get(path, ...)
+    ]
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested JSON objects as one: {"loss": {"a": 0}} becomes {"loss.a": 0}."""
+    out: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            out.update(flatten(item, f"{prefix}{key}."))
+        else:
+            out[f"{prefix}{key}"] = item
+    return out
+
+
+def nearest(name: str, names: typing.Iterable[str]) -> str:
+    """Which of the names someone may have meant, or all of them: a remedy for an error."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}"

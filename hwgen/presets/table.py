@@ -1,0 +1,115 @@
+"""In: a preset's name. Out: its Recipe. PRESETS at the end is the place to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hwgen.errors import InputError
+from hwgen.presets.fields import nearest
+from hwgen.presets.recipe import (
+    DiscriminatorSpec,
+    GeneratorSpec,
+    Loss,
+    Optimizer,
+    PixelRange,
+    Recipe,
+    Stage,
+    Warp,
+)
+
+# The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
+_PAPER_HWDB = Recipe(
+    preset="paper-hwdb",
+    size=28,
+    channels=1,
+    pixels=PixelRange(paper=1.0, ink=0.0),
+    generator=GeneratorSpec(
+        start=(128, 7), stages=(Stage(128, 5, 2), Stage(1, 5, 2)), output="sigmoid"
+    ),
+    discriminator=DiscriminatorSpec(stages=(Stage(257, 5, 2), Stage(320, 5, 2)), hidden=1024),
+    loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
+)
+
+# For practice: a conditional LSGAN with Φ, conditional batch norm in G, projection in D, lazy R1
+# and a moving average. Widths, rates, batch and gamma are the outcome of two rounds of
+# benchmarks/glyph_ablation.py: what becomes legible with the least arithmetic, z being heard.
+_GLYPH_32 = Recipe(
+    preset="glyph-32",
+    size=32,
+    channels=1,
+    pixels=PixelRange(paper=-1.0, ink=1.0),
+    generator=GeneratorSpec(
+        start=(192, 4),
+        stages=(Stage(96, 3, 2), Stage(48, 3, 2), Stage(24, 3, 2), Stage(1, 3, 1)),
+        z_dim=128,
+        z="normal",
+        label_dim=128,
+        label_sd=0.1,
+        upsampling="nearest",
+        norm="conditional",
+    ),
+    discriminator=DiscriminatorSpec(
+        stages=(Stage(32, 4, 2), Stage(64, 4, 2), Stage(128, 4, 2), Stage(128, 3, 1)),
+        hidden=256,
+        label="projection",
+        label_sd=0.1,
+        norm="none",
+    ),
+    init="he",
+    optimizer=Optimizer(lr_g=6e-4, lr_d=6e-4, beta1=0.5, beta2=0.99),
+    batch=32,
+    images=448_000,
+    r1_gamma=0.3,
+    r1_every=4,
+    ema=0.998,
+    every=32_000,
+)
+
+_GLYPH_64 = replace(
+    _GLYPH_32,
+    preset="glyph-64",
+    size=64,
+    generator=replace(_GLYPH_32.generator, stages=(Stage(192, 3, 2), *_GLYPH_32.generator.stages)),
+    discriminator=replace(
+        _GLYPH_32.discriminator,
+        stages=(
+            Stage(24, 4, 2),
+            Stage(48, 4, 2),
+            Stage(96, 4, 2),
+            Stage(192, 4, 2),
+            Stage(192, 3, 1),
+        ),
+    ),
+    images=960_000,
+    every=64_000,
+)
+
+# For about ten samples a class, or rare classes among common ones, where glyph-32 draws one picture
+# a class, which is a copy, or does not learn the rare ones at all: what helped of the opt-ins in
+# benchmarks/few_shot_ablation.py, which calls it "balanced-warp".
+_FEW_SHOT_32 = replace(
+    _GLYPH_32,
+    preset="few-shot-32",
+    images=256_000,
+    every=16_000,
+    translate=1,
+    balanced=True,
+    warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
+)
+
+PRESETS: Mapping[str, Recipe] = {
+    recipe.preset: recipe for recipe in (_PAPER_HWDB, _GLYPH_32, _GLYPH_64, _FEW_SHOT_32)
+}
+"""All presets by name."""
+
+
+def preset(name: str) -> Recipe:
+    """A row of PRESETS.
+
+    Raises:
+        InputError: no such preset; near names are suggested.
+    """
+    if name not in PRESETS:
+        raise InputError(f"no preset {name!r}", remedy=nearest(name, PRESETS))
+    return PRESETS[name]
