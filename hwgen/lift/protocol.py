@@ -86,6 +86,8 @@ class Protocol:
                 "a protocol needs at least one draw of at least one count, and amounts of at "
                 "least 1"
             )
+        if self.judged_on == "held-out" and self.held_out < 1:
+            raise InputError("nothing is held out, so that nothing can be judged on it")
 
     def cells(self) -> list[Cell]:
         """All of them."""

@@ -122,4 +122,6 @@ def _row(head: Html, cells: Sequence[Html]) -> Html:
 
 
 def _kind(store: Store) -> str:
+    if store.manifest.origin.get("kind") == "ink":
+        return "drawn ink"  # real handwriting, but no scan
     return "synthetic" if store.is_synthetic else "real"

@@ -282,7 +282,15 @@ def test_equal_stores_and_other_classes_are_refused(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"arms": ("some",)}, {"arms": ()}, {"counts": ()}, {"draws": 0}, {"amounts": (0,)}]
+    "wrong",
+    [
+        {"arms": ("some",)},
+        {"arms": ()},
+        {"counts": ()},
+        {"draws": 0},
+        {"amounts": (0,)},
+        {"judged_on": "held-out", "held_out": 0},
+    ],
 )
 def test_protocols_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):

@@ -386,3 +386,12 @@ def test_folders_are_made_and_an_old_page_is_replaced(
     out.write_text("old", encoding="utf-8")
     assert page_of(out, path).headings
     assert [file.name for file in out.parent.iterdir()] == ["report.html"]
+
+
+def test_drawn_ink_is_not_called_real_scans(
+    make_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    synthetic, ink = make_store("synth", kind="synthetic"), make_store("pens", kind="ink")
+    text = page_of(tmp_path / "r.html", synthetic.path, ink.path).text
+    assert "drawn ink: pens" in text
+    assert "real: pens" not in text
