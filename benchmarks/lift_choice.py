@@ -1,0 +1,134 @@
+"""Which settings shall benchmarks/lift.py have? Chosen on held-out training samples, never on test.
+
+In: a real train store, and a test store that is opened but not read. Ten samples a class, one draw,
+judged on 40 samples a class of the train store that no draw takes: how the baseline's pictures are
+distorted, how synthetic samples are mixed in, and how many there are. Out: OUT/choice.json and
+OUT/choice.md; no pixels, which go to WORK. Resumable; about 95 s a variant on one core.
+
+    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT
+    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.devices import pick_device
+from hwgen.files import write_json
+from hwgen.lift.generators import DeformationGenerator
+from hwgen.lift.protocol import Protocol, run_protocol
+from hwgen.recogniser.network import LIGHT, Augmentation, Mixing, RecogniserRecipe
+from hwgen.store import Store
+
+GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
+COUNT = 10
+QUICK_STEPS, QUICK_COUNT = 3, 3
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One setting: an arm, its recipe, and synthetic samples a class."""
+
+    arm: str
+    recipe: RecogniserRecipe = LIGHT
+    amount: int = 100
+
+
+PLAIN = replace(LIGHT, oversample=1, augmentation=Augmentation())
+STRONG = Augmentation(
+    rotate=10, shear=0.2, scale=0.2, translate=0.08, elastic=0.03, stroke_width=0.03, blur=0.025
+)
+GREY = replace(LIGHT.augmentation, stroke_width=0.03, ink=0.3, noise=0.05)
+BOTH = "classical+synthetic"
+
+VARIANTS: Mapping[str, Variant] = {
+    "classical, chosen": Variant("classical"),
+    "chosen": Variant(BOTH),
+    "classical, at the final size, no blur": Variant("classical", PLAIN),
+    "classical, no blur": Variant("classical", replace(LIGHT, augmentation=Augmentation())),
+    "share 1/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.25))),
+    "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.75))),
+    "25 a class": Variant(BOTH, amount=25),
+    "400 a class": Variant(BOTH, amount=400),
+    "half, then real alone from 70 %": Variant(BOTH, replace(LIGHT, mixing=Mixing(until=0.7))),
+    "synthetic alone, then real from 50 %": Variant(
+        BOTH, replace(LIGHT, mixing=Mixing(share=1.0, until=0.5))
+    ),
+    "classical, stroke width, ink and noise": Variant(
+        "classical", replace(LIGHT, augmentation=GREY)
+    ),
+    "classical, stronger": Variant("classical", replace(LIGHT, augmentation=STRONG)),
+}
+"""The most wanted first."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--train", type=Path, required=True, help="store to draw from")
+    parser.add_argument("--test", type=Path, required=True, help="its test store; not read")
+    parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
+    parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
+    options = parser.parse_args(arguments)
+    work = options.work or options.out.with_name(f"{options.out.name}.work")
+    device = pick_device(options.device)
+    generator = replace(GENERATOR, device=options.device)
+    if options.quick:
+        generator = replace(generator, recipe=replace(generator.recipe, steps=QUICK_STEPS, batch=8))
+    found: list[dict[str, Any]] = []
+    options.out.mkdir(parents=True, exist_ok=True)
+    for number, (name, variant) in enumerate(VARIANTS.items()):
+        recipe, count, amount = variant.recipe, COUNT, variant.amount
+        if options.quick:
+            recipe, count, amount = replace(recipe, steps=QUICK_STEPS, batch=8), QUICK_COUNT, 4
+        result = run_protocol(
+            Store(options.train),
+            Store(options.test),
+            Protocol(
+                counts=(count,),
+                draws=1,
+                arms=(variant.arm,),
+                amounts=(amount,),
+                recipe=recipe,
+                judged_on="held-out",
+            ),
+            generator,
+            work / f"{number:02d}",
+            device=device,
+        )
+        assert result is not None  # nothing stops it
+        figures, row = result["accuracy"][0], result["rows"][0]
+        found.append(
+            {
+                "name": name,
+                "arm": variant.arm,
+                "amount": amount if "synthetic" in variant.arm else 0,
+                **{key: figures[key] for key in ("mean", "low", "high")},
+                "facts": row["facts"],
+                "decides": row["decides"],
+            }
+        )
+        write_json(options.out / "choice.json", found)
+        (options.out / "choice.md").write_text(table(found), encoding="utf-8")
+        print(f"{name}: {100 * figures['mean']:.1f} %", flush=True)
+
+
+def table(found: Sequence[Mapping[str, Any]]) -> str:
+    """The variants as Markdown, in their order."""
+    lines = ["| variant | top-1 on held-out samples, % | s |", "|---|---:|---:|"]
+    for one in found:
+        lines.append(
+            f"| {one['name']} | {100 * one['mean']:.1f} ({100 * one['low']:.1f} to "
+            f"{100 * one['high']:.1f}) | {one['facts']['seconds']:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
