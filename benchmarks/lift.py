@@ -2,8 +2,8 @@
 
 In: real train and test stores of one charset, with other writers in each. Runs both protocols of
 hwgen.lift with the settings below. Out: OUT/few-shot and OUT/rare with lift.json and curve.png, and
-OUT/README.md with the tables; no pixels. Draws, generators and synthetic samples, which hold
-pixels, go to WORK. Ctrl-C stops it, and the same command goes on; several processes may share WORK.
+OUT/tables.md; no pixels. Draws, generators and synthetic samples, which hold pixels, go to WORK.
+Ctrl-C stops it, and the same command goes on; several processes may share WORK.
 
     python -m benchmarks.lift --train STORE --test STORE --out OUT
     python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     there = [name for name in PROTOCOLS if (options.out / name / FILE).is_file()]
     lifts = {name: read_lift(options.out / name / FILE) for name in there}
     values = {name: json.loads((options.out / name / FILE).read_text("utf-8")) for name in there}
-    (options.out / "README.md").write_text(page(lifts, values), encoding="utf-8")
+    (options.out / "tables.md").write_text(page(lifts, values), encoding="utf-8")
     for name in there:
         print(f"{name}: {lifts[name].advice}")
 

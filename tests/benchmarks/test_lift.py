@@ -52,13 +52,13 @@ def test_results_hold_tables_and_curves_and_no_pixels_nor_paths(
 ) -> None:
     lift.main([*options, "--only", "rare"])
     out = tmp_path / "results" / "lift"
-    assert "## few-shot" not in (out / "README.md").read_text("utf-8")
+    assert "## few-shot" not in (out / "tables.md").read_text("utf-8")
     lift.main(options)
     assert "few-shot: " in capsys.readouterr().out
     files = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
     results = {f"{name}/{file}" for name in lift.PROTOCOLS for file in ("lift.json", "curve.png")}
-    assert files == {"README.md", *results}
-    text = (out / "README.md").read_text("utf-8")
+    assert files == {"tables.md", *results}
+    text = (out / "tables.md").read_text("utf-8")
     for part in ("## few-shot", "## rare", "Top-1, rare classes", "| 3 | ", "4 recognisers"):
         assert part in text
     for name in lift.PROTOCOLS:
