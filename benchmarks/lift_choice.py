@@ -49,12 +49,12 @@ BOTH = "classical+synthetic"
 VARIANTS: Mapping[str, Variant] = {
     "classical, chosen": Variant("classical"),
     "chosen": Variant(BOTH),
+    "400 a class": Variant(BOTH, amount=400),
+    "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.75))),
     "classical, at the final size, no blur": Variant("classical", PLAIN),
     "classical, no blur": Variant("classical", replace(LIGHT, augmentation=Augmentation())),
     "share 1/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.25))),
-    "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.75))),
     "25 a class": Variant(BOTH, amount=25),
-    "400 a class": Variant(BOTH, amount=400),
     "half, then real alone from 70 %": Variant(BOTH, replace(LIGHT, mixing=Mixing(until=0.7))),
     "synthetic alone, then real from 50 %": Variant(
         BOTH, replace(LIGHT, mixing=Mixing(share=1.0, until=0.5))
