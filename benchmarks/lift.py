@@ -36,9 +36,9 @@ from hwgen.store import Store
 
 PROTOCOLS = {
     "few-shot": Protocol(
-        kind="few-shot", counts=(5, 10, 20, 50, ALL), draws=3, amounts=(100, 400), recipe=LIGHT
+        kind="few-shot", counts=(5, 10, 20, 50, ALL), draws=3, amounts=(400, 100), recipe=LIGHT
     ),
-    "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), draws=3, amounts=(100, 400), recipe=LIGHT),
+    "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), draws=3, amounts=(400, 100), recipe=LIGHT),
 }
 GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
 STARTED = ("pretrained", "pretrained+synthetic")

@@ -115,7 +115,7 @@ def benchmark(
             rich_help_panel=_PROTOCOL,
             metavar="N,N,...",
             show_default="100",
-            help="Synthetic samples a class; several are compared.",
+            help="Synthetic samples a class; several are compared, the first is advised on.",
         ),
     ] = None,
     generator: Annotated[

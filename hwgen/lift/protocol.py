@@ -59,7 +59,8 @@ class Protocol:
         counts: real samples a class; ALL is all.
         draws: how often each is repeated, with other samples and seeds.
         arms: names in ARMS.
-        amounts: synthetic samples a class, each a cell of its own in the arms that have them.
+        amounts: synthetic samples a class, each a cell of its own in the arms that have them. The
+            first one is what the advice is about.
         recipe: of every recogniser; its augmentation is the classical one.
         held_out: samples a class that no draw takes, see draws.held_out.
         judged_on: "test": the test store. "held-out": those samples, to choose settings by.
@@ -81,7 +82,12 @@ class Protocol:
                 f"there is no arm {', '.join(unknown) or 'at all'}",
                 remedy=f"Choose among {', '.join(ARMS)}",
             )
-        if not self.counts or min(self.counts) < 0 or self.draws < 1 or min(self.amounts) < 1:
+        if (
+            not self.counts
+            or min(self.counts) < 0
+            or self.draws < 1
+            or min(self.amounts, default=0) < 1
+        ):
             raise InputError(
                 "a protocol needs at least one draw of at least one count, and amounts of at "
                 "least 1"
@@ -172,7 +178,7 @@ def run_protocol(
         "start": None if start is None else start.provenance,
         "train": str(train.path),
         "test": {"store": str(test.path), "writers_shared": len(train.writers & test.writers)},
-        **summarise(finished, work.groups, BASELINE),
+        **summarise(finished, work.groups, BASELINE, protocol.amounts[0]),
         "missing": [cell.name for cell, row in rows.items() if row is None],
         "rows": [asdict(row) for row in finished],
     }

@@ -34,7 +34,7 @@ Counts = npt.NDArray[np.float64]
 
 
 def summarise(
-    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], baseline: str
+    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], baseline: str, amount: int
 ) -> dict[str, Any]:
     """Everything that a table or a plot needs.
 
@@ -42,6 +42,8 @@ def summarise(
         rows: cells of a protocol.
         groups: names of sets of classes, the first one being what the protocol is about.
         baseline: the arm that others are compared with.
+        amount: synthetic samples a class that the advice is about. It should be chosen elsewhere:
+            the best of several on a test set promises too much.
 
     Returns:
         "accuracy": one entry a (group, count, arm, amount), with "mean", "low", "high", "draws" and
@@ -70,7 +72,7 @@ def summarise(
     return {
         "accuracy": accuracy,
         "differences": differences,
-        "advice": advise(differences, next(iter(groups))),
+        "advice": advise(differences, next(iter(groups)), amount),
     }
 
 
@@ -91,14 +93,19 @@ def bootstrap(right: Counts, total: Counts) -> Interval:
     return Interval(float(right.sum() / total.sum()), low, high)
 
 
-def advise(differences: Sequence[Mapping[str, Any]], group: str) -> str:
+def advise(differences: Sequence[Mapping[str, Any]], group: str, amount: int) -> str:
     """A sentence that a user can act on; it promises only what excludes 0.
 
     Args:
         differences: see `summarise`.
         group: whose.
+        amount: synthetic samples a class; other amounts are passed over.
     """
-    found = [d for d in differences if d["group"] == group and d["arm"] in _DOING]
+    found = [
+        d
+        for d in differences
+        if d["group"] == group and d["arm"] in _DOING and d["amount"] in (0, amount)
+    ]
     if not found:
         return "Nothing was compared with classical augmentation, so nothing can be said."
     some = "" if group == "all" else f" of the {group} classes"

@@ -41,7 +41,7 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
         row(5, 1, "classical+synthetic", [8, 9], 50),
         row(5, 0, "classical+synthetic", [2, 8], 10),
     ]
-    found = summarise(rows, {"rare": [0], "all": [0, 1]}, "classical")
+    found = summarise(rows, {"rare": [0], "all": [0, 1]}, "classical", 50)
     values = {(e["group"], e["arm"], e["amount"]): e for e in found["accuracy"]}
     assert values["rare", "classical", 0]["mean"] == pytest.approx(0.3)
     assert values["all", "classical", 0]["runs"] == pytest.approx([0.5, 0.6])
@@ -74,15 +74,19 @@ def test_advice_promises_only_what_excludes_zero() -> None:
         lift(50, 80, 0.01, -0.001),
         lift(0, 80, -0.01, -0.02),
     ]
-    assert advise(differences, "all") == (
+    assert advise(differences, "all", 80) == (
         "Real samples a class: at 5, add 80 synthetic ones a class: expect +4.0 points "
         "(+3.0 to +5.0); at 50, all, stay with classical augmentation."
     )
     better = [*differences, lift(50, 0, 0.05, 0.04, "pretrained")]
     assert "at 50, start from the recogniser of other characters: expect +5.0" in advise(
-        better, "all"
+        better, "all", 80
     )
-    assert advise(differences[3:], "all") == (
+    assert advise(differences[3:], "all", 80) == (
         "Real samples a class: at 50, all, stay with classical augmentation."
     )
-    assert "nothing can be said" in advise([], "all")
+    # Another amount is not chosen for being better on the test set.
+    assert "add 80 synthetic ones a class: expect +4.0" in advise(
+        [*differences, lift(5, 20, 0.2, 0.1)], "all", 80
+    )
+    assert "nothing can be said" in advise([], "all", 80)
