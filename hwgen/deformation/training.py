@@ -65,7 +65,7 @@ def train_deformation(
         seed: of weights, pairs and noise.
         device: "auto", "cpu", "cuda", ...
         progress: called every REPORT_STEPS steps.
-        stop: asked after every step; True saves a checkpoint and returns.
+        stop: asked every REPORT_STEPS steps; True saves a checkpoint and returns.
 
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
@@ -151,7 +151,8 @@ def _train(
             if progress is not None:
                 progress(done * recipe.batch, recipe.steps * recipe.batch, means)
         # Between two reports sums would be lost, so a stop waits for the next one.
-        stopped = done % REPORT_STEPS == 0 and stop is not None and stop()
+        between = done % REPORT_STEPS == 0 and done < recipe.steps
+        stopped = between and stop is not None and stop()
         if done % CHECKPOINT_STEPS == 0 or stopped or done == recipe.steps:
             _save(run, net, optimizer, done, time.monotonic() - started)
         if stopped:

@@ -105,11 +105,13 @@ def learnt_from(recogniser: Recogniser) -> set[str]:
 
 
 def generator_data(synthetic: Store, run: Run | None) -> str | None:
-    """Content hash of the store that the generator of a synthetic store was trained on.
+    """Content hash of the store that a synthetic store may hold copies of.
+
+    That is what a GAN was trained on, and what a deformation model bent.
 
     Args:
-        synthetic: its origin names the run it was drawn from, and may name the data.
-        run: that run, which knows its data; None where it is not at hand.
+        synthetic: its origin names the run it was drawn from, and the data, unless it is older.
+        run: that run, for a store that does not name the data; None where it is not at hand.
 
     Returns:
         None where it is not known.
@@ -118,14 +120,12 @@ def generator_data(synthetic: Store, run: Run | None) -> str | None:
         InputError: the store was not drawn from this run.
     """
     origin = synthetic.manifest.origin
-    if run is None:
-        return None
-    if run.id not in str(origin.get("provenance", "")).split():
+    if run is not None and run.id not in str(origin.get("provenance", "")).split():
         raise InputError(
             f"was drawn from {origin.get('provenance', 'a run that it does not name')!r}, not "
             f"from run {run.id}",
             where=str(synthetic.path),
             remedy="Give the run that it was drawn from, or none",
         )
-    found = run.data.get("content_sha256")
-    return None if found is None else str(found)
+    found = origin.get("data") or (run and run.data.get("content_sha256"))
+    return str(found) if found else None

@@ -55,6 +55,7 @@ class Sampler:
         charset: class order of the run.
         device: where it runs; the generator is moved there.
         provenance: what a sample's source says: run and checkpoint.
+        data: content hash of the store that it was trained on, "" where not known.
     """
 
     def __init__(
@@ -64,12 +65,13 @@ class Sampler:
         charset: Charset,
         device: torch.device,
         provenance: str = "",
+        data: str = "",
     ) -> None:
         self.generator = generator.to(device)
         self.recipe = recipe
         self.charset = charset if recipe.conditional else UNLABELLED
         self.device = device
-        self.provenance = provenance
+        self.provenance, self.data = provenance, data
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
 
     @classmethod
@@ -92,7 +94,8 @@ class Sampler:
         load_module("g", generator, tensors, path)
         generator.requires_grad_(False)
         provenance = f"run {run.id} checkpoint {file_hash(path)}"
-        return cls(generator, recipe, run.charset, pick_device(device), provenance)
+        data = str(run.data.get("content_sha256", ""))
+        return cls(generator, recipe, run.charset, pick_device(device), provenance, data)
 
     def draw(
         self,

@@ -55,6 +55,10 @@ class Source(Protocol):
     def provenance(self) -> str:
         """Which run and weights: what a sample's source says."""
 
+    @property
+    def data(self) -> str:
+        """Content hash of the store that its samples may be copies of, "" where not known."""
+
     def draw(self, class_ids: Ids, indices: Ids, *, seed: int, batch: int) -> Image:
         """Samples uint8 [N, S, S(, 3)]; sample (seed, class, index) never changes."""
 
@@ -132,6 +136,7 @@ def synthesize(
         "seed": seed,
         "per_class": per_class,
         "class_ids": classes.tolist(),
+        **({"data": sampler.data} if sampler.data else {}),
     }
     if judge is not None:
         origin["filter"] = {**judge.settings, "max_tries": max_tries}

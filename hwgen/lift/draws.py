@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.errors import InputError
+from hwgen.errors import InputError, RecipeChangedError
 from hwgen.store import Store, StoreWriter, is_store
 
 Ids = npt.NDArray[np.int64]
@@ -79,7 +81,8 @@ def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store
     """Some records of a store as a store of their own, with the whole charset; made once.
 
     Raises:
-        StoreError: something else is at `out`.
+        RecipeChangedError: another subset is at `out`.
+        StoreError: something else is there.
     """
     numbers = np.asarray(records, np.int64)
     origin = {
@@ -87,9 +90,17 @@ def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store
         "of": store.manifest.content_sha256,
         "of_origin": store.manifest.origin,
         "records": len(numbers),
+        "records_sha256": hashlib.sha256(numbers.tobytes()).hexdigest(),
     }
     if is_store(out):
-        return Store(out)
+        there = Store(out)
+        if there.manifest.origin != json.loads(json.dumps(origin)):
+            raise RecipeChangedError(
+                "holds other samples than these settings draw",
+                where=str(out),
+                remedy="Give another --out, or the options that it was begun with",
+            )
+        return there
     with StoreWriter(out, size=store.size, channels=store.channels, recipe=origin) as writer:
         for number in numbers.tolist():
             writer.add(store.record(number))

@@ -31,6 +31,10 @@ class Generator(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """Plain JSON on which its samples depend, besides the real ones and the seed."""
 
+    @property
+    def learnt_from(self) -> str | None:
+        """Content hash of what it has learnt from before; None if from nothing."""
+
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop
     ) -> Store | None:
@@ -67,6 +71,11 @@ class GanGenerator:
         """See Generator."""
         return {"kind": "gan", "recipe": recipe_to_json(self.recipe)}
 
+    @property
+    def learnt_from(self) -> str | None:
+        """See Generator."""
+        return None
+
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop
     ) -> Store | None:
@@ -77,6 +86,7 @@ class GanGenerator:
             self.recipe,
             seed=seed,
             device=self.device,
+            on_collapse="ignore",  # what a collapsed generator is worth is a result
             progress=lambda news: tell("GAN", news.images / news.total),
             stop=stop,
         )
@@ -108,6 +118,11 @@ class DeformationGenerator:
         run = Run(self.learnt)
         weights = [file_hash(path) for path in run.snapshots()]
         return {"kind": "deformation learnt before", "run": run.id, "weights": weights}
+
+    @property
+    def learnt_from(self) -> str | None:
+        """See Generator."""
+        return None if self.learnt is None else str(Run(self.learnt).data["content_sha256"])
 
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop

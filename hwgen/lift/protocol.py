@@ -26,13 +26,18 @@ import torch
 
 import hwgen
 from hwgen.devices import describe, pick_precision
-from hwgen.errors import CharsetError, InputError
+from hwgen.errors import InputError
 from hwgen.files import write_json
 from hwgen.lift.cells import ARMS, BASELINE, Cell, Row, all_cells
-from hwgen.lift.draws import ALL, choose, held_out, rare_classes, write_subset
+from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
+from hwgen.lift.draws import ALL, Ids, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
 from hwgen.lift.summary import summarise
-from hwgen.recogniser.network import Augmentation, RecogniserRecipe, recipe_to_json
+from hwgen.recogniser.network import (
+    Augmentation,
+    RecogniserRecipe,
+    recipe_to_json,
+)
 from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.store import Store
@@ -134,17 +139,15 @@ def run_protocol(
 
     Raises:
         CharsetError: the stores' charsets differ.
-        InputError: a store is synthetic, or a class has too few samples; nothing is there so far;
+        InputError: a store is synthetic, or too small, or a class has too few samples; the
+            generator or `start` has learnt from one of the stores; nothing is there so far;
             or an arm is pretrained
             and there is no `start`.
         RecipeChangedError: `out` holds cells that were computed otherwise.
     """
-    _check(train, test)
-    if start is None and any(ARMS[arm].pretrained for arm in protocol.arms):
-        raise InputError(
-            "there is no recogniser for the pretrained arms to start from",
-            remedy="Give one as --start, or leave these arms out",
-        )
+    check_stores(train, test, protocol.recipe)
+    check_foreknowledge(train, test, generator, start)
+    check_start(train, protocol.recipe, protocol.arms, start)
     work = _Work(train, test, protocol, generator, out, device, start, precision)
     cells = protocol.cells()
     rows = {cell: work.finished(cell) for cell in cells}  # refuses what does not fit, first
@@ -176,6 +179,9 @@ def run_protocol(
         "decides": work.decides,
         "generator": dict(generator.settings),
         "start": None if start is None else start.provenance,
+        "start_classes_shared": 0
+        if start is None
+        else len(set(start.charset) & set(train.charset)),
         "train": str(train.path),
         "test": {"store": str(test.path), "writers_shared": len(train.writers & test.writers)},
         **summarise(finished, work.groups, BASELINE, protocol.amounts[0]),
@@ -183,7 +189,8 @@ def run_protocol(
         "rows": [asdict(row) for row in finished],
     }
     result: dict[str, Any] = json.loads(json.dumps(found))
-    write_json(out / FILE, result)
+    with _lock(out / "locks" / "lift.lock", wait=True):
+        write_json(out / FILE, result)
     if progress is not None:
         progress(len(cells), len(cells), "done")
     return result
@@ -216,6 +223,9 @@ class _Work:
                 "common": np.flatnonzero(~self._rare).tolist(),
                 **self.groups,
             }
+        # What cannot be drawn is refused before anything is computed.
+        for cell in self.protocol.cells():
+            choose(labels, self._free, self._counts(cell), cell.draw)
         self._judge = self.test
         if self.protocol.judged_on == "held-out":
             with _lock(self.out / "locks" / "held-out.lock", wait=True):
@@ -303,10 +313,13 @@ class _Work:
         generator = self.generator.settings if arm.synthetic else None
         return {**self.decides, "start": start, "generator": generator}
 
+    def _counts(self, cell: Cell) -> Ids:
+        return np.where(self._rare, cell.count, ALL)
+
     def _real(self, cell: Cell) -> Store:
-        counts = np.where(self._rare, cell.count, ALL)
         path = self.out / "draws" / f"{cell.real}.store"
         with _lock(self.out / "locks" / f"draw-{cell.real}.lock", wait=True):
+            counts = self._counts(cell)
             records = choose(self.train.labels, self._free, counts, cell.draw)
             return write_subset(self.train, records, path)
 
@@ -346,22 +359,3 @@ def _lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
-
-
-def _check(train: Store, test: Store) -> None:
-    for store in (train, test):
-        if store.is_synthetic:
-            raise InputError(
-                "holds synthetic samples",
-                where=str(store.path),
-                remedy="A protocol draws from real handwriting and is judged on it",
-            )
-    if train.manifest.content_sha256 == test.manifest.content_sha256:
-        raise InputError("is the train store too", where=str(test.path))
-    if train.charset != test.charset:
-        raise CharsetError(
-            f"its {len(test.charset)} classes are not the {len(train.charset)} of {train.path} in "
-            "the same order",
-            where=str(test.path),
-            remedy="Prepare both with the same --charset",
-        )

@@ -1,12 +1,15 @@
 """In: rows of a protocol. Out: accuracies with intervals, paired differences, and what to do.
 
-Intervals are 95 %, by the bootstrap over classes and draws together: each time both are drawn anew
-with replacement, so that they hold for other characters and other samples (Efron & Tibshirani 1993,
-chapter 8). Two arms are compared on the same draws and classes.
+Intervals are 95 % and have two parts, added as squares: the bootstrap over classes of the mean over
+draws (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures; and
+Student's t over the draws, since other samples and seeds would, and three are too few to resample.
+With a single draw the second part is not known and left out. Two arms are compared on the same
+draws and classes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,7 +19,7 @@ import numpy.typing as npt
 
 from hwgen.lift.cells import Row
 from hwgen.lift.draws import ALL
-from hwgen.metrics.intervals import Interval
+from hwgen.metrics.intervals import Interval, t_interval
 
 RESAMPLES = 2000
 
@@ -59,14 +62,14 @@ def summarise(
             key = {"group": group, "count": count, "arm": arm, "amount": amount}
             right, total = _counts(own, classes)
             runs = (right.sum(axis=1) / total.sum(axis=1)).tolist()
-            value = asdict(bootstrap(right, total))
+            value = asdict(interval(right, total))
             accuracy.append({**key, **value, "draws": len(own), "runs": runs})
             plain = {row.cell.draw: row for row in cells.get((count, baseline, 0), [])}
             pairs = [(row, plain[row.cell.draw]) for row in own if row.cell.draw in plain]
             if arm != baseline and pairs:
                 right, total = _counts([row for row, _ in pairs], classes)
                 less, _ = _counts([row for _, row in pairs], classes)
-                value = asdict(bootstrap(right - less, total))
+                value = asdict(interval(right - less, total))
                 runs = ((right - less).sum(axis=1) / total.sum(axis=1)).tolist()
                 differences.append({**key, **value, "draws": len(pairs), "runs": runs})
     return {
@@ -76,25 +79,32 @@ def summarise(
     }
 
 
-def bootstrap(right: Counts, total: Counts) -> Interval:
-    """The share sum(right) / sum(total), with limits.
+def interval(right: Counts, total: Counts) -> Interval:
+    """The share sum(right) / sum(total), with limits over classes and draws.
 
     Args:
         right: float64 [draws, classes]; differences of such counts do as well.
         total: float64 [draws, classes].
     """
+    mean = float(right.sum() / total.sum())
     rng = np.random.default_rng(_SEED)
-    draws, classes = right.shape
-    # How often each draw and each class is taken, instead of the taken ones themselves.
-    d = rng.multinomial(draws, np.full(draws, 1 / draws), size=RESAMPLES).astype(np.float64)
-    c = rng.multinomial(classes, np.full(classes, 1 / classes), size=RESAMPLES).astype(np.float64)
-    shares = ((d @ right) * c).sum(axis=1) / ((d @ total) * c).sum(axis=1)
+    classes = right.shape[1]
+    # How often each class is taken, instead of the taken ones themselves.
+    taken = rng.multinomial(classes, np.full(classes, 1 / classes), size=RESAMPLES)
+    shares = (taken @ right.sum(axis=0)) / (taken @ total.sum(axis=0))
     low, high = np.quantile(shares, [0.025, 0.975]).tolist()
-    return Interval(float(right.sum() / total.sum()), low, high)
+    half = 0.0
+    if len(right) > 1:
+        of_draws = t_interval((right.sum(axis=1) / total.sum(axis=1)).tolist())
+        assert of_draws.high is not None  # there are several
+        half = of_draws.high - of_draws.mean
+    return Interval(mean, mean - math.hypot(mean - low, half), mean + math.hypot(high - mean, half))
 
 
 def advise(differences: Sequence[Mapping[str, Any]], group: str, amount: int) -> str:
     """A sentence that a user can act on; it promises only what excludes 0.
+
+    Among several arms it takes the one whose lower limit is highest, on the figures it quotes.
 
     Args:
         differences: see `summarise`.
@@ -111,7 +121,7 @@ def advise(differences: Sequence[Mapping[str, Any]], group: str, amount: int) ->
     some = "" if group == "all" else f" of the {group} classes"
     parts, without = [], []
     for count in sorted({d["count"] for d in found}, key=lambda n: n or 10**9):
-        best = max((d for d in found if d["count"] == count), key=lambda d: d["mean"])
+        best = max((d for d in found if d["count"] == count), key=lambda d: d["low"])
         if best["low"] > 0:
             doing = _DOING[best["arm"]].format(best["amount"])
             parts.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,7 +71,9 @@ class MixedBatches:
             else []
         )
         if synthetic is not None and drawn:
-            mixed.append(_Part(synthetic, drawn, seed, recipe.balanced))
+            # Of its own seed: else both parts of a balanced batch would be of the same classes.
+            own = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
+            mixed.append(_Part(synthetic, drawn, own, recipe.balanced))
         self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed, recipe.balanced)]
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:

@@ -155,6 +155,7 @@ def test_a_synthetic_store_says_where_it_comes_from(
     assert drawn.is_synthetic
     assert list(drawn.manifest.class_counts) == [5, 5]
     assert drawn.manifest.origin["preset"] == "deformation"
+    assert drawn.manifest.origin["data"] == store.manifest.content_sha256
     assert run.id in drawn.record(0).source
     assert store.manifest.content_sha256[:16] in drawn.record(0).source
     np.testing.assert_array_equal(drawn.all_images()[:5], sampler.draw([0] * 5, np.arange(5)))

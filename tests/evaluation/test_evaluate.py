@@ -237,6 +237,16 @@ def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
     assert any("gives an honest one" in n for n in halves["notes"]) == (saw == "real")
 
 
+def test_a_set_that_names_its_data_needs_no_run(
+    judged: Evaluate, make_store: MakeStore, judge: Recogniser, real: Store
+) -> None:
+    origin = {"provenance": "run abc checkpoint 1234", "data": real.manifest.content_sha256}
+    drawn = make_store(20, kind="synthetic", origin=origin)
+    result = judged(drawn, recogniser=trained_on(judge, real))
+    assert result["judge"]["generator_data"] == real.manifest.content_sha256
+    assert result["judge"]["learnt_with_generator"] is True
+
+
 def test_without_the_run_nothing_is_known_of_the_generator(
     judged: Evaluate, make_store: MakeStore, judge: Recogniser, gan_run: Run, real: Store
 ) -> None:

@@ -24,6 +24,12 @@ def apart(a: np.ndarray, b: np.ndarray) -> int:
     return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
+def test_the_origin_names_the_data_that_the_generator_learnt_from(run: Run, tmp_path: Path) -> None:
+    store = synthesize(Sampler.load(run, device="cpu"), tmp_path / "drawn", per_class=1)
+    assert store is not None
+    assert store.manifest.origin["data"] == run.data["content_sha256"]
+
+
 def test_a_synthetic_store_says_where_each_sample_was_born(
     run: Run, sampler: Sampler, tmp_path: Path
 ) -> None:

@@ -31,10 +31,15 @@ class Copies:
     """A generator that repeats the real samples; says what it was given."""
 
     calls: list[tuple[int, int, int]]
+    before: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
         return {"kind": "copies"}
+
+    @property
+    def learnt_from(self) -> str | None:
+        return self.before
 
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Any, stop: Any
@@ -306,3 +311,43 @@ def test_rows_go_through_files(tmp_path: Path) -> None:
 
 def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
     assert not write_subset(make_store("s"), [0], tmp_path / "part").is_synthetic
+
+
+def test_what_cannot_be_is_refused_before_any_work(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
+    with pytest.raises(InputError, match="10 samples of class 0 are to be drawn, 9 are there"):
+        run_protocol(train, test, small(toy, counts=(2, 10)), Copies([]), out, device=CPU)
+    large = small(replace(toy, size=32))
+    with pytest.raises(InputError, match="at least 32 pixels"):
+        run_protocol(train, test, large, Copies([]), out, device=CPU)
+    knows_test = Copies([], before=test.manifest.content_sha256)
+    with pytest.raises(InputError, match="the generator has learnt from this store"):
+        run_protocol(train, test, small(toy), knows_test, out, device=CPU)
+    start = train_recogniser(
+        from_stores([train], toy, CPU), replace(toy, steps=1), seed=0, device=CPU
+    )
+    assert start is not None
+    protocol = small(toy, arms=("pretrained",))
+    start.provenance["decides"] = {"data": {"train": train.manifest.content_sha256}}
+    with pytest.raises(InputError, match="the recogniser to start from has learnt"):
+        run_protocol(train, test, protocol, Copies([]), out, device=CPU, start=start)
+    start.provenance["decides"] = {"data": {"train": "another"}}
+    wider = replace(protocol, recipe=replace(toy, hidden=20))
+    with pytest.raises(InputError, match="other layers"):
+        run_protocol(train, test, wider, Copies([]), out, device=CPU, start=start)
+    assert not (out / "rows").exists()
+
+
+def test_draws_of_other_settings_are_not_taken_for_these(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
+    run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    (tmp_path / "out" / "rows" / "n2-draw0-none.json").unlink()
+    with pytest.raises(RecipeChangedError, match="other samples than these settings draw"):
+        run_protocol(
+            train, test, replace(protocol, held_out=4), Copies([]), tmp_path / "out", device=CPU
+        )

@@ -2,35 +2,50 @@ import numpy as np
 import pytest
 
 from hwgen.lift.cells import Cell, Row
-from hwgen.lift.summary import advise, bootstrap, summarise
+from hwgen.lift.summary import advise, interval, summarise
 
 
 def row(count: int, draw: int, arm: str, right: list[int], amount: int = 0) -> Row:
     return Row(Cell(count, draw, arm, amount), {}, right, [10] * len(right), {})
 
 
-def test_the_bootstrap_against_resampling_one_by_one() -> None:
+def test_limits_against_resampling_classes_and_scipys_t() -> None:
     rng = np.random.default_rng(1)
     total = rng.integers(20, 60, (3, 40)).astype(float)
     right = np.floor(total * rng.uniform(0.4, 1, (3, 40)))
-    found = bootstrap(right, total)
+    found = interval(right, total)
+    mean = right.sum() / total.sum()
     shares = []
     for _ in range(4000):
-        d, c = rng.integers(3, size=3), rng.integers(40, size=40)
-        shares.append(right[np.ix_(d, c)].sum() / total[np.ix_(d, c)].sum())
-    assert found.mean == pytest.approx(right.sum() / total.sum())
-    assert [found.low, found.high] == pytest.approx(np.quantile(shares, [0.025, 0.975]), abs=0.01)
+        taken = rng.integers(40, size=40)
+        shares.append(right[:, taken].sum() / total[:, taken].sum())
+    low, high = np.quantile(shares, [0.025, 0.975])
+    runs = right.sum(axis=1) / total.sum(axis=1)
+    half = 4.302652729749 * runs.std(ddof=1) / np.sqrt(3)  # t of 0.975, 2 degrees of freedom
+    assert found.mean == pytest.approx(mean)
+    assert found.low == pytest.approx(mean - np.hypot(mean - low, half), abs=0.004)
+    assert found.high == pytest.approx(mean + np.hypot(high - mean, half), abs=0.004)
+
+
+def test_one_draw_has_the_limits_of_its_classes() -> None:
+    right, total = np.array([[1.0, 9.0] * 10]), np.full((1, 20), 10.0)
+    found = interval(right, total)
+    assert found.low is not None
+    assert found.high is not None
+    # The standard error over 20 classes is 0.4 / sqrt(20) = 0.09.
+    assert [found.low, found.high] == pytest.approx(
+        [0.5 - 1.96 * 0.09, 0.5 + 1.96 * 0.09], abs=0.02
+    )
 
 
 def test_one_sided_differences_exclude_zero_and_even_ones_do_not() -> None:
     total = np.full((3, 30), 10.0)
-    better = np.full((3, 30), 1.0)
-    assert bootstrap(better, total).low == pytest.approx(0.1)
-    even = np.tile([1.0, -1.0], (3, 15))
-    found = bootstrap(even, total)
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < 0 < found.high
+    assert interval(np.full((3, 30), 1.0), total).low == pytest.approx(0.1)
+    for even in (np.tile([1.0, -1.0], (3, 15)), np.repeat([[1.0], [-1.0], [0.5]], 30, axis=1)):
+        found = interval(even, total)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low < 0 < found.high
 
 
 def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:

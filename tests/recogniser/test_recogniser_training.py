@@ -274,3 +274,14 @@ def test_parts_of_different_sizes_make_one_batch(
     trained = train_recogniser(real, recipe, synthetic=drawn, seed=0, device=CPU)
     assert trained is not None
     assert trained.recipe.oversample == 2
+
+
+def test_balanced_parts_of_a_batch_are_of_different_classes(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    data = from_stores([make_store("real")], AT_16, CPU)
+    classes = replace(data, labels=torch.arange(24))
+    recipe = replace(toy, batch=24, balanced=True)
+    _, y = MixedBatches(classes, classes, recipe, 0).batch(0)
+    assert y[:12].tolist() != y[12:].tolist()
+    assert len(set(y.tolist())) > 14

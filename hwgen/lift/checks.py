@@ -1,0 +1,85 @@
+"""In: what a protocol is to be run on. Out: an error for what would fail late, or mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwgen.errors import CharsetError, InputError
+from hwgen.lift.cells import ARMS
+from hwgen.lift.generators import Generator
+from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
+from hwgen.recogniser.reader import Recogniser
+from hwgen.recogniser.training import take_over
+from hwgen.store import Store
+
+
+def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
+    """Refuse stores that cannot be drawn from, or be judged on.
+
+    Raises:
+        InputError: a store is synthetic, too small, or of other channels; both are one.
+        CharsetError: their charsets differ.
+    """
+    for store in (train, test):
+        if store.is_synthetic:
+            raise InputError(
+                "holds synthetic samples",
+                where=str(store.path),
+                remedy="A protocol draws from real handwriting and is judged on it",
+            )
+        if store.size < recipe.size or store.channels != train.channels:
+            raise InputError(
+                f"its pictures are {store.size} pixels with {store.channels} channels; at least "
+                f"{recipe.size} pixels with {train.channels} channels are needed",
+                where=str(store.path),
+                remedy="Prepare both stores alike, or give a smaller --size",
+            )
+    if train.manifest.content_sha256 == test.manifest.content_sha256:
+        raise InputError("is the train store too", where=str(test.path))
+    if train.charset != test.charset:
+        raise CharsetError(
+            f"its {len(test.charset)} classes are not the {len(train.charset)} of {train.path} in "
+            "the same order",
+            where=str(test.path),
+            remedy="Prepare both with the same --charset",
+        )
+
+
+def check_foreknowledge(
+    train: Store, test: Store, generator: Generator, start: Recogniser | None
+) -> None:
+    """Refuse a generator or a start that saw more of these stores than a draw may show.
+
+    Raises:
+        InputError: one has learnt from a store.
+    """
+    data = {} if start is None else start.provenance.get("decides", {}).get("data", {})
+    seen = {
+        "the recogniser to start from": list(data.values()),
+        "the generator": [generator.learnt_from],
+    }
+    for who, hashes in seen.items():
+        for store in (train, test):
+            if store.manifest.content_sha256 in hashes:
+                raise InputError(
+                    f"{who} has learnt from this store, more of it than a draw may show",
+                    where=str(store.path),
+                    remedy="Give one that has learnt from other data",
+                )
+
+
+def check_start(
+    train: Store, recipe: RecogniserRecipe, arms: Sequence[str], start: Recogniser | None
+) -> None:
+    """Refuse pretrained arms without a start that fits.
+
+    Raises:
+        InputError: there is none, or its layers are others.
+    """
+    if start is not None:
+        take_over(RecogniserNetwork(recipe, len(train.charset), train.channels), start)
+    elif any(ARMS[arm].pretrained for arm in arms):
+        raise InputError(
+            "there is no recogniser for the pretrained arms to start from",
+            remedy="Give one as --start, or leave these arms out",
+        )
