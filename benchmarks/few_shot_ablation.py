@@ -29,6 +29,7 @@ import torch
 
 from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
+from hwgen.checkpoints import file_hash
 from hwgen.devices import describe
 from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
@@ -290,6 +291,7 @@ def run_variant(
         recipe,
         seed=seed,
         device="cpu",
+        on_collapse="ignore",  # a collapse is a result
         progress=report,
         stop=stopped.is_set,
     )
@@ -298,7 +300,8 @@ def run_variant(
     found: dict[str, Any] = {}
     classes = np.arange(len(store.charset))
     ids, numbers = np.repeat(classes, samples), np.tile(np.arange(samples), len(classes))
-    for when, path in zip(("half", "end"), run.snapshots(), strict=True):
+    snapshots = run.snapshots()
+    for when, path in (("half", snapshots[0]), ("end", snapshots[-1])):
         sampler = Sampler.load(run, str(int(path.stem)), device="cpu")
         images = sampler.draw(ids, numbers, seed=seed)
         found[when] = judge.score(by_class(images, ids, len(classes)))
@@ -343,6 +346,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.quick:
         options.classes, options.images, options.judged, options.small = 3, 64, 4, True
+    wanted = options.only.split(",")
+    unknown = [name for name in wanted if name not in VARIANTS]
+    if unknown:
+        parser.error(f"no variant {', '.join(unknown)}; known: {', '.join(VARIANTS)}")
     store, recogniser = Store(options.store), Recogniser.load(options.recogniser, CPU)
     few = options.rare or options.per_class
     drawn = draw(
@@ -358,6 +365,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base = change(preset("glyph-32"), shared | (SMALL if options.small else {}))
     settings = {
         "store": store.manifest.content_sha256,
+        "recogniser": file_hash(options.recogniser),
         "setting": f"{'rare' if options.rare else 'every'} class of {few}",
         "classes": len(drawn.classes),
         "rare classes": int(drawn.rare.sum()),
@@ -374,6 +382,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result = json.loads(file.read_text(encoding="utf-8"))
         if result["settings"] != settings:
             parser.error(f"{options.out} was begun with other settings; give another --out")
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(file, result)  # before anything that depends on the settings
 
     charset = Charset(tuple(store.charset[n] for n in drawn.classes.tolist()))
     labels = [store.charset[n] for n in store.labels[drawn.training].tolist()]
@@ -395,7 +405,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     some = [kind[evenly(len(kind), GRID_ROWS // 2)] for kind in kinds if len(kind)]
     if len(some) == 1:
         some = [evenly(len(charset), GRID_ROWS)]
-    for name in options.only.split(","):
+    for name in wanted:
         row = result["rows"].get(name)
         if row is None:
             with signals() as stopped:

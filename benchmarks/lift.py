@@ -67,12 +67,12 @@ def page(lifts: Mapping[str, Lift], values: Mapping[str, Mapping[str, Any]]) -> 
     """All tables, as Markdown."""
     parts = [
         "# Lift: accuracy with and without synthetic samples\n",
-        "Top-1 on real samples of other writers, %, with 95 % intervals by the bootstrap over "
-        "classes and draws.\n",
+        "Top-1 on the real test samples, %, with 95 % intervals over classes and draws.\n",
     ]
     for name, lift in lifts.items():
         rows, missing = values[name]["rows"], values[name]["missing"]
         seconds = sum(row["facts"]["seconds"] for row in rows)
+        generating = sum(row["facts"].get("generator_seconds", 0) for row in rows)
         facts = rows[0]["facts"]
         hardware = f"{facts['device']} {facts['precision']}, {facts['threads']} threads"
         parts += [
@@ -89,8 +89,8 @@ def page(lifts: Mapping[str, Lift], values: Mapping[str, Mapping[str, Any]]) -> 
                 markdown(lift, group, lift.compared, lift.differences, "+.1f"),
             ]
         parts.append(
-            f"{len(rows)} recognisers, trained and tested in {seconds / 3600:.2f} h in all "
-            f"({hardware}).\n"
+            f"{len(rows)} recognisers, trained and tested in {seconds / 3600:.2f} h in all, "
+            f"their generators and samples made in {generating / 3600:.2f} h ({hardware}).\n"
         )
         if missing:
             parts.append(f"{len(missing)} cells are not computed yet: {FILE} names them.\n")

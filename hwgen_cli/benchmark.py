@@ -50,8 +50,8 @@ def benchmark(
         str,
         typer.Option(
             metavar="default|light",
-            help="Which recogniser: light takes a third of the arithmetic, and in a protocol an "
-            "eighth of the steps.",
+            help="Which recogniser: light takes a third of the arithmetic, and in a protocol a "
+            "twelfth of the steps.",
         ),
     ] = "default",
     steps: Annotated[
@@ -87,7 +87,7 @@ def benchmark(
             rich_help_panel=_PROTOCOL,
             metavar="N,N,...",
             show_default="; ".join(f"{kind.value}: {text}" for kind, text in COUNTS.items()),
-            help="Real samples a class; all is a number too.",
+            help="Real samples a class; all is a number too: all that are not held out.",
         ),
     ] = None,
     draws: Annotated[
@@ -122,8 +122,8 @@ def benchmark(
         str | None,
         typer.Option(
             rich_help_panel=_PROTOCOL,
-            metavar="deformation|PRESET|RUN",
-            show_default="deformation",
+            metavar="PRESET|RUN",
+            show_default="deformation-32",
             help="What makes them: a deformation model or a GAN preset, that learns from the "
             "recogniser's real samples; or a finished run of a deformation model, that has learnt "
             "from other characters.",

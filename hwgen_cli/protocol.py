@@ -175,16 +175,16 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
     """A deformation model or a GAN that learns from each draw, or a model that has learnt."""
     from dataclasses import replace
 
-    from hwgen.deformation.recipe import DeformationRecipe
+    from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
     from hwgen.deformation.sampling import DeformationSampler
     from hwgen.errors import InputError
     from hwgen.lift.generators import DeformationGenerator, GanGenerator
     from hwgen.presets import preset
     from hwgen.runs import Run
 
-    name, images = options.generator or "deformation", options.generator_images
-    if name == "deformation":
-        recipe = DeformationRecipe()
+    name, images = options.generator or "deformation-32", options.generator_images
+    if name in DEFORMATIONS:
+        recipe = DEFORMATIONS[name]
         if images is not None:
             recipe = replace(recipe, steps=max(1, images // recipe.batch))
         return DeformationGenerator(recipe, device=device)
