@@ -151,7 +151,7 @@ def test_a_signal_stops_after_the_step_and_the_command_goes_on(
     with pytest.raises(SystemExit, match="stopped in plain"):
         ablation.main(command)
     assert signal.getsignal(signal.SIGTERM) is before
-    assert not (strokes / "out" / "ablation.json").exists()
+    assert json.loads((strokes / "out" / "ablation.json").read_text())["rows"] == {}
 
     def watched(*args: Any, **options: Any) -> Run:
         run = Run(strokes / "out" / "runs" / "plain")
@@ -194,4 +194,18 @@ def test_the_command_trains_judges_and_goes_on(
 
     with pytest.raises(SystemExit):
         ablation.main([*command, "--seed", "1"])
+    assert "begun with other settings" in capsys.readouterr().err
+
+
+def test_other_settings_and_variants_are_refused(
+    strokes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(strokes / "store"), "--recogniser", str(strokes / "reader.safetensors")]
+    command += ["--out", str(strokes / "out"), "--quick", "--per-class", "2"]
+    with pytest.raises(SystemExit):
+        ablation.main([*command, "--only", "plain,plane"])
+    assert "no variant plane" in capsys.readouterr().err
+    ablation.main([*command, "--only", "plain"])
+    with pytest.raises(SystemExit):
+        ablation.main([*command, "--only", "plain", "--seed", "3"])
     assert "begun with other settings" in capsys.readouterr().err

@@ -159,8 +159,9 @@ def test_pretrained_arms_start_from_a_recogniser(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    plain = ["--out", tmp_path / "plain", "--seeds", 1]
-    assert run(monkeypatch, *stores, *plain) == 0
+    other, unseen = (make_store(tmp_path / name, (4, 4, 4)) for name in ("others", "unseen1"))
+    plain = ["--train", other, "--test", unseen, "--out", tmp_path / "plain", "--seeds", 1]
+    assert run(monkeypatch, *plain) == 0
     (recogniser,) = (tmp_path / "plain").glob("recogniser-*.safetensors")
     options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
     options += ["--draws", 1, "--start", recogniser]
@@ -168,6 +169,11 @@ def test_pretrained_arms_start_from_a_recogniser(
     assert "pretrained" in capsys.readouterr().out
     assert run(monkeypatch, *options, "--arms", "classical") == 1
     assert "no arm starts" in capsys.readouterr().err
+    assert run(monkeypatch, *stores, "--out", tmp_path / "knows", "--seeds", 1) == 0
+    (knows,) = (tmp_path / "knows").glob("recogniser-*.safetensors")
+    options[options.index(recogniser)] = knows
+    assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 1
+    assert "has learnt from this store" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
