@@ -25,11 +25,16 @@ RESAMPLES = 2000
 
 _DOING = {
     "classical+synthetic": "add {} synthetic ones a class",
-    "pretrained": "start from the recogniser of other characters",
-    "pretrained+synthetic": "start from the recogniser of other characters and add {} synthetic "
-    "ones a class",
+    "pretrained": "start from it",
+    "pretrained+synthetic": "start from it and add {} synthetic ones a class",
 }
 """What an arm asks of a user who augments classically already."""
+
+_CHOICES = {
+    "With these samples alone": ("classical+synthetic",),
+    "With a recogniser of other characters": ("pretrained", "pretrained+synthetic"),
+}
+"""What a user may have at hand, and the arms that are then to be chosen from."""
 
 _SEED = 0
 
@@ -104,21 +109,28 @@ def interval(right: Counts, total: Counts) -> Interval:
 def advise(differences: Sequence[Mapping[str, Any]], group: str, amount: int) -> str:
     """A sentence that a user can act on; it promises only what excludes 0.
 
-    Among several arms it takes the one whose lower limit is highest, on the figures it quotes.
+    Of the pretrained arms it takes the one whose lower limit is highest, on the figures it quotes.
 
     Args:
         differences: see `summarise`.
         group: whose.
         amount: synthetic samples a class; other amounts are passed over.
     """
-    found = [
-        d
-        for d in differences
-        if d["group"] == group and d["arm"] in _DOING and d["amount"] in (0, amount)
-    ]
-    if not found:
-        return "Nothing was compared with classical augmentation, so nothing can be said."
+    able = [d for d in differences if d["group"] == group and d["amount"] in (0, amount)]
     some = "" if group == "all" else f" of the {group} classes"
+    sentences = []
+    for opening, arms in _CHOICES.items():
+        found = [d for d in able if d["arm"] in arms]
+        if found:
+            sentences.append(
+                f"{opening}, by the number of real samples a class{some}: {_promises(found)}."
+            )
+    if not sentences:
+        return "Nothing was compared with classical augmentation, so nothing can be said."
+    return " ".join(sentences)
+
+
+def _promises(found: Sequence[Mapping[str, Any]]) -> str:
     parts, without = [], []
     for count in sorted({d["count"] for d in found}, key=lambda n: n or 10**9):
         best = max((d for d in found if d["count"] == count), key=lambda d: d["low"])
@@ -132,7 +144,7 @@ def advise(differences: Sequence[Mapping[str, Any]], group: str, amount: int) ->
             without.append(_number(count))
     if without:
         parts.append(f"at {', '.join(without)}, stay with classical augmentation")
-    return f"Real samples a class{some}: {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
 def _number(count: int) -> str:

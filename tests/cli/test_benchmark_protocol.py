@@ -80,7 +80,7 @@ def test_tables_advice_curve_and_going_on(
         "more than classical",
         "classical+synthetic 3",
         "│ all ",
-        "Real samples a class: ",
+        "by the number of real samples a class: ",
         "writers in both the train and the test store: 1",
         f"written: {out / 'lift.json'}",
     ):

@@ -68,8 +68,8 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
     assert lifts["rare", 10]["mean"] == 0
     assert lifts["rare", 10]["draws"] == 1
     assert found["advice"] == (
-        "Real samples a class of the rare classes: at 5, add 50 synthetic ones a class: expect "
-        "+40.0 points (+40.0 to +40.0)."
+        "With these samples alone, by the number of real samples a class of the rare classes: "
+        "at 5, add 50 synthetic ones a class: expect +40.0 points (+40.0 to +40.0)."
     )
 
 
@@ -90,15 +90,18 @@ def test_advice_promises_only_what_excludes_zero() -> None:
         lift(0, 80, -0.01, -0.02),
     ]
     assert advise(differences, "all", 80) == (
-        "Real samples a class: at 5, add 80 synthetic ones a class: expect +4.0 points "
+        "With these samples alone, by the number of real samples a class: at 5, add 80 synthetic "
+        "ones a class: expect +4.0 points "
         "(+3.0 to +5.0); at 50, all, stay with classical augmentation."
     )
     better = [*differences, lift(50, 0, 0.05, 0.04, "pretrained")]
-    assert "at 50, start from the recogniser of other characters: expect +5.0" in advise(
-        better, "all", 80
+    assert advise(better, "all", 80) == advise(differences, "all", 80) + (
+        " With a recogniser of other characters, by the number of real samples a class: at 50, "
+        "start from it: expect +5.0 points (+4.0 to +6.0)."
     )
     assert advise(differences[3:], "all", 80) == (
-        "Real samples a class: at 50, all, stay with classical augmentation."
+        "With these samples alone, by the number of real samples a class: at 50, all, stay with "
+        "classical augmentation."
     )
     # Another amount is not chosen for being better on the test set.
     assert "add 80 synthetic ones a class: expect +4.0" in advise(
