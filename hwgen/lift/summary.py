@@ -42,7 +42,7 @@ Counts = npt.NDArray[np.float64]
 
 
 def summarise(
-    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], baseline: str, amount: int
+    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], baseline: str, advised: int
 ) -> dict[str, Any]:
     """Everything that a table or a plot needs.
 
@@ -50,8 +50,8 @@ def summarise(
         rows: cells of a protocol.
         groups: names of sets of classes, the first one being what the protocol is about.
         baseline: the arm that others are compared with.
-        amount: synthetic samples a class that the advice is about. It should be chosen elsewhere:
-            the best of several on a test set promises too much.
+        advised: synthetic samples a class that the advice is about, to be chosen elsewhere: the
+            best of several on a test set promises too much.
 
     Returns:
         "accuracy": one entry a (group, count, arm, amount), with "mean", "low", "high", "draws" and
@@ -80,7 +80,7 @@ def summarise(
     return {
         "accuracy": accuracy,
         "differences": differences,
-        "advice": advise(differences, next(iter(groups)), amount),
+        "advice": advise(differences, next(iter(groups)), advised),
     }
 
 

@@ -71,6 +71,10 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
         "With these samples alone, by the number of real samples a class of the rare classes: "
         "at 5, add 50 synthetic ones a class: expect +40.0 points (+40.0 to +40.0)."
     )
+    more = [*rows, row(5, 0, "pretrained", [3, 9]), row(7, 0, "classical", [3, 3])]
+    found = summarise(more, {"all": [0, 1]}, "classical", 50)
+    assert "at 5, add 50 synthetic ones a class: expect +25.0" in found["advice"]
+    assert "With a recogniser of other characters" in found["advice"]
 
 
 def test_advice_promises_only_what_excludes_zero() -> None:
