@@ -28,6 +28,27 @@ def look_up(ink: Tensor, places: Tensor) -> Tensor:
     return F.grid_sample(ink, places, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
+def affine(
+    across: Tensor, down: Tensor, shear: Tensor, angle: Tensor, shift_x: Tensor, shift_y: Tensor
+) -> Tensor:
+    """Maps from output to input places, float [N, 2, 3], in units of half a side.
+
+    Rotation after slant after scales: [cos, -sin; sin, cos] [1, shear; 0, 1] diag(across, down).
+
+    Args:
+        across: scale of x, float [N]; the others likewise.
+        down: scale of y.
+        shear: horizontal shift as a share of the height.
+        angle: radians.
+        shift_x: half sides.
+        shift_y: half sides.
+    """
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    rows = [cos * across, (cos * shear - sin) * down, shift_x]
+    rows += [sin * across, (sin * shear + cos) * down, shift_y]
+    return torch.stack(rows, dim=1).view(-1, 2, 3)
+
+
 def fields(amplitudes: Tensor, side: int) -> Tensor:
     """Where each pixel is taken from.
 

@@ -92,6 +92,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.record",
         "hwgen.runs",
         "hwgen.store",
+        "hwgen.warps",
         "hwgen.winograd",
     },
     # The other kind of generator.

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hwgen import warps
 from hwgen.distributed import ALONE, Ranks
 from hwgen.presets import Recipe
 
@@ -66,19 +67,14 @@ def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = A
     if limits.moves:
         matrices = _affine(drawn[:4] * 2 - 1, recipe)
         grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
-        ink = F.grid_sample(ink, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        ink = warps.look_up(ink, grid)
     return ink * (1 - limits.fade * drawn[4])[:, None, None, None] + paper
 
 
 def _affine(amounts: Tensor, recipe: Recipe) -> Tensor:
-    """Maps from output to input places about the middle: [4, N] in (-1, 1) -> [N, 2, 3].
-
-    Rotation after slant after scales.
-    """
+    """Maps from output to input places about the middle: [4, N] in (-1, 1) -> [N, 2, 3]."""
     limits = recipe.warp
     across, down = 1 + amounts[0] * limits.scale, 1 + amounts[1] * limits.scale
     shear, angle = amounts[2] * limits.shear, amounts[3] * math.radians(limits.rotate)
-    cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
-    rows = [cos * across, (cos * shear - sin) * down, zero]
-    rows += [sin * across, (sin * shear + cos) * down, zero]
-    return torch.stack(rows, dim=1).view(-1, 2, 3)
+    zero = torch.zeros_like(angle)
+    return warps.affine(across, down, shear, angle, zero, zero)

@@ -89,18 +89,12 @@ def fields(count: int, side: int, amounts: Augmentation, generator: torch.Genera
 
 
 def affine_matrices(count: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
-    """Random maps from output to input places, float [count, 2, 3], in units of half a side.
-
-    Rotation after slant after scales: [cos, -sin; sin, cos] [1, shear; 0, 1] diag(scales).
-    """
+    """Random maps from output to input places, float [count, 2, 3], in units of half a side."""
     angle = _uniform(generator, count) * math.radians(amounts.rotate)
     shear = _uniform(generator, count) * amounts.shear
     across, down = (1 + _uniform(generator, count, 2) * amounts.scale).unbind(1)
     shift_x, shift_y = (_uniform(generator, count, 2) * (2 * amounts.translate)).unbind(1)
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    rows = [cos * across, (cos * shear - sin) * down, shift_x]
-    rows += [sin * across, (sin * shear + cos) * down, shift_y]
-    return torch.stack(rows, dim=1).view(count, 2, 3)
+    return warps.affine(across, down, shear, angle, shift_x, shift_y)
 
 
 def change_stroke_width(ink: Tensor, widths: Tensor, *, most: float) -> Tensor:
