@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hwgen.prepare
+import hwgen.prepare.casia
 from hwgen.charset import Charset
 from hwgen.errors import BadRecordError, HwgenError, InputError, StoreError
 from hwgen.framing import Framing
@@ -184,10 +184,10 @@ def test_large_files_get_all_cores_and_small_ones_none(
         taken.append(workers)
         return frame(*args, workers=1, **options)
 
-    monkeypatch.setattr(hwgen.prepare, "frame", spy)
-    monkeypatch.setattr(hwgen.prepare, "available_workers", lambda: 5)
+    monkeypatch.setattr(hwgen.prepare.casia, "frame", spy)
+    monkeypatch.setattr(hwgen.prepare.casia, "available_workers", lambda: 5)
     prepare_gnt([gnts], tmp_path / "small", framing=FRAMING)
-    monkeypatch.setattr(hwgen.prepare, "_WORTH_WORKERS_BYTES", 100)
+    monkeypatch.setattr(hwgen.prepare.casia, "_WORTH_WORKERS_BYTES", 100)
     prepare_gnt([gnts], tmp_path / "large", framing=FRAMING)
     assert taken == [1, 5]
     with pytest.raises(InputError, match="0 workers"):

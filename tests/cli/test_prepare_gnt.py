@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import hwgen.prepare
+import hwgen.prepare.casia
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
         yield from read_gnt(*args, **options)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(hwgen.prepare, "read_gnt", read_and_interrupt)
+    monkeypatch.setattr(hwgen.prepare.casia, "read_gnt", read_and_interrupt)
     out = tmp_path / "store"
     code, _, err = run("prepare-gnt", gnt, "-o", out, "--workers", workers)
     assert code == 130

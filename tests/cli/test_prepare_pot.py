@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import hwgen.prepare
+import hwgen.prepare.casia
 from hwgen.sources.pot import encode_trajectory, read_pot
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
         yield from read_pot(*args, **options)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(hwgen.prepare, "read_pot", read_and_interrupt)
+    monkeypatch.setattr(hwgen.prepare.casia, "read_pot", read_and_interrupt)
     code, _, err = run("prepare-pot", pots / "1001-c.pot", "-o", tmp_path / "store")
     assert code == 130
     assert "stopped, so there is no store" in err

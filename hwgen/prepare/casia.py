@@ -1,0 +1,222 @@
+"""In: GNT or POT files, folders and zips. Out: a store, and a report that names every loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
+
+from hwgen.charset import Charset
+from hwgen.errors import InputError
+from hwgen.framing import Framing
+from hwgen.framing_pool import Painter, available_workers, batches, frame
+from hwgen.ink import Ink, Trajectory
+from hwgen.prepare.reading import Reading
+from hwgen.prepare.report import PrepareReport, Progress
+from hwgen.prepare.writing import write_store
+from hwgen.record import Image, Record
+from hwgen.sources.files import GNT, POT, RawFile, find_files
+from hwgen.sources.gnt import MAX_PIXELS, BadRecord, read_gnt
+from hwgen.sources.pot import MAX_BYTES, read_pot
+from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
+
+_WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
+_WORTH_DRAWERS_BYTES = 1 << 20  # drawing the ink takes longer
+
+
+def prepare_gnt(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    framing: Framing,
+    charset: Charset | None = None,
+    drop_empty: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> PrepareReport:
+    """Read GNT files into a new store; after any failure there is none.
+
+    Args:
+        inputs: GNT files, folders and zips, see `find_files`.
+        out: where the store shall be.
+        framing: how pictures become square.
+        charset: the classes and their order; records of other characters are left out and
+            counted. None takes the characters as found, in code point order.
+        drop_empty: leave out of the charset what has no record. Otherwise a given charset stays
+            whole, so that all stores made with it agree.
+        strict: raise at the first bad record.
+        overwrite: replace a finished store at `out`.
+        workers: processes that frame pictures, 1 for none but this one; the store is the same.
+            None takes all cores where the files are large enough to gain by it.
+        progress: see Progress.
+        stop: asked now and then whether to stop.
+
+    Raises:
+        InputError: an input cannot be used, no record would be kept, or `workers` is below 1.
+        BadRecordError: a bad record, with `strict`.
+        StoreError: `out` cannot be written, or `stop` said so.
+        HwgenError: a worker ended by itself.
+    """
+    return _prepare(
+        find_files(inputs, GNT),
+        out,
+        read=read_gnt,
+        painter=framing,
+        framing=framing,
+        most_raw=MAX_PIXELS,
+        worth_workers=_WORTH_WORKERS_BYTES,
+        recipe={"kind": "gnt"},
+        charset=charset,
+        drop_empty=drop_empty,
+        strict=strict,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+        stop=stop,
+    )
+
+
+def prepare_pot(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    ink: Ink,
+    writers: WriterChoice = EVERYONE,
+    charset: Charset | None = None,
+    drop_empty: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> PrepareReport:
+    """Draw the trajectories of POT files into a new store; after any failure there is none.
+
+    The store's origin is of the kind "ink", with all that decides how the ink was drawn. It counts
+    as real handwriting (`Store.is_synthetic` is false), though not as scans.
+
+    Args:
+        inputs: POT files, folders and zips, see `find_files`.
+        out: where the store shall be.
+        ink: how trajectories become pictures, the frame included.
+        writers: whose files to take, told from their names; the default takes all.
+        charset: see `prepare_gnt`.
+        drop_empty: see `prepare_gnt`.
+        strict: see `prepare_gnt`.
+        overwrite: see `prepare_gnt`.
+        workers: processes that draw, 1 for none but this one; the store is the same. None takes
+            all cores.
+        progress: see Progress.
+        stop: see `prepare_gnt`.
+
+    Raises:
+        InputError: see `prepare_gnt`; or a writer asked for is not there.
+        BadRecordError: see `prepare_gnt`.
+        StoreError: see `prepare_gnt`.
+        HwgenError: see `prepare_gnt`.
+    """
+    return _prepare(
+        of_writers(find_files(inputs, POT), writers),
+        out,
+        read=read_pot,
+        painter=ink,
+        framing=ink.framing,
+        most_raw=MAX_BYTES,
+        worth_workers=_WORTH_DRAWERS_BYTES,
+        recipe={"kind": "ink", "ink": ink.to_json(), "writers": asdict(writers)},
+        charset=charset,
+        drop_empty=drop_empty,
+        strict=strict,
+        overwrite=overwrite,
+        workers=workers,
+        progress=progress,
+        stop=stop,
+    )
+
+
+_Raw = TypeVar("_Raw", Record, Trajectory)
+_Raw_co = TypeVar("_Raw_co", Record, Trajectory, covariant=True)
+
+
+class _Read(Protocol[_Raw_co]):
+    """A format's reader."""
+
+    def __call__(
+        self, stream: BinaryIO, *, source: str, writer: str
+    ) -> Iterator[_Raw_co | BadRecord]: ...
+
+
+@dataclass(frozen=True)
+class _Source(Generic[_Raw]):
+    """A raw file and the reader of its format; positions are byte offsets. See Source."""
+
+    file: RawFile
+    read: _Read[_Raw]
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def writer(self) -> str:
+        return self.file.writer
+
+    @property
+    def size(self) -> int:
+        return self.file.size
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    def items(self) -> Iterator[_Raw | BadRecord]:
+        with self.file.open() as stream:
+            yield from self.read(stream, source=self.file.name, writer=self.file.writer)
+
+    def bytes_before(self, position: int) -> int:
+        return position
+
+
+def _prepare(
+    files: Sequence[RawFile],
+    out: Path,
+    *,
+    read: _Read[_Raw],
+    painter: Painter,
+    framing: Framing,
+    most_raw: int,
+    worth_workers: int,
+    recipe: Mapping[str, Any],
+    charset: Charset | None,
+    drop_empty: bool,
+    strict: bool,
+    overwrite: bool,
+    workers: int | None,
+    progress: Progress | None,
+    stop: Callable[[], bool] | None,
+) -> PrepareReport:
+    """What the two formats have in common: processes paint."""
+    reading = Reading([_Source(file, read) for file in files], strict, progress, stop)
+    if workers is None:
+        workers = available_workers() if reading.bytes_in_all > worth_workers else 1
+    if workers < 1:
+        raise InputError(f"{workers} workers cannot work", remedy="Take 1 or more")
+    taken = workers
+
+    def paint(kept: Iterator[_Raw]) -> Generator[tuple[Sequence[_Raw], Image], None, None]:
+        return frame(batches(kept, painter.size), painter, workers=taken, most_raw=most_raw)
+
+    return write_store(
+        reading,
+        out,
+        paint=paint,
+        framing=framing,
+        recipe=recipe,
+        charset=charset,
+        drop_empty=drop_empty,
+        overwrite=overwrite,
+    )
