@@ -63,8 +63,13 @@ def test_what_a_recipe_does_not_say_is_left_out() -> None:
     added["warp"] = {"scale": 0, "shear": 0, "rotate": 0, "fade": 0}
     earlier = {name: value for name, value in plain.items() if name not in added}
     assert len(earlier) == len(plain) - 4
+    added_to_g = {"label": "input", "hidden": 0, "head": "stage", "start_norm": "number"}
+    earlier_g = {k: v for k, v in plain["generator"].items() if k not in added_to_g}
+    assert len(earlier_g) == len(plain["generator"]) - 4
+    earlier["generator"] = earlier_g
     assert recipe_from_json(earlier) == PAPER
-    assert completed(earlier) == plain == {**earlier, **added}
+    assert completed(earlier) == plain
+    assert plain == {**earlier, **added, "generator": {**earlier_g, **added_to_g}}
 
 
 def test_named_losses_have_the_equations_targets() -> None:

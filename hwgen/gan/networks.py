@@ -28,36 +28,53 @@ SLOPE = 0.2
 class Generator(nn.Module):
     """G: noise and labels to pictures, as GeneratorSpec says.
 
-    With the spec of `paper-hwdb` this is the authors' network (arXiv 1611.04076v1, Fig. 6).
+    With the spec of `paper-hwdb` this is the authors' network (arXiv 1611.04076v1, Fig. 6), with
+    that of `paper-scene-112` the one of Fig. 3.
 
     Args:
         spec: layers.
+        channels: of the picture.
+        size: side of the picture.
         classes: number of classes; 0 builds an unconditional network.
     """
 
-    def __init__(self, spec: GeneratorSpec, classes: int) -> None:
+    def __init__(self, spec: GeneratorSpec, channels: int, size: int, classes: int) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.picture = spec, (channels, size, size)
         self.label_map = LabelMap(classes, spec.label_dim, spec.label_sd) if classes else None
         condition = spec.z_dim + (spec.label_dim if classes else 0)
-        channels, side = spec.start
-        self.start = nn.Linear(condition, channels * side * side)
-        self.start_norm = self._norm(channels, condition, flat=channels * side * side)
+        joined = spec.label_dim if classes and spec.label == "concat" else 0
+        width = condition
+        self.hidden: nn.Module | None = None
+        if spec.hidden:
+            self.hidden = nn.Linear(width, spec.hidden)
+            batch_norm = spec.norm != "none"
+            self.hidden_norm = nn.BatchNorm1d(spec.hidden) if batch_norm else nn.Identity()
+            width = spec.hidden + joined
+        width_of_map, side = spec.start
+        self.start = nn.Linear(width, width_of_map * side * side)
+        self.start_norm = self._start_norm(condition)
         up = SameConvTranspose2d if spec.upsampling == "deconv" else UpsampleConv2d
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for stage in spec.stages:
-            self.convs.append(up(channels, stage.channels, stage.kernel, stage.stride))
-            channels = stage.channels
-        for stage in spec.stages[:-1]:
+            self.convs.append(up(width_of_map + joined, stage.channels, stage.kernel, stage.stride))
+            width_of_map, side = stage.channels, side * stage.stride
+        self.head: nn.Linear | None = None
+        if spec.head == "linear":
+            self.head = nn.Linear(width_of_map * side * side + joined, math.prod(self.picture))
+        for stage in spec.stages if self.head else spec.stages[:-1]:
             self.norms.append(self._norm(stage.channels, condition))
 
-    def _norm(self, channels: int, condition: int, flat: int = 0) -> nn.Module:
+    def _norm(self, channels: int, condition: int) -> nn.Module:
         if self.spec.norm == "conditional":
             return ConditionalNorm(channels, condition)
-        if self.spec.norm == "none":
-            return PlainNorm(nn.Identity())
-        # The authors normalise the first layer's whole vector, not its channels.
-        return PlainNorm(nn.BatchNorm1d(flat) if flat else nn.BatchNorm2d(channels))
+        return PlainNorm(nn.BatchNorm2d(channels) if self.spec.norm == "batch" else nn.Identity())
+
+    def _start_norm(self, condition: int) -> nn.Module:
+        channels, side = self.spec.start
+        if self.spec.norm == "batch" and self.spec.start_norm == "number":
+            return PlainNorm(nn.BatchNorm1d(channels * side * side))
+        return self._norm(channels, condition)
 
     def forward(
         self, z: Tensor, y: Tensor | None = None, label_weight: float | Tensor = 1.0
@@ -66,19 +83,27 @@ class Generator(nn.Module):
 
         Φ(y) is multiplied by `label_weight`, see hwgen.gan.steps.label_weight.
         """
-        condition = z
-        if self.label_map is not None:
-            condition = torch.cat([z, self.label_map(y) * label_weight], dim=1)
-        h = self.start(condition)
-        if isinstance(self.start_norm, PlainNorm):
+        phi = None if self.label_map is None else self.label_map(y) * label_weight
+        concat = phi if self.spec.label == "concat" else None
+        condition = join(z, phi)
+        h = condition
+        if self.hidden is not None:
+            h = join(F.relu(self.hidden_norm(self.hidden(h))), concat)
+        h = self.start(h)
+        flat = isinstance(self.start_norm, PlainNorm) and self.spec.start_norm == "number"
+        if flat:
             h = self.start_norm(h, condition)
         h = h.unflatten(1, (self.spec.start[0], self.spec.start[1], self.spec.start[1]))
         h = h.contiguous(memory_format=torch.channels_last)
-        if isinstance(self.start_norm, ConditionalNorm):
+        if not flat:
             h = self.start_norm(h, condition)
         for conv, norm in zip(self.convs, self.norms, strict=False):
-            h = norm(conv(F.relu(h)), condition)
-        h = self.convs[-1](F.relu(h)).float()
+            h = norm(conv(join(F.relu(h), concat)), condition)
+        if self.head is None:
+            h = self.convs[-1](join(F.relu(h), concat))
+        else:
+            h = self.head(join(F.relu(h).flatten(1), concat)).unflatten(1, self.picture)
+        h = h.float()
         return torch.sigmoid(h) if self.spec.output == "sigmoid" else torch.tanh(h)
 
 
@@ -166,14 +191,17 @@ def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
 
 
 def join(h: Tensor, phi: Tensor | None) -> Tensor:
-    """Concatenate Φ(y) [N, W] to h [N, C]."""
-    return h if phi is None else torch.cat([h, phi.to(h.dtype)], dim=1)
+    """Concatenate Φ(y) [N, W] to h [N, C], or to every place of a map [N, C, H, W]."""
+    if phi is None:
+        return h
+    phi = phi.to(h.dtype).reshape(*phi.shape, *[1] * (h.ndim - 2))
+    return torch.cat([h, phi.expand(-1, -1, *h.shape[2:])], dim=1)
 
 
 def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
     """G and D of a recipe with their starting weights, on the CPU (torch's global seed decides)."""
     classes = classes if recipe.conditional else 0
-    g = Generator(recipe.generator, classes)
+    g = Generator(recipe.generator, recipe.channels, recipe.size, classes)
     d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
     initialise(g, recipe.init, slope=0.0)
     initialise(d, recipe.init, slope=SLOPE)

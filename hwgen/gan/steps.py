@@ -12,6 +12,7 @@ from hwgen.devices import autocast
 from hwgen.distributed import ALONE, Ranks, replicate
 from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.gan.networks import Discriminator, Generator, build
+from hwgen.gan.optimizers import TensorFlowRMSprop
 from hwgen.gan.views import seen_by_d
 from hwgen.presets import Optimizer, Recipe
 
@@ -66,6 +67,8 @@ def make_state(
 def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Optimizer:
     parameters = list(network.parameters())
     capturable = parameters[0].device.type == "cuda"  # counts steps on the device, for CUDA graphs
+    if spec.kind == "tf-rmsprop":
+        return TensorFlowRMSprop(parameters, lr=lr, decay=spec.beta2)
     if spec.kind == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=lr, alpha=spec.beta2, capturable=capturable)
     betas = (spec.beta1, spec.beta2)

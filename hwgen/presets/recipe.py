@@ -35,7 +35,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """Generator: (z, Φ(y)) -> linear -> start map -> stages -> picture.
+    """Generator: (z, Φ(y)) -> (linear) -> linear -> start map -> stages -> (linear) -> picture.
 
     Attributes:
         z_dim: width of the noise z.
@@ -43,11 +43,17 @@ class GeneratorSpec:
         label_dim: width of Φ(y); Φ is G's own.
         label_sd: standard deviation of Φ's initial weights. A label map that starts large
             drowns z, and z does not come back.
+        label: "input": Φ(y) joins z and nothing else; "concat": it joins the input of every layer.
+        hidden: width of a linear layer before the first map; 0 leaves it out.
         start: channels and side of the first map.
-        stages: the last one makes the picture and has no norm.
+        stages: up-convolutions.
+        head: what makes the picture, without a norm: "stage", the last stage; "linear", one more
+            layer, that is linear in all of the last map.
         upsampling: "deconv" (transposed convolution) or "nearest" (then a convolution).
         norm: "batch", "conditional" (batch norm whose gain and bias are linear in (z, Φ(y))),
             or "none".
+        start_norm: what batch norm takes for one feature of the first map: "number", each number
+            of it, as the authors' nets for characters; "channel", as those for scenes.
         output: "sigmoid" for a range of [0, 1], "tanh" for [-1, 1].
     """
 
@@ -57,8 +63,12 @@ class GeneratorSpec:
     z: Literal["uniform", "normal"] = "uniform"
     label_dim: int = 256
     label_sd: float = 0.02
+    label: Literal["input", "concat"] = "input"
+    hidden: int = 0
+    head: Literal["stage", "linear"] = "stage"
     upsampling: Literal["deconv", "nearest"] = "deconv"
     norm: Literal["batch", "conditional", "none"] = "batch"
+    start_norm: Literal["number", "channel"] = "number"
     output: Literal["sigmoid", "tanh"] = "tanh"
 
 
@@ -113,9 +123,13 @@ LOSSES: Mapping[str, Loss] = {
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Adam or RMSProp (torch's) for both networks; beta2 is RMSProp's decay too."""
+    """Adam or RMSProp for both networks; beta2 is RMSProp's decay too.
 
-    kind: Literal["adam", "rmsprop"] = "adam"
+    "tf-rmsprop" is TensorFlow's, which differs from torch's "rmsprop": see
+    hwgen.gan.optimizers.TensorFlowRMSprop.
+    """
+
+    kind: Literal["adam", "rmsprop", "tf-rmsprop"] = "adam"
     lr_g: float = 2e-4
     lr_d: float = 2e-4
     beta1: float = 0.5
@@ -213,7 +227,8 @@ class Recipe:
         side = self.generator.start[1]
         for stage in self.generator.stages:
             side *= stage.stride
-        if side != self.size or self.generator.stages[-1].channels != self.channels:
+        made = (self.generator.stages[-1].channels, side)
+        if self.generator.head == "stage" and made != (self.channels, self.size):
             raise InputError(
                 f"the generator of {self.preset} makes {side}x{side} pictures with "
                 f"{self.generator.stages[-1].channels} channels, the recipe says {self.size} and "
@@ -234,7 +249,7 @@ class Recipe:
             "generator.start, z_dim and label_dim must be at least 1": (
                 min(*g.start, g.z_dim, g.label_dim, d.label_dim) >= 1
             ),
-            "discriminator.hidden must be at least 0": d.hidden >= 0,
+            "hidden must be at least 0": min(g.hidden, d.hidden) >= 0,
             "pixels must be 0 and 1 with a sigmoid, -1 and 1 with tanh": (
                 {self.pixels.paper, self.pixels.ink}
                 == ({0.0, 1.0} if g.output == "sigmoid" else {-1.0, 1.0})

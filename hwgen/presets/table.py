@@ -98,8 +98,99 @@ _FEW_SHOT_32 = replace(
     warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
 )
 
+# The authors' nets for scenes (arXiv 1611.04076v3 Fig. 3; LSGAN, vgg.py), and the regular GAN with
+# the same ones. Published runs of others take a rate of 1e-4.
+_PAPER_SCENE_112 = Recipe(
+    preset="paper-scene-112",
+    size=112,
+    channels=3,
+    pixels=PixelRange(paper=1.0, ink=-1.0),
+    generator=GeneratorSpec(
+        start=(256, 7),
+        start_norm="channel",
+        stages=(
+            Stage(256, 3, 2),
+            Stage(256, 3, 1),
+            Stage(256, 3, 2),
+            Stage(256, 3, 1),
+            Stage(128, 3, 2),
+            Stage(64, 3, 2),
+            Stage(3, 3, 1),
+        ),
+    ),
+    discriminator=DiscriminatorSpec(
+        stages=(Stage(64, 5, 2), Stage(128, 5, 2), Stage(256, 5, 2), Stage(512, 5, 2))
+    ),
+    conditional=False,
+    loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
+    optimizer=Optimizer(lr_g=1e-3, lr_d=1e-3),
+)
+
+_DCGAN_112 = replace(_PAPER_SCENE_112, preset="dcgan-112", loss=Loss(kind="gan"))
+
+# DCGAN (Radford et al. 2016) with the authors' kernels: the nets of their stability comparison with
+# batch norm put back (LSGAN, stability_comparison/). Without it: --set generator.norm=none.
+_DCGAN_64 = replace(
+    _DCGAN_112,
+    preset="dcgan-64",
+    size=64,
+    generator=GeneratorSpec(
+        start=(512, 4),
+        start_norm="channel",
+        stages=(Stage(256, 5, 2), Stage(128, 5, 2), Stage(64, 5, 2), Stage(3, 5, 2)),
+    ),
+    optimizer=Optimizer(),
+)
+
+# The paper gives rate, beta1 and scores for CIFAR-10 but no layers: these are our choice, dcgan-64
+# one doubling shorter.
+_CIFAR10 = replace(
+    _DCGAN_64,
+    preset="cifar10",
+    size=32,
+    generator=replace(
+        _DCGAN_64.generator, stages=(Stage(256, 5, 2), Stage(128, 5, 2), Stage(3, 5, 2))
+    ),
+    discriminator=DiscriminatorSpec(stages=(Stage(64, 5, 2), Stage(128, 5, 2), Stage(256, 5, 2))),
+    loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
+)
+
+# v1's comparison of losses on digits, by its text: every layer of G and of D sees the label, the
+# last of G is fully connected with a sigmoid. Widths are our choice. Digits are stored as all
+# glyphs are, dark on white; here they become light on black, as in MNIST.
+_MNIST_COMPARE = Recipe(
+    preset="mnist-compare",
+    size=28,
+    channels=1,
+    pixels=PixelRange(paper=0.0, ink=1.0),
+    generator=GeneratorSpec(
+        hidden=1024,
+        start=(128, 7),
+        stages=(Stage(64, 5, 2),),
+        head="linear",
+        z_dim=100,
+        label="concat",
+        output="sigmoid",
+    ),
+    discriminator=DiscriminatorSpec(stages=(Stage(64, 5, 2), Stage(128, 5, 2)), hidden=1024),
+    loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
+    images=640_000,
+    every=6_400,
+)
+
 PRESETS: Mapping[str, Recipe] = {
-    recipe.preset: recipe for recipe in (_PAPER_HWDB, _GLYPH_32, _GLYPH_64, _FEW_SHOT_32)
+    recipe.preset: recipe
+    for recipe in (
+        _PAPER_HWDB,
+        _GLYPH_32,
+        _GLYPH_64,
+        _FEW_SHOT_32,
+        _PAPER_SCENE_112,
+        _DCGAN_112,
+        _DCGAN_64,
+        _CIFAR10,
+        _MNIST_COMPARE,
+    )
 }
 """All presets by name."""
 

@@ -117,7 +117,7 @@ def _recipe(run: Run, recipe: Recipe) -> Html:
     r1 = f"γ = {recipe.r1_gamma:g}, every {recipe.r1_every} steps" if recipe.r1_gamma else "none"
     rates = f"{opt.lr_g:g}" if opt.lr_g == opt.lr_d else f"G {opt.lr_g:g}, D {opt.lr_d:g}"
     betas = f"β₁ {opt.beta1:g}, β₂ {opt.beta2:g}" if opt.kind == "adam" else f"decay {opt.beta2:g}"
-    name = {"adam": "Adam", "rmsprop": "RMSProp"}[opt.kind]
+    name = {"adam": "Adam", "rmsprop": "RMSProp", "tf-rmsprop": "RMSProp (TensorFlow's)"}[opt.kind]
     channels = "grey" if recipe.channels == 1 else "colour"
     shift = f"up to {recipe.translate} px" if recipe.translate else "none"
     rows: list[tuple[object, object]] = [

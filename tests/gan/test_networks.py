@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from hwgen.gan.networks import Discriminator, Generator, build, join, parameter_count
@@ -143,6 +144,8 @@ def test_paper_nets_equal_an_independent_forward_pass(
 
 def test_paper_nets_have_the_authors_numbers_of_parameters() -> None:
     assert count_parameters(preset("paper-hwdb"), 3740) == (9_417_857, 21_392_155)
+    for name in ("paper-scene-112", "dcgan-112"):
+        assert count_parameters(preset(name), 5) == (15_591_427, 4_333_441)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -233,14 +236,74 @@ def test_networks_without_a_hidden_layer_and_in_colour(toy_recipe: Recipe) -> No
 
 def test_z_and_label_both_reach_the_picture(toy_recipe: Recipe) -> None:
     torch.manual_seed(0)
-    g = Generator(toy_recipe.generator, 3).eval()
+    g = Generator(toy_recipe.generator, 1, toy_recipe.size, 3).eval()
     z = torch.randn(1, 6).expand(2, -1)
     assert not torch.equal(*g(z, torch.tensor([0, 1])))
     assert not torch.equal(*g(torch.randn(2, 6), torch.tensor([1, 1])))
 
 
+def test_the_scene_generator_equals_a_plain_composition() -> None:
+    """Arxiv 1611.04076v3 Fig. 3, by torch's own functions with the paddings that 'SAME' stands for:
+
+    3x3 of stride 2: none, and the last row and column are dropped; of stride 1: one all around.
+    """
+    torch.manual_seed(0)
+    g, _ = build(preset("paper-scene-112"), 1)
+    w = g.state_dict()
+    z = torch.rand(3, 1024) * 2 - 1
+
+    def normal(h: torch.Tensor, name: str) -> torch.Tensor:
+        return F.relu(F.batch_norm(h, None, None, w[f"{name}.weight"], w[f"{name}.bias"], True))
+
+    with torch.no_grad():
+        h = (z @ w["start.weight"].T + w["start.bias"]).reshape(3, 256, 7, 7)
+        h = normal(h, "start_norm.norm")
+        for i, stride in enumerate((2, 1, 2, 1, 2, 2)):
+            wide = F.conv_transpose2d(
+                h, w[f"convs.{i}.weight"], w[f"convs.{i}.bias"], stride, padding=2 - stride
+            )
+            h = normal(wide[..., : stride * h.shape[2], : stride * h.shape[3]], f"norms.{i}.norm")
+        h = F.conv_transpose2d(h, w["convs.6.weight"], w["convs.6.bias"], 1, padding=1)
+        found = g(z)
+    assert found.shape == (3, 3, 112, 112)
+    torch.testing.assert_close(found, torch.tanh(h), rtol=1e-4, atol=1e-5)
+
+
+def test_every_layer_of_the_digit_generator_sees_the_label() -> None:
+    torch.manual_seed(0)
+    recipe = change(preset("mnist-compare"), {"generator.hidden": "16", "generator.start": "[4,7]"})
+    g, _ = build(recipe, 10)
+    layers = [g.hidden, g.start, *g.convs, g.head]
+    label, z = recipe.generator.label_dim, recipe.generator.z_dim
+    assert [layer.in_features for layer in (g.hidden, g.start, g.head)] == [
+        z + label,
+        16 + label,
+        64 * 14 * 14 + label,
+    ]
+    assert g.convs[0].in_channels == 4 + label
+    assert g.head.out_features == 28 * 28
+    # With the first layer deaf to the label, each further one alone still hears it.
+    y = torch.tensor([3, 7])
+    noise = torch.randn(1, z).expand(2, -1)
+    for hearing in layers:
+        deaf = copy.deepcopy(g)
+        for mine, layer in zip(
+            [deaf.hidden, deaf.start, *deaf.convs, deaf.head], layers, strict=True
+        ):
+            if layer is hearing:
+                continue
+            if isinstance(mine, nn.Linear):
+                mine.weight.data[:, -label:] = 0
+            else:
+                mine.weight.data[-label:] = 0
+        assert not torch.equal(*deaf.eval()(noise, y))
+
+
 def test_join_appends_labels() -> None:
     label = torch.tensor([[1.0, 2.0]])
+    places = join(torch.zeros(1, 1, 2, 3), label)
+    assert places.shape == (1, 3, 2, 3)
+    assert (places[0, 2] == 2).all()
     assert join(torch.zeros(1, 3), None).shape == (1, 3)
     assert join(torch.zeros(1, 1), label).tolist() == [[0, 1, 2]]
     assert join(torch.zeros(1, 1, dtype=torch.bfloat16), label).dtype == torch.bfloat16

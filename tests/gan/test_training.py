@@ -82,7 +82,7 @@ def scored(images: Image, class_ids: np.ndarray) -> Mapping[str, float | str]:
             "generator.z": "uniform",
         },
         {"discriminator.norm": "batch", "discriminator.label": "concat", "loss.reduction": "sum"},
-        {"conditional": "false", "ema": "0"},
+        {"conditional": "false", "ema": "0", "optimizer.kind": "tf-rmsprop"},
         {
             "balanced": "true",
             "warp.scale": "0.1",
