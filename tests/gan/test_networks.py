@@ -278,7 +278,7 @@ def test_every_layer_of_the_digit_generator_sees_the_label() -> None:
     assert [layer.in_features for layer in (g.hidden, g.start, g.head)] == [
         z + label,
         16 + label,
-        64 * 14 * 14 + label,
+        16 * 14 * 14 + label,
     ]
     assert g.convs[0].in_channels == 4 + label
     assert g.head.out_features == 28 * 28

@@ -10,7 +10,7 @@ from PIL import Image as PilImage
 from hwgen.batches import to_uint8
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
-from hwgen.gan.sampling import GeneratedDataset, Sampler, choose_classes, noise
+from hwgen.gan.sampling import GeneratedDataset, Sampler, noise
 from hwgen.presets import Recipe
 from hwgen.runs import Run
 
@@ -69,22 +69,6 @@ def test_text_is_drawn_character_by_character(sampler: Sampler) -> None:
     assert apart(images, sampler.draw([2, 0, 2], [0, 0, 1])) <= 1
     with pytest.raises(CharsetError, match=r"2 of 3 characters.*天地"):
         sampler.draw_text("天一地")
-
-
-def test_classes_are_chosen_by_number_characters_or_file(tmp_path: Path) -> None:
-    charset = Charset(tuple("一丨十天"))
-    assert choose_classes("3", charset) == [0, 1, 2]
-    assert choose_classes("十一", charset) == [2, 0]
-    (tmp_path / "some.txt").write_text("天 丨\n", encoding="utf-8")
-    assert choose_classes(str(tmp_path / "some.txt"), charset) == [3, 1]
-    for number in ("0", "5"):
-        with pytest.raises(InputError, match=f"{number} classes.*the run has 4"):
-            choose_classes(number, charset)
-    for unknown in ("地一", "①一"):
-        with pytest.raises(CharsetError, match=f"1 of 2 characters.*{unknown[0]}"):
-            choose_classes(unknown, charset)
-    with pytest.raises(CharsetError, match="no such charset file"):
-        choose_classes(str(tmp_path / "none.txt"), charset)
 
 
 def test_the_grid_of_an_unconditional_run_repeats_nothing(unconditional: Run) -> None:
