@@ -7,8 +7,6 @@ are told apart by content: whatever its name, a file that begins with a consiste
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
+from hwgen.sources import zips
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
 
 _LOOK_BYTES = 256 << 10
 """Searched for a record in a file whose name does not say of what format it is."""
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 _UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
 _WRITER = re.compile(r"([A-Za-z]*\d+)(?:-[A-Za-z])?")
 
@@ -54,7 +52,8 @@ class RawFile:
 
     Attributes:
         name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, free of the
-            folders above what the user gave, so that it is the same on every machine.
+            folders above what the user gave, so that it is the same on every machine; printable
+            text, and never used as a path.
         writer: who wrote it, from the name; "" for merged files.
         size: bytes, unpacked.
         path: the file, or the zip that holds it.
@@ -76,14 +75,12 @@ class RawFile:
         """
         # Only opening is watched: what the caller raises while reading is not the file's fault.
         with ExitStack() as stack:
-            try:
-                if self.member:
-                    archive = stack.enter_context(zipfile.ZipFile(self.path))
-                    stream: IO[bytes] = stack.enter_context(archive.open(self.member))
-                else:
+            if self.member:
+                within = zips.opened(self.path, self.member, self.name)
+                stream: IO[bytes] = stack.enter_context(within)
+            else:
+                with zips.watched(self.name):
                     stream = stack.enter_context(open(self.path, "rb"))
-            except _DAMAGE as error:
-                raise _unreadable(self.name, error) from None
             yield cast(BinaryIO, _Checked(stream, self.name))
 
 
@@ -94,10 +91,8 @@ class _Checked:
         self._stream, self._name = stream, name
 
     def read(self, size: int) -> bytes:
-        try:
+        with zips.watched(self._name):
             return self._stream.read(size)
-        except _DAMAGE as error:
-            raise _unreadable(self._name, error) from None
 
 
 class _OtherFormatError(InputError):
@@ -151,9 +146,9 @@ def _in_input(path: Path, sought: Format) -> list[RawFile]:
             return _in_folder(path, sought)
         if not path.exists():
             raise InputError("no such file or folder", where=str(path))
-        files = _in_file(path, path.name, sought)
+        files = _in_file(path, zips.printable(path.name), sought)
     except OSError as error:
-        raise _unreadable(str(path), error) from None
+        raise zips.unreadable(str(path), error) from None
     if not files:
         raise InputError(
             f"is not a {sought.name} file: it does not begin with {sought.record}",
@@ -169,9 +164,9 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     refused: list[InputError] = []
     for path in sorted(root.rglob("*")):
         within = path.relative_to(root)
-        if path.is_file() and not _is_clutter(within.parts):
+        if path.is_file() and not zips.is_clutter(within.parts):
             try:
-                name = (PurePosixPath(root.name) / within.as_posix()).as_posix()
+                name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
                 files += _in_file(path, name, sought)
             except _OtherFormatError as error:
                 refused.append(error)  # of no matter where other files are of the format
@@ -201,55 +196,23 @@ def _in_file(path: Path, name: str, sought: Format) -> list[RawFile]:
 
 def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
     files = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(archive.infolist(), key=lambda info: info.filename)
-            members = [
-                info
-                for info in members
-                if not info.is_dir() and not _is_clutter(PurePosixPath(info.filename).parts)
-            ]
-            for info in members:
-                if info.flag_bits & 1:
-                    raise InputError(
-                        f"{info.filename} is encrypted",
-                        where=str(path),
-                        remedy="Unpack it with its password and give the folder",
-                    )
-                with archive.open(info) as stream:
-                    fits = sought.looks_like(stream.read(_LOOK_BYTES))
-                if fits or info.filename.lower().endswith(sought.suffix):
-                    writer = writer_of(info.filename)
-                    full_name = f"{name}!{info.filename}"
-                    files.append(RawFile(full_name, writer, info.file_size, path, info.filename))
-    except _DAMAGE as error:
-        raise _unreadable(str(path), error) from None
+    held = []
+    for info, head in zips.beginnings(path, _LOOK_BYTES):
+        member = zips.text_of(info)
+        held.append(member)
+        if sought.looks_like(head) or member.lower().endswith(sought.suffix):
+            full_name = f"{name}!{member}"
+            files.append(RawFile(full_name, writer_of(member), info.file_size, path, info.filename))
     if not files:
-        alz = [info.filename for info in members if info.filename.lower().endswith(".alz")]
+        alz = [member for member in held if member.lower().endswith(".alz")]
         if alz:
             raise _OtherFormatError(
                 f"holds {alz[0]}, an ALZip archive, which hwgen does not read",
                 where=str(path),
                 remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
             )
-        held = ", ".join(info.filename for info in members[:5]) or "nothing"
         raise _OtherFormatError(
-            f"no {sought.name} file in this zip; it holds {held}", where=str(path)
+            f"no {sought.name} file in this zip; it holds {', '.join(held[:5]) or 'nothing'}",
+            where=str(path),
         )
     return files
-
-
-def _is_clutter(parts: Sequence[str]) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
-
-
-def _unreadable(name: str, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    if isinstance(error, OSError):
-        return InputError(f"cannot be read ({reason})", where=name)
-    return InputError(
-        f"the zip is damaged ({reason})",
-        where=name,
-        remedy="Fetch it again; or unpack what is left and give the folder, so that damaged "
-        "records are reported and passed over",
-    )

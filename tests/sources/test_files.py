@@ -205,25 +205,6 @@ def test_a_zip_damaged_within_a_member_is_noticed_while_reading(tmp_path: Path) 
         list(read_gnt(stream, source=file.name, writer=file.writer))
 
 
-def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
-    path = make_zip(tmp_path / "a.zip", {"001-f.gnt": SOUND})
-    data = bytearray(path.read_bytes())
-    data[6] |= 1  # general purpose flags of the local header ...
-    data[data.index(b"PK\x01\x02") + 8] |= 1  # ... and of the central directory
-    path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match=r"001-f\.gnt is encrypted.*password"):
-        find_files([path], GNT)
-
-
-def test_an_unknown_compression_is_refused(tmp_path: Path) -> None:
-    path = make_zip(tmp_path / "a.zip", {"001-f.gnt": SOUND})
-    data = bytearray(path.read_bytes())
-    data[8] = data[data.index(b"PK\x01\x02") + 10] = 99
-    path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match="the zip is damaged"):
-        find_files([path], GNT)
-
-
 def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     path = put(tmp_path / "001-f.gnt")
     (file,) = find_files([path], GNT)
