@@ -1,0 +1,1 @@
+"""Does what Mao et al. showed happen here too? A module an experiment."""

@@ -1,0 +1,116 @@
+"""In: samples and scores of the ring experiment. Out: density plots and curves, as PNG files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.paper.ring_scores import Values, density, scott
+from benchmarks.paper.ring_tables import Row, typical
+from benchmarks.paper.ring_training import RADIUS, Setting, draw_data
+from hwgen.files import replacing
+
+LIMIT = 4.0
+"""Half the side of a plot, as in the paper."""
+
+PIXELS = 128
+DPI = 110
+
+Samples = Mapping[str, Mapping[int, Values]]
+"""Of each setting and seed, [snapshots, N, 2]."""
+
+
+def draw_typical(
+    file: Path,
+    names: Sequence[str],
+    rows: Mapping[str, Sequence[Row]],
+    samples: Samples,
+    steps: Sequence[int],
+    setting: Setting,
+) -> None:
+    """Rows: settings, each by its typical seed. Columns: snapshots, and the target."""
+    figure = Figure(figsize=(1.3 * (len(steps) + 1), 1.5 * len(names) + 0.2), layout="constrained")
+    axes = figure.subplots(len(names), len(steps) + 1, squeeze=False)
+    seed = torch.Generator().manual_seed(0)
+    for line, name in zip(axes, names, strict=True):
+        own = typical(rows[name])["seed"]
+        shown = samples[name][own]
+        target = draw_data(setting, shown.shape[1], seed).numpy()
+        for place, points in zip(line, (*shown, target), strict=True):
+            _panel(place, points)
+        line[0].set_ylabel(f"{name}\nseed {own}", fontsize=7)
+    for place, title in zip(axes[0], (*(f"step {s:,}" for s in steps), "target"), strict=True):
+        place.set_title(title, fontsize=8)
+    _save(figure, file)
+
+
+def draw_all_seeds(file: Path, samples: Samples) -> None:
+    """Rows: settings. Columns: seeds, at the last step."""
+    seeds = sorted({seed for own in samples.values() for seed in own})
+    size = (0.95 * len(seeds) + 0.3, 0.95 * len(samples) + 0.2)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(samples), len(seeds), squeeze=False)
+    for line, (name, own) in zip(axes, samples.items(), strict=True):
+        for place, seed in zip(line, seeds, strict=True):
+            if seed in own:
+                _panel(place, own[seed][-1])
+            else:
+                place.axis("off")
+        line[0].set_ylabel(name, fontsize=6)
+    for place, seed in zip(axes[0], seeds, strict=True):
+        place.set_title(f"seed {seed}", fontsize=7)
+    _save(figure, file)
+
+
+def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
+    """Modes that a plot shows, by step: a thin line a seed, a thick one their mean."""
+    columns = min(4, len(rows))
+    lines = math.ceil(len(rows) / columns)
+    figure = Figure(figsize=(2.6 * columns, 1.9 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for place, (name, own) in zip(axes, rows.items(), strict=False):
+        steps = [snapshot["step"] for snapshot in own[0]["snapshots"]]
+        for score, colour, label in (
+            ("modes_near", "C0", "within 0.2"),
+            ("modes", "C1", "within 3 sd"),
+        ):
+            curves = np.array([[s[score] for s in row["snapshots"]] for row in own])
+            place.plot(steps, curves.T, color=colour, linewidth=0.6, alpha=0.35)
+            place.plot(steps, curves.mean(axis=0), color=colour, linewidth=2, label=label)
+        place.set_title(f"{name} ({len(own)} seeds)", fontsize=8)
+        place.tick_params(labelsize=7)
+        place.set_ylim(-0.3, 8.3)
+    for place in axes[len(rows) :]:
+        place.axis("off")
+    axes[0].legend(fontsize=7, title="modes covered", title_fontsize=7)
+    figure.supxlabel("step", fontsize=8)
+    _save(figure, file)
+
+
+def _panel(place: Axes, points: Values) -> None:
+    """A density whose darkest green is its own maximum.
+
+    The bandwidth is Scott's for the target, in every panel: a collapsed G is a small dark blot.
+    """
+    bandwidth = scott(len(points), RADIUS / math.sqrt(2))
+    place.imshow(
+        density(points, bandwidth, LIMIT, PIXELS),
+        cmap="Greens",
+        vmin=0,
+        origin="lower",
+        extent=(-LIMIT, LIMIT, -LIMIT, LIMIT),
+    )
+    place.set_xticks([])
+    place.set_yticks([])
+
+
+def _save(figure: Figure, file: Path) -> None:
+    with matplotlib.rc_context({"text.parse_math": False}), replacing(file) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")
