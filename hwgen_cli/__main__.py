@@ -15,6 +15,7 @@ from hwgen_cli.benchmark import benchmark
 from hwgen_cli.evaluate import evaluate
 from hwgen_cli.inspect import inspect
 from hwgen_cli.prepare_gnt import prepare_gnt
+from hwgen_cli.prepare_images import prepare_images
 from hwgen_cli.prepare_pot import prepare_pot
 from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
@@ -44,6 +45,7 @@ app.command("benchmark")(benchmark)
 app.command("evaluate")(evaluate)
 app.command("inspect")(inspect)
 app.command("prepare-gnt")(prepare_gnt)
+app.command("prepare-images")(prepare_images)
 app.command("prepare-pot")(prepare_pot)
 app.command("report")(report)
 app.command("simulate")(simulate)

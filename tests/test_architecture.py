@@ -197,7 +197,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.winograd",
     },
     "safetensors": {"hwgen.checkpoints"},
-    "lmdb": {"benchmarks.throughput", "hwgen.store"},
+    "lmdb": {"benchmarks.throughput", "hwgen.sources.images", "hwgen.store"},
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
     "rich": {"hwgen_cli"},
     "typer": {"hwgen_cli"},

@@ -109,8 +109,13 @@ class Reading(Generic[ItemT]):
             before += source.size
         self._report(total, seen, total)
 
-    def lose(self, bad: BadRecord, source: str) -> None:
+    def lose(self, bad: BadRecord, source: str, *, was_sound: bool = False) -> None:
         """Note a loss of the source with this name.
+
+        Args:
+            bad: the loss.
+            source: the source's name.
+            was_sound: whether `items` gave it, and only painting it showed that it is bad.
 
         Raises:
             BadRecordError: with `strict`.
@@ -123,6 +128,7 @@ class Reading(Generic[ItemT]):
             )
         self.bad.append(bad)
         self._lost[source] += 1
+        self._sound[source] -= was_sound
 
     def files(self) -> list[FileReport]:
         """What each source gave."""

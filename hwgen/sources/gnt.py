@@ -38,7 +38,7 @@ _SCAN_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A stretch of a GNT or POT file that gave no record.
+    """A stretch of a file that gave no record.
 
     Attributes:
         source: the file, named as in its records.
@@ -47,7 +47,7 @@ class BadRecord:
         expected: what a sound file has there.
         found: what was there.
         kind: one of "damaged header", "cut short", "unreadable tag", "empty file"; of POT also
-            "no end in place", "wrong strokes".
+            "no end in place", "wrong strokes"; of pictures also "bad picture", "unknown label".
     """
 
     source: str

@@ -47,7 +47,9 @@ class Manifest:
         writer_counts: records a writer; the writer "" is "not known".
         tables: the texts that the columns point into: "labels", "writers", "sources".
         origin: where the records came from: {"kind": ..., and its recipe}; the kind is "gnt" for
-            scans, "ink" for real pen trajectories that were drawn, "synthetic" for a generator's.
+            scans, "ink" for real pen trajectories that were drawn, "images" for pictures of any
+            kind, with their "format" and whether they were "inverted", "synthetic" for a
+            generator's.
         block_records: records in every block but the last.
         content_sha256: hash over charset, tables and the hashes of all blocks: equal for equal
             records in equal order.

@@ -1,0 +1,126 @@
+"""In: labelled pictures of any kind. Out: a store, and a report that names every loss."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from hwgen.charset import Charset
+from hwgen.errors import InputError
+from hwgen.framing import Framing
+from hwgen.framing_pool import available_workers
+from hwgen.prepare.painting import Painter, Picture, painted
+from hwgen.prepare.reading import Reading
+from hwgen.prepare.report import PrepareReport, Progress
+from hwgen.prepare.writing import write_store
+from hwgen.record import Image
+from hwgen.sources.gnt import BadRecord
+from hwgen.sources.images.find import find_images
+
+
+def prepare_images(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    framing: Framing,
+    channels: int | None = None,
+    invert: bool | None = None,
+    limit: int | None = None,
+    charset: Charset | None = None,
+    drop_empty: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> PrepareReport:
+    """Read labelled pictures into a new store; after any failure there is none.
+
+    The store's origin is of the kind "images" and names the format, and whether pictures were
+    inverted. A picture that cannot be decoded is a bad record.
+
+    Args:
+        inputs: image folders, zips of them, idx files, CIFAR-10's batches, LSUN's LMDB folders;
+            see `find_images`.
+        out: where the store shall be.
+        framing: how pictures become square.
+        channels: 1 makes all pictures grey, 3 colour; None is what the format has.
+        invert: exchange light and dark, so that ink is dark on light; None does so for formats
+            whose ink is light.
+        limit: take no more pictures of a class, the first ones; a bad one counts. None takes all.
+        charset: the classes and their order; pictures of others are left out and counted. None
+            takes the labels as found, in code point order.
+        drop_empty: see `prepare_gnt`.
+        strict: see `prepare_gnt`.
+        overwrite: see `prepare_gnt`.
+        workers: threads that decode and frame; the store is the same. None takes all cores.
+        progress: see Progress.
+        stop: see `prepare_gnt`.
+
+    Raises:
+        InputError: an input cannot be used, no picture would be kept, or a number is out of range.
+        BadRecordError: see `prepare_gnt`.
+        StoreError: see `prepare_gnt`.
+    """
+    threads = available_workers() if workers is None else workers
+    if threads < 1 or (limit is not None and limit < 1) or channels not in (None, 1, 3):
+        raise InputError(
+            f"{threads} workers, {channels} channels and a limit of {limit} cannot be",
+            remedy="Workers and limit are 1 or more, channels 1 or 3",
+        )
+    sources = find_images(inputs)
+    first = sources[0]  # all are of one format
+    painter = Painter(
+        framing,
+        channels or (1 if first.grey else 3),
+        first.light_ink if invert is None else invert,
+    )
+    reading: Reading[Picture] = Reading(sources, strict, progress, stop)
+
+    def paint(kept: Iterator[Picture]) -> Generator[tuple[list[Picture], Image], None, None]:
+        with closing(painted(_first(kept, limit), painter, workers=threads)) as chunks:
+            for chunk in chunks:
+                sound: list[Picture] = []
+                images: list[Image] = []
+                for picture, result in chunk:
+                    if isinstance(result, BadRecord):
+                        reading.lose(result, picture.source, was_sound=True)
+                    else:
+                        sound.append(picture)
+                        images.append(result)
+                if sound:
+                    yield sound, np.stack(images)
+
+    with warnings.catch_warnings():
+        # Of damage and of size, which the report tells; set for all threads at once.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        return write_store(
+            reading,
+            out,
+            paint=paint,
+            framing=framing,
+            channels=painter.channels,
+            recipe={
+                "kind": "images",
+                "format": first.format,
+                "inverted": painter.invert,
+                "limit": limit,
+            },
+            charset=charset,
+            drop_empty=drop_empty,
+            overwrite=overwrite,
+        )
+
+
+def _first(pictures: Iterable[Picture], limit: int | None) -> Iterator[Picture]:
+    """The first pictures of each class."""
+    taken: Counter[str] = Counter()
+    for picture in pictures:
+        if limit is None or taken[picture.label] < limit:
+            taken[picture.label] += 1
+            yield picture

@@ -1,0 +1,146 @@
+"""In: CIFAR-10's official batches, binary or Python version. Out: Records of 32x32, in colour."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from hwgen.errors import InputError
+from hwgen.record import Image, Record
+from hwgen.sources import zips
+from hwgen.sources.gnt import BadRecord
+from hwgen.sources.images.collection import Collection
+
+CLASSES = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+"""In the order of the batches' labels."""
+
+SIDE = 32
+_ROW_BYTES = 3 * SIDE * SIDE  # the red plane, the green, the blue
+_RECORD_BYTES = 1 + _ROW_BYTES
+_PYTHON_BATCHES = (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch")
+_PYTHON_RECORDS = 10_000
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class CifarBinary(Collection):
+    """A batch of the binary version: records of a label and 3,072 bytes of pixels."""
+
+    format: ClassVar[str] = "cifar10"
+
+    def items(self) -> Iterator[Record | BadRecord]:
+        """See Collection."""
+        position = 0
+        with open(self.path, "rb") as stream:
+            while data := stream.read(_AT_ONCE * _RECORD_BYTES):
+                for start in range(0, len(data), _RECORD_BYTES):
+                    record = data[start : start + _RECORD_BYTES]
+                    yield self._record(record, position)
+                    position += 1
+
+    def _record(self, record: bytes, position: int) -> Record | BadRecord:
+        offset = position * _RECORD_BYTES
+        if len(record) < _RECORD_BYTES:
+            expected, found = f"a record of {_RECORD_BYTES:,} bytes", f"{len(record):,}"
+            return BadRecord(self.name, offset, len(record), expected, found, "cut short")
+        if record[0] >= len(CLASSES):
+            expected, found = "a label from 0 to 9", str(record[0])
+            return BadRecord(self.name, offset, len(record), expected, found, "unknown label")
+        image = _upright(np.frombuffer(record, np.uint8, offset=1))
+        return Record(image, CLASSES[record[0]], self.writer, self.name, position)
+
+
+@dataclass(frozen=True)
+class CifarPython(Collection):
+    """A batch of the Python version, a pickle.
+
+    To unpickle is to run what the file says. torchvision does so with files alone whose MD5 is
+    that of the provider's.
+    """
+
+    format: ClassVar[str] = "cifar10"
+
+    def items(self) -> Iterator[Record]:
+        """See Collection.
+
+        Raises:
+            InputError: torchvision is not installed, or the file or the `batches.meta` beside it
+                is not the provider's.
+        """
+        images, labels = _unpickled(self.path)
+        for position, (image, label) in enumerate(zip(images, labels, strict=True)):
+            yield Record(image, CLASSES[label], self.writer, self.name, position)
+
+
+def is_cifar(path: Path) -> bool:
+    """Whether a file is a batch of CIFAR-10, in either version."""
+    return path.name in _PYTHON_BATCHES or _is_binary(path)
+
+
+def cifar_batch(path: Path) -> Collection:
+    """The batch in a file for which `is_cifar` says yes."""
+    name, size = zips.printable(path.name), path.stat().st_size
+    if path.name in _PYTHON_BATCHES:
+        return CifarPython(name, path, size, _PYTHON_RECORDS)
+    return CifarBinary(name, path, size, -(-size // _RECORD_BYTES))
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether the name ends as the provider's do, and the first record's label is a class."""
+    if path.suffix.lower() != ".bin" or path.stat().st_size < _RECORD_BYTES:
+        return False
+    with open(path, "rb") as stream:
+        return stream.read(1)[0] < len(CLASSES)
+
+
+def _upright(row: Image) -> Image:
+    """uint8 [3072], plane by plane, as [32, 32, 3]."""
+    return np.ascontiguousarray(row.reshape(3, SIDE, SIDE).transpose(1, 2, 0))
+
+
+def _unpickled(path: Path) -> tuple[Image, list[int]]:
+    """Pictures uint8 [n, 32, 32, 3] and labels of one batch, through torchvision."""
+    try:
+        from torchvision.datasets import CIFAR10
+    except ImportError:
+        raise InputError(
+            "CIFAR-10's Python version is read by torchvision, which is not installed",
+            where=str(path),
+            remedy="pip install 'hwgen[scenes]', or take the binary version, *.bin",
+        ) from None
+    batches = [*CIFAR10.train_list, *CIFAR10.test_list]
+
+    class OneBatch(CIFAR10):
+        """Checks and reads one file, from a folder of any name."""
+
+        base_folder = path.parent.name
+        train_list = [batch for batch in batches if batch[0] == path.name]  # noqa: RUF012
+        test_list: list[list[str]] = []  # noqa: RUF012
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # numpy, of how the pickle names its types
+            batch = OneBatch(str(path.parent.parent))
+    except RuntimeError:
+        raise InputError(
+            "it, or the batches.meta beside it, is not the provider's: another MD5",
+            where=str(path),
+            remedy="Unpack cifar-10-python.tar.gz once more; hwgen unpickles no other files",
+        ) from None
+    return batch.data, batch.targets

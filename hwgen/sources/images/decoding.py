@@ -1,0 +1,99 @@
+"""In: the bytes of a picture file. Out: its pixels, or what is wrong with it."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image as PilImage
+from PIL import ImageOps, UnidentifiedImageError
+
+from hwgen.errors import InputError
+from hwgen.record import PAPER, Image
+from hwgen.sources.gnt import BadRecord
+
+MAX_PIXELS = 1 << 24
+"""Of one picture; 4,096 x 4,096. More is refused before anything is decoded."""
+
+MAX_BYTES = 128 << 20
+"""Of one picture file. More is refused before it is read."""
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Of picture files, in lower case."""
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""As Pillow calls them. No others are tried: some of Pillow's readers start other programs."""
+
+
+def decode(data: bytes, channels: int) -> Image:
+    """The first picture of a file, upright, on paper where it is transparent.
+
+    Args:
+        data: the file's bytes.
+        channels: 1 grey, 3 colour.
+
+    Returns:
+        uint8 [h, w] or [h, w, 3].
+
+    Raises:
+        InputError: no picture, a damaged one, or one of more than MAX_PIXELS; the text is what
+            was found.
+    """
+    if not data:
+        raise InputError("no bytes")
+    try:
+        with PilImage.open(io.BytesIO(data), formats=FORMATS) as opened:
+            width, height = opened.size
+            if width * height > MAX_PIXELS:
+                raise InputError(f"{width} x {height} pixels")
+            # Turning needs the pixels, so they are decoded here.
+            picture = _opaque(ImageOps.exif_transpose(opened))
+            return np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+    except InputError:
+        raise
+    except PilImage.DecompressionBombError:
+        raise InputError("far too many pixels") from None
+    except UnidentifiedImageError:
+        raise InputError("something else") from None
+    except Exception as error:
+        # Pillow's readers meet damage with errors of any kind; all of them mean the same here.
+        raise InputError(str(error) or type(error).__name__) from None
+
+
+def bad_picture(name: str, size: int, found: str) -> BadRecord:
+    """The loss of one picture file.
+
+    Args:
+        name: the file's.
+        size: its bytes, 0 where they could not be read.
+        found: what was there instead of a picture.
+    """
+    expected = f"a sound picture of at most {MAX_PIXELS:,} pixels and {MAX_BYTES:,} bytes"
+    return BadRecord(name, 0, size, expected, found, "bad picture")
+
+
+def to_channels(image: Image, channels: int) -> Image:
+    """The same pixels as grey [h, w] or colour [h, w, 3].
+
+    Args:
+        image: uint8 [h, w] or [h, w, 3].
+        channels: 1 grey, 3 colour.
+    """
+    if image.ndim == 2:
+        return image if channels == 1 else np.repeat(image[:, :, None], 3, axis=2)
+    if channels == 3:
+        return image
+    return np.asarray(PilImage.fromarray(image).convert("L"))
+
+
+def _opaque(picture: PilImage.Image) -> PilImage.Image:
+    """The picture in a mode that Pillow turns into grey or colour as people see it."""
+    if picture.mode.startswith("I;16"):  # Pillow would cut off all above 255
+        return PilImage.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise InputError(f"pixels of mode {picture.mode}, whose white is not known")
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        ground = PilImage.new("RGBA", layer.size, (PAPER, PAPER, PAPER, 255))
+        return PilImage.alpha_composite(ground, layer)
+    return picture

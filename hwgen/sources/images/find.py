@@ -1,0 +1,190 @@
+"""In: files, folders and zips, as users have them. Out: the collections of pictures in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hwgen.errors import InputError
+from hwgen.sources import zips
+from hwgen.sources.images.cifar import cifar_batch, is_cifar
+from hwgen.sources.images.collection import Collection
+from hwgen.sources.images.decoding import SUFFIXES
+from hwgen.sources.images.folder import in_folder, in_zip
+from hwgen.sources.images.idx import idx_pair, is_idx
+from hwgen.sources.images.lmdb_files import Lmdb
+from hwgen.sources.images.lsun import Lsun
+
+_LOOK_BYTES = 16
+_ZIP = b"PK\x03\x04"
+_PACKED = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".alz")
+_INNER = "!"
+
+# How a training and a test part are called, as a word of a name.
+_TRAINING = re.compile(r"(?<![a-z0-9])(train|training|data_batch)(?![a-z])", re.IGNORECASE)
+_TEST = re.compile(r"(?<![a-z0-9])(test|testing|t10k|val|valid|validation)(?![a-z])", re.IGNORECASE)
+
+
+def find_images(inputs: Sequence[Path]) -> list[Collection]:
+    """The collections of pictures in files, folders and zips, in the inputs' order.
+
+    What an input is, its content says. `archive.zip!inner/folder` names a folder in a zip. One
+    that is met twice, by whatever path, counts once.
+
+    Raises:
+        InputError: an input is missing, unreadable or of no known format; the inputs are of
+            several formats; one holds a training and a test part; two different collections have
+            the same name.
+    """
+    seen: set[tuple[Path, str]] = set()
+    by_name: dict[str, Collection] = {}
+    for path in inputs:
+        found = _in_input(path)
+        _check_one_part(path, found)
+        for collection in found:
+            key = (collection.path.resolve(), collection.name.partition(_INNER)[2])
+            if key in seen:
+                continue
+            seen.add(key)
+            if collection.name in by_name:
+                raise InputError(
+                    f"two inputs are called {collection.name}",
+                    where=f"{by_name[collection.name].path} and {collection.path}",
+                    remedy="Give the folder that holds both, or rename one",
+                )
+            by_name[collection.name] = collection
+    formats = sorted({collection.format for collection in by_name.values()})
+    if len(formats) > 1:
+        raise InputError(
+            f"the inputs are of several formats: {', '.join(formats)}",
+            remedy="Make a store of each",
+        )
+    if not by_name:
+        raise InputError("no input was given", remedy="Give folders of pictures, or files")
+    return list(by_name.values())
+
+
+def _in_input(path: Path) -> list[Collection]:
+    """Collections of one input; there is at least one."""
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.is_file():
+            return _in_file(path)
+    except OSError as error:
+        raise zips.unreadable(str(path), error) from None
+    archive, mark, inner = str(path).partition(_INNER)
+    if not mark or not Path(archive).is_file():
+        raise InputError("no such file or folder", where=str(path))
+    return _in_archive(Path(archive), inner.strip("/"))
+
+
+def _in_folder(folder: Path) -> list[Collection]:
+    if (folder / "manifest.json").is_file() and (folder / "data.mdb").is_file():
+        raise InputError("is a store already", where=str(folder), remedy="Use it as it is")
+    if (folder / "data.mdb").is_file():
+        return [_in_lmdb(folder)]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    special = [found for path in files for found in _special(path)]
+    if special:
+        return list({found.name: found for found in special}.values())  # a pair is met twice
+    pictures = in_folder(folder)
+    if not pictures:
+        inner = sorted(path.parent for path in folder.glob("*/data.mdb"))
+        if inner:
+            raise InputError(
+                f"holds {len(inner)} LMDB folders",
+                where=str(folder),
+                remedy=f"Give those that you want, such as {inner[0]}",
+            )
+        raise InputError(
+            f"no picture in this folder; it holds {_listed(sorted(folder.iterdir()))}",
+            where=str(folder),
+            remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
+        )
+    return pictures
+
+
+def _in_file(path: Path) -> list[Collection]:
+    special = _special(path)
+    if special:
+        return special
+    with open(path, "rb") as file:
+        head = file.read(_LOOK_BYTES)
+    if head.startswith(_ZIP) or path.suffix.lower() == ".zip":
+        return _in_archive(path, "")
+    if path.name == "data.mdb":
+        return _in_folder(path.parent)
+    if path.suffix.lower() in _PACKED:
+        raise InputError(
+            "is an archive that hwgen does not read in place",
+            where=str(path),
+            remedy="Unpack it and give the folder",
+        )
+    if path.suffix.lower() in SUFFIXES:
+        raise InputError(
+            "is one picture",
+            where=str(path),
+            remedy="Give the folder that holds it: the folder's name is the class",
+        )
+    raise InputError(
+        "is neither a zip of pictures, nor an idx file, nor a batch of CIFAR-10",
+        where=str(path),
+        remedy="Give one of these, a folder of pictures, or an LMDB folder of LSUN",
+    )
+
+
+def _special(path: Path) -> list[Collection]:
+    """The collection of a file whose name or content tells the format at once; or none."""
+    with open(path, "rb") as file:
+        head = file.read(_LOOK_BYTES)
+    if is_idx(head, path):
+        return [idx_pair(path)]
+    if is_cifar(path):
+        return [cifar_batch(path)]
+    return []
+
+
+def _in_lmdb(folder: Path) -> Collection:
+    with Lmdb(folder) as database:
+        count = database.count
+    name = zips.printable(folder.name or folder.resolve().name)
+    return Lsun(name, folder, (folder / "data.mdb").stat().st_size, count)
+
+
+def _in_archive(path: Path, inner: str) -> list[Collection]:
+    found = in_zip(path, inner)
+    if found:
+        return found
+    held = [zips.text_of(info) for info in zips.members(path)]
+    if any(name.endswith("data.mdb") for name in held):
+        raise InputError(
+            "holds an LMDB, which cannot be read in place",
+            where=str(path),
+            remedy="Unpack it and give the folder of data.mdb",
+        )
+    within = f" in {inner}" if inner else ""
+    raise InputError(
+        f"no picture in this zip{within}; it holds {_listed(held)}",
+        where=str(path),
+        remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
+    )
+
+
+def _check_one_part(path: Path, found: Iterable[Collection]) -> None:
+    """Refuse to mix training and test pictures into one store unseen."""
+    names = [collection.name for collection in found]
+    training = [name for name in names if _TRAINING.search(name)]
+    test = [name for name in names if _TEST.search(name)]
+    if training and test:
+        raise InputError(
+            f"holds a training and a test part: {training[0]} and {test[0]}",
+            where=str(path),
+            remedy="Give the part that you want; to mix both, give both",
+        )
+
+
+def _listed(things: Sequence[object]) -> str:
+    some = ", ".join(zips.printable(getattr(thing, "name", str(thing))) for thing in things[:5])
+    return (some or "nothing") + (", ..." if len(things) > 5 else "")

@@ -1,0 +1,138 @@
+"""In: a folder of pictures, or a zip of one. Out: one collection a folder that holds some."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from hwgen.sources import zips
+from hwgen.sources.gnt import BadRecord
+from hwgen.sources.images.collection import Collection, Encoded
+from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_picture
+
+
+@dataclass(frozen=True)
+class Folder(Collection):
+    """The pictures of one class: those that lie in one folder, in the order of their names.
+
+    Attributes:
+        label: the folder's name.
+        files: names of the files in it, with their bytes.
+    """
+
+    label: str = ""
+    files: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+
+    format: ClassVar[str] = "folder"
+
+    def items(self) -> Iterator[Encoded | BadRecord]:
+        """See Collection."""
+        for position, (file, size) in enumerate(self.files):
+            name = f"{self.name}/{zips.printable(file)}"
+            if size > MAX_BYTES:
+                yield bad_picture(name, size, f"{size:,} bytes")
+                continue
+            path = self.path / file
+
+            def read(path: Path = path, name: str = name) -> bytes:
+                with zips.watched(name):
+                    return path.read_bytes()
+
+            yield Encoded(self.label, self.name, position, name, read)
+
+
+@dataclass(frozen=True)
+class ZippedFolder(Collection):
+    """The same in a zip, which is read in place.
+
+    Attributes:
+        label: the folder's name.
+        members: the zip's files in it.
+    """
+
+    label: str = ""
+    members: tuple[zipfile.ZipInfo, ...] = field(default=(), repr=False)
+
+    format: ClassVar[str] = "folder"
+
+    def items(self) -> Iterator[Encoded | BadRecord]:
+        """See Collection."""
+        with zips.watched(self.name):
+            archive = zipfile.ZipFile(self.path)
+        with archive:
+            for position, info in enumerate(self.members):
+                name = f"{zips.printable(self.path.name)}!{zips.text_of(info)}"
+                if info.file_size > MAX_BYTES:
+                    yield bad_picture(name, info.file_size, f"{info.file_size:,} bytes")
+                    continue
+
+                def read(info: zipfile.ZipInfo = info, name: str = name) -> bytes:
+                    with zips.watched(name):
+                        return archive.read(info)
+
+                yield Encoded(self.label, self.name, position, name, read)
+
+
+def in_folder(root: Path) -> list[Collection]:
+    """Every folder below `root`, and itself, that holds pictures, sorted by path.
+
+    Files without one of SUFFIXES are passed over, as are dot files and `__MACOSX`. Links to
+    folders are not followed.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
+    # A folder given as "." or by a link is called what the user sees, where that has a name.
+    top = root.name or root.resolve().name
+    found: list[Collection] = []
+
+    def refuse(error: OSError) -> None:
+        raise zips.unreadable(str(root), error)
+
+    for place, folders, names in os.walk(root, onerror=refuse):
+        folder = Path(place)
+        folders[:] = [name for name in folders if not zips.is_clutter((name,))]
+        pictures = sorted(name for name in names if _is_picture(name) and (folder / name).is_file())
+        if pictures:
+            within = PurePosixPath(top) / folder.relative_to(root).as_posix()
+            name = zips.printable(within.as_posix())
+            files = tuple((file, (folder / file).stat().st_size) for file in pictures)
+            size = sum(size for _, size in files)
+            label = PurePosixPath(name).name
+            found.append(Folder(name, folder, size, len(files), label=label, files=files))
+    return sorted(found, key=lambda collection: collection.name)
+
+
+def in_zip(path: Path, inner: str = "") -> list[Collection]:
+    """Every folder of a zip, below `inner`, that holds pictures, sorted by path.
+
+    Pictures that lie in no folder are of a class called like the zip.
+
+    Raises:
+        InputError: see `zips.members`.
+    """
+    below = PurePosixPath(inner)
+    members: dict[PurePosixPath, list[zipfile.ZipInfo]] = defaultdict(list)
+    for info in zips.members(path):
+        file = PurePosixPath(zips.text_of(info).lstrip("/"))
+        if _is_picture(file.name) and below in file.parents:
+            members[file.parent].append(info)
+    top = zips.printable(path.name)
+    found: list[Collection] = []
+    for folder in sorted(members):
+        files = tuple(members[folder])
+        root = not folder.name
+        name = top if root else f"{top}!{folder.as_posix()}"
+        label = zips.printable(path.stem) if root else folder.name
+        size = sum(info.file_size for info in files)
+        found.append(ZippedFolder(name, path, size, len(files), label=label, members=files))
+    return found
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not zips.is_clutter((name,))

@@ -1,0 +1,80 @@
+"""In: an LMDB folder that others wrote. Out: its values, read in place and never written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import lmdb
+
+from hwgen.errors import InputError
+from hwgen.sources.images.decoding import MAX_BYTES
+
+
+class Lmdb:
+    """A database opened for reading alone; leaves no lock file behind.
+
+    Args:
+        path: the folder of `data.mdb`.
+
+    Raises:
+        InputError: it is no LMDB, or of another kind of machine.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._env = lmdb.open(
+                str(path),
+                readonly=True,
+                lock=False,
+                readahead=False,
+                meminit=False,
+                max_readers=1,
+                create=False,
+            )
+            self._txn = self._env.begin(buffers=True)
+        except (lmdb.Error, OSError) as error:
+            raise InputError(
+                f"cannot be opened as LMDB ({error})",
+                where=str(path / "data.mdb"),
+                remedy="Was it copied whole, and on a machine of the same kind?",
+            ) from None
+
+    def __enter__(self) -> Lmdb:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._txn.abort()
+        self._env.close()
+
+    @property
+    def count(self) -> int:
+        """Number of keys."""
+        return int(self._txn.stat()["entries"])
+
+    def get(self, key: bytes) -> memoryview | None:
+        """The value of a key, a view that is valid while this is open; None where there is none."""
+        value: memoryview | None = self._txn.get(key)
+        return value
+
+    def entries(self) -> Iterator[tuple[bytes, Callable[[], bytes]]]:
+        """Each key, in order, with what gives its value until the next key is asked for.
+
+        Values that are not asked for are not touched, so that passing over them costs little.
+        """
+        with self._txn.cursor() as cursor:
+
+            def value() -> bytes:
+                view = cursor.value()
+                if len(view) > MAX_BYTES:
+                    raise InputError(f"{len(view):,} bytes")
+                return bytes(view)
+
+            for key in cursor.iternext(keys=True, values=False):
+                yield bytes(key), value

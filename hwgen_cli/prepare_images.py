@@ -1,0 +1,127 @@
+"""In: the options of `hwgen prepare-images`. Out: a store; what was kept and lost on the screen."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hwgen_cli.preparing import carry_out, charset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hwgen.prepare import PrepareReport, Progress
+
+
+class Fit(str, Enum):
+    """How a picture that is not square becomes so."""
+
+    stretch = "stretch"
+    crop = "crop"
+    pad = "pad"
+
+
+def prepare_images(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="INPUT...",
+            help="A folder of pictures, a zip of one or ZIP!FOLDER in it, idx files as MNIST's, "
+            "CIFAR-10's batches, LMDB folders of LSUN.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")],
+    size: Annotated[
+        int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
+    ] = 64,
+    fit: Annotated[
+        Fit,
+        typer.Option(
+            help="Resize the whole picture, aspect not kept; or its centre square; or keep the "
+            "aspect, on paper."
+        ),
+    ] = Fit.stretch,
+    margin: Annotated[
+        int | None,
+        typer.Option(min=0, help="With pad: paper on each side, pixels.  [default: size / 16]"),
+    ] = None,
+    colour: Annotated[
+        bool | None,
+        typer.Option("--colour/--grey", help="What the store holds.  [default: grey for idx]"),
+    ] = None,
+    invert: Annotated[
+        bool | None,
+        typer.Option(
+            "--invert/--no-invert",
+            help="Exchange light and dark: ink is dark in a store.  [default: for idx]",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Pictures of a class at most, the first ones.")
+    ] = None,
+    charset: Annotated[
+        str,
+        typer.Option(
+            metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
+            help="Classes and their order; what is outside is left out and counted.",
+        ),
+    ] = "found",
+    drop_empty: Annotated[
+        bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the store that lies there.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Threads that decode and scale. The store is the same.  [default: cores]"
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the report as JSON on standard output.")
+    ] = False,
+) -> None:
+    """Make a store from pictures: photographs of scenes, MNIST, your own folders.
+
+    A picture's class is the folder that holds it; the digit in MNIST; the category
+    in LSUN. A picture that cannot be read is reported and passed over. MNIST's ink,
+    light on dark, becomes dark on light as in every store. For characters in
+    picture files take --fit pad --grey.
+
+    Example, then a test set with the same classes:
+
+      hwgen prepare-images photos/train -o train --size 112
+
+      hwgen prepare-images photos/test -o test --size 112 --charset train
+    """
+    from hwgen.framing import Framing
+    from hwgen.prepare import prepare_images as prepare
+
+    margin = -1 if margin is None else margin
+    framing = Framing(size, fit is Fit.stretch, margin, crop=fit is Fit.crop)
+
+    def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
+        return prepare(
+            inputs,
+            out,
+            framing=framing,
+            channels=None if colour is None else 3 if colour else 1,
+            invert=invert,
+            limit=limit,
+            charset=charset_of(charset),
+            drop_empty=drop_empty,
+            strict=strict,
+            overwrite=overwrite,
+            workers=workers,
+            progress=progress,
+            stop=stop,
+        )
+
+    carry_out(run, out, json=json)
