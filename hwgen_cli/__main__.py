@@ -12,6 +12,7 @@ from rich.markup import escape
 from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen_cli.benchmark import benchmark
+from hwgen_cli.doctor import doctor
 from hwgen_cli.evaluate import evaluate
 from hwgen_cli.inspect import inspect
 from hwgen_cli.prepare_gnt import prepare_gnt
@@ -42,6 +43,7 @@ def root(
 
 
 app.command("benchmark")(benchmark)
+app.command("doctor")(doctor)
 app.command("evaluate")(evaluate)
 app.command("inspect")(inspect)
 app.command("prepare-gnt")(prepare_gnt)

@@ -53,6 +53,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.store",
     },
     "hwgen.devices": {"hwgen.errors"},
+    # Looks at the machine, and tries what others would use.
+    "hwgen.doctor": {"hwgen", "hwgen.devices"},
     "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
     "hwgen.checkpoints": {"hwgen.errors", "hwgen.files"},
     # Arithmetic that generators and recognisers share.
@@ -189,6 +191,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.deformation",
         "hwgen.devices",
         "hwgen.distributed",
+        "hwgen.doctor",
         "hwgen.evaluation",
         "hwgen.gan",
         "hwgen.lift",

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hwgen import doctor
+from hwgen_cli.__main__ import app
+
+
+def test_people_read_what_is_there_and_what_is_missing() -> None:
+    result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    for said in ("torch", "cores usable", "auto takes", "free of", "torch.compile", "threads"):
+        assert said in result.output
+    for extra in doctor.EXTRAS:
+        assert f"extra {extra}" in result.output
+
+
+def test_programs_read_json() -> None:
+    result = CliRunner().invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["problems"] == []
+    assert {"hwgen", "packages", "features", "cpu", "devices", "disks", "threads"} <= found.keys()
+
+
+def test_what_is_broken_is_said_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "REQUIRED", {"no-such-package-xyz": "1"})
+    monkeypatch.setattr(doctor, "EXTRAS", {"dreams": doctor.Extra("hwgen dream", {"nope": ""})})
+    result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert "broken: no-such-package-xyz" in result.output
+    assert "for hwgen dream: pip install 'hwgen[dreams]'" in result.output
+
+
+def test_a_gpu_and_a_locked_disk_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = doctor.examine()
+    gpu = doctor.Device("cuda:0", "Some GPU", 80 << 30, "9.0", "", "", "bf16", "")
+    disk = doctor.Disk("the present folder", "/mnt/full", 0, 1 << 30, False)
+    limited = doctor.Cpu("A CPU", 8, 2, 16 << 30, 8 << 30, 4 << 30)
+    shown = doctor.Checkup(
+        **{
+            **vars(real),
+            "devices": [*real.devices, gpu],
+            "disks": [disk],
+            "cpu": limited,
+            "encoding": "",
+        }
+    )
+    monkeypatch.setattr(doctor, "examine", lambda: shown)
+    output = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"}).output
+    assert "Some GPU, 80.0 GiB, compute capability 9.0" in output
+    assert "CUDA graphs: work" in output
+    assert "NOT writable" in output
+    assert "limited to 4.0 GiB" in output
+    assert "none that torch can use" not in output
