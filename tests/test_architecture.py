@@ -198,6 +198,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.recogniser",
         "hwgen.warps",
         "hwgen.winograd",
+        "hwgen_cli.reference",  # builds networks to count their parameters
     },
     "safetensors": {"hwgen.checkpoints"},
     "lmdb": {"benchmarks.throughput", "hwgen.sources.images", "hwgen.store"},
@@ -207,7 +208,7 @@ HELD_BY: dict[str, set[str]] = {
 }
 
 # Modules that gather the others of their room.
-GATHERS = {"hwgen_cli.__main__"}
+GATHERS = {"hwgen_cli.__main__", "hwgen_cli.reference"}
 
 
 def module_name(path: Path) -> str:

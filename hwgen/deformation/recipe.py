@@ -55,6 +55,11 @@ class DeformationRecipe:
 PRESETS: Mapping[str, DeformationRecipe] = {"deformation-32": DeformationRecipe()}
 """Named recipes."""
 
+ABOUT: Mapping[str, str] = {
+    "deformation-32": "Learns how writers bend characters, and bends real samples, of any size.",
+}
+"""What each is for."""
+
 
 def recipe_to_json(recipe: DeformationRecipe) -> dict[str, Any]:
     """A recipe as plain JSON values."""

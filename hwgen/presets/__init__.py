@@ -22,11 +22,13 @@ from hwgen.presets.recipe import (
     recipe_to_json,
 )
 from hwgen.presets.table import (
+    ABOUT,
     PRESETS,
     preset,
 )
 
 __all__ = [
+    "ABOUT",
     "LOSSES",
     "PRESETS",
     "DiscriminatorSpec",

@@ -197,6 +197,19 @@ PRESETS: Mapping[str, Recipe] = {
 }
 """All presets by name."""
 
+ABOUT: Mapping[str, str] = {
+    "paper-hwdb": "The authors' networks and settings for handwritten Chinese.",
+    "glyph-32": "For practice, also on a CPU.",
+    "glyph-64": "The same at twice the side.",
+    "few-shot-32": "About ten samples a class, or rare classes among common ones.",
+    "paper-scene-112": "The authors' networks for scenes, such as LSUN's.",
+    "dcgan-112": "The regular GAN with the same networks, to compare with.",
+    "dcgan-64": "DCGAN, as in the authors' comparison of stability.",
+    "cifar10": "CIFAR-10, at the paper's rates; the layers are our choice.",
+    "mnist-compare": "The paper's comparison of losses on digits.",
+}
+"""What each is for."""
+
 
 def preset(name: str) -> Recipe:
     """A row of PRESETS.

@@ -150,6 +150,12 @@ LIGHT = RecogniserRecipe(
 RECOGNISERS: Mapping[str, RecogniserRecipe] = {"default": RecogniserRecipe(), "light": LIGHT}
 """Named recipes."""
 
+ABOUT: Mapping[str, str] = {
+    "default": "The most accurate, for thousands of classes.",
+    "light": "A third of the arithmetic and few steps: many recognisers on few cores, small sets.",
+}
+"""What each is for."""
+
 
 def recipe_to_json(recipe: RecogniserRecipe) -> dict[str, Any]:
     """A recipe as plain JSON values."""

@@ -1,0 +1,280 @@
+"""In: the commands, presets and formats in the code. Out: docs/reference.md, that tells of them.
+
+Made by `python -m hwgen_cli.reference`, in the repository. It is built from the declarations and
+not from what a terminal shows, so that it is the same for any terminal and any version of typer.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from typer.models import ParameterInfo
+
+from hwgen_cli.__main__ import app
+
+FILE = Path("docs/reference.md")
+
+CLASSES = 3_740
+"""Of HWDB: parameters are counted for so many."""
+
+_HEAD = """\
+# Reference
+
+Made from the code by `python -m hwgen_cli.reference`; do not edit it.
+
+The shell completes commands and options after `hwgen --install-completion` and a new shell.
+
+Exit codes: 0 done; 1 a mistake, a limit or a broken file, told without a traceback; 2 a wrong
+command line; 130 stopped by Ctrl-C. After Ctrl-C once the present step is finished and what can be
+kept is saved, and the same command goes on; Ctrl-C twice stops at once.
+"""
+
+Row = Sequence[str]
+
+
+def reference() -> str:
+    """The whole page, Markdown."""
+    group: Any = typer.main.get_command(app)
+    # In the order of the code, which is that of the alphabet.
+    names = [str(info.name) for info in app.registered_commands]
+    functions = [info.callback for info in app.registered_commands]
+    parts = [_HEAD, "## Commands\n"]
+    parts += [f"- [{name}](#hwgen-{name}): {_summary(group.commands[name])}" for name in names]
+    for name, function in zip(names, functions, strict=True):
+        assert function is not None
+        parts.append(_command(name, group.commands[name], function))
+    parts += [_gans(), _losses(), _deformations(), _recognisers(), _formats()]
+    return "\n".join(parts)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the page, to docs/reference.md if no other place is named."""
+    file = Path(arguments[0]) if arguments else FILE
+    file.write_text(reference(), encoding="utf-8")
+
+
+def _command(name: str, command: Any, function: Callable[..., Any]) -> str:
+    declared = _declared(function)
+    parameters = [p for p in command.params if p.name in declared]  # typer adds some of its own
+    arguments = [p for p in parameters if p.param_type_name == "argument"]
+    options = [p for p in parameters if p.param_type_name == "option"]
+    order = " ".join(_argument(p) if p.required else f"[{_argument(p)}]" for p in arguments)
+    needed = " ".join(f"{p.opts[0]} {_values(p, *declared[p.name])}" for p in options if p.required)
+    usage = f"hwgen {name} {order} {needed} [OPTIONS]"
+    lines = [f"\n## hwgen {name}\n", "```text", re.sub(" +", " ", usage), "```\n"]
+    lines += _paragraphs(inspect.cleandoc(function.__doc__ or ""))
+    if arguments:
+        places = [(f"`{_cell(_argument(p))}`", _text(p.help)) for p in arguments]
+        lines.append(_table(("argument", "what"), places))
+    panels = dict.fromkeys(p.rich_help_panel or "" for p in options)
+    for panel in panels:
+        rows = [
+            (_names(p), _code(_values(p, *declared[p.name])), _default(p), _text(p.help))
+            for p in options
+            if (p.rich_help_panel or "") == panel
+        ]
+        lines += [f"{panel}:\n"] if panel else []
+        lines.append(_table(("option", "value", "default", "what"), rows))
+    return "\n".join(lines)
+
+
+def _declared(function: Callable[..., Any]) -> dict[str, tuple[Any, ParameterInfo]]:
+    """Of each parameter: its type, without None, and how it was declared for typer."""
+    found = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        kind, info = parameter.annotation, parameter.default
+        if typing.get_origin(kind) is typing.Annotated:
+            kind, info = typing.get_args(kind)[:2]
+        if typing.get_origin(kind) in (types.UnionType, typing.Union):
+            (kind,) = (one for one in typing.get_args(kind) if one is not type(None))
+        if typing.get_origin(kind) is list:
+            (kind,) = typing.get_args(kind)
+        found[name] = kind, info
+    return found
+
+
+def _summary(command: Any) -> str:
+    return _text(inspect.cleandoc(command.help or "").split("\n\n")[0])
+
+
+def _argument(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _names(parameter: Any) -> str:
+    on = ", ".join(f"`{name}`" for name in parameter.opts)
+    off = ", ".join(f"`{name}`" for name in parameter.secondary_opts)
+    repeated = ", again and again" if parameter.multiple else ""
+    return f"{on} or {off}" if off else on + repeated
+
+
+def _values(parameter: Any, kind: Any, info: ParameterInfo) -> str:
+    """What may be typed: `integer, 1 or more`."""
+    if kind is bool:
+        return ""
+    if parameter.metavar:
+        return str(parameter.metavar)
+    if issubclass(kind, enum.Enum):
+        return "|".join(str(choice.value) for choice in kind)
+    name = {int: "INTEGER", float: "NUMBER", Path: "PATH", str: "TEXT"}[kind]
+    if info.min is None:
+        return name
+    return f"{name}>={info.min:g}" if info.max is None else f"{name} {info.min:g}..{info.max:g}"
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    shown, value = parameter.show_default, parameter.default
+    if isinstance(shown, str):
+        return _text(shown)
+    if value is None or value is False or value == "":
+        return ""
+    return _code(str(value.value if isinstance(value, enum.Enum) else value))
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """A docstring as Markdown: what begins with `hwgen`, or `Example: hwgen`, is a command."""
+    commands: list[str] = []
+    for paragraph in [*text.split("\n\n"), ""]:
+        said = " ".join(paragraph.split())
+        command = said.removeprefix("Example: ")
+        if command.startswith("hwgen "):
+            commands.append(command)
+            continue
+        if commands:
+            yield "\n".join(["```sh", *commands, "```\n"])
+            commands = []
+        if said:
+            yield _text(said) + "\n"
+
+
+def _gans() -> str:
+    from hwgen.gan.plan import count_parameters
+    from hwgen.presets import ABOUT, PRESETS
+
+    rows = []
+    for name, recipe in PRESETS.items():
+        g, d = count_parameters(recipe, CLASSES)
+        o = recipe.optimizer
+        rates = f"{o.lr_g:g}" if o.lr_g == o.lr_d else f"{o.lr_g:g} and {o.lr_d:g}"
+        rows.append(
+            (
+                f"`{name}`",
+                f"{recipe.size}x{recipe.size}, {'grey' if recipe.channels == 1 else 'colour'}",
+                "yes" if recipe.conditional else "no",
+                f"{g:,}",
+                f"{d:,}",
+                f"{_loss_name(recipe.loss)}, {recipe.loss.reduction}",
+                f"{o.kind} {rates}",
+                f"{recipe.batch:,}",
+                f"{recipe.images:,}",
+                _text(ABOUT[name]),
+            )
+        )
+    head = ("preset", "pictures", "labels", "G", "D", "loss", "optimiser", "batch", "images")
+    return "\n".join(
+        [
+            "\n## Presets of GANs\n",
+            f"G and D: parameters, with labels for {CLASSES:,} classes. All fields, as `hwgen train"
+            " --set` changes them: `hwgen inspect --preset`.\n",
+            _table((*head, "for"), rows),
+        ]
+    )
+
+
+def _loss_name(loss: Any) -> str:
+    from dataclasses import replace
+
+    from hwgen.presets import LOSSES
+
+    named = (name for name, one in LOSSES.items() if one == replace(loss, reduction=one.reduction))
+    return next(named, f"{loss.kind} ({loss.a:g}, {loss.b:g}, {loss.c:g})")
+
+
+def _losses() -> str:
+    from hwgen.presets import LOSSES
+
+    rows = [
+        (f"`{name}`", loss.kind, *(f"{n:g}" for n in (loss.a, loss.b, loss.c)))
+        if loss.kind == "lsgan"
+        else (f"`{name}`", "sigmoid cross entropy", "", "", "")
+        for name, loss in LOSSES.items()
+    ]
+    head = ("loss", "kind", "a: D of generated", "b: D of real", "c: G of generated")
+    return "\n".join(["\n## Losses\n", _table(head, rows)])
+
+
+def _deformations() -> str:
+    import torch
+
+    from hwgen.deformation.network import DeformationNet
+    from hwgen.deformation.recipe import ABOUT, PRESETS
+
+    rows = []
+    for name, recipe in PRESETS.items():
+        with torch.device("meta"):
+            size = sum(p.numel() for p in DeformationNet(recipe).parameters())
+        figures = (f"{n:,}" for n in (size, recipe.z_dim, recipe.batch, recipe.steps))
+        learns = f"{recipe.size}x{recipe.size}"
+        rows.append((f"`{name}`", learns, *figures, f"adam {recipe.lr:g}", _text(ABOUT[name])))
+    head = ("preset", "learns from", "parameters", "z", "batch of pairs", "steps", "optimiser")
+    return "\n".join(["\n## Presets of deformation models\n", _table((*head, "for"), rows)])
+
+
+def _recognisers() -> str:
+    import torch
+
+    from hwgen.recogniser.network import ABOUT, RECOGNISERS, RecogniserNetwork, parameter_count
+
+    rows = []
+    for name, recipe in RECOGNISERS.items():
+        with torch.device("meta"):
+            size = parameter_count(RecogniserNetwork(recipe, CLASSES))
+        widths = " / ".join(" ".join(map(str, stage)) for stage in recipe.widths)
+        figures = (f"{n:,}" for n in (recipe.hidden, size, recipe.batch, recipe.steps))
+        reads = f"{recipe.size}x{recipe.size}"
+        rows.append((f"`{name}`", reads, widths, *figures, f"adamw {recipe.lr:g}", ABOUT[name]))
+    head = ("preset", "reads", "convolutions", "hidden", "parameters", "batch", "steps")
+    note = f"Parameters: for {CLASSES:,} classes. `hwgen benchmark` changes size and steps.\n"
+    table = _table((*head, "optimiser", "for"), rows)
+    return "\n".join(["\n## Presets of recognisers\n", note, table])
+
+
+def _formats() -> str:
+    from hwgen.exports import FORMATS
+
+    rows = [(f"`{name}`", _text(row.what), _text(row.readers)) for name, row in FORMATS.items()]
+    return "\n".join(["\n## Export formats\n", _table(("format", "files", "read by"), rows)])
+
+
+def _table(head: Row, rows: Iterable[Row]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _code(text: str) -> str:
+    return f"`{_cell(text)}`" if text else ""
+
+
+def _cell(text: str) -> str:
+    """Inside a table a bar ends a cell, also in code."""
+    return text.replace("|", r"\|")
+
+
+def _text(text: str | None) -> str:
+    """Running text on one line, that Markdown leaves as it is."""
+    return re.sub(r"([\\*_<>|])", r"\\\1", " ".join((text or "").split()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,120 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import typer
+import typer.main
+
+from hwgen.deformation.recipe import ABOUT as ABOUT_DEFORMATIONS
+from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
+from hwgen.exports import FORMATS
+from hwgen.gan.plan import count_parameters
+from hwgen.presets import ABOUT, PRESETS
+from hwgen.recogniser.network import ABOUT as ABOUT_RECOGNISERS
+from hwgen.recogniser.network import RECOGNISERS
+from hwgen_cli import reference
+from hwgen_cli.__main__ import app
+
+ROOT = Path(__file__).resolve().parents[2]
+MADE = reference.reference()
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def test_the_committed_page_is_what_the_code_gives() -> None:
+    committed = (ROOT / reference.FILE).read_text(encoding="utf-8")
+    assert committed == MADE, (
+        "A command, option, preset or format has changed since docs/reference.md was made. "
+        "Make it again, and commit it: python -m hwgen_cli.reference"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_stands_in_the_section_of_its_command(command: str) -> None:
+    section = MADE.split(f"\n## hwgen {command}\n")[1].split("\n## ")[0]
+    for parameter in COMMANDS[command].params:
+        for name in (*parameter.opts, *parameter.secondary_opts):
+            if parameter.param_type_name == "option":
+                assert re.search(rf"^\| .*`{name}`.* \|", section, re.MULTILINE), name
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_head() -> None:
+    cells = 0
+    for line in MADE.splitlines():
+        bars = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        assert bars in (0, cells or bars), line
+        cells = bars
+
+
+@pytest.mark.parametrize(
+    ("about", "table"),
+    [(ABOUT, PRESETS), (ABOUT_DEFORMATIONS, DEFORMATIONS), (ABOUT_RECOGNISERS, RECOGNISERS)],
+    ids=["gan", "deformation", "recogniser"],
+)
+def test_every_preset_says_what_it_is_for(about: dict[str, str], table: dict[str, Any]) -> None:
+    assert list(about) == list(table)
+    for name in table:
+        assert f"| `{name}` |" in MADE
+
+
+def test_figures_of_a_preset_and_all_formats_are_there() -> None:
+    (row,) = (line for line in MADE.splitlines() if line.startswith("| `glyph-64` |"))
+    g, d = count_parameters(PRESETS["glyph-64"], 3_740)
+    for figure in (f"{g:,}", f"{d:,}", "64x64, grey", "lsgan-eq9, mean", "adam 0.0006", "960,000"):
+        assert f"| {figure} |" in row
+    assert all(f"| `{name}` |" in MADE for name in FORMATS)
+
+
+def test_a_script_writes_it(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    subprocess.run(
+        [sys.executable, "-m", "hwgen_cli.reference", str(file)],
+        check=True,
+        env={"COLUMNS": "40", "PATH": "", "PYTHONPATH": str(ROOT)},
+    )
+    assert file.read_text(encoding="utf-8") == MADE
+
+
+def test_kinds_of_parameters_are_told() -> None:
+    def command(
+        things: Annotated[list[Path] | None, typer.Argument(help="A <b> | *c*.")] = None,
+        often: Annotated[list[str] | None, typer.Option("--set", help="S.")] = None,
+        light: Annotated[bool | None, typer.Option("--light/--dark", help="L.")] = None,
+        rate: float = typer.Option(0.5, min=0, max=2, help="R."),
+        name: str = typer.Option("", help="N."),
+    ) -> None:
+        """First.
+
+        Example, with two:
+
+          hwgen command --rate 1
+
+          hwgen command --rate 2
+
+        Last.
+        """
+
+    small = typer.Typer()
+    small.command("command")(command)
+    text = reference._command("command", typer.main.get_command(small), command)
+    assert "hwgen command [THINGS] [OPTIONS]" in text
+    assert "```sh\nhwgen command --rate 1\nhwgen command --rate 2\n```\n\nLast." in text
+    assert r"| `THINGS` | A \<b\> \| \*c\*. |" in text
+    assert "| `--set`, again and again | `TEXT` |  | S. |" in text
+    assert "| `--light` or `--dark` |  |  | L. |" in text
+    assert "| `--rate` | `NUMBER 0..2` | `0.5` | R. |" in text
+    assert "| `--name` | `TEXT` |  | N. |" in text
+
+
+def test_a_loss_without_a_name_shows_its_targets() -> None:
+    from hwgen.presets import Loss
+
+    assert reference._loss_name(Loss(a=0, b=2, c=3)) == "lsgan (0, 2, 3)"
+    assert reference._loss_name(Loss(a=-1, b=1, c=0, reduction="sum")) == "lsgan-eq8"
+
+
+def test_commands_are_in_the_order_of_the_alphabet() -> None:
+    names = re.findall(r"^## hwgen (\S+)$", MADE, re.MULTILINE)
+    assert names == sorted(COMMANDS)
