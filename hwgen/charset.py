@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hwgen.errors import CharsetError
+from hwgen.errors import CharsetError, InputError
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,23 @@ def parse_charset(spec: str) -> Charset:
             "no such charset file", where=spec, remedy="Give gb2312-1, a file, or the characters"
         )
     return _from_text(spec, where="")
+
+
+def choose_classes(spec: str, charset: Charset) -> list[int]:
+    """Class ids from what a user types: a number (the first so many), characters, or a file.
+
+    Raises:
+        InputError: more classes than there are, or characters that are none of them.
+    """
+    if spec.isdecimal():
+        count = int(spec)
+        if not 1 <= count <= len(charset):
+            raise InputError(
+                f"{count} classes were asked for, and there are {len(charset)}",
+                remedy=f"Ask for at most {len(charset)}",
+            )
+        return list(range(count))
+    return charset.ids(parse_charset(spec).labels)
 
 
 def _from_text(text: str, where: str) -> Charset:

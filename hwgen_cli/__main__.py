@@ -14,6 +14,7 @@ from hwgen.errors import HwgenError
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor
 from hwgen_cli.evaluate import evaluate
+from hwgen_cli.export import export
 from hwgen_cli.inspect import inspect
 from hwgen_cli.prepare_gnt import prepare_gnt
 from hwgen_cli.prepare_images import prepare_images
@@ -45,6 +46,7 @@ def root(
 app.command("benchmark")(benchmark)
 app.command("doctor")(doctor)
 app.command("evaluate")(evaluate)
+app.command("export")(export)
 app.command("inspect")(inspect)
 app.command("prepare-gnt")(prepare_gnt)
 app.command("prepare-images")(prepare_images)

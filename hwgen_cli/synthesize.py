@@ -111,11 +111,10 @@ def synthesize(
     """
     from rich.console import Console
 
+    from hwgen.charset import choose_classes
     from hwgen.devices import keep_freed_memory
     from hwgen.distributed import join
-    from hwgen.exports.gnt import export_gnt
-    from hwgen.exports.png import export_png
-    from hwgen.gan.sampling import choose_classes
+    from hwgen.exports import export_store
     from hwgen.gan.synthesis import MAX_TRIES
     from hwgen.gan.synthesis import synthesize as run_synthesis
     from hwgen.grids import save_sheet, sheet_of_store
@@ -156,9 +155,11 @@ def synthesize(
     if judge is not None:
         _show_yields(store, console)
     if png is not None:
-        console.print(f"{png}: {export_png(store, png):,} PNG files", soft_wrap=True)
+        export_store(store, "folder", png)
+        console.print(f"{png}: {len(store):,} PNG files", soft_wrap=True, highlight=False)
     if gnt is not None:
-        console.print(f"{export_gnt(store, gnt)}", soft_wrap=True)
+        export_store(store, "gnt", gnt)
+        console.print(f"{gnt}: {len(store):,} records", soft_wrap=True, highlight=False)
     if sheet is not None:
         save_sheet(sheet, sheet_of_store(store), 12)
         console.print(f"{sheet}", soft_wrap=True)

@@ -46,10 +46,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "hwgen.runs": {"hwgen", "hwgen.charset", "hwgen.errors", "hwgen.files", "hwgen.presets"},
     "hwgen.exports": {
+        "hwgen.charset",
         "hwgen.errors",
         "hwgen.files",
+        "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",
         "hwgen.sources.gnt",  # writes the format that it reads
+        "hwgen.sources.writers",
         "hwgen.store",
     },
     "hwgen.devices": {"hwgen.errors"},
@@ -201,8 +204,9 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen_cli.reference",  # builds networks to count their parameters
     },
     "safetensors": {"hwgen.checkpoints"},
-    "lmdb": {"benchmarks.throughput", "hwgen.sources.images", "hwgen.store"},
+    "lmdb": {"benchmarks.throughput", "hwgen.exports", "hwgen.sources.images", "hwgen.store"},
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
+    "pyarrow": {"hwgen.exports"},
     "rich": {"hwgen_cli"},
     "typer": {"hwgen_cli"},
 }

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from hwgen.charset import (
     Charset,
+    choose_classes,
     gb2312_level1,
     parse_charset,
     read_charset_file,
     sorted_charset,
 )
-from hwgen.errors import CharsetError
+from hwgen.errors import CharsetError, InputError
 from hwgen.store import is_store
 
 
@@ -99,3 +100,19 @@ def test_more_characters_than_a_path_can_have_are_characters(tmp_path: Path) -> 
     every = "".join(gb2312_level1())
     assert parse_charset(every) == gb2312_level1()
     assert not is_store(Path(every))
+
+
+def test_classes_are_chosen_by_number_characters_or_file(tmp_path: Path) -> None:
+    charset = Charset(tuple("一丨十天"))
+    assert choose_classes("3", charset) == [0, 1, 2]
+    assert choose_classes("十一", charset) == [2, 0]
+    (tmp_path / "some.txt").write_text("天 丨\n", encoding="utf-8")
+    assert choose_classes(str(tmp_path / "some.txt"), charset) == [3, 1]
+    for number in ("0", "5"):
+        with pytest.raises(InputError, match=f"{number} classes.*there are 4"):
+            choose_classes(number, charset)
+    for unknown in ("地一", "①一"):
+        with pytest.raises(CharsetError, match=f"1 of 2 characters.*{unknown[0]}"):
+            choose_classes(unknown, charset)
+    with pytest.raises(CharsetError, match="no such charset file"):
+        choose_classes(str(tmp_path / "none.txt"), charset)

@@ -1,43 +1,46 @@
-"""In: a store and a folder. Out: the folder, claimed for this very store, or a refusal."""
+"""In: records. Out: PNG files, one folder a class, as torchvision's ImageFolder reads them."""
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 
-from hwgen.errors import InputError
+from hwgen.exports.names import class_folder, picture_name
+from hwgen.exports.provenance import write_provenance
+from hwgen.exports.records import Part, Row
 from hwgen.files import write_json
-from hwgen.store import Store
 
-MARKER = "classes.json"
-
-
-def class_folder(label: str) -> str:
-    """An ASCII-safe name of a class: 啊 is U+554A; several characters are joined by a hyphen."""
-    return "-".join(f"U+{ord(character):04X}" for character in label)
+CLASS_MAP = "classes.json"
 
 
-def claim(store: Store, folder: Path) -> None:
-    """Make the folder and its class map, or find it begun by the same export of the same store.
+class FolderExporter:
+    """Writes U+554A/000000012.png, classes.json and provenance.csv.
 
-    Raises:
-        InputError: the folder holds something else.
+    classes.json maps every class folder to its label, in class order. A class without a record has
+    no folder, since ImageFolder refuses an empty one; ImageFolder numbers the folders that are
+    there, in alphabetical order, so its class ids need not be hwgen's.
     """
-    value = {
-        "store": store.manifest.content_sha256,
-        "classes": {class_folder(label): label for label in store.charset},
-    }
-    marker = folder / MARKER
-    if marker.is_file():
-        try:
-            same = json.loads(marker.read_text(encoding="utf-8")) == value
-        except ValueError:
-            same = False
-    else:
-        same = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not same:
-        raise InputError(
-            "something else is already there", where=str(folder), remedy="Choose another folder"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(marker, value)
+
+    def __init__(self, part: Part, folder: Path) -> None:
+        self._part, self._folder = part, folder
+
+    def write(self, start: int, shard: int) -> int:
+        """See Exporter."""
+        for label in self._part.labels if shard == 0 else ():
+            (self._folder / class_folder(label)).mkdir(exist_ok=True)
+        for row, png in self._part.shard(start):
+            (self._folder / _place(row)).write_bytes(png)
+            start += 1
+        # Once for all files of the shard, each of which would wait for the disk by itself.
+        os.sync()
+        return start
+
+    def finish(self) -> None:
+        """See Exporter."""
+        classes = {class_folder(label): label for label in self._part.charset}
+        write_json(self._folder / CLASS_MAP, {"classes": classes})
+        write_provenance(self._part, self._folder, _place)
+
+
+def _place(row: Row) -> str:
+    return f"{class_folder(row.label)}/{picture_name(row.record)}.png"

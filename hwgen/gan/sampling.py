@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from hwgen.batches import to_float, to_images, to_tensor, to_uint8
-from hwgen.charset import Charset, parse_charset
+from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash, load_module, load_tensors
 from hwgen.devices import pick_device
-from hwgen.errors import InputError
 from hwgen.gan.networks import Generator, build
 from hwgen.gan.snapshots import find_snapshot
 from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
@@ -198,20 +197,3 @@ class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
             images = self.sampler.paint(draw_noise(spec, rng, self.batch), ids, self.batch)
             x = to_float(to_tensor(images, torch.device("cpu")), self.pixels)
             yield from zip(x, ids.tolist(), strict=True)
-
-
-def choose_classes(spec: str, charset: Charset) -> list[int]:
-    """Class ids from what a user types: a number (the first so many), characters, or a file.
-
-    Raises:
-        InputError: more classes than there are, or characters that the run does not know.
-    """
-    if spec.isdecimal():
-        count = int(spec)
-        if not 1 <= count <= len(charset):
-            raise InputError(
-                f"{count} classes were asked for, the run has {len(charset)}",
-                remedy=f"Ask for at most {len(charset)}",
-            )
-        return list(range(count))
-    return charset.ids(parse_charset(spec).labels)

@@ -65,7 +65,7 @@ def of_writers(files: Sequence[RawFile], choice: WriterChoice) -> list[RawFile]:
             remedy="A writer's file is named as 1001.pot or 1001-c.pot",
         )
     present = list(dict.fromkeys(file.writer for file in files))
-    chosen = set(_named(choice.named, present) if choice.named else present)
+    chosen = set(named_writers(choice.named, present) if choice.named else present)
     if choice.held_out:
         # By a hash, so that the order of files is of no matter.
         ranked = sorted(chosen, key=lambda writer: _rank(writer, choice.seed))
@@ -78,7 +78,12 @@ def of_writers(files: Sequence[RawFile], choice: WriterChoice) -> list[RawFile]:
     return [file for file in files if file.writer in chosen]
 
 
-def _named(text: str, present: Sequence[str]) -> list[str]:
+def named_writers(text: str, present: Sequence[str]) -> list[str]:
+    """The writers that a user names, by ids and ranges of numbers such as "1001-1050,1055".
+
+    Raises:
+        InputError: one of them, or every one of a range, is not among those present.
+    """
     chosen: list[str] = []
     for name in (part.strip() for part in text.split(",")):
         match = _RANGE.fullmatch(name)

@@ -1,6 +1,5 @@
 import itertools
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +7,7 @@ import torch
 from PIL import Image as PilImage
 
 from hwgen.batches import to_uint8
-from hwgen.charset import Charset
-from hwgen.errors import CharsetError, InputError
+from hwgen.errors import CharsetError
 from hwgen.gan.sampling import GeneratedDataset, Sampler, noise
 from hwgen.presets import Recipe
 from hwgen.runs import Run

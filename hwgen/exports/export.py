@@ -1,0 +1,271 @@
+"""In: a store, a format and a place. Out: the export there, or nothing that looks like one.
+
+An export is written in OUT.partial, shard by shard, and renamed at the end: OUT is either absent,
+what it was before, or whole. .export.json lies in it from the beginning and says what is exported
+and where the shards end that are written, so that the same call after an interruption or a kill
+goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from hwgen.errors import InputError, RecipeChangedError
+from hwgen.exports.formats import format_named
+from hwgen.exports.records import Exporter, Part, Shards
+from hwgen.exports.selection import Selection
+from hwgen.files import write_json
+from hwgen.presets import differences
+from hwgen.store import Store
+from hwgen.store.layout import versions
+
+FILE = ".export.json"
+"""A dot file, since Hugging Face's datasets would read any other one as data."""
+
+LAYOUT_VERSION = 1
+"""Rises when the same store comes to be written otherwise."""
+
+_BEGINNING = {FILE, f"{FILE}.tmp"}
+"""What a kill at the very beginning may leave."""
+
+Progress = Callable[[int, int], None]
+"""Called with (records written, records in all)."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What .export.json says.
+
+    Attributes:
+        recipe: all that decides the files: format, layout version, the store's content hash, the
+            charset's fingerprint, the selection and the shards.
+        records: records of each part; a whole export is one part called "".
+        charset: labels in class order; the class ids of all formats are places in it.
+        charset_fingerprint: see Charset.fingerprint.
+        synthetic: whether a generator made the records.
+        store: of the exported store: size, channels, polarity, content_sha256, origin, versions.
+        versions: of hwgen and of the libraries that wrote the files.
+        shards: of each part, the place after the last record of every shard.
+    """
+
+    recipe: dict[str, Any]
+    records: dict[str, int]
+    charset: list[str]
+    charset_fingerprint: str
+    synthetic: bool
+    store: dict[str, Any]
+    versions: dict[str, str]
+    shards: dict[str, list[int]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as it lies in the export."""
+        return asdict(self)
+
+
+def export_store(
+    store: Store,
+    format: str,
+    out: Path | str,
+    *,
+    selection: Selection | None = None,
+    shards: Shards | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
+    overwrite: bool = False,
+) -> Export | None:
+    """Write a store, or some of it, in the format of others.
+
+    The same call again goes on after an interruption, and returns at once when all is there.
+
+    Args:
+        store: what to export.
+        format: one of FORMATS.
+        out: the folder; with a split, each part is a folder in it.
+        selection: which records, and in which parts; None exports all.
+        shards: how much to write at a time; None takes the defaults.
+        progress: see Progress.
+        stop: asked now and then whether to stop.
+        overwrite: replace another export at `out`, at the moment the new one is finished, and
+            discard an unfinished other one. What is no export is never replaced.
+
+    Returns:
+        What was exported; None where `stop` said so.
+
+    Raises:
+        InputError: the format is unknown or cannot hold these records; the selection is empty;
+            `out` is taken, or another process exports to it.
+        RecipeChangedError: an unfinished export of another kind is there.
+    """
+    out = Path(out)
+    if out.name in ("", ".."):
+        raise InputError("is no name for a new folder", where=str(out), remedy="Choose another")
+    selection, shards = selection or Selection(), shards or Shards()
+    row = format_named(format)
+    charset, numbers = selection.charset(store), selection.parts(store)
+    manifest = store.manifest
+    export = Export(
+        recipe={
+            "format": format,
+            "layout": LAYOUT_VERSION,
+            "content_sha256": manifest.content_sha256,
+            "charset_fingerprint": charset.fingerprint,
+            "selection": selection.to_json(),
+            "shards": asdict(shards),
+        },
+        records={name: len(those) for name, those in numbers.items()},
+        charset=list(charset),
+        charset_fingerprint=charset.fingerprint,
+        synthetic=store.is_synthetic,
+        store={
+            "size": manifest.size,
+            "channels": manifest.channels,
+            "polarity": manifest.polarity,
+            "content_sha256": manifest.content_sha256,
+            "origin": manifest.origin,
+            "versions": manifest.versions,
+        },
+        versions={**versions(), **{name: metadata.version(name) for name in row.libraries}},
+    )
+    with _locked(out):
+        there = _found(out, export, overwrite)
+        if there is not None:
+            return there
+        count = _Count(sum(export.records.values()), progress, stop)
+        partial = out.with_name(out.name + ".partial")
+        parts: dict[str, Exporter] = {}
+        before = 0
+        for name, those in numbers.items():
+            tick = count.after(before)
+            part = Part(store, charset, those, name=name, shards=shards, tick=tick)
+            parts[name] = row.exporter(part, partial / name)
+            before += len(part)
+        _begin_or_continue(partial, export, overwrite)
+        try:
+            for name, exporter in parts.items():
+                (partial / name).mkdir(exist_ok=True)
+                ends = export.shards.setdefault(name, [])
+                while not ends or ends[-1] < export.records[name]:
+                    ends.append(exporter.write(ends[-1] if ends else 0, len(ends)))
+                    write_json(partial / FILE, export.to_json())
+                exporter.finish()
+        except _StoppedError:
+            return None
+        _give_name(partial, out)
+    return export
+
+
+class _StoppedError(Exception):
+    """Somebody asked to stop."""
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What the places reached in the parts are of the whole."""
+
+    total: int
+    progress: Progress | None
+    stop: Callable[[], bool] | None
+
+    def after(self, before: int) -> Callable[[int], None]:
+        """The tick of a part with so many records before it."""
+
+        def tick(place: int) -> None:
+            if self.progress is not None:
+                self.progress(before + place, self.total)
+            if self.stop is not None and self.stop():
+                raise _StoppedError
+
+        return tick
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(str(out.with_name(out.name + ".lock")))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise InputError(
+            "another process is exporting to it", where=str(out), remedy="Wait for it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink()
+
+
+def _found(out: Path, export: Export, overwrite: bool) -> Export | None:
+    """This very export if it is there already; raises where something else is in the way."""
+    if not out.exists() and not out.is_symlink():
+        return None
+    there = _read_export(out)
+    if there is None:
+        if out.is_dir() and not any(out.iterdir()):
+            return None
+        raise InputError(
+            "something else is already there", where=str(out), remedy="Choose another folder"
+        )
+    if there.recipe == export.recipe:
+        return there
+    if not overwrite:
+        raise InputError(
+            "something else is already there, an export of (there -> wanted):\n  "
+            + "\n  ".join(differences(there.recipe, export.recipe))
+            + "\n",
+            where=str(out),
+            remedy="Choose another folder, or pass --overwrite to replace it",
+        )
+    return None
+
+
+def _begin_or_continue(partial: Path, export: Export, overwrite: bool) -> None:
+    """Make the folder, or find it and take over which shards are written."""
+    began = _read_export(partial)
+    if began is not None and began.recipe == export.recipe:
+        export.shards.update(began.shards)
+        return
+    if began is not None and not overwrite:
+        raise RecipeChangedError(
+            "an unfinished export of another kind is there (began -> now):\n  "
+            + "\n  ".join(differences(began.recipe, export.recipe))
+            + "\n",
+            where=str(partial),
+            remedy="Go on with the options it began with, or pass --overwrite to discard it",
+        )
+    if began is not None:
+        shutil.rmtree(partial)
+    elif partial.exists() and not (partial.is_dir() and set(os.listdir(partial)) <= _BEGINNING):
+        raise InputError(
+            "something else is already there", where=str(partial), remedy="Move it away"
+        )
+    partial.mkdir(exist_ok=True)
+    write_json(partial / FILE, export.to_json())
+
+
+def _read_export(folder: Path) -> Export | None:
+    """What .export.json says, None where there is none that can be read."""
+    try:
+        return Export(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _give_name(partial: Path, out: Path) -> None:
+    old = out.with_name(out.name + ".replaced")
+    if out.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

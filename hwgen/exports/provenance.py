@@ -1,0 +1,31 @@
+"""In: a part. Out: provenance.csv, where each record of a folder of pictures came from."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from hwgen.exports.records import Part, Row
+from hwgen.files import replacing
+
+FILE = "provenance.csv"
+FIELDS = ("file", "label", "class_id", "writer", "source", "position", "record")
+
+
+def write_provenance(part: Part, folder: Path, place: Callable[[Row], str]) -> None:
+    """Write `folder`/provenance.csv, UTF-8 with a header, a line a picture.
+
+    Args:
+        part: the records.
+        folder: where.
+        place: the picture's path within the folder.
+    """
+    with (
+        replacing(folder / FILE) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(FIELDS)
+        for row in part.rows():
+            lines.writerow([place(row), *(getattr(row, name) for name in FIELDS[1:])])

@@ -1,0 +1,153 @@
+"""In: the options of `hwgen export`. Out: a store in the format of other trainers."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hwgen.exports import Export
+    from hwgen.store import Store
+
+
+class SplitBy(str, Enum):
+    """What stays together in a split."""
+
+    writer = "writer"
+    record = "record"
+
+
+def export(
+    store: Annotated[Path, typer.Argument(help="A store, real or synthetic.")],
+    format: Annotated[
+        str,
+        typer.Option("--format", "-f", metavar="ocr-lmdb|folder|paddle|gnt|webdataset|parquet"),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new folder.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|CHARACTERS|FILE",
+            help="Some classes: a number (the first so many), characters, or a file. Class ids "
+            "then run over these, in the store's order.",
+        ),
+    ] = None,
+    writers: Annotated[
+        str,
+        typer.Option(
+            metavar="IDS", help="Whose records: ids and ranges, as 1001-1050,1055; all if none."
+        ),
+    ] = "",
+    split: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=SHARE,...",
+            help="Parts, each a folder in the new one, as train=0.9,test=0.1.",
+        ),
+    ] = "",
+    split_by: Annotated[
+        SplitBy,
+        typer.Option(
+            help="All records of a writer into one part, or the records of each class by share."
+        ),
+    ] = SplitBy.writer,
+    split_seed: Annotated[int, typer.Option(min=0, help="Another seed is another split.")] = 0,
+    shard_records: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Most records a shard (of webdataset and parquet), and between two saves."
+            "  [default: 10,000]",
+        ),
+    ] = None,
+    shard_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Most bytes of pictures a shard, and between two saves.  [default: 256 MiB]"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another export that is there.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print .export.json on standard output.")
+    ] = False,
+) -> None:
+    """Write a store as other trainers read it; docs/formats.md tells who reads what.
+
+    Pictures are lossless, and where each came from is kept beside it wherever the
+    format can hold it. .export.json tells classes, recipe and versions. Ctrl-C stops;
+    the same command goes on.
+
+    Example: hwgen export synthetic --format ocr-lmdb --out synthetic.lmdb
+
+    Example: hwgen export train -f parquet -o train-parquet --split train=0.9,test=0.1
+    """
+    import json as json_module
+
+    from rich.console import Console
+
+    from hwgen.exports import Selection, Shards, export_store
+    from hwgen.exports.selection import parse_split
+    from hwgen.store import Store
+    from hwgen_cli.interrupt import interruptible
+    from hwgen_cli.progress import bar
+
+    opened = Store(store)
+    selection = Selection(
+        classes=None if classes is None else _labels(opened, classes),
+        writers=writers,
+        split=parse_split(split) if split else (),
+        split_seed=split_seed,
+        split_by=split_by.value,
+    )
+    default = Shards()
+    shards = Shards(shard_records or default.records, shard_bytes or default.bytes)
+    began = time.monotonic()
+    with bar("Exporting", "records") as advance, interruptible() as stop:
+        done = export_store(
+            opened,
+            format,
+            out,
+            selection=selection,
+            shards=shards,
+            progress=advance,
+            stop=stop,
+            overwrite=overwrite,
+        )
+    if done is None:
+        said = f"{out}: stopped, the same command goes on"
+        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        raise typer.Exit(130)
+    if json:
+        print(json_module.dumps(done.to_json(), ensure_ascii=False, indent=1))
+    else:
+        _show(done, out, time.monotonic() - began)
+
+
+def _labels(store: Store, classes: str) -> tuple[str, ...]:
+    from hwgen.charset import choose_classes
+
+    chosen = choose_classes(classes, store.charset)
+    return tuple(store.charset[class_id] for class_id in chosen)
+
+
+def _show(done: Export, out: Path, seconds: float) -> None:
+    from rich.console import Console
+
+    from hwgen.exports import FORMATS
+    from hwgen.exports.export import FILE
+
+    row = FORMATS[done.recipe["format"]]
+    lines = [f"{out / name}: {records:,} records" for name, records in done.records.items()]
+    lines += [
+        f"classes: {len(done.charset):,}, fingerprint {done.charset_fingerprint}",
+        f"files: {row.what}, read by {row.readers}",
+        f"time: {seconds:,.1f} s",
+        f"told in: {out / FILE}",
+    ]
+    Console().print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,236 @@
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+import lmdb
+import pytest
+
+import hwgen.exports.export
+from hwgen.errors import InputError, RecipeChangedError
+from hwgen.exports import FORMATS, Selection, Shards, export_store
+from hwgen.store import Store
+
+from .conftest import MakeStore
+
+SMALL = Shards(records=5)
+SPLIT = Selection(split=(("train", 0.5), ("test", 0.5)))
+
+
+@pytest.fixture(params=FORMATS)
+def format(request: pytest.FixtureRequest) -> str:
+    if request.param == "parquet":
+        pytest.importorskip("pyarrow", reason="needs hwgen[parquet]")
+    return str(request.param)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """All that a reader can see below a folder."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.name == "data.mdb":
+            # LMDB may lay pages otherwise after an interruption.
+            with lmdb.open(str(path.parent), readonly=True, lock=False) as env, env.begin() as txn:
+                found[name] = [(bytes(key), bytes(value)) for key, value in txn.cursor()]
+        elif path.is_file():
+            found[name] = path.read_bytes()
+    return found
+
+
+def test_what_was_exported_is_told(make_store: MakeStore, tmp_path: Path, format: str) -> None:
+    store = make_store(kind="synthetic")
+    some = Selection(classes=("A", "啊"), split=SPLIT.split)
+    seen: list[tuple[int, int]] = []
+    done = export_store(
+        store, format, tmp_path / "out", selection=some, progress=lambda *at: seen.append(at)
+    )
+    assert done is not None
+    assert json.loads((tmp_path / "out" / ".export.json").read_text("utf-8")) == done.to_json()
+    assert done.charset == ["啊", "A"]
+    assert done.synthetic
+    assert done.store["content_sha256"] == store.manifest.content_sha256
+    assert done.recipe["format"] == format
+    assert {"hwgen", "pillow", *FORMATS[format].libraries} <= done.versions.keys()
+    assert set(done.records) == {"train", "test"}
+    assert seen == sorted(seen)
+    assert seen[-1] == (sum(done.records.values()),) * 2
+    assert {path.name for path in tmp_path.iterdir()} == {"store", "out"}
+
+
+def test_stopped_at_any_time_it_ends_as_if_it_had_not_been(
+    make_store: MakeStore, tmp_path: Path, format: str
+) -> None:
+    store = make_store()
+    export_store(store, format, tmp_path / "whole", selection=SPLIT, shards=SMALL)
+    out = tmp_path / "out"
+    stops = 0
+    for asked in range(40):
+        calls = iter(range(40))
+        done = export_store(
+            store,
+            format,
+            out,
+            selection=SPLIT,
+            shards=SMALL,
+            stop=lambda calls=calls, asked=asked: next(calls) == asked % 3 + 1,  # type: ignore[misc]
+        )
+        if done is not None:
+            break
+        stops += 1
+        assert not out.exists()
+    assert stops > 2
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_cut_off_before_any_note_is_written_it_goes_on(
+    make_store: MakeStore, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    export_store(store, format, tmp_path / "whole", shards=SMALL)
+    out = tmp_path / "out"
+    for cut in range(20):
+        with contextlib.suppress(KeyboardInterrupt), monkeypatch.context() as patch:
+            patch.setattr(hwgen.exports.export, "write_json", cutting(cut))
+            export_store(store, format, out, shards=SMALL)
+        if out.exists():
+            break
+    assert cut > 2
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def cutting(after: int) -> Callable[[Path, Any], None]:
+    """A write_json that is cut off at the third call, or, now and then, at the first."""
+    left = [0 if after % 4 == 0 else 2]
+
+    def write(path: Path, value: Any) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    return write
+
+
+def test_killed_it_goes_on(make_store: MakeStore, tmp_path: Path, format: str) -> None:
+    store = make_store()
+    export_store(store, format, tmp_path / "whole", shards=SMALL)
+    code = """
+import os, signal, sys
+from hwgen.exports import Shards, export_store
+from hwgen.store import Store
+store, format, out = sys.argv[1:]
+def progress(done, total):
+    if done >= 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+export_store(Store(store), format, out, shards=Shards(records=13), progress=progress)
+"""
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", code, str(store.path), format, str(out)]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert (tmp_path / "out.partial").is_dir()
+    assert not out.exists()
+    done = export_store(store, format, out, shards=Shards(records=13))
+    assert done is not None
+    other = tmp_path / "other"
+    export_store(store, format, other, shards=Shards(records=13))
+    assert contents(out) == contents(other)
+
+
+def test_a_finished_export_is_not_written_again(
+    make_store: MakeStore, tmp_path: Path, format: str
+) -> None:
+    store = make_store()
+    first = export_store(store, format, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert export_store(store, format, tmp_path / "out") == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+def test_another_export_is_replaced_only_if_asked(make_store: MakeStore, tmp_path: Path) -> None:
+    store, other, out = make_store(), make_store("other", seed=1), tmp_path / "out"
+    export_store(store, "gnt", out)
+    with pytest.raises(InputError, match=r"(?s)content_sha256: .* -> .*--overwrite"):
+        export_store(other, "gnt", out)
+    with pytest.raises(InputError, match="format: gnt -> folder"):
+        export_store(store, "folder", out)
+    assert export_store(other, "folder", out, overwrite=True) is not None
+    assert not list(out.glob("*.gnt"))
+    assert {path.name for path in tmp_path.iterdir()} == {"store", "other", "out"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_export_is_never_touched(
+    make_store: MakeStore, tmp_path: Path, overwrite: bool
+) -> None:
+    store, place = make_store(), tmp_path / "place"
+    (place / "folder").mkdir(parents=True)
+    (place / "file").write_text("mine")
+    (place / "folder" / ".export.json").write_text("{")
+    (place / "new.partial").mkdir()
+    (place / "new.partial" / "mine").write_text("mine")
+    before = contents(place)
+    for out in (store.path, place / "file", place / "folder", place / "new"):
+        with pytest.raises(InputError, match="something else is already there"):
+            export_store(store, "gnt", out, overwrite=overwrite)
+    for name in (".", "..", "/"):
+        with pytest.raises(InputError, match="no name for a new folder"):
+            export_store(store, "gnt", name, overwrite=overwrite)
+    assert contents(place) == before
+    assert len(Store(store.path)) == len(store)
+
+
+def test_an_empty_folder_is_taken(make_store: MakeStore, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert export_store(make_store(), "gnt", tmp_path / "out") is not None
+
+
+def stopped(store: Store, out: Path) -> None:
+    assert export_store(store, "gnt", out, stop=lambda: True) is None
+
+
+def test_an_unfinished_export_of_another_kind_is_not_lost_unasked(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    store, out = make_store(), tmp_path / "out"
+    stopped(store, out)
+    with pytest.raises(RecipeChangedError, match=r"shards\.records: 10000 -> 5"):
+        export_store(store, "gnt", out, shards=SMALL)
+    assert export_store(store, "gnt", out, shards=SMALL, overwrite=True) is not None
+
+
+def test_one_process_at_a_time(make_store: MakeStore, tmp_path: Path) -> None:
+    store = make_store()
+    with (
+        filelock.FileLock(str(tmp_path / "out.lock")),
+        pytest.raises(InputError, match="another process"),
+    ):
+        export_store(store, "gnt", tmp_path / "out")
+    assert export_store(store, "gnt", tmp_path / "out") is not None
+
+
+def test_an_unknown_format_and_an_empty_shard_are_refused(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"no format 'parket'\. Did you mean parquet"):
+        export_store(make_store(), "parket", tmp_path / "out")
+    for wrong in ((0, 1), (1, 0)):
+        with pytest.raises(InputError, match="is empty"):
+            Shards(*wrong)
+
+
+def test_a_full_map_or_disk_is_an_error_that_goes_on(
+    make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, out = make_store(), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("hwgen.exports.ocr_lmdb._PAGE", 0)
+        patch.setattr("hwgen.exports.records.encode_png", lambda image: bytes(1 << 17))
+        with pytest.raises(InputError, match="Is the disk full"):
+            export_store(store, "ocr-lmdb", out)
+    assert not out.exists()
+    assert export_store(store, "ocr-lmdb", out) is not None

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from hwgen.errors import CharsetError, InputError
+from hwgen.exports.selection import Selection, parse_split
+from hwgen.store import Store
+
+from .conftest import MakeStore
+
+HALVES = (("train", 0.5), ("test", 0.5))
+TENTHS = (("train", 0.8), ("val", 0.1), ("test", 0.1))
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Store:
+    return make_store(count=200, writers=[f"{n:03d}" for n in range(20)])
+
+
+def writers_of(store: Store, numbers: np.ndarray) -> set[str]:
+    return {store.record(number).writer for number in numbers.tolist()}
+
+
+def test_everything_in_the_stores_order(store: Store) -> None:
+    (numbers,) = Selection().parts(store).values()
+    np.testing.assert_array_equal(numbers, np.arange(200))
+    assert Selection().charset(store) == store.charset
+
+
+def test_classes_make_the_charset_in_the_stores_order(store: Store) -> None:
+    some = Selection(classes=("A", "啊"))
+    assert list(some.charset(store)) == ["啊", "A"]
+    (numbers,) = some.parts(store).values()
+    expected = [n for n in range(200) if store.record(n).label in "啊A"]
+    assert numbers.tolist() == expected
+    with pytest.raises(CharsetError, match="天"):
+        Selection(classes=("天",)).parts(store)
+    with pytest.raises(InputError, match="no record is left"):
+        Selection(classes=("丨",)).parts(store)
+
+
+def test_writers_by_ids_and_ranges(store: Store) -> None:
+    (numbers,) = Selection(writers="003, 010-012").parts(store).values()
+    assert writers_of(store, numbers) == {"003", "010", "011", "012"}
+    assert len(numbers) == 40
+    with pytest.raises(InputError, match="no writer '99' among the 20 there"):
+        Selection(writers="99").parts(store)
+
+
+def test_a_split_by_writer_shares_no_writer_and_loses_no_record(store: Store) -> None:
+    parts = Selection(split=TENTHS).parts(store)
+    writers = {name: writers_of(store, numbers) for name, numbers in parts.items()}
+    assert [len(those) for those in writers.values()] == [16, 2, 2]
+    assert len(set().union(*writers.values())) == 20
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(200))
+    for numbers in parts.values():
+        assert (np.diff(numbers) > 0).all()
+    again = Selection(split=TENTHS).parts(store)
+    other = Selection(split=TENTHS, split_seed=1).parts(store)
+    np.testing.assert_array_equal(parts["test"], again["test"])
+    assert writers_of(store, other["test"]) != writers["test"]
+
+
+def test_a_split_by_record_gives_each_class_its_shares(store: Store) -> None:
+    parts = Selection(split=HALVES, split_by="record").parts(store)
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(200))
+    counts = {n: np.bincount(store.labels[those], minlength=4) for n, those in parts.items()}
+    assert np.abs(counts["train"] - counts["test"]).max() <= 1
+    other = Selection(split=HALVES, split_by="record", split_seed=1).parts(store)
+    assert set(parts["test"].tolist()) != set(other["test"].tolist())
+
+
+def test_unknown_writers_can_neither_be_chosen_nor_split(make_store: MakeStore) -> None:
+    nameless = make_store("nameless", writers=("",))
+    with pytest.raises(InputError, match="does not tell who wrote its records"):
+        Selection(writers="1").parts(nameless)
+    some = make_store("some", writers=("001", ""))
+    with pytest.raises(InputError, match=r"11 of 23 records do not tell.*--split-by record"):
+        Selection(split=HALVES).parts(some)
+    (numbers,) = Selection(writers="001").parts(some).values()
+    assert writers_of(some, numbers) == {"001"}
+
+
+def test_an_empty_part_is_refused(make_store: MakeStore) -> None:
+    for by in ("writer", "record"):
+        with pytest.raises(InputError, match="the part test would be empty"):
+            Selection(split=(("train", 0.99), ("test", 0.01)), split_by=by).parts(
+                make_store(by)  # type: ignore[arg-type]
+            )
+
+
+def test_a_split_as_typed() -> None:
+    assert parse_split("train=0.9, test=.1") == (("train", 0.9), ("test", 0.1))
+    assert parse_split("test=1") == (("test", 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train", "'train' is no part"),
+        ("a/b=1", "'a/b=1' is no part"),
+        ("train=0.5,", "'' is no part"),
+        ("a=0.5,a=0.5", "stands twice"),
+        ("a=0.5,b=0.4", "with a sum of 1"),
+        ("a=1,b=0", "above 0"),
+    ],
+)
+def test_a_malformed_split_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_split(text)
