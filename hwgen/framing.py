@@ -88,13 +88,12 @@ class Framing:
         for start in range(0, len(images), step):
             some = images[start : start + step]
             sheet = PilImage.new(mode, (self.size, self.size * len(some)), paper)
-            for row, image in enumerate(some):
+            for row, image in enumerate(map(self._shown, some)):
                 height, width = image.shape[:2]
                 box = self.scaled(height, width)
                 view = PilImage.frombuffer(mode, (width, height), np.ascontiguousarray(image))
                 left, top = (self.size - box[0]) // 2, (self.size - box[1]) // 2
-                shown = self._shown(height, width)
-                scaled = view.resize(box, PilImage.Resampling.BILINEAR, shown)
+                scaled = view.resize(box, PilImage.Resampling.BILINEAR)
                 sheet.paste(scaled, (left, row * self.size + top))
             out[start : start + step] = np.asarray(sheet).reshape(-1, *shape)
         return out
@@ -107,13 +106,14 @@ class Framing:
         scale = inner / max(height, width)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
-    def _shown(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """What is shown of a picture: left, top, right, bottom; pixels."""
+    def _shown(self, image: Image) -> Image:
+        """What is shown of a picture, cut out before it is scaled."""
         if not self.crop:
-            return 0, 0, width, height
+            return image
+        height, width = image.shape[:2]
         side = min(height, width)
-        left, top = (width - side) // 2, (height - side) // 2
-        return left, top, left + side, top + side
+        top, left = (height - side) // 2, (width - side) // 2
+        return image[top : top + side, left : left + side]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON that decides every pixel, for recipes and manifests."""

@@ -75,6 +75,7 @@ def _show(report: PrepareReport, console: Console) -> None:
     from rich.table import Table
 
     from hwgen.prepare import REPORT_FILE
+    from hwgen.prepare.report import joined
 
     read = sum(file.records for file in report.files)
     per_class = report.per_class
@@ -102,7 +103,7 @@ def _show(report: PrepareReport, console: Console) -> None:
     if report.empty_classes:
         console.print(
             f"[yellow]empty[/]: {len(report.empty_classes):,} classes have no record: "
-            f"{''.join(report.empty_classes[:40])}; --drop-empty leaves them out of the charset",
+            f"{joined(report.empty_classes[:40])}; --drop-empty leaves them out of the charset",
             highlight=False,
         )
     _show_bad(report, console)

@@ -89,3 +89,35 @@ def test_a_batch_is_framed_as_its_pictures_are() -> None:
         for image, expected in zip(images, framed, strict=True):
             np.testing.assert_array_equal(framing.apply(np.ascontiguousarray(image)), expected)
         assert framing.apply_batch([]).shape == (0, framing.size, framing.size)
+
+
+def photo(height: int, width: int) -> np.ndarray:
+    return np.stack([ink(height, width), ink(width, height).T, 255 - ink(height, width)], axis=2)
+
+
+@pytest.mark.parametrize("shape", [(80, 60), (20, 30), (7, 7), (5, 90)])
+def test_colours_are_framed_each_as_a_grey_picture(shape: tuple[int, int]) -> None:
+    for framing in (Framing(32), Framing(28, stretch=True), Framing(24, crop=True)):
+        framed = framing.apply_batch([photo(*shape), photo(*shape[::-1])])
+        assert framed.shape == (2, framing.size, framing.size, 3)
+        for channel in range(3):
+            expected = framing.apply(np.ascontiguousarray(photo(*shape)[:, :, channel]))
+            np.testing.assert_array_equal(framed[0, :, :, channel], expected)
+
+
+@pytest.mark.parametrize("shape", [(80, 60), (60, 81), (20, 20), (1, 7)])
+def test_crop_is_the_independent_resize_of_the_centre_square(shape: tuple[int, int]) -> None:
+    image, side = ink(*shape), min(shape)
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    square = image[top : top + side, left : left + side]
+    framed = Framing(24, crop=True).apply(image)
+    np.testing.assert_allclose(framed, resized(square, 24, 24), atol=1.6)
+
+
+def test_crop_has_no_margin_and_says_so_in_its_json() -> None:
+    assert Framing(64, crop=True).margin == 0
+    assert Framing(64, crop=True).to_json()["crop"] is True
+    with pytest.raises(InputError, match="crop fills the frame"):
+        Framing(64, margin=1, crop=True)
+    with pytest.raises(InputError, match="by stretching or by cropping"):
+        Framing(64, stretch=True, crop=True)

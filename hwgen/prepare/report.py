@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,3 +76,9 @@ class PrepareReport:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as it lies in the store."""
         return {**asdict(self), "bytes_lost": self.bytes_lost}
+
+
+def joined(labels: Iterable[str]) -> str:
+    """Labels as people list them: characters side by side, names apart."""
+    labels = list(labels)
+    return ("" if all(len(label) == 1 for label in labels) else ", ").join(labels)

@@ -15,7 +15,7 @@ from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import InputError
 from hwgen.framing import Framing
 from hwgen.prepare.reading import ItemT, Reading
-from hwgen.prepare.report import REPORT_FILE, PrepareReport
+from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
 from hwgen.record import Image
 from hwgen.store import StoreWriter
 
@@ -124,7 +124,7 @@ def _kept(
 def _nothing_kept(reading: Reading[ItemT], left_out: Counter[str]) -> InputError:
     where = ", ".join(dict.fromkeys(str(source.path) for source in reading.sources))
     if left_out:
-        shown = "".join(label for label, _ in left_out.most_common(12))
+        shown = joined(label for label, _ in left_out.most_common(12))
         return InputError(
             f"none of the {left_out.total()} records is in the charset; they are of {shown}",
             where=where,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image as PilImage
@@ -46,8 +48,10 @@ def decode(data: bytes, channels: int) -> Image:
             width, height = opened.size
             if width * height > MAX_PIXELS:
                 raise InputError(f"{width} x {height} pixels")
-            # Turning needs the pixels, so they are decoded here.
-            picture = _opaque(ImageOps.exif_transpose(opened))
+            opened.load()
+            with suppress(SyntaxError, struct.error):  # notes that are damaged turn nothing
+                ImageOps.exif_transpose(opened, in_place=True)
+            picture = _opaque(opened)
             return np.asarray(picture.convert("L" if channels == 1 else "RGB"))
     except InputError:
         raise

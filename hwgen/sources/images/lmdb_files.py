@@ -19,7 +19,8 @@ class Lmdb:
         path: the folder of `data.mdb`.
 
     Raises:
-        InputError: it is no LMDB, or of another kind of machine.
+        InputError: it is no LMDB, of another kind of machine, or cut short. Damage within is not
+            looked for: LMDB itself believes its pages.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,6 +34,16 @@ class Lmdb:
                 max_readers=1,
                 create=False,
             )
+            needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+            held = (path / "data.mdb").stat().st_size
+            if held < needed:
+                # LMDB reads through a memory map: beyond the file's end the process would die.
+                self._env.close()
+                raise InputError(
+                    f"is cut short: {held:,} of {needed:,} bytes",
+                    where=str(path / "data.mdb"),
+                    remedy="Fetch or copy it again",
+                )
             self._txn = self._env.begin(buffers=True)
         except (lmdb.Error, OSError) as error:
             raise InputError(

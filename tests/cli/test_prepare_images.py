@@ -1,0 +1,121 @@
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hwgen.prepare.images
+from hwgen.store import Store
+from hwgen_cli.__main__ import main
+from tests.pictures import encoded, photo, put, write_digits, write_photos
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `hwgen ARGUMENTS`; gives the exit code, standard output and standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwgen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        return int(leaving.value.code or 0), *capsys.readouterr()
+
+    return call
+
+
+def test_the_whole_picture_fills_the_frame_by_default(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("prepare-images", write_photos(tmp_path), "--out", tmp_path / "s")
+    assert code == 0
+    assert "3 kept of 3 read" in out
+    assert "no bad records" in out
+    store = Store(tmp_path / "s")
+    assert (store.size, store.channels) == (64, 3)
+    assert store.manifest.origin["framing"] == {
+        "size": 64,
+        "stretch": True,
+        "margin": 0,
+        "filter": "bilinear, antialiased",
+    }
+
+
+def test_options_reach_the_store(run: Run, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    options = ["--size", 16, "--fit", "pad", "--margin", 3, "--grey", "--invert", "--limit", 1]
+    assert run("prepare-images", photos, "-o", tmp_path / "s", *options)[0] == 0
+    store = Store(tmp_path / "s")
+    assert (store.size, store.channels, len(store)) == (16, 1, 2)
+    origin = store.manifest.origin
+    assert (origin["inverted"], origin["limit"], origin["framing"]["margin"]) == (True, 1, 3)
+    assert run("prepare-images", photos, "-o", tmp_path / "c", "--fit", "crop")[0] == 0
+    assert Store(tmp_path / "c").manifest.origin["framing"]["crop"] is True
+    options = ["--colour", "--no-invert", "--charset", tmp_path / "s", "--workers", 1]
+    digits = write_digits(tmp_path)
+    code, _, err = run("prepare-images", digits, "-o", tmp_path / "d", *options)
+    assert code == 1
+    assert "none of the 5 records is in the charset; they are of 1345" in err
+
+
+def test_losses_and_empty_classes_are_shown(run: Run, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    run("prepare-images", photos, "-o", tmp_path / "all")
+    put(photos / "cat" / "2.png", b"text")
+    put(photos / "owl" / "1.png", encoded(photo(0)))
+    (photos / "dog" / "0.JPG").unlink()
+    options = ["--charset", tmp_path / "all", "--drop-empty"]
+    code, out, _ = run("prepare-images", photos, "-o", tmp_path / "s", *options[:2])
+    assert code == 0
+    assert "2 kept of 3 read" in out
+    assert "1 records of 1 characters: owl 1" in out
+    assert "empty: 1 classes have no record: dog;" in out
+    assert "bad picture: 1" in out
+    assert "photos/cat/2.png@0: 4 bytes lost; expected a sound picture" in out
+    run("prepare-images", photos, "-o", tmp_path / "s", *options, "--overwrite")
+    assert Store(tmp_path / "s").charset.labels == ("cat",)
+    code, _, err = run("prepare-images", photos, "-o", tmp_path / "t", "--strict")
+    assert code == 1
+    assert "error: photos/cat/2.png@0: expected a sound picture" in err
+    assert "Traceback" not in err
+
+
+def test_json_is_the_report_in_the_store(run: Run, tmp_path: Path) -> None:
+    _, out, _ = run("prepare-images", write_digits(tmp_path), "-o", tmp_path / "s", "--json")
+    written = (tmp_path / "s" / "prepare-report.json").read_text(encoding="utf-8")
+    assert json.loads(out) == json.loads(written)
+
+
+def test_ctrl_c_leaves_nothing_and_says_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = write_photos(tmp_path)
+    paint = hwgen.prepare.images.painted
+
+    def paint_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
+        signal.raise_signal(signal.SIGINT)
+        yield from paint(*args, **options)
+
+    monkeypatch.setattr(hwgen.prepare.images, "painted", paint_and_interrupt)
+    out = tmp_path / "s"
+    code, _, err = run("prepare-images", photos, "-o", out)
+    assert code == 130
+    assert f"{out}: stopped, so there is no store" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_a_users_mistakes_have_no_traceback(run: Run, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    for arguments, message in (
+        ((tmp_path / "none",), "no such file or folder"),
+        ((photos, "--margin", "2"), "stretch fills the frame"),
+        ((photos, "--fit", "crop", "--margin", "2"), "crop fills the frame"),
+        ((photos, "--fit", "pad", "--margin", "32"), "leaves no room"),
+    ):
+        code, _, err = run("prepare-images", *arguments, "-o", tmp_path / "s")
+        assert code == 1
+        assert message in err
+        assert "Traceback" not in err

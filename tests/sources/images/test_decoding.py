@@ -1,0 +1,127 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from hwgen.errors import InputError
+from hwgen.sources.images.decoding import FORMATS, MAX_PIXELS, decode, to_channels
+from tests.pictures import encoded, photo
+
+RED_DOT = np.zeros((3, 4, 4), np.uint8)
+RED_DOT[1, 2] = 255, 0, 0, 255
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The beginning of a PNG that says how large it is, and ends where its pixels begin."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 9) + b"IDAT"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "PPM"])
+def test_lossless_formats_give_their_pixels(kind: str) -> None:
+    np.testing.assert_array_equal(decode(encoded(photo(1), kind), 3), photo(1))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF"])
+def test_lossy_formats_come_near(kind: str) -> None:
+    flat = np.full((16, 16, 3), (200, 90, 30), np.uint8)
+    assert np.abs(decode(encoded(flat, kind), 3).astype(int) - flat).max() <= 4
+
+
+def test_grey_becomes_colour_and_colour_grey() -> None:
+    grey = photo(2)[:, :, 0]
+    np.testing.assert_array_equal(decode(encoded(grey), 1), grey)
+    np.testing.assert_array_equal(decode(encoded(grey), 3), np.stack([grey] * 3, axis=2))
+    luma = photo(2) @ np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(decode(encoded(photo(2)), 1), luma, atol=1)
+
+
+def test_channels_of_raw_pictures_are_changed_alike() -> None:
+    colour, grey = photo(3), photo(3)[:, :, 1]
+    assert to_channels(grey, 1) is grey
+    assert to_channels(colour, 3) is colour
+    np.testing.assert_array_equal(to_channels(grey, 3), decode(encoded(grey), 3))
+    np.testing.assert_array_equal(to_channels(colour, 1), decode(encoded(colour), 1))
+
+
+def test_what_is_transparent_is_paper() -> None:
+    expected = np.full((3, 4, 3), 255, np.uint8)
+    expected[1, 2] = 255, 0, 0
+    np.testing.assert_array_equal(decode(encoded(RED_DOT), 3), expected)
+    palette = PilImage.fromarray(RED_DOT).quantize()
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG")
+    np.testing.assert_array_equal(decode(buffer.getvalue(), 3), expected)
+
+
+def test_sixteen_bits_keep_their_greys() -> None:
+    deep = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
+    np.testing.assert_array_equal(decode(encoded(deep), 1), deep >> 8)
+
+
+def test_floats_are_refused() -> None:
+    with pytest.raises(InputError, match="mode F"):
+        decode(encoded(np.zeros((4, 4), np.float32), "TIFF"), 1)
+
+
+def test_a_photograph_stands_upright() -> None:
+    exif = PilImage.Exif()
+    exif[0x0112] = 6  # the camera lay on its side
+    image = np.zeros((16, 8, 3), np.uint8)
+    image[:8] = 255
+    turned = decode(encoded(image, "JPEG", exif=exif, quality=100), 3)
+    assert turned.shape == (8, 16, 3)
+    np.testing.assert_allclose(turned, np.rot90(image, -1), atol=3)
+
+
+def test_damaged_notes_do_not_lose_the_picture() -> None:
+    data = encoded(photo(4), "JPEG", exif=b"Exif\0\0garbage!")
+    assert decode(data, 3).shape == photo(4).shape
+
+
+def test_the_first_picture_of_an_animation_is_taken() -> None:
+    frames = [PilImage.new("L", (5, 4), value) for value in (9, 99)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    assert (decode(buffer.getvalue(), 1) == 9).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"", "no bytes"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "something else"),
+        (b"text", "something else"),
+        (encoded(photo(5), "JPEG")[:-40], "truncated"),
+        (encoded(photo(5))[:80], "truncated"),
+        (png_header(4097, 4096), "4097 x 4096 pixels"),
+        (png_header(60000, 60000), "far too many pixels"),
+    ],
+)
+def test_what_is_no_picture_says_so(data: bytes, found: str) -> None:
+    with pytest.raises(InputError, match=found):
+        decode(data, 3)
+
+
+def test_the_bound_itself_is_allowed() -> None:
+    with pytest.raises(InputError, match=r"truncated|broken"):  # not for its size
+        decode(png_header(4096, MAX_PIXELS // 4096), 3)
+
+
+def test_any_damage_is_one_error() -> None:
+    rng = np.random.default_rng(0)
+    sound = [encoded(photo(n), kind) for n, kind in enumerate(FORMATS)]
+    refused = 0
+    for turn in range(700):
+        data = bytearray(sound[turn % len(sound)])
+        for place in rng.integers(0, len(data), 3):
+            data[place] = rng.integers(256)
+        try:
+            assert decode(bytes(data), 1).ndim == 2
+        except InputError:
+            refused += 1
+    assert refused > 50

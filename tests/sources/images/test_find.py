@@ -1,0 +1,149 @@
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.charset import Charset
+from hwgen.errors import InputError
+from hwgen.record import Record
+from hwgen.sources.images.find import find_images
+from hwgen.store import StoreWriter
+from tests.pictures import (
+    encoded,
+    idx,
+    photo,
+    put,
+    write_batches,
+    write_digits,
+    write_lsun,
+    write_photos,
+    zipped,
+)
+
+
+def names(*inputs: Path) -> list[str]:
+    return [found.name for found in find_images(inputs)]
+
+
+def test_each_format_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    photos, digits, batches = (w(tmp_path) for w in (write_photos, write_digits, write_batches))
+    archive = zipped(photos, tmp_path / "photos.zip")
+    bedroom = write_lsun(tmp_path / "bedroom_train_lmdb", 2)
+    archive.rename(tmp_path / "any name")
+    pair = ["train-images-idx3-ubyte.gz"]
+    for path, expected, kind in (
+        (photos, ["photos/cat", "photos/dog"], "folder"),
+        (tmp_path / "any name", ["any name!photos/cat", "any name!photos/dog"], "folder"),
+        (tmp_path / "any name!photos/cat", ["any name!photos/cat"], "folder"),
+        (tmp_path / "any name!photos/cat/", ["any name!photos/cat"], "folder"),
+        (digits, pair, "idx"),
+        (digits / "train-labels-idx1-ubyte", pair, "idx"),
+        (batches / "data_batch_1", ["data_batch_1"], "cifar10"),
+        (bedroom, ["bedroom_train_lmdb"], "lsun"),
+        (bedroom / "data.mdb", ["bedroom_train_lmdb"], "lsun"),
+    ):
+        found = find_images([path])
+        assert [each.name for each in found] == expected
+        assert {each.format for each in found} == {kind}
+
+
+def test_a_folder_with_an_exclamation_mark_is_itself(tmp_path: Path) -> None:
+    put(tmp_path / "wow!" / "a" / "1.png", encoded(photo(0)))
+    assert names(tmp_path / "wow!") == ["wow!/a"]
+
+
+def test_the_present_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_photos(tmp_path))
+    assert names(Path(".")) == ["photos/cat", "photos/dog"]
+
+
+def test_what_is_met_twice_counts_once(tmp_path: Path) -> None:
+    photos, digits = write_photos(tmp_path), write_digits(tmp_path)
+    (tmp_path / "link").symlink_to(photos)
+    archive = zipped(photos, tmp_path / "photos.zip")
+    assert names(photos, photos / "..", tmp_path / "link") == ["photos/cat", "photos/dog"]
+    inner = tmp_path / "photos.zip!photos/dog"
+    assert names(inner, archive) == ["photos.zip!photos/dog", "photos.zip!photos/cat"]
+    files = [digits / "train-labels-idx1-ubyte", digits / "train-images-idx3-ubyte.gz"]
+    assert len(names(*files)) == 1
+
+
+def test_two_things_of_one_name_are_refused(tmp_path: Path) -> None:
+    one, two = write_photos(tmp_path / "1"), write_photos(tmp_path / "2")
+    with pytest.raises(InputError, match="two inputs are called photos/cat"):
+        find_images([one, two])
+
+
+def test_formats_are_not_mixed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"several formats: folder, idx\. Make a store of each"):
+        find_images([write_photos(tmp_path), write_digits(tmp_path)])
+    with pytest.raises(InputError, match="no input"):
+        find_images([])
+
+
+def test_a_training_and_a_test_part_are_not_mixed_unseen(tmp_path: Path) -> None:
+    root = tmp_path / "cifar10"
+    for part in ("train", "test"):
+        put(root / part / "cat" / "1.png", encoded(photo(0)))
+    archive = zipped(root, tmp_path / "c.zip")
+    for path in (root, archive, write_batches(tmp_path)):
+        with pytest.raises(InputError, match=r"holds a training and a test part: .*and .*test"):
+            find_images([path])
+    assert len(names(root / "train", root / "test")) == 2
+    assert names(Path(f"{archive}!cifar10/test")) == ["c.zip!cifar10/test/cat"]
+    digits = write_digits(tmp_path)
+    put(digits / "t10k-images-idx3-ubyte", idx(np.zeros((1, 4, 6), np.uint8)))
+    put(digits / "t10k-labels-idx1-ubyte", idx(np.zeros(1, np.uint8)))
+    with pytest.raises(InputError, match="holds a training and a test part"):
+        find_images([digits])
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    for name in ("train", "truck", "latest", "attest"):
+        put(tmp_path / "vehicles" / name / "1.png", encoded(photo(0)))
+    assert len(names(tmp_path / "vehicles")) == 4
+
+
+def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    put(tmp_path / "texts" / "a.txt", b"a")
+    put(tmp_path / "x.tar.gz", b"\x1f\x8b")
+    put(tmp_path / "one.png", encoded(photo(0)))
+    put(tmp_path / "note", b"text")
+    put(tmp_path / "bad.zip", b"PK\x03\x04text")
+    write_lsun(tmp_path / "lsun" / "bedroom_train_lmdb", 1)
+    zipped(tmp_path / "lsun", tmp_path / "lsun.zip")
+    with zipfile.ZipFile(tmp_path / "texts.zip", "w") as archive:
+        for n in range(7):
+            archive.writestr(f"{n}.txt", "text")
+    with StoreWriter(tmp_path / "store", size=4, recipe={}) as writer:
+        writer.add(Record(np.zeros((4, 4), np.uint8), "a", "", "", 0))
+        writer.finish(charset=Charset(("a",)), origin={"kind": "gnt"})
+    for name, message in (
+        ("none", "no such file or folder"),
+        ("note!inner", "no such file or folder|is damaged"),
+        ("empty", "no picture in this folder; it holds nothing"),
+        ("texts", r"it holds a\.txt.*Pictures are files that end in \.bmp"),
+        ("x.tar.gz", "Unpack it and give the folder"),
+        ("one.png", "is one picture. Give the folder that holds it"),
+        ("note", "neither a zip of pictures"),
+        ("bad.zip", "the zip is damaged"),
+        ("lsun", "holds 1 LMDB folders.*bedroom_train_lmdb"),
+        ("lsun.zip", "holds an LMDB, which cannot be read in place"),
+        ("texts.zip", r"it holds 0\.txt, .*4\.txt, \.\.\."),
+        ("texts.zip!deep", "no picture in this zip in deep"),
+        ("store", "is a store already"),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            find_images([tmp_path / name])
+        assert str(tmp_path / name.split("!")[0]) in str(caught.value)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
+        find_images([tmp_path])
