@@ -1,0 +1,123 @@
+"""In: a recipe and a store. Out: a run trained up to a step, its networks, and a judge.
+
+What the experiments with pictures share. Runs are hwgen's own, so that Ctrl-C saves and the same
+command goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.paper.pace import Pace
+from hwgen.checkpoints import load_module
+from hwgen.gan.networks import Discriminator, Generator, build
+from hwgen.gan.resume import read_checkpoint
+from hwgen.gan.training import train
+from hwgen.presets import Recipe, recipe_from_json
+from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.reader import Recogniser, hits
+from hwgen.recogniser.training import from_stores, train_recogniser
+from hwgen.runs import Run
+from hwgen.store import Store
+
+
+@contextmanager
+def signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, instead of ending the process."""
+    stopped = threading.Event()
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(kind, lambda *_: stopped.set()) for kind in kinds]
+    try:
+        yield stopped
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
+
+
+def steps_done(folder: Path) -> int:
+    """Steps of a run's checkpoint; 0 where nothing has begun."""
+    return read_checkpoint(Run(folder)).step if folder.exists() else 0
+
+
+def train_until(
+    step: int,
+    store: Store,
+    folder: Path,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: str,
+    stopped: threading.Event,
+) -> Run:
+    """Bring a run to where it has made so many steps, at most the recipe's, from where it is.
+
+    Raises:
+        KeyboardInterrupt: `stopped` before it was there; what was done is saved.
+    """
+    done = steps_done(folder)
+    if done < step:
+        pace = Pace(folder.name, "steps", step, done=done)
+        steps = itertools.count(done + 1)
+
+        def stop() -> bool:
+            now = next(steps)
+            pace(now)
+            return now >= step or stopped.is_set()
+
+        # A collapse is a result here.
+        train(store, folder, recipe, seed=seed, device=device, on_collapse="ignore", stop=stop)
+        if steps_done(folder) < step:
+            raise KeyboardInterrupt
+    return Run(folder)
+
+
+def networks(run: Run, device: torch.device) -> tuple[Generator, Discriminator]:
+    """G (itself, not its average) and D as they are in a run's checkpoint."""
+    g, d = build(recipe_from_json(run.recipe), len(run.charset))
+    tensors = read_checkpoint(run).tensors
+    load_module("g", g, tensors, run.checkpoint)
+    load_module("d", d, tensors, run.checkpoint)
+    return g.to(device), d.to(device)
+
+
+def judge(
+    file: Path,
+    store: Store,
+    recipe: RecogniserRecipe,
+    *,
+    device: torch.device,
+    stopped: threading.Event,
+) -> Recogniser:
+    """A recogniser of real pictures; the one in `file`, where there is one.
+
+    Raises:
+        KeyboardInterrupt: `stopped` before it was trained.
+    """
+    if not file.exists():
+        pace = Pace(file.stem, "steps", recipe.steps)
+        trained = train_recogniser(
+            from_stores([store], recipe, device),
+            recipe,
+            seed=0,
+            device=device,
+            progress=lambda done, _total, loss: pace(done, f"loss {loss:.3f}"),
+            stop=stopped.is_set,
+        )
+        if trained is None:
+            raise KeyboardInterrupt
+        trained.save(file)
+    return Recogniser.load(file, device)
+
+
+def accuracy_on(recogniser: Recogniser, store: Store) -> float:
+    """Share of a store's pictures that are read as their label, of the recogniser's classes."""
+    ids = np.array(recogniser.charset.ids(list(store.charset.labels)), np.int64)
+    return hits(recogniser.best(store.image_blocks(), 1), ids[store.labels])
