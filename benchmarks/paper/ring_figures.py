@@ -6,22 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.paper.figures import save_png
 from benchmarks.paper.ring_scores import Values, density, scott
 from benchmarks.paper.ring_tables import Row, typical
 from benchmarks.paper.ring_training import RADIUS, Setting, draw_data
-from hwgen.files import replacing
 
 LIMIT = 4.0
 """Half the side of a plot, as in the paper."""
 
 PIXELS = 128
-DPI = 110
 
 Samples = Mapping[str, Mapping[int, Values]]
 """Of each setting and seed, [snapshots, N, 2]."""
@@ -48,7 +46,7 @@ def draw_typical(
         line[0].set_ylabel(f"{name}\nseed {own}", fontsize=7)
     for place, title in zip(axes[0], (*(f"step {s:,}" for s in steps), "target"), strict=True):
         place.set_title(title, fontsize=8)
-    _save(figure, file)
+    save_png(figure, file)
 
 
 def draw_all_seeds(file: Path, samples: Samples) -> None:
@@ -66,7 +64,7 @@ def draw_all_seeds(file: Path, samples: Samples) -> None:
         line[0].set_ylabel(name, fontsize=6)
     for place, seed in zip(axes[0], seeds, strict=True):
         place.set_title(f"seed {seed}", fontsize=7)
-    _save(figure, file)
+    save_png(figure, file)
 
 
 def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
@@ -91,7 +89,7 @@ def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
         place.axis("off")
     axes[0].legend(fontsize=7, title="modes covered", title_fontsize=7)
     figure.supxlabel("step", fontsize=8)
-    _save(figure, file)
+    save_png(figure, file)
 
 
 def _panel(place: Axes, points: Values) -> None:
@@ -109,8 +107,3 @@ def _panel(place: Axes, points: Values) -> None:
     )
     place.set_xticks([])
     place.set_yticks([])
-
-
-def _save(figure: Figure, file: Path) -> None:
-    with matplotlib.rc_context({"text.parse_math": False}), replacing(file) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")

@@ -1,0 +1,17 @@
+"""In: a figure of matplotlib. Out: a PNG file, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from hwgen.files import replacing
+
+DPI = 110
+
+
+def save_png(figure: Figure, file: Path) -> None:
+    """Write the figure on white; what was there before stays until the new one is whole."""
+    with replacing(file) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")
