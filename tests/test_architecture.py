@@ -208,6 +208,7 @@ HELD_BY: dict[str, set[str]] = {
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
     "pyarrow": {"hwgen.exports"},
     "rich": {"hwgen_cli"},
+    "torch_fidelity": {"benchmarks.paper"},
     "typer": {"hwgen_cli"},
 }
 

@@ -1,0 +1,203 @@
+"""Without batch norm: does LSGAN learn where the regular GAN collapses, RMSProp where Adam does?
+
+In: a store of colour pictures. Trains the authors' nets (`dcgan-64`) without batch norm in G, or in
+G and D, with Adam and with RMSProp, as LSGAN and as regular GAN, several seeds each; measures
+snapshots by a rule fixed before (stability_measures.py). Out: DIR/rows, a JSON file a run;
+stability.json and tables.md, counts with intervals; curves.png, and sheet.png with samples of every
+run. Ctrl-C or SIGTERM loses the run in progress at most; the same command does the rest.
+
+    python -m benchmarks.paper.stability --train STORE --out DIR --device cuda
+    python -m benchmarks.paper.stability --train STORE --out DIR --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.paper.gan_runs import signals
+from benchmarks.paper.pace import Pace
+from benchmarks.paper.stability_figures import draw_curves, draw_sheet
+from benchmarks.paper.stability_measures import SAMPLES, Real, measures, real_of, verdict
+from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
+from benchmarks.paper.stability_tables import differences, summary, tables
+from benchmarks.paper.stability_training import NotFiniteError, snapshots
+from hwgen.devices import describe, keep_freed_memory, pick_device
+from hwgen.files import replacing, write_json
+from hwgen.record import PAPER
+from hwgen.store import Store
+
+SHOWN = 20
+"""Samples of a run that are kept for the sheet."""
+
+COLUMNS = {
+    f"{place}, {title}": tuple(
+        (name, setting.loss)
+        for name, setting in SETTINGS.items()
+        if setting.left_out == left_out and (setting.optimizer == "adam") == (title == "Adam")
+    )
+    for left_out, place in (("bn-g", "BN_G"), ("bn-gd", "BN_GD"))
+    for title in ("Adam", "RMSProp")
+}
+
+
+def row_file(out: Path, name: str, seed: int) -> Path:
+    return out / "rows" / f"{name}-{seed}.json"
+
+
+def samples_file(out: Path, name: str, seed: int) -> Path:
+    return out / "samples" / f"{name}-{seed}.npy"
+
+
+def run_one(
+    name: str,
+    seed: int,
+    store: Store,
+    real: Real,
+    options: argparse.Namespace,
+    stopped: threading.Event,
+) -> None:
+    """Train one run and write its row.
+
+    Raises:
+        KeyboardInterrupt: `stopped` before the end; nothing is kept of this run.
+    """
+    recipe = recipe_of(SETTINGS[name], **shape(options))
+    pace = Pace(f"{name}-{seed}", "steps", recipe.steps)
+
+    def progress(step: int) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        pace(step)
+
+    began, diverged, found = time.perf_counter(), "", []
+    images = np.full((SHOWN, recipe.size, recipe.size, 3), PAPER, np.uint8)
+    try:
+        for step, drawn, outputs in snapshots(
+            recipe,
+            store,
+            seed=seed,
+            narrow=options.narrow,
+            samples=len(real.features),
+            device=pick_device(options.device),
+            progress=progress,
+        ):
+            found.append({"step": step, **measures(drawn, real), **outputs})
+            images = drawn[:SHOWN]
+    except NotFiniteError as error:
+        diverged = str(error)
+    target = samples_file(options.out, name, seed)
+    with replacing(target) as temporary, open(temporary, "wb") as file:
+        np.save(file, images)
+    row = {
+        "name": name,
+        "seed": seed,
+        "seconds": round(time.perf_counter() - began, 1),
+        "diverged": diverged,
+        "collapsed": verdict(found, diverged),
+        "snapshots": found,
+    }
+    write_json(row_file(options.out, name, seed), row)
+
+
+def shape(options: argparse.Namespace) -> dict[str, int]:
+    """Size of the nets, and how long they train."""
+    return {name: getattr(options, name) for name in ("size", "narrow", "images", "snapshots")}
+
+
+def report(options: argparse.Namespace, settings: Mapping[str, Any]) -> None:
+    """Write stability.json, tables.md and the figures from the rows that are there."""
+    out: Path = options.out
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for name in SETTINGS:
+        files = [row_file(out, name, seed) for seed in range(options.seeds)]
+        own = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+        if own:
+            rows[name] = own
+    if not rows:
+        return
+    result = {
+        "settings": settings,
+        "summary": summary(rows),
+        "differences": differences(rows),
+        "rows": rows,
+    }
+    write_json(out / "stability.json", result)
+    text = tables(rows)
+    (out / "tables.md").write_text(text, encoding="utf-8")
+    print(text)
+    draw_curves(out / "curves.png", COLUMNS, rows)
+    samples = {
+        name: [np.load(samples_file(out, name, row["seed"])) for row in own]
+        for name, own in rows.items()
+    }
+    draw_sheet(out / "sheet.png", rows, samples)
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--train", type=Path, required=True, metavar="STORE")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--size", type=int, choices=sorted(NETS), default=64)
+    parser.add_argument("--narrow", type=int, default=1, help="divides all widths of layers")
+    parser.add_argument("--images", type=int, default=6_400_000, help="64 a step")
+    parser.add_argument("--snapshots", type=int, default=20, help="of a run")
+    parser.add_argument("--seeds", type=int, default=10, help="of each setting")
+    parser.add_argument("--only", default=",".join(SETTINGS), help="settings, by commas")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="for two CPU cores: size 32, widths / 8, 800 steps, at most 3 seeds",
+    )
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.size, options.narrow, options.images, options.snapshots = 32, 8, 51_200, 8
+        options.seeds = min(options.seeds, 3)
+    options.names = options.only.split(",")
+    unknown = [name for name in options.names if name not in SETTINGS]
+    if unknown:
+        parser.error(f"no setting {', '.join(unknown)}; known: {', '.join(SETTINGS)}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parsed(arguments)
+    keep_freed_memory()
+    store = Store(options.train)
+    fixed = {**shape(options), "train": store.manifest.content_sha256}
+    file = options.out / "settings.json"
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != fixed:
+        sys.exit(f"{options.out} was begun with other settings; give another --out")
+    for folder in ("rows", "samples"):
+        (options.out / folder).mkdir(parents=True, exist_ok=True)
+    write_json(file, fixed)
+    real = real_of(store, options.size)
+    jobs = [(name, seed) for seed in range(options.seeds) for name in options.names]
+    left = [job for job in jobs if not row_file(options.out, *job).exists()]
+    pace = Pace("all", "runs", len(jobs), done=len(jobs) - len(left), line_every=0)
+    with signals() as stopped:
+        try:
+            for done, job in enumerate(left, len(jobs) - len(left) + 1):
+                run_one(*job, store, real, options, stopped)
+                pace(done)
+        except KeyboardInterrupt:
+            print("stopped; the same command does the rest", file=sys.stderr)
+    known = {key: value for key, value in asdict(real).items() if key != "features"}
+    hardware = describe(pick_device(options.device), torch.float32)
+    settings = fixed | {"seeds": options.seeds, "samples": SAMPLES, "real": known, **hardware}
+    report(options, settings)
+
+
+if __name__ == "__main__":
+    main()

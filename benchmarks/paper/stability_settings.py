@@ -1,0 +1,102 @@
+"""In: what is left out, an optimiser, a loss. Out: the recipe of one arm of the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hwgen.presets import LOSSES, Recipe, Stage, change, preset
+
+NETS = {64: "dcgan-64", 32: "cifar10"}
+"""The paper's nets for 64 pixels; those for 32 have one doubling less, and are our choice."""
+
+LABELS = {
+    "bn": "batch norm kept",
+    "bn-g": "none in G (BN_G)",
+    "bn-gd": "none in G and D (BN_GD)",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One arm.
+
+    Attributes:
+        left_out: where batch norm is left out; "bn" leaves it in, to see that the nets can learn.
+        optimizer: of G and D; "tf-rmsprop" is the authors', "rmsprop" is torch's with its
+            defaults.
+        loss: a name in LOSSES.
+    """
+
+    left_out: Literal["bn", "bn-g", "bn-gd"]
+    optimizer: Literal["adam", "tf-rmsprop", "rmsprop"]
+    loss: str
+
+    def changes(self) -> dict[str, str]:
+        """To the preset, as a user would type them after --set."""
+        # Decays are the defaults of tf.train.RMSPropOptimizer, torch's RMSprop and both Adams.
+        decay = {"adam": "0.999", "tf-rmsprop": "0.9", "rmsprop": "0.99"}[self.optimizer]
+        return {
+            "generator.norm": "batch" if self.left_out == "bn" else "none",
+            "discriminator.norm": "none" if self.left_out == "bn-gd" else "batch",
+            "optimizer.kind": self.optimizer,
+            "optimizer.beta2": decay,
+        }
+
+
+MAIN: Mapping[str, Setting] = {
+    "bn-g-adam-lsgan": Setting("bn-g", "adam", "lsgan-eq9"),
+    "bn-g-adam-gan": Setting("bn-g", "adam", "gan"),
+    "bn-g-rmsprop-lsgan": Setting("bn-g", "tf-rmsprop", "lsgan-eq9"),
+    "bn-g-rmsprop-gan": Setting("bn-g", "tf-rmsprop", "gan"),
+    "bn-gd-adam-lsgan": Setting("bn-gd", "adam", "lsgan-eq9"),
+    "bn-gd-adam-gan": Setting("bn-gd", "adam", "gan"),
+    "bn-gd-rmsprop-lsgan": Setting("bn-gd", "tf-rmsprop", "lsgan-eq9"),
+    "bn-gd-rmsprop-lsgan-eq8": Setting("bn-gd", "tf-rmsprop", "lsgan-eq8"),
+    "bn-gd-rmsprop-gan": Setting("bn-gd", "tf-rmsprop", "gan"),
+}
+"""The paper's eight, and Eq. 8's targets (-1, 1, 0) where the released code has them."""
+
+SETTINGS: Mapping[str, Setting] = {
+    **MAIN,
+    "bn-gd-torch-rmsprop-lsgan-eq8": Setting("bn-gd", "rmsprop", "lsgan-eq8"),
+    "bn-adam-lsgan": Setting("bn", "adam", "lsgan-eq9"),
+    "bn-adam-gan": Setting("bn", "adam", "gan"),
+}
+"""And torch's RMSProp in the place of TensorFlow's, and the nets with their batch norm."""
+
+
+def recipe_of(setting: Setting, *, size: int, narrow: int, images: int, snapshots: int) -> Recipe:
+    """The preset of that size, changed.
+
+    Args:
+        setting: the arm.
+        size: 64 or 32.
+        narrow: what all widths of layers are divided by.
+        images: real pictures to show in all.
+        snapshots: how many are taken, the end included.
+    """
+    base = narrowed(change(preset(NETS[size]), setting.changes()), narrow)
+    loss = LOSSES[setting.loss]
+    # tf.nn.l2_loss is a sum over the batch, the released cross entropy a mean.
+    loss = replace(loss, reduction="sum" if loss.kind == "lsgan" else "mean")
+    images -= images % (base.batch * snapshots)
+    return replace(base, loss=loss, images=images, every=images // snapshots)
+
+
+def narrowed(recipe: Recipe, by: int) -> Recipe:
+    """The same with all widths of layers divided; the picture keeps its channels."""
+
+    def thin(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        return tuple(replace(stage, channels=stage.channels // by) for stage in stages)
+
+    g, d = recipe.generator, recipe.discriminator
+    channels, side = g.start
+    return replace(
+        recipe,
+        generator=replace(
+            g, start=(channels // by, side), stages=(*thin(g.stages[:-1]), g.stages[-1])
+        ),
+        discriminator=replace(d, stages=thin(d.stages)),
+    )

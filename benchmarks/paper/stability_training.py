@@ -1,0 +1,100 @@
+"""In: a recipe, a store, a seed. Out: samples of the generator at every snapshot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hwgen.batches import Batches
+from hwgen.gan.sampling import Sampler
+from hwgen.gan.steps import State, make_state, train_step
+from hwgen.presets import Recipe
+from hwgen.record import Image
+from hwgen.store import Store
+
+CHECKED_EVERY = 50
+"""Steps between two looks at whether the losses are finite."""
+
+
+class NotFiniteError(Exception):
+    """A loss is not a finite number any more; the text says which, and when."""
+
+
+def snapshots(
+    recipe: Recipe,
+    store: Store,
+    *,
+    seed: int,
+    narrow: int,
+    samples: int,
+    device: torch.device,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[int, Image, dict[str, float]]]:
+    """Train, and yield at every snapshot: steps done, samples, D's mean outputs at that step.
+
+    Args:
+        recipe: unconditional; `every` and `images` in whole batches.
+        store: real pictures.
+        seed: of weights, batches and noise. Settings of one seed begin with equal weights.
+        narrow: what the recipe's widths were divided by, see `widen`.
+        samples: in a snapshot, of noise that is the same in all.
+        device: where to train, in float32.
+        progress: called with the steps done.
+
+    Raises:
+        NotFiniteError: a loss left the finite numbers.
+    """
+    state = make_state(recipe, 0, seed, device)
+    widen(state, narrow)
+    sampler = Sampler(state.g, recipe, store.charset, device)
+    batches = Batches(
+        store, size=recipe.size, pixels=recipe.pixels, batch=recipe.batch, seed=seed, device=device
+    )
+    # z of G and of D's step are the same, as in the authors' code.
+    generator = torch.Generator(device).manual_seed(seed)
+    for step in range(1, recipe.steps + 1):
+        x, _ = batches.batch(step - 1)
+        measured = train_step(
+            state, recipe, x, None, step=step, generator=generator, precision=torch.float32
+        )
+        due = step % recipe.steps_between_snapshots == 0
+        if due or step % CHECKED_EVERY == 0:
+            check_finite(measured, step)
+        progress(step)
+        if due:
+            zeros = np.zeros(samples, np.int64)
+            images = sampler.draw(zeros, np.arange(samples), seed=seed)
+            yield step, images, {name: measured[name].item() for name in ("d_real", "d_fake")}
+
+
+def check_finite(measured: Mapping[str, Tensor], step: int) -> None:
+    for name, value in measured.items():
+        if not torch.isfinite(value):
+            raise NotFiniteError(f"{name} is {value.item()} at step {step}")
+
+
+@torch.no_grad()
+def widen(state: State, narrow: int) -> None:
+    """Let narrow nets begin and learn as those with the full widths do.
+
+    The authors' starting weights and rates suit the full widths. What a layer makes of n numbers
+    grows as the root of n at the start, and a step of Adam or RMSProp moves it in proportion to n.
+    So the weights of layers that have become narrower are multiplied by the root, and their
+    learning rates by the number that the widths were divided by (Yang et al. 2021, Tensor Programs
+    V, for hidden layers). The layers that see z or the picture see as many numbers as before.
+    """
+    inner_g: list[nn.Module] = list(state.g.convs)
+    inner_d: list[nn.Module] = [*list(state.d.convs)[1:], state.d.out]
+    for optimizer, inner in ((state.optimizer_g, inner_g), (state.optimizer_d, inner_d)):
+        weights = [layer.weight for layer in inner if isinstance(layer.weight, Tensor)]
+        for weight in weights:
+            weight.mul_(math.sqrt(narrow))
+        chosen = {id(weight) for weight in weights}
+        (group,) = optimizer.param_groups
+        rest = [parameter for parameter in group["params"] if id(parameter) not in chosen]
+        group["params"] = rest
+        optimizer.add_param_group({"params": weights, "lr": group["lr"] * narrow})
