@@ -21,6 +21,7 @@ from hwgen_cli.prepare_images import prepare_images
 from hwgen_cli.prepare_pot import prepare_pot
 from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
+from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
 from hwgen_cli.train import train
 
@@ -53,6 +54,7 @@ app.command("prepare-images")(prepare_images)
 app.command("prepare-pot")(prepare_pot)
 app.command("report")(report)
 app.command("simulate")(simulate)
+app.command("study")(study)
 app.command("synthesize")(synthesize)
 app.command("train")(train)
 

@@ -1,0 +1,1 @@
+"""Human study: forced choice between two sets of pictures; a page to vote on, and the tally."""
