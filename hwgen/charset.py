@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -128,6 +129,8 @@ def parse_charset(spec: str) -> Charset:
     # os.path: many characters are too long for a path, which is no error.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
+    if difflib.get_close_matches(spec, ["gb2312-1"], cutoff=0.7):
+        raise CharsetError(f"no charset {spec!r}", remedy="Did you mean gb2312-1?")
     if "/" in spec or spec.endswith(".txt"):
         raise CharsetError(
             "no such charset file", where=spec, remedy="Give gb2312-1, a file, or the characters"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hwgen.errors import RunError
 from hwgen.files import replacing
+from hwgen.places import instead, what_lies_at
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -34,7 +35,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         RunError: the file is missing, cut short, or not a safetensors file.
     """
     if not path.is_file():
-        raise RunError("no such checkpoint", where=str(path))
+        raise RunError(
+            f"no such checkpoint: {what_lies_at(path) or 'it is a folder'}",
+            where=str(path),
+            remedy=instead(path, ""),
+        )
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

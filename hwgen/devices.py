@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from contextlib import AbstractContextManager
 
 import torch
@@ -26,9 +27,10 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        # torch lists many kinds of devices that hwgen has never seen.
+        reason = re.split(r"Expected one of|\n", str(error))[0] or "there is no such kind"
         raise InputError(
-            f"device {name!r} cannot be used ({reason})", remedy="Try --device cpu"
+            f"device {name!r} cannot be used ({reason})", remedy="Give auto, cpu, cuda or cuda:0"
         ) from None
     return device
 

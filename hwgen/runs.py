@@ -24,6 +24,7 @@ import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import RecipeChangedError, RunError
 from hwgen.files import replacing, write_json
+from hwgen.places import instead, what_lies_at
 from hwgen.presets import differences
 
 FORMAT = "hwgen-run"
@@ -45,9 +46,9 @@ class Run:
         file = self.path / "run.json"
         if not file.is_file():
             raise RunError(
-                "no run here (run.json is missing)",
+                f"no run here: {what_lies_at(self.path) or 'run.json is missing'}",
                 where=str(self.path),
-                remedy="Make one with: hwgen train",
+                remedy=instead(self.path, "Make one with: hwgen train"),
             )
         try:
             info = json.loads(file.read_text(encoding="utf-8"))

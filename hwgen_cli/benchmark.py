@@ -204,15 +204,11 @@ def benchmark(
     from hwgen.errors import InputError
     from hwgen.recogniser.benchmark import FILE, steps_of
     from hwgen.recogniser.benchmark import benchmark as run
-    from hwgen.recogniser.network import RECOGNISERS
+    from hwgen.recogniser.network import recogniser_named
     from hwgen.store import Store
     from hwgen_cli.progress import bar
 
-    if recogniser_preset not in RECOGNISERS:
-        raise InputError(
-            f"no recogniser {recogniser_preset!r}", remedy=f"Choose one of {', '.join(RECOGNISERS)}"
-        )
-    recipe = replace(RECOGNISERS[recogniser_preset], size=size)
+    recipe = replace(recogniser_named(recogniser_preset), size=size)
     options = Options(
         counts=counts,
         draws=draws,

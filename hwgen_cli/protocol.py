@@ -189,7 +189,7 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
             recipe = replace(recipe, steps=max(1, images // recipe.batch))
         return DeformationGenerator(recipe, device=device)
     if not (Path(name) / "run.json").is_file():
-        gan = preset(name)
+        gan = preset(name, also=DEFORMATIONS)
         if images is not None:
             gan = replace(gan, images=images, every=min(gan.every, images))
         return GanGenerator(gan, device)

@@ -127,7 +127,7 @@ def train(
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
     if unconditional:
         changes["conditional"] = "false"
-    recipe = change_recipe(find_preset(preset), {**_loss(loss), **changes})
+    recipe = change_recipe(find_preset(preset, also=DEFORMATIONS), {**_loss(loss), **changes})
     opened = Store(store)
     if dry_run:
         if first_to_say("plan"):
@@ -146,13 +146,11 @@ def _changes(texts: list[str]) -> dict[str, str]:
 
 
 def _loss(name: str | None) -> dict[str, str]:
-    from hwgen.errors import InputError
+    from hwgen.presets import loss_named
 
     if name is None:
         return {}
-    if name not in LOSSES:
-        raise InputError(f"no loss {name!r}", remedy=f"Choose one of {', '.join(LOSSES)}")
-    chosen = LOSSES[name]
+    chosen = loss_named(name)
     fields = {"kind": chosen.kind, "a": chosen.a, "b": chosen.b, "c": chosen.c}
     return {f"loss.{field}": str(value) for field, value in fields.items()}
 

@@ -16,6 +16,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.errors": set(),
     "hwgen.record": set(),
     "hwgen.files": set(),
+    "hwgen.places": set(),
     "hwgen.charset": {"hwgen.errors"},
     "hwgen.presets": {"hwgen.errors"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
@@ -23,13 +24,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.framing_pool": {"hwgen.errors", "hwgen.record"},
     "hwgen.metrics": {"hwgen.errors", "hwgen.record"},
     # Raw files: labels are text here, and no store is known.
-    "hwgen.sources": {"hwgen.errors", "hwgen.files", "hwgen.ink", "hwgen.record"},
+    "hwgen.sources": {
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.ink",
+        "hwgen.places",
+        "hwgen.record",
+    },
     # The one place where text becomes a class id.
     "hwgen.store": {
         "hwgen",
         "hwgen.charset",
         "hwgen.errors",
         "hwgen.files",
+        "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",
     },
@@ -44,7 +52,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.sources",
         "hwgen.store",
     },
-    "hwgen.runs": {"hwgen", "hwgen.charset", "hwgen.errors", "hwgen.files", "hwgen.presets"},
+    "hwgen.runs": {
+        "hwgen",
+        "hwgen.charset",
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.places",
+        "hwgen.presets",
+    },
     "hwgen.exports": {
         "hwgen.charset",
         "hwgen.errors",
@@ -59,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Looks at the machine, and tries what others would use.
     "hwgen.doctor": {"hwgen", "hwgen.devices"},
     "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
-    "hwgen.checkpoints": {"hwgen.errors", "hwgen.files"},
+    "hwgen.checkpoints": {"hwgen.errors", "hwgen.files", "hwgen.places"},
     # Arithmetic that generators and recognisers share.
     "hwgen.warps": set(),
     "hwgen.winograd": set(),
@@ -159,6 +174,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.errors",
         "hwgen.files",
         "hwgen.gan.plan",  # counts parameters
+        "hwgen.places",
         "hwgen.presets",
         "hwgen.record",
         "hwgen.runs",

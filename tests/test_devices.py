@@ -29,7 +29,7 @@ def test_auto_takes_a_gpu_where_there_is_one(
 
 @pytest.mark.parametrize("name", ["abacus", "cuda:99", "cpu:cpu"])
 def test_unknown_and_absent_devices_are_named(name: str) -> None:
-    with pytest.raises(InputError, match=f"device '{name}' cannot be used.*Try --device cpu"):
+    with pytest.raises(InputError, match=f"device '{name}' cannot be used.*Give auto, cpu"):
         pick_device(name)
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from hwgen.errors import InputError
+from hwgen.presets.fields import nearest
 from hwgen.record import Image
 
 BATCH = 32
@@ -63,5 +64,5 @@ def second_reader(name: str) -> SecondReader:
         InputError: it is unknown or not installed.
     """
     if name not in READERS:
-        raise InputError(f"no reader {name!r}", remedy=f"Choose one of {', '.join(READERS)}")
+        raise InputError(f"no reader {name!r}", remedy=nearest(name, READERS))
     return READERS[name]()

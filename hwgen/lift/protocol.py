@@ -33,6 +33,7 @@ from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
 from hwgen.lift.draws import ALL, Ids, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
 from hwgen.lift.summary import summarise
+from hwgen.presets.fields import nearest
 from hwgen.recogniser.network import (
     Augmentation,
     RecogniserRecipe,
@@ -85,7 +86,7 @@ class Protocol:
         if unknown or not self.arms:
             raise InputError(
                 f"there is no arm {', '.join(unknown) or 'at all'}",
-                remedy=f"Choose among {', '.join(ARMS)}",
+                remedy=nearest("".join(unknown[:1]), ARMS),
             )
         if (
             not self.counts

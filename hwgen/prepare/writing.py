@@ -128,6 +128,7 @@ def _nothing_kept(reading: Reading[ItemT], left_out: Counter[str]) -> InputError
         return InputError(
             f"none of the {left_out.total()} records is in the charset; they are of {shown}",
             where=where,
+            remedy="If a file or a store was meant for the charset, there is none of that name",
         )
     bad = reading.bad
     first = f": at byte {bad[0].offset}, expected {bad[0].expected}, found {bad[0].found}"

@@ -24,6 +24,7 @@ from hwgen.presets.recipe import (
 from hwgen.presets.table import (
     ABOUT,
     PRESETS,
+    loss_named,
     preset,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "differences",
     "flatten",
     "from_json",
+    "loss_named",
     "preset",
     "recipe_from_json",
     "recipe_to_json",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hwgen.errors import InputError
 from hwgen.presets.fields import nearest
 from hwgen.presets.recipe import (
+    LOSSES,
     DiscriminatorSpec,
     GeneratorSpec,
     Loss,
@@ -211,12 +212,27 @@ ABOUT: Mapping[str, str] = {
 """What each is for."""
 
 
-def preset(name: str) -> Recipe:
+def preset(name: str, also: Iterable[str] = ()) -> Recipe:
     """A row of PRESETS.
+
+    Args:
+        name: of the preset.
+        also: other names that would do in this place.
 
     Raises:
         InputError: no such preset; near names are suggested.
     """
     if name not in PRESETS:
-        raise InputError(f"no preset {name!r}", remedy=nearest(name, PRESETS))
+        raise InputError(f"no preset {name!r}", remedy=nearest(name, [*PRESETS, *also]))
     return PRESETS[name]
+
+
+def loss_named(name: str) -> Loss:
+    """A row of LOSSES.
+
+    Raises:
+        InputError: no such loss; near names are suggested.
+    """
+    if name not in LOSSES:
+        raise InputError(f"no loss {name!r}", remedy=nearest(name, LOSSES))
+    return LOSSES[name]

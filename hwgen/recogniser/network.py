@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.errors import InputError
 from hwgen.presets import PixelRange, from_json
+from hwgen.presets.fields import nearest
 from hwgen.winograd import Conv3x3
 
 
@@ -155,6 +156,17 @@ ABOUT: Mapping[str, str] = {
     "light": "A third of the arithmetic and few steps: many recognisers on few cores, small sets.",
 }
 """What each is for."""
+
+
+def recogniser_named(name: str) -> RecogniserRecipe:
+    """A row of RECOGNISERS.
+
+    Raises:
+        InputError: there is none; near names are suggested.
+    """
+    if name not in RECOGNISERS:
+        raise InputError(f"no recogniser {name!r}", remedy=nearest(name, RECOGNISERS))
+    return RECOGNISERS[name]
 
 
 def recipe_to_json(recipe: RecogniserRecipe) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.errors import InputError
+from hwgen.places import instead, what_lies_at
 from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
 from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
 from hwgen.runs import Run
@@ -155,12 +156,13 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
         elif (path / "manifest.json").is_file() or partial_path(path).exists():
             stores.append(Store(path))
         else:
-            neither = "is neither a run, a benchmark, an evaluation nor a store"
-            what = neither if path.exists() else "is missing"
+            known = what_lies_at(path)
             raise InputError(
-                what,
+                f"is neither a run, a benchmark, an evaluation nor a store{known and f': {known}'}",
                 where=str(path),
-                remedy="Give what hwgen train, benchmark, evaluate or synthesize wrote",
+                remedy=instead(
+                    path, "Give what hwgen train, benchmark, evaluate or synthesize wrote"
+                ),
             )
     return Inputs(
         runs=tuple(runs),

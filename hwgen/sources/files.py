@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
+from hwgen.places import instead, what_lies_at, what_names_tell
 from hwgen.sources import zips
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
@@ -145,13 +146,14 @@ def _in_input(path: Path, sought: Format) -> list[RawFile]:
         if path.is_dir():
             return _in_folder(path, sought)
         if not path.exists():
-            raise InputError("no such file or folder", where=str(path))
+            raise InputError("no such file or folder", where=str(path), remedy=instead(path, ""))
         files = _in_file(path, zips.printable(path.name), sought)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
     if not files:
+        known = what_lies_at(path)
         raise InputError(
-            f"is not a {sought.name} file: it does not begin with {sought.record}",
+            f"is not a {sought.name} file: {known or f'it does not begin with {sought.record}'}",
             where=str(path),
             remedy=f"Give a {sought.suffix}, a folder of them, or a zip that holds them",
         )
@@ -173,7 +175,10 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     if refused and not files:
         raise refused[0]
     if not files:
-        raise InputError(f"no {sought.name} file in this folder", where=str(folder))
+        known = what_lies_at(folder)
+        raise InputError(
+            f"no {sought.name} file in this folder{known and f'; {known}'}", where=str(folder)
+        )
     return files
 
 
@@ -212,7 +217,8 @@ def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
                 remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
             )
         raise _OtherFormatError(
-            f"no {sought.name} file in this zip; it holds {', '.join(held[:5]) or 'nothing'}",
+            f"no {sought.name} file in this zip; "
+            + (what_names_tell(held) or f"it holds {', '.join(held[:5]) or 'nothing'}"),
             where=str(path),
         )
     return files

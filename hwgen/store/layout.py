@@ -25,6 +25,7 @@ import numpy as np
 
 import hwgen
 from hwgen.errors import StoreError
+from hwgen.places import instead, what_lies_at
 
 FORMAT = "hwgen-store"
 FORMAT_VERSION = 1
@@ -121,9 +122,9 @@ def read_manifest(path: Path) -> Manifest:
                 remedy="Run the command that was writing it once more",
             )
         raise StoreError(
-            "no store here (manifest.json is missing)",
+            f"no store here: {what_lies_at(path) or 'manifest.json is missing'}",
             where=str(path),
-            remedy="Make one with: hwgen prepare-gnt",
+            remedy=instead(path, "Make one with: hwgen prepare-gnt"),
         )
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))

@@ -187,7 +187,7 @@ def test_pretrained_arms_start_from_a_recogniser(
         (["--generator", "glyph"], "no preset 'glyph'"),
         (["--held-out", 0, "--judge-on", "held-out"], "leaves nothing to judge on"),
         (["--plot", "curve.pdf"], "not the name of a PNG file"),
-        (["--recogniser-preset", "huge"], "no recogniser 'huge'. Choose one of default, light"),
+        (["--recogniser-preset", "huge"], "no recogniser 'huge'. Known: default, light"),
     ],
 )
 def test_mistakes_are_named(

@@ -45,5 +45,5 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_an_unknown_reader_is_refused() -> None:
-    with pytest.raises(InputError, match="Choose one of rapidocr"):
+    with pytest.raises(InputError, match="Known: rapidocr"):
         second_reader("tea leaves")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hwgen.errors import InputError
+from hwgen.places import instead, what_lies_at, what_names_tell
 from hwgen.sources import zips
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
@@ -76,7 +77,7 @@ def _in_input(path: Path) -> list[Collection]:
         raise zips.unreadable(str(path), error) from None
     archive, mark, inner = str(path).partition(_INNER)
     if not mark or not Path(archive).is_file():
-        raise InputError("no such file or folder", where=str(path))
+        raise InputError("no such file or folder", where=str(path), remedy=instead(path, ""))
     return _in_archive(Path(archive), inner.strip("/"))
 
 
@@ -99,7 +100,8 @@ def _in_folder(folder: Path) -> list[Collection]:
                 remedy=f"Give those that you want, such as {inner[0]}",
             )
         raise InputError(
-            f"no picture in this folder; it holds {_listed(sorted(folder.iterdir()))}",
+            f"no picture in this folder; "
+            + (what_lies_at(folder) or f"it holds {_listed(sorted(folder.iterdir()))}"),
             where=str(folder),
             remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
         )
@@ -166,7 +168,8 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
         )
     within = f" in {inner}" if inner else ""
     raise InputError(
-        f"no picture in this zip{within}; it holds {_listed(held)}",
+        f"no picture in this zip{within}; "
+        + (what_names_tell(held) or f"it holds {_listed(held)}"),
         where=str(path),
         remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
     )

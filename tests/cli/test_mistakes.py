@@ -1,0 +1,99 @@
+"""What a new user gets wrong, and what is said."""
+
+import re
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.charset import Charset
+from hwgen.record import Record
+from hwgen.store import StoreWriter
+from hwgen_cli.__main__ import main
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a store, something that looks like a run, zips and weights."""
+    monkeypatch.chdir(tmp_path)
+    with StoreWriter(Path("train"), size=8, recipe={}) as writer:
+        writer.add(Record(np.zeros((8, 8), np.uint8), "永", writer="", source="", position=0))
+        writer.finish(charset=Charset(("永",)), origin={"kind": "gnt"})
+    Path("first").mkdir()
+    Path("first/run.json").write_text("{}")
+    Path("reader.safetensors").touch()
+    for name, member in (("HWDB.zip", "001-f.gnt"), ("ink.zip", "1001-c.pot")):
+        with zipfile.ZipFile(name, "w") as archive:
+            archive.writestr(member, "no record")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("train trian --out x", "trian: no store here: there is no such .* Did you mean train?"),
+        ("train first --out x", "first: no store here: it is a run, from which hwgen synthesize"),
+        ("train HWDB.zip --out x", "no store here: it is a zip, of which hwgen prepare-gnt, "),
+        ("synthesize train --out x", "train: no run here: it is a store, from which hwgen train"),
+        ("synthesize frist --out x", "frist: no run here: .* Did you mean first?"),
+        ("train train --out x --preset glph-32", "no preset 'glph-32'. Did you mean glyph-32"),
+        ("train train --out x --preset deform-32", "no preset .* Did you mean deformation-32"),
+        ("train train --out x --loss lsgan-eq", "no loss 'lsgan-eq'. Did you mean lsgan-eq9"),
+        ("train train --out x --set optimiser.lr_g=1", "Did you mean optimizer.lr_g"),
+        ("train train --out x --device gpu", "no such kind.*Give auto, cpu, cuda"),
+        ("train train --out x --recogniser raeder.safetensors", "Did you mean reader.safetensors?"),
+        ("train train --out x --recogniser first", "no such checkpoint: it is a run"),
+        ("inspect --preset paper_hwdb", "Did you mean paper-hwdb"),
+        ("inspect HWBD.zip", "no such file or folder. Did you mean HWDB.zip?"),
+        ("inspect reader.safetensors", "is not a GNT file: it is a file of weights"),
+        ("report frist", "there is no such file or folder. Did you mean first?"),
+        ("study train frist --out x.html", "frist: is neither .* Did you mean first?"),
+        ("export train --format ocrlmdb --out x", "no format 'ocrlmdb'. Did you mean ocr-lmdb"),
+        ("evaluate train --real train --out x --reader rapid", "no reader 'rapid'. Did you mean"),
+        ("prepare-gnt ink.zip --out x", "no GNT file in this zip; it holds POT.* prepare-pot"),
+        ("prepare-pot HWDB.zip --out x", "no POT file in this zip; it holds GNT.* prepare-gnt"),
+        ("prepare-images ink.zip --out x", "no picture in this zip; it holds POT"),
+        ("prepare-gnt train --out x", "no GNT file in this folder; it is a store"),
+        ("prepare-gnt HWDB.zip --out x --charset gb2312-l", "Did you mean gb2312-1?"),
+        (
+            "benchmark --train train --test train --out x --recogniser-preset lihgt",
+            "no recogniser 'lihgt'. Did you mean light?",
+        ),
+        (
+            "benchmark --train train --test train --out x --protocol few-shot --arms clasical",
+            "no arm clasical. Did you mean classical",
+        ),
+        (
+            "benchmark --train train --test train --out x --protocol rare --generator glyph32",
+            "no preset 'glyph32'. Did you mean glyph-32",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("place")
+def test_the_right_thing_is_suggested(
+    typed: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hwgen", *typed.split()])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert re.search(said, err), err
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("prepare-gmt x --out y", "prepare-gnt"), ("train x --out y --preste z", "--preset")],
+)
+def test_commands_and_options_are_suggested_too(
+    typed: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["hwgen", *typed.split()])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    assert said in capfd.readouterr().err

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+
+from hwgen.places import instead, what_lies_at, what_names_tell
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("run.json", "it is a run,"),
+        ("manifest.json", "it is a store,"),
+        ("benchmark.json", "hwgen benchmark wrote"),
+        ("lift.json", "hwgen benchmark --protocol wrote"),
+        ("evaluation.json", "hwgen evaluate wrote"),
+        (".export.json", "hwgen export wrote"),
+        ("001-f.gnt", "it holds GNT, of which hwgen prepare-gnt makes a store"),
+        ("1001-c.POT", "it holds POT, of which hwgen prepare-pot makes a store"),
+        ("a.png", "it holds pictures, of which hwgen prepare-images makes a store"),
+    ],
+)
+def test_a_folder_is_known_by_a_file_in_it(tmp_path: Path, name: str, said: str) -> None:
+    assert what_lies_at(tmp_path) == ""
+    (tmp_path / "notes.txt").touch()
+    assert what_lies_at(tmp_path) == ""
+    (tmp_path / name).touch()
+    assert said in what_lies_at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("HWDB.zip", "it is a zip, of which hwgen prepare-gnt, prepare-pot or prepare-images"),
+        ("a.gnt", "it holds GNT,"),
+        ("a.JPG", "it holds pictures,"),
+        ("weights.safetensors", "it is a file of weights"),
+        ("notes.txt", ""),
+    ],
+)
+def test_a_file_is_known_by_its_name(tmp_path: Path, name: str, said: str) -> None:
+    assert what_lies_at(tmp_path / name) == "there is no such file or folder"
+    (tmp_path / name).touch()
+    assert what_lies_at(tmp_path / name).startswith(said)
+    assert bool(what_lies_at(tmp_path / name)) is bool(said)
+
+
+def test_the_first_known_name_tells() -> None:
+    assert what_names_tell([]) == ""
+    assert what_names_tell(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it holds POT")
+
+
+def test_near_names_in_the_same_folder_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train", "train.partial", "train.lock", ".trian", "other"):
+        (tmp_path / name).touch()
+    assert instead(tmp_path / "trian", "Else") == f"Did you mean {tmp_path / 'train'}?"
+    assert instead(tmp_path / "xyz", "Else") == "Else"
+    assert instead(tmp_path / "train", "Else") == "Else"
+    assert instead(tmp_path / "no" / "where", "Else") == "Else"
+    monkeypatch.chdir(tmp_path)
+    assert instead(Path("trian"), "") == "Did you mean train?"
+    Path("trains").touch()
+    assert instead(Path("trian"), "") == "Did you mean train or trains?"
