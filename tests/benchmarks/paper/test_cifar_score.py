@@ -110,6 +110,14 @@ def test_sure_and_even_classes_score_their_number_and_one_picture_scores_one(
     assert mean == pytest.approx(1)
 
 
+def test_the_real_network_is_known_and_scored_without_its_bias(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    network = torch_fidelity.registry.FEATURE_EXTRACTORS_REGISTRY[cifar_score.EXTRACTOR]
+    assert network.get_default_feature_layer_for_metric("isc") == "logits_unbiased"
+
+
 def test_a_missing_library_is_named(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
     with pytest.raises(InputError, match=r"pip install 'hwgen\[score\]'"):
