@@ -11,6 +11,12 @@ from pathlib import Path
 
 from hwgen.errors import CharsetError, InputError
 
+MOST_CLASSES = 1 << 18
+"""More than Unicode has characters."""
+
+MOST_LABEL = 256
+"""Characters of a label: the name of a class of pictures, at most."""
+
 
 @dataclass(frozen=True)
 class Charset:
@@ -20,17 +26,19 @@ class Charset:
         labels: distinct, non-empty texts; mostly single characters.
 
     Raises:
-        CharsetError: a label is empty or stands twice.
+        CharsetError: a label is empty or stands twice, is no text that UTF-8 can hold or longer
+            than MOST_LABEL, or there are more than MOST_CLASSES.
     """
 
     labels: tuple[str, ...]
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if len(self.labels) > MOST_CLASSES:
+            raise CharsetError(f"{len(self.labels):,} classes are more than {MOST_CLASSES:,}")
         ids: dict[str, int] = {}
         for label in self.labels:
-            if not label:
-                raise CharsetError("a charset has an empty label")
+            _check_label(label)
             if label in ids:
                 raise CharsetError(
                     f"{label!r} stands twice in the charset", remedy="Keep one of the two"
@@ -86,6 +94,22 @@ class Charset:
 
     def _nearby(self) -> str:
         return f"Known classes begin with {''.join(self.labels[:12])}"
+
+
+def _check_label(label: object) -> None:
+    """Refuse what is no label; charsets come from files of strangers too."""
+    if not label:
+        raise CharsetError("a charset has an empty label")
+    if not isinstance(label, str):
+        raise CharsetError(f"a label is a text, found {label!r:.40}")
+    if len(label) > MOST_LABEL:
+        raise CharsetError(f"a label has {len(label)} characters, more than {MOST_LABEL}")
+    if any("\ud800" <= char <= "\udfff" for char in label):
+        raise CharsetError(f"{label!r} is no text: UTF-8 has no lone surrogates")
+
+
+UNLABELLED = Charset(("*",))
+"""The classes of pictures without labels, such as an unconditional generator's: one."""
 
 
 def sorted_charset(labels: Iterable[str]) -> Charset:

@@ -6,9 +6,11 @@ Nothing here executes code from a file: safetensors holds tensors and texts only
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,6 +20,8 @@ from torch import Tensor, nn
 from hwgen.errors import RunError
 from hwgen.files import replacing
 from hwgen.places import instead, what_lies_at
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -34,18 +38,67 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         RunError: the file is missing, cut short, or not a safetensors file.
     """
-    if not path.is_file():
-        raise RunError(
-            f"no such checkpoint: {what_lies_at(path) or 'it is a folder'}",
-            where=str(path),
-            remedy=instead(path, ""),
-        )
+    with _opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return tensors, dict(file.metadata() or {})
+
+
+def progress_of(texts: Mapping[str, str], where: Path) -> tuple[int, float]:
+    """The steps done and the seconds spent on them that a checkpoint's texts tell.
+
+    Raises:
+        RunError: they do not.
+    """
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"is not a checkpoint ({error})", where=str(path)) from None
+        step, seconds = int(texts["step"]), float(texts["seconds"])
+    except (KeyError, ValueError) as error:
+        raise RunError(f"is not a checkpoint ({error})", where=str(where)) from None
+    if step < 0 or not 0 <= seconds < math.inf:
+        raise RunError(f"is not a checkpoint (step {step} after {seconds} s)", where=str(where))
+    return step, seconds
+
+
+def load_texts(path: Path) -> dict[str, str]:
+    """The texts alone of what `save_tensors` wrote; no tensor is read.
+
+    Raises:
+        RunError: the file is missing, cut short, or not a safetensors file.
+    """
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
+
+
+def load_network(path: Path, prefix: str, build: Callable[[], Network]) -> Network:
+    """A network from a file that may be a stranger's.
+
+    Before memory is taken for it, the network is built without (on torch's meta device) and its
+    shapes are compared with those that the file declares; what a file declares, it holds
+    (safetensors sees to that). So no recipe can ask for more memory than the file has bytes.
+
+    Args:
+        path: what `save_tensors` wrote.
+        prefix: of the network's tensors in it, see `module_tensors`.
+        build: makes the network; its recipe's numbers are bounded.
+
+    Raises:
+        RunError: the file is missing or damaged, or its tensors are not the network's.
+    """
+    with torch.device("meta"):
+        wanted = {name: tuple(t.shape) for name, t in module_tensors(prefix, build()).items()}
+    with _opened(path) as file:
+        names = [name for name in file.keys() if name.startswith(prefix + ".")]  # noqa: SIM118
+        found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+        if found != wanted:
+            name = min(n for n in {*found, *wanted} if found.get(n) != wanted.get(n))
+            raise RunError(
+                f"does not fit its recipe: {name:.80} is {_shape(found.get(name))} in the file, "
+                f"{_shape(wanted.get(name))} in the recipe",
+                where=str(path),
+            )
+        tensors = {name: file.get_tensor(name) for name in names}
+    network = build()
+    load_module(prefix, network, tensors, path)
+    return network
 
 
 def file_hash(path: Path) -> str:
@@ -86,7 +139,7 @@ def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str
 
 
 def load_optimizer(
-    prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
+    prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], where: Path
 ) -> None:
     """Fill an optimiser's state from tensors named `prefix.parameter.field`.
 
@@ -94,15 +147,47 @@ def load_optimizer(
         prefix: as given to `optimizer_tensors`.
         optimizer: of parameters of the same shapes in the same order.
         tensors: what `optimizer_tensors` gave, in any memory format.
+        where: the file, for errors.
+
+    Raises:
+        RunError: the state is not one of these parameters.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for full_name, tensor in tensors.items():
         if full_name.startswith(prefix + "."):
-            _, place, name = full_name.rsplit(".", 2)
+            place, _, name = full_name[len(prefix) + 1 :].partition(".")
+            if not place.isdecimal() or not int(place) < len(parameters):
+                raise RunError(f"does not fit its recipe: {full_name:.80}", where=str(where))
             parameter = parameters[int(place)]
+            if tensor.numel() > 1 and tensor.shape != parameter.shape:
+                raise RunError(
+                    f"does not fit its recipe: {full_name:.80} is {list(tensor.shape)}, its "
+                    f"parameter {list(parameter.shape)}",
+                    where=str(where),
+                )
             if tensor.shape == parameter.shape:
                 # Fused Adam walks through memory: moments must lie as their parameter lies.
                 tensor = torch.empty_like(parameter).copy_(tensor)
             state.setdefault(int(place), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file whose failures name it."""
+    if not path.is_file():
+        raise RunError(
+            f"no such checkpoint: {what_lies_at(path) or 'it is a folder'}",
+            where=str(path),
+            remedy=instead(path, ""),
+        )
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"is not a checkpoint ({error})", where=str(path)) from None
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else str(list(shape))

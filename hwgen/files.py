@@ -23,6 +23,45 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+MOST_JSON_BYTES = 256 << 20
+"""More than the manifest of any store or run: 27,000 classes take one MB."""
+
+
+def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+    """The value in a JSON file, which may be anybody's.
+
+    Raises:
+        ValueError: it is larger than that, not UTF-8, not JSON, or nested too deeply.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if size > most_bytes:
+        raise ValueError(f"{size:,} bytes are more than the {most_bytes:,} that are read")
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text, which may be anybody's.
+
+    Raises:
+        ValueError: it is not JSON, nested too deeply, or holds what would fail only later: a
+            number beyond 64 bits, or a text that UTF-8 cannot hold.
+    """
+    try:
+        value = json.loads(text, parse_int=_int)
+        if "\\u" in text:  # an escape, maybe of half a character
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _int(digits: str) -> int:
+    if len(digits) > 20 or not -(1 << 63) <= int(digits) < 1 << 63:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, UTF-8, readable by eye."""
     with replacing(path) as temporary:

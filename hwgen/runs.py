@@ -14,7 +14,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,28 @@ import filelock
 
 import hwgen
 from hwgen.charset import Charset
-from hwgen.errors import RecipeChangedError, RunError
-from hwgen.files import replacing, write_json
+from hwgen.errors import InputError, RecipeChangedError, RunError
+from hwgen.files import parse_json, read_json, replacing, write_json
 from hwgen.places import instead, what_lies_at
-from hwgen.presets import differences
+from hwgen.presets import differences, from_json
 
 FORMAT = "hwgen-run"
 FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Info:
+    """The fields of run.json."""
+
+    format: str
+    format_version: int
+    kind: str
+    id: str
+    recipe: dict[str, Any]
+    seed: int
+    data: dict[str, Any]
+    versions: dict[str, str]
+    charset: tuple[str, ...]
 
 
 class Run:
@@ -51,18 +67,15 @@ class Run:
                 remedy=instead(self.path, "Make one with: hwgen train"),
             )
         try:
-            info = json.loads(file.read_text(encoding="utf-8"))
-            if (info["format"], info["format_version"]) != (FORMAT, FORMAT_VERSION):
-                raise ValueError(f"format {info['format']!r} version {info['format_version']!r}")
-            self.kind: str = info["kind"]
-            self.id: str = info["id"]
-            self.recipe: dict[str, Any] = info["recipe"]
-            self.seed: int = info["seed"]
-            self.data: dict[str, Any] = info["data"]
-            self.versions: dict[str, str] = info["versions"]
-            self.charset = Charset(tuple(info["charset"]))
-        except (ValueError, KeyError, TypeError) as error:
+            plain = read_json(file)
+            if (plain["format"], plain["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise ValueError(f"format {plain['format']!r} version {plain['format_version']!r}")
+            info: _Info = from_json(_Info, plain, "run")
+            self.charset = Charset(info.charset)
+        except (ValueError, KeyError, TypeError, InputError) as error:
             raise RunError(f"is not a run this hwgen can read ({error})", where=str(file)) from None
+        self.kind, self.id, self.recipe, self.seed = info.kind, info.id, info.recipe, info.seed
+        self.data, self.versions = info.data, info.versions
 
     @property
     def checkpoint(self) -> Path:
@@ -112,16 +125,16 @@ class Run:
             lock.release()
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All whole lines of the log; a line that a crash cut short is left out."""
+        """All entries of the log, each with "images"; a line that a crash cut short is left out."""
         file = self.path / "log.jsonl"
         entries: list[dict[str, Any]] = []
         if not file.is_file():
             return entries
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                entry = parse_json(line)
+                if isinstance(entry, dict) and type(entry.get("images")) is int:
+                    entries.append(entry)
         return entries
 
     def rewind_log(self, images: int) -> None:

@@ -1,4 +1,8 @@
+import json
+import struct
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,10 +11,13 @@ from torch import nn
 from hwgen.checkpoints import (
     file_hash,
     load_module,
+    load_network,
     load_optimizer,
     load_tensors,
+    load_texts,
     module_tensors,
     optimizer_tensors,
+    progress_of,
     save_tensors,
 )
 from hwgen.errors import RunError
@@ -121,7 +128,7 @@ def test_going_on_from_a_file_is_going_on(tmp_path: Path, kind: str) -> None:
     optim = optimizer(kind, second)
     tensors, _ = load_tensors(path)
     load_module("net", second, tensors, path)
-    load_optimizer("optim.d", optim, tensors)
+    load_optimizer("optim.d", optim, tensors, path)
     work(second, optim, range(3, 8))
     for name, tensor in straight.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], tensor, rtol=1e-5, atol=1e-6)
@@ -132,5 +139,137 @@ def test_an_optimiser_without_steps_survives(tmp_path: Path) -> None:
     tensors = optimizer_tensors("o", optimizer("adam", net))
     assert tensors == {}
     optim = optimizer("adam", net)
-    load_optimizer("o", optim, tensors)
+    load_optimizer("o", optim, tensors, Path("here"))
     assert not optim.state
+
+
+def test_a_network_is_filled_from_a_file(tmp_path: Path) -> None:
+    path, net = tmp_path / "x.safetensors", network()
+    more = {"optim.0.step": torch.tensor(1.0)}
+    save_tensors(path, {**module_tensors("net", net), **more}, {"charset": "一"})
+    found = load_network(path, "net", network)
+    assert not any(tensor.is_meta for tensor in found.state_dict().values())
+    for name, tensor in net.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], tensor)
+    assert load_texts(path) == {"charset": "一"}
+
+
+@pytest.mark.parametrize(
+    ("width", "message"),
+    [
+        (3, r"net.weight is \[3, 2\] in the file, \[3, 3\] in the recipe"),
+        # 4 TB and 4 EB, which nobody takes.
+        (10**12, r"net.weight is \[3, 2\] in the file, \[3, 1000000000000\] in the recipe"),
+    ],
+)
+def test_nothing_is_built_for_a_file_that_is_smaller(
+    tmp_path: Path, width: int, message: str
+) -> None:
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, module_tensors("net", nn.Linear(2, 3)), {})
+    with pytest.raises(RunError, match=message):
+        load_network(path, "net", lambda: nn.Linear(width, 3))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"net.weight": torch.zeros(3, 2)}, "net.bias is absent in the file"),
+        ({"net.more": torch.zeros(3, 2)}, r"in the recipe"),
+        ({"other.weight": torch.zeros(3, 2)}, "net.bias is absent in the file"),
+    ],
+)
+def test_networks_of_other_tensors_are_refused(
+    tmp_path: Path, tensors: dict[str, torch.Tensor], message: str
+) -> None:
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, tensors, {})
+    with pytest.raises(RunError, match=f"does not fit its recipe: .*{message}"):
+        load_network(path, "net", lambda: nn.Linear(2, 3))
+
+
+def forged(path: Path, header: Any) -> Path:
+    """A file of this header and sixteen bytes of tensors."""
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(16))
+    return path
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 4 * 10**12]}},
+        {"a": {"dtype": "F32", "shape": [10**6, 10**6], "data_offsets": [0, 16]}},
+        {"a": {"dtype": "F32", "shape": [1 << 62, 4], "data_offsets": [0, 16]}},
+        {"a": {"dtype": "F32", "shape": [4], "data_offsets": [16, 0]}},
+        {
+            "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},
+            "b": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},
+        },
+        {"a": {"dtype": "PY_OBJECT", "shape": [4], "data_offsets": [0, 16]}},
+        {"a": {"dtype": "F32", "shape": [-4], "data_offsets": [0, 16]}},
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}},
+    ],
+)
+def test_headers_that_claim_other_than_what_is_there_are_refused(
+    tmp_path: Path, header: Any
+) -> None:
+    path = forged(tmp_path / "x.safetensors", header)
+    tracemalloc.start()
+    try:
+        for read in (load_tensors, load_texts):
+            with pytest.raises(RunError, match="is not a checkpoint"):
+                read(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_header_longer_than_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
+    with pytest.raises(RunError, match="is not a checkpoint"):
+        load_tensors(path)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return Path.touch, (tmp_path / "sprung",)
+
+    path = tmp_path / "x.safetensors"
+    torch.save({"net.weight": Trap()}, path)
+    with pytest.raises(RunError, match="is not a checkpoint"):
+        load_network(path, "net", lambda: nn.Linear(2, 3))
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("o.9.exp_avg", torch.zeros(3), r"o\.9\.exp_avg"),
+        ("o.x.exp_avg", torch.zeros(3), r"o\.x\.exp_avg"),
+        ("o.", torch.zeros(3), r"o\."),
+        ("o.0.exp_avg", torch.zeros(7), r"exp_avg is \[7\], its parameter \[4, 3, 3, 3\]"),
+    ],
+)
+def test_optimisers_of_other_parameters_are_refused(
+    name: str, tensor: torch.Tensor, message: str
+) -> None:
+    optim = optimizer("adam", network())
+    with pytest.raises(RunError, match=f"here: does not fit its recipe: .*{message}"):
+        load_optimizer("o", optim, {name: tensor}, Path("here"))
+
+
+def test_progress_is_read_or_refused() -> None:
+    assert progress_of({"step": "7", "seconds": "1.5"}, Path("here")) == (7, 1.5)
+    for texts in (
+        {},
+        {"step": "7"},
+        {"step": "x", "seconds": "1"},
+        {"step": "-1", "seconds": "1"},
+        {"step": "1", "seconds": "nan"},
+        {"step": "1", "seconds": "inf"},
+    ):
+        with pytest.raises(RunError, match="here: is not a checkpoint"):
+            progress_of(texts, Path("here"))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.files import replacing, write_json
+from hwgen.files import parse_json, read_json, replacing, write_json
 
 
 def test_json_is_readable_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -39,3 +39,37 @@ def test_the_new_file_replaces_the_old_one_whole(tmp_path: Path) -> None:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
+
+
+def test_json_is_read_back(tmp_path: Path) -> None:
+    value = {"字": [1, -2.5, None, "\U00020000", -(1 << 63)]}
+    write_json(tmp_path / "x.json", value)
+    assert read_json(tmp_path / "x.json") == value
+    assert parse_json('"\\ud840\\udc00"') == "\U00020000"  # an escaped pair is one character
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "nested too deeply"),
+        ("1" + "0" * 400, "a number of 401 digits"),
+        (str(1 << 63), "a number of 19 digits"),
+        ("-" + "9" * 5000, "a number of 5001 digits"),
+        ('{"a": ["\\ud800"]}', "surrogates not allowed"),
+        ('{"\\udfff": 1}', "surrogates not allowed"),
+    ],
+)
+def test_json_that_would_fail_later_is_refused_at_once(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_json(text)
+
+
+def test_json_is_read_up_to_a_bound_and_as_utf8(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('"' + "x" * 98 + '"')
+    assert len(read_json(tmp_path / "x.json", most_bytes=100)) == 98
+    with pytest.raises(ValueError, match="100 bytes are more than the 99 that are read"):
+        read_json(tmp_path / "x.json", most_bytes=99)
+    (tmp_path / "x.json").write_bytes(b'"\xff"')
+    with pytest.raises(ValueError, match="utf-8"):
+        read_json(tmp_path / "x.json")

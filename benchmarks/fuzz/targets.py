@@ -5,15 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.fuzz import raw
+from benchmarks.fuzz import models, raw, stores
 from benchmarks.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "gnt": raw.gnt,
     "pot": raw.pot,
     "zip": raw.zips,
+    "manifest": stores.manifest,
+    "data": stores.data,
+    "recipes": models.recipes,
+    "run": models.run_folder,
+    "weights": models.weights,
+    "recogniser": models.recogniser,
+    "checkpoint": models.checkpoint,
 }
 """Each is made in a scratch folder that it may write to."""
 
-COUNTS: Mapping[str, int] = {"gnt": 600_000, "pot": 600_000, "zip": 60_000}
+COUNTS: Mapping[str, int] = {
+    "gnt": 600_000,
+    "pot": 600_000,
+    "zip": 100_000,
+    "manifest": 100_000,
+    "data": 100_000,
+    "recipes": 20_000,
+    "run": 20_000,
+    "weights": 20_000,
+    "recogniser": 20_000,
+    "checkpoint": 20_000,
+}
 """Inputs of a full run: more than a million over the parsers."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwgen.errors import InputError
-from hwgen.presets import from_json
+from hwgen.presets import MOST_SIDE, MOST_WIDTH, from_json
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class DeformationRecipe:
                 f"deformations of {self.grid} control points a side cannot be learnt from pictures "
                 f"of {self.size} pixels",
                 remedy="The size must be a multiple of 8, at least 16, and the grid a quarter",
+            )
+        if self.size > MOST_SIDE or max(self.z_dim, self.width) > MOST_WIDTH:
+            raise InputError(
+                f"a deformation recipe's size is at most {MOST_SIDE:,}, its z_dim and width "
+                f"{MOST_WIDTH:,}"
             )
         if min(self.z_dim, self.width, self.batch, self.steps) < 1 or self.width % 2:
             raise InputError(

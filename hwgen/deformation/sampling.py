@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from hwgen.batches import average_down, to_float, to_images, to_tensor, to_uint8
-from hwgen.checkpoints import file_hash, load_module, load_tensors
+from hwgen.checkpoints import file_hash, load_network
 from hwgen.deformation.network import DeformationNet, bend
 from hwgen.deformation.recipe import recipe_from_json
 from hwgen.deformation.training import INK, KIND
@@ -70,7 +70,7 @@ class DeformationSampler:
 
         Raises:
             RunError: no such run, it is of another kind or not finished, or it is damaged.
-            InputError: see DeformationSampler.
+            InputError: its recipe cannot be; or see DeformationSampler.
         """
         run = run if isinstance(run, Run) else Run(run)
         snapshots = run.snapshots()
@@ -80,9 +80,8 @@ class DeformationSampler:
                 where=str(run.path),
                 remedy="Train on with the same command, or give another run",
             )
-        tensors, _ = load_tensors(snapshots[-1])
-        net = DeformationNet(recipe_from_json(run.recipe))
-        load_module("net", net, tensors, snapshots[-1])
+        recipe = recipe_from_json(run.recipe)
+        net = load_network(snapshots[-1], "net", lambda: DeformationNet(recipe))
         net.requires_grad_(False)
         provenance = (
             f"run {run.id} checkpoint {file_hash(snapshots[-1])} "

@@ -19,6 +19,7 @@ from hwgen.checkpoints import (
     load_tensors,
     module_tensors,
     optimizer_tensors,
+    progress_of,
     save_tensors,
 )
 from hwgen.deformation.network import DeformationNet, pair_loss
@@ -184,5 +185,5 @@ def _load(run: Run, net: DeformationNet, optimizer: torch.optim.Optimizer) -> tu
             remedy="Remove it to begin anew",
         )
     load_module("net", net, tensors, run.checkpoint)
-    load_optimizer("optimizer", optimizer, tensors)
-    return int(metadata["step"]), float(metadata["seconds"])
+    load_optimizer("optimizer", optimizer, tensors, run.checkpoint)
+    return progress_of(metadata, run.checkpoint)

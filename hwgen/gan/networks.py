@@ -198,12 +198,19 @@ def join(h: Tensor, phi: Tensor | None) -> Tensor:
     return torch.cat([h, phi.expand(-1, -1, *h.shape[2:])], dim=1)
 
 
-def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
-    """G and D of a recipe with their starting weights, on the CPU (torch's global seed decides)."""
+def build_generator(recipe: Recipe, classes: int) -> Generator:
+    """G alone, see `build`."""
     classes = classes if recipe.conditional else 0
     g = Generator(recipe.generator, recipe.channels, recipe.size, classes)
-    d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
     initialise(g, recipe.init, slope=0.0)
+    return g
+
+
+def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
+    """G and D of a recipe with their starting weights, on the CPU (torch's global seed decides)."""
+    g = build_generator(recipe, classes)
+    classes = classes if recipe.conditional else 0
+    d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
     initialise(d, recipe.init, slope=SLOPE)
     if recipe.discriminator.norm == "spectral":
         for part in d.modules():

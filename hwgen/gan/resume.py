@@ -19,6 +19,7 @@ from hwgen.checkpoints import (
     load_tensors,
     module_tensors,
     optimizer_tensors,
+    progress_of,
     save_tensors,
 )
 from hwgen.distributed import Ranks
@@ -60,7 +61,8 @@ def read_checkpoint(run: Run) -> Checkpoint:
             where=str(run.checkpoint),
             remedy="Remove it to begin anew",
         )
-    return Checkpoint(int(metadata["step"]), float(metadata["seconds"]), tensors)
+    step, seconds = progress_of(metadata, run.checkpoint)
+    return Checkpoint(step, seconds, tensors)
 
 
 def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:
@@ -76,8 +78,8 @@ def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: R
     load_module("d", state.d, tensors, run.checkpoint)
     if recipe.ema:
         load_module("ema", state.ema, tensors, run.checkpoint)
-    load_optimizer("optimizer_g", state.optimizer_g, tensors)
-    load_optimizer("optimizer_d", state.optimizer_d, tensors)
+    load_optimizer("optimizer_g", state.optimizer_g, tensors, run.checkpoint)
+    load_optimizer("optimizer_d", state.optimizer_d, tensors, run.checkpoint)
     meter.load(tensors, next(state.g.parameters()).device)
 
 

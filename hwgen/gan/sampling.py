@@ -15,17 +15,14 @@ import torch
 from torch import Tensor
 
 from hwgen.batches import to_float, to_images, to_tensor, to_uint8
-from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash, load_module, load_tensors
+from hwgen.charset import UNLABELLED, Charset
+from hwgen.checkpoints import file_hash, load_network
 from hwgen.devices import pick_device
-from hwgen.gan.networks import Generator, build
+from hwgen.gan.networks import Generator, build_generator
 from hwgen.gan.snapshots import find_snapshot
 from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
 from hwgen.record import Image
 from hwgen.runs import Run
-
-UNLABELLED = Charset(("*",))
-"""The classes of an unconditional run: one, which says nothing."""
 
 
 def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDArray[np.float32]:
@@ -84,13 +81,12 @@ class Sampler:
 
         Raises:
             RunError: no such run or snapshot, or its files do not fit together.
+            InputError: its recipe cannot be.
         """
         run = run if isinstance(run, Run) else Run(run)
         path = find_snapshot(run, checkpoint)
-        tensors, _ = load_tensors(path)
         recipe = recipe_from_json(run.recipe)
-        generator, _ = build(recipe, len(run.charset))
-        load_module("g", generator, tensors, path)
+        generator = load_network(path, "g", lambda: build_generator(recipe, len(run.charset)))
         generator.requires_grad_(False)
         provenance = f"run {run.id} checkpoint {file_hash(path)}"
         data = str(run.data.get("content_sha256", ""))

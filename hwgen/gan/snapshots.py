@@ -62,13 +62,19 @@ def best_scores(run: Run) -> dict[int, float]:
 
     Scores of different recognisers are not compared: those of the last one that scored count.
     """
-    scored = [entry for entry in run.read_log() if "purity" in entry]
+    scored = [entry for entry in run.read_log() if _is_scored(entry)]
     reader = scored[-1].get("recogniser") if scored else None
     return {
         entry["images"]: task_score(entry)
         for entry in scored
         if entry.get("recogniser") == reader and run.weights(entry["images"]).is_file()
     }
+
+
+def _is_scored(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a log, maybe a stranger's, has what `task_score` takes."""
+    values = (entry.get("purity"), entry.get("diversity"), entry.get("frechet_share", 0.0))
+    return all(isinstance(value, float | int) and value >= 0 for value in values)
 
 
 def task_score(found: Mapping[str, Any]) -> float:

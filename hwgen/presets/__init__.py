@@ -8,6 +8,9 @@ from hwgen.presets.fields import (
 )
 from hwgen.presets.recipe import (
     LOSSES,
+    MOST_SIDE,
+    MOST_STAGES,
+    MOST_WIDTH,
     DiscriminatorSpec,
     GeneratorSpec,
     Loss,
@@ -31,6 +34,9 @@ from hwgen.presets.table import (
 __all__ = [
     "ABOUT",
     "LOSSES",
+    "MOST_SIDE",
+    "MOST_STAGES",
+    "MOST_WIDTH",
     "PRESETS",
     "DiscriminatorSpec",
     "GeneratorSpec",

@@ -5,52 +5,66 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from hwgen.errors import InputError
 
+_MOST_INT = 1 << 63
+"""What no size, count or seed reaches, and arrays cannot hold."""
+
 
 def from_json(kind: Any, value: Any, name: str) -> Any:
     """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
 
     Args:
-        kind: dataclass, tuple[...], Literal[...], int, float, str or bool.
+        kind: dataclass, tuple[...], list[...], dict[str, ...], Literal[...], int, float, str,
+            bool or Any.
         value: what `json.loads` gave.
         name: how to call the value in an error.
 
     Raises:
-        InputError: a field is missing, unknown, or of the wrong type.
+        InputError: a field is missing, unknown, of the wrong type, or no finite number.
     """
+    if kind is Any:
+        return value
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
-            raise InputError(f"{name} should be an object, found {value!r}")
+            raise InputError(f"{name} should be an object, found {value!r:.60}")
         hints = typing.get_type_hints(kind)
         unknown = set(value) - set(hints)
         if unknown:
-            raise InputError(f"{name} has unknown fields {sorted(unknown)}")
+            raise InputError(f"{name} has unknown fields {sorted(unknown)!s:.200}")
         try:
             return kind(**{k: from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
         except TypeError as error:
             raise InputError(f"{name}: {error}") from None
-    if origin is tuple:
+    if origin in (tuple, list):
         if not isinstance(value, list | tuple):
-            raise InputError(f"{name} should be a list, found {value!r}")
-        kinds = [arguments[0]] * len(value) if Ellipsis in arguments else list(arguments)
+            raise InputError(f"{name} should be a list, found {value!r:.60}")
+        endless = origin is list or Ellipsis in arguments
+        kinds = [arguments[0]] * len(value) if endless else list(arguments)
         if len(kinds) != len(value):
-            raise InputError(f"{name} should have {len(kinds)} entries, found {value!r}")
-        return tuple(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+            raise InputError(f"{name} should have {len(kinds)} entries, found {value!r:.60}")
+        return origin(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise InputError(f"{name} should be an object, found {value!r:.60}")
+        return {k: from_json(arguments[1], v, f"{name}.{k:.40}") for k, v in value.items()}
     if origin is Literal:
         if value not in arguments:
             choices = ", ".join(map(str, arguments))
-            raise InputError(f"{name} = {value!r} is not one of {choices}")
+            raise InputError(f"{name} = {value!r:.60} is not one of {choices}")
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < _MOST_INT else math.inf  # and float would overflow
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{name} should be {kind.__name__}, found {value!r}")
+        raise InputError(f"{name} should be {kind.__name__}, found {value!r:.60}")
+    if kind in (int, float) and not abs(value) < _MOST_INT:  # nor NaN
+        raise InputError(f"{name} = {value!r:.60} is no number to reckon with")
     return value
 
 

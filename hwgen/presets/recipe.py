@@ -15,6 +15,12 @@ from typing import Any, Literal
 from hwgen.errors import InputError
 from hwgen.presets.fields import changed, from_json
 
+MOST_WIDTH = 1 << 16
+MOST_SIDE = 1 << 12
+MOST_KERNEL = 64
+MOST_STAGES = 32
+"""What a recipe, which may be a stranger's, can declare; presets stay far below."""
+
 
 @dataclass(frozen=True)
 class PixelRange:
@@ -244,6 +250,22 @@ class Recipe:
                 min(stage.channels, stage.kernel, stage.stride) >= 1
                 for stage in (*g.stages, *d.stages)
             ),
+            f"channels, hidden, z_dim and label_dim must be at most {MOST_WIDTH:,}": (
+                max(g.start[0], g.z_dim, g.label_dim, d.label_dim, g.hidden, d.hidden) <= MOST_WIDTH
+                and all(stage.channels <= MOST_WIDTH for stage in (*g.stages, *d.stages))
+            ),
+            f"sides must be at most {MOST_SIDE:,}, kernels and strides {MOST_KERNEL}": (
+                1 <= self.size <= MOST_SIDE
+                and g.start[1] <= MOST_SIDE
+                and all(
+                    max(stage.kernel, stage.stride) <= MOST_KERNEL
+                    for stage in (*g.stages, *d.stages)
+                )
+            ),
+            f"there must be at most {MOST_STAGES} stages": (
+                max(len(g.stages), len(d.stages)) <= MOST_STAGES
+            ),
+            "channels must be 1 or 3": self.channels in (1, 3),
             "a deconv's kernel must be at least its stride": g.upsampling == "nearest"
             or all(stage.kernel >= stage.stride for stage in g.stages),
             "generator.start, z_dim and label_dim must be at least 1": (

@@ -28,7 +28,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.errors import InputError
-from hwgen.presets import PixelRange, from_json
+from hwgen.presets import MOST_SIDE, MOST_STAGES, MOST_WIDTH, PixelRange, from_json
 from hwgen.presets.fields import nearest
 from hwgen.winograd import Conv3x3
 
@@ -123,6 +123,19 @@ class RecogniserRecipe:
     mixing: Mixing = field(default_factory=Mixing)
 
     def __post_init__(self) -> None:
+        widths = [width for stage in self.widths for width in stage]
+        if (
+            not 1 <= len(self.widths) <= len(widths) <= MOST_STAGES
+            or not all(self.widths)
+            or not 1 <= min(*widths, self.hidden) <= max(*widths, self.hidden) <= MOST_WIDTH
+            or max(self.size, self.grid) > MOST_SIDE
+            or not 0 <= self.dropout <= 1
+        ):
+            raise InputError(
+                "the layers of the recogniser cannot be",
+                remedy=f"At most {MOST_STAGES} convolutions, at least one a stage; widths of 1 to "
+                f"{MOST_WIDTH:,}; sides of at most {MOST_SIDE:,}; a dropout between 0 and 1",
+            )
         if (
             self.size < 2 ** len(self.widths)
             or min(self.steps, self.batch, self.grid, self.oversample) < 1

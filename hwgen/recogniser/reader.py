@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,10 @@ from torch import Tensor
 
 from hwgen.batches import average_down, to_float, to_tensor
 from hwgen.charset import Charset
-from hwgen.checkpoints import load_module, load_tensors, module_tensors, save_tensors
+from hwgen.checkpoints import load_network, load_texts, module_tensors, save_tensors
 from hwgen.errors import HwgenError, InputError, RunError
+from hwgen.files import parse_json
+from hwgen.presets import from_json
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
@@ -155,20 +157,22 @@ class Recogniser:
         Raises:
             RunError: the file is missing, damaged, or not a recogniser's.
         """
-        tensors, texts = load_tensors(path)
+        texts = load_texts(path)
         try:
-            metadata = {name: json.loads(text) for name, text in texts.items()}
+            metadata = {name: parse_json(text) for name, text in texts.items()}
             if (metadata["format"], metadata["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise ValueError(f"format {metadata['format']!r} {metadata['format_version']!r}")
             recipe = recipe_from_json(metadata["recipe"])
-            charset = Charset(tuple(metadata["charset"]))
-            channels, provenance = int(metadata["channels"]), dict(metadata["provenance"])
+            charset = Charset(from_json(tuple[str, ...], metadata["charset"], "charset"))
+            channels = from_json(Literal[1, 3], metadata["channels"], "channels")
+            provenance = from_json(dict[str, Any], metadata["provenance"], "provenance")
         except (ValueError, KeyError, TypeError, HwgenError) as error:
             raise RunError(
                 f"is not a recogniser this hwgen can read ({error})", where=str(path)
             ) from None
-        network = RecogniserNetwork(recipe, len(charset), channels)
-        load_module("network", network, tensors, path)
+        network = load_network(
+            path, "network", lambda: RecogniserNetwork(recipe, len(charset), channels)
+        )
         network.to(device).to(memory_format=torch.channels_last)
         return cls(network, recipe, charset, channels=channels, provenance=provenance)
 

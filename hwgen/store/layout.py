@@ -14,9 +14,11 @@ While it is written a store lies in `NAME.partial` and is renamed at the end.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,18 @@ from typing import Any
 import numpy as np
 
 import hwgen
-from hwgen.errors import StoreError
+from hwgen.charset import Charset
+from hwgen.errors import InputError, StoreError
+from hwgen.files import read_json
 from hwgen.places import instead, what_lies_at
+from hwgen.presets import from_json
 
 FORMAT = "hwgen-store"
 FORMAT_VERSION = 1
 POLARITY = "255 = paper, 0 = ink"
+MOST_SIDE = 1 << 14
+"""Of a picture, pixels."""
+
 COLUMNS = np.dtype([("label", "<u4"), ("writer", "<u4"), ("source", "<u4"), ("position", "<u8")])
 """One row a record: places in the text tables, and the position within the source."""
 
@@ -127,7 +135,7 @@ def read_manifest(path: Path) -> Manifest:
             remedy=instead(path, "Make one with: hwgen prepare-gnt"),
         )
     try:
-        fields = json.loads(file.read_text(encoding="utf-8"))
+        fields = read_json(file)
         version = fields.get("format_version")
         if fields.get("format") != FORMAT or version != FORMAT_VERSION:
             raise StoreError(
@@ -135,6 +143,50 @@ def read_manifest(path: Path) -> Manifest:
                 f"{FORMAT!r} version {FORMAT_VERSION}",
                 where=str(file),
             )
-        return Manifest(**fields)
-    except (ValueError, TypeError, AttributeError) as error:
+        manifest: Manifest = from_json(Manifest, fields, "manifest")
+        _check(manifest)
+        return manifest
+    except (ValueError, AttributeError, InputError) as error:
         raise StoreError(f"is not a store's manifest ({error})", where=str(file)) from None
+
+
+def content_hash(
+    charset: Sequence[str], tables: Mapping[str, Sequence[str]], blocks: Iterable[bytes]
+) -> str:
+    """Manifest.content_sha256.
+
+    Args:
+        charset: labels in class order.
+        tables: see Manifest.
+        blocks: the hashes of all blocks in their order.
+    """
+    digest = hashlib.sha256(json.dumps([charset, tables]).encode())
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def record_bytes(manifest: Manifest) -> int:
+    """What one record takes in data.mdb, at least."""
+    return manifest.size**2 * manifest.channels + COLUMNS.itemsize
+
+
+def _check(manifest: Manifest) -> None:
+    """Refuse what cannot be, or would ask for memory without measure.
+
+    Raises:
+        ValueError: says what.
+    """
+    if not (1 <= manifest.size <= MOST_SIDE and manifest.channels in (1, 3)):
+        raise ValueError(f"pictures of {manifest.size} pixels, {manifest.channels} channels")
+    if manifest.block_records < 1:
+        raise ValueError(f"blocks of {manifest.block_records} records")
+    if set(manifest.tables) != {"labels", "writers", "sources"}:
+        raise ValueError(f"tables {', '.join(manifest.tables):.80}")
+    counts = manifest.class_counts
+    if len(counts) != len(manifest.charset) or min([0, *counts]) < 0:
+        raise ValueError(f"{len(counts)} counts of {len(manifest.charset)} classes")
+    if sum(counts) != manifest.count or sum(manifest.writer_counts.values()) != manifest.count:
+        raise ValueError(f"counts of classes or writers that are not {manifest.count} in all")
+    if Charset(tuple(manifest.charset)).fingerprint != manifest.charset_fingerprint:
+        raise ValueError("the classes' fingerprint is not theirs")

@@ -16,7 +16,16 @@ import numpy.typing as npt
 from hwgen.charset import Charset
 from hwgen.errors import StoreError
 from hwgen.record import Image, Record
-from hwgen.store.layout import COLUMNS, Manifest, image_shape, key, read_manifest
+from hwgen.store.layout import (
+    COLUMNS,
+    Manifest,
+    content_hash,
+    image_shape,
+    key,
+    read_manifest,
+    record_bytes,
+)
+from hwgen.store.pages import check_pages
 
 
 class Store:
@@ -26,12 +35,13 @@ class Store:
         path: the store's directory.
 
     Raises:
-        StoreError: no store there, an unfinished one, or one of a foreign format.
+        StoreError: no store there, an unfinished one, one of a foreign format, or half of one.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.manifest = read_manifest(self.path)
+        _check_size(self.path, self.manifest)
         self.charset = Charset(tuple(self.manifest.charset))
         self._open: _Blocks | None = None
         self._columns: npt.NDArray[Any] | None = None
@@ -72,10 +82,12 @@ class Store:
         """All rows of COLUMNS, [count]."""
         if self._columns is None:
             blocks = self._blocks()
-            count = -(-len(self) // self.manifest.block_records)
-            self._columns = np.concatenate(
-                [blocks.columns(block) for block in range(count)] or [np.empty(0, COLUMNS)]
-            )
+            parts = [blocks.columns(block) for block in range(blocks.count)]
+            self._columns = np.concatenate(parts or [np.empty(0, COLUMNS)])
+            for name, table in self.manifest.tables.items():
+                found = self._columns[name.removesuffix("s")].max(initial=0)
+                if found >= max(1, len(table)):
+                    raise _foreign(self.path, f"it names place {found} of {len(table)} {name}")
         return self._columns
 
     @property
@@ -173,8 +185,10 @@ class _Blocks:
         self.pid = os.getpid()
         self._handle = _take(path)
         self._path, self._manifest = path, manifest
+        self.count = -(-manifest.count // manifest.block_records)
         self._images: dict[int, Image] = {}
         weakref.finalize(self, _let_go, self._handle)
+        self._check_content()
 
     def images(self, block: int) -> Image:
         """Pictures of one block, uint8 [n, size, size(, 3)]."""
@@ -188,6 +202,21 @@ class _Blocks:
     def columns(self, block: int) -> npt.NDArray[Any]:
         """Rows of COLUMNS of one block, [n]."""
         return self._value("columns", block, COLUMNS)
+
+    def _check_content(self) -> None:
+        """Compare the manifest's content hash with the blocks' own; no picture is read.
+
+        Raises:
+            StoreError: the manifest is of other data.
+        """
+        hashes = [self._handle.get(key("sha256", block)) for block in range(self.count)]
+        manifest = self._manifest
+        # The blocks of the first hwgens have none.
+        if not all(hashes):
+            return
+        found = content_hash(manifest.charset, manifest.tables, hashes)
+        if found != manifest.content_sha256:
+            raise _foreign(self._path, "their content hashes differ")
 
     def copy(self, view: Image, into: Image) -> None:
         """Copy what a view of consecutive pictures shows, by reading the file where it lies."""
@@ -220,6 +249,7 @@ class _Handle:
 
     def __init__(self, path: Path, file: tuple[int, int]) -> None:
         self.pid, self.file, self.users = os.getpid(), file, 0
+        self._path = path
         # With readahead: py-lmdb touches every page of a value that it looks up, and without it
         # each page of a file that is not yet in memory is fetched by itself (30 times as slow).
         self.env = lmdb.open(str(path), readonly=True, lock=False, meminit=False, max_readers=1)
@@ -234,14 +264,56 @@ class _Handle:
         os.close(self.descriptor)
 
     def get(self, name: bytes) -> Any:
-        """The value as a view of the file, or None."""
-        with self._one_at_a_time:
-            return self._txn.get(name)
+        """The value as a view of the file, or None.
+
+        Raises:
+            StoreError: LMDB finds fault with the file.
+        """
+        try:
+            with self._one_at_a_time:
+                return self._txn.get(name)
+        except lmdb.Error as error:
+            raise _unreadable(self._path, error) from None
 
     def place(self, view: npt.NDArray[Any]) -> int | None:
         """Where in the file a view's bytes begin; None where the system does not tell."""
         address = view.__array_interface__["data"][0]
         return address - self._map.start if address in self._map else None
+
+
+def _check_size(path: Path, manifest: Manifest) -> None:
+    """Refuse a manifest that tells of more than data.mdb can hold, before memory is taken for it.
+
+    Raises:
+        StoreError: it does, or data.mdb is missing.
+    """
+    try:
+        found = (path / "data.mdb").stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    wanted = manifest.count * record_bytes(manifest)
+    if wanted > found:
+        raise StoreError(
+            f"holds {found:,} bytes, and the manifest tells of {wanted:,} at least",
+            where=str(path / "data.mdb"),
+            remedy="Was the store copied whole? Copy or prepare it again",
+        )
+
+
+def _foreign(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"manifest.json and data.mdb are not of one store: {why}",
+        where=str(path),
+        remedy="Copy or prepare the store again",
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"its data cannot be opened ({error})",
+        where=str(path / "data.mdb"),
+        remedy="Was the store copied whole? Copy or prepare it again",
+    )
 
 
 def _mapping(inode: int) -> range:
@@ -272,15 +344,14 @@ def _take(path: Path) -> _Handle:
         with _turn:
             stat = (path / "data.mdb").stat()
             file = stat.st_dev, stat.st_ino
-            handle = _handles.get(file) or _handles.setdefault(file, _Handle(path, file))
+            handle = _handles.get(file)
+            if handle is None:
+                check_pages(path / "data.mdb")
+                handle = _handles.setdefault(file, _Handle(path, file))
             handle.users += 1
             return handle
-    except (lmdb.Error, OSError) as error:
-        raise StoreError(
-            f"its data cannot be opened ({error})",
-            where=str(path / "data.mdb"),
-            remedy="Prepare the store again",
-        ) from None
+    except (lmdb.Error, OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
 
 
 def _let_go(handle: _Handle) -> None:

@@ -25,6 +25,7 @@ from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
     Manifest,
+    content_hash,
     image_shape,
     is_store,
     key,
@@ -219,14 +220,14 @@ class StoreWriter:
         ids = charset.ids(tables["labels"])
         of_label = np.zeros(len(tables["labels"]), np.int64)
         of_writer = np.zeros(len(tables["writers"]), np.int64)
-        digest = hashlib.sha256(json.dumps([charset.labels, tables]).encode())
+        hashes = []
         # Not one page of images is read again: the blocks' own hashes stand for them.
         with self._env.begin() as txn:
             for block in range(blocks):
                 columns = np.frombuffer(_get(txn, "columns", block), COLUMNS)
                 of_label += np.bincount(columns["label"], minlength=len(of_label))
                 of_writer += np.bincount(columns["writer"], minlength=len(of_writer))
-                digest.update(_get(txn, "sha256", block))
+                hashes.append(_get(txn, "sha256", block))
         class_counts = [0] * len(charset)
         for class_id, count in zip(ids, of_label.tolist(), strict=True):
             class_counts[class_id] = count
@@ -243,7 +244,7 @@ class StoreWriter:
             tables=tables,
             origin=dict(origin),
             block_records=self.block_records,
-            content_sha256=digest.hexdigest(),
+            content_sha256=content_hash(charset.labels, tables, hashes),
             versions=versions(),
         )
         for name, value in (reports or {}).items():

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import pickle
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 
@@ -161,12 +163,92 @@ def test_a_damaged_data_file_is_named(tmp_path: Path) -> None:
     manifest = json.loads((store.path / "manifest.json").read_text(encoding="utf-8"))
     more = tmp_path / "more"
     write(more)
-    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 7}), encoding="utf-8")
+
+    def told(count: int) -> None:
+        counts = {"class_counts": [count, 0, 0], "writer_counts": {"": count}}
+        text = json.dumps({**manifest, "count": count, **counts})
+        (more / "manifest.json").write_text(text, encoding="utf-8")
+
+    told(7)
     with pytest.raises(StoreError, match="damaged: expected 448 bytes, found 320 bytes"):
         Store(more).images([0])
-    (more / "manifest.json").write_text(json.dumps({**manifest, "count": 1029}), encoding="utf-8")
-    with pytest.raises(StoreError, match=r"images/00000001\]: damaged.*found nothing"):
-        Store(more).images([1028])
+    told(1029)
+    with pytest.raises(StoreError, match=r"manifest tells of 86,436 at least.*copied whole"):
+        Store(more)
+
+
+def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path: Path) -> None:
+    file = write(tmp_path / "s").path / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**manifest, "block_records": 2}), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"images/00000000\]: damaged: expected 128 bytes"):
+        Store(tmp_path / "s").images([0])
+    with pytest.raises(StoreError, match=r"images/00000002\]: damaged.*found nothing"):
+        Store(tmp_path / "s").images([4])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"count": -1}, "counts of classes"),
+        ({"count": 10**9}, "counts of classes"),
+        ({"count": 10**40}, "a number of 41 digits"),
+        ({"count": 5.0}, "count should be int"),
+        ({"count": None}, "count should be int"),
+        ({"size": 0}, "pictures of 0 pixels"),
+        ({"size": 10**9}, "pictures of 1000000000 pixels"),
+        ({"channels": 2}, "2 channels"),
+        ({"block_records": 0}, "blocks of 0 records"),
+        ({"class_counts": [1, 4]}, "2 counts of 3 classes"),
+        ({"class_counts": [7, -4, 2]}, "3 counts of 3"),
+        ({"charset": ["一", "丁", 7]}, "charset should be str"),
+        ({"charset": ["一", "丁", "八"]}, "fingerprint"),
+        ({"charset": ["一", "丁", "一"]}, "stands twice"),
+        ({"charset": ["一", "丁", "\ud800"]}, "surrogates not allowed"),
+        ({"writer_counts": {"": 4}}, "counts of classes or writers"),
+        ({"writer_counts": []}, "writer_counts should be an object"),
+        ({"tables": {"labels": []}}, "tables labels"),
+        ({"tables": {"labels": [[]], "writers": [], "sources": []}}, "tables.labels should be str"),
+        ({"origin": "here"}, "origin should be an object"),
+        ({"more": 1}, "unknown fields"),
+    ],
+)
+def test_manifests_that_cannot_be_are_refused(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    file = write(tmp_path / "s").path / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**manifest, **change}), encoding="utf-8")
+    with pytest.raises(StoreError, match=f"is not a store's manifest.*{message}"):
+        Store(tmp_path / "s")
+
+
+def test_tables_of_other_texts_are_noticed(tmp_path: Path) -> None:
+    file = write(tmp_path / "s").path / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["tables"]["sources"] = ["elsewhere"]
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(StoreError, match="are not of one store"):
+        Store(tmp_path / "s").record(0)
+
+
+def test_columns_that_point_behind_their_tables_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "s").path / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    manifest["tables"]["sources"] = ["elsewhere"]
+    hashes = hashlib.sha256(
+        json.dumps([manifest["charset"], manifest["tables"]]).encode() + _block_hash(tmp_path / "s")
+    )
+    file.write_text(json.dumps({**manifest, "content_sha256": hashes.hexdigest()}), "utf-8")
+    with pytest.raises(StoreError, match=r"it names place 3 of 1 sources"):
+        Store(tmp_path / "s").record(0)
+
+
+def _block_hash(path: Path) -> bytes:
+    with lmdb.open(str(path), readonly=True, lock=False) as env, env.begin() as txn:
+        return bytes(txn.get(b"sha256/00000000"))
 
 
 def test_a_store_may_be_pickled_and_moved(tmp_path: Path) -> None:
