@@ -30,7 +30,7 @@ def prepare_images(
         typer.Argument(
             metavar="INPUT...",
             help="A folder of pictures, a zip of one or ZIP!FOLDER in it, idx files as MNIST's, "
-            "CIFAR-10's batches, LMDB folders of LSUN.",
+            "CIFAR-10's batches, LMDB folders of LSUN or for OCR, Hugging Face's parquet files.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")],

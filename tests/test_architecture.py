@@ -238,7 +238,7 @@ HELD_BY: dict[str, set[str]] = {
     "safetensors": {"hwgen.checkpoints"},
     "lmdb": {"benchmarks.throughput", "hwgen.exports", "hwgen.sources.images", "hwgen.store"},
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
-    "pyarrow": {"hwgen.exports"},
+    "pyarrow": {"hwgen.exports", "hwgen.sources.images"},
     "rich": {"hwgen_cli"},
     "torch_fidelity": {"benchmarks.paper"},
     "typer": {"hwgen_cli"},

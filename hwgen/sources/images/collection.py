@@ -11,6 +11,9 @@ from typing import ClassVar
 from hwgen.record import Record
 from hwgen.sources.gnt import BadRecord
 
+MOST_LABEL = 256
+"""Characters of a label, and of a writer's name; more is damage."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -40,7 +43,7 @@ class Collection(ABC):
         path: the folder or file, or the zip that holds it.
         size: bytes.
         count: pictures, bad ones included.
-        writer: "", since none of the formats tells.
+        writer: "", since no collection is one writer's.
         format: the format's name.
         grey: whether pictures of this format have no colours.
         light_ink: whether its ink is light on a dark ground, the reverse of a Record's.

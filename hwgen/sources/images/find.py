@@ -16,6 +16,8 @@ from hwgen.sources.images.folder import in_folder, in_zip
 from hwgen.sources.images.idx import idx_pair, is_idx
 from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
+from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
+from hwgen.sources.images.parquet import MAGIC, parquet
 
 _LOOK_BYTES = 16
 _ZIP = b"PK\x03\x04"
@@ -100,7 +102,7 @@ def _in_folder(folder: Path) -> list[Collection]:
                 remedy=f"Give those that you want, such as {inner[0]}",
             )
         raise InputError(
-            f"no picture in this folder; "
+            "no picture in this folder; "
             + (what_lies_at(folder) or f"it holds {_listed(sorted(folder.iterdir()))}"),
             where=str(folder),
             remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
@@ -131,9 +133,9 @@ def _in_file(path: Path) -> list[Collection]:
             remedy="Give the folder that holds it: the folder's name is the class",
         )
     raise InputError(
-        "is neither a zip of pictures, nor an idx file, nor a batch of CIFAR-10",
+        "is neither a zip of pictures, nor idx, nor parquet, nor a batch of CIFAR-10",
         where=str(path),
-        remedy="Give one of these, a folder of pictures, or an LMDB folder of LSUN",
+        remedy="Give one of these, a folder of pictures, or an LMDB folder",
     )
 
 
@@ -145,13 +147,17 @@ def _special(path: Path) -> list[Collection]:
         return [idx_pair(path)]
     if is_cifar(path):
         return [cifar_batch(path)]
+    if head.startswith(MAGIC):
+        return [parquet(path)]
     return []
 
 
 def _in_lmdb(folder: Path) -> Collection:
-    with Lmdb(folder) as database:
-        count = database.count
     name = zips.printable(folder.name or folder.resolve().name)
+    with Lmdb(folder) as database:
+        if is_ocr_lmdb(database):
+            return ocr_lmdb(name, folder, database)
+        count = database.count
     return Lsun(name, folder, (folder / "data.mdb").stat().st_size, count)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,13 +16,15 @@ from hwgen.sources.gnt import BadRecord
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_picture
 
+_CODE_POINTS = re.compile(r"U\+[0-9A-F]{4,6}(-U\+[0-9A-F]{4,6})*")
+
 
 @dataclass(frozen=True)
 class Folder(Collection):
     """The pictures of one class: those that lie in one folder, in the order of their names.
 
     Attributes:
-        label: the folder's name.
+        label: see `class_of`.
         files: names of the files in it, with their bytes.
     """
 
@@ -51,7 +54,7 @@ class ZippedFolder(Collection):
     """The same in a zip, which is read in place.
 
     Attributes:
-        label: the folder's name.
+        label: see `class_of`.
         members: the zip's files in it.
     """
 
@@ -76,6 +79,15 @@ class ZippedFolder(Collection):
                         return archive.read(info)
 
                 yield Encoded(self.label, self.name, position, name, read)
+
+
+def class_of(folder: str) -> str:
+    """The class in a folder's name: 啊 in U+554A, as hwgen exports it; else the name itself."""
+    if not _CODE_POINTS.fullmatch(folder):
+        return folder
+    codes = [int(code[2:], 16) for code in folder.split("-")]
+    sound = all(code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF for code in codes)
+    return "".join(map(chr, codes)) if sound else folder
 
 
 def in_folder(root: Path) -> list[Collection]:
@@ -103,7 +115,7 @@ def in_folder(root: Path) -> list[Collection]:
             name = zips.printable(within.as_posix())
             files = tuple((file, (folder / file).stat().st_size) for file in pictures)
             size = sum(size for _, size in files)
-            label = PurePosixPath(name).name
+            label = class_of(PurePosixPath(name).name)
             found.append(Folder(name, folder, size, len(files), label=label, files=files))
     return sorted(found, key=lambda collection: collection.name)
 
@@ -128,7 +140,7 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
         files = tuple(members[folder])
         root = not folder.name
         name = top if root else f"{top}!{folder.as_posix()}"
-        label = zips.printable(path.stem) if root else folder.name
+        label = zips.printable(path.stem) if root else class_of(folder.name)
         size = sum(info.file_size for info in files)
         found.append(ZippedFolder(name, path, size, len(files), label=label, members=files))
     return found

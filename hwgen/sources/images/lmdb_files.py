@@ -69,10 +69,14 @@ class Lmdb:
         """Number of keys."""
         return int(self._txn.stat()["entries"])
 
-    def get(self, key: bytes) -> memoryview | None:
-        """The value of a key, a view that is valid while this is open; None where there is none."""
-        value: memoryview | None = self._txn.get(key)
-        return value
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None.
+
+        Raises:
+            InputError: it is longer than a picture file may be.
+        """
+        view = self._txn.get(key)
+        return None if view is None else _copied(view)
 
     def entries(self) -> Iterator[tuple[bytes, Callable[[], bytes]]]:
         """Each key, in order, with what gives its value until the next key is asked for.
@@ -80,12 +84,12 @@ class Lmdb:
         Values that are not asked for are not touched, so that passing over them costs little.
         """
         with self._txn.cursor() as cursor:
-
-            def value() -> bytes:
-                view = cursor.value()
-                if len(view) > MAX_BYTES:
-                    raise InputError(f"{len(view):,} bytes")
-                return bytes(view)
-
             for key in cursor.iternext(keys=True, values=False):
-                yield bytes(key), value
+                yield bytes(key), lambda: _copied(cursor.value())
+
+
+def _copied(view: memoryview) -> bytes:
+    """A value out of the map of the file."""
+    if len(view) > MAX_BYTES:
+        raise InputError(f"{len(view):,} bytes")
+    return bytes(view)

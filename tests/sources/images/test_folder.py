@@ -10,7 +10,7 @@ from hwgen.sources.gnt import BadRecord
 from hwgen.sources.images import folder
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.decoding import decode
-from hwgen.sources.images.folder import in_folder, in_zip
+from hwgen.sources.images.folder import class_of, in_folder, in_zip
 from tests.pictures import encoded, photo, put, write_photos, zipped
 
 
@@ -115,3 +115,19 @@ def test_labels_that_are_chinese_survive_a_zip_of_either_kind(tmp_path: Path) ->
     put(root / "永" / "1.png", encoded(photo(0)))
     archive = zipped(root, tmp_path / "字.zip")
     assert [label for label, _ in pictures(in_zip(archive))] == ["永"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("U+554A", "啊"),
+        ("U+0041-U+1F600", "A😀"),
+        ("U+D800", "U+D800"),
+        ("U+FFFFFF", "U+FFFFFF"),
+        ("u+554a", "u+554a"),
+        ("U+554A-x", "U+554A-x"),
+        ("cat", "cat"),
+    ],
+)
+def test_a_code_point_is_its_character(folder: str, label: str) -> None:
+    assert class_of(folder) == label

@@ -1,0 +1,91 @@
+"""In: an LMDB as OCR trainers read it. Out: its pictures by number, a class for each label."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from hwgen.errors import InputError
+from hwgen.sources.gnt import BadRecord
+from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
+from hwgen.sources.images.lmdb_files import Lmdb
+
+_COUNT = b"num-samples"
+
+
+@dataclass(frozen=True)
+class OcrLmdb(Collection):
+    """`image-%09d` and `label-%09d` from 1 to `num-samples`: clovaai's schema, and PARSeq's.
+
+    The whole label is the class: of a set of words, each word. hwgen's own exports say in
+    `meta-%09d` who wrote a record.
+    """
+
+    format: ClassVar[str] = "ocr-lmdb"
+
+    def items(self) -> Iterator[Encoded | BadRecord]:
+        """See Collection."""
+        with Lmdb(self.path) as database:
+            for position in range(self.count):
+                number = position + 1
+                name = f"{self.name}[{number:09d}]"
+                label = _text(database.get(b"label-%09d" % number))
+                image = b"image-%09d" % number
+                if not 0 < len(label) <= MOST_LABEL:
+                    expected, found = f"a label of 1 to {MOST_LABEL} characters", f"{len(label)}"
+                    yield BadRecord(name, 0, 0, expected, found, "unknown label")
+                    continue
+                writer = _writer(_text(database.get(b"meta-%09d" % number)))
+                read = _reader(database, image)
+                yield Encoded(label, self.name, position, name, read, writer)
+
+
+def is_ocr_lmdb(database: Lmdb) -> bool:
+    """Whether an LMDB is of this schema."""
+    return database.get(_COUNT) is not None
+
+
+def ocr_lmdb(name: str, path: Path, database: Lmdb) -> OcrLmdb:
+    """The collection in an LMDB folder for which `is_ocr_lmdb` says yes.
+
+    Raises:
+        InputError: `num-samples` is no number, or more than there are keys.
+    """
+    said = _text(database.get(_COUNT))
+    count = int(said) if said.isdecimal() and len(said) <= 18 else -1
+    if not 0 <= count < database.count:
+        raise InputError(
+            f"its num-samples is {said[:40]!r}, and there are {database.count:,} keys in all",
+            where=str(path),
+            remedy="Was the set written to its end?",
+        )
+    return OcrLmdb(name, path, (path / "data.mdb").stat().st_size, count)
+
+
+def _reader(database: Lmdb, key: bytes) -> Callable[[], bytes]:
+    def read() -> bytes:
+        value = database.get(key)
+        if value is None:
+            raise InputError(f"no {key.decode()}")
+        return value
+
+    return read
+
+
+def _text(value: bytes | None) -> str:
+    """Text of a value; "" where there is none, or it is not UTF-8."""
+    try:
+        return (value or b"").decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def _writer(meta: str) -> str:
+    try:
+        writer = json.loads(meta)["writer"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return writer if isinstance(writer, str) and len(writer) <= MOST_LABEL else ""

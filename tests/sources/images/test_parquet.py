@@ -1,0 +1,119 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hwgen.errors import InputError
+from hwgen.sources.gnt import BadRecord
+from hwgen.sources.images import parquet as parquet_module
+from hwgen.sources.images.collection import Encoded
+from hwgen.sources.images.decoding import decode
+from hwgen.sources.images.find import find_images
+from tests.pictures import encoded, photo, put
+
+arrow: Any = pytest.importorskip("pyarrow")
+files: Any = pytest.importorskip("pyarrow.parquet")
+
+
+def write(path: Path, columns: dict[str, Any], features: Any = None) -> Path:
+    table = arrow.table(columns)
+    if features is not None:
+        noted = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": noted})
+    files.write_table(table, path)
+    return path
+
+
+def pictures(count: int) -> list[dict[str, Any]]:
+    return [{"bytes": encoded(photo(n)), "path": f"{n}.png"} for n in range(count)]
+
+
+def told(path: Path) -> list[tuple[str, str, int]]:
+    (found,) = find_images([path])
+    items = []
+    for item in found.items():
+        assert isinstance(item, Encoded)
+        np.testing.assert_array_equal(decode(item.read(), 3), photo(item.position))
+        items.append((item.label, item.writer, item.position))
+    return items
+
+
+def test_class_labels_get_their_names(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "train.parquet",
+        {"img": pictures(3), "fine": [1, 0, 1], "writer": ["a", None, "b"]},
+        {"img": {"_type": "Image"}, "fine": {"_type": "ClassLabel", "names": ["永", "和"]}},
+    )
+    assert told(path) == [("和", "a", 0), ("永", "", 1), ("和", "b", 2)]
+    (found,) = find_images([path])
+    assert (found.format, found.name, found.count) == ("parquet", "train.parquet", 3)
+
+
+@pytest.mark.parametrize("features", [None, 3, {"label": 3}, {"label": {"_type": "Value"}}])
+def test_labels_without_names_are_themselves(tmp_path: Path, features: Any) -> None:
+    path = write(tmp_path / "x", {"image": pictures(2), "label": ["永", "和"]}, features)
+    assert [label for label, _, _ in told(path)] == ["永", "和"]
+    path = write(tmp_path / "x", {"image": pictures(2), "label": [7, 12]}, features)
+    assert [label for label, _, _ in told(path)] == ["7", "12"]
+
+
+def test_a_file_of_datasets_itself_is_read(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    features = datasets.Features(kinds)
+    columns = {"image": pictures(2), "label": [1, 0]}
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(str(tmp_path / "a.parquet"))
+    assert [label for label, _, _ in told(tmp_path / "a.parquet")] == ["dog", "cat"]
+
+
+def test_losses_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = [*pictures(3), {"bytes": None, "path": "far.png"}, None]
+    path = write(
+        tmp_path / "x.parquet",
+        {"image": images, "label": [2, None, 0, 0, 0]},
+        {"label": {"_type": "ClassLabel", "names": ["a", "b"]}},
+    )
+    (found,) = find_images([path])
+    unknown, none, large, elsewhere, empty = found.items()
+    assert isinstance(unknown, BadRecord)
+    assert isinstance(none, BadRecord)
+    assert (unknown.source, unknown.found, none.found) == ("x.parquet[0]", "2", "None")
+    monkeypatch.setattr(parquet_module, "MAX_BYTES", 10)
+    for item, message in ((large, "bytes"), (elsewhere, "lies elsewhere"), (empty, "no picture")):
+        assert isinstance(item, Encoded)
+        with pytest.raises(InputError, match=message):
+            item.read()
+
+
+def test_what_holds_no_labelled_pictures_is_refused(tmp_path: Path) -> None:
+    for columns, message in (
+        ({"text": ["a"], "label": [1]}, "no column of pictures; its columns are text, label"),
+        ({"image": pictures(1), "text": ["a"]}, "no column of labels"),
+        ({"image": pictures(1), "label": [0.5]}, "no column of labels"),
+    ):
+        with pytest.raises(InputError, match=message):
+            find_images([write(tmp_path / "x.parquet", columns)])
+
+
+def test_damage_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", {"image": pictures(40), "label": [0] * 40})
+    data = path.read_bytes()
+    with pytest.raises(InputError, match="is a damaged parquet file"):
+        find_images([put(tmp_path / "cut.parquet", data[:-300])])
+    spoilt = bytearray(data)
+    spoilt[4:200] = bytes(196)
+    (found,) = find_images([put(tmp_path / "spoilt.parquet", bytes(spoilt))])
+    with pytest.raises(InputError, match="is a damaged parquet file"):
+        list(found.items())
+
+
+def test_without_pyarrow_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "x.parquet", {"image": pictures(1), "label": [0]})
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(InputError, match=r"pip install 'hwgen\[parquet\]'"):
+        find_images([path])
