@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from hwgen import __version__
 from hwgen.errors import HwgenError
+from hwgen.presets.fields import nearest
+from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor
 from hwgen_cli.evaluate import evaluate
@@ -25,8 +29,28 @@ from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
 from hwgen_cli.train import train
 
+
+class _Commands(TyperGroup):
+    """Behaves alike with every version of typer."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Suggest near names for a command that there is not."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}. {nearest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Leave with 130 after a second Ctrl-C, or one where nothing is to be saved."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _say_once("stopped")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="hwgen",
+    cls=_Commands,
     help="From GNT files to labelled synthetic Chinese characters, and a measure of their use.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -60,20 +84,27 @@ app.command("train")(train)
 
 
 def main() -> None:
-    """Entry point of `hwgen`: exit code 0, 1 for a user's mistake, 130 after Ctrl-C."""
+    """Entry point of `hwgen`: exit code 0, 1 for what a user can mend, 130 after Ctrl-C."""
     try:
         app()
-    except HwgenError as error:
-        _say_once(f"[bold red]error:[/] {escape(str(error))}")
+    except Exception as error:
+        said = _told(error)
+        if not said:
+            raise
+        _say_once(f"[bold red]error:[/] {escape(said)}")
         sys.exit(1)
-    except OSError as error:
+
+
+def _told(error: Exception) -> str:
+    """What a user should read of an error; "" where it is a mistake of hwgen's own."""
+    if memory.ran_out(error):
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        return memory.told(error, command)
+    if isinstance(error, OSError):
         # A file in the way, a missing right, a full disk.
         where = f"{error.filename}: " if error.filename else ""
-        _say_once(f"[bold red]error:[/] {escape(where + str(error.strerror or error))}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        _say_once("stopped")
-        sys.exit(130)
+        return where + str(error.strerror or error)
+    return str(error) if isinstance(error, HwgenError) else ""
 
 
 def _say_once(text: str) -> None:

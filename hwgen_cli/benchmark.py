@@ -206,6 +206,7 @@ def benchmark(
     from hwgen.recogniser.benchmark import benchmark as run
     from hwgen.recogniser.network import recogniser_named
     from hwgen.store import Store
+    from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
     recipe = replace(recogniser_named(recogniser_preset), size=size)
@@ -257,7 +258,7 @@ def benchmark(
     recipe = replace(recipe, steps=steps)
     first = first_seed or 0
     keep_freed_memory()
-    with bar("Training recognisers", "steps") as advance:
+    with bar("Training recognisers", "steps") as advance, interruptible() as stop:
         result = run(
             real,
             Store(test),
@@ -268,9 +269,12 @@ def benchmark(
             device=pick_device(device),
             precision=precision,
             progress=advance,
+            stop=stop,
         )
-    # Without a `stop` there is always a result.
-    assert result is not None
+    if result is None:
+        stopped = f"{out}: stopped, the same command goes on"
+        Console(stderr=True).print(stopped, soft_wrap=True, highlight=False)
+        raise typer.Exit(130)
     if json:
         print(json_module.dumps(result, ensure_ascii=False, indent=1))
     else:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_ASKED = b"\nstopping as soon as what is begun is saved; Ctrl-C once more stops at once\n"
+
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
@@ -23,6 +25,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         nonlocal asked
         if asked and not under_torchrun:
             raise KeyboardInterrupt
+        if not asked:
+            # Not by print, which a signal may find in the middle of another one.
+            os.write(2, _ASKED)
         asked = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -198,6 +198,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # Commands share these and do not import each other; __main__ gathers them.
     "hwgen_cli.interrupt": set(),
+    "hwgen_cli.memory": set(),
     "hwgen_cli.progress": set(),
     "hwgen_cli.preparing": {"hwgen", "hwgen.*", "hwgen_cli.interrupt", "hwgen_cli.progress"},
     # The half of `hwgen benchmark` that runs a protocol.

@@ -1,0 +1,95 @@
+"""Ctrl-C once asks every long command to stop; twice ends it."""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hwgen_cli.synthesize
+from hwgen.store import Store
+from hwgen_cli.__main__ import main
+
+LONG = {
+    "train STORE": "hwgen.gan.training.train",
+    "train STORE --preset deformation-32": "hwgen.deformation.training.train_deformation",
+    "synthesize RUN": "hwgen.gan.synthesis.synthesize",
+    "benchmark --train STORE --test STORE": "hwgen.recogniser.benchmark.benchmark",
+    "benchmark --train STORE --test STORE --protocol rare": "hwgen.lift.protocol.run_protocol",
+    "evaluate STORE --real STORE": "hwgen.evaluation.evaluate.evaluate",
+    "export STORE --format gnt": "hwgen.exports.export_store",
+    "prepare-gnt IN": "hwgen.prepare.prepare_gnt",
+    "prepare-pot IN": "hwgen.prepare.prepare_pot",
+    "prepare-images IN": "hwgen.prepare.prepare_images",
+}
+"""Commands, and the function of the library that each hands its work to."""
+
+Work = Callable[[Callable[[], bool]], None]
+
+
+def run(
+    typed: str, work: Work, store: Store, patch: pytest.MonkeyPatch, place: Path
+) -> int | str | None:
+    """Exit code of a command whose work is replaced; `work` gets what says whether to stop."""
+
+    def library(*args: Any, **options: Any) -> None:
+        stop = next(value for value in (*args, *options.values()) if is_stop(value))
+        work(stop)
+
+    def is_stop(value: object) -> bool:
+        return getattr(value, "__module__", "") == "hwgen_cli.interrupt"
+
+    patch.setattr(LONG[typed], library)
+    patch.setattr(hwgen_cli.synthesize, "_sampler", lambda *args: None)
+    words = typed.replace("STORE", str(store.path)).split()
+    patch.setattr(sys, "argv", ["hwgen", *words, "--out", str(place / "out")])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return leaving.value.code
+
+
+@pytest.mark.parametrize("typed", LONG)
+def test_once_asks_and_twice_stops(
+    typed: str,
+    toy_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    said = []
+
+    def work(stop: Callable[[], bool]) -> None:
+        said.append(stop())
+        signal.raise_signal(signal.SIGINT)
+        said.append(stop())
+        signal.raise_signal(signal.SIGINT)
+        said.append("went on")
+
+    before = signal.getsignal(signal.SIGINT)
+    assert run(typed, work, toy_store, monkeypatch, tmp_path) == 130
+    assert said == [False, True]
+    err = capfd.readouterr().err
+    assert err.count("Ctrl-C once more stops at once") == 1
+    assert err.strip().endswith("stopped")
+    assert "Traceback" not in err
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize(
+    "typed", [typed for typed in LONG if typed.startswith(("benchmark", "evaluate", "export"))]
+)
+def test_a_command_that_was_asked_to_stop_says_how_to_go_on(
+    typed: str,
+    toy_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def work(stop: Callable[[], bool]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+
+    assert run(typed, work, toy_store, monkeypatch, tmp_path) == 130
+    assert "stopped, the same command goes on" in capfd.readouterr().err

@@ -1,0 +1,102 @@
+import errno
+import re
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import typer.main
+
+import hwgen.gan.training
+from hwgen.store import Store
+from hwgen_cli import memory
+from hwgen_cli.__main__ import app, main
+
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def failures() -> list[Exception]:
+    """Those that can be had are the libraries' own."""
+    found: list[Exception] = [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might ..."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        type("MapFullError", (Exception,), {})("mdb_put: MDB_MAP_FULL"),
+    ]
+    for ask in (lambda: torch.empty(1 << 50), lambda: np.empty(1 << 50)):
+        try:
+            ask()
+        except (RuntimeError, MemoryError) as error:
+            found.append(error)
+    return found
+
+
+def test_every_kind_is_known() -> None:
+    assert len(failures()) == 8
+    assert all(memory.ran_out(error) for error in failures())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("shapes cannot be multiplied"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ValueError("out of memory"),
+    ],
+)
+def test_others_are_left_alone(error: Exception) -> None:
+    assert not memory.ran_out(error)
+
+
+@pytest.mark.parametrize("command", memory.LOWER)
+def test_every_option_that_is_named_exists(command: str) -> None:
+    options = {name for parameter in COMMANDS[command].params for name in parameter.opts}
+    named = set(re.findall(r"--[a-z-]+", memory.LOWER[command]))
+    assert named <= options
+    assert command in ("report",) or named
+
+
+def test_every_command_that_works_has_advice() -> None:
+    assert set(COMMANDS) - {"doctor"} == set(memory.LOWER)
+    assert "End other programs" in memory.told(MemoryError(), "doctor")
+    assert "(MemoryError)" in memory.told(MemoryError(), "doctor")
+
+
+@pytest.mark.parametrize("error", failures(), ids=lambda error: type(error).__name__)
+def test_a_command_ends_with_what_to_lower(
+    error: Exception,
+    toy_store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def train(*args: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(hwgen.gan.training, "train", train)
+    out = str(toy_store.path.parent / "never")
+    words = ["hwgen", "train", str(toy_store.path), "--out", out, "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    err = capfd.readouterr().err
+    assert "error: memory ran out (" in err
+    assert "--precision bf16" in err
+    assert "Traceback" not in err
+
+
+def test_a_mistake_of_our_own_is_not_hidden(
+    toy_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*args: Any, **options: Any) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(hwgen.gan.training, "train", train)
+    monkeypatch.setattr(
+        sys, "argv", ["hwgen", "train", str(toy_store.path), "--out", "x", "--device", "cpu"]
+    )
+    with pytest.raises(RuntimeError, match="shapes"):
+        main()
