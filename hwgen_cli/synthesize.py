@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hwgen.recogniser.filter import Filter
     from hwgen.store import Store
 
+PER_CLASS = 50
+
 WORST, SHOWN = 10, 40
 """Most classes in the table of yields, and in the warning."""
 
@@ -22,7 +24,12 @@ WORST, SHOWN = 10, 40
 def synthesize(
     run: Annotated[Path, typer.Argument(help="A run directory of hwgen train.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The new store.")],
-    per_class: Annotated[int, typer.Option(min=1, help="Samples a class.")] = 50,
+    per_class: Annotated[
+        int | None, typer.Option(min=1, show_default="50", help="Samples a class.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Of a run without labels: pictures in all.")
+    ] = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -92,7 +99,7 @@ def synthesize(
         bool, typer.Option("--overwrite", help="Replace a store that is there.")
     ] = False,
 ) -> None:
-    """Draw labelled synthetic characters into a store.
+    """Draw labelled synthetic characters into a store; of a run without labels, pictures.
 
     The same seed gives the same set on any batch size, also after an interruption:
     the same command goes on.
@@ -106,6 +113,8 @@ def synthesize(
     processes.
 
     Example: hwgen synthesize runs/first --out synthetic.store --classes 3740 --per-class 50
+
+    Example: hwgen synthesize runs/scenes --out synthetic.store --count 50000
 
     Example: hwgen synthesize runs/bend --from few.store --out bent.store --per-class 100
     """
@@ -134,7 +143,7 @@ def synthesize(
             store = run_synthesis(
                 sampler,
                 out,
-                per_class=per_class,
+                per_class=_per_class(per_class, count, sampler),
                 class_ids=class_ids,
                 seed=seed,
                 batch=batch,
@@ -165,6 +174,21 @@ def synthesize(
         console.print(f"{sheet}", soft_wrap=True)
     if as_json:
         _print_json(store)
+
+
+def _per_class(per_class: int | None, count: int | None, sampler: Source) -> int:
+    """Samples of each class; pictures without labels are all of one."""
+    from hwgen.charset import UNLABELLED
+    from hwgen.errors import InputError
+
+    if count is None:
+        return PER_CLASS if per_class is None else per_class
+    if per_class is not None or sampler.charset != UNLABELLED:
+        raise InputError(
+            "--count is for a run without labels, and instead of --per-class",
+            remedy="Leave it out, and give --per-class",
+        )
+    return count
 
 
 def _thresholds(

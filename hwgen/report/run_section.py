@@ -55,7 +55,7 @@ def run_section(run: Run, anchor: str, *, real: bool) -> Html:
         join(["Training run ", tag("em", name_of(run.path))]),
         _progress(run, recipe, log),
         tag("h3", "Samples"),
-        _grids(run, real=real),
+        _grids(run, recipe, real=real),
         tag("h3", "Curves"),
         _curves(log, recipe, anchor),
         tag("h3", "Recipe"),
@@ -110,7 +110,8 @@ def _recipe(run: Run, recipe: Recipe) -> Html:
     elif d.label == "projection":
         condition = f"Φ, {g.label_dim} wide, into G; projection in D"
     else:
-        condition = f"Φ, {g.label_dim} wide into G, {d.label_dim} wide at every layer of D"
+        into = "every layer of G" if g.label == "concat" else "G"
+        condition = f"Φ, {g.label_dim} wide into {into}, {d.label_dim} wide at every layer of D"
     average = (
         f"decay {recipe.ema:g} a step; samples come from the average" if recipe.ema else "none"
     )
@@ -178,7 +179,7 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
                 "Purity and diversity",
             )
         )
-    else:
+    elif recipe is None or recipe.conditional:
         lost.append(
             "Purity and diversity over training were not measured: this run had no recogniser "
             "to score its samples."
@@ -224,7 +225,8 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
     return join([tag("div", *blocks, class_="plots"), *map(missing, lost)])
 
 
-def _grids(run: Run, *, real: bool) -> Html:
+def _grids(run: Run, recipe: Recipe | None, *, real: bool) -> Html:
+    labelled = recipe is None or recipe.conditional
     files = sorted(file for file in run.grids.glob("*.png") if file.stem.isdigit())
     blocks: list[object] = []
     if files:
@@ -235,15 +237,17 @@ def _grids(run: Run, *, real: bool) -> Html:
     if not real:
         beside = missing("The grid of real pictures is left out (--no-real).")
     elif truth.is_file():
-        beside = _frame(truth, "Real, the same classes", _GRID_WIDTH)
+        beside = _frame(truth, "Real, the same classes" if labelled else "Real", _GRID_WIDTH)
     else:
         beside = missing("This run has no grid of real pictures.")
     blocks.append(tag("div", newest, beside, class_="pair"))
     blocks.append(
         tag(
             "p",
-            "Each row is one class. The noise behind each generated picture is the same in every "
-            "grid of this run, so grids can be compared place by place. Nothing was picked by eye.",
+            "Each row is one class. "
+            * labelled
+            + "The noise behind each generated picture is the same in every grid of this run, so "
+            "grids can be compared place by place. Nothing was picked by eye.",
             class_="note",
         )
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hwgen.charset import UNLABELLED
 from hwgen.report.inputs import name_of
 from hwgen.report.markup import (
     Html,
@@ -33,8 +34,8 @@ _SHEET_WIDTH = 420  # CSS pixels
 
 
 def synthetic_section(store: Store, others: Sequence[Store], anchor: str, *, real: bool) -> Html:
-    """A synthetic store beside the first real one that shares classes with it."""
-    partner = next((other for other in others if set(_present(store)) & set(_present(other))), None)
+    """A synthetic store beside the first real one that shares classes with it, or has none."""
+    partner = next((other for other in others if _shared(store, other)), None)
     title = join(["Synthetic set ", tag("em", name_of(store.path))])
     note: Html | None = None
     if not real:
@@ -78,6 +79,13 @@ def _present(store: Store) -> list[str]:
     return [name for name, n in pairs if n]
 
 
+def _shared(store: Store, other: Store) -> list[str]:
+    """Labels that both have pictures of; pictures without labels share theirs with any."""
+    if store.charset == UNLABELLED and store.channels == other.channels and len(other):
+        return _present(store)
+    return [name for name in _present(store) if name in set(_present(other))]
+
+
 def _evenly(places: int, wanted: int) -> list[int]:
     """At most `wanted` of `places` places, evenly spaced."""
     return sorted({int(place) for place in np.linspace(0, places - 1, min(places, wanted))})
@@ -85,7 +93,7 @@ def _evenly(places: int, wanted: int) -> list[int]:
 
 def _sheet(store: Store, partner: Store | None) -> Html:
     columns = [store] if partner is None else [store, partner]
-    shared = [n for n in _present(store) if partner is None or n in set(_present(partner))]
+    shared = _present(store) if partner is None else _shared(store, partner)
     if not shared:
         return missing("This store is empty.")
     labels = [shared[place] for place in _evenly(len(shared), CLASSES)]
@@ -109,7 +117,10 @@ def _sheet(store: Store, partner: Store | None) -> Html:
 
 
 def _strip(store: Store, name: str) -> Html:
-    places = np.flatnonzero(store.labels == store.charset.id(name))
+    if name in store.charset:
+        places = np.flatnonzero(store.labels == store.charset.id(name))
+    else:
+        places = np.arange(len(store))  # beside pictures without labels
     uri = sheet(store.images(places[_evenly(len(places), SAMPLES)]), _COLUMNS)
     kind = _kind(store)
     # The caption takes the place of the columns' heads where a page is too narrow for columns.

@@ -13,7 +13,7 @@ import torch
 from PIL import Image as PilImage
 
 import hwgen_cli.interrupt
-from hwgen.charset import Charset
+from hwgen.charset import UNLABELLED, Charset
 from hwgen.checkpoints import file_hash
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, change
@@ -271,3 +271,36 @@ def test_torchrun_draws_the_same_set_and_stops_together(
     for name in ("stopped", "straight"):
         assert synthesize(tmp_path / name, "--per-class", 20000)[0] == 0
     assert Store(tmp_path / "stopped").manifest == Store(tmp_path / "straight").manifest
+
+
+def test_a_run_without_labels_draws_a_number_of_pictures(
+    toy_store: Store,
+    toy_recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    one_thread: None,
+) -> None:
+    recipe = change(toy_recipe, {"images": "8", "every": "8", "conditional": "false"})
+    free = train(toy_store, tmp_path / "free", recipe, device="cpu", precision="fp32")
+    out = tmp_path / "pictures"
+    command = f"hwgen synthesize {free.path} --out {out} --count 7 --device cpu"
+    monkeypatch.setattr(sys, "argv", command.split())
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert not leaving.value.code
+    assert Store(out).charset == UNLABELLED
+    assert len(Store(out)) == 7
+    monkeypatch.setattr(sys, "argv", [*command.split(), "--per-class", "3"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    assert "instead of --per-class" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_number_of_pictures_is_not_for_labelled_ones(
+    synthesize: Synthesize, tmp_path: Path
+) -> None:
+    code, said = synthesize(tmp_path / "out", "--count", 7)
+    assert code == 1
+    assert "--count is for a run without labels" in said

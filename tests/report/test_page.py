@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hwgen.charset import UNLABELLED
 from hwgen.errors import InputError, RunError, StoreError
 from hwgen.presets import preset
 from hwgen.report.page import write_report
@@ -292,11 +293,36 @@ def test_a_damaged_grid_is_named(tmp_path: Path, make_run: Callable[..., Run]) -
     assert "000032000.png (after 32,000 real pictures) cannot be read" in page.text
 
 
+def test_a_run_without_labels_says_nothing_of_classes(
+    tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    run = make_run(scores=False, conditional="false")
+    page = page_of(tmp_path / "report.html", run.path)
+    assert "Each row is one class" not in page.text
+    assert "no recogniser to score" not in page.text
+    assert "the same classes" not in page.text
+    labelled = page_of(tmp_path / "other.html", make_run("labelled", scores=False).path)
+    assert "Each row is one class" in labelled.text
+    assert "no recogniser to score" in labelled.text
+
+
+def test_pictures_without_labels_stand_beside_real_ones(
+    tmp_path: Path, make_store: Callable[..., Store]
+) -> None:
+    real = make_store("real", kind="images")
+    unlabelled = make_store("free", kind="synthetic", labels=UNLABELLED.labels)
+    page = page_of(tmp_path / "report.html", unlabelled.path, real.path)
+    assert "synthetic: free real: real" in page.text
+    assert "No real store with the same classes" not in page.text
+
+
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
         ({"conditional": "false"}, "none: trained without labels"),
-        ({"discriminator.label": "concat"}, "wide at every layer of D"),
+        ({"discriminator.label": "concat"}, "wide into G, 256 wide at every layer of D"),
+        ({"discriminator.label": "concat", "generator.label": "concat"}, "wide into every layer"),
+        ({"optimizer.kind": "tf-rmsprop"}, "RMSProp (TensorFlow's), rate"),
         ({"ema": "0"}, "Moving average of G none"),
         ({"r1_gamma": "0"}, "R1 penalty none"),
         ({"optimizer.kind": "rmsprop", "optimizer.beta2": "0.9"}, "decay 0.9"),
