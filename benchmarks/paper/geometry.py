@@ -94,7 +94,7 @@ def scene(seed: int) -> Scene:
         points = torch.randn(count, 2, generator=draw, dtype=torch.float64)
         return points * sd + torch.tensor([x, y], dtype=torch.float64)
 
-    return Scene(cloud(400, 0, 0, 0.6), cloud(400, -2, -2, 0.6), cloud(SHIFTS, 4, 4, 0.6))
+    return Scene(cloud(400, 0, 0, 1), cloud(400, -2, -2, 1), cloud(SHIFTS, 4, 4, 0.6))
 
 
 def affine(parameters: Tensor, points: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def draw_boundary(
     """As Fig. 1: where D is at each loss's level, and where the far points go by G's loss."""
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     axes = figure.subplots(1, len(ds), sharex=True, sharey=True)
-    low, high = -4.5, 6.5
+    low, high = -5.5, 6.5
     ticks = np.linspace(low, high, 200)
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)
     for place, (name, d) in zip(axes, ds.items(), strict=True):
