@@ -11,69 +11,16 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hwgen
+from hwgen.requirements import EXTRAS, MODULES, REQUIRED, Extra
 
 if TYPE_CHECKING:
     import torch
-
-REQUIRED: Mapping[str, str] = {
-    "filelock": "3.12",
-    "lmdb": "3",
-    "matplotlib": "3.8",
-    "numpy": "1.26",
-    "pillow": "10.1",
-    "rich": "13.7",
-    "safetensors": "0.4.3",
-    "torch": "2.6",
-    "typer": "0.12.4",
-}
-"""Packages without which hwgen does not run, and the oldest versions; as in pyproject.toml."""
-
-
-@dataclass(frozen=True)
-class Extra:
-    """An optional part of hwgen, as in pyproject.toml.
-
-    Attributes:
-        needed_by: commands and options.
-        packages: what `pip install 'hwgen[NAME]'` brings, and the oldest versions.
-    """
-
-    needed_by: str
-    packages: Mapping[str, str]
-
-
-EXTRAS: Mapping[str, Extra] = {
-    "demo": Extra("hwgen simulate, make demo", {"kanjivg": ""}),
-    "parquet": Extra("hwgen export --format parquet", {"pyarrow": "15"}),
-    "rapidocr": Extra(
-        "hwgen evaluate --reader rapidocr", {"onnxruntime": "1.18", "rapidocr": "3.10"}
-    ),
-    "scenes": Extra("hwgen prepare-images, for CIFAR-10", {"torchvision": "0.21"}),
-    "test": Extra(
-        "make test, make lint",
-        {
-            "hypothesis": "6.100",
-            "mypy": "1.10",
-            "pytest": "8",
-            "ruff": "0.6",
-            "torchvision": "0.21",
-        },
-    ),
-    "test-formats": Extra(
-        "the tests of what other libraries read",
-        {"datasets": "3", "pyarrow": "15", "webdataset": "0.2.100"},
-    ),
-}
-"""Every extra by name."""
-
-_MODULES = {"pillow": "PIL"}
-"""Where a package is not imported by its own name."""
 
 _SIDE = 64
 """Of the matrices that are tried."""
@@ -254,7 +201,7 @@ def _tried(name: str, oldest: str) -> Package:
     """A required package, really imported."""
     version = _version(name)
     try:
-        importlib.import_module(_MODULES.get(name, name))
+        importlib.import_module(MODULES.get(name, name))
     except Exception as error:  # whatever a broken library raises
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return Package(name, version, f"cannot be imported ({reason})")
@@ -264,7 +211,7 @@ def _tried(name: str, oldest: str) -> Package:
 def _looked_up(name: str, oldest: str) -> Package:
     """An optional package, not imported."""
     version = _version(name)
-    if not version and importlib.util.find_spec(_MODULES.get(name, name)) is None:
+    if not version and importlib.util.find_spec(MODULES.get(name, name)) is None:
         return Package(name, "", "is not installed")
     return Package(name, version, _too_old(version, oldest))
 

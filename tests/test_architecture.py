@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.record": set(),
     "hwgen.files": set(),
     "hwgen.places": set(),
+    "hwgen.requirements": set(),
     "hwgen.charset": {"hwgen.errors"},
     "hwgen.presets": {"hwgen.errors"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
@@ -72,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "hwgen.devices": {"hwgen.errors"},
     # Looks at the machine, and tries what others would use.
-    "hwgen.doctor": {"hwgen", "hwgen.devices"},
+    "hwgen.doctor": {"hwgen", "hwgen.devices", "hwgen.requirements"},
     "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
     "hwgen.checkpoints": {"hwgen.errors", "hwgen.files", "hwgen.places"},
     # Arithmetic that generators and recognisers share.
