@@ -157,8 +157,8 @@ _CIFAR10 = replace(
 )
 
 # v1's comparison of losses on digits, by its text: every layer of G and of D sees the label, the
-# last of G is fully connected with a sigmoid. Widths are our choice, for two CPU cores. Digits are stored as all
-# glyphs are, dark on white; here they become light on black, as in MNIST.
+# last of G is fully connected with a sigmoid. Widths are our choice, for two CPU cores. Digits are
+# stored as all glyphs are, dark on white; here they become light on black, as in MNIST.
 _MNIST_COMPARE = Recipe(
     preset="mnist-compare",
     size=28,
