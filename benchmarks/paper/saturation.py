@@ -27,7 +27,7 @@ import torch
 
 from benchmarks.paper.gan_runs import accuracy_on, judge, networks, signals, train_until
 from benchmarks.paper.panels import save_panels
-from benchmarks.paper.saturation_figures import draw_histograms
+from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
 from hwgen.batches import Batches
 from hwgen.devices import describe, keep_freed_memory, pick_device
@@ -97,7 +97,7 @@ def run_arm(
                     g, d, recipe, batches, options.batches, seed=seed, training=name == "batch"
                 ),
             )
-            for name in ("batch", "running")
+            for name in MODES
         }
         classes = np.repeat(np.arange(len(store.charset)), options.samples)
         numbers = np.tile(np.arange(options.samples), len(store.charset))
@@ -123,24 +123,24 @@ def read_rows(out: Path, seeds: int) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line an arm, seed and iteration, with batch norm as in training."""
+    """One line an arm, seed, iteration and mode of batch norm."""
     lines = [
-        "| loss | seed | iteration | D(real) | D(generated) | real: > .95, < .05 "
+        "| loss | seed | iteration | batch norm | D(real) | D(generated) | real: > .95, < .05 "
         "| generated: > .95, < .05 | overlap | D ranks right | dL/dD | dL/dx "
         "| digits read as their label |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        for moment in row["moments"]:
-            seen = moment["batch"]
+        for moment, mode in ((m, mode) for m in row["moments"] for mode in MODES):
+            seen = moment[mode]
             means = [f"{seen[s]['mean']:.2f} ± {seen[s]['sd']:.2f}" for s in ("real", "fake")]
             sure = [
                 f"{100 * seen[s]['above']:.0f} %, {100 * seen[s]['below']:.0f} %"
                 for s in ("real", "fake")
             ]
-            cells = [row["arm"], row["seed"], f"{moment['step']:,}", *means, *sure]
+            cells = [row["arm"], row["seed"], f"{moment['step']:,}", MODES[mode], *means, *sure]
             cells += [f"{seen['overlap']:.2f}", f"{100 * seen['ranked']:.1f} %"]
-            cells += [f"{seen['slope']:.3g}", f"{seen['gradient']['mean']:.2g}"]
+            cells += [f"{seen['slope']:.2f}", f"{seen['gradient']['mean']:.2g}"]
             cells += [f"{100 * moment['read as their label']:.1f} %"]
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"

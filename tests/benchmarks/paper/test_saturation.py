@@ -212,7 +212,7 @@ def test_the_command_goes_on_where_it_was(
             assert 0 <= moment["read as their label"] <= 1
             assert moment["batch"] != moment["running"]
     assert (out / "tables.md").read_text() in said.out
-    assert said.out.count("\n| lsgan") == 4
+    assert said.out.count("\n| lsgan") == 8
     with PilImage.open(out / "samples.png") as picture:
         side = (8 * 18 + 2, 4 * 18 + 2)
         assert picture.size == (2 * (side[0] + 2) + 2, 3 * (side[1] + 2) + 2)
