@@ -16,6 +16,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.errors": set(),
     "hwgen.record": set(),
     "hwgen.files": set(),
+    # What LMDB would believe, checked before it is asked.
+    "hwgen.lmdb_pages": set(),
     "hwgen.places": set(),
     "hwgen.requirements": set(),
     "hwgen.charset": {"hwgen.errors"},
@@ -29,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.errors",
         "hwgen.files",
         "hwgen.ink",
+        "hwgen.lmdb_pages",
         "hwgen.places",
         "hwgen.record",
     },
@@ -38,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.charset",
         "hwgen.errors",
         "hwgen.files",
+        "hwgen.lmdb_pages",
         "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",

@@ -27,10 +27,10 @@ COUNTS: Mapping[str, int] = {
     "pot": 600_000,
     "zip": 100_000,
     "manifest": 100_000,
-    "data": 100_000,
+    "data": 50_000,
     "recipes": 20_000,
     "run": 20_000,
-    "weights": 20_000,
+    "weights": 8_000,
     "recogniser": 20_000,
     "checkpoint": 20_000,
 }

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.errors import StoreError
+from hwgen.lmdb_pages import check_pages
 from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
@@ -25,7 +26,6 @@ from hwgen.store.layout import (
     read_manifest,
     record_bytes,
 )
-from hwgen.store.pages import check_pages
 
 
 class Store:

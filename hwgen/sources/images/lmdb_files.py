@@ -9,6 +9,7 @@ from types import TracebackType
 import lmdb
 
 from hwgen.errors import InputError
+from hwgen.lmdb_pages import check_pages
 from hwgen.sources.images.decoding import MAX_BYTES
 
 
@@ -19,12 +20,13 @@ class Lmdb:
         path: the folder of `data.mdb`.
 
     Raises:
-        InputError: it is no LMDB, of another kind of machine, or cut short. Damage within is not
-            looked for: LMDB itself believes its pages.
+        InputError: it is no LMDB, of another kind of machine, cut short, or damaged so that LMDB
+            would read beyond its end.
     """
 
     def __init__(self, path: Path) -> None:
         try:
+            check_pages(path / "data.mdb")
             self._env = lmdb.open(
                 str(path),
                 readonly=True,
@@ -34,18 +36,8 @@ class Lmdb:
                 max_readers=1,
                 create=False,
             )
-            needed = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-            held = (path / "data.mdb").stat().st_size
-            if held < needed:
-                # LMDB reads through a memory map: beyond the file's end the process would die.
-                self._env.close()
-                raise InputError(
-                    f"is cut short: {held:,} of {needed:,} bytes",
-                    where=str(path / "data.mdb"),
-                    remedy="Fetch or copy it again",
-                )
             self._txn = self._env.begin(buffers=True)
-        except (lmdb.Error, OSError) as error:
+        except (lmdb.Error, OSError, ValueError) as error:
             raise InputError(
                 f"cannot be opened as LMDB ({error})",
                 where=str(path / "data.mdb"),

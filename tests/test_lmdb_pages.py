@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from hwgen.errors import StoreError
+from hwgen.lmdb_pages import check_pages
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
-from hwgen.store.pages import check_pages
 
 PAGE = 4096
 
@@ -181,7 +181,10 @@ def test_forged_page_heads_are_refused(
         check_pages(path / "data.mdb")
 
 
-def test_a_value_that_is_said_to_lie_in_a_leaf_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("first", "message"), [(1 << 40, "is behind the last"), (-1, "a value ends at byte")]
+)
+def test_a_value_beyond_the_file_is_refused(tmp_path: Path, first: int, message: str) -> None:
     path = make(tmp_path / "s", 100, size=16)
     data = bytearray((path / "data.mdb").read_bytes())
     root = root_of(data)
@@ -189,10 +192,14 @@ def test_a_value_that_is_said_to_lie_in_a_leaf_is_refused(tmp_path: Path) -> Non
         (begin,) = struct.unpack_from("<H", data, PAGE * root + 16 + 2 * place)
         _, _, flags, key = struct.unpack_from("<4H", data, PAGE * root + begin)
         if flags == 1:
-            struct.pack_into("<Q", data, PAGE * root + begin + 8 + key, root)
+            last = len(data) // PAGE - 1
+            place = PAGE * root + begin + 8 + key
+            struct.pack_into("<Q", data, place, last if first < 0 else first)
     (path / "data.mdb").write_bytes(data)
-    with pytest.raises(ValueError, match=f"page {root} holds no value"):
+    with pytest.raises(ValueError, match=message):
         check_pages(path / "data.mdb")
+    with pytest.raises(StoreError, match="its data cannot be opened"):
+        Store(path).all_images()
 
 
 def test_a_manifest_of_another_store_is_noticed(tmp_path: Path) -> None:
