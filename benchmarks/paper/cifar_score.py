@@ -65,7 +65,7 @@ class Pictures(torch.utils.data.Dataset[Tensor]):
 def inception_score(
     images: Image, weights: Path, *, splits: int, device: torch.device, batch: int = 64
 ) -> tuple[float, float]:
-    """E to the E KL(p(y|x) || p(y)) (Salimans et al. 2016, section 4), by torch-fidelity.
+    """Score exp(E KL(p(y|x) || p(y))) (Salimans et al. 2016, section 4), by torch-fidelity.
 
     Args:
         images: uint8 [N, S, S, 3].
