@@ -99,7 +99,8 @@ def test_linked_files_exist(page: str) -> None:
 
 
 def test_every_preset_has_a_row_with_its_size() -> None:
-    rows = re.findall(r"^\| `([^`]+)` \| (\d+)x\d+ \|", README, re.MULTILINE)
+    tables = README + PAGES["docs/scenes.md"]
+    rows = re.findall(r"^\| `([^`]+)` \| (\d+)x\d+", tables, re.MULTILINE)
     assert rows == [(name, str(recipe.size)) for name, recipe in PRESETS.items()]
 
 

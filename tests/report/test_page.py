@@ -377,7 +377,7 @@ def test_inputs_that_cannot_be_reported(tmp_path: Path, make_run: Callable[..., 
         write_report([], out)
     with pytest.raises(InputError, match="neither a run, a benchmark, an evaluation nor a store"):
         write_report([tmp_path / "folder"], out)
-    with pytest.raises(InputError, match="nowhere: is neither .* there is no such file or folder"):
+    with pytest.raises(InputError, match=r"nowhere: is neither .* there is no such file or folder"):
         write_report([tmp_path / "nowhere"], out)
     run = make_run()
     begin_or_continue(
