@@ -31,7 +31,7 @@ $(DEMO_READY): pyproject.toml | $(BIN)/pip
 	touch $@
 
 $(TEST_READY): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --editable '.[test,demo]'
+	$(BIN)/python -m pip install --editable '.[test,test-formats,demo]'
 	touch $@ $(DEMO_READY)
 
 # pip is the last thing that venv makes: where it is, the environment is whole.
