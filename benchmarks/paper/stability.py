@@ -27,7 +27,7 @@ import torch
 
 from benchmarks.paper.gan_runs import signals
 from benchmarks.paper.pace import Pace
-from benchmarks.paper.stability_figures import draw_curves, draw_sheet
+from benchmarks.paper.stability_figures import SHOWN, draw_curves, draw_sheet
 from benchmarks.paper.stability_measures import SAMPLES, Real, measures, real_of, verdict
 from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
 from benchmarks.paper.stability_tables import differences, summary, tables
@@ -36,9 +36,6 @@ from hwgen.devices import describe, keep_freed_memory, pick_device
 from hwgen.files import replacing, write_json
 from hwgen.record import PAPER
 from hwgen.store import Store
-
-SHOWN = 20
-"""Samples of a run that are kept for the sheet."""
 
 COLUMNS = {
     f"{place}, {title}": tuple(

@@ -60,11 +60,13 @@ MAIN: Mapping[str, Setting] = {
 
 SETTINGS: Mapping[str, Setting] = {
     **MAIN,
+    "bn-gd-adam-lsgan-eq8": Setting("bn-gd", "adam", "lsgan-eq8"),
     "bn-gd-torch-rmsprop-lsgan-eq8": Setting("bn-gd", "rmsprop", "lsgan-eq8"),
     "bn-adam-lsgan": Setting("bn", "adam", "lsgan-eq9"),
     "bn-adam-gan": Setting("bn", "adam", "gan"),
 }
-"""And torch's RMSProp in the place of TensorFlow's, and the nets with their batch norm."""
+"""And Eq. 8's targets with Adam, torch's RMSProp in the place of TensorFlow's, and the nets with
+their batch norm."""
 
 
 def recipe_of(setting: Setting, *, size: int, narrow: int, images: int, snapshots: int) -> Recipe:

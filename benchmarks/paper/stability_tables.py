@@ -17,6 +17,7 @@ PAIRS = (
     ("BN_G, RMSProp", "bn-g-rmsprop-lsgan", "bn-g-rmsprop-gan"),
     ("BN_GD, Adam", "bn-gd-adam-lsgan", "bn-gd-adam-gan"),
     ("BN_GD, RMSProp", "bn-gd-rmsprop-lsgan", "bn-gd-rmsprop-gan"),
+    ("BN_GD, Adam, Eq. 8", "bn-gd-adam-lsgan-eq8", "bn-gd-adam-gan"),
     ("BN_GD, RMSProp, Eq. 8", "bn-gd-rmsprop-lsgan-eq8", "bn-gd-rmsprop-gan"),
     ("RMSProp less Adam: BN_G, LSGAN", "bn-g-rmsprop-lsgan", "bn-g-adam-lsgan"),
     ("RMSProp less Adam: BN_G, regular", "bn-g-rmsprop-gan", "bn-g-adam-gan"),
@@ -28,7 +29,7 @@ PAIRS = (
         "bn-gd-torch-rmsprop-lsgan-eq8",
     ),
 )
-"""What is compared: a title, and the two settings; the first four are LSGAN less regular GAN."""
+"""What is compared: a title, and the two settings; the first six are LSGAN less regular GAN."""
 
 
 def unrest(row: Row) -> float:
