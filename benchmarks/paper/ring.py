@@ -29,7 +29,7 @@ from benchmarks.paper.pace import Pace
 from benchmarks.paper.ring_figures import draw_all_seeds, draw_curves, draw_typical
 from benchmarks.paper.ring_scores import scores
 from benchmarks.paper.ring_tables import summary, tables
-from benchmarks.paper.ring_training import Setting, centres, train
+from benchmarks.paper.ring_training import Setting, train
 from hwgen.devices import describe
 from hwgen.files import replacing, write_json
 from hwgen.presets import LOSSES, Loss
@@ -48,6 +48,8 @@ SETTINGS: Mapping[str, Setting] = {
     **MAIN,
     "sd-0.1-lsgan": Setting(LSGAN, sd=0.1),
     "sd-0.1-gan": Setting(GAN, sd=0.1),
+    "radius-2-lsgan": Setting(LSGAN, radius=2, sd=0.02),
+    "radius-2-gan": Setting(GAN, radius=2, sd=0.02),
     "lsgan-eq8": Setting(LOSSES["lsgan-eq8"]),
     "alternating-lsgan": Setting(LSGAN, alternating=True),
     "alternating-gan": Setting(GAN, alternating=True),
@@ -55,8 +57,9 @@ SETTINGS: Mapping[str, Setting] = {
     "equal-rates-gan": Setting(GAN, lr_g=1e-4),
     "sum-lsgan": Setting(Loss(reduction="sum")),
 }
-"""And what could decide: another width of the modes (0.01 read as a variance), Eq. 8's targets,
-G after D instead of both at once, G as slow as D, losses summed as by tf.nn.l2_loss."""
+"""And what could decide: another width of the modes (0.01 read as a variance), the ring of the
+unrolled GAN's paper, Eq. 8's targets, G after D instead of both at once, G as slow as D, losses
+summed as by tf.nn.l2_loss."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def work(job: Job) -> Job:
         progress=pace,
     )
     seconds = time.perf_counter() - began
-    truth = centres().numpy(), setting.probabilities().numpy(), setting.sd
+    truth = setting.centres().numpy(), setting.probabilities().numpy(), setting.sd
     for seed, snapshots in zip(job.seeds, found, strict=True):
         target = samples_file(job.out, job.name, seed)
         with replacing(target) as temporary, open(temporary, "wb") as file:
@@ -116,7 +119,7 @@ def work(job: Job) -> Job:
 def jobs_left(
     out: Path, names: Sequence[str], seeds: int, together: int, **shared: Any
 ) -> list[Job]:
-    """What has no row yet: the even ring first, then the uneven one, then the rest."""
+    """What has no row yet: pair after pair, in the order of the names."""
     jobs = []
     for pair in (names[n : n + 2] for n in range(0, len(names), 2)):
         left = {

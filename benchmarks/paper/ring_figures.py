@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from benchmarks.paper.figures import save_png
 from benchmarks.paper.ring_scores import Values, density, scott
 from benchmarks.paper.ring_tables import Row, typical
-from benchmarks.paper.ring_training import RADIUS, Setting, draw_data
+from benchmarks.paper.ring_training import Setting, draw_data
 
 LIMIT = 4.0
 """Half the side of a plot, as in the paper."""
@@ -34,7 +34,7 @@ def draw_typical(
     setting: Setting,
 ) -> None:
     """Rows: settings, each by its typical seed. Columns: snapshots, and the target."""
-    figure = Figure(figsize=(1.3 * (len(steps) + 1), 1.5 * len(names) + 0.2), layout="constrained")
+    figure = Figure(figsize=(1.3 * (len(steps) + 1), 1.3 * len(names) + 0.25), layout="constrained")
     axes = figure.subplots(len(names), len(steps) + 1, squeeze=False)
     seed = torch.Generator().manual_seed(0)
     for line, name in zip(axes, names, strict=True):
@@ -74,7 +74,7 @@ def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
     figure = Figure(figsize=(2.6 * columns, 1.9 * lines), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for place, (name, own) in zip(axes, rows.items(), strict=False):
-        steps = [snapshot["step"] for snapshot in own[0]["snapshots"]]
+        steps = [snapshot["step"] / 1000 for snapshot in own[0]["snapshots"]]
         for score, colour, label in (
             ("modes_near", "C0", "within 0.2"),
             ("modes", "C1", "within 3 sd"),
@@ -87,17 +87,19 @@ def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
         place.set_ylim(-0.3, 8.3)
     for place in axes[len(rows) :]:
         place.axis("off")
-    axes[0].legend(fontsize=7, title="modes covered", title_fontsize=7)
-    figure.supxlabel("step", fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=7)
+    figure.supxlabel("thousands of steps", fontsize=8)
+    figure.supylabel("modes covered", fontsize=8)
     save_png(figure, file)
 
 
 def _panel(place: Axes, points: Values) -> None:
     """A density whose darkest green is its own maximum.
 
-    The bandwidth is Scott's for the target, in every panel: a collapsed G is a small dark blot.
+    The bandwidth is Scott's for a ring of radius 1, in every panel: a collapsed G is a small blot.
     """
-    bandwidth = scott(len(points), RADIUS / math.sqrt(2))
+    bandwidth = scott(len(points), math.sqrt(1 / 2))
     place.imshow(
         density(points, bandwidth, LIMIT, PIXELS),
         cmap="Greens",

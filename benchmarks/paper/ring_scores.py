@@ -12,8 +12,8 @@ STRICT = 3.0
 """A sample within so many standard deviations of the nearest mode's centre is of high quality."""
 
 NEAR = 0.2
-"""A sample so near to a centre is seen there in a density plot: it is about the plot's bandwidth.
-Neighbouring modes are 0.77 apart."""
+"""A sample so near to a centre, in radii of the ring, is seen there in a density plot: it is about
+the plot's bandwidth. Neighbouring modes are 0.77 apart."""
 
 COUNTS = 20 / 2500
 """A mode is covered by this share of the samples at least; a true one has 1/8 of them."""
@@ -34,16 +34,18 @@ def scores(samples: Values, centres: Values, probabilities: Values, sd: float) -
         modes: modes with COUNTS of the samples within STRICT standard deviations.
         share: of samples that near to a mode; of true samples 1 - exp(-4.5) = 98.9 %.
         modes_near: modes with COUNTS of the samples within NEAR.
-        share_near: of samples that near to a mode.
+        share_near: of samples that near to a mode; of samples spread evenly over the circle, as if
+            it had no modes, 51 %.
         kl: Kullback-Leibler divergence in nats of the histogram of nearest modes from the
             probabilities; 0 where they agree, log M where all are at one of M even modes.
         spread: root mean square distance of the near samples from their centres, over what it is
             for true ones; 0 where there are none.
     """
+    near = NEAR * np.linalg.norm(centres[0])
     distances = np.linalg.norm(samples[:, None].astype(np.float64) - centres, axis=2)
     mode, distance = distances.argmin(axis=1), distances.min(axis=1)
     found: dict[str, float] = {}
-    for suffix, reach in (("", STRICT * sd), ("_near", NEAR)):
+    for suffix, reach in (("", STRICT * sd), ("_near", near)):
         counts = np.bincount(mode[distance <= reach], minlength=len(centres))
         found[f"modes{suffix}"] = int((counts >= COUNTS * len(samples)).sum())
         found[f"share{suffix}"] = float(counts.sum() / len(samples))
@@ -51,8 +53,8 @@ def scores(samples: Values, centres: Values, probabilities: Values, sd: float) -
     there = histogram > 0
     ratio = histogram[there] / probabilities[there]
     found["kl"] = float((histogram[there] * np.log(ratio)).sum())
-    near = distance[distance <= NEAR]
-    found["spread"] = float(np.sqrt((near**2).mean()) / (sd * math.sqrt(2))) if len(near) else 0.0
+    close = distance[distance <= near]
+    found["spread"] = float(np.sqrt((close**2).mean()) / (sd * math.sqrt(2))) if len(close) else 0.0
     return found
 
 

@@ -35,14 +35,15 @@ def tables(summaries: Mapping[str, Sequence[Row]]) -> str:
     """Markdown: the last snapshot of each setting, then the way there."""
     lines = [
         "| setting | all 8 modes within 3 sd | all 8 within 0.2 | modes within 3 sd"
-        " | modes within 0.2 | share within 3 sd | KL of modes, nats | width over true |",
-        "|---" * 8 + "|",
+        " | modes within 0.2 | share within 3 sd | share within 0.2 | KL of modes, nats | width over true |",
+        "|---" * 9 + "|",
     ]
     for name, entries in summaries.items():
         last = entries[-1]
         cells = [_count(last, "all_modes"), _count(last, "all_near")]
         cells += [f"{last[score]['mean']:.1f}" for score in ("modes", "modes_near")]
-        cells += [_mean(last["share"]), _mean(last["kl"]), f"{last['spread']['mean']:.2f}"]
+        cells += [_mean(last[score]) for score in ("share", "share_near", "kl")]
+        cells += [f"{last['spread']['mean']:.2f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     steps = [entry["step"] for entry in next(iter(summaries.values()))]
     lines += [

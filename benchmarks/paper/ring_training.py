@@ -25,7 +25,6 @@ from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.presets import Loss
 
 MODES = 8
-RADIUS = 1.0
 Z_DIM = 256
 HIDDEN = 128
 GAIN = 1.4
@@ -43,6 +42,7 @@ class Setting:
         loss: of D and G.
         uneven: one mode has double weight, as in the authors' data: they take nine angles from 0
             to 2 pi, both ends included, so that the first and the last are one mode.
+        radius: of the ring.
         sd: standard deviation of a mode in each direction.
         alternating: G steps after D, against the new D. Without it both step from one pass over
             the same samples, as in the authors' code.
@@ -52,10 +52,16 @@ class Setting:
 
     loss: Loss
     uneven: bool = False
+    radius: float = 1.0
     sd: float = 0.01
     alternating: bool = False
     lr_g: float = 1e-3
     lr_d: float = 1e-4
+
+    def centres(self) -> Tensor:
+        """Of the modes, [MODES, 2]."""
+        angles = torch.arange(MODES) * (2 * math.pi / MODES)
+        return self.radius * torch.stack((angles.sin(), angles.cos()), dim=1)
 
     def probabilities(self) -> Tensor:
         """Of the modes, [MODES]."""
@@ -65,16 +71,10 @@ class Setting:
         return weights / weights.sum()
 
 
-def centres() -> Tensor:
-    """Of the modes, [MODES, 2], on a circle of RADIUS."""
-    angles = torch.arange(MODES) * (2 * math.pi / MODES)
-    return RADIUS * torch.stack((angles.sin(), angles.cos()), dim=1)
-
-
 def draw_data(setting: Setting, count: int, generator: torch.Generator) -> Tensor:
     """Points of the true distribution, [count, 2]."""
     modes = torch.multinomial(setting.probabilities(), count, True, generator=generator)
-    return centres()[modes] + setting.sd * torch.randn(count, 2, generator=generator)
+    return setting.centres()[modes] + setting.sd * torch.randn(count, 2, generator=generator)
 
 
 class Perceptrons:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.paper.ring_scores import density, scores, scott
-from benchmarks.paper.ring_training import centres
+from benchmarks.paper.ring_training import Setting
+from hwgen.presets import Loss
 
-CENTRES = centres().numpy()
+CENTRES = Setting(Loss()).centres().numpy()
 EVEN = np.full(8, 1 / 8)
 RNG = np.random.default_rng
 
@@ -55,6 +56,12 @@ def test_a_mode_needs_twenty_of_2500_samples() -> None:
 def test_samples_nowhere_near_cover_nothing() -> None:
     found = scores(np.full((100, 2), 3.0), CENTRES, EVEN, 0.01)
     assert found["modes"] == found["modes_near"] == found["share_near"] == found["spread"] == 0
+
+
+def test_near_grows_with_the_ring_and_quality_does_not() -> None:
+    samples = np.repeat(2 * CENTRES, 100, axis=0) + np.array([0.3, 0])
+    found = scores(samples, 2 * CENTRES, EVEN, 0.1 - 1e-6)
+    assert (found["modes"], found["modes_near"]) == (0, 8)
 
 
 def test_the_density_is_that_of_the_kernel_and_its_axes_are_y_x() -> None:

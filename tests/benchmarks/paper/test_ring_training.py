@@ -10,7 +10,6 @@ from benchmarks.paper.ring_training import (
     Perceptrons,
     Players,
     Setting,
-    centres,
     draw_data,
     train,
 )
@@ -129,12 +128,12 @@ def test_a_seed_trains_the_same_in_other_company() -> None:
 
 @pytest.mark.parametrize("uneven", [False, True])
 def test_the_data_are_eight_narrow_modes_on_a_circle(uneven: bool) -> None:
-    setting = Setting(LOSSES["gan"], uneven=uneven, sd=0.05)
+    setting = Setting(LOSSES["gan"], uneven=uneven, radius=2, sd=0.05)
     points = draw_data(setting, 9000, torch.Generator().manual_seed(0)).numpy()
     # The authors' nine angles, of which the last is the first again.
     angles = np.linspace(0, 2 * math.pi, 9)[: 9 if uneven else 8]
-    there = np.stack((np.sin(angles), np.cos(angles)), axis=1)
-    np.testing.assert_allclose(centres().numpy(), there[:8], atol=1e-6)
+    there = 2 * np.stack((np.sin(angles), np.cos(angles)), axis=1)
+    np.testing.assert_allclose(setting.centres().numpy(), there[:8], atol=1e-6)
     mode = np.linalg.norm(points[:, None] - there[:8], axis=2).argmin(axis=1)
     shares = np.bincount(mode, minlength=8) / len(points)
     expected = np.bincount(np.arange(len(there)) % 8, minlength=8) / len(there)
