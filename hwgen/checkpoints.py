@@ -25,11 +25,22 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and texts atomically; makes the file's folder where that is missing."""
+    """Write tensors and texts atomically; makes the file's folder where that is missing.
+
+    Raises:
+        RunError: the disk is full, for example; what was there before still is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(plain, temporary, metadata=dict(metadata))
+    try:
+        with replacing(path) as temporary:
+            save_file(plain, temporary, metadata=dict(metadata))
+    except SafetensorError as error:
+        raise RunError(
+            f"cannot be written ({error})",
+            where=str(path),
+            remedy="Is the disk full? With more room, run the same command again",
+        ) from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -12,13 +12,20 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour to write to; at the end it is synced and takes the file's name."""
+    """A temporary neighbour to write to; at the end it is synced and takes the file's name.
+
+    Raises:
+        OSError: the disk is full, for example; names the file.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # which a failed write does not tell
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -64,5 +71,15 @@ def _int(digits: str) -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, UTF-8, readable by eye."""
+    text = healed(json.dumps(value, ensure_ascii=False, indent=1))
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+
+
+def healed(text: str) -> str:
+    """A text with paths in it as UTF-8, whatever the locale took the bytes of their names for.
+
+    Python decodes names by the locale and keeps what does not fit as lone surrogates (PEP 383); as
+    a rule these are the bytes of UTF-8 in a locale that is not. What is not UTF-8 is replaced.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

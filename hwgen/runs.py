@@ -98,7 +98,8 @@ class Run:
 
     def snapshots(self) -> list[Path]:
         """All snapshot files, oldest first."""
-        return sorted((self.path / "weights").glob("*.safetensors"))
+        files = (self.path / "weights").glob("*.safetensors")
+        return sorted(file for file in files if file.stem.isdecimal())
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to the log."""

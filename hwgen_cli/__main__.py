@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -13,6 +14,7 @@ from typer.core import TyperGroup
 
 from hwgen import __version__
 from hwgen.errors import HwgenError
+from hwgen.files import healed
 from hwgen.presets.fields import nearest
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
@@ -85,13 +87,17 @@ app.command("train")(train)
 
 def main() -> None:
     """Entry point of `hwgen`: exit code 0, 1 for what a user can mend, 130 after Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        # In a locale without Chinese characters they are shown by their codes.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:
         said = _told(error)
         if not said:
             raise
-        _say_once(f"[bold red]error:[/] {escape(said)}")
+        _say_once(f"[bold red]error:[/] {escape(healed(said))}")
         sys.exit(1)
 
 

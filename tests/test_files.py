@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.files import parse_json, read_json, replacing, write_json
+from hwgen.files import healed, parse_json, read_json, replacing, write_json
 
 
 def test_json_is_readable_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -73,3 +73,11 @@ def test_json_is_read_up_to_a_bound_and_as_utf8(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b'"\xff"')
     with pytest.raises(ValueError, match="utf-8"):
         read_json(tmp_path / "x.json")
+
+
+def test_names_that_a_locale_did_not_understand_are_healed(tmp_path: Path) -> None:
+    seen = "手写/一".encode().decode("ascii", "surrogateescape")  # as in the locale C
+    assert healed(f"{seen} 丁") == "手写/一 丁"
+    assert healed("\udcb0\udca1") == "\ufffd\ufffd"  # GBK, which is no UTF-8
+    write_json(tmp_path / "x.json", {"store": seen})
+    assert read_json(tmp_path / "x.json") == {"store": "手写/一"}

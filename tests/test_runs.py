@@ -116,6 +116,7 @@ def test_snapshots_are_in_order_of_images(tmp_path: Path) -> None:
     for images in (1_000_000_000, 200, 30_000):
         run.weights(images).touch()
     (run.path / "weights" / "000000300.safetensors.tmp").touch()
+    (run.path / "weights" / "mine.safetensors").touch()
     assert [int(path.stem) for path in run.snapshots()] == [200, 30_000, 1_000_000_000]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from hwgen.errors import InputError
+from hwgen.files import healed
 
 MOST_RATIO = 1000
 """Unpacked bytes a packed byte, of a member and of a whole zip above ALWAYS_BYTES. HWDB's have
@@ -132,6 +133,7 @@ def text_of(info: zipfile.ZipInfo) -> str:
 
 def printable(name: str) -> str:
     """A file's name without what a terminal or a JSON file cannot hold: controls, stray bytes."""
+    name = healed(name)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 

@@ -252,7 +252,9 @@ class _Handle:
         self._path = path
         # With readahead: py-lmdb touches every page of a value that it looks up, and without it
         # each page of a file that is not yet in memory is fetched by itself (30 times as slow).
-        self.env = lmdb.open(str(path), readonly=True, lock=False, meminit=False, max_readers=1)
+        self.env = lmdb.open(
+            os.fsencode(path), readonly=True, lock=False, meminit=False, max_readers=1
+        )
         self._txn = self.env.begin(buffers=True)
         self._one_at_a_time = threading.Lock()
         self._map = _mapping(file[1])
@@ -322,11 +324,11 @@ def _mapping(inode: int) -> range:
     LMDB does not tell where in its file a value lies.
     """
     try:
-        with open("/proc/self/maps") as lines:
+        with open("/proc/self/maps", "rb") as lines:  # names of files in any encoding
             for line in lines:
                 addresses, _, offset, _, number, *_ = line.split()
                 if int(number) == inode and int(offset, 16) == 0:
-                    first, last = (int(address, 16) for address in addresses.split("-"))
+                    first, last = (int(address, 16) for address in addresses.split(b"-"))
                     return range(first, last)
     except OSError:  # not Linux
         pass

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +22,12 @@ import numpy.typing as npt
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.files import write_json
+from hwgen.lmdb_pages import check_pages
 from hwgen.presets import differences
 from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
+    MOST_SIDE,
     Manifest,
     content_hash,
     image_shape,
@@ -37,6 +41,7 @@ from hwgen.store.reader import Store
 _BLOCK_BYTES = 4 << 20
 _BLOCK_RECORDS = 1024
 _TABLES = b"tables"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Table(dict[str, int]):
@@ -70,7 +75,8 @@ class StoreWriter:
 
     Raises:
         RecipeChangedError: an unfinished, resumable store of another recipe is there.
-        StoreError: a store or something else is already there, or another process writes to it.
+        StoreError: a store or something else is already there, another process writes to it, the
+            disk is full or cannot be written, or an unfinished store is damaged.
     """
 
     def __init__(
@@ -89,6 +95,12 @@ class StoreWriter:
         self._recipe = json.loads(json.dumps(recipe))
         self._resumable, self._overwrite = resumable, overwrite
         self._check_target()
+        if not 1 <= size <= MOST_SIDE:
+            raise StoreError(
+                f"pictures of {size} pixels cannot be stored",
+                where=str(self.path),
+                remedy=f"Sides are 1 to {MOST_SIDE:,} pixels",
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(str(self.path.with_name(self.path.name + ".lock")))
@@ -98,8 +110,10 @@ class StoreWriter:
                 "another process is writing this store", where=str(self.path), remedy="Wait for it"
             ) from None
         except OSError as error:
-            raise StoreError(f"cannot be written ({error.strerror})", where=str(path)) from None
+            raise _unwritable(self.path, error) from None
         self._finished = False
+        self._env: lmdb.Environment | None = None
+        self._began = False  # whether the partial store is this writer's own
         record_bytes = size * size * channels
         self.block_records = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // record_bytes))
         self._images = np.empty((self.block_records, *image_shape(size, channels)), np.uint8)
@@ -108,7 +122,12 @@ class StoreWriter:
         self._tables = {"labels": _Table(), "writers": _Table(), "sources": _Table()}
         self._blocks = 0
         self.note: Any = None
-        self._begin_or_continue()
+        try:
+            with self._writing():
+                self._env = self._begin_or_continue()
+        except BaseException:
+            self._leave()
+            raise
 
     @property
     def count(self) -> int:
@@ -124,13 +143,7 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._finished:
-            self._env.close()
-            if not self._resumable:
-                shutil.rmtree(self._partial, ignore_errors=True)
-        self._lock.release()
-        with contextlib.suppress(OSError):
-            Path(self._lock.lock_file).unlink()
+        self._leave()
 
     def add(self, record: Record) -> None:
         """Append one record, whose image is already framed.
@@ -210,7 +223,15 @@ class StoreWriter:
 
         Raises:
             CharsetError: a record's label is not in `charset`.
+            StoreError: the disk is full, for example.
         """
+        with self._writing():
+            return self._finish(charset, origin, reports or {})
+
+    def _finish(
+        self, charset: Charset | None, origin: Mapping[str, Any], reports: Mapping[str, Any]
+    ) -> Store:
+        assert self._env is not None
         total = self.count
         blocks = -(-total // self.block_records)
         if self._filled:
@@ -247,10 +268,11 @@ class StoreWriter:
             content_sha256=content_hash(charset.labels, tables, hashes),
             versions=versions(),
         )
-        for name, value in (reports or {}).items():
+        for name, value in reports.items():
             write_json(self._partial / name, value)
-        (self._partial / "recipe.json").unlink()
         write_json(self._partial / "manifest.json", asdict(manifest))
+        # Last, so that where one of them finds no room the partial store can be continued.
+        (self._partial / "recipe.json").unlink()
         self._give_name()
         self._finished = True
         return Store(self.path)
@@ -272,7 +294,7 @@ class StoreWriter:
                 remedy="Choose another place",
             )
 
-    def _begin_or_continue(self) -> None:
+    def _begin_or_continue(self) -> lmdb.Environment:
         recipe_file = self._partial / "recipe.json"
         header = {
             "resumable": self._resumable,
@@ -288,7 +310,6 @@ class StoreWriter:
                 began = json.loads(recipe_file.read_text(encoding="utf-8"))
         continues = self._resumable and began == header
         if began.get("resumable") and not continues and not self._overwrite:
-            self._lock.release()
             raise RecipeChangedError(
                 "an unfinished store of another recipe is there (began -> now):\n  "
                 + "\n  ".join(differences(began, header))
@@ -296,22 +317,30 @@ class StoreWriter:
                 where=str(self.path),
                 remedy="Go on with the options it began with, or pass --overwrite to discard it",
             )
-        if not continues:
+        if continues:
+            self._check_partial()
+        else:
+            self._began = True
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir()
             write_json(recipe_file, header)
-        self._env = lmdb.open(
-            str(self._partial), map_size=64 << 20, lock=False, sync=self._resumable, meminit=False
+        env = lmdb.open(
+            os.fsencode(self._partial),  # of a text, lmdb makes bytes by the locale
+            map_size=64 << 20,
+            lock=False,
+            sync=self._resumable,
+            meminit=False,
         )
-        with self._env.begin() as txn:
+        with env.begin() as txn:
             tables = txn.get(_TABLES)
         if tables is None:
-            return
+            return env
         saved = json.loads(tables)
         self._blocks, self.note = saved["blocks"], saved.get("note")
         for name, table in self._tables.items():
             for text in saved[name]:
                 table[text]  # takes its place
+        return env
 
     def _flush(self) -> None:
         images, columns = self._images[: self._filled], self._columns[: self._filled]
@@ -326,25 +355,56 @@ class StoreWriter:
             tables = json.dumps(saved).encode()
         # Room for this block and for LMDB's copies of the pages it touches, made beforehand:
         # the map may only grow while no transaction is alive.
+        assert self._env is not None
         info = self._env.info()
         page = self._env.stat()["psize"]
         needed = (info["last_pgno"] + 64) * page + 2 * (images.nbytes + columns.nbytes)
         needed += 4 * len(tables)
         if needed > info["map_size"]:
             self._env.set_mapsize(max(needed, 2 * info["map_size"]))
-        try:
-            with self._env.begin(write=True) as txn:
-                txn.put(key("images", self._blocks), images.data)
-                txn.put(key("columns", self._blocks), columns.data)
-                txn.put(key("sha256", self._blocks), digest.digest())
-                if tables:
-                    txn.put(_TABLES, tables)
-        except lmdb.Error as error:
-            raise StoreError(
-                f"cannot be written ({error})", where=str(self._partial), remedy="Is the disk full?"
-            ) from None
+        with self._writing(), self._env.begin(write=True) as txn:
+            txn.put(key("images", self._blocks), images.data)
+            txn.put(key("columns", self._blocks), columns.data)
+            txn.put(key("sha256", self._blocks), digest.digest())
+            if tables:
+                txn.put(_TABLES, tables)
         self._blocks += full
         self._filled = 0
+
+    def _check_partial(self) -> None:
+        """Refuse what a crash of the system, or half a copy, left: LMDB would end the process.
+
+        Raises:
+            StoreError: it cannot be continued.
+        """
+        data = self._partial / "data.mdb"
+        try:
+            if data.exists():
+                check_pages(data)
+        except ValueError as error:
+            raise StoreError(
+                f"the unfinished store cannot be continued ({error})",
+                where=str(data),
+                remedy=f"Remove {self._partial.name} to begin anew",
+            ) from None
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Within, a disk that is full or read-only is a StoreError that names the store."""
+        try:
+            yield
+        except (lmdb.Error, OSError) as error:
+            raise _unwritable(self.path, error) from None
+
+    def _leave(self) -> None:
+        """Let go of the store, and of what nobody can continue."""
+        if self._env is not None and not self._finished:
+            self._env.close()
+        if self._began and not self._finished and not self._resumable:
+            shutil.rmtree(self._partial, ignore_errors=True)
+        self._lock.release()
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
 
     def _give_name(self) -> None:
         old = self.path.with_name(self.path.name + ".replaced")
@@ -355,6 +415,17 @@ class StoreWriter:
             self.path.rmdir()
         self._partial.rename(self.path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:
+    reason = str(error).rpartition(": ")[2] if isinstance(error, lmdb.Error) else error.strerror
+    # LMDB calls a write that found room for a part an input/output error.
+    full = isinstance(error, lmdb.Error) or error.errno in _FULL
+    return StoreError(
+        f"cannot be written ({reason})",
+        where=str(path),
+        remedy="Is the disk full? With more room, run the same command again" if full else "",
+    )
 
 
 def _get(txn: lmdb.Transaction, kind: str, block: int) -> bytes:

@@ -85,7 +85,7 @@ def test_consecutive_pictures_are_read_from_the_file_wherever_it_is_mapped(
 def test_the_map_is_unknown_where_the_system_does_not_tell(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def absent(name: str) -> None:
+    def absent(name: str, mode: str) -> None:
         raise FileNotFoundError(name)
 
     monkeypatch.setattr("builtins.open", absent)

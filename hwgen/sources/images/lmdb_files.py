@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +29,7 @@ class Lmdb:
         try:
             check_pages(path / "data.mdb")
             self._env = lmdb.open(
-                str(path),
+                os.fsencode(path),
                 readonly=True,
                 lock=False,
                 readahead=False,
