@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 _MARKS = {
+    "model.safetensors": "it is an exported model, from which hwgen synthesize draws",
     "run.json": "it is a run, from which hwgen synthesize draws",
     "manifest.json": "it is a store, from which hwgen train learns",
     "benchmark.json": "it is what hwgen benchmark wrote",

@@ -34,6 +34,7 @@ class Extra:
 
 EXTRAS: Mapping[str, Extra] = {
     "demo": Extra("hwgen simulate, make demo", {"kanjivg": ""}),
+    "onnx": Extra("hwgen export --format model --onnx", {"onnx": "1.16", "onnxruntime": "1.18"}),
     "parquet": Extra(
         "hwgen export --format parquet, hwgen prepare-images for parquet", {"pyarrow": "15"}
     ),
@@ -44,6 +45,7 @@ EXTRAS: Mapping[str, Extra] = {
     "score": Extra(
         "the inception score of CIFAR-10 in benchmarks/paper", {"torch-fidelity": "0.4"}
     ),
+    "tensorboard": Extra("hwgen export --format tensorboard", {"tensorboard": "2.14"}),
     "test": Extra(
         "make test, make lint",
         {
@@ -56,7 +58,14 @@ EXTRAS: Mapping[str, Extra] = {
     ),
     "test-formats": Extra(
         "the tests of what other libraries read",
-        {"datasets": "3", "pyarrow": "15", "webdataset": "0.2.100"},
+        {
+            "datasets": "3",
+            "onnx": "1.16",
+            "onnxruntime": "1.18",
+            "pyarrow": "15",
+            "tensorboard": "2.14",
+            "webdataset": "0.2.100",
+        },
     ),
 }
 """Every extra by name."""

@@ -1,4 +1,4 @@
-"""In: the options of `hwgen inspect`. Out: what a store, a GNT file, a run or a preset holds."""
+"""In: the options of `hwgen inspect`. Out: what a store, GNT file, run, model or preset holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _SHEET_COLUMNS = 12
 def inspect(
     thing: Annotated[
         Path | None,
-        typer.Argument(help="A store, a run, a GNT file, a folder of them, or a zip with them."),
+        typer.Argument(
+            help="A store, a run, an exported model, a GNT file, a folder or a zip of them."
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -33,7 +35,7 @@ def inspect(
         bool, typer.Option("--json", help="Print the summary as JSON on standard output.")
     ] = False,
 ) -> None:
-    """Show what a store, a run, a GNT file or a preset holds.
+    """Show what a store, a run, an exported model, a GNT file or a preset holds.
 
     Counts, class balance, writers, exact duplicates, damage; where a run stands; how
     many parameters a preset has.
@@ -68,11 +70,14 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 
 
 def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
+    from hwgen.models import is_model
     from hwgen.store import is_store, partial_path
 
     # Whatever is or was becoming a store is told about as one.
     if is_store(thing) or (not thing.exists() and partial_path(thing).exists()):
         return _store
+    if is_model(thing):
+        return _model
     return _run if (thing / "run.json").is_file() else _gnt
 
 
@@ -117,6 +122,29 @@ def _run(path: Path, sheet: Path | None) -> Shown:
         figures = f"purity {score['purity']:.3f}, diversity {score['diversity']:.3f}"
         rows.append((f"  at {score['images']:,}", figures))
     return summary.to_json(), rows
+
+
+def _model(path: Path, sheet: Path | None) -> Shown:
+    from hwgen.gan.sampling import Sampler
+    from hwgen.models import read_model
+
+    model = read_model(path)
+    if sheet:
+        from hwgen.exports.runs.model import COLUMNS, samples
+        from hwgen.grids import save_sheet
+
+        save_sheet(sheet, samples(Sampler.load(path, device="cpu")), COLUMNS)
+    summary = model.to_json()
+    return summary, [
+        ("model", f"{path}, a {model.kind}"),
+        ("preset", str(model.recipe.get("preset", model.kind))),
+        ("size", str(model.recipe.get("size"))),
+        ("from", f"{model.provenance}, {model.images:,} images"),
+        ("charset", f"{len(model.charset):,} classes, fingerprint {model.charset.fingerprint}"),
+        ("learnt from", f"content {model.content_sha256[:16] or 'not known'}"),
+        ("hwgen", model.hwgen),
+        ("on disk", f"{summary['bytes'] / 1e6:,.1f} MB"),
+    ]
 
 
 def _store(path: Path, sheet: Path | None) -> Shown:

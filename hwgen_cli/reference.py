@@ -251,10 +251,16 @@ def _recognisers() -> str:
 
 
 def _formats() -> str:
-    from hwgen.exports import FORMATS
+    from hwgen.exports import FORMATS, RUN_FORMATS
 
-    rows = [(f"`{name}`", _text(row.what), _text(row.readers)) for name, row in FORMATS.items()]
-    return "\n".join(["\n## Export formats\n", _table(("format", "files", "read by"), rows)])
+    rows = [
+        (f"`{name}`", of, _text(row.what), _text(row.readers))
+        for of, table in (("store", FORMATS), ("run", RUN_FORMATS))
+        for name, row in table.items()
+    ]
+    return "\n".join(
+        ["\n## Export formats\n", _table(("format", "of a", "files", "read by"), rows)]
+    )
 
 
 def _table(head: Row, rows: Iterable[Row]) -> str:

@@ -22,7 +22,10 @@ WORST, SHOWN = 10, 40
 
 
 def synthesize(
-    run: Annotated[Path, typer.Argument(help="A run directory of hwgen train.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="A run directory of hwgen train, or a model folder of hwgen export."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The new store.")],
     per_class: Annotated[
         int | None, typer.Option(min=1, show_default="50", help="Samples a class.")
@@ -212,10 +215,10 @@ def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Sour
     from hwgen.deformation.training import KIND
     from hwgen.errors import InputError
     from hwgen.gan.sampling import Sampler
-    from hwgen.runs import Run
+    from hwgen.models import kind_at
     from hwgen.store import Store
 
-    if Run(run).kind != KIND:
+    if kind_at(run) != KIND:
         if bend is not None:
             raise InputError(
                 "is no deformation run, so that it bends no samples",

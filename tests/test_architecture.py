@@ -68,7 +68,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.exports": {
         "hwgen.charset",
         "hwgen.errors",
+        "hwgen",
         "hwgen.files",
+        "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",
         "hwgen.sources.gnt",  # writes the format that it reads
@@ -80,6 +82,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.doctor": {"hwgen", "hwgen.devices", "hwgen.requirements"},
     "hwgen.distributed": {"hwgen.devices", "hwgen.errors"},
     "hwgen.checkpoints": {"hwgen.errors", "hwgen.files", "hwgen.places"},
+    # Weights with all that is known of them.
+    "hwgen.models": {
+        "hwgen.charset",
+        "hwgen.checkpoints",
+        "hwgen.errors",
+        "hwgen.files",
+        "hwgen.places",
+        "hwgen.runs",
+    },
     # Arithmetic that generators and recognisers share.
     "hwgen.warps": set(),
     "hwgen.winograd": set(),
@@ -113,6 +124,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.files",
         "hwgen.grids",
         "hwgen.metrics",
+        "hwgen.models",
         "hwgen.presets",
         "hwgen.record",
         "hwgen.runs",
@@ -126,6 +138,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.checkpoints",
         "hwgen.devices",
         "hwgen.errors",
+        "hwgen.models",
         "hwgen.presets",
         "hwgen.record",
         "hwgen.runs",
@@ -176,6 +189,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "hwgen.report": {
         "hwgen",
+        "hwgen.charset",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.gan.plan",  # counts parameters
@@ -184,6 +198,24 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.record",
         "hwgen.runs",
         "hwgen.store",
+    },
+    # Trained generators for others; no store is opened.
+    "hwgen.exports.runs": {
+        "hwgen.batches",
+        "hwgen.charset",
+        "hwgen.checkpoints",
+        "hwgen.deformation",
+        "hwgen.errors",
+        "hwgen.exports.place",
+        "hwgen.files",
+        "hwgen.gan",
+        "hwgen.grids",
+        "hwgen.models",
+        "hwgen.presets",
+        "hwgen.record",
+        "hwgen.report.evaluations",
+        "hwgen.report.lifts",
+        "hwgen.runs",
     },
     # People judge two sets, wherever they came from.
     "hwgen.study": {
@@ -234,6 +266,7 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen.distributed",
         "hwgen.doctor",
         "hwgen.evaluation",
+        "hwgen.exports.runs",
         "hwgen.gan",
         "hwgen.lift",
         "hwgen.recogniser",
@@ -244,6 +277,7 @@ HELD_BY: dict[str, set[str]] = {
     "safetensors": {"hwgen.checkpoints"},
     "lmdb": {"benchmarks.throughput", "hwgen.exports", "hwgen.sources.images", "hwgen.store"},
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
+    "onnx": {"hwgen.exports.runs"},
     "pyarrow": {"hwgen.exports", "hwgen.sources.images"},
     "rich": {"hwgen_cli"},
     "torch_fidelity": {"benchmarks.paper"},

@@ -9,6 +9,7 @@ from hwgen.places import instead, what_lies_at, what_names_tell
     ("name", "said"),
     [
         ("run.json", "it is a run,"),
+        ("model.safetensors", "it is an exported model,"),
         ("manifest.json", "it is a store,"),
         ("benchmark.json", "hwgen benchmark wrote"),
         ("lift.json", "hwgen benchmark --protocol wrote"),

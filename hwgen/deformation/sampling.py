@@ -13,17 +13,40 @@ import numpy.typing as npt
 import torch
 
 from hwgen.batches import average_down, to_float, to_images, to_tensor, to_uint8
-from hwgen.checkpoints import file_hash, load_network
+from hwgen.checkpoints import load_network
 from hwgen.deformation.network import DeformationNet, bend
 from hwgen.deformation.recipe import recipe_from_json
 from hwgen.deformation.training import INK, KIND
 from hwgen.devices import pick_device
 from hwgen.errors import InputError, RunError
+from hwgen.models import Model, is_model, model_of_run, read_model
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store
 
 Ids = npt.NDArray[np.int64]
+
+
+def find_model(place: Run | Path | str) -> Model:
+    """The weights of a finished deformation run, or those in an exported model folder.
+
+    Raises:
+        RunError: neither is there, it is damaged, not finished, or of another kind.
+    """
+    if not isinstance(place, Run) and is_model(Path(place)):
+        model = read_model(Path(place))
+        if model.kind == KIND:
+            return model
+        raise RunError("is not an exported deformation model", where=str(place))
+    run = place if isinstance(place, Run) else Run(place)
+    snapshots = run.snapshots()
+    if run.kind != KIND or not snapshots:
+        raise RunError(
+            "is not a finished deformation run",
+            where=str(run.path),
+            remedy="Train on with the same command, or give another run",
+        )
+    return model_of_run(run, snapshots[-1])
 
 
 class DeformationSampler:
@@ -66,27 +89,17 @@ class DeformationSampler:
 
     @classmethod
     def load(cls, run: Run | Path | str, store: Store, device: str = "auto") -> DeformationSampler:
-        """A finished run's model, to bend the samples of a store.
+        """A finished run's model, or an exported one, to bend the samples of a store.
 
         Raises:
             RunError: no such run, it is of another kind or not finished, or it is damaged.
             InputError: its recipe cannot be; or see DeformationSampler.
         """
-        run = run if isinstance(run, Run) else Run(run)
-        snapshots = run.snapshots()
-        if run.kind != KIND or not snapshots:
-            raise RunError(
-                "is not a finished deformation run",
-                where=str(run.path),
-                remedy="Train on with the same command, or give another run",
-            )
-        recipe = recipe_from_json(run.recipe)
-        net = load_network(snapshots[-1], "net", lambda: DeformationNet(recipe))
+        model = find_model(run)
+        recipe = recipe_from_json(model.recipe)
+        net = load_network(model.weights, "net", lambda: DeformationNet(recipe))
         net.requires_grad_(False)
-        provenance = (
-            f"run {run.id} checkpoint {file_hash(snapshots[-1])} "
-            f"of {store.manifest.content_sha256[:16]}"
-        )
+        provenance = f"{model.provenance} of {store.manifest.content_sha256[:16]}"
         return cls(net, store, pick_device(device), provenance)
 
     def draw(

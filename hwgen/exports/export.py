@@ -1,42 +1,28 @@
 """In: a store, a format and a place. Out: the export there, or nothing that looks like one.
 
-An export is written in OUT.partial, shard by shard, and renamed at the end: OUT is either absent,
-what it was before, or whole. .export.json lies in it from the beginning and says what is exported
-and where the shards end that are written, so that the same call after an interruption or a kill
-goes on.
+An export is written shard by shard, see hwgen.exports.place. .export.json says what is exported and
+where the shards end that are written, so that the same call after an interruption or a kill goes
+on.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from hwgen.errors import InputError, RecipeChangedError
 from hwgen.exports.formats import format_named
+from hwgen.exports.place import FILE, clear, give_name, is_there, locked, read_told
 from hwgen.exports.records import Exporter, Part, Shards
 from hwgen.exports.selection import Selection
 from hwgen.files import write_json
-from hwgen.presets import differences
 from hwgen.store import Store
 from hwgen.store.layout import versions
 
-FILE = ".export.json"
-"""A dot file, since Hugging Face's datasets would read any other one as data."""
-
 LAYOUT_VERSION = 1
 """Rises when the same store comes to be written otherwise."""
-
-_BEGINNING = {FILE, f"{FILE}.tmp"}
-"""What a kill at the very beginning may leave."""
 
 Progress = Callable[[int, int], None]
 """Called with (records written, records in all)."""
@@ -107,8 +93,6 @@ def export_store(
         RecipeChangedError: an unfinished export of another kind is there.
     """
     out = Path(out)
-    if out.name in ("", ".."):
-        raise InputError("is no name for a new folder", where=str(out), remedy="Choose another")
     selection, shards = selection or Selection(), shards or Shards()
     row = format_named(format)
     charset, numbers = selection.charset(store), selection.parts(store)
@@ -136,10 +120,9 @@ def export_store(
         },
         versions={**versions(), **{name: metadata.version(name) for name in row.libraries}},
     )
-    with _locked(out):
-        there = _found(out, export, overwrite)
-        if there is not None:
-            return there
+    with locked(out):
+        if is_there(out, export.recipe, overwrite):
+            return _read_export(out) or export
         count = _Count(sum(export.records.values()), progress, stop)
         partial = out.with_name(out.name + ".partial")
         parts: dict[str, Exporter] = {}
@@ -160,7 +143,7 @@ def export_store(
                 exporter.finish()
         except _StoppedError:
             return None
-        _give_name(partial, out)
+        give_name(partial, out)
     return export
 
 
@@ -188,84 +171,20 @@ class _Count:
         return tick
 
 
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(str(out.with_name(out.name + ".lock")))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise InputError(
-            "another process is exporting to it", where=str(out), remedy="Wait for it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink()
-
-
-def _found(out: Path, export: Export, overwrite: bool) -> Export | None:
-    """This very export if it is there already; raises where something else is in the way."""
-    if not out.exists() and not out.is_symlink():
-        return None
-    there = _read_export(out)
-    if there is None:
-        if out.is_dir() and not any(out.iterdir()):
-            return None
-        raise InputError(
-            "something else is already there", where=str(out), remedy="Choose another folder"
-        )
-    if there.recipe == export.recipe:
-        return there
-    if not overwrite:
-        raise InputError(
-            "something else is already there, an export of (there -> wanted):\n  "
-            + "\n  ".join(differences(there.recipe, export.recipe))
-            + "\n",
-            where=str(out),
-            remedy="Choose another folder, or pass --overwrite to replace it",
-        )
-    return None
-
-
 def _begin_or_continue(partial: Path, export: Export, overwrite: bool) -> None:
     """Make the folder, or find it and take over which shards are written."""
     began = _read_export(partial)
     if began is not None and began.recipe == export.recipe:
         export.shards.update(began.shards)
         return
-    if began is not None and not overwrite:
-        raise RecipeChangedError(
-            "an unfinished export of another kind is there (began -> now):\n  "
-            + "\n  ".join(differences(began.recipe, export.recipe))
-            + "\n",
-            where=str(partial),
-            remedy="Go on with the options it began with, or pass --overwrite to discard it",
-        )
-    if began is not None:
-        shutil.rmtree(partial)
-    elif partial.exists() and not (partial.is_dir() and set(os.listdir(partial)) <= _BEGINNING):
-        raise InputError(
-            "something else is already there", where=str(partial), remedy="Move it away"
-        )
-    partial.mkdir(exist_ok=True)
+    clear(partial, export.recipe, overwrite)
+    partial.mkdir()
     write_json(partial / FILE, export.to_json())
 
 
 def _read_export(folder: Path) -> Export | None:
-    """What .export.json says, None where there is none that can be read."""
+    """What .export.json says, None where there is none of a store."""
     try:
-        return Export(**json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return Export(**(read_told(folder) or {}))
+    except TypeError:
         return None
-
-
-def _give_name(partial: Path, out: Path) -> None:
-    old = out.with_name(out.name + ".replaced")
-    if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""In: a run and class ids. Out: pictures.
+"""In: a run, or an exported model, and class ids. Out: pictures.
 
 The noise of a sample is a function of (seed, class, index) alone, so that neither the batch size
 nor an interruption changes a set.
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from hwgen.batches import to_float, to_images, to_tensor, to_uint8
 from hwgen.charset import UNLABELLED, Charset
-from hwgen.checkpoints import file_hash, load_network
+from hwgen.checkpoints import load_network
 from hwgen.devices import pick_device
+from hwgen.errors import RunError
 from hwgen.gan.networks import Generator, build_generator
-from hwgen.gan.snapshots import find_snapshot
+from hwgen.gan.snapshots import find_model
 from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
 from hwgen.record import Image
 from hwgen.runs import Run
@@ -72,25 +73,26 @@ class Sampler:
 
     @classmethod
     def load(cls, run: Run | Path | str, checkpoint: str = "last", device: str = "auto") -> Sampler:
-        """A run's generator.
+        """A run's generator, or an exported one; they draw the same samples.
 
         Args:
-            run: a run or its directory.
+            run: a run, its directory, or a model folder of `hwgen export`.
             checkpoint: "last", "best" (needs scores), or the number of images of a snapshot.
             device: "auto", "cpu", "cuda", ...
 
         Raises:
-            RunError: no such run or snapshot, or its files do not fit together.
+            RunError: no such run, snapshot or model, its files do not fit together, or it is no
+                GAN.
             InputError: its recipe cannot be.
         """
-        run = run if isinstance(run, Run) else Run(run)
-        path = find_snapshot(run, checkpoint)
-        recipe = recipe_from_json(run.recipe)
-        generator = load_network(path, "g", lambda: build_generator(recipe, len(run.charset)))
+        model = find_model(run, checkpoint)
+        if model.kind != "gan":
+            raise RunError(f"is of kind {model.kind!r:.40}, not a GAN", where=str(model.weights))
+        recipe, classes = recipe_from_json(model.recipe), len(model.charset)
+        generator = load_network(model.weights, "g", lambda: build_generator(recipe, classes))
         generator.requires_grad_(False)
-        provenance = f"run {run.id} checkpoint {file_hash(path)}"
-        data = str(run.data.get("content_sha256", ""))
-        return cls(generator, recipe, run.charset, pick_device(device), provenance, data)
+        chosen = pick_device(device)
+        return cls(generator, recipe, model.charset, chosen, model.provenance, model.content_sha256)
 
     def draw(
         self,

@@ -1,4 +1,4 @@
-"""In: a run and a generator. Out: a snapshot, and which snapshot is last or best."""
+"""In: a run and a generator. Out: a snapshot, and which snapshot is last or best; models."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.checkpoints import module_tensors, save_tensors
-from hwgen.errors import RunError
+from hwgen.errors import InputError, RunError
 from hwgen.gan.networks import Generator
+from hwgen.models import Model, is_model, model_of_run, read_model
 from hwgen.presets import Recipe
 from hwgen.runs import Run
 
@@ -55,6 +56,32 @@ def find_snapshot(run: Run, checkpoint: str) -> Path:
         where=str(run.path),
         remedy=f"Choose last, best, or one of {names}",
     )
+
+
+def find_model(place: Run | Path | str, checkpoint: str) -> Model:
+    """The weights of a run, or those in an exported model folder.
+
+    Args:
+        place: a run, its directory, or a model folder.
+        checkpoint: see `find_snapshot`; a model folder has one only, the "last".
+
+    Raises:
+        RunError: neither is there, it is damaged, or has no such snapshot.
+        InputError: another checkpoint of a model folder was asked for.
+    """
+    if not isinstance(place, Run):
+        place = Path(place)
+        if is_model(place):
+            if checkpoint != "last":
+                raise InputError(
+                    f"is an exported model, which has no checkpoint {checkpoint!r} but its only "
+                    "one",
+                    where=str(place),
+                    remedy="Leave --checkpoint out, or give the run",
+                )
+            return read_model(place)
+        place = Run(place)
+    return model_of_run(place, find_snapshot(place, checkpoint))
 
 
 def best_scores(run: Run) -> dict[int, float]:

@@ -1,0 +1,122 @@
+"""In: a run. Out: a model folder: weights, classes, card, samples and perhaps ONNX.
+
+model.safetensors   the weights with recipe and charset: all that `hwgen synthesize` needs
+charset.json        the labels, in class order
+README.md           the model card
+samples.png         samples, a class a row; of a GAN
+model.onnx          the generator, if asked for
+.export.json        what was exported
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hwgen.charset import UNLABELLED
+from hwgen.checkpoints import file_hash
+from hwgen.deformation.sampling import find_model as find_deformation
+from hwgen.errors import InputError
+from hwgen.exports.place import written_at_once
+from hwgen.exports.runs.card import card
+from hwgen.exports.runs.onnx_graph import write_onnx
+from hwgen.files import write_json
+from hwgen.gan.sampling import Sampler
+from hwgen.gan.snapshots import find_model as find_gan
+from hwgen.grids import evenly, save_sheet
+from hwgen.models import Model, write_model
+from hwgen.record import Image
+from hwgen.report.evaluations import EVALUATION_FILE, read_evaluation
+from hwgen.report.lifts import LIFT_FILE, read_lift
+from hwgen.runs import Run
+
+LAYOUT_VERSION = 1
+"""Rises when the same run comes to be written otherwise."""
+
+ROWS, COLUMNS = 12, 12
+"""Of the picture of samples."""
+
+
+def export_model(
+    run: Run,
+    out: Path | str,
+    *,
+    checkpoint: str = "last",
+    onnx: bool = False,
+    judged: Sequence[Path] = (),
+    overwrite: bool = False,
+) -> Model:
+    """Write a model folder; the same call again returns what is there.
+
+    Args:
+        run: a trained GAN or deformation model.
+        out: the folder.
+        checkpoint: which snapshot of a GAN: "last", "best" or a number of images.
+        onnx: also write the generator of a GAN as ONNX.
+        judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
+            shall tell.
+        overwrite: replace another export at `out`.
+
+    Returns:
+        The exported model.
+
+    Raises:
+        RunError: the run has no such snapshot, or is damaged.
+        InputError: `out` is taken; a judged folder holds no result; ONNX was asked for without its
+            packages or of a deformation model.
+    """
+    out = Path(out)
+    is_gan = run.kind == "gan"
+    if not is_gan and (onnx or checkpoint != "last"):
+        raise InputError(
+            f"is a run of kind {run.kind!r}: it has one set of weights, and no ONNX",
+            where=str(run.path),
+            remedy="Leave --checkpoint and --onnx out",
+        )
+    model = find_gan(run, checkpoint) if is_gan else find_deformation(run)
+    results = [_result(folder) for folder in judged]
+    recipe: dict[str, Any] = {
+        "format": "model",
+        "layout": LAYOUT_VERSION,
+        "run": model.run,
+        "checkpoint": model.checkpoint,
+        "images": model.images,
+        "onnx": onnx,
+        "judged": [file_hash(file) for file in results],
+    }
+    evaluations = [read_evaluation(file) for file in results if file.name == EVALUATION_FILE]
+    lifts = [read_lift(file) for file in results if file.name == LIFT_FILE]
+    with written_at_once(out, recipe, overwrite) as partial:
+        if partial is not None:
+            write_model(partial, model)
+            write_json(partial / "charset.json", list(model.charset))
+            said = ""
+            if is_gan:
+                sampler = Sampler.load(partial, device="cpu")
+                save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
+                said = write_onnx(partial / "model.onnx", sampler).said if onnx else ""
+            text = card(model, run.read_log(), out.name, said, evaluations, lifts)
+            (partial / "README.md").write_text(text, encoding="utf-8")
+    return model
+
+
+def _result(folder: Path) -> Path:
+    for name in (EVALUATION_FILE, LIFT_FILE):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(
+        f"has neither {EVALUATION_FILE} nor {LIFT_FILE}",
+        where=str(folder),
+        remedy="Give a folder of hwgen evaluate or of hwgen benchmark --protocol",
+    )
+
+
+def samples(sampler: Sampler) -> Image:
+    """Samples, of classes evenly spread over the charset a class a row."""
+    if sampler.charset == UNLABELLED:
+        return sampler.draw(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
+    classes = evenly(len(sampler.charset), ROWS)
+    return sampler.draw(np.repeat(classes, COLUMNS), np.tile(np.arange(COLUMNS), len(classes)))

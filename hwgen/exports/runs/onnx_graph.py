@@ -1,0 +1,128 @@
+"""In: a generator. Out: the same as ONNX, compared with it in onnxruntime.
+
+Inputs z float32 [N, z_dim] and, of a conditional one, label int64 [N]; output image uint8 [N, S, S]
+or [N, S, S, 3], 255 is paper: what Sampler.draw gives.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hwgen.batches import to_uint8
+from hwgen.errors import InputError, RunError
+from hwgen.files import replacing
+from hwgen.gan.networks import Generator
+from hwgen.gan.sampling import Sampler, draw_noise
+from hwgen.presets import Recipe
+
+OPSET = 17
+"""Of ONNX 1.12 (2022); onnxruntime has read it since 1.12."""
+
+COMPARED = 256
+"""Samples."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the pictures of onnxruntime and torch differ.
+
+    Attributes:
+        onnxruntime: its version.
+        most: largest difference, grey levels.
+        share: of the numbers that differ.
+    """
+
+    onnxruntime: str
+    most: int
+    share: float
+
+    @property
+    def said(self) -> str:
+        """For a reader of the card."""
+        return (
+            f"Opset {OPSET}, dynamic batch. Compared with torch in onnxruntime "
+            f"{self.onnxruntime} on {COMPARED} samples: they differ by {self.most} of 255 grey "
+            f"levels at most, in {self.share:.2g} of all pixels."
+        )
+
+
+class _Picture(nn.Module):
+    """A generator whose pictures are ready to be shown."""
+
+    def __init__(self, generator: Generator, recipe: Recipe) -> None:
+        super().__init__()
+        self.generator, self.recipe = generator, recipe
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        x = to_uint8(self.generator(z, label), self.recipe.pixels)
+        return x[:, 0] if self.recipe.channels == 1 else x.permute(0, 2, 3, 1)
+
+
+def write_onnx(file: Path, sampler: Sampler) -> Comparison:
+    """Write a generator, which must be on the CPU, as ONNX, and compare.
+
+    Raises:
+        InputError: onnx or onnxruntime is not installed.
+        RunError: onnxruntime draws other pictures than torch.
+    """
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            f"--onnx needs {error.name}", remedy="Install it with: pip install 'hwgen[onnx]'"
+        ) from None
+    texts = {"charset": json.dumps(list(sampler.charset), ensure_ascii=False)}
+    with replacing(file) as temporary:
+        _write(temporary, sampler)
+        graph = onnx.load(str(temporary))
+        onnx.helper.set_model_props(graph, {**texts, "provenance": sampler.provenance})
+        onnx.checker.check_model(graph, full_check=True)
+        onnx.save(graph, str(temporary))
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    z = draw_noise(sampler.recipe.generator, np.random.default_rng(0), COMPARED)
+    label = np.arange(COMPARED) % len(sampler.charset)
+    inputs = {"z": z, "label": label} if sampler.recipe.conditional else {"z": z}
+    (image,) = session.run(None, inputs)
+    differences = np.abs(np.subtract(image, sampler.paint(z, label), dtype=np.int16))
+    found = Comparison(
+        onnxruntime.__version__, int(differences.max()), float(np.mean(differences > 0))
+    )
+    if found.most > 1:  # which is rounding
+        raise RunError(
+            f"onnxruntime draws other pictures than torch: {found.said}",
+            where=str(file),
+            remedy="Leave --onnx out, and tell us the recipe",
+        )
+    return found
+
+
+def _write(file: Path, sampler: Sampler) -> None:
+    conditional = sampler.recipe.conditional
+    names = ["z", "label"] if conditional else ["z"]
+    example = (
+        torch.zeros(2, sampler.recipe.generator.z_dim),
+        *([torch.zeros(2, dtype=torch.int64)] if conditional else []),
+    )
+    with warnings.catch_warnings():
+        # That this exporter is the older one, and that sides of maps are constants in the graph,
+        # which they are.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        torch.onnx.export(
+            _Picture(sampler.generator, sampler.recipe).eval(),
+            example,
+            str(file),
+            input_names=names,
+            output_names=["image"],
+            dynamic_axes={name: {0: "N"} for name in (*names, "image")},
+            opset_version=OPSET,
+            dynamo=False,  # the newer one needs more packages, and torch 2.6 has it half done
+        )

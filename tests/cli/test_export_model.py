@@ -1,0 +1,115 @@
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.gan.training import train
+from hwgen.presets import Recipe
+from hwgen.runs import Run
+from hwgen.store import Store
+from hwgen_cli.__main__ import main
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def run(toy_store: Store, toy_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    recipe = replace(toy_recipe, images=8, every=4)
+    return train(toy_store, tmp_path_factory.mktemp("model") / "run", recipe, device="cpu")
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command: (exit code, standard output, standard error), white space joined."""
+
+    def run_command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hwgen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        shown = capsys.readouterr()
+        return int(leaving.value.code or 0), " ".join(shown.out.split()), shown.err
+
+    return run_command
+
+
+def test_from_run_to_folder_to_store(
+    call: Call, run: Run, tmp_path: Path, one_thread: None
+) -> None:
+    folder = tmp_path / "given away"
+    code, said, _ = call("export", run.path, "--format", "model", "--out", folder)
+    assert code == 0
+    assert f"{folder}/README.md: " in said
+    assert f"run {run.id} checkpoint " in said
+    for place, name in ((run.path, "a"), (folder, "b")):
+        options = ("--per-class", 3, "--seed", 2, "--device", "cpu")
+        assert call("synthesize", place, "--out", tmp_path / name, *options)[0] == 0
+    a, b = Store(tmp_path / "a"), Store(tmp_path / "b")
+    assert np.array_equal(a.all_images(), b.all_images())
+    assert a.manifest.origin == b.manifest.origin
+
+
+def test_inspect_tells_and_draws(call: Call, run: Run, tmp_path: Path) -> None:
+    folder, sheet = tmp_path / "m", tmp_path / "new" / "s.png"
+    assert call("export", run.path, "-f", "model", "-o", folder)[0] == 0
+    code, said, _ = call("inspect", folder, "--sheet", sheet)
+    assert code == 0
+    for text in ("a gan", "glyph-32", "3 classes", f"run {run.id}", "8 images", "contact sheet"):
+        assert text in said
+    assert sheet.read_bytes() == (folder / "samples.png").read_bytes()
+    told = json.loads(call("inspect", folder, "--json")[1])
+    assert (told["kind"], told["of"], told["classes"], told["images"]) == ("model", "gan", 3, 8)
+
+
+def test_as_json_with_onnx(call: Call, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "m"
+    code, said, _ = call(
+        "export", run.path, "-f", "model", "-o", out, "--onnx", "--checkpoint", 4, "--json"
+    )
+    told = json.loads(said)
+    assert code == 0
+    assert told["images"] == 4
+    assert told["files"]["model.onnx"] == (out / "model.onnx").stat().st_size
+
+
+def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    code, said, _ = call("export", run.path, "-f", "tensorboard", "-o", tmp_path / "t")
+    assert code == 0
+    assert f"tensorboard --logdir {tmp_path}/t" in said
+    code, said, _ = call("export", run.path, "-f", "tensorboard", "-o", tmp_path / "t", "--json")
+    assert json.loads(said)["kind"] == "tensorboard"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["RUN", "-f", "folder"], "--format folder exports a store, and this is a run"),
+        (["RUN", "-f", "folder"], "formats of a run: model, tensorboard"),
+        (["STORE", "-f", "model"], "exports a run, and here is none: it is a store"),
+        (["STORE", "-f", "model"], "Formats of a store: ocr-lmdb, folder"),
+        (["RUN", "-f", "modle"], "no format 'modle'. Did you mean model"),
+        (["nothing", "-f", "model"], "there is no such file or folder"),
+        (["MODEL", "-f", "model"], "it is an exported model"),
+        (["RUN", "-f", "model", "--classes", "1", "--split", "a=1"], "--classes, --split: not of"),
+        (["RUN", "-f", "tensorboard", "--onnx"], "--onnx: not of --format tensorboard"),
+        (["STORE", "-f", "gnt", "--checkpoint", "best"], "--checkpoint: not of --format gnt"),
+        (["RUN", "-f", "model", "--checkpoint", "5"], "has no checkpoint '5'"),
+    ],
+)
+def test_mistakes_are_named(
+    call: Call, run: Run, toy_store: Store, tmp_path: Path, options: list[str], text: str
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.safetensors").touch()
+    places = {"RUN": run.path, "STORE": toy_store.path, "MODEL": tmp_path / "model"}
+    typed = [places.get(option, option) for option in options]
+    code, _, err = call("export", *typed, "--out", tmp_path / "out")
+    assert code == 1
+    assert text in err
+    assert not (tmp_path / "out").exists()
