@@ -199,11 +199,9 @@ def join(h: Tensor, phi: Tensor | None) -> Tensor:
 
 
 def build_generator(recipe: Recipe, classes: int) -> Generator:
-    """G alone, see `build`."""
+    """G alone, to be filled with weights; those it has are not the starting ones."""
     classes = classes if recipe.conditional else 0
-    g = Generator(recipe.generator, recipe.channels, recipe.size, classes)
-    initialise(g, recipe.init, slope=0.0)
-    return g
+    return Generator(recipe.generator, recipe.channels, recipe.size, classes)
 
 
 def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
@@ -211,6 +209,7 @@ def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
     g = build_generator(recipe, classes)
     classes = classes if recipe.conditional else 0
     d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
+    initialise(g, recipe.init, slope=0.0)
     initialise(d, recipe.init, slope=SLOPE)
     if recipe.discriminator.norm == "spectral":
         for part in d.modules():
