@@ -35,7 +35,8 @@ def tables(summaries: Mapping[str, Sequence[Row]]) -> str:
     """Markdown: the last snapshot of each setting, then the way there."""
     lines = [
         "| setting | all 8 modes within 3 sd | all 8 within 0.2 | modes within 3 sd"
-        " | modes within 0.2 | share within 3 sd | share within 0.2 | KL of modes, nats | width over true |",
+        " | modes within 0.2 | share within 3 sd | share within 0.2 | KL of modes, nats"
+        " | width over true |",
         "|---" * 9 + "|",
     ]
     for name, entries in summaries.items():
