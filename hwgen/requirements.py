@@ -53,6 +53,7 @@ EXTRAS: Mapping[str, Extra] = {
             "mypy": "1.10",
             "pytest": "8",
             "ruff": "0.6",
+            "torch-fidelity": "0.4",
             "torchvision": "0.21",
         },
     ),

@@ -125,7 +125,7 @@ def test_what_cannot_be_used_is_said(pots: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no writer '7'"):
         prepare_pot([pots], out, ink=INK, writers=WriterChoice("7"))
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match="is not a POT file: it does not begin with a record"):
+    with pytest.raises(InputError, match="is not a POT file: it holds pictures"):
         prepare_pot([tmp_path / "a.png"], out, ink=INK)
     with pytest.raises(StoreError, match="stopped before the end"):
         prepare_pot([pots], out, ink=INK, stop=lambda: True)

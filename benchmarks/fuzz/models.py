@@ -24,6 +24,7 @@ from hwgen.gan.resume import fill, read_checkpoint, save_checkpoint
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.snapshots import best_scores, save_weights
 from hwgen.gan.steps import make_state
+from hwgen.models import FILE, model_of_run, write_model
 from hwgen.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
 from hwgen.recogniser.network import RECOGNISERS, RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.network import recipe_from_json as recogniser_from_json
@@ -118,6 +119,23 @@ def weights(scratch: Path) -> Target:
     def read(data: bytes) -> str:
         file.write_bytes(data)
         Sampler.load(run, device="cpu").draw([0, 2], [0, 1])
+        return "drawn"
+
+    return Target([seed], read, _mutate_tensors, mib=1024)
+
+
+def model_folder(scratch: Path) -> Target:
+    """An exported model, from which a sampler is loaded."""
+    run = _toy_run(scratch / "run")
+    folder = scratch / "model"
+    folder.mkdir()
+    write_model(folder, model_of_run(run, run.weights(20)))
+    file = folder / FILE
+    seed = file.read_bytes()
+
+    def read(data: bytes) -> str:
+        file.write_bytes(data)
+        Sampler.load(folder, device="cpu").draw([0, 2], [0, 1])
         return "drawn"
 
     return Target([seed], read, _mutate_tensors, mib=1024)

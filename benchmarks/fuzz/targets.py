@@ -17,6 +17,7 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "recipes": models.recipes,
     "run": models.run_folder,
     "weights": models.weights,
+    "model": models.model_folder,
     "recogniser": models.recogniser,
     "checkpoint": models.checkpoint,
 }
@@ -31,6 +32,7 @@ COUNTS: Mapping[str, int] = {
     "recipes": 20_000,
     "run": 20_000,
     "weights": 8_000,
+    "model": 8_000,
     "recogniser": 20_000,
     "checkpoint": 20_000,
 }

@@ -164,6 +164,8 @@ class Recogniser:
                 raise ValueError(f"format {metadata['format']!r} {metadata['format_version']!r}")
             recipe = recipe_from_json(metadata["recipe"])
             charset = Charset(from_json(tuple[str, ...], metadata["charset"], "charset"))
+            if not len(charset):
+                raise ValueError("it has no classes")
             channels = from_json(Literal[1, 3], metadata["channels"], "channels")
             provenance = from_json(dict[str, Any], metadata["provenance"], "provenance")
         except (ValueError, KeyError, TypeError, HwgenError) as error:
