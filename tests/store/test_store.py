@@ -346,3 +346,26 @@ def test_the_content_hash_changes_with_every_text_and_pixel(tmp_path: Path) -> N
     ]
     assert len({content(str(n), **change) for n, change in enumerate(changes)}) == 6
     assert content("again") == content("and again")
+
+
+@pytest.mark.parametrize("size", [0, -1, 16_385, 10**9])
+def test_pictures_beyond_the_bound_are_refused(tmp_path: Path, size: int) -> None:
+    with pytest.raises(StoreError, match=rf"s: pictures of {size} pixels cannot be stored"):
+        StoreWriter(tmp_path / "s", size=size, recipe=RECIPE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_partial_store_is_not_continued(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        for n in range(3000):
+            writer.add(record(n))
+    data = partial_path(tmp_path / "s") / "data.mdb"
+    data.write_bytes(data.read_bytes()[:30_000])
+    for _ in range(2):  # the lock is free after the first refusal
+        with pytest.raises(StoreError, match=r"cannot be continued .*Remove s\.partial"):
+            StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True)
+    assert data.exists()
+    with StoreWriter(
+        tmp_path / "s", size=SIZE, recipe={"kind": "other"}, resumable=True, overwrite=True
+    ) as writer:
+        assert writer.count == 0

@@ -1,0 +1,50 @@
+"""The page of guarantees names tests that exist, and bounds that hold."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from hwgen import charset, files
+from hwgen.presets import MOST_SIDE, MOST_STAGES, MOST_WIDTH
+from hwgen.presets.recipe import MOST_KERNEL
+from hwgen.sources import gnt, zips
+from hwgen.store import layout
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+ROWS = [line for line in PAGE.splitlines() if line.startswith("| ")]
+NAMED = re.findall(r"`(tests/[^`:]+)::(\w+)`", PAGE)
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED, ids=lambda part: part)
+def test_a_named_test_exists(file: str, name: str) -> None:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_promise_names_a_test() -> None:
+    promises = [row for row in ROWS if not row.endswith("shown by |")]
+    assert len(promises) > 40
+    assert [row for row in promises if "`tests/" not in row] == []
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        gnt.MAX_PIXELS,
+        zips.MOST_RATIO,
+        charset.MOST_CLASSES,
+        charset.MOST_LABEL,
+        MOST_WIDTH,
+        MOST_SIDE,
+        MOST_KERNEL,
+        MOST_STAGES,
+        layout.MOST_SIDE,
+        files.MOST_JSON_BYTES >> 20,
+        zips.ALWAYS_BYTES >> 30,
+    ],
+)
+def test_the_bounds_are_the_codes(bound: int) -> None:
+    assert re.search(rf"\b{bound:,}\b", PAGE)
