@@ -181,7 +181,13 @@ def load_optimizer(
                 # Fused Adam walks through memory: moments must lie as their parameter lies.
                 tensor = torch.empty_like(parameter).copy_(tensor)
             state.setdefault(int(place), {})[name] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    fields = {frozenset(own) for own in state.values()}
+    try:
+        if len(fields) > 1:
+            raise ValueError("its parameters do not have the same fields")
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise RunError(f"does not fit its recipe: {prefix}: {error}", where=str(where)) from None
 
 
 @contextmanager
