@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.preparing import carry_out, charset_of
+from hwgen_cli.preparing import (
+    CharsetOption,
+    DropEmptyOption,
+    JsonOption,
+    MarginOption,
+    OutOption,
+    OverwriteOption,
+    SizeOption,
+    StretchOption,
+    StrictOption,
+    carry_out,
+    charset_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,32 +35,14 @@ def prepare_gnt(
             help="GNT files, folders of them, and CASIA's zips, which are read in place.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")],
-    size: Annotated[
-        int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
-    ] = 64,
-    stretch: Annotated[
-        bool, typer.Option("--stretch", help="Fill the frame, as the paper: aspect not kept.")
-    ] = False,
-    margin: Annotated[
-        int | None, typer.Option(min=0, help="Paper on each side, pixels.  [default: size / 16]")
-    ] = None,
-    charset: Annotated[
-        str,
-        typer.Option(
-            metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
-            help="Classes and their order; what is outside is left out and counted.",
-        ),
-    ] = "found",
-    drop_empty: Annotated[
-        bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first damaged record.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the store that lies there.")
-    ] = False,
+    out: OutOption,
+    size: SizeOption = 64,
+    stretch: StretchOption = False,
+    margin: MarginOption = None,
+    charset: CharsetOption = "found",
+    drop_empty: DropEmptyOption = False,
+    strict: StrictOption = False,
+    overwrite: OverwriteOption = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -57,9 +51,7 @@ def prepare_gnt(
             "  [default: all cores for large files]",
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON on standard output.")
-    ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Make a store from GNT files: CASIA HWDB as it is shipped, or your own.
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.preparing import carry_out, charset_of
+from hwgen_cli.preparing import (
+    CharsetOption,
+    DropEmptyOption,
+    JsonOption,
+    OutOption,
+    OverwriteOption,
+    SizeOption,
+    StrictOption,
+    carry_out,
+    charset_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +43,8 @@ def prepare_images(
             "CIFAR-10's batches, LMDB folders of LSUN or for OCR, Hugging Face's parquet files.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")],
-    size: Annotated[
-        int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
-    ] = 64,
+    out: OutOption,
+    size: SizeOption = 64,
     fit: Annotated[
         Fit,
         typer.Option(
@@ -62,31 +70,17 @@ def prepare_images(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Pictures of a class at most, the first ones.")
     ] = None,
-    charset: Annotated[
-        str,
-        typer.Option(
-            metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
-            help="Classes and their order; what is outside is left out and counted.",
-        ),
-    ] = "found",
-    drop_empty: Annotated[
-        bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first picture that cannot be read.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the store that lies there.")
-    ] = False,
+    charset: CharsetOption = "found",
+    drop_empty: DropEmptyOption = False,
+    strict: StrictOption = False,
+    overwrite: OverwriteOption = False,
     workers: Annotated[
         int | None,
         typer.Option(
             min=1, help="Threads that decode and scale. The store is the same.  [default: cores]"
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON on standard output.")
-    ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Make a store from pictures: photographs of scenes, MNIST, your own folders.
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.preparing import carry_out, charset_of
+from hwgen_cli.preparing import (
+    CharsetOption,
+    DropEmptyOption,
+    JsonOption,
+    MarginOption,
+    OutOption,
+    OverwriteOption,
+    SizeOption,
+    StretchOption,
+    StrictOption,
+    carry_out,
+    charset_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,26 +43,12 @@ def prepare_pot(
             help="POT files, folders of them, and CASIA's zips, which are read in place.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")],
-    size: Annotated[
-        int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
-    ] = 64,
-    stretch: Annotated[
-        bool, typer.Option("--stretch", help="Fill the frame, as the paper: aspect not kept.")
-    ] = False,
-    margin: Annotated[
-        int | None, typer.Option(min=0, help="Paper on each side, pixels.  [default: size / 16]")
-    ] = None,
-    charset: Annotated[
-        str,
-        typer.Option(
-            metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
-            help="Classes and their order; what is outside is left out and counted.",
-        ),
-    ] = "found",
-    drop_empty: Annotated[
-        bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
-    ] = False,
+    out: OutOption,
+    size: SizeOption = 64,
+    stretch: StretchOption = False,
+    margin: MarginOption = None,
+    charset: CharsetOption = "found",
+    drop_empty: DropEmptyOption = False,
     writers: Annotated[
         str,
         typer.Option(
@@ -79,12 +77,8 @@ def prepare_pot(
         typer.Option(help="How much pen and shape differ by character: 0 not at all, 2 twice."),
     ] = 1.0,
     render_seed: Annotated[int, typer.Option(min=0, help="Of jitter and grain.")] = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first damaged record.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the store that lies there.")
-    ] = False,
+    strict: StrictOption = False,
+    overwrite: OverwriteOption = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -93,9 +87,7 @@ def prepare_pot(
             "  [default: all cores]",
         ),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the report as JSON on standard output.")
-    ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Make a store from POT files: the pen's paths of CASIA OLHWDB, drawn like scans.
 

@@ -1,11 +1,14 @@
-"""In: a preparation of the library. Out: its progress and its report on the screen, or as JSON."""
+"""In: a preparation of the library. Out: its progress and its report on the screen, or as JSON.
+
+And the options that all `hwgen prepare-*` have.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +17,34 @@ if TYPE_CHECKING:
 
     from hwgen.charset import Charset
     from hwgen.prepare import PrepareReport, Progress
+
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")]
+SizeOption = Annotated[
+    int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
+]
+StretchOption = Annotated[
+    bool, typer.Option("--stretch", help="Fill the frame, as the paper: aspect not kept.")
+]
+MarginOption = Annotated[
+    int | None, typer.Option(min=0, help="Paper on each side, pixels.  [default: size / 16]")
+]
+CharsetOption = Annotated[
+    str,
+    typer.Option(
+        metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
+        help="Classes and their order; what is outside is left out and counted.",
+    ),
+]
+DropEmptyOption = Annotated[
+    bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first damaged record.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the store that lies there.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the report as JSON on standard output.")
+]
 
 _SHOWN_PLACES = 5
 

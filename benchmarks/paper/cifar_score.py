@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.paper.settings import begin
 from hwgen.batches import to_tensor
 from hwgen.checkpoints import file_hash
 from hwgen.devices import describe, keep_freed_memory, pick_device
@@ -272,11 +273,7 @@ def score_all(options: argparse.Namespace) -> None:
             "weights_sha256": digest,
             "official_weights": digest.startswith(OFFICIAL),
         }
-        file = out / "settings.json"
-        if file.exists() and json.loads(file.read_text(encoding="utf-8")) != fixed:
-            raise InputError("was begun with other settings", where=str(out), remedy="Take another")
-        (out / "rows").mkdir(parents=True, exist_ok=True)
-        write_json(file, fixed)
+        begin(out, fixed)
         for path in options.run:
             row_of(Run(path), weights, out, options)
         if options.real:

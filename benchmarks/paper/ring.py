@@ -30,6 +30,7 @@ from benchmarks.paper.ring_figures import draw_all_seeds, draw_curves, draw_typi
 from benchmarks.paper.ring_scores import scores
 from benchmarks.paper.ring_tables import summary, tables
 from benchmarks.paper.ring_training import Setting, train
+from benchmarks.paper.settings import begin
 from hwgen.devices import describe
 from hwgen.files import replacing, write_json
 from hwgen.presets import LOSSES, Loss
@@ -209,12 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.steps % options.every:
         parser.error("--every must divide --steps")
     shared = {"steps": options.steps, "every": options.every, "samples": options.samples}
-    settings_file = options.out / "settings.json"
-    if settings_file.exists() and json.loads(settings_file.read_text("utf-8")) != shared:
-        parser.error(f"{options.out} was begun with other settings; give another --out")
-    for folder in ("rows", "samples"):
-        (options.out / folder).mkdir(parents=True, exist_ok=True)
-    write_json(settings_file, shared)
+    begin(options.out, shared)
     jobs = jobs_left(
         options.out, names, options.seeds, options.together, device=options.device, **shared
     )

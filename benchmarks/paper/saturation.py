@@ -29,6 +29,7 @@ from benchmarks.paper.gan_runs import accuracy_on, judge, networks, signals, tra
 from benchmarks.paper.panels import save_panels
 from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
+from benchmarks.paper.settings import begin
 from hwgen.batches import Batches
 from hwgen.devices import describe, keep_freed_memory, pick_device
 from hwgen.files import write_json
@@ -199,12 +200,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "train": Store(options.train).manifest.content_sha256,
         "test": Store(options.test).manifest.content_sha256,
     }
-    file = options.out / "settings.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != options.settings:
-        parser.error(f"{options.out} was begun with other settings; give another --out")
-    for folder in ("rows", "samples"):
-        (options.out / folder).mkdir(parents=True, exist_ok=True)
-    write_json(file, options.settings)
+    begin(options.out, options.settings)
     return options
 
 

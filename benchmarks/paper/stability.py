@@ -27,6 +27,7 @@ import torch
 
 from benchmarks.paper.gan_runs import signals
 from benchmarks.paper.pace import Pace
+from benchmarks.paper.settings import begin
 from benchmarks.paper.stability_figures import SHOWN, draw_curves, draw_sheet
 from benchmarks.paper.stability_measures import SAMPLES, Real, measures, real_of, verdict
 from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
@@ -173,12 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     store = Store(options.train)
     fixed = {**shape(options), "train": store.manifest.content_sha256}
-    file = options.out / "settings.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != fixed:
-        sys.exit(f"{options.out} was begun with other settings; give another --out")
-    for folder in ("rows", "samples"):
-        (options.out / folder).mkdir(parents=True, exist_ok=True)
-    write_json(file, fixed)
+    begin(options.out, fixed)
     real = real_of(store, options.size)
     jobs = [(name, seed) for seed in range(options.seeds) for name in options.names]
     left = [job for job in jobs if not row_file(options.out, *job).exists()]

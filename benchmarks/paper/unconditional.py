@@ -30,6 +30,7 @@ import torch
 
 from benchmarks.paper.gan_runs import judge, signals, train_until
 from benchmarks.paper.panels import save_panels
+from benchmarks.paper.settings import begin
 from benchmarks.paper.unconditional_figures import draw_confidence
 from benchmarks.paper.unconditional_measures import (
     overlaid,
@@ -231,12 +232,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "train": Store(options.train).manifest.content_sha256,
         "test": Store(options.test).manifest.content_sha256,
     }
-    file = options.out / "settings.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != options.settings:
-        parser.error(f"{options.out} was begun with other settings; give another --out")
-    for folder in ("rows", "samples"):
-        (options.out / folder).mkdir(parents=True, exist_ok=True)
-    write_json(file, options.settings)
+    begin(options.out, options.settings)
     return options
 
 

@@ -114,9 +114,9 @@ def test_what_would_mislead_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
 ) -> None:
     (tmp_path / "settings.json").write_text('{"steps": 2, "every": 1, "samples": 30}')
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as leaving:
         ring.main(command(tmp_path, *more))
-    assert message in capsys.readouterr().err
+    assert message in f"{leaving.value} {capsys.readouterr().err}"
 
 
 def test_quick_has_the_main_settings_and_few_steps(
