@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.light_glyph import LIGHT_GLYPH
+from benchmarks.stopping import signals
 from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash
@@ -60,20 +60,6 @@ VARIANTS: dict[str, dict[str, str]] = {
     "all": {"balanced": "true", **WARP, **TRANSITION, **PULL, **R1},
 }
 """Changes to glyph-32."""
-
-SMALL = {
-    "generator.start": "[96, 4]",
-    "generator.stages": '[{"channels":48,"kernel":3,"stride":2},'
-    '{"channels":24,"kernel":3,"stride":2},{"channels":16,"kernel":3,"stride":2},'
-    '{"channels":1,"kernel":3,"stride":1}]',
-    "discriminator.stages": '[{"channels":16,"kernel":4,"stride":2},'
-    '{"channels":32,"kernel":4,"stride":2},{"channels":64,"kernel":4,"stride":2},'
-    '{"channels":64,"kernel":3,"stride":1}]',
-    "batch": "16",
-    "ema": "0.995",
-}
-"""With --small: half the width, batches of half the size, a shorter average. So a core makes some
-thousands of steps in minutes: before that nothing is legible, however few the classes."""
 
 GROUPS = ("all", "common", "rare")
 GRID_ROWS, GRID_COLUMNS = 10, 12
@@ -313,19 +299,6 @@ def run_variant(
     return {"recipe": run.recipe, "seconds": seconds[-1], **found}
 
 
-@contextmanager
-def signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, instead of ending the process."""
-    stopped = threading.Event()
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda *_: stopped.set()) for kind in kinds]
-    try:
-        yield stopped
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("store", type=Path)
@@ -362,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
     )
     shared = {"images": str(options.images), "every": str(options.images // 2)}
-    base = change(preset("glyph-32"), shared | (SMALL if options.small else {}))
+    base = change(preset("glyph-32"), shared | (LIGHT_GLYPH if options.small else {}))
     settings = {
         "store": store.manifest.content_sha256,
         "recogniser": file_hash(options.recogniser),

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.stopping import signals
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.devices import pick_device
 from hwgen.files import write_json
@@ -135,29 +134,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.quick:
         recipe = replace(generator.recipe, steps=QUICK_STEPS, batch=8)
         generator = replace(generator, recipe=recipe)
-    stopped = threading.Event()
-    signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    for name in [options.only] if options.only else PROTOCOLS:
-        protocol = PROTOCOLS[name]
-        if start is not None:
-            protocol = replace(protocol, arms=(*protocol.arms, *STARTED))
-        found = run_protocol(
-            Store(options.train),
-            Store(options.test),
-            quick(protocol) if options.quick else protocol,
-            generator,
-            work / name,
-            device=device,
-            start=start,
-            progress=_say,
-            stop=stopped.is_set,
-            so_far=options.so_far,
-        )
-        if found is None:
-            print("stopped, the same command goes on")
-            return
-        collect(found, options.out / name)
+    with signals() as stopped:
+        for name in [options.only] if options.only else PROTOCOLS:
+            protocol = PROTOCOLS[name]
+            if start is not None:
+                protocol = replace(protocol, arms=(*protocol.arms, *STARTED))
+            found = run_protocol(
+                Store(options.train),
+                Store(options.test),
+                quick(protocol) if options.quick else protocol,
+                generator,
+                work / name,
+                device=device,
+                start=start,
+                progress=_say,
+                stop=stopped.is_set,
+                so_far=options.so_far,
+            )
+            if found is None:
+                print("stopped, the same command goes on")
+                return
+            collect(found, options.out / name)
     # Also what an earlier command left: each may be run alone.
     there = [name for name in PROTOCOLS if (options.out / name / FILE).is_file()]
     lifts = {name: read_lift(options.out / name / FILE) for name in there}

@@ -7,10 +7,7 @@ command goes on.
 from __future__ import annotations
 
 import itertools
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +24,6 @@ from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
-
-
-@contextmanager
-def signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, instead of ending the process."""
-    stopped = threading.Event()
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda *_: stopped.set()) for kind in kinds]
-    try:
-        yield stopped
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)
 
 
 def steps_done(folder: Path) -> int:

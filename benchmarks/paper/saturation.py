@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.paper.gan_runs import accuracy_on, judge, networks, signals, train_until
+from benchmarks.paper.gan_runs import accuracy_on, judge, networks, train_until
 from benchmarks.paper.panels import save_panels
 from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
 from benchmarks.paper.settings import begin
+from benchmarks.stopping import signals
 from hwgen.batches import Batches
 from hwgen.devices import describe, keep_freed_memory, pick_device
 from hwgen.files import write_json

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.paper.gan_runs import signals
 from benchmarks.paper.pace import Pace
 from benchmarks.paper.settings import begin
 from benchmarks.paper.stability_figures import SHOWN, draw_curves, draw_sheet
@@ -33,6 +32,7 @@ from benchmarks.paper.stability_measures import SAMPLES, Real, measures, real_of
 from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
 from benchmarks.paper.stability_tables import differences, summary, tables
 from benchmarks.paper.stability_training import NotFiniteError, snapshots
+from benchmarks.stopping import signals
 from hwgen.devices import describe, keep_freed_memory, pick_device
 from hwgen.files import replacing, write_json
 from hwgen.record import PAPER

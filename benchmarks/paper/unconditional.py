@@ -28,7 +28,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.paper.gan_runs import judge, signals, train_until
+from benchmarks.light_glyph import LIGHT_GLYPH
+from benchmarks.paper.gan_runs import judge, train_until
 from benchmarks.paper.panels import save_panels
 from benchmarks.paper.settings import begin
 from benchmarks.paper.unconditional_figures import draw_confidence
@@ -39,6 +40,7 @@ from benchmarks.paper.unconditional_measures import (
     subset,
     table,
 )
+from benchmarks.stopping import signals
 from hwgen.checkpoints import file_hash
 from hwgen.devices import describe, keep_freed_memory, pick_device
 from hwgen.files import write_json
@@ -55,20 +57,7 @@ KINDS = ("conditional", "unconditional")
 REFERENCES = ("real", "overlaid")
 
 NETS: Mapping[str, Recipe] = {
-    "light": change(
-        preset("glyph-32"),
-        {
-            "generator.start": "[96, 4]",
-            "generator.stages": '[{"channels":48,"kernel":3,"stride":2},'
-            '{"channels":24,"kernel":3,"stride":2},{"channels":16,"kernel":3,"stride":2},'
-            '{"channels":1,"kernel":3,"stride":1}]',
-            "discriminator.stages": '[{"channels":16,"kernel":4,"stride":2},'
-            '{"channels":32,"kernel":4,"stride":2},{"channels":64,"kernel":4,"stride":2},'
-            '{"channels":64,"kernel":3,"stride":1}]',
-            "batch": "16",
-            "ema": "0.995",
-        },
-    ),
+    "light": change(preset("glyph-32"), LIGHT_GLYPH),
     "glyph-32": preset("glyph-32"),
     "paper-hwdb": preset("paper-hwdb"),
 }

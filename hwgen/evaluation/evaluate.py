@@ -18,7 +18,7 @@ import torch
 
 import hwgen
 from hwgen.checkpoints import file_hash
-from hwgen.errors import CharsetError, InputError, RunError
+from hwgen.errors import InputError, RunError
 from hwgen.evaluation.figures import copy_figures, figure, set_figures
 from hwgen.evaluation.judges import Training, generator_data, learnt_from
 from hwgen.evaluation.notes import knows, notes
@@ -32,6 +32,7 @@ from hwgen.metrics.manifolds import K
 from hwgen.recogniser.benchmark import worst_classes
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser, hits
+from hwgen.recogniser.stores import check_alike, check_real, describe_store
 from hwgen.runs import Run
 from hwgen.store import Store
 
@@ -215,9 +216,9 @@ def evaluate(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "synthetic": _describe(synthetic),
-        "real": _describe(real),
-        "real_test": None if real_test is None else _describe(real_test),
+        "synthetic": describe_store(synthetic),
+        "real": describe_store(real),
+        "real_test": None if real_test is None else describe_store(real_test),
         "judge": {
             "trained_on": sorted(saw),
             "generator_data": data,
@@ -266,48 +267,23 @@ def _check(
             "a recogniser trained on the synthetic set needs other real characters to read",
             remedy="Give them as --real-test",
         )
-    for store in (real, *([real_test] if real_test else [])):
-        if store.is_synthetic:
-            raise InputError(
-                "holds synthetic samples",
-                where=str(store.path),
-                remedy="Only real handwriting can be the measure",
-            )
+    measures = [real, *([real_test] if real_test else [])]
+    for store in measures:
+        check_real(store, what="the measure", remedy="Only real handwriting can be the measure")
     if real_test and real_test.manifest.content_sha256 == real.manifest.content_sha256:
         raise InputError(
             "holds exactly the samples of --real",
             where=str(real_test.path),
             remedy="Give other real characters as --real-test, or none",
         )
-    charset = real.charset if recogniser is None else recogniser.charset
-    channels = real.channels if recogniser is None else recogniser.channels
-    for store in (real, synthetic, *([real_test] if real_test else [])):
-        if store.charset.fingerprint != charset.fingerprint:
-            judge = str(real.path) if recogniser is None else "the recogniser"
-            raise CharsetError(
-                f"its {len(store.charset)} classes are not the {len(charset)} of {judge} in the "
-                "same order",
-                where=str(store.path),
-                remedy="Prepare all with the same --charset, and train the recogniser on them",
-            )
-        if not len(store):
-            raise InputError("the store is empty", where=str(store.path))
-        if store.size < recipe.size or store.channels != channels:
-            raise InputError(
-                f"its pictures are {store.size} pixels with {store.channels} channels; at least "
-                f"{recipe.size} pixels with {channels} channels are needed",
-                where=str(store.path),
-                remedy="Prepare all stores alike, or give a recogniser of their size",
-            )
-
-
-def _describe(store: Store) -> dict[str, Any]:
-    return {
-        "path": str(store.path),
-        "count": len(store),
-        "charset_fingerprint": store.charset.fingerprint,
-        "content_sha256": store.manifest.content_sha256,
-    }
+    judge = real if recogniser is None else recogniser
+    check_alike(
+        [*measures, synthetic],
+        charset=judge.charset,
+        channels=judge.channels,
+        size=recipe.size,
+        whose=str(real.path) if recogniser is None else "the recogniser",
+    )
 
 
 def _second_opinion(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hwgen.errors import CharsetError, InputError
+from hwgen.errors import InputError
 from hwgen.lift.cells import ARMS
 from hwgen.lift.generators import Generator
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
+from hwgen.recogniser.stores import check_alike, check_real
 from hwgen.recogniser.training import take_over
 from hwgen.store import Store
 
@@ -17,32 +18,24 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
     """Refuse stores that cannot be drawn from, or be judged on.
 
     Raises:
-        InputError: a store is synthetic, too small, or of other channels; both are one.
+        InputError: a store is synthetic, empty, too small, or of other channels; both are one.
         CharsetError: their charsets differ.
     """
     for store in (train, test):
-        if store.is_synthetic:
-            raise InputError(
-                "holds synthetic samples",
-                where=str(store.path),
-                remedy="A protocol draws from real handwriting and is judged on it",
-            )
-        if store.size < recipe.size or store.channels != train.channels:
-            raise InputError(
-                f"its pictures are {store.size} pixels with {store.channels} channels; at least "
-                f"{recipe.size} pixels with {train.channels} channels are needed",
-                where=str(store.path),
-                remedy="Prepare both stores alike, or give a smaller --size",
-            )
+        check_real(
+            store,
+            what="the store",
+            remedy="A protocol draws from real handwriting and is judged on it",
+        )
     if train.manifest.content_sha256 == test.manifest.content_sha256:
         raise InputError("is the train store too", where=str(test.path))
-    if train.charset != test.charset:
-        raise CharsetError(
-            f"its {len(test.charset)} classes are not the {len(train.charset)} of {train.path} in "
-            "the same order",
-            where=str(test.path),
-            remedy="Prepare both with the same --charset",
-        )
+    check_alike(
+        (train, test),
+        charset=train.charset,
+        channels=train.channels,
+        size=recipe.size,
+        whose=str(train.path),
+    )
 
 
 def check_foreknowledge(

@@ -25,7 +25,7 @@ import hwgen
 from hwgen.batches import average_down, to_tensor
 from hwgen.charset import Charset
 from hwgen.devices import describe, pick_precision
-from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.files import write_json
 from hwgen.metrics.diversity import Diversity, diversity, pixel_deviation, spread_out
 from hwgen.metrics.intervals import t_interval, wilson_interval
@@ -38,6 +38,7 @@ from hwgen.recogniser.network import (
     recipe_to_json,
 )
 from hwgen.recogniser.reader import ClassIds, Recogniser, hits
+from hwgen.recogniser.stores import check_alike, check_real, describe_store
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.store import Store
 
@@ -183,9 +184,9 @@ def benchmark(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "train": _describe_store(train),
-        "synthetic": None if synthetic is None else _describe_store(synthetic),
-        "test": _describe_store(test),
+        "train": describe_store(train),
+        "synthetic": None if synthetic is None else describe_store(synthetic),
+        "test": describe_store(test),
         "writers_shared": sorted(train.writers & test.writers),
         "network": {
             "parameters": parameter_count(network),
@@ -246,18 +247,16 @@ def _check(
     """Raise for whatever would make the result mean something else than it says."""
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise InputError(f"the seeds {list(seeds)} are not distinct numbers from 0")
-    if test.is_synthetic:
-        raise InputError(
-            "the test store holds synthetic samples",
-            where=str(test.path),
-            remedy="Only real handwriting can say what a recogniser is worth",
-        )
-    if train.is_synthetic:
-        raise InputError(
-            "the train store holds synthetic samples",
-            where=str(train.path),
-            remedy="Give it as --synthetic, and real handwriting as --train",
-        )
+    check_real(
+        test,
+        what="the test store",
+        remedy="Only real handwriting can say what a recogniser is worth",
+    )
+    check_real(
+        train,
+        what="the train store",
+        remedy="Give it as --synthetic, and real handwriting as --train",
+    )
     sources = [train] if synthetic is None else [train, synthetic]
     for store in sources:
         if store.manifest.content_sha256 == test.manifest.content_sha256:
@@ -266,32 +265,13 @@ def _check(
                 where=str(store.path),
                 remedy="Train on other samples than are tested",
             )
-    for store in [*sources, test]:
-        if store.charset.fingerprint != train.charset.fingerprint:
-            raise CharsetError(
-                f"its {len(store.charset)} classes are not the {len(train.charset)} of "
-                f"{train.path} in the same order",
-                where=str(store.path),
-                remedy="Prepare both with the same --charset",
-            )
-        if not len(store):
-            raise InputError("the store is empty", where=str(store.path))
-        if store.size < recipe.size or store.channels != train.channels:
-            raise InputError(
-                f"its pictures are {store.size} pixels with {store.channels} channels; at least "
-                f"{recipe.size} pixels with {train.channels} channels are needed",
-                where=str(store.path),
-                remedy="Prepare all stores alike, or give a smaller --size",
-            )
-
-
-def _describe_store(store: Store) -> dict[str, Any]:
-    return {
-        "path": str(store.path),
-        "count": len(store),
-        "charset_fingerprint": store.charset.fingerprint,
-        "content_sha256": store.manifest.content_sha256,
-    }
+    check_alike(
+        [*sources, test],
+        charset=train.charset,
+        channels=train.channels,
+        size=recipe.size,
+        whose=str(train.path),
+    )
 
 
 def _arm(runs: Sequence[_Reading], labels: ClassIds) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hwgen.places import instead, what_lies_at, what_names_tell
 from hwgen.sources import zips
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
+from hwgen.sources.unique import unique_by_name
 
 _LOOK_BYTES = 256 << 10
 """Searched for a record in a file whose name does not say of what format it is."""
@@ -110,24 +111,12 @@ def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
         InputError: an input is missing, unreadable, or without files of the format, such as an
             `.alz`; a zip is damaged or encrypted; two different files have the same name.
     """
-    seen: set[tuple[Path, str]] = set()
-    by_name: dict[str, RawFile] = {}
-    for path in inputs:
-        for file in _in_input(path, sought):
-            key = (file.path.resolve(), file.member)
-            if key in seen:
-                continue
-            seen.add(key)
-            if file.name in by_name:
-                raise InputError(
-                    f"two inputs are called {file.name}",
-                    where=f"{by_name[file.name].path} and {file.path}",
-                    remedy="Give the folder that holds both, or rename one",
-                )
-            by_name[file.name] = file
-    if not by_name:
+    files = unique_by_name(
+        (file.member, file) for path in inputs for file in _in_input(path, sought)
+    )
+    if not files:
         raise InputError("no input was given", remedy=f"Give {sought.name} files, folders or zips")
-    return list(by_name.values())
+    return files
 
 
 def writer_of(name: str) -> str:

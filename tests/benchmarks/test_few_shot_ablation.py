@@ -9,6 +9,7 @@ import torch
 from PIL import Image as PilImage
 
 from benchmarks import few_shot_ablation as ablation
+from benchmarks.light_glyph import LIGHT_GLYPH
 from hwgen.charset import Charset
 from hwgen.checkpoints import load_tensors
 from hwgen.gan.training import train
@@ -105,7 +106,7 @@ def test_unseen_real_samples_are_perfect_but_for_the_reading() -> None:
 
 def test_variants_are_recipes_and_the_last_has_all_changes() -> None:
     base = preset("glyph-32")
-    assert change(base, ablation.SMALL).batch == 16
+    assert change(base, LIGHT_GLYPH).batch == 16
     recipes = {name: change(base, changes) for name, changes in ablation.VARIANTS.items()}
     assert recipes["plain"] == base
     assert len(set(recipes.values())) == len(recipes)

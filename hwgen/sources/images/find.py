@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hwgen.errors import InputError
@@ -18,6 +18,7 @@ from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
+from hwgen.sources.unique import unique_by_name
 
 _LOOK_BYTES = 16
 _ZIP = b"PK\x03\x04"
@@ -40,32 +41,20 @@ def find_images(inputs: Sequence[Path]) -> list[Collection]:
             several formats; one holds a training and a test part; two different collections have
             the same name.
     """
-    seen: set[tuple[Path, str]] = set()
-    by_name: dict[str, Collection] = {}
-    for path in inputs:
-        found = _in_input(path)
-        _check_one_part(path, found)
-        for collection in found:
-            key = (collection.path.resolve(), collection.name.partition(_INNER)[2])
-            if key in seen:
-                continue
-            seen.add(key)
-            if collection.name in by_name:
-                raise InputError(
-                    f"two inputs are called {collection.name}",
-                    where=f"{by_name[collection.name].path} and {collection.path}",
-                    remedy="Give the folder that holds both, or rename one",
-                )
-            by_name[collection.name] = collection
-    formats = sorted({collection.format for collection in by_name.values()})
+    collections = unique_by_name(
+        (collection.name.partition(_INNER)[2], collection)
+        for path in inputs
+        for collection in _in_one_part(path)
+    )
+    formats = sorted({collection.format for collection in collections})
     if len(formats) > 1:
         raise InputError(
             f"the inputs are of several formats: {', '.join(formats)}",
             remedy="Make a store of each",
         )
-    if not by_name:
+    if not collections:
         raise InputError("no input was given", remedy="Give folders of pictures, or files")
-    return list(by_name.values())
+    return collections
 
 
 def _in_input(path: Path) -> list[Collection]:
@@ -181,8 +170,9 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
     )
 
 
-def _check_one_part(path: Path, found: Iterable[Collection]) -> None:
-    """Refuse to mix training and test pictures into one store unseen."""
+def _in_one_part(path: Path) -> list[Collection]:
+    """Collections of one input; training and test parts are not mixed into a store unseen."""
+    found = _in_input(path)
     names = [collection.name for collection in found]
     training = [name for name in names if _TRAINING.search(name)]
     test = [name for name in names if _TEST.search(name)]
@@ -192,6 +182,7 @@ def _check_one_part(path: Path, found: Iterable[Collection]) -> None:
             where=str(path),
             remedy="Give the part that you want; to mix both, give both",
         )
+    return found
 
 
 def _listed(things: Sequence[object]) -> str:
