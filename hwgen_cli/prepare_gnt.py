@@ -10,13 +10,19 @@ import typer
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmptyOption,
+    HeldOutOption,
     JsonOption,
+    LimitOption,
     MarginOption,
     OutOption,
     OverwriteOption,
+    Part,
+    PartOption,
     SizeOption,
+    SplitSeedOption,
     StretchOption,
     StrictOption,
+    WritersOption,
     carry_out,
     charset_of,
 )
@@ -41,6 +47,11 @@ def prepare_gnt(
     margin: MarginOption = None,
     charset: CharsetOption = "found",
     drop_empty: DropEmptyOption = False,
+    limit: LimitOption = None,
+    writers: WritersOption = "",
+    held_out: HeldOutOption = 0.0,
+    part: PartOption = Part.train,
+    split_seed: SplitSeedOption = 0,
     strict: StrictOption = False,
     overwrite: OverwriteOption = False,
     workers: Annotated[
@@ -63,19 +74,27 @@ def prepare_gnt(
       hwgen prepare-gnt HWDB1.0trn_gnt.zip -o train --charset gb2312-1 --drop-empty
 
       hwgen prepare-gnt HWDB1.0tst_gnt.zip -o test --charset train
+
+    Example, ten writers of ten characters:
+
+      hwgen prepare-gnt HWDB1.0trn_gnt.zip -o few --charset 的一是不了在人有我他 --writers 001-010
     """
     from hwgen.framing import Framing
     from hwgen.prepare import prepare_gnt as prepare
+    from hwgen.sources.writers import WriterChoice
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
+    choice = WriterChoice(writers, held_out, part.value, split_seed)
 
     def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
         return prepare(
             inputs,
             out,
             framing=framing,
+            writers=choice,
             charset=charset_of(charset),
             drop_empty=drop_empty,
+            limit=limit,
             strict=strict,
             overwrite=overwrite,
             workers=workers,

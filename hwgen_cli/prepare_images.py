@@ -12,6 +12,7 @@ from hwgen_cli.preparing import (
     CharsetOption,
     DropEmptyOption,
     JsonOption,
+    LimitOption,
     OutOption,
     OverwriteOption,
     SizeOption,
@@ -67,11 +68,9 @@ def prepare_images(
             help="Exchange light and dark: ink is dark in a store.  [default: for idx]",
         ),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Pictures of a class at most, the first ones.")
-    ] = None,
     charset: CharsetOption = "found",
     drop_empty: DropEmptyOption = False,
+    limit: LimitOption = None,
     strict: StrictOption = False,
     overwrite: OverwriteOption = False,
     workers: Annotated[
@@ -108,9 +107,9 @@ def prepare_images(
             framing=framing,
             channels=None if colour is None else 3 if colour else 1,
             invert=invert,
-            limit=limit,
             charset=charset_of(charset),
             drop_empty=drop_empty,
+            limit=limit,
             strict=strict,
             overwrite=overwrite,
             workers=workers,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +10,19 @@ import typer
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmptyOption,
+    HeldOutOption,
     JsonOption,
+    LimitOption,
     MarginOption,
     OutOption,
     OverwriteOption,
+    Part,
+    PartOption,
     SizeOption,
+    SplitSeedOption,
     StretchOption,
     StrictOption,
+    WritersOption,
     carry_out,
     charset_of,
 )
@@ -26,13 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hwgen.prepare import PrepareReport, Progress
-
-
-class Part(str, Enum):
-    """A side of the split by writer."""
-
-    train = "train"
-    test = "test"
 
 
 def prepare_pot(
@@ -49,21 +47,11 @@ def prepare_pot(
     margin: MarginOption = None,
     charset: CharsetOption = "found",
     drop_empty: DropEmptyOption = False,
-    writers: Annotated[
-        str,
-        typer.Option(
-            metavar="IDS",
-            help="Whose files to take: ids and ranges, as 1001-1050,1055; all if none.",
-        ),
-    ] = "",
-    held_out: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Share of these writers that is held out for tests."),
-    ] = 0.0,
-    part: Annotated[
-        Part, typer.Option(help="With --held-out: the others' files, or those held out.")
-    ] = Part.train,
-    split_seed: Annotated[int, typer.Option(min=0, help="Another seed holds out others.")] = 0,
+    limit: LimitOption = None,
+    writers: WritersOption = "",
+    held_out: HeldOutOption = 0.0,
+    part: PartOption = Part.train,
+    split_seed: SplitSeedOption = 0,
     pen_width: Annotated[
         float, typer.Option(help="Width of a slow pen's line, pixels of a 300 dpi scan.")
     ] = 5.2,
@@ -118,6 +106,7 @@ def prepare_pot(
             writers=choice,
             charset=charset_of(charset),
             drop_empty=drop_empty,
+            limit=limit,
             strict=strict,
             overwrite=overwrite,
             workers=workers,

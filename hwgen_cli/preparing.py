@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
     from hwgen.charset import Charset
     from hwgen.prepare import PrepareReport, Progress
+
+
+class Part(str, Enum):
+    """A side of the split by writer."""
+
+    train = "train"
+    test = "test"
+
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")]
 SizeOption = Annotated[
@@ -38,6 +47,24 @@ CharsetOption = Annotated[
 DropEmptyOption = Annotated[
     bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
 ]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="Records of a class at most, the first ones.")
+]
+WritersOption = Annotated[
+    str,
+    typer.Option(
+        metavar="IDS",
+        help="Whose files to take: ids and ranges, as 1001-1050,1055; all if none.",
+    ),
+]
+HeldOutOption = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Share of these writers that is held out for tests."),
+]
+PartOption = Annotated[
+    Part, typer.Option(help="With --held-out: the others' files, or those held out.")
+]
+SplitSeedOption = Annotated[int, typer.Option(min=0, help="Another seed holds out others.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first damaged record.")]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the store that lies there.")

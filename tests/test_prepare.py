@@ -18,6 +18,7 @@ from hwgen.framing import Framing
 from hwgen.framing_pool import frame
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt
 from hwgen.sources.gnt import encode_record, write_gnt
+from hwgen.sources.writers import WriterChoice
 from hwgen.store import Store, is_store, partial_path
 
 FRAMING = Framing(16)
@@ -88,6 +89,42 @@ def damaged(gnts: Path) -> tuple[Path, int]:
     path = gnts / "003-f.gnt"
     path.write_bytes(b"".join(parts)[:-5])
     return path, len(parts[0])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_records_of_each_class_can_be_taken(
+    gnts: Path, tmp_path: Path, workers: int
+) -> None:
+    charset = Charset(("丁", "一"))
+    report = prepare_gnt(
+        [gnts], tmp_path / "s", framing=FRAMING, charset=charset, limit=2, workers=workers
+    )
+    store = Store(tmp_path / "s")
+    whole = prepare_gnt([gnts], tmp_path / "whole", framing=FRAMING, charset=charset)
+    every = Store(tmp_path / "whole")
+    assert [every.record(n).label for n in range(len(every))] == list("一丁一一")
+    np.testing.assert_array_equal(store.images([0, 1, 2]), every.images([0, 1, 2]))
+    assert store.manifest.class_counts == [1, 2]
+    assert store.manifest.origin["limit"] == 2
+    assert every.manifest.origin["limit"] is None
+    assert (report.records, whole.records, report.left_out) == (3, 4, whole.left_out)
+
+
+def test_a_limit_below_one_is_refused(gnts: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a limit of 0 records a class cannot be"):
+        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, limit=0)
+    assert_nothing_at(tmp_path / "store")
+
+
+def test_the_files_of_some_writers_can_be_taken(gnts: Path, tmp_path: Path) -> None:
+    write_gnt(gnts / "003-f.gnt", [("丁", picture(20))])
+    prepare_gnt([gnts], tmp_path / "s", framing=FRAMING, writers=WriterChoice("002-003"))
+    store = Store(tmp_path / "s")
+    assert store.manifest.writer_counts == {"002": 2, "003": 1}
+    assert store.manifest.origin["writers"]["named"] == "002-003"
+    with pytest.raises(InputError, match="no writer '007'"):
+        prepare_gnt([gnts], tmp_path / "t", framing=FRAMING, writers=WriterChoice("007"))
+    assert_nothing_at(tmp_path / "t")
 
 
 def test_every_loss_is_named(gnts: Path, tmp_path: Path) -> None:

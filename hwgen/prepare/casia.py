@@ -30,8 +30,10 @@ def prepare_gnt(
     out: Path,
     *,
     framing: Framing,
+    writers: WriterChoice = EVERYONE,
     charset: Charset | None = None,
     drop_empty: bool = False,
+    limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
     workers: int | None = None,
@@ -44,10 +46,12 @@ def prepare_gnt(
         inputs: GNT files, folders and zips, see `find_files`.
         out: where the store shall be.
         framing: how pictures become square.
+        writers: whose files to take, told from their names; the default takes all.
         charset: the classes and their order; records of other characters are left out and
             counted. None takes the characters as found, in code point order.
         drop_empty: leave out of the charset what has no record. Otherwise a given charset stays
             whole, so that all stores made with it agree.
+        limit: take no more records of a class, the first ones. None takes all.
         strict: raise at the first bad record.
         overwrite: replace a finished store at `out`.
         workers: processes that frame pictures, 1 for none but this one; the store is the same.
@@ -56,22 +60,24 @@ def prepare_gnt(
         stop: asked now and then whether to stop.
 
     Raises:
-        InputError: an input cannot be used, no record would be kept, or `workers` is below 1.
+        InputError: an input cannot be used, a writer asked for is not there, no record would be
+            kept, or `limit` or `workers` is below 1.
         BadRecordError: a bad record, with `strict`.
         StoreError: `out` cannot be written, or `stop` said so.
         HwgenError: a worker ended by itself.
     """
     return _prepare(
-        find_files(inputs, GNT),
+        of_writers(find_files(inputs, GNT), writers),
         out,
         read=read_gnt,
         painter=framing,
         framing=framing,
         most_raw=MAX_PIXELS,
         worth_workers=_WORTH_WORKERS_BYTES,
-        recipe={"kind": "gnt"},
+        recipe={"kind": "gnt", "writers": asdict(writers)},
         charset=charset,
         drop_empty=drop_empty,
+        limit=limit,
         strict=strict,
         overwrite=overwrite,
         workers=workers,
@@ -88,6 +94,7 @@ def prepare_pot(
     writers: WriterChoice = EVERYONE,
     charset: Charset | None = None,
     drop_empty: bool = False,
+    limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
     workers: int | None = None,
@@ -103,9 +110,10 @@ def prepare_pot(
         inputs: POT files, folders and zips, see `find_files`.
         out: where the store shall be.
         ink: how trajectories become pictures, the frame included.
-        writers: whose files to take, told from their names; the default takes all.
+        writers: see `prepare_gnt`.
         charset: see `prepare_gnt`.
         drop_empty: see `prepare_gnt`.
+        limit: see `prepare_gnt`.
         strict: see `prepare_gnt`.
         overwrite: see `prepare_gnt`.
         workers: processes that draw, 1 for none but this one; the store is the same. None takes
@@ -114,7 +122,7 @@ def prepare_pot(
         stop: see `prepare_gnt`.
 
     Raises:
-        InputError: see `prepare_gnt`; or a writer asked for is not there.
+        InputError: see `prepare_gnt`.
         BadRecordError: see `prepare_gnt`.
         StoreError: see `prepare_gnt`.
         HwgenError: see `prepare_gnt`.
@@ -130,6 +138,7 @@ def prepare_pot(
         recipe={"kind": "ink", "ink": ink.to_json(), "writers": asdict(writers)},
         charset=charset,
         drop_empty=drop_empty,
+        limit=limit,
         strict=strict,
         overwrite=overwrite,
         workers=workers,
@@ -193,6 +202,7 @@ def _prepare(
     recipe: Mapping[str, Any],
     charset: Charset | None,
     drop_empty: bool,
+    limit: int | None,
     strict: bool,
     overwrite: bool,
     workers: int | None,
@@ -218,5 +228,6 @@ def _prepare(
         recipe=recipe,
         charset=charset,
         drop_empty=drop_empty,
+        limit=limit,
         overwrite=overwrite,
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -68,10 +67,10 @@ def prepare_images(
         StoreError: see `prepare_gnt`.
     """
     threads = available_workers() if workers is None else workers
-    if threads < 1 or (limit is not None and limit < 1) or channels not in (None, 1, 3):
+    if threads < 1 or channels not in (None, 1, 3):
         raise InputError(
-            f"{threads} workers, {channels} channels and a limit of {limit} cannot be",
-            remedy="Workers and limit are 1 or more, channels 1 or 3",
+            f"{threads} workers and {channels} channels cannot be",
+            remedy="Workers are 1 or more, channels 1 or 3",
         )
     sources = find_images(inputs)
     first = sources[0]  # all are of one format
@@ -83,7 +82,7 @@ def prepare_images(
     reading: Reading[Picture] = Reading(sources, strict, progress, stop)
 
     def paint(kept: Iterator[Picture]) -> Generator[tuple[list[Picture], Image], None, None]:
-        with closing(painted(_first(kept, limit), painter, workers=threads)) as chunks:
+        with closing(painted(kept, painter, workers=threads)) as chunks:
             for chunk in chunks:
                 sound: list[Picture] = []
                 images: list[Image] = []
@@ -109,18 +108,9 @@ def prepare_images(
                 "kind": "images",
                 "format": first.format,
                 "inverted": painter.invert,
-                "limit": limit,
             },
             charset=charset,
             drop_empty=drop_empty,
+            limit=limit,
             overwrite=overwrite,
         )
-
-
-def _first(pictures: Iterable[Picture], limit: int | None) -> Iterator[Picture]:
-    """The first pictures of each class."""
-    taken: Counter[str] = Counter()
-    for picture in pictures:
-        if limit is None or taken[picture.label] < limit:
-            taken[picture.label] += 1
-            yield picture

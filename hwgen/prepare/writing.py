@@ -32,6 +32,7 @@ def write_store(
     recipe: Mapping[str, Any],
     charset: Charset | None,
     drop_empty: bool,
+    limit: int | None,
     overwrite: bool,
     channels: int = 1,
 ) -> PrepareReport:
@@ -47,17 +48,22 @@ def write_store(
         charset: the classes and their order; items of others are left out and counted. None takes
             the labels as found, in code point order.
         drop_empty: leave out of the charset what has no record.
+        limit: take no more items of a class, the first ones; one that painting shows to be bad
+            counts. None takes all.
         overwrite: replace a finished store at `out`.
         channels: 1 grey, 3 colour.
 
     Raises:
-        InputError: no record would be kept.
+        InputError: no record would be kept, or `limit` is below 1.
         BadRecordError: a bad record, with `Reading.strict`.
         StoreError: `out` cannot be written, or `Reading.stop` said so.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"a limit of {limit} records a class cannot be", remedy="Take 1 or more")
     began = time.monotonic()
     recipe = {
         **recipe,
+        "limit": limit,
         "files": [{"name": source.name, "bytes": source.size} for source in reading.sources],
         "framing": framing.to_json(),
         "charset": list(charset.labels) if charset else "found",
@@ -68,7 +74,7 @@ def write_store(
     with StoreWriter(
         out, size=framing.size, channels=channels, recipe=recipe, overwrite=overwrite
     ) as writer:
-        with closing(paint(_kept(reading.items(), charset, left_out))) as painted:
+        with closing(paint(_first(_kept(reading.items(), charset, left_out), limit))) as painted:
             for items, images in painted:
                 labels = [item.label for item in items]
                 writers = [item.writer for item in items]
@@ -119,6 +125,15 @@ def _kept(
             yield item
         else:
             left_out[item.label] += 1
+
+
+def _first(items: Iterable[ItemT], limit: int | None) -> Iterator[ItemT]:
+    """The first items of each class."""
+    taken: Counter[str] = Counter()
+    for item in items:
+        if limit is None or taken[item.label] < limit:
+            taken[item.label] += 1
+            yield item
 
 
 def _nothing_kept(reading: Reading[ItemT], left_out: Counter[str]) -> InputError:

@@ -71,6 +71,20 @@ def test_a_margin_is_in_pixels(run: Run, gnt: Path, tmp_path: Path) -> None:
     assert Store(tmp_path / "s").manifest.origin["framing"]["margin"] == 20
 
 
+def test_writers_and_a_limit_choose(run: Run, gnt: Path, tmp_path: Path) -> None:
+    for writer in ("002", "003", "004"):
+        gnt.with_name(f"{writer}-f.gnt").write_bytes(gnt.read_bytes())
+    common = [gnt.parent, "--size", "16", "--writers", "002-004", "--held-out", "0.3"]
+    common += ["--split-seed", "1"]
+    assert run("prepare-gnt", *common, "-o", tmp_path / "a", "--limit", "3")[0] == 0
+    assert run("prepare-gnt", *common, "-o", tmp_path / "b", "--part", "test")[0] == 0
+    one, other = Store(tmp_path / "a"), Store(tmp_path / "b")
+    assert one.writers | other.writers == {"002", "003", "004"}
+    assert (len(one.writers), len(other.writers)) == (2, 1)
+    assert one.manifest.class_counts == [3] * 4
+    assert other.manifest.class_counts == [2] * 4
+
+
 def test_losses_of_every_kind_are_shown(run: Run, gnt: Path, tmp_path: Path) -> None:
     damage(gnt)
     code, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--charset", "一丁九")

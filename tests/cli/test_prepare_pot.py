@@ -67,11 +67,20 @@ def test_the_defaults_are_those_of_the_library(run: Run, pots: Path, tmp_path: P
 def test_options_reach_the_store(run: Run, pots: Path, tmp_path: Path) -> None:
     options = ["--size", "28", "--stretch", "--charset", "七丁九", "--drop-empty"]
     options += ["--pen-width", "4", "--pressure", "0.5", "--darkness", "0.8", "--grain", "0.1"]
-    options += ["--jitter", "2", "--render-seed", "9", "--writers", "1001,1003-1004"]
+    options += [
+        "--jitter",
+        "2",
+        "--render-seed",
+        "9",
+        "--writers",
+        "1001,1003-1004",
+        "--limit",
+        "2",
+    ]
     assert run("prepare-pot", pots, "-o", tmp_path / "store", *options)[0] == 0
     store = Store(tmp_path / "store")
     assert store.charset.labels == ("七", "丁")
-    assert store.writers == {"1001", "1003", "1004"}
+    assert store.writers == {"1001", "1003"}
     assert store.manifest.origin["framing"]["stretch"] is True
     assert store.manifest.origin["ink"] == {
         "pen_width": 4.0,
@@ -81,7 +90,7 @@ def test_options_reach_the_store(run: Run, pots: Path, tmp_path: Path) -> None:
         "jitter": 2.0,
         "seed": 9,
     }
-    assert (store.size, len(store)) == (28, 6)
+    assert (store.size, len(store)) == (28, 4)
 
 
 def test_a_split_by_writer_makes_two_stores(run: Run, pots: Path, tmp_path: Path) -> None:
