@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwgen.errors import CharsetError, InputError
+from hwgen.files import healed
 
 MOST_CLASSES = 1 << 18
 """More than Unicode has characters."""
@@ -159,7 +160,7 @@ def parse_charset(spec: str) -> Charset:
         raise CharsetError(
             "no such charset file", where=spec, remedy="Give gb2312-1, a file, or the characters"
         )
-    return _from_text(spec, where="")
+    return _from_text(healed(spec), where="")
 
 
 def choose_classes(spec: str, charset: Charset) -> list[int]:

@@ -71,9 +71,13 @@ def _int(digits: str) -> int:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, UTF-8, readable by eye."""
-    text = healed(json.dumps(value, ensure_ascii=False, indent=1))
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text atomically as UTF-8; what is of a path in it is healed."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(healed(text), encoding="utf-8")
 
 
 def healed(text: str) -> str:
@@ -83,3 +87,12 @@ def healed(text: str) -> str:
     a rule these are the bytes of UTF-8 in a locale that is not. What is not UTF-8 is replaced.
     """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def file_name(text: str) -> str:
+    """A text as a file's name that the system takes: UTF-8 where the locale cannot hold it."""
+    try:
+        os.fsencode(text)
+        return text
+    except UnicodeEncodeError:
+        return os.fsdecode(text.encode())

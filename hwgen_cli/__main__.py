@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -85,12 +86,36 @@ app.command("synthesize")(synthesize)
 app.command("train")(train)
 
 
+_SHOWN = "hwgen.shown"
+"""What is done with what a terminal cannot show, as a handler of errors of codecs."""
+
+
+def _show_anyhow(error: UnicodeError) -> tuple[bytes, int]:
+    """Names of files as the UTF-8 that they are; what is not in the encoding by its codes.
+
+    The codes are those of JSON, too, where they stand in a text: of UTF-16.
+    """
+    assert isinstance(error, UnicodeEncodeError)
+    end = error.end
+    while end < len(error.object) and "\udc80" <= error.object[end] <= "\udcff":
+        end += 1  # some codecs ask for each character alone
+    text = healed(error.object[error.start : end])
+    try:
+        return text.encode(error.encoding), end
+    except UnicodeEncodeError:
+        codes = memoryview(text.encode("utf-16-le")).cast("H")
+        return "".join(map(chr, codes)).encode(error.encoding, "backslashreplace"), end
+
+
+codecs.register_error(_SHOWN, _show_anyhow)
+
+
 def main() -> None:
     """Entry point of `hwgen`: exit code 0, 1 for what a user can mend, 130 after Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
         # In a locale without Chinese characters they are shown by their codes.
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=_SHOWN)
     try:
         app()
     except Exception as error:

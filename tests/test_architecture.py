@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.lmdb_pages": set(),
     "hwgen.places": set(),
     "hwgen.requirements": set(),
-    "hwgen.charset": {"hwgen.errors"},
+    "hwgen.charset": {"hwgen.errors", "hwgen.files"},
     "hwgen.presets": {"hwgen.errors"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
     "hwgen.ink": {"hwgen.errors", "hwgen.framing", "hwgen.record"},

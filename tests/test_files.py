@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.files import healed, parse_json, read_json, replacing, write_json
+from hwgen.files import file_name, healed, parse_json, read_json, replacing, write_json
 
 
 def test_json_is_readable_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -81,3 +81,11 @@ def test_names_that_a_locale_did_not_understand_are_healed(tmp_path: Path) -> No
     assert healed("\udcb0\udca1") == "\ufffd\ufffd"  # GBK, which is no UTF-8
     write_json(tmp_path / "x.json", {"store": seen})
     assert read_json(tmp_path / "x.json") == {"store": "手写/一"}
+
+
+def test_a_text_is_a_files_name_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert file_name("张 三") == "张 三"
+    monkeypatch.setattr("os.fsencode", lambda text: text.encode("ascii", "surrogateescape"))
+    monkeypatch.setattr("os.fsdecode", lambda name: name.decode("ascii", "surrogateescape"))
+    assert healed(file_name("张 三")) == "张 三"
+    assert file_name("1001") == "1001"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from hwgen.files import file_name
+
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]+")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"%*/:<>?\\|]|^\.')
 
@@ -21,7 +23,7 @@ def class_folder(label: str) -> str:
 
 def file_stem(text: str) -> str:
     """A writer id as a file's name: what could leave the folder or upset a system becomes %XX."""
-    return _UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", text)
+    return file_name(_UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", text))
 
 
 def picture_name(record: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -46,7 +47,12 @@ class OcrLmdbExporter:
         """Put sorted items in one durable transaction."""
         try:
             # Without a lock file, since the export holds one of its own.
-            with lmdb.open(str(self._folder), map_size=1 << 20, lock=False, meminit=False) as env:
+            with lmdb.open(
+                os.fsencode(self._folder),  # of a text, lmdb makes bytes by the locale
+                map_size=1 << 20,
+                lock=False,
+                meminit=False,
+            ) as env:
                 # Every value in pages of its own is more than it takes; then the tree's own pages.
                 needed = (env.info()["last_pgno"] + 64 + len(items)) * _PAGE
                 needed += sum(_PAGE + len(value) for _, value in items)

@@ -50,9 +50,10 @@ class ParquetExporter:
         records = self._part.shard(start)
         with (
             replacing(path) as temporary,
+            open(temporary, "wb") as stream,  # pyarrow itself takes no name that is not UTF-8
             # Pictures are compressed already, and no two are equal.
             self._arrow.parquet.ParquetWriter(
-                temporary, schema, compression="none", use_dictionary=["writer", "source"]
+                stream, schema, compression="none", use_dictionary=["writer", "source"]
             ) as file,
         ):
             for rows in _groups(records):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import hwgen
 from hwgen.errors import InputError
-from hwgen.files import replacing
+from hwgen.files import write_text
 from hwgen.report import benchmark_section, evaluation_section, lift_section, run_section
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.markup import Html, facts, join, missing, section, tag, text
@@ -43,8 +43,7 @@ def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Pat
     page = _page(read_inputs(inputs), real=real)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+        write_text(out, page)
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None
     return out

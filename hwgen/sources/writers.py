@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwgen.errors import InputError
+from hwgen.files import healed
 from hwgen.sources.files import RawFile
 
 Part = Literal["train", "test"]
@@ -85,7 +86,7 @@ def named_writers(text: str, present: Sequence[str]) -> list[str]:
         InputError: one of them, or every one of a range, is not among those present.
     """
     chosen: list[str] = []
-    for name in (part.strip() for part in text.split(",")):
+    for name in (part.strip() for part in healed(text).split(",")):
         match = _RANGE.fullmatch(name)
         if match and name not in present:
             low, high = int(match[1]), int(match[2])

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from hwgen.errors import InputError
-from hwgen.files import replacing, write_json
+from hwgen.files import healed, write_json, write_text
 from hwgen.record import Image
 from hwgen.report.markup import Html, join, tag
 from hwgen.report.pictures import data_uri
@@ -86,6 +86,7 @@ def write_study(
         RunError: an unfinished or foreign run.
         StoreError: an unfinished or foreign store.
     """
+    question = healed(question)
     sides = open_side(a), open_side(b)
     _check(*sides, out)
     prints = [side.fingerprint for side in sides]
@@ -230,7 +231,6 @@ def _write(out: Path, page: str, key_file: Path, key: dict[str, Any]) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         # The key first: a page without its key would collect votes that nobody can count.
         write_json(key_file, key)
-        with replacing(out) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+        write_text(out, page)
     except OSError as error:
         raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None

@@ -13,6 +13,7 @@ from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
 from hwgen.devices import pick_device
 from hwgen.errors import InputError
+from hwgen.files import healed
 from hwgen.gan.sampling import UNLABELLED, Sampler
 from hwgen.places import instead, what_lies_at
 from hwgen.record import Image
@@ -80,7 +81,7 @@ class StoreSide:
     def __init__(self, path: Path) -> None:
         self._store = Store(path)
         manifest = self._store.manifest
-        self.name = path.resolve().name
+        self.name = healed(path.resolve().name)
         self.kind = "synthetic store" if self._store.is_synthetic else "real store"
         self.fingerprint = manifest.content_sha256
         self.labels = _labels(self._store.charset)
@@ -116,7 +117,7 @@ class RunSide:
                 remedy="Draw a store from it with hwgen synthesize and give that",
             )
         self._sampler = Sampler.load(run)
-        self.name, self.kind = path.resolve().name, "run"
+        self.name, self.kind = healed(path.resolve().name), "run"
         self.fingerprint = self._sampler.provenance
         self.labels = _labels(self._sampler.charset)
         self.size, self.channels = self._sampler.size, self._sampler.channels

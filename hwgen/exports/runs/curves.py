@@ -5,9 +5,11 @@ The step is the number of real pictures seen, the time is that spent training.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image as PilImage
@@ -16,6 +18,9 @@ from hwgen.checkpoints import file_hash
 from hwgen.errors import InputError, RunError
 from hwgen.exports.place import written_at_once
 from hwgen.runs import Run
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 LAYOUT_VERSION = 1
 """Rises when the same run comes to be written otherwise."""
@@ -59,23 +64,28 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
     }
     with written_at_once(out, recipe, overwrite) as partial:
         if partial is not None:
-            with SummaryWriter(str(partial)) as writer:
-                times: dict[int, float] = {}
-                seconds = 0.0
-                for entry in log:
-                    seconds = float(entry.get("seconds", seconds))
-                    times[entry["images"]] = seconds
-                    for name, value in _numbers(entry).items():
-                        writer.add_scalar(name, value, entry["images"], seconds)
-                for grid in grids:
-                    with PilImage.open(grid) as picture:
-                        pixels = np.asarray(picture.convert("RGB"))
-                    images = int(grid.stem)
-                    time = times.get(images, 0.0)
-                    writer.add_image("grid", pixels, images, time, dataformats="HWC")
-            (written,) = partial.glob("*tfevents*")
-            written.rename(partial / FILE)
+            # Not in its place, since the writer takes names in UTF-8 alone.
+            with tempfile.TemporaryDirectory() as folder:
+                with SummaryWriter(folder) as writer:
+                    _write(writer, log, grids)
+                (written,) = Path(folder).glob("*tfevents*")
+                shutil.move(written, partial / FILE)
     return sum(len(_numbers(entry)) for entry in log) + len(grids)
+
+
+def _write(writer: SummaryWriter, log: Sequence[Mapping[str, Any]], grids: Sequence[Path]) -> None:
+    times: dict[int, float] = {}
+    seconds = 0.0
+    for entry in log:
+        seconds = float(entry.get("seconds", seconds))
+        times[entry["images"]] = seconds
+        for name, value in _numbers(entry).items():
+            writer.add_scalar(name, value, entry["images"], seconds)
+    for grid in grids:
+        with PilImage.open(grid) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        images = int(grid.stem)
+        writer.add_image("grid", pixels, images, times.get(images, 0.0), dataformats="HWC")
 
 
 def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:

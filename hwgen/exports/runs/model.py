@@ -23,7 +23,7 @@ from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
 from hwgen.exports.runs.card import card
 from hwgen.exports.runs.onnx_graph import write_onnx
-from hwgen.files import write_json
+from hwgen.files import write_json, write_text
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.snapshots import find_model as find_gan
 from hwgen.grids import evenly, save_sheet
@@ -99,7 +99,7 @@ def export_model(
                 save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
                 said = write_onnx(partial / "model.onnx", sampler).said if onnx else ""
             text = card(model, run.read_log(), out.name, said, evaluations, lifts)
-            (partial / "README.md").write_text(text, encoding="utf-8")
+            write_text(partial / "README.md", text)
     return model
 
 

@@ -82,11 +82,12 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
     texts = {"charset": json.dumps(list(sampler.charset), ensure_ascii=False)}
     with replacing(file) as temporary:
         _write(temporary, sampler)
-        graph = onnx.load(str(temporary))
+        # By their bytes here and below, since onnxruntime itself opens names of UTF-8 alone.
+        graph = onnx.load_from_string(temporary.read_bytes())
         onnx.helper.set_model_props(graph, {**texts, "provenance": sampler.provenance})
         onnx.checker.check_model(graph, full_check=True)
-        onnx.save(graph, str(temporary))
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        temporary.write_bytes(graph.SerializeToString())
+    session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     z = draw_noise(sampler.recipe.generator, np.random.default_rng(0), COMPARED)
     label = np.arange(COMPARED) % len(sampler.charset)
     inputs = {"z": z, "label": label} if sampler.recipe.conditional else {"z": z}

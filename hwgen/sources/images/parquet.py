@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -40,15 +42,11 @@ class Parquet(Collection):
         """See Collection."""
         position = 0
         columns = [self.image, self.label, *([self.writers] if self.writers else [])]
-        arrow, file = _opened(self.path)
-        try:
-            with file:
-                for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
-                    for row in batch.to_pylist():
-                        yield self._item(row, position)
-                        position += 1
-        except (arrow.ArrowException, OSError) as error:
-            raise _damaged(self.path, error) from None
+        with _opened(self.path) as (_, file):
+            for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
+                for row in batch.to_pylist():
+                    yield self._item(row, position)
+                    position += 1
 
     def _item(self, row: dict[str, Any], position: int) -> Encoded | BadRecord:
         name = f"{self.name}[{position}]"
@@ -73,8 +71,7 @@ def parquet(path: Path) -> Parquet:
         InputError: pyarrow is not installed, the file is damaged, or no column holds pictures, or
             none labels.
     """
-    arrow, file = _opened(path)
-    with file:
+    with _opened(path) as (arrow, file):
         schema, count = file.schema_arrow, file.metadata.num_rows
     features = _features(schema.metadata or {})
     images = [
@@ -114,7 +111,8 @@ def parquet(path: Path) -> Parquet:
     )
 
 
-def _opened(path: Path) -> tuple[Any, Any]:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The module pyarrow, and the file."""
     try:
         import pyarrow
@@ -126,7 +124,11 @@ def _opened(path: Path) -> tuple[Any, Any]:
             remedy="pip install 'hwgen[parquet]'",
         ) from None
     try:
-        return pyarrow, pyarrow.parquet.ParquetFile(path)
+        with (
+            pyarrow.OSFile(os.fsencode(path)) as stream,  # of a text, pyarrow wants UTF-8
+            pyarrow.parquet.ParquetFile(stream) as file,
+        ):
+            yield pyarrow, file
     except (pyarrow.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
 
