@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,44 +150,60 @@ def optimizer_tensors(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str
 
 
 def load_optimizer(
-    prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], where: Path
+    prefix: str,
+    optimizer: torch.optim.Optimizer,
+    tensors: Mapping[str, Tensor],
+    where: Path,
+    *,
+    steps: int,
 ) -> None:
     """Fill an optimiser's state from tensors named `prefix.parameter.field`.
 
     Args:
         prefix: as given to `optimizer_tensors`.
-        optimizer: of parameters of the same shapes in the same order.
+        optimizer: of parameters of the same shapes in the same order, all of which it moves.
         tensors: what `optimizer_tensors` gave, in any memory format.
         where: the file, for errors.
+        steps: that it had done; before the first one there is no state.
 
     Raises:
-        RunError: the state is not one of these parameters.
+        RunError: the state is not one of these parameters, or not whole.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    wanted = {
+        f"{prefix}.{place}.{name}": parameter.shape if is_moment else torch.Size()
+        for place, parameter in enumerate(parameters if steps else [])
+        for name, is_moment in _state_fields(optimizer).items()
+    }
+    found = {name: t.shape for name, t in tensors.items() if name.startswith(prefix + ".")}
+    if found != wanted:
+        name = min(n for n in {*found, *wanted} if found.get(n) != wanted.get(n))
+        raise RunError(
+            f"does not fit its recipe: {name:.80} is {_shape(found.get(name))} in the file, "
+            f"{_shape(wanted.get(name))} after {steps:,} steps of the recipe's optimiser",
+            where=str(where),
+        )
     state: dict[int, dict[str, Any]] = {}
-    for full_name, tensor in tensors.items():
-        if full_name.startswith(prefix + "."):
-            place, _, name = full_name[len(prefix) + 1 :].partition(".")
-            if not place.isdecimal() or not int(place) < len(parameters):
-                raise RunError(f"does not fit its recipe: {full_name:.80}", where=str(where))
-            parameter = parameters[int(place)]
-            if tensor.numel() > 1 and tensor.shape != parameter.shape:
-                raise RunError(
-                    f"does not fit its recipe: {full_name:.80} is {list(tensor.shape)}, its "
-                    f"parameter {list(parameter.shape)}",
-                    where=str(where),
-                )
-            if tensor.shape == parameter.shape:
-                # Fused Adam walks through memory: moments must lie as their parameter lies.
-                tensor = torch.empty_like(parameter).copy_(tensor)
-            state.setdefault(int(place), {})[name] = tensor
-    fields = {frozenset(own) for own in state.values()}
-    try:
-        if len(fields) > 1:
-            raise ValueError("its parameters do not have the same fields")
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise RunError(f"does not fit its recipe: {prefix}: {error}", where=str(where)) from None
+    for full_name in found:
+        place, name = full_name[len(prefix) + 1 :].split(".")
+        tensor, parameter = tensors[full_name], parameters[int(place)]
+        if tensor.shape == parameter.shape:
+            # Fused Adam walks through memory: moments must lie as their parameter lies.
+            tensor = torch.empty_like(parameter).copy_(tensor)
+        state.setdefault(int(place), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _state_fields(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
+    """What such an optimiser keeps of a parameter, and whether it is of the parameter's shape."""
+    device = optimizer.param_groups[0]["params"][0].device
+    parameter = nn.Parameter(torch.zeros(2, device=device))
+    parameter.grad = torch.zeros_like(parameter)
+    again: Any = type(optimizer)
+    probe = again([parameter], **optimizer.defaults)
+    probe.step()
+    kept = probe.state[parameter].items()
+    return {name: torch.as_tensor(value).shape == parameter.shape for name, value in kept}
 
 
 @contextmanager
@@ -206,5 +222,5 @@ def _opened(path: Path) -> Iterator[Any]:
         raise RunError(f"is not a checkpoint ({error})", where=str(path)) from None
 
 
-def _shape(shape: tuple[int, ...] | None) -> str:
+def _shape(shape: Sequence[int] | None) -> str:
     return "absent" if shape is None else str(list(shape))

@@ -185,5 +185,6 @@ def _load(run: Run, net: DeformationNet, optimizer: torch.optim.Optimizer) -> tu
             remedy="Remove it to begin anew",
         )
     load_module("net", net, tensors, run.checkpoint)
-    load_optimizer("optimizer", optimizer, tensors, run.checkpoint)
-    return progress_of(metadata, run.checkpoint)
+    steps, seconds = progress_of(metadata, run.checkpoint)
+    load_optimizer("optimizer", optimizer, tensors, run.checkpoint, steps=steps)
+    return steps, seconds

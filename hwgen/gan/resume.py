@@ -78,8 +78,9 @@ def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: R
     load_module("d", state.d, tensors, run.checkpoint)
     if recipe.ema:
         load_module("ema", state.ema, tensors, run.checkpoint)
-    load_optimizer("optimizer_g", state.optimizer_g, tensors, run.checkpoint)
-    load_optimizer("optimizer_d", state.optimizer_d, tensors, run.checkpoint)
+    optimizers = {"optimizer_g": state.optimizer_g, "optimizer_d": state.optimizer_d}
+    for prefix, optimizer in optimizers.items():
+        load_optimizer(prefix, optimizer, tensors, run.checkpoint, steps=checkpoint.step)
     meter.load(tensors, next(state.g.parameters()).device)
 
 
