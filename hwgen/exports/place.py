@@ -98,6 +98,8 @@ def is_there(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
             "something else is already there", where=str(out), remedy="Choose another folder"
         )
     if there["recipe"] == recipe:
+        if overwrite:
+            _remove_replaced(out)  # where a kill came before `give_name` did
         return True
     if not overwrite:
         raise InputError(
@@ -132,6 +134,12 @@ def clear(partial: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
         raise InputError(
             "something else is already there", where=str(partial), remedy="Move it away"
         )
+    # What says that all this is an export goes last, so that a kill in between does not matter.
+    for entry in partial.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != FILE:
+            entry.unlink()
     shutil.rmtree(partial)
 
 
@@ -146,9 +154,17 @@ def read_told(folder: Path) -> dict[str, Any] | None:
 
 def give_name(partial: Path, out: Path) -> None:
     """Put a whole export in its place; another one that was there is gone then."""
-    old = out.with_name(out.name + ".replaced")
     if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out.rename(old)
+        _remove_replaced(out)
+        out.rename(_replaced(out))
     partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove_replaced(out)
+
+
+def _remove_replaced(out: Path) -> None:
+    shutil.rmtree(_replaced(out), ignore_errors=True)
+
+
+def _replaced(out: Path) -> Path:
+    """Where the export that was at `out` lies until the new one is there."""
+    return out.with_name(out.name + ".replaced")

@@ -21,7 +21,7 @@ from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import InputError
 from hwgen.gan.yields import FILE, ClassYield, report
 from hwgen.record import Image
-from hwgen.store import Store, StoreWriter, is_store
+from hwgen.store import Store, StoreWriter, is_store, sweep
 
 CHUNK = 1024
 """Most samples of a unit of work, between two reports of progress."""
@@ -145,6 +145,8 @@ def synthesize(
         with ranks.agreed():
             if ranks.first:
                 finished = not overwrite and is_store(out) and _same(Store(out), origin)
+            if ranks.first and finished:
+                sweep(out)
             if ranks.first and not finished:
                 writer = held.enter_context(
                     StoreWriter(

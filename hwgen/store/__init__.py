@@ -2,6 +2,6 @@
 
 from hwgen.store.layout import Manifest, is_store, partial_path
 from hwgen.store.reader import Store
-from hwgen.store.writer import StoreWriter
+from hwgen.store.writer import StoreWriter, sweep
 
-__all__ = ["Manifest", "Store", "StoreWriter", "is_store", "partial_path"]
+__all__ = ["Manifest", "Store", "StoreWriter", "is_store", "partial_path", "sweep"]

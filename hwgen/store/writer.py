@@ -103,7 +103,7 @@ class StoreWriter:
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = filelock.FileLock(str(self.path.with_name(self.path.name + ".lock")))
+            self._lock = _lock(self.path)
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             raise StoreError(
@@ -271,8 +271,6 @@ class StoreWriter:
         for name, value in reports.items():
             write_json(self._partial / name, value)
         write_json(self._partial / "manifest.json", asdict(manifest))
-        # Last, so that where one of them finds no room the partial store can be continued.
-        (self._partial / "recipe.json").unlink()
         self._give_name()
         self._finished = True
         return Store(self.path)
@@ -282,6 +280,7 @@ class StoreWriter:
             return
         if is_store(self.path):
             if not self._overwrite:
+                sweep(self.path)
                 raise StoreError(
                     "a store is already there",
                     where=str(self.path),
@@ -295,7 +294,7 @@ class StoreWriter:
             )
 
     def _begin_or_continue(self) -> lmdb.Environment:
-        recipe_file = self._partial / "recipe.json"
+        recipe_file = _recipe_file(self._partial)
         header = {
             "resumable": self._resumable,
             "size": self.size,
@@ -402,9 +401,7 @@ class StoreWriter:
             self._env.close()
         if self._began and not self._finished and not self._resumable:
             shutil.rmtree(self._partial, ignore_errors=True)
-        self._lock.release()
-        with contextlib.suppress(OSError):
-            Path(self._lock.lock_file).unlink()
+        _unlock(self._lock)
 
     def _give_name(self) -> None:
         old = self.path.with_name(self.path.name + ".replaced")
@@ -413,8 +410,39 @@ class StoreWriter:
             self.path.rename(old)
         elif self.path.is_dir():
             self.path.rmdir()
+        # With its recipe: a whole store without name or recipe would be thrown away.
         self._partial.rename(self.path)
+        _recipe_file(self.path).unlink()
         shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove what a writer left that was killed when its store had its name already.
+
+    Nothing that a reader would look at, or that keeps another writer out.
+    """
+    lock = _lock(path)
+    with contextlib.suppress(filelock.Timeout, OSError):
+        lock.acquire(timeout=0)
+        try:
+            _recipe_file(path).unlink(missing_ok=True)
+        finally:
+            _unlock(lock)
+
+
+def _recipe_file(path: Path) -> Path:
+    """By which an unfinished store is known again."""
+    return path / "recipe.json"
+
+
+def _lock(path: Path) -> filelock.BaseFileLock:
+    return filelock.FileLock(str(path.with_name(path.name + ".lock")))
+
+
+def _unlock(lock: filelock.BaseFileLock) -> None:
+    lock.release()
+    with contextlib.suppress(OSError):
+        Path(lock.lock_file).unlink()
 
 
 def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:

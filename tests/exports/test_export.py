@@ -1,5 +1,6 @@
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 import hwgen.exports.export
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.exports import FORMATS, Selection, Shards, export_store
+from hwgen.exports import FORMATS, Selection, Shards, export_store, place
 from hwgen.store import Store
 
 from .conftest import MakeStore
@@ -139,6 +140,45 @@ export_store(Store(store), format, out, shards=Shards(records=13), progress=prog
     other = tmp_path / "other"
     export_store(store, format, other, shards=Shards(records=13))
     assert contents(out) == contents(other)
+
+
+def test_killed_while_it_clears_away_it_still_knows_what_it_clears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial, recipe = tmp_path / "out.partial", {"format": "test"}
+    (partial / "folder").mkdir(parents=True)
+    (partial / "link").symlink_to(tmp_path, target_is_directory=True)
+    for name in ("another", ".export.json", "zfile"):
+        (partial / name).write_text(json.dumps({"recipe": recipe}))
+    removed: list[str] = []
+    rmtree = shutil.rmtree
+
+    def remove(path: Path) -> None:
+        if path == partial and not removed.count("out.partial"):
+            removed.append(path.name)
+            raise KeyboardInterrupt
+        removed.append(path.name)
+        rmtree(path)
+
+    monkeypatch.setattr(place.shutil, "rmtree", remove)
+    with pytest.raises(KeyboardInterrupt):
+        place.clear(partial, recipe, overwrite=False)
+    assert [entry.name for entry in partial.iterdir()] == [".export.json"]
+    place.clear(partial, recipe, overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+    assert removed == ["folder", "out.partial", "out.partial"]
+
+
+def test_what_a_kill_left_of_a_replaced_export_goes_with_the_same_call(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    store, out, old = make_store(), tmp_path / "out", tmp_path / "out.replaced"
+    export_store(store, "gnt", out)
+    old.mkdir()
+    export_store(store, "gnt", out)
+    assert old.exists()  # somebody else's, perhaps
+    export_store(store, "gnt", out, overwrite=True)
+    assert not old.exists()
 
 
 def test_a_finished_export_is_not_written_again(

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, RecipeChangedError, StoreError
 from hwgen.record import Record
-from hwgen.store import Store, StoreWriter, is_store, partial_path
+from hwgen.store import Store, StoreWriter, is_store, partial_path, sweep
 
 SIZE = 8
 RECIPE = {"kind": "test"}
@@ -243,6 +244,40 @@ def test_what_a_killed_writer_that_cannot_resume_left_is_thrown_away(tmp_path: P
     writer.__exit__(None, None, None)
     left.rename(partial_path(tmp_path / "s"))
     assert_holds(write(tmp_path / "s", 3), 3)
+
+
+def test_killed_before_it_has_its_name_a_whole_store_is_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(writer: StoreWriter) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreWriter, "_give_name", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "s", 1100, resumable=True)
+    assert (partial_path(tmp_path / "s") / "manifest.json").exists()
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        assert writer.count == 1024
+    assert_holds(write(tmp_path / "s", 1100, resumable=True), 1100)
+
+
+def test_what_a_kill_after_the_last_step_left_is_swept_away(tmp_path: Path) -> None:
+    for again in (lambda: sweep(tmp_path / "s"), lambda: write(tmp_path / "s")):
+        write(tmp_path / "s", overwrite=True)
+        (tmp_path / "s" / "recipe.json").write_text("{}")
+        (tmp_path / "s.lock").touch()
+        with contextlib.suppress(StoreError):  # the store is there already
+            again()
+        assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+        assert {entry.name for entry in (tmp_path / "s").iterdir()} == {"data.mdb", "manifest.json"}
+
+
+def test_a_store_that_another_process_replaces_is_not_swept(tmp_path: Path) -> None:
+    write(tmp_path / "s")
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, overwrite=True):
+        sweep(tmp_path / "s")
+        assert (tmp_path / "s.lock").exists()
 
 
 def test_an_unreadable_partial_recipe_starts_anew(tmp_path: Path) -> None:
