@@ -56,11 +56,31 @@ def parse_json(text: str) -> Any:
     """
     try:
         value = json.loads(text, parse_int=_int)
+        _check_depth(value)
         if "\\u" in text:  # an escape, maybe of half a character
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+MOST_DEPTH = 100
+"""Objects and lists within each other: what walks through them calls itself as often."""
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
 
 
 def _int(digits: str) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,12 +25,14 @@ import filelock
 import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RecipeChangedError, RunError
-from hwgen.files import parse_json, read_json, replacing, write_json
+from hwgen.files import MOST_JSON_BYTES, parse_json, read_json, replacing, write_json
 from hwgen.places import instead, what_lies_at
 from hwgen.presets import differences, from_json
 
 FORMAT = "hwgen-run"
 FORMAT_VERSION = 1
+
+_BEYOND_MEASURE = 1e15
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ class Run:
         files = (self.path / "weights").glob("*.safetensors")
         return sorted(file for file in files if file.stem.isdecimal())
 
+    def grid_files(self) -> list[Path]:
+        """All grids of samples, oldest first; the name of each is a number of images."""
+        return sorted(file for file in self.grids.glob("*.png") if file.stem.isdecimal())
+
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to the log."""
         with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
@@ -126,11 +133,22 @@ class Run:
             lock.release()
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All entries of the log, each with "images"; a line that a crash cut short is left out."""
+        """All entries of the log, each with "images"; a line that a crash cut short is left out.
+
+        Raises:
+            RunError: the log is larger than any file that is read.
+        """
         file = self.path / "log.jsonl"
         entries: list[dict[str, Any]] = []
         if not file.is_file():
             return entries
+        size = file.stat().st_size
+        if size > MOST_JSON_BYTES:
+            raise RunError(
+                f"{size:,} bytes are more than the {MOST_JSON_BYTES:,} that are read",
+                where=str(file),
+                remedy="Remove lines from its beginning",
+            )
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(ValueError):
                 entry = parse_json(line)
@@ -144,6 +162,17 @@ class Run:
         with replacing(self.path / "log.jsonl") as temporary:
             text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept)
             temporary.write_text(text, encoding="utf-8")
+
+
+def logged(entry: Mapping[str, Any], name: str) -> float | None:
+    """A number in an entry of a log, maybe a stranger's; None where there is none.
+
+    NaN is one, since it tells of a divergence, and all that is beyond measure is NaN.
+    """
+    value = entry.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) < _BEYOND_MEASURE else math.nan
 
 
 def begin_or_continue(

@@ -273,7 +273,7 @@ def benchmark(
         )
     if result is None:
         stopped = f"{out}: stopped, the same command goes on"
-        Console(stderr=True).print(stopped, soft_wrap=True, highlight=False)
+        Console(stderr=True).print(stopped, markup=False, soft_wrap=True, highlight=False)
         raise typer.Exit(130)
     if json:
         print(json_module.dumps(result, ensure_ascii=False, indent=1))
@@ -334,7 +334,7 @@ def _show(result: dict[str, Any], file: Path, console: Console) -> None:
             "[yellow]warning:[/] writers in both the train and the test store: "
             f"{len(result['writers_shared'])}; the figures flatter"
         )
-    console.print(f"written: {file}", highlight=False, soft_wrap=True)
+    console.print(f"written: {file}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _percent(interval: dict[str, float | None], form: str = ".2f") -> str:

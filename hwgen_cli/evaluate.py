@@ -124,7 +124,7 @@ def evaluate(
         )
     if result is None:
         stopped = f"{out}: stopped, the same command goes on"
-        Console(stderr=True).print(stopped, soft_wrap=True, highlight=False)
+        Console(stderr=True).print(stopped, markup=False, soft_wrap=True, highlight=False)
         raise typer.Exit(130)
     if json:
         print(json_module.dumps(result, ensure_ascii=False, indent=1))
@@ -159,7 +159,7 @@ def _show(result: dict[str, Any], out: Path, file: str, console: Console) -> Non
             )
         console.print(table)
     for note in result["notes"]:
-        console.print(note, highlight=False)
+        console.print(note, markup=False, highlight=False)
     for name in (file, *result["pictures"]):
         console.print(f"written: {out / name}", highlight=False, markup=False, soft_wrap=True)
 

@@ -168,7 +168,7 @@ def export(
         )
     if done is None:
         said = f"{out}: stopped, the same command goes on"
-        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        Console(stderr=True).print(said, markup=False, soft_wrap=True, highlight=False)
         raise typer.Exit(130)
     if json:
         print(json_module.dumps(done.to_json(), ensure_ascii=False, indent=1))

@@ -60,9 +60,11 @@ def inspect(
         table = Table.grid(padding=(0, 2))
         for name, value in rows:
             table.add_row(name, value)
-        Console().print(table, highlight=False)
+        Console(markup=False).print(table, highlight=False)  # names come from elsewhere
         if sheet and sheet.is_file():
-            Console().print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True)
+            Console().print(
+                f"contact sheet: {sheet}", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 Shown = tuple[dict[str, Any], list[tuple[str, str]]]
@@ -106,7 +108,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
 
     run = Run(path)
     summary = inspect_run(run)
-    grids = sorted(run.grids.glob("[0-9]*.png"))
+    grids = run.grid_files()
     if sheet and grids:
         sheet.parent.mkdir(parents=True, exist_ok=True)
         copyfile(grids[-1], sheet)
@@ -171,8 +173,6 @@ def _store(path: Path, sheet: Path | None) -> Shown:
 
 
 def _gnt(path: Path, sheet: Path | None) -> Shown:
-    from rich.markup import escape
-
     from hwgen.grids import save_sheet
     from hwgen.inspect import inspect_gnt
 
@@ -193,7 +193,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     ]
     for item in bad[:5]:
         place = f"{item.source}@{item.offset}: expected {item.expected}, found {item.found}"
-        rows.append(("", escape(place)))
+        rows.append(("", place))
     return summary.to_json(), rows
 
 

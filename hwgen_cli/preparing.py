@@ -109,7 +109,7 @@ def carry_out(
             report = None
     if report is None:
         said = f"{out}: stopped, so there is no store; the same command begins anew"
-        Console(stderr=True).print(said, soft_wrap=True, highlight=False)
+        Console(stderr=True).print(said, markup=False, soft_wrap=True, highlight=False)
         raise typer.Exit(130)
     if json:
         print(json_module.dumps(report.to_json(), ensure_ascii=False, indent=1))
@@ -130,6 +130,7 @@ def charset_of(spec: str) -> Charset | None:
 
 
 def _show(report: PrepareReport, console: Console) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.prepare import REPORT_FILE
@@ -138,7 +139,7 @@ def _show(report: PrepareReport, console: Console) -> None:
     read = sum(file.records for file in report.files)
     per_class = report.per_class
     table = Table.grid(padding=(0, 2))
-    table.add_row("store", report.store)
+    table.add_row("store", escape(report.store))
     table.add_row("records", f"{report.records:,} kept of {read:,} read")
     table.add_row(
         "classes",
@@ -154,18 +155,21 @@ def _show(report: PrepareReport, console: Console) -> None:
         more = len(report.left_out) - 20
         console.print(
             f"[yellow]left out[/], outside the charset: {sum(report.left_out.values()):,} records "
-            f"of {len(report.left_out):,} characters: {some}"
+            f"of {len(report.left_out):,} characters: {escape(some)}"
             + (f" … and {more:,} more" if more > 0 else ""),
             highlight=False,
         )
     if report.empty_classes:
         console.print(
             f"[yellow]empty[/]: {len(report.empty_classes):,} classes have no record: "
-            f"{joined(report.empty_classes[:40])}; --drop-empty leaves them out of the charset",
+            f"{escape(joined(report.empty_classes[:40]))}; --drop-empty leaves them out of the "
+            "charset",
             highlight=False,
         )
     _show_bad(report, console)
-    console.print(f"report: {Path(report.store) / REPORT_FILE}", highlight=False, soft_wrap=True)
+    console.print(
+        f"report: {Path(report.store) / REPORT_FILE}", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def _show_bad(report: PrepareReport, console: Console) -> None:

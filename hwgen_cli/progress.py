@@ -61,7 +61,7 @@ def bar(
     """
     console = Console(stderr=True, quiet=not shown)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a preset may have any name
         BarColumn(bar_width=None),
         TextColumn("{task.completed:,.0f}"),
         _Rate(unit),

@@ -101,7 +101,10 @@ def run_lift(
         )
     if result is None:
         Console(stderr=True).print(
-            f"{out}: stopped, the same command goes on", soft_wrap=True, highlight=False
+            f"{out}: stopped, the same command goes on",
+            markup=False,
+            soft_wrap=True,
+            highlight=False,
         )
         raise typer.Exit(130)
     lift = read_lift(out / LIFT_FILE)
@@ -230,8 +233,10 @@ def _show(lift: Lift, console: Console) -> None:
             "[yellow]warning:[/] writers in both the train and the test store: "
             f"{lift.writers_shared}; the figures flatter"
         )
-    console.print(lift.advice, highlight=False)
-    console.print(f"written: {lift.path / LIFT_FILE}", highlight=False, soft_wrap=True)
+    console.print(lift.advice, markup=False, highlight=False)
+    console.print(
+        f"written: {lift.path / LIFT_FILE}", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def _text(value: Estimate | None, form: str) -> str:

@@ -38,6 +38,7 @@ def simulate(
     console = Console()
     console.print(
         f"{len(files):,} writers x {len(characters):,} characters in {out}",
+        markup=False,
         soft_wrap=True,
         highlight=False,
     )

@@ -159,22 +159,33 @@ def synthesize(
             )
     console = Console(stderr=True, quiet=not ranks.first)
     if store is None:
-        console.print(f"{out}: stopped, the same command goes on", soft_wrap=True, highlight=False)
+        console.print(
+            f"{out}: stopped, the same command goes on",
+            markup=False,
+            soft_wrap=True,
+            highlight=False,
+        )
         raise typer.Exit(130)
     if not ranks.first:
         return
-    console.print(f"{out}: {len(store):,} characters", soft_wrap=True, highlight=False)
+    console.print(
+        f"{out}: {len(store):,} characters", markup=False, soft_wrap=True, highlight=False
+    )
     if judge is not None:
         _show_yields(store, console)
     if png is not None:
         export_store(store, "folder", png)
-        console.print(f"{png}: {len(store):,} PNG files", soft_wrap=True, highlight=False)
+        console.print(
+            f"{png}: {len(store):,} PNG files", markup=False, soft_wrap=True, highlight=False
+        )
     if gnt is not None:
         export_store(store, "gnt", gnt)
-        console.print(f"{gnt}: {len(store):,} records", soft_wrap=True, highlight=False)
+        console.print(
+            f"{gnt}: {len(store):,} records", markup=False, soft_wrap=True, highlight=False
+        )
     if sheet is not None:
         save_sheet(sheet, sheet_of_store(store), 12)
-        console.print(f"{sheet}", soft_wrap=True)
+        console.print(f"{sheet}", markup=False, soft_wrap=True)
     if as_json:
         _print_json(store)
 
@@ -261,35 +272,43 @@ def _filter(
 
 
 def _show_yields(store: Store, console: Console) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.gan.yields import FILE, read_report
 
     found = read_report(store)
-    classes = found["classes"]
+    classes = found.classes
     table = Table(
-        "class", "drawn", "passed", "yield", "kept", title=f"Of all {found['yield']:.1%} passed"
+        "class", "drawn", "passed", "yield", "kept", title=f"Of all {found.share:.1%} passed"
     )
     for label in sorted(classes, key=lambda label: classes[label].share)[:WORST]:
         one = classes[label]
-        table.add_row(label, f"{one.drawn}", f"{one.passed}", f"{one.share:.1%}", f"{one.kept}")
+        table.add_row(
+            escape(label), f"{one.drawn}", f"{one.passed}", f"{one.share:.1%}", f"{one.kept}"
+        )
     console.print(table)
-    if found["short"]:
-        short = "".join(found["short"][:SHOWN]) + ("…" if len(found["short"]) > SHOWN else "")
+    if found.short:
+        short = "".join(found.short[:SHOWN]) + ("…" if len(found.short) > SHOWN else "")
         console.print(
-            f"warning: {len(found['short'])} of {len(classes)} classes have fewer than "
-            f"{found['per_class']} samples: {short}. They keep what passed. Raise --max-tries, "
+            f"warning: {len(found.short)} of {len(classes)} classes have fewer than "
+            f"{found.per_class} samples: {short}. They keep what passed. Raise --max-tries, "
             f"lower the thresholds, or train longer; all counts are in {store.path / FILE}",
             soft_wrap=True,
             highlight=False,
+            markup=False,
         )
 
 
 def _print_json(store: Store) -> None:
-    from hwgen.gan.yields import FILE
+    from hwgen.files import read_json
+    from hwgen.gan.yields import FILE, read_report
 
     manifest = store.manifest
-    text = (store.path / FILE).read_text("utf-8") if "filter" in manifest.origin else "null"
+    yields = None
+    if "filter" in manifest.origin:
+        read_report(store)  # refuses what is damaged
+        yields = read_json(store.path / FILE)
     counts = dict(zip(manifest.charset, manifest.class_counts, strict=True))
     head = {"store": str(store.path), "characters": len(store), "class_counts": counts}
-    typer.echo(json.dumps({**head, "yield": json.loads(text)}, ensure_ascii=False))
+    typer.echo(json.dumps({**head, "yield": yields}, ensure_ascii=False))

@@ -183,6 +183,7 @@ def _deformation(
 def _show_deformation(
     preset: str, recipe: DeformationRecipe, store: Store, console: Console
 ) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.deformation.network import DeformationNet
@@ -190,7 +191,7 @@ def _show_deformation(
 
     table = Table("field", "value", title=f"Recipe {preset}")
     for field, value in recipe_to_json(recipe).items():
-        table.add_row(field, str(value))
+        table.add_row(field, escape(str(value)))
     console.print(table)
     parameters = sum(parameter.numel() for parameter in DeformationNet(recipe).parameters())
     table = Table("figure", "value", title="Plan")
@@ -232,14 +233,15 @@ def _train_deformation(
 
 
 def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.gan.plan import plan
     from hwgen.presets import flatten, recipe_to_json
 
-    table = Table("field", "value", title=f"Recipe {recipe.preset}")
+    table = Table("field", "value", title=escape(f"Recipe {recipe.preset}"))
     for field, value in flatten(recipe_to_json(recipe)).items():
-        table.add_row(field, str(value))
+        table.add_row(field, escape(str(value)))
     console.print(table)
     planned = plan(recipe, store)
     table = Table("figure", "value", title="Plan")
@@ -319,6 +321,6 @@ def _say_done(run: Path, stopped: bool, *, quiet: bool = False) -> None:
     from rich.console import Console
 
     done = f"{run}: " + ("stopped, the same command goes on" if stopped else "finished")
-    Console(stderr=True, quiet=quiet).print(done, soft_wrap=True, highlight=False)
+    Console(stderr=True, quiet=quiet).print(done, markup=False, soft_wrap=True, highlight=False)
     if stopped:
         raise typer.Exit(130)

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.requirements": set(),
     "hwgen.charset": {"hwgen.errors", "hwgen.files"},
     "hwgen.presets": {"hwgen.errors"},
+    "hwgen.documents": {"hwgen.errors", "hwgen.files"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
     "hwgen.ink": {"hwgen.errors", "hwgen.framing", "hwgen.record"},
     "hwgen.framing_pool": {"hwgen.errors", "hwgen.record"},
@@ -67,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "hwgen.exports": {
         "hwgen.charset",
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen",
         "hwgen.files",
@@ -120,6 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.checkpoints",
         "hwgen.devices",
         "hwgen.distributed",
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.grids",
@@ -151,6 +154,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.checkpoints",
         "hwgen.deformation",
         "hwgen.devices",
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.gan",
@@ -190,6 +194,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.report": {
         "hwgen",
         "hwgen.charset",
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.gan.plan",  # counts parameters
@@ -222,11 +227,13 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.batches",
         "hwgen.charset",
         "hwgen.devices",
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.gan",
         "hwgen.metrics",
         "hwgen.places",
+        "hwgen.presets",
         "hwgen.record",
         "hwgen.report.markup",
         "hwgen.report.pictures",
@@ -249,6 +256,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen_cli.protocol",
     },
     "benchmarks": {"hwgen", "hwgen.*"},
+    # Runs commands as a user types them, and kills them.
+    "benchmarks.kills": {"hwgen", "hwgen.*", "hwgen_cli.__main__"},
     # The papers' own experiments.
     "benchmarks.paper": {"hwgen", "hwgen.*"},
     # One question in many jobs, that share their stop-watch.
@@ -275,7 +284,13 @@ HELD_BY: dict[str, set[str]] = {
         "hwgen_cli.reference",  # builds networks to count their parameters
     },
     "safetensors": {"hwgen.checkpoints"},
-    "lmdb": {"benchmarks.throughput", "hwgen.exports", "hwgen.sources.images", "hwgen.store"},
+    "lmdb": {
+        "benchmarks.kills",
+        "benchmarks.throughput",
+        "hwgen.exports",
+        "hwgen.sources.images",
+        "hwgen.store",
+    },
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
     "onnx": {"hwgen.exports.runs"},
     "pyarrow": {"hwgen.exports", "hwgen.sources.images"},

@@ -45,6 +45,8 @@ def test_json_is_read_back(tmp_path: Path) -> None:
     value = {"字": [1, -2.5, None, "\U00020000", -(1 << 63)]}
     write_json(tmp_path / "x.json", value)
     assert read_json(tmp_path / "x.json") == value
+    deep = "[" * 100 + "1" + "]" * 100
+    assert json.dumps(parse_json(deep), indent=1).count("[") == 100
     assert parse_json('"\\ud840\\udc00"') == "\U00020000"  # an escaped pair is one character
 
 
@@ -53,6 +55,8 @@ def test_json_is_read_back(tmp_path: Path) -> None:
     [
         ("{", "Expecting property name"),
         ("[" * 100_000, "nested too deeply"),
+        ("[" * 102 + "]" * 102, "nested too deeply"),
+        ('{"a":' * 102 + "1" + "}" * 102, "nested too deeply"),
         ("1" + "0" * 400, "a number of 401 digits"),
         (str(1 << 63), "a number of 19 digits"),
         ("-" + "9" * 5000, "a number of 5001 digits"),

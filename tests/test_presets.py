@@ -16,6 +16,7 @@ from hwgen.presets import (
     completed,
     differences,
     flatten,
+    from_json,
     preset,
     recipe_from_json,
     recipe_to_json,
@@ -127,7 +128,7 @@ def test_change_reaches_nested_fields_and_leaves_the_preset() -> None:
         ("loss", "gan", "should be an object"),
         ("generator.start", "4", "should be a list"),
         ("generator.start", "[4]", "should have 2 entries"),
-        ("generator.stages", '[{"channels": 1}]', "missing"),
+        ("generator.stages", '[{"channels": 1}]', "lacks .*kernel"),
         ("generator.stages", '[{"channels": 1, "sides": 2}]', "unknown fields .*sides"),
     ],
 )
@@ -189,6 +190,35 @@ def test_unknown_and_missing_fields_in_json_are_refused() -> None:
     del plain["size"]
     with pytest.raises(InputError, match="size"):
         recipe_from_json(plain)
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    name: str
+    share: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    parts: tuple[Part, ...]
+    best: Part | None
+    count: int = 3
+
+
+def test_what_else_a_file_holds_may_be_passed_over_and_nothing_may_be_none() -> None:
+    plain = {"parts": [{"name": "a", "share": 1, "x": 0}, {"name": "b", "share": None}], "y": []}
+    found = from_json(Whole, {**plain, "best": None}, "it", others=True)
+    assert found == Whole((Part("a", 1.0), Part("b", None)), None)
+    with pytest.raises(InputError, match="it has unknown fields"):
+        from_json(Whole, {**plain, "best": None}, "it")
+    for wrong, message in (
+        ({**plain, "best": 3}, "it.best should be an object, found 3"),
+        ({**plain, "best": {"share": 1}}, r"it.best lacks the fields \['name'\]"),
+        (plain, r"it lacks the fields \['best'\]"),
+        ({"parts": [0], "best": None}, r"it.parts\[0\] should be an object"),
+    ):
+        with pytest.raises(InputError, match=message):
+            from_json(Whole, wrong, "it", others=True)
 
 
 @pytest.mark.parametrize(

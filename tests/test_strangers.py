@@ -91,7 +91,7 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("charset", value=[str(n) for n in range(200_000)]), r"label_map.weight is \[3, 5\]"),
         (put("charset", value=[str(n) for n in range(300_000)]), "300,000 classes are more than"),
         (put("charset", value=["一", "丁", "x" * 257]), "a label has 257 characters"),
-        (put("charset", value=["一", "丁", ["七"]]), "charset should be str"),
+        (put("charset", value=["一", "丁", ["七"]]), r"charset\[2\] should be str"),
         (put("charset", value=7), "charset should be a list"),
         (put("recipe", value=[]), "recipe should be an object"),
         (put("data", value=[]), "data should be an object"),

@@ -82,7 +82,7 @@ def _mutate_recipe(data: bytes, other: bytes, rng: random.Random) -> bytes:
 
 def run_folder(scratch: Path) -> Target:
     """run.json and log.jsonl of a run with weights, from which a sampler is loaded."""
-    run = _toy_run(scratch / "run")
+    run = toy_run(scratch / "run")
     logged = {"images": 20, "purity": 0.9, "diversity": 0.8, "frechet_share": 0.1}
     logged["recogniser"] = "abc"
     seeds = [
@@ -112,7 +112,7 @@ def _mutate_first_kept(data: bytes, other: bytes, rng: random.Random) -> bytes:
 
 def weights(scratch: Path) -> Target:
     """A run's snapshot, from which a sampler is loaded."""
-    run = _toy_run(scratch / "run")
+    run = toy_run(scratch / "run")
     file = run.weights(20)
     seed = file.read_bytes()
 
@@ -126,7 +126,7 @@ def weights(scratch: Path) -> Target:
 
 def model_folder(scratch: Path) -> Target:
     """An exported model, from which a sampler is loaded."""
-    run = _toy_run(scratch / "run")
+    run = toy_run(scratch / "run")
     folder = scratch / "model"
     folder.mkdir()
     write_model(folder, model_of_run(run, run.weights(20)))
@@ -161,7 +161,7 @@ def recogniser(scratch: Path) -> Target:
 
 def checkpoint(scratch: Path) -> Target:
     """A run's checkpoint, from which training goes on."""
-    run = _toy_run(scratch / "run")
+    run = toy_run(scratch / "run")
     recipe = recipe_from_json(run.recipe)
     state = make_state(recipe, len(_CHARSET), 0, _CPU)
     for optimizer in (state.optimizer_g, state.optimizer_d):
@@ -202,7 +202,7 @@ def _mutate_tensors(data: bytes, other: bytes, rng: random.Random) -> bytes:
     return head + data[8 + min(length, 200) :]
 
 
-def _toy_run(path: Path) -> Run:
+def toy_run(path: Path) -> Run:
     """A run with one snapshot, of an untrained generator."""
     recipe = change(preset("glyph-32"), _TOY)
     run = begin_or_continue(

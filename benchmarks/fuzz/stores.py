@@ -22,7 +22,7 @@ _PAGE = 4096
 
 def manifest(scratch: Path) -> Target:
     """Manifests beside a sound data.mdb."""
-    made = _make(scratch / "s", count=40, size=8)
+    made = make_store(scratch / "s", count=40, size=8)
     seed = (made / "manifest.json").read_bytes()
 
     def read(data: bytes) -> str:
@@ -36,7 +36,7 @@ def data(scratch: Path) -> Target:
     """LMDB files beside a sound manifest: all in one leaf, with overflow pages, of two levels."""
     shapes = {"leaf": (3, 4, 1024), "overflow": (40, 16, 20), "branch": (150, 4, 1)}
     made = [
-        _make(scratch / name, count=count, size=size, block=block)
+        make_store(scratch / name, count=count, size=size, block=block)
         for name, (count, size, block) in shapes.items()
     ]
     seeds = [bytes([n]) + (path / "data.mdb").read_bytes() for n, path in enumerate(made)]
@@ -66,7 +66,7 @@ def _mutate_pages(data: bytes, other: bytes, rng: random.Random, pages: list[int
     return data[:begin] + part.ljust(end - begin, b"\0") + data[end:]
 
 
-def _make(path: Path, *, count: int, size: int, block: int = 1024) -> Path:
+def make_store(path: Path, *, count: int, size: int, block: int = 1024) -> Path:
     """A store of random pictures, with so many records a block at most."""
     rng = np.random.default_rng(count)
     with (

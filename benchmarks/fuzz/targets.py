@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.fuzz import models, raw, stores
+from benchmarks.fuzz import models, raw, results, stores
 from benchmarks.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[Path], Target]] = {
@@ -20,6 +20,14 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "model": models.model_folder,
     "recogniser": models.recogniser,
     "checkpoint": models.checkpoint,
+    "benchmark.json": results.benchmark,
+    "evaluation.json": results.evaluation,
+    "lift.json": results.lift,
+    "pages": results.pages,
+    "rows": results.rows,
+    "yield.json": results.yields,
+    "votes": results.votes,
+    "export": results.marker,
 }
 """Each is made in a scratch folder that it may write to."""
 
@@ -35,5 +43,13 @@ COUNTS: Mapping[str, int] = {
     "model": 8_000,
     "recogniser": 20_000,
     "checkpoint": 20_000,
+    "benchmark.json": 50_000,
+    "evaluation.json": 50_000,
+    "lift.json": 50_000,
+    "pages": 5_000,
+    "rows": 50_000,
+    "yield.json": 50_000,
+    "votes": 50_000,
+    "export": 50_000,
 }
 """Inputs of a full run: more than a million over the parsers."""

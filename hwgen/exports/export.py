@@ -7,17 +7,20 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from hwgen.errors import InputError
 from hwgen.exports.formats import format_named
 from hwgen.exports.place import FILE, clear, give_name, is_there, locked, read_told
 from hwgen.exports.records import Exporter, Part, Shards
 from hwgen.exports.selection import Selection
 from hwgen.files import write_json
+from hwgen.presets import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
 
@@ -174,7 +177,7 @@ class _Count:
 def _begin_or_continue(partial: Path, export: Export, overwrite: bool) -> None:
     """Make the folder, or find it and take over which shards are written."""
     began = _read_export(partial)
-    if began is not None and began.recipe == export.recipe:
+    if began is not None and began.recipe == export.recipe and _can_be(began.shards, export):
         export.shards.update(began.shards)
         return
     clear(partial, export.recipe, overwrite)
@@ -182,9 +185,19 @@ def _begin_or_continue(partial: Path, export: Export, overwrite: bool) -> None:
     write_json(partial / FILE, export.to_json())
 
 
+def _can_be(shards: Mapping[str, Sequence[int]], export: Export) -> bool:
+    """Whether shards of its parts may end so."""
+    return all(
+        name in export.records
+        and all(a < b for a, b in itertools.pairwise([0, *ends, export.records[name] + 1]))
+        for name, ends in shards.items()
+    )
+
+
 def _read_export(folder: Path) -> Export | None:
     """What .export.json says, None where there is none of a store."""
     try:
-        return Export(**(read_told(folder) or {}))
-    except TypeError:
+        found: Export = from_json(Export, read_told(folder), "export")
+    except InputError:
         return None
+    return found

@@ -7,7 +7,6 @@ before, or whole. .export.json lies in it from the beginning.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import filelock
 
 import hwgen
+from hwgen.documents import read_object
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.files import write_json
 from hwgen.presets import differences
@@ -146,10 +146,10 @@ def clear(partial: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
 def read_told(folder: Path) -> dict[str, Any] | None:
     """What .export.json says, None where there is none that can be read."""
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        told = read_object(folder / FILE)
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and isinstance(told.get("recipe"), dict) else None
+    return told if isinstance(told.get("recipe"), dict) else None
 
 
 def give_name(partial: Path, out: Path) -> None:

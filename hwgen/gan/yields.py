@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hwgen.documents import read_object, reading
 from hwgen.errors import StoreError
+from hwgen.presets import from_json
 from hwgen.store import Store
 
 FILE = "yield.json"
@@ -30,7 +31,7 @@ class ClassYield:
     @property
     def share(self) -> float:
         """Of the drawn samples, those that passed."""
-        return self.passed / self.drawn
+        return self.passed / max(1, self.drawn)
 
 
 def report(
@@ -63,18 +64,37 @@ def report(
     }
 
 
-def read_report(store: Store) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Yields:
+    """A yield.json, checked; see `report`.
+
+    Attributes:
+        per_class: samples that each class should have.
+        drawn: of all classes.
+        passed: of these, those that passed.
+        short: labels of the classes that are not full.
+        classes: by label.
+    """
+
+    per_class: int
+    drawn: int
+    passed: int
+    short: tuple[str, ...]
+    classes: dict[str, ClassYield]
+
+    @property
+    def share(self) -> float:
+        """Of the drawn samples, those that passed."""
+        return self.passed / max(1, self.drawn)
+
+
+def read_report(store: Store) -> Yields:
     """The yield.json of a filtered store.
 
     Raises:
         StoreError: it is missing or damaged.
     """
     file = store.path / FILE
-    try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        found["classes"] = {k: ClassYield(**v) for k, v in found["classes"].items()}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(
-            f"tells no yield of a filter ({error})", where=str(file), remedy="Draw the store again"
-        ) from None
+    with reading(file, "a report of yields", "Draw the store again", raising=StoreError):
+        found: Yields = from_json(Yields, read_object(file), "yield", others=True)
     return found

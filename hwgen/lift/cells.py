@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hwgen.documents import read_object, reading
 from hwgen.errors import RecipeChangedError, RunError
 from hwgen.files import write_json
 from hwgen.lift.draws import ALL
-from hwgen.presets import differences
+from hwgen.presets import differences, from_json
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ class Row:
     """
 
     cell: Cell
-    decides: Mapping[str, Any]
-    right: Sequence[int]
-    total: Sequence[int]
-    facts: Mapping[str, Any]
+    decides: dict[str, Any]
+    right: list[int]
+    total: list[int]
+    facts: dict[str, Any]
 
     def save(self, path: Path) -> None:
         """Write the row, atomically."""
@@ -113,13 +114,11 @@ class Row:
             RunError: the file is damaged.
             RecipeChangedError: it was made otherwise than `decides` says.
         """
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-            row = cls(**{**value, "cell": Cell(**value["cell"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunError(
-                f"is not a row of this protocol ({error})", where=str(path), remedy="Remove it"
-            ) from None
+        with reading(path, "a row of a protocol", "Remove it", raising=RunError):
+            row: Row = from_json(cls, read_object(path), "row")
+            counts = zip(row.right, row.total, strict=True)
+            if not all(0 <= right <= total for right, total in counts):
+                raise ValueError("more samples were read right than there are")
         if decides is not None:
             lines = differences(row.decides, json.loads(json.dumps(decides)))
             if lines:

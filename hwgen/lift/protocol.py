@@ -26,7 +26,7 @@ import torch
 
 import hwgen
 from hwgen.devices import describe, pick_precision
-from hwgen.errors import InputError
+from hwgen.errors import InputError, RunError
 from hwgen.files import write_json
 from hwgen.lift.cells import ARMS, BASELINE, Cell, Row, all_cells
 from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
@@ -248,7 +248,12 @@ class _Work:
     def finished(self, cell: Cell) -> Row | None:
         """The cell's row, if it is there."""
         path = self._row_path(cell)
-        return Row.load(path, self._decides(cell)) if path.exists() else None
+        if not path.exists():
+            return None
+        row = Row.load(path, self._decides(cell))
+        if row.cell != cell or len(row.total) != len(self.train.charset):
+            raise RunError("is another cell's row", where=str(path), remedy="Remove it")
+        return row
 
     def compute(
         self, cell: Cell, tell: Callable[[str, float], None], stop: Callable[[], bool]

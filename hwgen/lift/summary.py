@@ -64,6 +64,8 @@ def summarise(
     accuracy, differences = [], []
     for group, classes in groups.items():
         for (count, arm, amount), own in cells.items():
+            if not any(row.total[class_id] for row in own for class_id in classes):
+                continue  # no test sample
             key = {"group": group, "count": count, "arm": arm, "amount": amount}
             right, total = _counts(own, classes)
             runs = (right.sum(axis=1) / total.sum(axis=1)).tolist()
@@ -96,7 +98,9 @@ def interval(right: Counts, total: Counts) -> Interval:
     classes = right.shape[1]
     # How often each class is taken, instead of the taken ones themselves.
     taken = rng.multinomial(classes, np.full(classes, 1 / classes), size=RESAMPLES)
-    shares = (taken @ right.sum(axis=0)) / (taken @ total.sum(axis=0))
+    tests = taken @ total.sum(axis=0)
+    # Classes without a test sample may be taken alone, and then say nothing.
+    shares = (taken @ right.sum(axis=0))[tests > 0] / tests[tests > 0]
     low, high = np.quantile(shares, [0.025, 0.975]).tolist()
     half = 0.0
     if len(right) > 1:

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import math
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,14 +17,15 @@ _MOST_INT = 1 << 63
 """What no size, count or seed reaches, and arrays cannot hold."""
 
 
-def from_json(kind: Any, value: Any, name: str) -> Any:
+def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
     """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
 
     Args:
         kind: dataclass, tuple[...], list[...], dict[str, ...], Literal[...], int, float, str,
-            bool or Any.
+            bool, one of these or None, or Any.
         value: what `json.loads` gave.
         name: how to call the value in an error.
+        others: pass over fields that a dataclass does not have.
 
     Raises:
         InputError: a field is missing, unknown, of the wrong type, or no finite number.
@@ -31,17 +33,26 @@ def from_json(kind: Any, value: Any, name: str) -> Any:
     if kind is Any:
         return value
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        (kind,) = (argument for argument in arguments if argument is not types.NoneType)
+        return from_json(kind, value, name, others=others)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
             raise InputError(f"{name} should be an object, found {value!r:.60}")
         hints = typing.get_type_hints(kind)
         unknown = set(value) - set(hints)
-        if unknown:
+        if unknown and not others:
             raise InputError(f"{name} has unknown fields {sorted(unknown)!s:.200}")
-        try:
-            return kind(**{k: from_json(hints[k], v, f"{name}.{k}") for k, v in value.items()})
-        except TypeError as error:
-            raise InputError(f"{name}: {error}") from None
+        needed = (f.name for f in dataclasses.fields(kind) if _needed(f))
+        missing = [field for field in needed if field not in value]
+        if missing:
+            raise InputError(f"{name} lacks the fields {missing}")
+        known = {field: item for field, item in value.items() if field in hints}
+        return kind(
+            **{k: from_json(hints[k], v, f"{name}.{k}", others=others) for k, v in known.items()}
+        )
     if origin in (tuple, list):
         if not isinstance(value, list | tuple):
             raise InputError(f"{name} should be a list, found {value!r:.60}")
@@ -49,11 +60,17 @@ def from_json(kind: Any, value: Any, name: str) -> Any:
         kinds = [arguments[0]] * len(value) if endless else list(arguments)
         if len(kinds) != len(value):
             raise InputError(f"{name} should have {len(kinds)} entries, found {value!r:.60}")
-        return origin(from_json(k, v, name) for k, v in zip(kinds, value, strict=True))
+        return origin(
+            from_json(k, v, f"{name}[{i}]", others=others)
+            for i, (k, v) in enumerate(zip(kinds, value, strict=True))
+        )
     if origin is dict:
         if not isinstance(value, Mapping):
             raise InputError(f"{name} should be an object, found {value!r:.60}")
-        return {k: from_json(arguments[1], v, f"{name}.{k:.40}") for k, v in value.items()}
+        return {
+            k: from_json(arguments[1], v, f"{name}.{k:.40}", others=others)
+            for k, v in value.items()
+        }
     if origin is Literal:
         if value not in arguments:
             choices = ", ".join(map(str, arguments))
@@ -66,6 +83,10 @@ def from_json(kind: Any, value: Any, name: str) -> Any:
     if kind in (int, float) and not abs(value) < _MOST_INT:  # nor NaN
         raise InputError(f"{name} = {value!r:.60} is no number to reckon with")
     return value
+
+
+def _needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
 
 
 def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:

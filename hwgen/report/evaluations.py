@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.errors import InputError
+from hwgen.documents import read_object, reading
+from hwgen.presets import from_json
 
 EVALUATION_FILE = "evaluation.json"
 EVALUATION_FORMAT = "hwgen-evaluation"
@@ -73,46 +72,35 @@ def read_evaluation(file: Path) -> Evaluation:
     Raises:
         InputError: not JSON, of another format, or a field is missing or of the wrong type.
     """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-        found = (value["format"], value["format_version"])
-        if found != (EVALUATION_FORMAT, EVALUATION_VERSION):
-            raise ValueError(f"format {found[0]!r} version {found[1]!r}")
-        return _evaluation(file, value)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"is not an evaluation this hwgen can read ({type(error).__name__}: {error})",
-            where=str(file),
-            remedy="Run hwgen evaluate again",
-        ) from None
-
-
-def _evaluation(file: Path, value: Mapping[str, Any]) -> Evaluation:
+    with reading(file, "an evaluation", "Run hwgen evaluate again"):
+        plain = read_object(file, EVALUATION_FORMAT, EVALUATION_VERSION)
+        found: _File = from_json(_File, plain, "evaluation", others=True)
+    stores = {"synthetic": found.synthetic, "real": found.real, "real_test": found.real_test}
     return Evaluation(
         path=file.parent,
-        settings=dict(value["settings"]),
-        versions={str(name): str(version) for name, version in value["versions"].items()},
-        stores={
-            role: JudgedStore(
-                path=str(value[role]["path"]),
-                count=int(value[role]["count"]),
-                content_sha256=str(value[role]["content_sha256"]),
-            )
-            for role in ("synthetic", "real", "real_test")
-            if value[role] is not None
-        },
-        notes=tuple(str(note) for note in value["notes"]),
-        figures={str(name): _figure(figure) for name, figure in value["figures"].items()},
-        purity={str(k): float(v) for k, v in value["per_class"]["purity"].items()},
+        settings=found.settings,
+        versions=found.versions,
+        stores={role: store for role, store in stores.items() if store is not None},
+        notes=found.notes,
+        figures=found.figures,
+        purity=found.per_class.purity,
     )
 
 
-def _figure(value: Mapping[str, Any]) -> Figure:
-    return Figure(
-        title=str(value["title"]),
-        value=float(value["value"]),
-        floor=None if value["floor"] is None else float(value["floor"]),
-        unit=str(value["unit"]),
-        better=str(value["better"]),
-        meaning=str(value["meaning"]),
-    )
+@dataclass(frozen=True)
+class _PerClass:
+    purity: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is read of an evaluation.json."""
+
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    synthetic: JudgedStore
+    real: JudgedStore | None
+    real_test: JudgedStore | None
+    notes: tuple[str, ...]
+    figures: dict[str, Figure]
+    per_class: _PerClass

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hwgen.documents import read_object, reading
 from hwgen.errors import InputError
 from hwgen.places import instead, what_lies_at
+from hwgen.presets import from_json
 from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
 from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
 from hwgen.runs import Run
@@ -18,6 +19,9 @@ from hwgen.store import Store, partial_path
 BENCHMARK_FILE = "benchmark.json"
 BENCHMARK_FORMAT = "hwgen-benchmark"
 BENCHMARK_VERSION = 1
+
+MOST_ARMS, MOST_TRIALS = 50, 1000
+"""Of a benchmark, and of an arm, that a page shows; hwgen makes three arms."""
 
 
 @dataclass(frozen=True)
@@ -190,73 +194,73 @@ def read_benchmark(file: Path) -> Benchmark:
     """A benchmark.json, checked field by field.
 
     Raises:
-        InputError: not JSON, of another format, or a field is missing or of the wrong type.
+        InputError: not JSON, of another format, or a field is missing, of the wrong type, or more
+            than a page can show.
     """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-        found = (value["format"], value["format_version"])
-        if found != (BENCHMARK_FORMAT, BENCHMARK_VERSION):
-            raise ValueError(f"format {found[0]!r} version {found[1]!r}")
-        return _benchmark(file, value)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"is not a benchmark this hwgen can read ({type(error).__name__}: {error})",
-            where=str(file),
-            remedy="Run hwgen benchmark again",
-        ) from None
-
-
-def _benchmark(file: Path, value: Mapping[str, Any]) -> Benchmark:
-    purity, diversity = value["purity"], value["diversity"]
+    with reading(file, "a benchmark", "Run hwgen benchmark again"):
+        plain = read_object(file, BENCHMARK_FORMAT, BENCHMARK_VERSION)
+        found: _File = from_json(_File, plain, "benchmark", others=True)
+        trials = max((len(arm.runs) for arm in found.arms.values()), default=0)
+        if len(found.arms) > MOST_ARMS or trials > MOST_TRIALS:
+            raise ValueError(f"{len(found.arms):,} arms of up to {trials:,} runs")
+    stores = {"train": found.train, "synthetic": found.synthetic, "test": found.test}
+    purity, diversity = found.purity, found.diversity
     return Benchmark(
         path=file.parent,
-        settings=dict(value["settings"]),
-        versions={str(name): str(version) for name, version in value["versions"].items()},
-        stores={
-            role: StoreFacts(
-                path=str(value[role]["path"]),
-                count=int(value[role]["count"]),
-                charset_fingerprint=str(value[role]["charset_fingerprint"]),
-                content_sha256=str(value[role]["content_sha256"]),
-            )
-            for role in ("train", "synthetic", "test")
-            if value[role] is not None
-        },
-        writers_shared=tuple(str(writer) for writer in value.get("writers_shared", ())),
-        parameters=int(value["network"]["parameters"]),
-        flops=int(value["network"]["flops"]),
-        arms=tuple(_arm(str(name), arm) for name, arm in value["arms"].items()),
-        differences={str(name): _interval(d) for name, d in value["differences"].items()},
-        purity=None if purity is None else Ratio(_interval(purity["top1"]), _per_class(purity)),
+        settings=found.settings,
+        versions=found.versions,
+        stores={role: store for role, store in stores.items() if store is not None},
+        writers_shared=found.writers_shared,
+        parameters=found.network.parameters,
+        flops=found.network.flops,
+        arms=tuple(Arm(name, arm.runs, arm.top1, arm.top5) for name, arm in found.arms.items()),
+        differences=found.differences,
+        purity=None if purity is None else Ratio(purity.top1, purity.per_class),
         diversity=None
         if diversity is None
-        else Ratio(Interval(float(diversity["ratio"]), None, None), _per_class(diversity)),
-        worst=tuple(
-            Worst(
-                label=str(row["label"]),
-                accuracy=float(row["accuracy"]),
-                count=int(row["count"]),
-                read_as={str(other): int(times) for other, times in row["read_as"].items()},
-            )
-            for row in value["worst"]
-        ),
+        else Ratio(Interval(diversity.ratio, None, None), diversity.per_class),
+        worst=found.worst,
     )
 
 
-def _arm(name: str, value: Mapping[str, Any]) -> Arm:
-    trials = tuple(
-        Trial(int(run["seed"]), float(run["top1"]), float(run["top5"]), float(run["seconds"]))
-        for run in value["runs"]
-    )
-    return Arm(name, trials, _interval(value["top1"]), _interval(value["top5"]))
+@dataclass(frozen=True)
+class _Arm:
+    runs: tuple[Trial, ...]
+    top1: Interval
+    top5: Interval
 
 
-def _interval(value: Mapping[str, Any]) -> Interval:
-    low, high = value["low"], value["high"]
-    if low is None or high is None:
-        return Interval(float(value["mean"]), None, None)
-    return Interval(float(value["mean"]), float(low), float(high))
+@dataclass(frozen=True)
+class _Network:
+    parameters: int
+    flops: int
 
 
-def _per_class(value: Mapping[str, Any]) -> dict[str, float]:
-    return {str(label): float(part) for label, part in value["per_class"].items()}
+@dataclass(frozen=True)
+class _Purity:
+    top1: Interval
+    per_class: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Diversity:
+    ratio: float
+    per_class: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is read of a benchmark.json."""
+
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    train: StoreFacts | None
+    synthetic: StoreFacts | None
+    test: StoreFacts | None
+    network: _Network
+    arms: dict[str, _Arm]
+    differences: dict[str, Interval]
+    purity: _Purity | None
+    diversity: _Diversity | None
+    worst: tuple[Worst, ...]
+    writers_shared: tuple[str, ...] = ()

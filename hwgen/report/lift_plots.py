@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from hwgen.files import replacing
 from hwgen.report.lifts import ALL, BASELINE, Figures, Lift, Series, count_name
 from hwgen.report.markup import Html
-from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg
+from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, plain
 
 _ARMS = (
     "none",
@@ -70,15 +70,17 @@ def _draw(lift: Lift, paint: Mapping[str, str]) -> Figure:
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
     right.set_title(f"Points more than {BASELINE}", loc="left", fontsize=10)
     handles = [
-        Line2D([], [], color=_paint(one, paint), marker=_mark(lift, one), ms=4, label=one.name)
+        Line2D(
+            [], [], color=_paint(one, paint), marker=_mark(lift, one), ms=4, label=plain(one.name)
+        )
         for one in lift.series
     ]
     if len(groups) > 1:
         colour = paint.get(TEXT, TEXT)
         handles += [
-            Line2D([], [], color=colour, lw=1.8, label=f"{groups[0]} classes"),
+            Line2D([], [], color=colour, lw=1.8, label=f"{plain(groups[0])} classes"),
             *(
-                Line2D([], [], color=colour, lw=0.8, ls="--", label=f"{group} classes")
+                Line2D([], [], color=colour, lw=0.8, ls="--", label=f"{plain(group)} classes")
                 for group in groups[1:]
             ),
         ]
@@ -132,7 +134,7 @@ def _axes(axes: Axes, lift: Lift) -> None:
     axes.set_xticks(places, [count_name(count) for count in lift.counts])
     axes.set_xlim(min(places) - 0.4, max(places) + 0.4)
     axes.grid(axis="y")
-    some = "" if lift.groups[0] == "all" else f"{lift.groups[0]} "
+    some = "" if lift.groups[0] == "all" else f"{plain(lift.groups[0])} "
     axes.set_xlabel(f"real samples a {some}class")
 
 

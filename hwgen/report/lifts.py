@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.errors import InputError
+from hwgen.documents import read_object, reading
+from hwgen.presets import from_json
 
 LIFT_FILE = "lift.json"
 LIFT_FORMAT = "hwgen-lift"
 LIFT_VERSION = 1
+
+MOST_SHOWN = 50
+"""Groups, numbers of samples, and ways of training that a page shows, of each."""
 
 ALL = 0
 """As a number of real samples: all."""
@@ -99,51 +102,93 @@ def read_lift(file: Path) -> Lift:
     """A lift.json, checked field by field.
 
     Raises:
-        InputError: not JSON, of another format, or a field is missing or of the wrong type.
+        InputError: not JSON, of another format, or a field is missing, of the wrong type, or more
+            than a page can show.
     """
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-        found = (value["format"], value["format_version"])
-        if found != (LIFT_FORMAT, LIFT_VERSION):
-            raise ValueError(f"format {found[0]!r} version {found[1]!r}")
-        return _lift(file, value)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"is not a lift this hwgen can read ({type(error).__name__}: {error})",
-            where=str(file),
-            remedy="Run hwgen benchmark --protocol again",
-        ) from None
-
-
-def _lift(file: Path, value: Mapping[str, Any]) -> Lift:
-    accuracy, differences = _figures(value["accuracy"]), _figures(value["differences"])
-    if not accuracy:
-        raise ValueError("no accuracy")
-    groups, counts, series = (dict.fromkeys(keys) for keys in zip(*accuracy, strict=True))
-    arms = [str(arm) for arm in value["protocol"]["arms"]]
+    with reading(file, "a lift", "Run hwgen benchmark --protocol again"):
+        plain = read_object(file, LIFT_FORMAT, LIFT_VERSION)
+        found: _File = from_json(_File, plain, "lift", others=True)
+        accuracy, differences = _figures(found.accuracy), _figures(found.differences)
+        if not accuracy:
+            raise ValueError("no accuracy")
+        groups, counts, series = (dict.fromkeys(keys) for keys in zip(*accuracy, strict=True))
+        arms = found.protocol.arms
+        if min(counts) < 0:
+            raise ValueError(f"{min(counts)} real samples a class")
+        if max(len(groups), len(counts), len(series)) > MOST_SHOWN:
+            raise ValueError(
+                f"{len(groups):,} groups, {len(counts):,} counts and {len(series):,} ways of "
+                "training"
+            )
+        unknown = [one.arm for one in series if one.arm not in arms]
+        if unknown:
+            raise ValueError(f"an arm {unknown[0]!r:.60} that the protocol does not have")
     return Lift(
         path=file.parent,
-        kind=str(value["protocol"]["kind"]),
+        kind=found.protocol.kind,
         groups=tuple(groups),
         counts=tuple(sorted(counts, key=lambda count: (count == ALL, count))),
         series=tuple(sorted(series, key=lambda one: (arms.index(one.arm), one.amount))),
-        draws=int(value["protocol"]["draws"]),
+        draws=found.protocol.draws,
         accuracy=accuracy,
         differences=differences,
-        advice=str(value["advice"]),
-        train=str(value["train"]),
-        test=str(value["test"]["store"]),
-        writers_shared=int(value["test"]["writers_shared"]),
-        data={role: str(value["decides"][role]) for role in ("train", "judged_on")},
-        version=str(value["hwgen"]),
-        settings={key: value[key] for key in ("protocol", "generator", "decides")},
+        advice=found.advice,
+        train=found.train,
+        test=found.test.store,
+        writers_shared=found.test.writers_shared,
+        data={"train": found.decides.train, "judged_on": found.decides.judged_on},
+        version=found.hwgen,
+        settings={key: plain[key] for key in ("protocol", "generator", "decides")},
     )
 
 
-def _figures(entries: Sequence[Mapping[str, Any]]) -> dict[tuple[str, int, Series], Estimate]:
+def _figures(entries: Sequence[_Entry]) -> dict[tuple[str, int, Series], Estimate]:
     return {
-        (str(e["group"]), int(e["count"]), Series(str(e["arm"]), int(e["amount"]))): Estimate(
-            float(e["mean"]), float(e["low"]), float(e["high"])
-        )
+        (e.group, e.count, Series(e.arm, e.amount)): Estimate(e.mean, e.low, e.high)
         for e in entries
     }
+
+
+@dataclass(frozen=True)
+class _Entry:
+    group: str
+    count: int
+    arm: str
+    amount: int
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class _Protocol:
+    kind: str
+    draws: int
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Decides:
+    train: str
+    judged_on: str
+
+
+@dataclass(frozen=True)
+class _Test:
+    store: str
+    writers_shared: int
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is read of a lift.json."""
+
+    hwgen: str
+    protocol: _Protocol
+    generator: dict[str, Any]
+    decides: _Decides
+    train: str
+    test: _Test
+    accuracy: tuple[_Entry, ...]
+    differences: tuple[_Entry, ...]
+    advice: str

@@ -11,6 +11,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+MOST_JSON = 100_000
+"""Characters of a value's JSON that a page holds."""
+
+# https://html.spec.whatwg.org/multipage/parsing.html: NUL and controls are errors there.
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+_CONTROLS |= {code: chr(code) for code in b"\t\n"}
+
 
 class Html(str):
     """Markup that needs no escaping; made by the functions of this package only."""
@@ -19,8 +26,12 @@ class Html(str):
 
 
 def text(value: object) -> Html:
-    """Markup as it is; anything else as escaped text."""
-    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+    """Markup as it is; anything else as escaped text, without characters that HTML has not."""
+    return value if isinstance(value, Html) else Html(_escaped(value))
+
+
+def _escaped(value: object) -> str:
+    return html.escape(str(value).translate(_CONTROLS))
 
 
 def join(parts: Iterable[object], between: str = "") -> Html:
@@ -34,7 +45,7 @@ def tag(name: str, *content: object, **attributes: object) -> Html:
     An attribute of None is left out.
     """
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -44,7 +55,7 @@ def tag(name: str, *content: object, **attributes: object) -> Html:
 def image(uri: str, width: int, alt: str) -> Html:
     """A picture `width` CSS pixels wide, less where the page is narrower."""
     style = f"width:{width}px"
-    return Html(f'<img src="{html.escape(uri)}" alt="{html.escape(alt)}" style="{style}">')
+    return Html(f'<img src="{_escaped(uri)}" alt="{_escaped(alt)}" style="{style}">')
 
 
 def label(value: str) -> Html:
@@ -101,6 +112,8 @@ def missing(what: str) -> Html:
 def as_json(title: str, value: Any) -> Html:
     """A folded block with a value's full JSON."""
     written = json.dumps(value, ensure_ascii=False, indent=1)
+    if len(written) > MOST_JSON:
+        written = f"{written[:MOST_JSON]}\n… of {len(written):,} characters"
     return tag("details", tag("summary", title), tag("pre", written))
 
 

@@ -14,6 +14,8 @@ from hwgen.record import PAPER, Image
 GAP = 1
 """Paper between two pictures of a sheet, pixels."""
 
+_MOST_PIXELS = 1 << 26  # of a picture file that is read
+
 _LONGEST = 1600  # side of the largest grid that a page holds, pixels
 
 
@@ -27,10 +29,14 @@ def data_uri(picture: PilImage.Image) -> str:
 def read_picture(file: Path) -> str | None:
     """A picture file, decoded and written again as a data URI.
 
-    None where there is no file or it cannot be decoded. A very large one is averaged down.
+    None where there is no file, it is no PNG that can be decoded, or beyond measure. A large one is
+    averaged down.
     """
     try:
-        with PilImage.open(file) as opened:
+        # No other format, since Pillow would call programs for some.
+        with PilImage.open(file, formats=["PNG"]) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                return None
             picture = opened.convert("L" if opened.mode in ("1", "L", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError):
         return None

@@ -55,6 +55,7 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": TEXT,
 }
 _WIDTH = 5.0  # inches, 72 SVG units each
+_NAME = 40  # letters of a name at most
 _BUCKETS = 240  # points a curve at most, so that a long run makes no large page
 
 
@@ -130,7 +131,7 @@ def intervals(name: str, arms: Sequence[Arm]) -> Html:
             axes.plot(arm.top1.mean, row, "o", color=SERIES[0], ms=7)
             seeds = [trial.top1 for trial in arm.trials]
             axes.plot(seeds, [row + 0.28] * len(seeds), "o", mfc="none", mec=SERIES[1], ms=4)
-        axes.set_yticks(range(len(arms)), [_plain(arm.name) for arm in arms])
+        axes.set_yticks(range(len(arms)), [plain(arm.name) for arm in arms])
         axes.set_ylim(len(arms) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
@@ -175,9 +176,10 @@ def _thin(points: Points) -> tuple[Values, Values, Values, Values]:
     return x, low, mean, high
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A name in the letters that matplotlib's own font has; the tables beside show it whole."""
-    return name.encode("ascii", "replace").decode()
+    shown = name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
+    return "".join(char if " " <= char <= "~" else "?" for char in shown)
 
 
 def as_svg(figure: Figure, name: str, title: str) -> Html:

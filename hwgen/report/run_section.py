@@ -25,7 +25,7 @@ from hwgen.report.markup import (
 )
 from hwgen.report.numbers import count, duration, percent
 from hwgen.report.pictures import read_picture
-from hwgen.runs import Run
+from hwgen.runs import Run, logged
 
 FRAMES = 6
 """Grids over time that a page shows at most, the first and the last among them."""
@@ -71,12 +71,8 @@ def last(log: Sequence[dict[str, Any]], field: str) -> float | None:
 
 
 def _series(log: Sequence[dict[str, Any]], field: str) -> list[tuple[float, float]]:
-    return [
-        (entry["images"], entry[field])
-        for entry in log
-        if isinstance(entry, dict)
-        and all(isinstance(entry.get(key), int | float) for key in ("images", field))
-    ]
+    pairs = ((logged(entry, "images"), logged(entry, field)) for entry in log)
+    return [(x, y) for x, y in pairs if x is not None and y is not None and math.isfinite(x)]
 
 
 def _progress(run: Run, recipe: Recipe | None, log: Sequence[dict[str, Any]]) -> Html:
@@ -227,7 +223,7 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
 
 def _grids(run: Run, recipe: Recipe | None, *, real: bool) -> Html:
     labelled = recipe is None or recipe.conditional
-    files = sorted(file for file in run.grids.glob("*.png") if file.stem.isdigit())
+    files = run.grid_files()
     blocks: list[object] = []
     if files:
         newest = _frame(files[-1], f"Generated, {_after(files[-1])}", _GRID_WIDTH)

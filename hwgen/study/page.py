@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image as PilImage
@@ -178,7 +178,7 @@ def _answers(order: list[Showing], ids: list[str], matches: Matches) -> list[Key
     for showing, name in zip(order, ids, strict=True):
         repeats = first.setdefault(showing.pair, name) if showing.repeats else None
         first.setdefault(showing.pair, name)
-        left = "a" if showing.a_is_left else "b"
+        left: Literal["a", "b"] = "a" if showing.a_is_left else "b"
         answers.append(KeyPair(name, left, matches.labels[showing.pair], repeats))
     return answers
 

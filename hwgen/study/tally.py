@@ -11,6 +11,9 @@ from hwgen.metrics.intervals import Interval, t_interval, wilson_interval
 from hwgen.study.measures import Agreement, agreement, binomial_p
 from hwgen.study.votes import Ballot, Key
 
+MOST_VOTES = 10**9
+"""That are counted; the exact test takes as many terms as the square root."""
+
 MAX_DISAGREEMENT = 0.3
 """Largest share of a voter's controls that may be judged differently the second time."""
 
@@ -91,9 +94,9 @@ def preference(a: int, b: int) -> Preference:
     """Share and chance of plain counts.
 
     Raises:
-        InputError: a negative count, or no votes.
+        InputError: a negative count, no votes, or more than there are people.
     """
-    if min(a, b) < 0 or a + b == 0:
+    if min(a, b) < 0 or not 0 < a + b <= MOST_VOTES:
         raise InputError(f"{a} votes for A and {b} for B cannot be compared")
     return Preference(a, b, wilson_interval(a, a + b), binomial_p(a, a + b))
 

@@ -12,9 +12,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from hwgen.documents import read_object, reading
 from hwgen.errors import InputError
+from hwgen.presets import from_json
 
 KEY_FORMAT = "hwgen-study-key"
 VOTES_FORMAT = "hwgen-votes"
@@ -35,7 +37,7 @@ class KeyPair:
     """
 
     id: str
-    left: str
+    left: Literal["a", "b"]
     label: str | None
     repeats: str | None
 
@@ -100,20 +102,21 @@ def read_key(file: Path) -> Key:
     Raises:
         InputError: missing, not a key, or changed after it was written.
     """
-    value = _read(file, KEY_FORMAT, "an answer key")
-    if value.get("study") != study_id(value):
+    with reading(file, "an answer key"):
+        plain = read_object(file, KEY_FORMAT, FORMAT_VERSION)
+        found: _KeyFile = from_json(_KeyFile, plain, "key", others=True)
+    if found.study != study_id(plain):
         raise InputError(
             "was changed after it was written: its study id does not fit",
             where=str(file),
             remedy="Write the study again with the command and seed that made it",
         )
-    pairs = (KeyPair(p["id"], p["left"], p["label"], p["repeats"]) for p in value["pairs"])
     return Key(
-        study=value["study"],
-        question=value["question"],
-        a=value["a"]["name"],
-        b=value["b"]["name"],
-        pairs={pair.id: pair for pair in pairs},
+        study=found.study,
+        question=found.question,
+        a=found.a.name,
+        b=found.b.name,
+        pairs={pair.id: pair for pair in found.pairs},
     )
 
 
@@ -140,40 +143,60 @@ def read_ballots(files: Sequence[Path], key: Key) -> list[Ballot]:
 
 
 def _read_ballot(file: Path, key: Key) -> Ballot:
-    value = _read(file, VOTES_FORMAT, "an export of votes")
-    if value.get("study") != key.study:
+    with reading(file, "an export of votes", "Ask the voter to export again"):
+        plain = read_object(file, VOTES_FORMAT, FORMAT_VERSION)
+        found: _VotesFile = from_json(_VotesFile, plain, "votes", others=True)
+    if found.study != key.study:
         raise InputError(
-            f"holds votes of study {value.get('study')!r}, the key is of {key.study!r}",
+            f"holds votes of study {found.study!r:.60}, the key is of {key.study!r}",
             where=str(file),
             remedy="Give the key that was written with the page these votes come from",
         )
     choices: dict[str, str] = {}
-    lefts = 0
-    try:
-        voter, name = str(value["voter"]["id"]), str(value["voter"]["name"])
-        for vote in value["votes"]:
-            pair, choice = vote["pair"], vote["choice"]
-            if pair not in key.pairs or pair in choices or choice not in ("left", "right"):
-                raise ValueError(f"vote {choice!r} on pair {pair!r}")
-            choices[pair] = key.pairs[pair].chosen(choice)
-            lefts += choice == "left"
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"does not fit the study ({type(error).__name__}: {error})",
-            where=str(file),
-            remedy="Ask the voter to export again",
-        ) from None
-    return Ballot(voter, name, choices, lefts, file)
+    for vote in found.votes:
+        if vote.pair not in key.pairs or vote.pair in choices:
+            raise InputError(
+                f"does not fit the study (a vote on pair {vote.pair!r:.60})",
+                where=str(file),
+                remedy="Ask the voter to export again",
+            )
+        choices[vote.pair] = key.pairs[vote.pair].chosen(vote.choice)
+    lefts = sum(vote.choice == "left" for vote in found.votes)
+    return Ballot(found.voter.id, found.voter.name, choices, lefts, file)
 
 
-def _read(file: Path, wanted: str, what: str) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-        if (value["format"], value["format_version"]) != (wanted, FORMAT_VERSION):
-            raise ValueError(f"format {value['format']!r} version {value['format_version']!r}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"is not {what} that this hwgen can read ({type(error).__name__}: {error})",
-            where=str(file),
-        ) from None
-    return dict(value)
+@dataclass(frozen=True)
+class _Side:
+    name: str
+
+
+@dataclass(frozen=True)
+class _KeyFile:
+    """What is read of an answer key."""
+
+    study: str
+    question: str
+    a: _Side
+    b: _Side
+    pairs: tuple[KeyPair, ...]
+
+
+@dataclass(frozen=True)
+class _Vote:
+    pair: str
+    choice: Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class _Voter:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _VotesFile:
+    """What is read of an export of votes."""
+
+    study: str
+    voter: _Voter
+    votes: tuple[_Vote, ...]

@@ -12,9 +12,10 @@ import pytest
 
 from hwgen.checkpoints import file_hash
 from hwgen.errors import InputError, RecipeChangedError, StoreError
+from hwgen.files import read_json
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import CHUNK, plan, synthesize
-from hwgen.gan.yields import ClassYield, read_report
+from hwgen.gan.yields import FILE, ClassYield, read_report
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
@@ -127,6 +128,10 @@ def test_a_killed_synthesis_ends_as_an_uninterrupted_one(
     assert done == [3000]  # 2048 were there
     assert store.manifest.content_sha256 == straight.manifest.content_sha256
     assert store.manifest.class_counts == [1000] * 3
+    # Killed once more, when all but the lock was in its place.
+    out.with_name("killed.lock").touch()
+    assert synthesize(sampler, out, per_class=1000) is not None
+    assert not out.with_name("killed.lock").exists()
 
 
 def test_another_recipe_does_not_continue_a_partial_store(sampler: Sampler, tmp_path: Path) -> None:
@@ -217,15 +222,16 @@ def test_a_judge_keeps_the_first_that_pass(
     assert apart(store.all_images(), again) <= 1
     assert len(judge.calls) < 8  # rounds of many samples
 
-    found = read_report(store)
+    found, plain = read_report(store), read_json(store.path / FILE)
     assert store.manifest.origin["filter"] == {"limit": judge.limit, "max_tries": 30}
-    assert found["filter"] == store.manifest.origin["filter"]
-    assert found["yield"] == store.manifest.origin["yield"]
-    assert found["drawn"] == sum(judge.calls)
-    assert found["yield"] == pytest.approx(found["passed"] / found["drawn"], abs=1e-5)
-    assert (found["kept"], found["per_class"], found["short"]) == (60, 20, [])
+    assert plain["filter"] == store.manifest.origin["filter"]
+    assert plain["yield"] == store.manifest.origin["yield"]
+    assert found.drawn == sum(judge.calls)
+    assert plain["yield"] == pytest.approx(found.share, abs=1e-5)
+    assert found.share == found.passed / found.drawn
+    assert (plain["kept"], found.per_class, found.short) == (60, 20, ())
     for class_id, label in enumerate("一丨十"):
-        one = found["classes"][label]
+        one = found.classes[label]
         passing = brightness[class_id, : one.drawn] < judge.limit
         assert one == ClassYield(one.drawn, int(passing.sum()), 20)
 
@@ -237,11 +243,11 @@ def test_a_class_that_cannot_be_filled_keeps_what_passed(
     store = synthesize(sampler, tmp_path / "s", per_class=50, judge=judge, max_tries=3)
     assert store is not None
     found = read_report(store)
-    assert {one.drawn for one in found["classes"].values()} == {150}
+    assert {one.drawn for one in found.classes.values()} == {150}
     passing = (brightness[:, :150] < judge.limit).sum(axis=1)
     assert store.manifest.class_counts == passing.tolist()
-    assert sorted(found["short"]) == sorted("一丨十")
-    assert found["short"][0] == "一丨十"[int(passing.argmin())]
+    assert sorted(found.short) == sorted("一丨十")
+    assert found.short[0] == "一丨十"[int(passing.argmin())]
 
     none = synthesize(sampler, tmp_path / "none", per_class=5, judge=Darker(-1), max_tries=2)
     assert none is not None
@@ -311,5 +317,5 @@ def test_a_store_without_yields_says_so(sampler: Sampler, tmp_path: Path) -> Non
     store = synthesize(sampler, tmp_path / "s", per_class=2)
     assert store is not None
     assert "filter" not in store.manifest.origin
-    with pytest.raises(StoreError, match="no yield of a filter"):
+    with pytest.raises(StoreError, match="is not a report of yields this hwgen can read"):
         read_report(store)

@@ -38,6 +38,16 @@ def test_one_draw_has_the_limits_of_its_classes() -> None:
     )
 
 
+def test_classes_without_a_test_sample_say_nothing() -> None:
+    # Where most resamples held none, the limits were NaN, which no reader of lift.json takes.
+    total = np.array([[10.0, 0, 0, 0]])
+    found = interval(np.array([[7.0, 0, 0, 0]]), total)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.7, 0.7, 0.7))
+    own = Row(Cell(5, 0, "classical", 0), {}, [7, 0], [10, 0], {})
+    made = summarise([own], {"rare": [1], "none": [], "all": [0, 1]}, "classical", 50)
+    assert [entry["group"] for entry in made["accuracy"]] == ["all"]
+
+
 def test_one_sided_differences_exclude_zero_and_even_ones_do_not() -> None:
     total = np.full((3, 30), 10.0)
     assert interval(np.full((3, 30), 1.0), total).low == pytest.approx(0.1)

@@ -8,7 +8,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.study.measures import agreement, binomial_p
-from hwgen.study.tally import preference, tally
+from hwgen.study.tally import MOST_VOTES, preference, tally
 from hwgen.study.votes import Ballot, Key, KeyPair
 
 # 10 pairs p0 to p9, A on the left of the even ones; the first four come again.
@@ -73,6 +73,13 @@ def test_many_votes_are_quick_and_extreme_ones_are_no_error() -> None:
     # The normal approximation, two standard deviations from the middle, with its half step.
     z = (1000 - 0.5) / 500
     assert binomial_p(501_000, 1_000_000) == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-4)
+
+
+def test_more_votes_than_can_be_summed_are_refused() -> None:
+    assert preference(MOST_VOTES - 1, 1).p_value == 0
+    for a in (MOST_VOTES, 10**400):
+        with pytest.raises(InputError, match="cannot be compared"):
+            preference(a, 1)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (-1, 5), (5, -1)])

@@ -49,16 +49,16 @@ def test_choices_become_sides(study: Study, export: Export) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"format": "other"}, "is not an export of votes that this hwgen can read"),
+        ({"format": "other"}, "is not an export of votes this hwgen can read"),
         ({"format_version": 2}, "version 2"),
         ({"study": "feed"}, "holds votes of study 'feed', the key is of "),
-        ({"votes": [{"pair": "x", "choice": "left"}]}, "vote 'left' on pair 'x'"),
-        ({"votes": [{"pair": "FIRST", "choice": "both"}]}, "vote 'both' on pair"),
-        ({"votes": [{"pair": "FIRST", "choice": "left"}] * 2}, "vote 'left' on pair"),
-        ({"votes": [{"choice": "left"}]}, "KeyError"),
-        ({"votes": [{"pair": [], "choice": "left"}]}, "TypeError"),
-        ({"votes": 3}, "TypeError"),
-        ({"voter": "me"}, "TypeError"),
+        ({"votes": [{"pair": "x", "choice": "left"}]}, "a vote on pair 'x'"),
+        ({"votes": [{"pair": "FIRST", "choice": "both"}]}, "votes[0].choice = 'both' is not one"),
+        ({"votes": [{"pair": "FIRST", "choice": "left"}] * 2}, "a vote on pair"),
+        ({"votes": [{"choice": "left"}]}, "votes[0] lacks the fields ['pair']"),
+        ({"votes": [{"pair": [], "choice": "left"}]}, "votes[0].pair should be str, found []"),
+        ({"votes": 3}, "votes should be a list, found 3"),
+        ({"voter": "me"}, "voter should be an object, found 'me'"),
     ],
 )
 def test_votes_that_do_not_fit_are_refused(

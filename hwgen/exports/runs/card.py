@@ -5,6 +5,7 @@ Fields of the header: https://huggingface.co/docs/hub/model-cards.
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from hwgen.charset import UNLABELLED
 from hwgen.models import Model
 from hwgen.report.evaluations import Evaluation
 from hwgen.report.lifts import Lift
+from hwgen.runs import logged
 
 _SHOWN = 40
 """Labels."""
@@ -143,7 +145,7 @@ def _data(model: Model, labelled: bool) -> str:
         f"- records: {_count(model.data.get('count'))}",
     ]
     if labelled and model.charset != UNLABELLED:
-        shown = "".join(f" {label}" for label in model.charset.labels[:_SHOWN])
+        shown = "".join(f" {_line(label)}" for label in model.charset.labels[:_SHOWN])
         more = " …" if len(model.charset) > _SHOWN else ""
         lines.append(
             f"- classes: {len(model.charset):,}, fingerprint `{model.charset.fingerprint}`, in the "
@@ -157,14 +159,14 @@ def _data(model: Model, labelled: bool) -> str:
 def _training(model: Model, log: Sequence[Mapping[str, Any]]) -> str:
     total = model.recipe.get("images") or model.recipe["steps"] * model.recipe["batch"]
     seen = [entry for entry in log if entry["images"] <= model.images]
-    seconds = [float(entry["seconds"]) for entry in seen if "seconds" in entry]
+    seconds = [value for entry in seen if (value := logged(entry, "seconds")) is not None]
     machines = [entry["began"] for entry in seen if isinstance(entry.get("began"), dict)]
     said = [", ".join(f"{key} {value}" for key, value in one.items()) for one in machines]
     lines = [
         f"- run `{model.run}`, checkpoint `{model.checkpoint}`, begun with hwgen {model.hwgen}",
         f"- {model.images:,} of {total:,} {'images' if model.kind == 'gan' else 'pairs'}, "
         + (f"{seconds[-1]:,.0f} s" if seconds else "time not logged"),
-        *(f"- on: {machine}" for machine in dict.fromkeys(said)),
+        *(f"- on: {_line(machine)}" for machine in dict.fromkeys(said)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -179,15 +181,15 @@ def _measured(
     scores = [entry for entry in log if entry["images"] == model.images and "purity" in entry]
     if scores:
         last = scores[-1]
-        reader = f" `{last['recogniser']}`" if "recogniser" in last else ""
+        reader = f" `{_line(str(last['recogniser']))}`" if "recogniser" in last else ""
         rows = [
-            (meaning, f"{last[key]:.3f}")
+            (meaning, f"{value:.3f}")
             for key, meaning in (
                 ("purity", "share read as its label (purity)"),
                 ("diversity", "variety within a class, as a share of the real one"),
                 ("frechet_share", "Fréchet distance, as a share of the spread of real samples"),
             )
-            if key in last
+            if (value := logged(last, key)) is not None
         ]
         parts.append(
             f"At this checkpoint, by the recogniser{reader} that scored the run, on samples of "
@@ -203,13 +205,14 @@ def _measured(
             f"`hwgen evaluate` of {judged.count:,} samples (store `{judged.content_sha256[:16]}`), "
             "beside real samples in their place:\n\n"
             + _table(("figure", "value", "real", "better", "what"), figures)
-            + "".join(f"\n- {note}" for note in evaluation.notes)
+            + "".join(f"\n- {_line(note)}" for note in evaluation.notes)
             + "\n"
         )
     for lift in lifts:
+        generator = str(lift.settings["generator"].get("kind", "not told"))
         parts.append(
-            f"`hwgen benchmark --protocol {lift.kind}`, {lift.draws} draws, generator "
-            f"{lift.settings['generator'].get('kind', 'not told')}: {lift.advice}\n"
+            f"`hwgen benchmark --protocol {_line(lift.kind)}`, {lift.draws} draws, generator "
+            f"{_line(generator)}: {_line(lift.advice)}\n"
         )
     return "\n".join(parts) or (
         "Nothing yet. `hwgen evaluate` judges samples beside real ones, `hwgen benchmark` whether "
@@ -226,5 +229,10 @@ def _count(value: Any) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
+    lines = [head, ["---"] * len(head), *([_line(text) for text in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _line(text: str) -> str:
+    """A text that stays in its line and cell, whoever wrote it."""
+    return " ".join(html.escape(text, quote=False).split()).replace("|", "\\|")

@@ -17,7 +17,7 @@ from PIL import Image as PilImage
 from hwgen.checkpoints import file_hash
 from hwgen.errors import InputError, RunError
 from hwgen.exports.place import written_at_once
-from hwgen.runs import Run
+from hwgen.runs import Run, logged
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -40,7 +40,7 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
         Numbers and pictures in the log so far.
 
     Raises:
-        RunError: the run has logged nothing.
+        RunError: the run has logged nothing, or a grid is damaged.
         InputError: `out` is taken, or tensorboard is not installed.
     """
     try:
@@ -54,7 +54,7 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
     log = run.read_log()
     if not log:
         raise RunError("has logged nothing yet", where=str(run.path), remedy="Train it first")
-    grids = sorted(run.grids.glob("[0-9]*.png"))
+    grids = run.grid_files()
     recipe: dict[str, Any] = {
         "format": "tensorboard",
         "layout": LAYOUT_VERSION,
@@ -77,20 +77,22 @@ def _write(writer: SummaryWriter, log: Sequence[Mapping[str, Any]], grids: Seque
     times: dict[int, float] = {}
     seconds = 0.0
     for entry in log:
-        seconds = float(entry.get("seconds", seconds))
+        seconds = logged(entry, "seconds") or seconds
         times[entry["images"]] = seconds
         for name, value in _numbers(entry).items():
             writer.add_scalar(name, value, entry["images"], seconds)
     for grid in grids:
-        with PilImage.open(grid) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
+        try:
+            with PilImage.open(grid, formats=["PNG"]) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError) as error:
+            raise RunError(
+                f"is no PNG that can be read ({error})", where=str(grid), remedy="Remove it"
+            ) from None
         images = int(grid.stem)
         writer.add_image("grid", pixels, images, times.get(images, 0.0), dataformats="HWC")
 
 
 def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        name: value
-        for name, value in entry.items()
-        if type(value) in (int, float) and name not in _NOT_CURVES
-    }
+    found = {name: logged(entry, name) for name in entry if name not in _NOT_CURVES}
+    return {name: value for name, value in found.items() if value is not None}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from hwgen.errors import InputError
+from hwgen.files import parse_json
 from hwgen.sources.gnt import BadRecord
 from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
 from hwgen.sources.images.lmdb_files import Lmdb
@@ -85,7 +85,7 @@ def _text(value: bytes | None) -> str:
 
 def _writer(meta: str) -> str:
     try:
-        writer = json.loads(meta)["writer"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        writer = parse_json(meta)["writer"]
+    except (ValueError, LookupError, TypeError):
         return ""
     return writer if isinstance(writer, str) and len(writer) <= MOST_LABEL else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hwgen.errors import InputError
+from hwgen.files import parse_json
 from hwgen.sources import zips
 from hwgen.sources.gnt import BadRecord
 from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
@@ -129,7 +129,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             pyarrow.parquet.ParquetFile(stream) as file,
         ):
             yield pyarrow, file
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(path, error) from None
 
 
@@ -141,8 +141,8 @@ def _damaged(path: Path, error: Exception) -> InputError:
 def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
     """What `datasets` notes of each column; nothing where it notes nothing sound."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        features = parse_json(metadata[b"huggingface"].decode())["info"]["features"]
+    except (ValueError, LookupError, TypeError):
         return {}
     if not isinstance(features, dict):
         return {}

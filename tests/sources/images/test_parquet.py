@@ -117,3 +117,17 @@ def test_without_pyarrow_the_remedy_is_named(
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(InputError, match=r"pip install 'hwgen\[parquet\]'"):
         find_images([path])
+
+
+def test_text_that_is_none_is_damage(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.parquet", {"image": pictures(2), "label": ["0123", "4567"]})
+    spoilt = path.read_bytes().replace(b"0123", b"\xff\xfe\xfd\xfc")
+    (found,) = find_images([put(tmp_path / "spoilt.parquet", spoilt)])
+    with pytest.raises(InputError, match="is a damaged parquet file"):
+        list(found.items())
+
+
+def test_half_characters_are_no_names_of_classes(tmp_path: Path) -> None:
+    features = {"label": {"_type": "ClassLabel", "names": ["\ud800", "b"]}}
+    path = write(tmp_path / "x.parquet", {"image": pictures(2), "label": [0, 1]}, features)
+    assert [label for label, _, _ in told(path)] == ["0", "1"]
