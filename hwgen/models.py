@@ -52,6 +52,11 @@ class Model:
     hwgen: str
 
     @property
+    def id(self) -> str:
+        """As a Run's: of the run that it is from."""
+        return self.run
+
+    @property
     def provenance(self) -> str:
         """What a sample's source says; of a run and of its export the same."""
         return f"run {self.run} checkpoint {self.checkpoint}"
@@ -99,13 +104,22 @@ def is_model(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
+def run_or_model(path: Path) -> Run | Model:
+    """The run or the exported model at a path.
+
+    Raises:
+        RunError: neither is there.
+    """
+    return read_model(path) if is_model(path) else Run(path)
+
+
 def kind_at(path: Path) -> str:
     """The kind of the run or the exported model at a path.
 
     Raises:
         RunError: neither is there.
     """
-    return read_model(path).kind if is_model(path) else Run(path).kind
+    return run_or_model(path).kind
 
 
 def write_model(folder: Path, model: Model) -> None:

@@ -43,7 +43,11 @@ def evaluate(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="The run it was drawn from: says what that learnt from."),
+        typer.Option(
+            metavar="RUN",
+            help="The run, or the exported model, that it was drawn from: says what that learnt "
+            "from.",
+        ),
     ] = None,
     reader: Annotated[
         str | None, typer.Option(metavar="rapidocr", help="A second, independent reader.")
@@ -87,10 +91,10 @@ def evaluate(
     from hwgen.evaluation.evaluate import EPOCHS, FILE, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
     from hwgen.evaluation.second_readers import second_reader
+    from hwgen.models import run_or_model
     from hwgen.recogniser.benchmark import steps_of
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.recogniser.reader import Recogniser
-    from hwgen.runs import Run
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -117,7 +121,7 @@ def evaluate(
             real_test=None if real_test is None else Store(real_test),
             recogniser=None if recogniser is None else Recogniser.load(recogniser, where),
             recogniser_file=recogniser,
-            run=None if run is None else Run(run),
+            run=None if run is None else run_or_model(run),
             second_reader=second,
             progress=advance,
             stop=stop,

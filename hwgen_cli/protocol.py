@@ -182,8 +182,8 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
     from hwgen.deformation.sampling import DeformationSampler
     from hwgen.errors import InputError
     from hwgen.lift.generators import DeformationGenerator, GanGenerator
+    from hwgen.models import is_model, run_or_model
     from hwgen.presets import preset
-    from hwgen.runs import Run
 
     name, images = options.generator or "deformation-32", options.generator_images
     if name in DEFORMATIONS:
@@ -191,22 +191,29 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
         if images is not None:
             recipe = replace(recipe, steps=max(1, images // recipe.batch))
         return DeformationGenerator(recipe, device=device)
-    if not (Path(name) / "run.json").is_file():
+    place = Path(name)
+    if not (place / "run.json").is_file() and not is_model(place):
         gan = preset(name, also=DEFORMATIONS)
         if images is not None:
             gan = replace(gan, images=images, every=min(gan.every, images))
         return GanGenerator(gan, device)
     if images is not None:
         raise InputError("has learnt already, so that --generator-images says nothing", where=name)
-    run = Run(name)
-    if run.kind == "gan":
+    learnt = run_or_model(place)
+    if learnt.kind == "gan":
         raise InputError(
             "is a GAN's run, which may have seen more samples than the recogniser gets",
             where=name,
-            remedy=f"Give its preset instead: --generator {run.recipe['preset']}",
+            remedy=f"Give its preset instead: --generator {learnt.recipe.get('preset', 'PRESET')}",
         )
-    DeformationSampler.load(run, train, "cpu")  # tells now, not in an hour, what does not fit
-    return DeformationGenerator(learnt=run.path, device=device)
+    if not learnt.data.get("content_sha256"):
+        raise InputError(
+            "does not tell what it learnt from, which may be the test samples",
+            where=name,
+            remedy="Give a run of hwgen train, or a model of one",
+        )
+    DeformationSampler.load(place, train, "cpu")  # tells now, not in an hour, what does not fit
+    return DeformationGenerator(learnt=place, device=device)
 
 
 def _show(lift: Lift, console: Console) -> None:

@@ -24,8 +24,8 @@ def study(
         list[Path] | None,
         typer.Argument(
             metavar="RUN_A RUN_B | VOTES.json...",
-            help="Two sides, each a GAN's run or a store; with --tally, the files that voters "
-            "saved.",
+            help="Two sides, each a GAN's run, an exported one, or a store; with --tally, the "
+            "files that voters saved.",
         ),
     ] = None,
     out: Annotated[

@@ -232,6 +232,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.files",
         "hwgen.gan",
         "hwgen.metrics",
+        "hwgen.models",
         "hwgen.places",
         "hwgen.presets",
         "hwgen.record",

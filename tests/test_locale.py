@@ -119,7 +119,7 @@ synthesize '训练/第 一' --out '筛 过' --per-class 2 --filter {reader} --mi
 train '真 字' --out '训练/第 二' {gan} --recogniser {reader}
 train '回/gnt 的' --out '训练/弯 的' --preset deformation-32 --set size=16 --set grid=4 {bend}
 synthesize '训练/弯 的' --from '真 字' --out '弯 字' --per-class 2
-evaluate '合 成' --real '真 字' --run '训练/第 一' --out '评 估' --recogniser {reader} --size 16
+evaluate '合 成' --real '真 字' --run '出 口/model 的' --out '评 估' --recogniser {reader} --size 16
 export '训练/第 一' --format model --out '出 口/评 过' --judged '评 估'
 benchmark --train '真 字' --test '图 字' --out '提 升' {judge} {protocol} --generator '训练/弯 的'
 report '训练/第 一' '比 较' '评 估' '提 升' '真 字' '合 成' --out '报 告.html'

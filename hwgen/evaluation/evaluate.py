@@ -20,7 +20,7 @@ import hwgen
 from hwgen.checkpoints import file_hash
 from hwgen.errors import InputError, RunError
 from hwgen.evaluation.figures import copy_figures, figure, set_figures
-from hwgen.evaluation.judges import Training, generator_data, learnt_from
+from hwgen.evaluation.judges import Learnt, Training, generator_data, learnt_from
 from hwgen.evaluation.notes import knows, notes
 from hwgen.evaluation.reading import Reading, pictures_at, pictures_to_read, read_sets
 from hwgen.evaluation.second_readers import SecondReader
@@ -33,7 +33,6 @@ from hwgen.recogniser.benchmark import worst_classes
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.stores import check_alike, check_real, describe_store
-from hwgen.runs import Run
 from hwgen.store import Store
 
 FORMAT = "hwgen-evaluation"
@@ -82,7 +81,7 @@ def evaluate(
     real_test: Store | None = None,
     recogniser: Recogniser | None = None,
     recogniser_file: Path | None = None,
-    run: Run | None = None,
+    run: Learnt | None = None,
     second_reader: SecondReader | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
@@ -99,7 +98,8 @@ def evaluate(
             `real`, which a recogniser that was trained on them knows by heart.
         recogniser: the judge; None trains one on `real`.
         recogniser_file: its file, by which a set says who filtered it.
-        run: that the set was drawn from: knows what the generator was trained on.
+        run: or the exported model, that the set was drawn from: knows what the generator was
+            trained on.
         second_reader: reads a part of the set, and as many real samples.
         progress: told of the work done.
         stop: asked before each training step and each class; trained recognisers are kept.
@@ -216,7 +216,10 @@ def evaluate(
             "torch": torch.__version__,
             "numpy": np.__version__,
         },
-        "synthetic": describe_store(synthetic),
+        "synthetic": {
+            **describe_store(synthetic),
+            "provenance": str(synthetic.manifest.origin.get("provenance", "")),
+        },
         "real": describe_store(real),
         "real_test": None if real_test is None else describe_store(real_test),
         "judge": {

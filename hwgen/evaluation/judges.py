@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -16,7 +16,6 @@ from hwgen.presets import differences
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import Progress, from_stores, train_recogniser
-from hwgen.runs import Run
 from hwgen.store import Store
 
 
@@ -104,14 +103,27 @@ def learnt_from(recogniser: Recogniser) -> set[str]:
     return {str(value) for value in data.values()} if isinstance(data, Mapping) else set()
 
 
-def generator_data(synthetic: Store, run: Run | None) -> str | None:
+class Learnt(Protocol):
+    """A run, or a model that was exported from it."""
+
+    @property
+    def id(self) -> str:
+        """Of the run."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """What it learnt from."""
+
+
+def generator_data(synthetic: Store, run: Learnt | None) -> str | None:
     """Content hash of the store that a synthetic store may hold copies of.
 
     That is what a GAN was trained on, and what a deformation model bent.
 
     Args:
         synthetic: its origin names the run it was drawn from, and the data, unless it is older.
-        run: that run, for a store that does not name the data; None where it is not at hand.
+        run: that run or model, for a store that does not name the data; None where none is at
+            hand.
 
     Returns:
         None where it is not known.

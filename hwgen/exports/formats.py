@@ -100,7 +100,9 @@ def is_of_run(name: str, path: Path) -> bool:
             f"--format {name} exports a run, and here is none: "
             f"{what_lies_at(path) or 'run.json is missing'}",
             where=str(path),
-            remedy=instead(path, f"Formats of a store: {', '.join(FORMATS)}"),
+            remedy="It holds neither log nor snapshots: give the run that it was exported from"
+            if (path / "model.safetensors").is_file()
+            else instead(path, f"Formats of a store: {', '.join(FORMATS)}"),
         )
     if name in FORMATS and has_run:
         raise InputError(

@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwgen.checkpoints import file_hash
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.deformation.recipe import recipe_to_json as deformation_to_json
-from hwgen.deformation.sampling import DeformationSampler
+from hwgen.deformation.sampling import DeformationSampler, find_model
 from hwgen.deformation.training import train_deformation
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, recipe_to_json
-from hwgen.runs import Run
 from hwgen.store import Store
 
 Stop = Callable[[], bool]
@@ -102,7 +100,7 @@ class DeformationGenerator:
 
     Attributes:
         recipe: of the model that learns from the real samples of each draw.
-        learnt: a finished deformation run, whose model is used instead.
+        learnt: a finished deformation run, or an exported model of one, used instead.
         device: "auto", "cpu", ...
     """
 
@@ -115,14 +113,14 @@ class DeformationGenerator:
         """See Generator."""
         if self.learnt is None:
             return {"kind": "deformation", "recipe": deformation_to_json(self.recipe)}
-        run = Run(self.learnt)
-        weights = [file_hash(path) for path in run.snapshots()]
-        return {"kind": "deformation learnt before", "run": run.id, "weights": weights}
+        model = find_model(self.learnt)
+        weights = [model.checkpoint]
+        return {"kind": "deformation learnt before", "run": model.run, "weights": weights}
 
     @property
     def learnt_from(self) -> str | None:
         """See Generator."""
-        return None if self.learnt is None else str(Run(self.learnt).data["content_sha256"])
+        return None if self.learnt is None else find_model(self.learnt).content_sha256 or None
 
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop

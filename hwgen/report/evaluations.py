@@ -16,11 +16,19 @@ EVALUATION_VERSION = 1
 
 @dataclass(frozen=True)
 class JudgedStore:
-    """What an evaluation says of a store that it read."""
+    """What an evaluation says of a store that it read.
+
+    Attributes:
+        path: of the store.
+        count: its pictures.
+        content_sha256: of them.
+        provenance: of a synthetic one: the weights that it was drawn from; "" where not told.
+    """
 
     path: str
     count: int
     content_sha256: str
+    provenance: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from hwgen.devices import pick_device
 from hwgen.errors import InputError
 from hwgen.files import healed
 from hwgen.gan.sampling import UNLABELLED, Sampler
+from hwgen.models import is_model, kind_at
 from hwgen.places import instead, what_lies_at
 from hwgen.record import Image
-from hwgen.runs import Run
 from hwgen.store import Store, partial_path
 
 Places = npt.NDArray[np.int64]
@@ -28,7 +28,7 @@ class Side(Protocol):
 
     Attributes:
         name: of the folder.
-        kind: "run", "synthetic store" or "real store".
+        kind: "run", "model", "synthetic store" or "real store".
         fingerprint: changes with any picture of it.
         labels: its classes in order; None where they say nothing.
         size: side of its pictures, pixels.
@@ -56,20 +56,20 @@ class Side(Protocol):
 
 
 def open_side(path: Path) -> Side:
-    """A trained GAN or a finished store, whichever lies there.
+    """A trained GAN, exported or not, or a finished store, whichever lies there.
 
     Raises:
         InputError: neither; or a run of another kind.
         RunError: an unfinished or foreign run.
         StoreError: an unfinished or foreign store.
     """
-    if (path / "run.json").is_file():
+    if (path / "run.json").is_file() or is_model(path):
         return RunSide(path)
     if (path / "manifest.json").is_file() or partial_path(path).exists():
         return StoreSide(path)
     known = what_lies_at(path)
     raise InputError(
-        f"is neither a run nor a store{known and f': {known}'}",
+        f"is neither a run, a model nor a store{known and f': {known}'}",
         where=str(path),
         remedy=instead(path, "Give what hwgen train, synthesize or a prepare command wrote"),
     )
@@ -106,18 +106,18 @@ class StoreSide:
 
 
 class RunSide:
-    """The samples of a trained GAN, without end."""
+    """The samples of a trained GAN, or of one that was exported, without end."""
 
     def __init__(self, path: Path) -> None:
-        run = Run(path)
-        if run.kind != "gan":
+        kind = kind_at(path)
+        if kind != "gan":
             raise InputError(
-                f"is a run of kind {run.kind!r}; the runs of a study are trained GANs",
+                f"is a run of kind {kind!r}; the runs of a study are trained GANs",
                 where=str(path),
                 remedy="Draw a store from it with hwgen synthesize and give that",
             )
-        self._sampler = Sampler.load(run)
-        self.name, self.kind = healed(path.resolve().name), "run"
+        self._sampler = Sampler.load(path)
+        self.name, self.kind = healed(path.resolve().name), "model" if is_model(path) else "run"
         self.fingerprint = self._sampler.provenance
         self.labels = _labels(self._sampler.charset)
         self.size, self.channels = self._sampler.size, self._sampler.channels

@@ -96,6 +96,7 @@ def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
         (["RUN", "-f", "modle"], "no format 'modle'. Did you mean model"),
         (["nothing", "-f", "model"], "there is no such file or folder"),
         (["MODEL", "-f", "model"], "it is an exported model"),
+        (["MODEL", "-f", "tensorboard"], "give the run that it was exported from"),
         (["RUN", "-f", "model", "--classes", "1", "--split", "a=1"], "--classes, --split: not of"),
         (["RUN", "-f", "tensorboard", "--onnx"], "--onnx: not of --format tensorboard"),
         (["STORE", "-f", "gnt", "--checkpoint", "best"], "--checkpoint: not of --format gnt"),
@@ -113,3 +114,19 @@ def test_mistakes_are_named(
     assert code == 1
     assert text in err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_of_an_exported_model(
+    call: Call, run: Run, toy_store: Store, tmp_path: Path
+) -> None:
+    folder, page = tmp_path / "m", tmp_path / "s.html"
+    assert call("export", run.path, "-f", "model", "-o", folder)[0] == 0
+    few = ("--pairs", 3, "--controls", 0, "--out", page)
+    code, said, _ = call("study", folder, toy_store.path, *few)
+    assert code == 0
+    assert "3 pairs" in said
+    key = json.loads((tmp_path / "s.key.json").read_text("utf-8"))
+    assert (key["a"]["kind"], key["a"]["name"]) == ("model", "m")
+    code, _, err = call("study", folder, run.path, *few)
+    assert code == 1
+    assert "hold the same pictures" in err

@@ -149,7 +149,7 @@ def test_the_paper_s_counts(study: Command) -> None:
         ([], "two sides and --out are needed. hwgen study RUN_A RUN_B --out study.html"),
         (["A", "B"], "two sides and --out are needed"),
         (["A", "--out", "s.html"], "two sides and --out are needed"),
-        (["A", "B", "--out", "s.html"], "A: is neither a run nor a store: there is no such file"),
+        (["A", "B", "--out", "s.html"], "A: is neither a run, a model nor a store: there is"),
         (["A", "B", "--out", "s.html", "--key", "k"], "--key need --tally"),
         (["--counts", "1,2", "--max-disagreement", "0"], "--counts, --max-disagreement need --t"),
         (["--tally", "v", "--key", "k", "--pairs", "3"], "--pairs make a page and count nothing"),

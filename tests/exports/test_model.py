@@ -203,31 +203,6 @@ def test_without_tensorboard_it_says_what_to_install(
         export_curves(run, tmp_path / "out")
 
 
-def test_figures_of_others_come_into_the_card(run: Run, root: Path, tmp_path: Path) -> None:
-    lift = root / "benchmarks" / "results" / "lift-2026-11-23-2cpu" / "few-shot"
-    figure = {"title": "purity", "value": 0.75, "floor": 0.875, "unit": "share",
-              "better": "higher", "meaning": "Share."}  # fmt: skip
-    stores = {"path": "s", "count": 12, "content_sha256": "ab" * 32}
-    told = {
-        "format": "hwgen-evaluation", "format_version": 1, "settings": {}, "versions": {},
-        "synthetic": stores, "real": stores, "real_test": None, "notes": ["A note."],
-        "figures": {"purity": figure, "exact": {**figure, "floor": None}},
-        "per_class": {"purity": {}},
-    }  # fmt: skip
-    judged = tmp_path / "judged"
-    judged.mkdir()
-    (judged / "evaluation.json").write_text(json.dumps(told))
-    export_model(run, tmp_path / "out", judged=[judged, lift])
-    text = (tmp_path / "out" / "README.md").read_text("utf-8")
-    assert "| purity | 0.750 | 0.875 | higher | Share. |" in text
-    assert "| purity | 0.750 |  | higher | Share. |" in text
-    assert "- A note." in text
-    assert "--protocol few-shot" in text
-    assert "add 400 synthetic ones a class" in text
-    with pytest.raises(InputError, match="has neither"):
-        export_model(run, tmp_path / "other", judged=[tmp_path])
-
-
 def test_a_deformation_model_bends_from_its_folder(toy_store: Store, tmp_path: Path) -> None:
     recipe = DeformationRecipe(size=16, grid=4, z_dim=4, width=4, batch=4, steps=2)
     trained = train_deformation(toy_store, tmp_path / "run", recipe, device="cpu")

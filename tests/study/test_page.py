@@ -235,8 +235,8 @@ def test_what_cannot_be_compared_is_refused(
         (light, dark, out, {"pairs": 24, "controls": 13}, "Ask for at most 12"),
         (light, dark, out, {"pairs": 4, "controls": -1}, "-1 controls do not fit"),
         (light, dark, tmp_path / "s.txt", {}, "must end in .html"),
-        (light, tmp_path / "none", out, {}, "none: is neither a run nor a store: there is no such"),
-        (light, tmp_path / "empty", out, {}, "empty: is neither a run nor a store"),
+        (light, tmp_path / "none", out, {}, "none: is neither a run, a model nor a store: "),
+        (light, tmp_path / "empty", out, {}, "empty: is neither a run, a model nor a store"),
         (light, alien.path, out, {}, "is a run of kind 'deformation'"),
     ]
     for a, b, page, options, text in cases:

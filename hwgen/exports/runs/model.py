@@ -22,6 +22,7 @@ from hwgen.deformation.sampling import find_model as find_deformation
 from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
 from hwgen.exports.runs.card import card
+from hwgen.exports.runs.judged import read_judged
 from hwgen.exports.runs.onnx_graph import write_onnx
 from hwgen.files import write_json, write_text
 from hwgen.gan.sampling import Sampler
@@ -29,8 +30,6 @@ from hwgen.gan.snapshots import find_model as find_gan
 from hwgen.grids import evenly, save_sheet
 from hwgen.models import Model, write_model
 from hwgen.record import Image
-from hwgen.report.evaluations import EVALUATION_FILE, read_evaluation
-from hwgen.report.lifts import LIFT_FILE, read_lift
 from hwgen.runs import Run
 
 LAYOUT_VERSION = 1
@@ -57,7 +56,7 @@ def export_model(
         checkpoint: which snapshot of a GAN: "last", "best" or a number of images.
         onnx: also write the generator of a GAN as ONNX.
         judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
-            shall tell.
+            shall tell; they must be of this very model, see hwgen.exports.runs.judged.
         overwrite: replace another export at `out`.
 
     Returns:
@@ -65,7 +64,8 @@ def export_model(
 
     Raises:
         RunError: the run has no such snapshot, or is damaged.
-        InputError: `out` is taken; a judged folder holds no result; ONNX was asked for without its
+        InputError: `out` is taken; a judged folder holds no result, or one of
+            another model; ONNX was asked for without its
             packages or of a deformation model.
     """
     out = Path(out)
@@ -77,7 +77,7 @@ def export_model(
             remedy="Leave --checkpoint and --onnx out",
         )
     model = find_gan(run, checkpoint) if is_gan else find_deformation(run)
-    results = [_result(folder) for folder in judged]
+    found = read_judged(model, judged)
     recipe: dict[str, Any] = {
         "format": "model",
         "layout": LAYOUT_VERSION,
@@ -85,10 +85,8 @@ def export_model(
         "checkpoint": model.checkpoint,
         "images": model.images,
         "onnx": onnx,
-        "judged": [file_hash(file) for file in results],
+        "judged": [file_hash(file) for file in found.files],
     }
-    evaluations = [read_evaluation(file) for file in results if file.name == EVALUATION_FILE]
-    lifts = [read_lift(file) for file in results if file.name == LIFT_FILE]
     with written_at_once(out, recipe, overwrite) as partial:
         if partial is not None:
             write_model(partial, model)
@@ -98,20 +96,9 @@ def export_model(
                 sampler = Sampler.load(partial, device="cpu")
                 save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
                 said = write_onnx(partial / "model.onnx", sampler).said if onnx else ""
-            text = card(model, run.read_log(), out.name, said, evaluations, lifts)
+            text = card(model, run.read_log(), out.name, said, found.evaluations, found.lifts)
             write_text(partial / "README.md", text)
     return model
-
-
-def _result(folder: Path) -> Path:
-    for name in (EVALUATION_FILE, LIFT_FILE):
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(
-        f"has neither {EVALUATION_FILE} nor {LIFT_FILE}",
-        where=str(folder),
-        remedy="Give a folder of hwgen evaluate or of hwgen benchmark --protocol",
-    )
 
 
 def samples(sampler: Sampler) -> Image:
