@@ -26,6 +26,7 @@ from hwgen.evaluation.reading import Reading, pictures_at, pictures_to_read, rea
 from hwgen.evaluation.second_readers import SecondReader
 from hwgen.evaluation.sheets import draw_best_and_worst, draw_pairs
 from hwgen.files import write_json
+from hwgen.locks import only_one
 from hwgen.metrics.copies import QUANTILE
 from hwgen.metrics.diversity import diversity
 from hwgen.metrics.manifolds import K
@@ -252,7 +253,8 @@ def evaluate(
         "pictures": pictures,
     }
     plain: dict[str, Any] = json.loads(json.dumps(value))
-    write_json(out / FILE, plain)
+    with only_one(out / f"{FILE}.lock", wait=True, tidy=True):
+        write_json(out / FILE, plain)
     return plain
 
 

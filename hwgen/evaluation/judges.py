@@ -12,6 +12,7 @@ import torch
 
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError
+from hwgen.locks import alone
 from hwgen.presets import differences
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser
@@ -53,7 +54,7 @@ class Training:
 
         Raises:
             RecipeChangedError: the one that is kept was trained otherwise.
-            RunError: the one that is kept cannot be read.
+            RunError: the one that is kept cannot be read, or another process trains it.
         """
         decides = self._decides()
         if self.path.exists():
@@ -69,22 +70,23 @@ class Training:
                 )
             return kept
         began = time.perf_counter()
-        trained = train_recogniser(
-            from_stores([self.store], self.recipe, self.device),
-            self.recipe,
-            seed=self.seed,
-            device=self.device,
-            precision=self.precision,
-            progress=progress,
-            stop=stop,
-        )
-        if trained is not None:
-            trained.provenance |= {
-                "arm": self.arm,
-                "decides": decides,
-                "seconds": round(time.perf_counter() - began, 3),
-            }
-            trained.save(self.path)
+        with alone(self.path, "training this recogniser"):
+            trained = train_recogniser(
+                from_stores([self.store], self.recipe, self.device),
+                self.recipe,
+                seed=self.seed,
+                device=self.device,
+                precision=self.precision,
+                progress=progress,
+                stop=stop,
+            )
+            if trained is not None:
+                trained.provenance |= {
+                    "arm": self.arm,
+                    "decides": decides,
+                    "seconds": round(time.perf_counter() - began, 3),
+                }
+                trained.save(self.path)
         return trained
 
     def _decides(self) -> dict[str, Any]:

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
 import numpy as np
 import torch
 
@@ -33,6 +31,7 @@ from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
 from hwgen.lift.draws import ALL, Ids, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
 from hwgen.lift.summary import summarise
+from hwgen.locks import only_one
 from hwgen.presets.fields import nearest
 from hwgen.recogniser.network import (
     Augmentation,
@@ -163,7 +162,7 @@ def run_protocol(
 
             if stop():
                 return None
-            with _lock(out / "locks" / f"{cell.name}.lock") as ours:
+            with only_one(out / "locks" / f"{cell.name}.lock") as ours:
                 if ours:
                     rows[cell] = work.finished(cell) or work.compute(cell, tell, stop)
                     taken = taken or rows[cell] is not None
@@ -190,7 +189,7 @@ def run_protocol(
         "rows": [asdict(row) for row in finished],
     }
     result: dict[str, Any] = json.loads(json.dumps(found))
-    with _lock(out / "locks" / "lift.lock", wait=True):
+    with only_one(out / "locks" / "lift.lock", wait=True):
         write_json(out / FILE, result)
     if progress is not None:
         progress(len(cells), len(cells), "done")
@@ -229,7 +228,7 @@ class _Work:
             choose(labels, self._free, self._counts(cell), cell.draw)
         self._judge = self.test
         if self.protocol.judged_on == "held-out":
-            with _lock(self.out / "locks" / "held-out.lock", wait=True):
+            with only_one(self.out / "locks" / "held-out.lock", wait=True):
                 path = self.out / "draws" / "held-out.store"
                 self._judge = write_subset(self.train, np.flatnonzero(kept), path)
         recipe = replace(self.protocol.recipe, balanced=self.protocol.kind == "rare")
@@ -326,7 +325,7 @@ class _Work:
 
     def _real(self, cell: Cell) -> Store:
         path = self.out / "draws" / f"{cell.real}.store"
-        with _lock(self.out / "locks" / f"draw-{cell.real}.lock", wait=True):
+        with only_one(self.out / "locks" / f"draw-{cell.real}.lock", wait=True):
             counts = self._counts(cell)
             records = choose(self.train.labels, self._free, counts, cell.draw)
             return write_subset(self.train, records, path)
@@ -339,7 +338,7 @@ class _Work:
         stop: Callable[[], bool],
     ) -> Store | None:
         # One lock for all amounts: they share a run.
-        with _lock(self.out / "locks" / f"generator-{cell.real}.lock") as ours:
+        with only_one(self.out / "locks" / f"generator-{cell.real}.lock") as ours:
             if not ours:
                 return None
             return self.generator(
@@ -351,19 +350,3 @@ class _Work:
                 tell=tell,
                 stop=stop,
             )
-
-
-@contextmanager
-def _lock(path: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Whether this process has the lock; the system frees a killed process's one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(str(path))
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except filelock.Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()

@@ -27,6 +27,7 @@ from hwgen.charset import Charset
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.files import write_json
+from hwgen.locks import alone, only_one
 from hwgen.metrics.diversity import Diversity, diversity, pixel_deviation, spread_out
 from hwgen.metrics.intervals import t_interval, wilson_interval
 from hwgen.presets import differences
@@ -100,7 +101,8 @@ def benchmark(
             is synthetic; a store is empty or smaller than the recipe's size; no or equal seeds.
         CharsetError: the stores' charsets differ.
         RecipeChangedError: `out` holds a recogniser that was trained otherwise.
-        RunError: `out` is no directory, or a recogniser in it cannot be read.
+        RunError: `out` is no directory, or a recogniser in it cannot be read or is being trained by
+            another process.
     """
     _check(train, test, synthetic, recipe, seeds)
     if out.exists() and not out.is_dir():
@@ -148,25 +150,26 @@ def benchmark(
                 data = None  # before the next arm's pictures take their place on the device
                 stores = list(arms[training.arm].values())
                 data = training.arm, from_stores(stores, recipe, device)
-            began = time.perf_counter()
-            trained = train_recogniser(
-                data[1],
-                recipe,
-                seed=training.seed,
-                device=device,
-                precision=precision,
-                progress=report,
-                stop=stop,
-            )
-            if trained is None:
-                return None
-            recogniser = trained
-            recogniser.provenance |= {
-                "arm": training.arm,
-                "decides": training.decides,
-                "seconds": round(time.perf_counter() - began, 3),
-            }
-            recogniser.save(training.path)
+            with alone(training.path, "training this recogniser"):
+                began = time.perf_counter()
+                trained = train_recogniser(
+                    data[1],
+                    recipe,
+                    seed=training.seed,
+                    device=device,
+                    precision=precision,
+                    progress=report,
+                    stop=stop,
+                )
+                if trained is None:
+                    return None
+                recogniser = trained
+                recogniser.provenance |= {
+                    "arm": training.arm,
+                    "decides": training.decides,
+                    "seconds": round(time.perf_counter() - began, 3),
+                }
+                recogniser.save(training.path)
         best = recogniser.best(test.image_blocks(), min(5, len(test.charset)))
         readings[training.arm].append(_Reading(training.seed, best, recogniser.provenance))
         if training.arm == REAL and synthetic is not None:
@@ -199,7 +202,8 @@ def benchmark(
         "worst": worst_classes([run.best for run in readings[REAL]], test.labels, test.charset),
     }
     result = json.loads(json.dumps(result))
-    write_json(out / FILE, result)
+    with only_one(out / f"{FILE}.lock", wait=True, tidy=True):
+        write_json(out / FILE, result)
     return result
 
 

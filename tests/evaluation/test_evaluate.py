@@ -13,6 +13,7 @@ from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
+from hwgen.locks import alone
 from hwgen.recogniser.reader import Recogniser
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
@@ -423,3 +424,13 @@ def test_what_would_mean_something_else_is_refused(
         judged(synthetic, recogniser=large)
     with pytest.raises(InputError, match="the store is empty"):
         judged(make_store(35, kind="synthetic", per_class=0))
+
+
+def test_a_judge_that_another_process_trains_is_refused(
+    judged: Evaluate, make_store: MakeStore, out: Path
+) -> None:
+    with (
+        alone(out / "recogniser-real-seed0.safetensors", "training it"),
+        pytest.raises(RunError, match="another process is training this recogniser"),
+    ):
+        judged(make_store(23, kind="synthetic"), recogniser=None)

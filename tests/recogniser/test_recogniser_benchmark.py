@@ -10,6 +10,7 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.locks import alone
 from hwgen.metrics.intervals import t_interval, wilson_interval
 from hwgen.recogniser import benchmark as module
 from hwgen.recogniser.benchmark import benchmark, compare_diversity, steps_of, worst_classes
@@ -161,6 +162,18 @@ def test_the_same_call_goes_on_from_what_is_finished(
         for entry in arm["runs"]:
             entry["seconds"] = 0
     assert resumed == fresh
+
+
+def test_a_recogniser_that_another_process_trains_is_refused(
+    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    with (
+        alone(tmp_path / "recogniser-real-seed1.safetensors", "training it"),
+        pytest.raises(RunError, match="another process is training this recogniser"),
+    ):
+        run(real, toy, tmp_path, seeds=(0, 1))
+    assert (tmp_path / "recogniser-real-seed0.safetensors").is_file()
+    run(real, toy, tmp_path, seeds=(0, 1))
 
 
 def test_more_seeds_may_be_added(

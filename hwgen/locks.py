@@ -1,0 +1,56 @@
+"""In: the name of a piece of work. Out: whether this process is the only one at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from hwgen.errors import RunError
+
+
+@contextmanager
+def only_one(path: Path, *, wait: bool = False, tidy: bool = False) -> Iterator[bool]:
+    """Whether this process has a lock; the system frees a killed process's one.
+
+    Args:
+        path: of the lock, an empty file.
+        wait: until another one has released it; then True always.
+        tidy: remove the file in the end.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(str(path))
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+        if tidy:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(target: Path, doing: str) -> Iterator[None]:
+    """Keep other processes from the same work.
+
+    Args:
+        target: the file that is being made; its lock is beside it meanwhile.
+        doing: what is being done: "training this recogniser".
+
+    Raises:
+        RunError: another process is doing it.
+    """
+    with only_one(target.with_name(f"{target.name}.lock"), tidy=True) as ours:
+        if not ours:
+            raise RunError(
+                f"another process is {doing}",
+                where=str(target),
+                remedy="Wait for it: the same command then goes on from what it has made",
+            )
+        yield
