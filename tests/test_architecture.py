@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.store": {
         "hwgen",
         "hwgen.charset",
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.lmdb_pages",

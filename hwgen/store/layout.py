@@ -129,10 +129,14 @@ def read_manifest(path: Path) -> Manifest:
                 where=str(path),
                 remedy="Run the command that was writing it once more",
             )
+        alone = (path / "data.mdb").is_file()
         raise StoreError(
-            f"no store here: {what_lies_at(path) or 'manifest.json is missing'}",
+            f"no store here: {what_lies_at(path) or 'manifest.json is missing'}"
+            + " beside data.mdb" * alone,
             where=str(path),
-            remedy=instead(path, "Make one with: hwgen prepare-gnt"),
+            remedy="Was it copied whole? Of an OCR LMDB hwgen prepare-images makes a store"
+            if alone
+            else instead(path, "Make one with: hwgen prepare-gnt"),
         )
     try:
         fields = read_json(file)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset, sorted_charset
-from hwgen.errors import RecipeChangedError, StoreError
-from hwgen.files import write_json
+from hwgen.documents import read_object
+from hwgen.errors import InputError, RecipeChangedError, StoreError
+from hwgen.files import parse_json, write_json
 from hwgen.lmdb_pages import check_pages
-from hwgen.presets import differences
+from hwgen.presets import differences, from_json
 from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
@@ -50,6 +51,17 @@ class _Table(dict[str, int]):
     def __missing__(self, text: str) -> int:
         place = self[text] = len(self)
         return place
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What a store that can be continued keeps of itself beside its blocks."""
+
+    blocks: int
+    labels: list[str]
+    writers: list[str]
+    sources: list[str]
+    note: Any = None
 
 
 class StoreWriter:
@@ -306,7 +318,7 @@ class StoreWriter:
         began: dict[str, Any] = {}
         if recipe_file.is_file():
             with contextlib.suppress(ValueError):
-                began = json.loads(recipe_file.read_text(encoding="utf-8"))
+                began = read_object(recipe_file)
         continues = self._resumable and began == header
         if began.get("resumable") and not continues and not self._overwrite:
             raise RecipeChangedError(
@@ -330,16 +342,31 @@ class StoreWriter:
             sync=self._resumable,
             meminit=False,
         )
-        with env.begin() as txn:
-            tables = txn.get(_TABLES)
-        if tables is None:
-            return env
-        saved = json.loads(tables)
-        self._blocks, self.note = saved["blocks"], saved.get("note")
-        for name, table in self._tables.items():
-            for text in saved[name]:
-                table[text]  # takes its place
+        try:
+            with env.begin() as txn:
+                self._go_on(txn)
+        except (lmdb.Error, ValueError, InputError) as error:
+            env.close()
+            raise self._not_continued(error) from None
         return env
+
+    def _go_on(self, txn: lmdb.Transaction) -> None:
+        """Take over what an unfinished store has, if anything.
+
+        Raises:
+            ValueError: it cannot be.
+            InputError: likewise.
+        """
+        tables = txn.get(_TABLES)
+        if tables is None:
+            return
+        saved: _Saved = from_json(_Saved, parse_json(bytes(tables).decode()), "saved")
+        if saved.blocks and txn.get(key("sha256", saved.blocks - 1)) is None:
+            raise ValueError(f"it has no block {saved.blocks - 1}")
+        self._blocks, self.note = saved.blocks, saved.note
+        for name, table in self._tables.items():
+            for text in getattr(saved, name):
+                table[text]  # takes its place
 
     def _flush(self) -> None:
         images, columns = self._images[: self._filled], self._columns[: self._filled]
@@ -381,11 +408,14 @@ class StoreWriter:
             if data.exists():
                 check_pages(data)
         except ValueError as error:
-            raise StoreError(
-                f"the unfinished store cannot be continued ({error})",
-                where=str(data),
-                remedy=f"Remove {self._partial.name} to begin anew",
-            ) from None
+            raise self._not_continued(error) from None
+
+    def _not_continued(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"the unfinished store cannot be continued ({error})",
+            where=str(self._partial / "data.mdb"),
+            remedy=f"Remove {self._partial.name} to begin anew",
+        )
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

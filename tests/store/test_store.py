@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import pytest
 
@@ -404,3 +405,51 @@ def test_a_damaged_partial_store_is_not_continued(tmp_path: Path) -> None:
         tmp_path / "s", size=SIZE, recipe={"kind": "other"}, resumable=True, overwrite=True
     ) as writer:
         assert writer.count == 0
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (b"{", "Expecting property name"),
+        (b"\xff", "utf-8"),
+        (b"[]", "saved should be an object"),
+        (b'{"blocks": 1}', r"saved lacks the fields \['labels', 'writers', 'sources'\]"),
+        (b'{"blocks": "1", "labels": [], "writers": [], "sources": []}', "blocks should be int"),
+        (b'{"blocks": 9, "labels": [], "writers": [], "sources": []}', "it has no block 8"),
+    ],
+)
+def test_an_unfinished_store_that_contradicts_itself_is_not_continued(
+    tmp_path: Path, tables: bytes, message: str
+) -> None:
+    with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
+        for n in range(1100):
+            writer.add(record(n))
+    partial = partial_path(tmp_path / "s")
+    with lmdb.open(str(partial), lock=False) as env, env.begin(write=True) as txn:
+        txn.put(b"tables", tables)
+    for _ in range(2):  # the lock is free after the first refusal, and the file closed
+        with pytest.raises(StoreError, match=rf"continued \(.*{message}.*Remove s\.partial"):
+            StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True)
+    assert (partial / "data.mdb").exists()
+
+
+def test_half_a_copy_is_told_by_what_is_missing(tmp_path: Path) -> None:
+    path = write(tmp_path / "s", 3).path
+    manifest = (path / "manifest.json").read_bytes()
+    (path / "manifest.json").unlink()
+    with pytest.raises(StoreError, match=r"missing beside data\.mdb\. Was it copied whole"):
+        Store(path)
+    (path / "manifest.json").write_bytes(manifest[:-20])
+    with pytest.raises(StoreError, match="is not a store's manifest"):
+        Store(path)
+    (path / "manifest.json").write_bytes(manifest)
+    assert_holds(Store(path), 3)
+    (path / "data.mdb").rename(tmp_path / "data.mdb")
+    with pytest.raises(StoreError, match=r"cannot be opened|cannot be read|No such file"):
+        Store(path)
+    for overwrite in (False, True):  # what is there may be all that is left of it
+        with pytest.raises(StoreError, match="already there"):
+            write(path, 1, overwrite=overwrite)
+    (tmp_path / "data.mdb").rename(path / "data.mdb")
+    assert_holds(Store(path), 3)
+    assert not (tmp_path / "s.lock").exists()
