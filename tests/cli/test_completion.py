@@ -39,3 +39,38 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     assert bash(ask.format(words="hwgen tra", place=1)).split() == ["train"]
     assert "--preset" in bash(ask.format(words="hwgen train --pre", place=2)).split()
+
+
+# What is written where, and how the shell asks when the tabulator is pressed.
+OTHERS = {
+    "zsh": (".zfunc/_hwgen", {"_TYPER_COMPLETE_ARGS": "hwgen tra"}),
+    "fish": (
+        ".config/fish/completions/hwgen.fish",
+        {"_TYPER_COMPLETE_ARGS": "hwgen tra", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    ),
+}
+
+
+@pytest.mark.skipif(not HWGEN.exists(), reason="needs an installed hwgen")
+@pytest.mark.parametrize("shell", OTHERS)
+def test_zsh_and_fish_are_told_how_to_ask_and_are_answered(tmp_path: Path, shell: str) -> None:
+    place, asked = OTHERS[shell]
+
+    def run(*words: str, **more: str) -> str:
+        done = subprocess.run(
+            words,
+            env={**os.environ, "HOME": str(tmp_path), **more},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return done.stdout
+
+    # Typer takes the shell's name where it is not to look for it among its ancestors.
+    run(str(HWGEN), "--install-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    script = tmp_path / place
+    assert f"_HWGEN_COMPLETE=complete_{shell}" in script.read_text("utf-8")
+    assert "train" in run(str(HWGEN), _HWGEN_COMPLETE=f"complete_{shell}", **asked)
+    if (program := shutil.which(shell)) is not None:
+        run(program, "-n" if shell == "zsh" else "--no-execute", str(script))
