@@ -71,7 +71,7 @@ def train_deformation(
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
-        DivergedError: the loss is no longer finite.
+        DivergedError: a loss or a weight is no longer finite; the last good checkpoint is named.
         InputError: the store is in colour, too small, or no class has two records.
     """
     where = pick_device(device)
@@ -142,11 +142,7 @@ def _train(
             means = {name: float(f"{float(v) / count:.5g}") for name, v in sums.items()}
             sums = {}
             if not all(map(math.isfinite, means.values())):
-                raise DivergedError(
-                    f"the loss of the deformation model is no longer finite at step {done}",
-                    where=str(run.path),
-                    remedy="Lower the recipe's lr, in another --out",
-                )
+                raise _diverged(run, "losses", done)
             took = round(time.monotonic() - started, 3)
             run.log({"images": done * recipe.batch, "seconds": took, **means})
             if progress is not None:
@@ -155,6 +151,8 @@ def _train(
         between = done % REPORT_STEPS == 0 and done < recipe.steps
         stopped = between and stop is not None and stop()
         if done % CHECKPOINT_STEPS == 0 or stopped or done == recipe.steps:
+            if not all(bool(p.isfinite().all()) for p in net.parameters()):
+                raise _diverged(run, "weights", done)  # by this very step
             _save(run, net, optimizer, done, time.monotonic() - started)
         if stopped:
             return
@@ -163,6 +161,18 @@ def _train(
     if begun < recipe.steps or not weights.exists():
         metadata = {"run": run.id, "recipe": json.dumps(run.recipe)}
         save_tensors(weights, module_tensors("net", net), metadata)
+
+
+def _diverged(run: Run, what: str, step: int) -> DivergedError:
+    kept = "No checkpoint was made yet"
+    if run.checkpoint.exists():
+        _, metadata = load_tensors(run.checkpoint)
+        kept = f"The last good checkpoint, of step {metadata['step']}, is {run.checkpoint}"
+    return DivergedError(
+        f"the {what} of the deformation model are no longer finite at step {step}",
+        where=str(run.path),
+        remedy=f"{kept}. Lower the recipe's lr, in another --out",
+    )
 
 
 def _save(

@@ -92,7 +92,7 @@ def train_recogniser(
         The recogniser, or None if `stop` said so.
 
     Raises:
-        DivergedError: the loss is no longer a number.
+        DivergedError: the loss or a weight is no longer a number.
         InputError: there are no pictures, or the networks of `start` and `recipe` differ.
         CharsetError: the classes of the synthetic pictures are not those of `data`.
     """
@@ -137,6 +137,11 @@ def train_recogniser(
                     )
                 if progress is not None:
                     progress(done, recipe.steps, mean)
+    if not all(bool(p.isfinite().all()) for p in network.parameters()):
+        raise DivergedError(
+            "the recogniser's weights are no longer finite after its last step",
+            remedy="Lower the recipe's lr",
+        )
     provenance = {
         "seed": seed,
         "pictures": len(data.pictures),

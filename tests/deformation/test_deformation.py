@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.deformation import training
 from hwgen.deformation.network import DeformationNet, bend, pair_loss
 from hwgen.deformation.recipe import DeformationRecipe, recipe_from_json, recipe_to_json
 from hwgen.deformation.sampling import DeformationSampler
@@ -110,10 +112,33 @@ def test_a_foreign_checkpoint_is_refused(
 
 
 def test_divergence_is_named(make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match="no longer finite at step 50"):
-        train_deformation(
-            make_store("s"), tmp_path / "run", replace(toy, lr=float("inf")), device="cpu"
-        )
+    store, wild = make_store("s"), replace(toy, lr=float("inf"))
+    with pytest.raises(DivergedError, match=r"losses .* no longer finite at step 50"):
+        train_deformation(store, tmp_path / "run", wild, device="cpu")
+    with pytest.raises(DivergedError, match=r"weights .* at step 1\..*No checkpoint was made yet"):
+        train_deformation(store, tmp_path / "one", replace(wild, steps=1), device="cpu")
+
+
+def test_divergence_keeps_and_names_the_last_good_checkpoint(
+    make_store: MakeStore,
+    toy: DeformationRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, longer = make_store("s"), replace(toy, steps=200)
+    run = train_deformation(store, tmp_path / "run", longer, device="cpu", stop=lambda: True)
+    kept = run.checkpoint.read_bytes()
+
+    def no_number(*args: object) -> dict[str, torch.Tensor]:
+        return {name: part * math.nan for name, part in pair_loss(*args).items()}
+
+    monkeypatch.setattr(training, "pair_loss", no_number)
+    with pytest.raises(DivergedError, match=r"of step 50, is .*checkpoint\.safetensors.*--out"):
+        train_deformation(store, run.path, longer, device="cpu")
+    assert run.checkpoint.read_bytes() == kept
+    monkeypatch.undo()
+    train_deformation(store, run.path, longer, device="cpu")
+    assert run.weights(200 * longer.batch).is_file()
 
 
 def test_samples_depend_on_seed_class_and_index_alone(

@@ -87,6 +87,8 @@ def test_divergence_is_named(make_store: MakeStore, toy: RecogniserRecipe) -> No
     data = from_stores([make_store("train")], AT_16, CPU)
     with pytest.raises(DivergedError, match="Lower the recipe's lr"):
         train_recogniser(data, replace(toy, lr=float("inf")), seed=0, device=CPU)
+    with pytest.raises(DivergedError, match="weights are no longer finite after its last step"):
+        train_recogniser(data, replace(toy, lr=float("inf"), steps=1), seed=0, device=CPU)
 
 
 def test_no_pictures_are_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
