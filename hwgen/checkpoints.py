@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,15 +33,23 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    # safetensors writes to a file of a name by chance first, which a kill leaves where it is: in a
+    # folder of its own, that the next one to write this file removes.
+    folder = path.with_name(path.name + ".partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     try:
         with replacing(path) as temporary:
-            save_file(plain, temporary, metadata=dict(metadata))
+            save_file(plain, folder / path.name, metadata=dict(metadata))
+            (folder / path.name).replace(temporary)
     except SafetensorError as error:
         raise RunError(
             f"cannot be written ({error})",
             where=str(path),
             remedy="Is the disk full? With more room, run the same command again",
         ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

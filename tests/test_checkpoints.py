@@ -1,5 +1,8 @@
 import json
+import signal
 import struct
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,32 @@ def test_tensors_and_texts_survive(tmp_path: Path) -> None:
         assert torch.equal(found[name], tensor)
         assert found[name].dtype == tensor.dtype
     assert list(path.parent.iterdir()) == [path]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from hwgen import checkpoints
+def save_file(tensors, file, metadata):
+    # As safetensors does.
+    file.with_name(".tmpByChance").write_bytes(b"half of it")
+    os.kill(os.getpid(), signal.SIGKILL)
+checkpoints.save_file = save_file
+checkpoints.save_tensors(Path(sys.argv[1]), {"x": torch.ones(2)}, {})
+"""
+
+
+def test_what_a_kill_left_goes_with_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, {"x": torch.zeros(2)}, {})
+    killed = subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("*"))) == 3  # the old file, a folder, what is half of a file
+    assert not load_tensors(path)[0]["x"].any()
+    save_tensors(path, {"x": torch.ones(2)}, {})
+    assert load_tensors(path)[0]["x"].all()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def damage(path: Path, how: str) -> None:
