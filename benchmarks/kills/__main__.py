@@ -43,8 +43,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of all moments")
     parser.add_argument("--only", choices=JOBS, action="append", help="default: all jobs")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} kills each")
-    parser.add_argument("--gnt", type=Path, help="real GNT files for prepare-gnt; default: drawn")
-    parser.add_argument("--pot", type=Path, help="real POT files for prepare-pot; default: drawn")
+    parser.add_argument(
+        "--gnt", type=Path, help="a zip of real files for prepare-gnt; default: drawn"
+    )
+    parser.add_argument(
+        "--pot", type=Path, help="a folder of real files for prepare-pot; default: drawn"
+    )
     options = parser.parse_args(arguments)
     kills = QUICK if options.quick else options.kills
     torch.set_num_threads(1)

@@ -89,8 +89,8 @@ def make_inputs(
     Args:
         folder: new.
         wanted: texts that name those of them that are wanted.
-        gnt: real GNT files or a zip, in place of the drawn ones, for the prepare jobs alone.
-        pot: the same of POT.
+        gnt: a zip of real GNT files in place of the drawn ones, for the prepare jobs alone.
+        pot: a folder of real POT files, likewise.
     """
     folder.mkdir(parents=True)
     _draw(folder)

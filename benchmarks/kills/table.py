@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kills.harness import SERIES
+from benchmarks.kills.jobs import JOBS
 
 _HEAD = (
     "| job | kills at moments | before file operations | found nothing yet | partial work | all of "
@@ -21,8 +22,9 @@ _HEAD = (
 
 def table(result: dict[str, Any]) -> str:
     """Markdown; "in tenths" tells when in a run's time the kills at moments came."""
-    rows = [_row(name, [job[series] for series in SERIES]) for name, job in result["jobs"].items()]
-    everything = [job[series] for job in result["jobs"].values() for series in SERIES]
+    jobs = {name: result["jobs"][name] for name in JOBS if name in result["jobs"]}
+    rows = [_row(name, [job[series] for series in SERIES]) for name, job in jobs.items()]
+    everything = [job[series] for job in jobs.values() for series in SERIES]
     return "\n".join([_HEAD, *rows, _row("all", everything)])
 
 
