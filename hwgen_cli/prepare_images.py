@@ -41,7 +41,8 @@ def prepare_images(
         typer.Argument(
             metavar="INPUT...",
             help="A folder of pictures, a zip of one or ZIP!FOLDER in it, idx files as MNIST's, "
-            "CIFAR-10's batches, LMDB folders of LSUN or for OCR, Hugging Face's parquet files.",
+            "CIFAR-10's batches, LMDB folders of LSUN or for OCR, Hugging Face's parquet files, "
+            "PaddleOCR's label.txt or the folder that holds it.",
         ),
     ],
     out: OutOption,
@@ -84,9 +85,9 @@ def prepare_images(
     """Make a store from pictures: photographs of scenes, MNIST, your own folders.
 
     A picture's class is the folder that holds it; the digit in MNIST; the category
-    in LSUN. A picture that cannot be read is reported and passed over. MNIST's ink,
-    light on dark, becomes dark on light as in every store. For characters in
-    picture files take --fit pad --grey.
+    in LSUN; the whole label in an LMDB or a list for OCR. A picture that cannot be
+    read is reported and passed over. MNIST's ink, light on dark, becomes dark on
+    light as in every store. For characters in picture files take --fit pad --grey.
 
     Example, then a test set with the same classes:
 

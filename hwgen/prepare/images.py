@@ -44,8 +44,8 @@ def prepare_images(
     inverted. A picture that cannot be decoded is a bad record.
 
     Args:
-        inputs: image folders, zips of them, idx files, CIFAR-10's batches, LMDB folders of LSUN
-            or for OCR, parquet files; see `find_images`.
+        inputs: image folders, zips of them, PaddleOCR's label lists, idx files, CIFAR-10's
+            batches, LMDB folders of LSUN or for OCR, parquet files; see `find_images`.
         out: where the store shall be.
         framing: how pictures become square.
         channels: 1 makes all pictures grey, 3 colour; None is what the format has.

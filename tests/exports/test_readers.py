@@ -18,7 +18,7 @@ from torchvision.datasets import ImageFolder
 from hwgen.errors import InputError
 from hwgen.exports import Selection, Shards, export_store
 from hwgen.framing import Framing
-from hwgen.prepare import prepare_gnt
+from hwgen.prepare import prepare_gnt, prepare_images
 from hwgen.record import Record
 from hwgen.sources.gnt import read_gnt, write_gnt
 from hwgen.store import Store
@@ -114,6 +114,28 @@ def test_a_paddle_label_list(make_store: MakeStore, tmp_path: Path) -> None:
         same(pixels((out / path).read_bytes()), store, number)
     assert (out / "dict.txt").read_text("utf-8").split() == list("啊一二A丨")
     assert [line["file"] for line in provenance(out)] == [line.split("\t")[0] for line in lines]
+
+
+@pytest.mark.parametrize("form", ["folder", "ocr-lmdb", "paddle"])
+def test_what_was_exported_comes_back(make_store: MakeStore, tmp_path: Path, form: str) -> None:
+    store = make_store(labels=("啊", "一二", "A"))
+    export_store(store, form, tmp_path / "out", shards=SMALL)
+    whole = Framing(store.size, stretch=False, margin=0)
+    back_path = tmp_path / "back"
+    report = prepare_images(
+        [tmp_path / "out"], back_path, framing=whole, channels=1, charset=store.charset
+    )
+    assert (report.bad_records, report.left_out) == ([], {})
+    back = Store(back_path)
+    assert back.charset.fingerprint == store.charset.fingerprint
+    order = list(range(len(store)))
+    if form == "folder":  # a class after another, by the folders' names
+        order.sort(key=lambda n: (store.record(n).label.encode("utf-16-be"), n))
+    for number, record in zip(range(len(back)), order, strict=True):
+        found, was = back.record(number), store.record(record)
+        assert found.label == was.label
+        assert found.writer == (was.writer if form == "ocr-lmdb" else "")
+        np.testing.assert_array_equal(found.image, was.image)
 
 
 def test_a_label_that_would_break_the_label_list_is_refused(

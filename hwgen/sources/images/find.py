@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.places import instead, what_lies_at, what_names_tell
@@ -14,6 +15,7 @@ from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import SUFFIXES
 from hwgen.sources.images.folder import in_folder, in_zip
 from hwgen.sources.images.idx import idx_pair, is_idx
+from hwgen.sources.images.label_list import LIST_FILE, is_label_list, label_list
 from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
@@ -77,19 +79,18 @@ def _in_folder(folder: Path) -> list[Collection]:
         raise InputError("is a store already", where=str(folder), remedy="Use it as it is")
     if (folder / "data.mdb").is_file():
         return [_in_lmdb(folder)]
+    if _is_list(folder / LIST_FILE):
+        return [label_list(folder / LIST_FILE)]
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     special = [found for path in files for found in _special(path)]
     if special:
         return list({found.name: found for found in special}.values())  # a pair is met twice
+    _refuse_several(folder, "label lists", filter(_is_list, folder.glob(f"*/{LIST_FILE}")))
     pictures = in_folder(folder)
     if not pictures:
-        inner = sorted(path.parent for path in folder.glob("*/data.mdb"))
-        if inner:
-            raise InputError(
-                f"holds {len(inner)} LMDB folders",
-                where=str(folder),
-                remedy=f"Give those that you want, such as {inner[0]}",
-            )
+        _refuse_several(folder, "LMDB folders", folder.glob("*/data.mdb"))
+        for path in files:
+            _refuse_packed(path)
         raise InputError(
             "no picture in this folder; "
             + (what_lies_at(folder) or f"it holds {_listed(sorted(folder.iterdir()))}"),
@@ -109,12 +110,9 @@ def _in_file(path: Path) -> list[Collection]:
         return _in_archive(path, "")
     if path.name == "data.mdb":
         return _in_folder(path.parent)
-    if path.suffix.lower() in _PACKED:
-        raise InputError(
-            "is an archive that hwgen does not read in place",
-            where=str(path),
-            remedy="Unpack it and give the folder",
-        )
+    _refuse_packed(path)
+    if _is_list(path):
+        return [label_list(path)]
     if path.suffix.lower() in SUFFIXES:
         raise InputError(
             "is one picture",
@@ -122,7 +120,8 @@ def _in_file(path: Path) -> list[Collection]:
             remedy="Give the folder that holds it: the folder's name is the class",
         )
     raise InputError(
-        "is neither a zip of pictures, nor idx, nor parquet, nor a batch of CIFAR-10",
+        "is neither a zip of pictures, nor a list of pictures and labels, nor idx, nor parquet, "
+        "nor a batch of CIFAR-10",
         where=str(path),
         remedy="Give one of these, a folder of pictures, or an LMDB folder",
     )
@@ -141,6 +140,34 @@ def _special(path: Path) -> list[Collection]:
     return []
 
 
+def _is_list(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return is_label_list(file)
+
+
+def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
+    """Refuse a folder of folders, each of which is an input by itself, told by a file in it."""
+    inner = sorted(path.parent for path in files)
+    if inner:
+        raise InputError(
+            f"holds {len(inner)} {what}",
+            where=str(folder),
+            remedy=f"Give those that you want, such as {inner[0]}",
+        )
+
+
+def _refuse_packed(path: Path) -> None:
+    if path.suffix.lower() in _PACKED:
+        raise InputError(
+            "is an archive that hwgen does not read in place",
+            where=str(path),
+            remedy="Unpack it and give the folder; of WebDataset's shards, which hwgen does not "
+            "read, make parquet or an OCR LMDB",
+        )
+
+
 def _in_lmdb(folder: Path) -> Collection:
     name = zips.printable(folder.name or folder.resolve().name)
     with Lmdb(folder) as database:
@@ -151,6 +178,13 @@ def _in_lmdb(folder: Path) -> Collection:
 
 
 def _in_archive(path: Path, inner: str) -> list[Collection]:
+    for info in zips.members(path):
+        if PurePosixPath(info.filename).name == LIST_FILE and _is_zipped_list(path, info.filename):
+            raise InputError(
+                f"holds a label list, {zips.text_of(info)}, which cannot be read in place",
+                where=str(path),
+                remedy=f"Unpack it and give the folder of {LIST_FILE}",
+            )
     found = in_zip(path, inner)
     if found:
         return found
@@ -168,6 +202,11 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
         where=str(path),
         remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
     )
+
+
+def _is_zipped_list(path: Path, member: str) -> bool:
+    with zips.opened(path, member, str(path)) as stream, zips.watched(str(path)):
+        return is_label_list(cast(BinaryIO, stream))
 
 
 def _in_one_part(path: Path) -> list[Collection]:

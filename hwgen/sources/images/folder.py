@@ -6,11 +6,12 @@ import os
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
+from hwgen.errors import InputError
 from hwgen.sources import zips
 from hwgen.sources.gnt import BadRecord
 from hwgen.sources.images.collection import Collection, Encoded
@@ -97,7 +98,7 @@ def in_folder(root: Path) -> list[Collection]:
     folders are not followed.
 
     Raises:
-        InputError: a folder cannot be read.
+        InputError: a folder cannot be read, or is a shard of WebDataset, unpacked.
     """
     # A folder given as "." or by a link is called what the user sees, where that has a name.
     top = root.name or root.resolve().name
@@ -111,6 +112,7 @@ def in_folder(root: Path) -> list[Collection]:
         folders[:] = [name for name in folders if not zips.is_clutter((name,))]
         pictures = sorted(name for name in names if _is_picture(name) and (folder / name).is_file())
         if pictures:
+            _refuse_shard(pictures, names, folder)
             within = PurePosixPath(top) / folder.relative_to(root).as_posix()
             name = zips.printable(within.as_posix())
             files = tuple((file, (folder / file).stat().st_size) for file in pictures)
@@ -126,11 +128,14 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
     Pictures that lie in no folder are of a class called like the zip.
 
     Raises:
-        InputError: see `zips.members`.
+        InputError: see `zips.members`; or it holds a shard of WebDataset, unpacked.
     """
     below = PurePosixPath(inner)
     members: dict[PurePosixPath, list[zipfile.ZipInfo]] = defaultdict(list)
-    for info in zips.members(path):
+    held = zips.members(path)
+    pictures = [info.filename for info in held if _is_picture(info.filename)]
+    _refuse_shard(pictures, [info.filename for info in held], path)
+    for info in held:
         file = PurePosixPath(zips.text_of(info).lstrip("/"))
         if _is_picture(file.name) and below in file.parents:
             members[file.parent].append(info)
@@ -144,6 +149,20 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
         size = sum(info.file_size for info in files)
         found.append(ZippedFolder(name, path, size, len(files), label=label, members=files))
     return found
+
+
+def _refuse_shard(pictures: Iterable[str], names: Iterable[str], where: Path) -> None:
+    """Refuse pictures whose classes lie in files beside them, and not in a folder's name."""
+    classes = set(names)
+    for picture in pictures:
+        beside = os.path.splitext(picture)[0] + ".cls"
+        if beside in classes:
+            raise InputError(
+                f"is WebDataset unpacked, which hwgen does not read: the class of "
+                f"{zips.printable(picture)} lies in {zips.printable(beside)}",
+                where=str(where),
+                remedy="Make a folder a class of it, parquet or an OCR LMDB",
+            )
 
 
 def _is_picture(name: str) -> bool:

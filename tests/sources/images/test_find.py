@@ -112,6 +112,15 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
     put(tmp_path / "one.png", encoded(photo(0)))
     put(tmp_path / "note", b"text")
     put(tmp_path / "bad.zip", b"PK\x03\x04text")
+    put(tmp_path / "shards" / "data-000000.tar", b"")
+    put(tmp_path / "long.txt", b"1.png\ta\n" + b"x" * 70_000)
+    for name in ("unpacked/7.png", "lists/a/images/1.png", "lists/b/images/1.png"):
+        put(tmp_path / name, encoded(photo(0)))
+    put(tmp_path / "unpacked" / "7.cls", b"3")
+    for name in ("a", "b"):
+        put(tmp_path / "lists" / name / "label.txt", "images/1.png\t永\n".encode())
+    for name in ("unpacked", "lists"):
+        zipped(tmp_path / name, tmp_path / f"{name}.zip")
     write_lsun(tmp_path / "lsun" / "bedroom_train_lmdb", 1)
     zipped(tmp_path / "lsun", tmp_path / "lsun.zip")
     with zipfile.ZipFile(tmp_path / "texts.zip", "w") as archive:
@@ -125,7 +134,13 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("note!inner", "no such file or folder|is damaged"),
         ("empty", "no picture in this folder; it holds nothing"),
         ("texts", r"it holds a\.txt.*Pictures are files that end in \.bmp"),
-        ("x.tar.gz", "Unpack it and give the folder"),
+        ("x.tar.gz", "Unpack it and give the folder; of WebDataset's shards.* parquet or an OCR"),
+        ("shards", r"data-000000\.tar: is an archive.*WebDataset's shards"),
+        ("unpacked", r"WebDataset unpacked.* the class of 7\.png lies in 7\.cls"),
+        ("unpacked.zip", r"WebDataset unpacked.* lies in unpacked/7\.cls"),
+        ("lists", r"holds 2 label lists. Give those that you want, such as .*lists.a$"),
+        ("lists.zip", r"holds a label list, lists/a/label\.txt, which cannot be read in place"),
+        ("long.txt", r"line 2 has more than 65,536 bytes"),
         ("one.png", "is one picture. Give the folder that holds it"),
         ("note", "neither a zip of pictures"),
         ("bad.zip", "the zip is damaged"),

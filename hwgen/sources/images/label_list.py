@@ -1,0 +1,118 @@
+"""In: a list of picture files and labels, as PaddleOCR reads it. Out: its pictures, in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, ClassVar
+
+from hwgen.errors import InputError
+from hwgen.sources import zips
+from hwgen.sources.gnt import BadRecord
+from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
+from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES
+
+LIST_FILE = "label.txt"
+"""The list in a folder, by which the folder is known; one of another name is given itself."""
+
+_MOST_LINE = 1 << 16  # bytes; no system has longer paths
+_LOOK_LINES = 16
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class LabelList(Collection):
+    r"""Lines `path<TAB>label` in UTF-8: PaddleOCR's SimpleDataSet.
+
+    Paths begin at the list's folder and stay within it. The whole label is the class. What follows
+    a second tab is passed over, as are blank lines and carriage returns.
+    """
+
+    format: ClassVar[str] = "paddle"
+
+    def items(self) -> Iterator[Encoded | BadRecord]:
+        """See Collection."""
+        with open(self.path, "rb") as stream:
+            for position, (number, line) in enumerate(_lines(stream, self.path)):
+                yield self._item(line, number, position)
+
+    def _item(self, line: bytes, number: int, position: int) -> Encoded | BadRecord:
+        file, label = _parted(line)
+        if not 0 < len(label) <= MOST_LABEL:
+            expected = f"a path, a tab and a label of 1 to {MOST_LABEL} characters"
+            found = zips.printable(line.decode(errors="replace"))[:MOST_LABEL]
+            return BadRecord(f"{self.name}:{number}", 0, 0, expected, found, "unknown label")
+        name = f"{PurePosixPath(self.name).parent}/{zips.printable(file)}"
+        return Encoded(label, self.name, position, name, _reader(self.path.parent, file))
+
+
+def label_list(path: Path) -> LabelList:
+    """The collection in a file of which `is_label_list` says yes; its size is the pictures'.
+
+    Raises:
+        InputError: a line is longer than any path.
+    """
+    size = count = 0
+    with open(path, "rb") as stream:
+        for _, line in _lines(stream, path):
+            count += 1
+            picture = _within(path.parent, _parted(line)[0])
+            size += picture.stat().st_size if picture else 0
+    top = path.parent.name or path.parent.resolve().name
+    return LabelList(zips.printable(f"{top}/{path.name}"), path, size, count)
+
+
+def is_label_list(stream: BinaryIO) -> bool:
+    """Whether one of a file's first lines is the path of a picture file, a tab and a label."""
+    try:
+        parted = (_parted(line) for _, line in islice(_lines(stream, Path()), _LOOK_LINES))
+        return any(label and file.lower().endswith(SUFFIXES) for file, label in parted)
+    except InputError:
+        return False
+
+
+def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not blank, with its number from 1."""
+    number = 0
+    while line := stream.readline(_MOST_LINE + 1):
+        number += 1
+        if len(line) > _MOST_LINE:
+            raise InputError(f"line {number:,} has more than {_MOST_LINE:,} bytes", where=str(path))
+        line = line.removeprefix(_BOM if number == 1 else b"").rstrip(b"\r\n")
+        if line:
+            yield number, line
+
+
+def _parted(line: bytes) -> tuple[str, str]:
+    """Path and label; "" where there is none, or the line is not UTF-8."""
+    try:
+        file, _, rest = line.decode().partition("\t")
+    except UnicodeDecodeError:
+        return "", ""
+    return file, rest.partition("\t")[0]
+
+
+def _within(folder: Path, file: str) -> Path | None:
+    """The picture file of a path in the list; None where there is none within the folder."""
+    inner = PurePosixPath(file)
+    if inner.is_absolute() or ".." in inner.parts:
+        return None
+    picture = folder / inner
+    return picture if os.path.isfile(picture) else None  # False too of what is no name at all
+
+
+def _reader(folder: Path, file: str) -> Callable[[], bytes]:
+    def read() -> bytes:
+        picture = _within(folder, file)
+        if picture is None:
+            raise InputError("no such file within the list's folder")
+        with zips.watched(file):
+            size = picture.stat().st_size
+            if size > MAX_BYTES:
+                raise InputError(f"{size:,} bytes")
+            return picture.read_bytes()
+
+    return read
