@@ -159,6 +159,10 @@ def _show(report: PrepareReport, console: Console) -> None:
             + (f" … and {more:,} more" if more > 0 else ""),
             highlight=False,
         )
+    if report.over_limit:
+        console.print(
+            f"[yellow]left out[/] by --limit: {report.over_limit:,} records", highlight=False
+        )
     if report.empty_classes:
         console.print(
             f"[yellow]empty[/]: {len(report.empty_classes):,} classes have no record: "

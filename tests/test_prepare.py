@@ -108,6 +108,9 @@ def test_the_first_records_of_each_class_can_be_taken(
     assert store.manifest.origin["limit"] == 2
     assert every.manifest.origin["limit"] is None
     assert (report.records, whole.records, report.left_out) == (3, 4, whole.left_out)
+    assert (report.over_limit, whole.over_limit) == (1, 0)
+    written = json.loads((tmp_path / "s" / REPORT_FILE).read_text(encoding="utf-8"))
+    assert written["over_limit"] == 1
 
 
 def test_a_limit_below_one_is_refused(gnts: Path, tmp_path: Path) -> None:

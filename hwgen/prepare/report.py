@@ -46,6 +46,7 @@ class PrepareReport:
         empty_classes: characters of the charset without a record.
         writers: known writers among the kept records.
         left_out: records outside the charset, by character.
+        over_limit: sound records of the charset left out since their class had `limit` already.
         bad_records: every stretch of a file that gave no record.
         files: what each file gave.
         bytes_read: bytes of all files, unpacked.
@@ -61,6 +62,7 @@ class PrepareReport:
     empty_classes: list[str]
     writers: int
     left_out: dict[str, int]
+    over_limit: int
     bad_records: list[BadRecord]
     files: list[FileReport]
     bytes_read: int

@@ -70,11 +70,13 @@ def write_store(
     }
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
+    over_limit: Counter[str] = Counter()
     writer_ids: set[str] = set()
     with StoreWriter(
         out, size=framing.size, channels=channels, recipe=recipe, overwrite=overwrite
     ) as writer:
-        with closing(paint(_first(_kept(reading.items(), charset, left_out), limit))) as painted:
+        kept = _first(_kept(reading.items(), charset, left_out), limit, over_limit)
+        with closing(paint(kept)) as painted:
             for items, images in painted:
                 labels = [item.label for item in items]
                 writers = [item.writer for item in items]
@@ -105,6 +107,7 @@ def write_store(
             empty_classes=[label for label in final if not counts[label]],
             writers=len(writer_ids - {""}),
             left_out=dict(left_out.most_common()),
+            over_limit=over_limit.total(),
             bad_records=reading.bad,
             files=reading.files(),
             bytes_read=reading.bytes_in_all,
@@ -127,13 +130,15 @@ def _kept(
             left_out[item.label] += 1
 
 
-def _first(items: Iterable[ItemT], limit: int | None) -> Iterator[ItemT]:
-    """The first items of each class."""
+def _first(items: Iterable[ItemT], limit: int | None, over_limit: Counter[str]) -> Iterator[ItemT]:
+    """The first items of each class; the others are counted."""
     taken: Counter[str] = Counter()
     for item in items:
         if limit is None or taken[item.label] < limit:
             taken[item.label] += 1
             yield item
+        else:
+            over_limit[item.label] += 1
 
 
 def _nothing_kept(reading: Reading[ItemT], left_out: Counter[str]) -> InputError:

@@ -76,8 +76,12 @@ def test_writers_and_a_limit_choose(run: Run, gnt: Path, tmp_path: Path) -> None
         gnt.with_name(f"{writer}-f.gnt").write_bytes(gnt.read_bytes())
     common = [gnt.parent, "--size", "16", "--writers", "002-004", "--held-out", "0.3"]
     common += ["--split-seed", "1"]
-    assert run("prepare-gnt", *common, "-o", tmp_path / "a", "--limit", "3")[0] == 0
-    assert run("prepare-gnt", *common, "-o", tmp_path / "b", "--part", "test")[0] == 0
+    code, limited, _ = run("prepare-gnt", *common, "-o", tmp_path / "a", "--limit", "3")
+    assert code == 0
+    assert "left out by --limit: 4 records\n" in limited
+    code, whole, _ = run("prepare-gnt", *common, "-o", tmp_path / "b", "--part", "test")
+    assert code == 0
+    assert "left out" not in whole
     one, other = Store(tmp_path / "a"), Store(tmp_path / "b")
     assert one.writers | other.writers == {"002", "003", "004"}
     assert (len(one.writers), len(other.writers)) == (2, 1)

@@ -195,7 +195,7 @@ def test_charset_and_limit_choose(tmp_path: Path) -> None:
     )
     store = Store(tmp_path / "s")
     assert store.manifest.class_counts == [1, 0]
-    assert (report.left_out, report.empty_classes) == ({"dog": 1}, ["owl"])
+    assert (report.left_out, report.over_limit, report.empty_classes) == ({"dog": 1}, 1, ["owl"])
     assert store.record(0).position == 0
     assert store.manifest.origin["limit"] == 1
     with pytest.raises(InputError, match=r"none of the 3 records is in the charset; .* cat, dog"):
