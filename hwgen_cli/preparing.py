@@ -92,14 +92,14 @@ def carry_out(
 
     from hwgen.errors import StoreError
     from hwgen_cli.interrupt import interruptible
-    from hwgen_cli.progress import bar
+    from hwgen_cli.progress import bar, rate
 
     began = time.monotonic()
     with bar("Preparing", "MB") as advance, interruptible() as stop:
 
         def progress(done: int, records: int, total: int) -> None:
-            rate = records / max(1e-9, time.monotonic() - began)
-            advance(done / 1e6, total / 1e6, f"{rate:,.0f} records/s")
+            speed = records / max(1e-9, time.monotonic() - began)
+            advance(done / 1e6, total / 1e6, rate(speed, "records"))
 
         try:
             report = prepare(progress, stop)

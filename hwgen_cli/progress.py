@@ -40,7 +40,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else _rate(speed, self._unit))
+        return Text("" if speed is None else rate(speed, self._unit))
 
 
 class _NotesBelow(Progress):
@@ -87,9 +87,9 @@ def bar(
         finished = done == progress.tasks[task].total
         if not live and (now - said >= LINE_EVERY or finished):
             said = now
-            rate = (done - first) / max(now - began, 1e-9)
+            speed = (done - first) / max(now - began, 1e-9)
             console.print(
-                _line(title, done, progress.tasks[task].total, rate, unit, note),
+                _line(title, done, progress.tasks[task].total, speed, unit, note),
                 highlight=False,
                 soft_wrap=True,
             )
@@ -98,15 +98,19 @@ def bar(
         yield advance
 
 
-def _line(title: str, done: float, total: float | None, rate: float, unit: str, note: str) -> Text:
-    of = f" of {total:,.0f}" if total else ""
+def _line(title: str, done: float, total: float | None, speed: float, unit: str, note: str) -> Text:
+    counts = f"{done:,.0f}" + (f" of {total:,.0f}" if total else "")
     left = ""
-    if total and rate and done < total:
-        minutes, seconds = divmod(round((total - done) / rate), 60)
-        left = f", {minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
-    return Text(f"{title}: {done:,.0f}{of}, {_rate(rate, unit)}{left}  {note}".rstrip())
+    if total and speed and done < total:
+        minutes, seconds = divmod(round((total - done) / speed), 60)
+        left = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+    # Of a total below half a unit, as of a few KB in MB, the counts would be 0 of 0.
+    known = (counts if total is None or total > 0.5 else "", rate(speed, unit), left)
+    said = "  ".join(filter(None, (", ".join(filter(None, known)), note)))
+    return Text(f"{title}: {said or 'done'}")
 
 
-def _rate(speed: float, unit: str) -> str:
-    """`930 images/s`; what takes longer than a second by the hour: `45 cells/h`."""
-    return f"{3600 * speed:,.0f} {unit}/h" if 0 < speed < 1 else f"{speed:,.0f} {unit}/s"
+def rate(speed: float, unit: str) -> str:
+    """`930 images/s`; what takes longer than a second by the hour, `45 cells/h`; "" for none."""
+    number, time_unit = (3600 * speed, "h") if speed < 1 else (speed, "s")
+    return f"{number:,.0f} {unit}/{time_unit}" if number > 0.5 else ""

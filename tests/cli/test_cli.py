@@ -95,5 +95,23 @@ def test_a_rate_is_empty_until_it_is_known() -> None:
     assert column.render(task).plain == ""
     task.finished_speed = 1234.5
     assert column.render(task).plain in ("1,234 images/s", "1,235 images/s")
-    for speed, shown in ((0.25, "900 images/h"), (0.0, "0 images/s"), (1.0, "1 images/s")):
-        assert progress._rate(speed, "images") == shown
+    for speed, shown in ((0.25, "900 images/h"), (0.0, ""), (1e-4, ""), (1.0, "1 images/s")):
+        assert progress.rate(speed, "images") == shown
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "speed", "note", "shown"),
+    [
+        (0.003, 0.003, 0.0, "812 records/s", "Preparing: 812 records/s"),
+        (0.003, 0.003, 0.0, "", "Preparing: done"),
+        (4, 4, 0.0, "", "Preparing: 4 of 4"),
+        (4, None, 2.0, "", "Preparing: 4, 2 MB/s"),
+        (1, 4, 2.0, "a note", "Preparing: 1 of 4, 2 MB/s, 0:00:02 left  a note"),
+        (1, 7201, 2.0, "", "Preparing: 1 of 7,201, 2 MB/s, 1:00:00 left"),
+    ],
+)
+def test_a_line_says_what_is_known(
+    done: float, total: float | None, speed: float, note: str, shown: str
+) -> None:
+    line = progress._line("Preparing", done, total, speed, "MB", note)
+    assert line.plain == shown
