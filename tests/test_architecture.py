@@ -199,6 +199,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.report": {
         "hwgen",
         "hwgen.charset",
+        "hwgen.deformation.recipe",
         "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",

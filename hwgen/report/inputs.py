@@ -20,6 +20,9 @@ BENCHMARK_FILE = "benchmark.json"
 BENCHMARK_FORMAT = "hwgen-benchmark"
 BENCHMARK_VERSION = 1
 
+RUN_KINDS = ("gan", "deformation")
+"""Of training runs that a page shows; see Run.kind."""
+
 MOST_ARMS, MOST_TRIALS = 50, 1000
 """Of a benchmark, and of an arm, that a page shows; hwgen makes three arms."""
 
@@ -144,7 +147,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     stores: list[Store] = []
     for path in {path.resolve(): path for path in paths}.values():
         if (path / "run.json").is_file():
-            runs.append(_gan_run(path))
+            runs.append(_run(path))
         elif (path / BENCHMARK_FILE).is_file():
             benchmarks.append(read_benchmark(path / BENCHMARK_FILE))
         elif path.name == BENCHMARK_FILE and path.is_file():
@@ -178,11 +181,11 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     )
 
 
-def _gan_run(path: Path) -> Run:
+def _run(path: Path) -> Run:
     run = Run(path)
-    if run.kind != "gan":
+    if run.kind not in RUN_KINDS:
         raise InputError(
-            f"is a run of kind {run.kind!r}; a report shows training runs of a GAN",
+            f"is a run of kind {run.kind!r}; a page shows those of kind {' and '.join(RUN_KINDS)}",
             where=str(path),
             remedy="Give the folder that hwgen benchmark wrote, or the store that hwgen synthesize "
             "wrote",

@@ -15,10 +15,17 @@ from pathlib import Path
 import hwgen
 from hwgen.errors import InputError
 from hwgen.files import write_text
-from hwgen.report import benchmark_section, evaluation_section, lift_section, run_section
+from hwgen.report import (
+    benchmark_section,
+    deformation_section,
+    evaluation_section,
+    lift_section,
+    run_section,
+)
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.markup import Html, facts, join, missing, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
+from hwgen.runs import Run
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -27,7 +34,7 @@ def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Pat
     """Write one self-contained HTML page about runs, benchmarks, lifts, evaluations and stores.
 
     Args:
-        inputs: GAN run directories, folders with a benchmark.json, lift.json or evaluation.json
+        inputs: training runs, folders with a benchmark.json, lift.json or evaluation.json
             (or the file itself), and stores, synthetic and real, in any order.
         out: the page; an existing file is replaced.
         real: whether real pictures may be in it. CASIA's may not be handed on.
@@ -56,7 +63,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         sections.append((f"{kind}-{number}", name, content))
 
     for i, run in enumerate(inputs.runs, 1):
-        content = run_section.run_section(run, f"run-{i}", real=real)
+        content = _run_section(run, f"run-{i}", real=real)
         add("run", f"Training run {name_of(run.path)}", i, content)
     for i, store in enumerate(inputs.synthetic, 1):
         content = synthetic_section(store, inputs.real, f"synthetic-{i}", real=real)
@@ -110,6 +117,12 @@ def _page(inputs: Inputs, *, real: bool) -> str:
     return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
 
 
+def _run_section(run: Run, anchor: str, *, real: bool) -> Html:
+    if run.kind == "gan":
+        return run_section.run_section(run, anchor, real=real)
+    return deformation_section.deformation_section(run, anchor)
+
+
 def _title(inputs: Inputs) -> str:
     paths = [run.path for run in inputs.runs] + [b.path for b in inputs.benchmarks]
     paths += [lift.path for lift in inputs.lifts]
@@ -137,7 +150,9 @@ def _tiles(inputs: Inputs) -> Html:
     figures = [f for b in inputs.benchmarks for f in benchmark_section.key_figures(b)]
     figures += [f for lift in inputs.lifts for f in lift_section.key_figures(lift)]
     figures += [f for e in inputs.evaluations for f in evaluation_section.key_figures(e)]
-    figures += [f for run in inputs.runs for f in run_section.key_figures(run)]
+    for run in inputs.runs:
+        of_kind = run_section if run.kind == "gan" else deformation_section
+        figures += of_kind.key_figures(run)
     results = (inputs.benchmarks, inputs.lifts, inputs.evaluations, inputs.runs)
     several = sum(map(len, results)) > 1
     tiles = []

@@ -74,8 +74,9 @@ def curves(
     levels: Sequence[Level] = (),
     percent: bool = False,
     from_zero: bool = False,
+    seen: str = "real pictures seen",
 ) -> Html:
-    """Curves over real pictures seen.
+    """Curves over what training has seen.
 
     A long curve is cut into equal stretches: the line is the mean of each, the band reaches from
     its lowest to its highest value. Values that are not finite leave a gap.
@@ -86,6 +87,7 @@ def curves(
         levels: lines to compare with.
         percent: write y as percent.
         from_zero: begin the y axis at zero.
+        seen: what x counts.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
@@ -114,7 +116,7 @@ def curves(
         axes.xaxis.set_major_locator(MaxNLocator(6))
         if percent:
             axes.yaxis.set_major_formatter(_PERCENT)
-        axes.set_xlabel("real pictures seen")
+        axes.set_xlabel(seen)
         if len(series) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
         return as_svg(figure, name, ", ".join(series))

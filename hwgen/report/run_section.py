@@ -1,16 +1,15 @@
-"""In: a training run of a generator. Out: its part of the page: recipe, curves, grids over time."""
+"""In: a training run of a GAN. Out: its part of the page: recipe, curves, grids over time."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hwgen.errors import HwgenError
 from hwgen.presets import PRESETS, Loss, Recipe, differences, recipe_from_json, recipe_to_json
 from hwgen.report import plots
 from hwgen.report.inputs import name_of
+from hwgen.report.logs import Log, found, last
 from hwgen.report.markup import (
     Html,
     as_json,
@@ -25,7 +24,7 @@ from hwgen.report.markup import (
 )
 from hwgen.report.numbers import count, duration, percent
 from hwgen.report.pictures import read_picture
-from hwgen.runs import Run, logged
+from hwgen.runs import Run
 
 FRAMES = 6
 """Grids over time that a page shows at most, the first and the last among them."""
@@ -64,18 +63,7 @@ def run_section(run: Run, anchor: str, *, real: bool) -> Html:
     )
 
 
-def last(log: Sequence[dict[str, Any]], field: str) -> float | None:
-    """The last value of a field in a log; None where it never appears."""
-    values = _series(log, field)
-    return values[-1][1] if values else None
-
-
-def _series(log: Sequence[dict[str, Any]], field: str) -> list[tuple[float, float]]:
-    pairs = ((logged(entry, "images"), logged(entry, field)) for entry in log)
-    return [(x, y) for x, y in pairs if x is not None and y is not None and math.isfinite(x)]
-
-
-def _progress(run: Run, recipe: Recipe | None, log: Sequence[dict[str, Any]]) -> Html:
+def _progress(run: Run, recipe: Recipe | None, log: Log) -> Html:
     seen, seconds = last(log, "images"), last(log, "seconds")
     planned = f" of {count(recipe.images)}" if recipe else ""
     rows: list[tuple[object, object]] = [
@@ -146,15 +134,7 @@ def _loss(loss: Loss) -> str:
     return f"least squares (LSGAN), a = {loss.a:g}, b = {loss.b:g}, c = {loss.c:g}, {summed}"
 
 
-def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -> Html:
-    def found(fields: dict[str, str]) -> dict[str, plots.Points]:
-        series = {title: _series(log, field) for title, field in fields.items()}
-        return {
-            title: points
-            for title, points in series.items()
-            if any(math.isfinite(y) for _, y in points)
-        }
-
+def _curves(log: Log, recipe: Recipe | None, anchor: str) -> Html:
     loss = recipe.loss if recipe else None
     levels = (
         [plots.Level(loss.a, "target a: generated"), plots.Level(loss.b, "target b: real")]
@@ -163,7 +143,7 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
     )
     blocks: list[Html] = []
     lost: list[str] = []
-    scored = found({"purity": "purity", "diversity": "diversity"})
+    scored = found(log, {"purity": "purity", "diversity": "diversity"})
     if scored:
         blocks.append(
             figure(
@@ -180,7 +160,7 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
             "Purity and diversity over training were not measured: this run had no recogniser "
             "to score its samples."
         )
-    losses = found({"discriminator": "loss_d", "generator": "loss_g"})
+    losses = found(log, {"discriminator": "loss_d", "generator": "loss_g"})
     if losses:
         blocks.append(
             figure(
@@ -194,7 +174,7 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
     else:
         lost.append("The log holds no losses.")
     unit = ", before the sigmoid" if loss and loss.kind == "gan" else ""
-    outputs = found({"real pictures": "d_real", "generated pictures": "d_fake"})
+    outputs = found(log, {"real pictures": "d_real", "generated pictures": "d_fake"})
     if outputs:
         blocks.append(
             figure(
@@ -207,7 +187,7 @@ def _curves(log: Sequence[dict[str, Any]], recipe: Recipe | None, anchor: str) -
         )
     else:
         lost.append("The log holds no outputs of the discriminator.")
-    speed = found({"pictures a second": "images_per_second"})
+    speed = found(log, {"pictures a second": "images_per_second"})
     if speed:
         blocks.append(
             figure(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
+from hwgen.deformation import recipe as deformation
 from hwgen.presets import change, preset, recipe_to_json
 from hwgen.record import Record
 from hwgen.runs import Run, begin_or_continue
@@ -37,6 +38,22 @@ def make_store(tmp_path: Path) -> Callable[..., Store]:
                     writer.add(Record(picture(value), label, "w1", "here", i))
             order = Charset(charset or labels)
             return writer.finish(charset=order, origin={"kind": kind, "seed": 3, "run": "abc"})
+
+    return make
+
+
+@pytest.fixture
+def make_deformation_run(tmp_path: Path) -> Callable[..., Run]:
+    def make(name: str = "bend", **changes: int) -> Run:
+        recipe = deformation.recipe_to_json(deformation.DeformationRecipe())
+        return begin_or_continue(
+            tmp_path / name,
+            kind="deformation",
+            recipe={**recipe, **changes},
+            seed=7,
+            charset=Charset(LABELS),
+            data={"content_sha256": "feed" * 16},
+        )
 
     return make
 
