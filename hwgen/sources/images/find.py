@@ -85,10 +85,11 @@ def _in_folder(folder: Path) -> list[Collection]:
     special = [found for path in files for found in _special(path)]
     if special:
         return list({found.name: found for found in special}.values())  # a pair is met twice
-    _refuse_several(folder, "label lists", filter(_is_list, folder.glob(f"*/{LIST_FILE}")))
+    texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
+    _refuse_several(folder, "label lists", filter(_is_list, texts))
     pictures = in_folder(folder)
     if not pictures:
-        _refuse_several(folder, "LMDB folders", folder.glob("*/data.mdb"))
+        _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
         for path in files:
             _refuse_packed(path)
         raise InputError(
@@ -148,11 +149,11 @@ def _is_list(path: Path) -> bool:
 
 
 def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
-    """Refuse a folder of folders, each of which is an input by itself, told by a file in it."""
-    inner = sorted(path.parent for path in files)
+    """Refuse a folder of files each of which is an input by itself."""
+    inner = sorted(files)
     if inner:
         raise InputError(
-            f"holds {len(inner)} {what}",
+            f"holds {what}: {len(inner)}",
             where=str(folder),
             remedy=f"Give those that you want, such as {inner[0]}",
         )

@@ -114,7 +114,13 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
     put(tmp_path / "bad.zip", b"PK\x03\x04text")
     put(tmp_path / "shards" / "data-000000.tar", b"")
     put(tmp_path / "long.txt", b"1.png\ta\n" + b"x" * 70_000)
-    for name in ("unpacked/7.png", "lists/a/images/1.png", "lists/b/images/1.png"):
+    put(tmp_path / "icdar" / "rec_gt_train.txt", b"train/1.png\ta")
+    for name in (
+        "icdar/train/1.png",
+        "unpacked/7.png",
+        "lists/a/images/1.png",
+        "lists/b/images/1.png",
+    ):
         put(tmp_path / name, encoded(photo(0)))
     put(tmp_path / "unpacked" / "7.cls", b"3")
     for name in ("a", "b"):
@@ -138,13 +144,14 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("shards", r"data-000000\.tar: is an archive.*WebDataset's shards"),
         ("unpacked", r"WebDataset unpacked.* the class of 7\.png lies in 7\.cls"),
         ("unpacked.zip", r"WebDataset unpacked.* lies in unpacked/7\.cls"),
-        ("lists", r"holds 2 label lists. Give those that you want, such as .*lists.a$"),
+        ("lists", r"label lists: 2. Give those that you want, such as .*lists.a.label\.txt$"),
+        ("icdar", r"label lists: 1. Give those that you want, such as .*icdar.rec_gt_train\.txt$"),
         ("lists.zip", r"holds a label list, lists/a/label\.txt, which cannot be read in place"),
         ("long.txt", r"line 2 has more than 65,536 bytes"),
         ("one.png", "is one picture. Give the folder that holds it"),
         ("note", "neither a zip of pictures"),
         ("bad.zip", "the zip is damaged"),
-        ("lsun", "holds 1 LMDB folders.*bedroom_train_lmdb"),
+        ("lsun", r"holds LMDBs: 1.*bedroom_train_lmdb.data\.mdb$"),
         ("lsun.zip", "holds an LMDB, which cannot be read in place"),
         ("texts.zip", r"it holds 0\.txt, .*4\.txt, \.\.\."),
         ("texts.zip!deep", "no picture in this zip in deep"),
