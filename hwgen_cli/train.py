@@ -222,8 +222,9 @@ def _train_deformation(
         def show(done: int, total: int, means: Mapping[str, float]) -> None:
             nonlocal finished
             finished = done == total
-            share = means["distance"] / means["unbent"]
-            advance(done, total, f"distance {share:.1%} of unbent  KL {means['kl']:.1f}")
+            unbent = means["unbent"]  # 0 where the samples of each class are all the same
+            share = f"{means['distance'] / unbent:.1%}" if unbent else "not a share"
+            advance(done, total, f"distance {share} of unbent  KL {means['kl']:.1f}")
 
         run = train_deformation(
             store, out, recipe, seed=seed, device=device, progress=show, stop=stop

@@ -13,12 +13,15 @@ import torch
 
 from hwgen.charset import Charset, gb2312_level1, parse_charset
 from hwgen.errors import InputError
+from hwgen.exports import export_store
+from hwgen.exports.runs import export_model
 from hwgen.framing import Framing
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
 from hwgen.ink import Ink
-from hwgen.prepare import prepare_gnt, prepare_pot
+from hwgen.inspect import inspect_store
+from hwgen.prepare import prepare_gnt, prepare_images, prepare_pot
 from hwgen.presets import Recipe
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
@@ -46,7 +49,8 @@ def prepared(folder: Path, records: list[tuple[str, Image]]) -> Store:
 
 
 def through(store: Store, recipe: Recipe, folder: Path) -> Store:
-    """Train on a store for some steps and draw two samples a class."""
+    """Inspect a store, train on it for some steps, draw two samples a class, export all of it."""
+    assert inspect_store(store).records == len(store)
     run = train(
         store,
         folder / "run",
@@ -54,8 +58,18 @@ def through(store: Store, recipe: Recipe, folder: Path) -> Store:
         device="cpu",
         precision="fp32",
     )
-    sampler = Sampler.load(run, device="cpu")
-    return synthesize(sampler, folder / "synthetic", per_class=2)
+    export_model(run, folder / "model")
+    drawn = synthesize(Sampler.load(folder / "model", device="cpu"), folder / "drawn", per_class=2)
+    assert drawn is not None
+    for name in ("ocr-lmdb", "folder", "paddle", "gnt", "webdataset"):
+        for made in (store, drawn):
+            told = export_store(made, name, folder / f"{made.path.name}.{name}")
+            assert told is not None
+            assert sum(told.records.values()) == len(made)
+    back = folder / "back"
+    prepare_images([folder / "drawn.ocr-lmdb"], back, framing=Framing(recipe.size), channels=1)
+    assert sorted(Store(back).charset) == sorted(label for label in drawn.charset)
+    return drawn
 
 
 @pytest.mark.parametrize("labels", ["一", "一一一", "一丁七"])
@@ -76,13 +90,16 @@ def test_a_recogniser_of_one_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [1, 4000])
-def test_bitmaps_of_one_pixel_and_of_millions(tmp_path: Path, side: int) -> None:
+def test_bitmaps_of_one_pixel_and_of_millions(
+    tmp_path: Path, toy_recipe: Recipe, side: int
+) -> None:
     large = np.full((side, side), 7, np.uint8)
     store = prepared(tmp_path, [("一", large), ("丁", picture()), ("七", large[:1]), ("万", large)])
     assert len(store) == 4
     assert store.images([0]).min() == 7
     np.testing.assert_array_equal(store.images([1])[0], FRAMING.apply(picture()))
     np.testing.assert_array_equal(store.images([3]), store.images([0]))
+    assert len(through(store, toy_recipe, tmp_path)) == 8
 
 
 def test_an_empty_file_is_named_alone_and_passed_over_beside_others(tmp_path: Path) -> None:
@@ -152,6 +169,25 @@ def test_mixed_charsets_are_refused_with_the_strangers_named(tmp_path: Path) -> 
             workers=1,
         )
     assert set("一A丂！") - set(gb2312_level1()) == {"A", "丂", "！"}
+
+
+def test_mixed_charsets_of_their_own_go_all_the_way(tmp_path: Path, toy_recipe: Recipe) -> None:
+    records = [(label, picture(n)) for n, label in enumerate("一A丂！aａ一A丂！aａ")]
+    drawn = through(prepared(tmp_path, records), toy_recipe, tmp_path)
+    assert drawn.charset.labels == tuple("Aa一丂！ａ")
+    # A and a are two folders where a file system does not tell them apart, too.
+    folders = {path.name for path in (tmp_path / "drawn.folder").iterdir() if path.is_dir()}
+    assert folders == {f"U+{ord(label):04X}" for label in "Aa一丂！ａ"}
+
+
+def test_samples_that_are_all_alike_may_be_bent(tmp_path: Path) -> None:
+    write_gnt(tmp_path / "001-f.gnt", [("一", picture())] * 3)
+    prepared = hwgen(tmp_path, "prepare-gnt", "001-f.gnt", "--out", "store", "--size", "16")
+    assert prepared.returncode == 0
+    typed = "train store --out run --preset deformation-32 --set size=16 --set grid=4 --batch 4"
+    done = hwgen(tmp_path, *typed.split(), "--images", "8", "--device", "cpu")
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"distance not a share of unbent" in done.stderr
 
 
 def hwgen(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
