@@ -46,7 +46,7 @@ COUNTS: Mapping[str, int] = {
     "benchmark.json": 50_000,
     "evaluation.json": 50_000,
     "lift.json": 50_000,
-    "pages": 5_000,
+    "pages": 2_000,
     "rows": 50_000,
     "yield.json": 50_000,
     "votes": 50_000,
