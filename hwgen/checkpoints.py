@@ -42,6 +42,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         with replacing(path) as temporary:
             save_file(plain, folder / path.name, metadata=dict(metadata))
             (folder / path.name).replace(temporary)
+            folder.rmdir()  # before the file has its name: nobody writes a finished one again
     except SafetensorError as error:
         raise RunError(
             f"cannot be written ({error})",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -54,3 +54,12 @@ def alone(target: Path, doing: str) -> Iterator[None]:
                 remedy="Wait for it: the same command then goes on from what it has made",
             )
         yield
+
+
+def sweep(target: Path) -> None:
+    """Remove the lock that a process left which was killed when `target` was made already."""
+    lock = target.with_name(f"{target.name}.lock")
+    with suppress(OSError):  # it is in nobody's way
+        if lock.exists():
+            with only_one(lock, tidy=True):
+                pass

@@ -73,6 +73,22 @@ def test_what_a_kill_left_goes_with_the_next_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_finished_has_nothing_beside_it_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = tmp_path / "x.safetensors", list[list[str]]()
+    rename = Path.replace
+
+    def watched(old: Path, new: Path) -> Path:
+        done = rename(old, new)
+        seen.append(sorted(entry.name for entry in tmp_path.iterdir()))
+        return done
+
+    monkeypatch.setattr(Path, "replace", watched)
+    save_tensors(path, {"x": torch.zeros(2)}, {})
+    assert seen[-1] == [path.name]
+
+
 def damage(path: Path, how: str) -> None:
     content = path.read_bytes()
     path.write_bytes(

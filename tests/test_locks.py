@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import RunError
-from hwgen.locks import alone, only_one
+from hwgen.locks import alone, only_one, sweep
 
 HOLD = """
 import sys, filelock
@@ -66,4 +66,15 @@ def test_the_same_work_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert "the same command then goes on" in refused.value.remedy
     with alone(target, "training this recogniser"):
         assert [path.name for path in tmp_path.iterdir()] == [f"{target.name}.lock"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_process_killed_behind_its_last_step_is_swept_away(tmp_path: Path) -> None:
+    target, lock = tmp_path / "made", tmp_path / "made.lock"
+    sweep(target)
+    with another_process_holds(lock):
+        sweep(target)
+        assert lock.exists()
+    lock.touch()
+    sweep(target)
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import torch
 
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.locks import alone
+from hwgen.locks import alone, sweep
 from hwgen.presets import differences
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser
@@ -58,6 +58,7 @@ class Training:
         """
         decides = self._decides()
         if self.path.exists():
+            sweep(self.path)
             kept = Recogniser.load(self.path, self.device)
             lines = differences(kept.provenance.get("decides", {}), decides)
             if lines:

@@ -27,7 +27,7 @@ from hwgen.charset import Charset
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.files import write_json
-from hwgen.locks import alone, only_one
+from hwgen.locks import alone, only_one, sweep
 from hwgen.metrics.diversity import Diversity, diversity, pixel_deviation, spread_out
 from hwgen.metrics.intervals import t_interval, wilson_interval
 from hwgen.presets import differences
@@ -144,6 +144,7 @@ def benchmark(
                 progress(number * steps + done, len(trainings) * steps, note)
 
         if training.path.exists():
+            sweep(training.path)
             recogniser = Recogniser.load(training.path, device)
         else:
             if data is None or data[0] != training.arm:
