@@ -141,7 +141,8 @@ def votes(scratch: Path) -> Target:
         ],
     }
     key["study"] = study_id(key)
-    cast = [{"pair": f"p{n}", "choice": "left"} for n in range(3)]
+    choices = ("left", "left", "right")  # the last is the first again, exchanged
+    cast = [{"pair": f"p{n}", "choice": choice} for n, choice in enumerate(choices)]
     voter = {"id": "4711", "name": "李"}
     ballot = {"format": VOTES_FORMAT, "format_version": 1, "study": key["study"], "voter": voter}
     seeds = [json.dumps({**ballot, "votes": cast}).encode(), json.dumps(key).encode()]

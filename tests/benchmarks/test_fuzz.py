@@ -14,8 +14,8 @@ from benchmarks.fuzz.target import Target, make_input
 from benchmarks.fuzz.targets import COUNTS, TARGETS
 from hwgen.errors import InputError
 
-SLICE = 300
-"""Inputs a target here; a full run is `python -m benchmarks.fuzz`."""
+SLICES = {name: min(300, count // 100) for name, count in COUNTS.items()}
+"""Inputs of each target here; a full run is `python -m benchmarks.fuzz`."""
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -24,9 +24,9 @@ def test_a_slice_of_each_target_ends_as_promised(name: str, tmp_path: Path) -> N
     target, tally = TARGETS[name](tmp_path), Tally()
     for seed in target.seeds:
         target.read(seed)  # valid: raises nothing
-    run(target, tally, seed=1, count=SLICE, seconds=60)
+    run(target, tally, seed=1, count=SLICES[name], seconds=60)
     assert tally.findings == []
-    assert tally.inputs == tally.outcomes.total() == SLICE
+    assert tally.inputs == tally.outcomes.total() == SLICES[name]
     assert len(tally.outcomes) > 1  # some are refused, and some are read
     assert 0 <= tally.peak_mib <= target.mib
 
