@@ -7,6 +7,7 @@ or [N, S, S, 3], 255 is paper: what Sampler.draw gives.
 from __future__ import annotations
 
 import json
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +82,11 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
         ) from None
     texts = {"charset": json.dumps(list(sampler.charset), ensure_ascii=False)}
     with replacing(file) as temporary:
-        _write(temporary, sampler)
-        # By their bytes here and below, since onnxruntime itself opens names of UTF-8 alone.
-        graph = onnx.load_from_string(temporary.read_bytes())
+        graph = onnx.load_from_string(_written(sampler))
         onnx.helper.set_model_props(graph, {**texts, "provenance": sampler.provenance})
         onnx.checker.check_model(graph, full_check=True)
         temporary.write_bytes(graph.SerializeToString())
+    # By its bytes, since onnxruntime itself opens names of UTF-8 alone.
     session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     z = draw_noise(sampler.recipe.generator, np.random.default_rng(0), COMPARED)
     label = np.arange(COMPARED) % len(sampler.charset)
@@ -105,14 +105,16 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
     return found
 
 
-def _write(file: Path, sampler: Sampler) -> None:
+def _written(sampler: Sampler) -> bytes:
+    """A generator as torch writes it, which takes names in UTF-8 alone."""
     conditional = sampler.recipe.conditional
     names = ["z", "label"] if conditional else ["z"]
     example = (
         torch.zeros(2, sampler.recipe.generator.z_dim),
         *([torch.zeros(2, dtype=torch.int64)] if conditional else []),
     )
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        file = Path(folder) / "model.onnx"
         # That this exporter is the older one, and that sides of maps are constants in the graph,
         # which they are.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -127,3 +129,4 @@ def _write(file: Path, sampler: Sampler) -> None:
             opset_version=OPSET,
             dynamo=False,  # the newer one needs more packages, and torch 2.6 has it half done
         )
+        return file.read_bytes()
