@@ -1,4 +1,3 @@
-import signal
 import threading
 from pathlib import Path
 
@@ -75,15 +74,6 @@ def test_networks_are_those_of_the_checkpoint(
     for prefix, network in (("g", g), ("d", d)):
         for name, value in network.state_dict().items():
             assert torch.equal(value, tensors[f"{prefix}.{name}"])
-
-
-def test_signals_set_an_event_and_are_given_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with gan_runs.signals() as stopped:
-        assert not stopped.is_set()
-        signal.raise_signal(signal.SIGTERM)
-        assert stopped.is_set()
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_judge_is_trained_once(
