@@ -62,7 +62,8 @@ def taps_inside(size: int, kernel: int, stride: int) -> list[tuple[bool, ...]]:
 
 def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """Convolution with TensorFlow's 'SAME' padding."""
-    side, kernel = x.shape[-1], weight.shape[-1]
+    # While older torch traces a graph for ONNX, sizes are tensors, which are no padding.
+    side, kernel = int(x.shape[-1]), int(weight.shape[-1])
     halves = (kernel, stride, side % 2) == (5, 2, 0)
     if halves and x.shape[1] >= winograd.MANY and winograd.pays(x, side // 2):
         return winograd.conv5x5_halving(x, weight, bias)
@@ -134,7 +135,7 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         """X [N, inputs, H, H] -> [N, outputs, H * stride, ...]."""
-        side = x.shape[-1] * self.stride[0]
+        side = int(x.shape[-1]) * self.stride[0]
         before, _ = same_padding(side, self.kernel_size[0], self.stride[0])
         wide = F.conv_transpose2d(x, self.weight, self.bias, self.stride, padding=before)
         return wide[..., :side, :side]
