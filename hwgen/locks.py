@@ -32,7 +32,13 @@ def only_one(path: Path, *, wait: bool = False, tidy: bool = False) -> Iterator[
     finally:
         lock.release()
         if tidy:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # it is in nobody's way
+                path.unlink()
+
+
+def lock_beside(target: Path) -> Path:
+    """Where the lock of what is being made at `target` is."""
+    return target.with_name(f"{target.name}.lock")
 
 
 @contextmanager
@@ -46,7 +52,7 @@ def alone(target: Path, doing: str) -> Iterator[None]:
     Raises:
         RunError: another process is doing it.
     """
-    with only_one(target.with_name(f"{target.name}.lock"), tidy=True) as ours:
+    with only_one(lock_beside(target), tidy=True) as ours:
         if not ours:
             raise RunError(
                 f"another process is {doing}",
@@ -58,7 +64,7 @@ def alone(target: Path, doing: str) -> Iterator[None]:
 
 def sweep(target: Path) -> None:
     """Remove the lock that a process left which was killed when `target` was made already."""
-    lock = target.with_name(f"{target.name}.lock")
+    lock = lock_beside(target)
     with suppress(OSError):  # it is in nobody's way
         if lock.exists():
             with only_one(lock, tidy=True):

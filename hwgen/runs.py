@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.files import MOST_JSON_BYTES, parse_json, read_json, replacing, write_json
+from hwgen.locks import only_one
 from hwgen.places import instead, what_lies_at
 from hwgen.presets import differences, from_json
 
@@ -120,17 +119,14 @@ class Run:
         Raises:
             RunError: another process writes to it.
         """
-        lock = filelock.FileLock(str(self.path / "lock"))
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise RunError(
-                "another process is training this run", where=str(self.path), remedy="Wait for it"
-            ) from None
-        try:
+        with only_one(self.path / "lock") as ours:
+            if not ours:
+                raise RunError(
+                    "another process is training this run",
+                    where=str(self.path),
+                    remedy="Wait for it",
+                )
             yield
-        finally:
-            lock.release()
 
     def read_log(self) -> list[dict[str, Any]]:
         """All entries of the log, each with "images"; a line that a crash cut short is left out.

@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.errors",
         "hwgen.files",
         "hwgen.lmdb_pages",
+        "hwgen.locks",
         "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",
@@ -65,6 +66,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.charset",
         "hwgen.errors",
         "hwgen.files",
+        "hwgen.locks",
         "hwgen.places",
         "hwgen.presets",
     },
@@ -74,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.errors",
         "hwgen",
         "hwgen.files",
+        "hwgen.locks",
         "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",

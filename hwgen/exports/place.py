@@ -13,12 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 import hwgen
 from hwgen.documents import read_object
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.files import write_json
+from hwgen.locks import lock_beside, only_one
 from hwgen.presets import differences
 
 FILE = ".export.json"
@@ -66,20 +65,12 @@ def locked(out: Path) -> Iterator[None]:
     """
     if out.name in ("", ".."):
         raise InputError("is no name for a new folder", where=str(out), remedy="Choose another")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(str(out.with_name(out.name + ".lock")))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise InputError(
-            "another process is exporting to it", where=str(out), remedy="Wait for it"
-        ) from None
-    try:
+    with only_one(lock_beside(out), tidy=True) as ours:
+        if not ours:
+            raise InputError(
+                "another process is exporting to it", where=str(out), remedy="Wait for it"
+            )
         yield
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink()
 
 
 def is_there(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:

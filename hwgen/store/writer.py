@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import filelock
 import lmdb
 import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset, sorted_charset
-from hwgen.documents import read_object
-from hwgen.errors import InputError, RecipeChangedError, StoreError
+from hwgen.errors import InputError, StoreError
 from hwgen.files import parse_json, write_json
-from hwgen.lmdb_pages import check_pages
-from hwgen.presets import differences, from_json
+from hwgen.presets import from_json
 from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
@@ -32,17 +25,15 @@ from hwgen.store.layout import (
     Manifest,
     content_hash,
     image_shape,
-    is_store,
     key,
-    partial_path,
     versions,
 )
+from hwgen.store.place import Place
 from hwgen.store.reader import Store
 
 _BLOCK_BYTES = 4 << 20
 _BLOCK_RECORDS = 1024
 _TABLES = b"tables"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Table(dict[str, int]):
@@ -103,29 +94,24 @@ class StoreWriter:
     ) -> None:
         self.path = Path(path)
         self.size, self.channels = size, channels
-        self._partial = partial_path(self.path)
-        self._recipe = json.loads(json.dumps(recipe))
-        self._resumable, self._overwrite = resumable, overwrite
-        self._check_target()
         if not 1 <= size <= MOST_SIDE:
             raise StoreError(
                 f"pictures of {size} pixels cannot be stored",
                 where=str(self.path),
                 remedy=f"Sides are 1 to {MOST_SIDE:,} pixels",
             )
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self.path)
-            self._lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise StoreError(
-                "another process is writing this store", where=str(self.path), remedy="Wait for it"
-            ) from None
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
+        self._resumable = resumable
+        header = {
+            "resumable": resumable,
+            "size": size,
+            "channels": channels,
+            "recipe": json.loads(json.dumps(recipe)),
+            # Absent from what older writers began, whose blocks have no hashes to go on with.
+            "hash": "sha256 a block",
+        }
+        self._place = Place(self.path, header=header, resumable=resumable, overwrite=overwrite)
         self._finished = False
         self._env: lmdb.Environment | None = None
-        self._began = False  # whether the partial store is this writer's own
         record_bytes = size * size * channels
         self.block_records = max(1, min(_BLOCK_RECORDS, _BLOCK_BYTES // record_bytes))
         self._images = np.empty((self.block_records, *image_shape(size, channels)), np.uint8)
@@ -135,8 +121,7 @@ class StoreWriter:
         self._blocks = 0
         self.note: Any = None
         try:
-            with self._writing():
-                self._env = self._begin_or_continue()
+            self._env = self._begin_or_continue()
         except BaseException:
             self._leave()
             raise
@@ -237,7 +222,7 @@ class StoreWriter:
             CharsetError: a record's label is not in `charset`.
             StoreError: the disk is full, for example.
         """
-        with self._writing():
+        with self._place.writing():
             return self._finish(charset, origin, reports or {})
 
     def _finish(
@@ -281,73 +266,20 @@ class StoreWriter:
             versions=versions(),
         )
         for name, value in reports.items():
-            write_json(self._partial / name, value)
-        write_json(self._partial / "manifest.json", asdict(manifest))
-        self._give_name()
+            write_json(self._place.partial / name, value)
+        write_json(self._place.partial / "manifest.json", asdict(manifest))
+        self._place.give_name()
         self._finished = True
         return Store(self.path)
 
-    def _check_target(self) -> None:
-        if not self.path.exists() and not self.path.is_symlink():
-            return
-        if is_store(self.path):
-            if not self._overwrite:
-                sweep(self.path)
-                raise StoreError(
-                    "a store is already there",
-                    where=str(self.path),
-                    remedy="Choose another place, or pass --overwrite to replace it",
-                )
-        elif not self.path.is_dir() or any(self.path.iterdir()):
-            raise StoreError(
-                "something that is not a store is already there",
-                where=str(self.path),
-                remedy="Choose another place",
-            )
-
     def _begin_or_continue(self) -> lmdb.Environment:
-        recipe_file = _recipe_file(self._partial)
-        header = {
-            "resumable": self._resumable,
-            "size": self.size,
-            "channels": self.channels,
-            "recipe": self._recipe,
-            # Absent from what older writers began, whose blocks have no hashes to go on with.
-            "hash": "sha256 a block",
-        }
-        began: dict[str, Any] = {}
-        if recipe_file.is_file():
-            with contextlib.suppress(ValueError):
-                began = read_object(recipe_file)
-        continues = self._resumable and began == header
-        if began.get("resumable") and not continues and not self._overwrite:
-            raise RecipeChangedError(
-                "an unfinished store of another recipe is there (began -> now):\n  "
-                + "\n  ".join(differences(began, header))
-                + "\n",
-                where=str(self.path),
-                remedy="Go on with the options it began with, or pass --overwrite to discard it",
-            )
-        if continues:
-            self._check_partial()
-        else:
-            self._began = True
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir()
-            write_json(recipe_file, header)
-        env = lmdb.open(
-            os.fsencode(self._partial),  # of a text, lmdb makes bytes by the locale
-            map_size=64 << 20,
-            lock=False,
-            sync=self._resumable,
-            meminit=False,
-        )
+        env = self._place.begin_or_continue()
         try:
             with env.begin() as txn:
                 self._go_on(txn)
         except (lmdb.Error, ValueError, InputError) as error:
             env.close()
-            raise self._not_continued(error) from None
+            raise self._place.not_continued(error) from None
         return env
 
     def _go_on(self, txn: lmdb.Transaction) -> None:
@@ -388,7 +320,7 @@ class StoreWriter:
         needed += 4 * len(tables)
         if needed > info["map_size"]:
             self._env.set_mapsize(max(needed, 2 * info["map_size"]))
-        with self._writing(), self._env.begin(write=True) as txn:
+        with self._place.writing(), self._env.begin(write=True) as txn:
             txn.put(key("images", self._blocks), images.data)
             txn.put(key("columns", self._blocks), columns.data)
             txn.put(key("sha256", self._blocks), digest.digest())
@@ -397,93 +329,10 @@ class StoreWriter:
         self._blocks += full
         self._filled = 0
 
-    def _check_partial(self) -> None:
-        """Refuse what a crash of the system, or half a copy, left: LMDB would end the process.
-
-        Raises:
-            StoreError: it cannot be continued.
-        """
-        data = self._partial / "data.mdb"
-        try:
-            if data.exists():
-                check_pages(data)
-        except ValueError as error:
-            raise self._not_continued(error) from None
-
-    def _not_continued(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"the unfinished store cannot be continued ({error})",
-            where=str(self._partial / "data.mdb"),
-            remedy=f"Remove {self._partial.name} to begin anew",
-        )
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Within, a disk that is full or read-only is a StoreError that names the store."""
-        try:
-            yield
-        except (lmdb.Error, OSError) as error:
-            raise _unwritable(self.path, error) from None
-
     def _leave(self) -> None:
-        """Let go of the store, and of what nobody can continue."""
         if self._env is not None and not self._finished:
             self._env.close()
-        if self._began and not self._finished and not self._resumable:
-            shutil.rmtree(self._partial, ignore_errors=True)
-        _unlock(self._lock)
-
-    def _give_name(self) -> None:
-        old = self.path.with_name(self.path.name + ".replaced")
-        if is_store(self.path):
-            shutil.rmtree(old, ignore_errors=True)
-            self.path.rename(old)
-        elif self.path.is_dir():
-            self.path.rmdir()
-        # With its recipe: a whole store without name or recipe would be thrown away.
-        self._partial.rename(self.path)
-        _recipe_file(self.path).unlink()
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def sweep(path: Path) -> None:
-    """Remove what a writer left that was killed when its store had its name already.
-
-    Nothing that a reader would look at, or that keeps another writer out.
-    """
-    lock = _lock(path)
-    with contextlib.suppress(filelock.Timeout, OSError):
-        lock.acquire(timeout=0)
-        try:
-            _recipe_file(path).unlink(missing_ok=True)
-        finally:
-            _unlock(lock)
-
-
-def _recipe_file(path: Path) -> Path:
-    """By which an unfinished store is known again."""
-    return path / "recipe.json"
-
-
-def _lock(path: Path) -> filelock.BaseFileLock:
-    return filelock.FileLock(str(path.with_name(path.name + ".lock")))
-
-
-def _unlock(lock: filelock.BaseFileLock) -> None:
-    lock.release()
-    with contextlib.suppress(OSError):
-        Path(lock.lock_file).unlink()
-
-
-def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:
-    reason = str(error).rpartition(": ")[2] if isinstance(error, lmdb.Error) else error.strerror
-    # LMDB calls a write that found room for a part an input/output error.
-    full = isinstance(error, lmdb.Error) or error.errno in _FULL
-    return StoreError(
-        f"cannot be written ({reason})",
-        where=str(path),
-        remedy="Is the disk full? With more room, run the same command again" if full else "",
-    )
+        self._place.leave(finished=self._finished)
 
 
 def _get(txn: lmdb.Transaction, kind: str, block: int) -> bytes:
