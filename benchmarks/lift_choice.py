@@ -1,11 +1,13 @@
 """Which settings shall benchmarks/lift.py have? Chosen on held-out training samples, never on test.
 
-In: a real train store, and a test store that is opened but not read. Ten samples a class, one draw,
-judged on 40 samples a class of the train store that no draw takes: how the baseline's pictures are
-distorted, how synthetic samples are mixed in, and how many there are. Out: OUT/choice.json and
-OUT/choice.md; no pixels, which go to WORK. Resumable; about 95 s a variant on one core.
+In: a real train store, and a test store that is opened but not read. Ten samples a class (or
+`--count`), one draw, judged on 40 samples a class of the train store that no draw takes: how the
+baseline's pictures are distorted, how synthetic samples are mixed in, and how many there are. Out:
+OUT/choice.json and OUT/choice.md; no pixels, which go to WORK. Resumable; about 95 s a variant on
+one core. `--only` names variants, and does those.
 
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT
+    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --count all
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --quick
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.devices import pick_device
 from hwgen.files import write_json
+from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator
 from hwgen.lift.protocol import Protocol, run_protocol
 from hwgen.recogniser.network import LIGHT, Augmentation, Mixing, RecogniserRecipe
@@ -73,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--test", type=Path, required=True, help="its test store; not read")
     parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
     parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
+    parser.add_argument("--count", type=_count, help="real samples a class, or all")
+    parser.add_argument("--only", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
     options = parser.parse_args(arguments)
@@ -81,12 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     generator = replace(GENERATOR, device=options.device)
     if options.quick:
         generator = replace(generator, recipe=replace(generator.recipe, steps=QUICK_STEPS, batch=8))
+    count = options.count
+    if count is None:
+        count = QUICK_COUNT if options.quick else COUNT
     found: list[dict[str, Any]] = []
     options.out.mkdir(parents=True, exist_ok=True)
     for number, (name, variant) in enumerate(VARIANTS.items()):
-        recipe, count, amount = variant.recipe, COUNT, variant.amount
+        if name not in options.only:
+            continue
+        recipe, amount = variant.recipe, variant.amount
         if options.quick:
-            recipe, count, amount = replace(recipe, steps=QUICK_STEPS, batch=8), QUICK_COUNT, 4
+            recipe, amount = replace(recipe, steps=QUICK_STEPS, batch=8), 4
         result = run_protocol(
             Store(options.train),
             Store(options.test),
@@ -108,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             {
                 "name": name,
                 "arm": variant.arm,
+                "count": "all" if count == ALL else count,
                 "amount": amount if "synthetic" in variant.arm else 0,
                 **{key: figures[key] for key in ("mean", "low", "high")},
                 "facts": row["facts"],
@@ -117,6 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(options.out / "choice.json", found)
         (options.out / "choice.md").write_text(table(found), encoding="utf-8")
         print(f"{name}: {100 * figures['mean']:.1f} %", flush=True)
+
+
+def _count(text: str) -> int:
+    return ALL if text == "all" else int(text)
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:

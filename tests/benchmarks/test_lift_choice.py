@@ -28,23 +28,21 @@ def make_store(path: Path, count: int, seed: int) -> Path:
 
 
 def test_every_variant_is_judged_on_held_out_samples(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     some = ("classical, chosen", "chosen", "25 a class")
-    monkeypatch.setattr(
-        lift_choice, "VARIANTS", {name: lift_choice.VARIANTS[name] for name in some}
-    )
     train, test = make_store(tmp_path / "train", 9, 0), make_store(tmp_path / "test", 2, 1)
     out = tmp_path / "out"
     lift_choice.main(
         [
             *("--train", str(train), "--test", str(test), "--out", str(out)),
-            *("--device", "cpu", "--quick"),
+            *("--device", "cpu", "--quick", "--only", *some),
         ]
     )
     found = json.loads((out / "choice.json").read_text("utf-8"))
     assert [one["name"] for one in found] == list(some)
     assert [one["amount"] for one in found] == [0, 4, 4]
+    assert [one["count"] for one in found] == [3, 3, 3]
     held_out = tmp_path / "out.work" / "00" / "draws" / "held-out.store"
     assert held_out.is_dir()
     assert len({one["decides"]["judged_on"] for one in found}) == 1
@@ -53,3 +51,13 @@ def test_every_variant_is_judged_on_held_out_samples(
     assert f"{100 * found[1]['mean']:.1f} (" in lines[3]
     assert str(tmp_path) not in (out / "choice.json").read_text("utf-8")
     assert "25 a class: " in capsys.readouterr().out
+
+
+def test_all_is_a_count_too(tmp_path: Path) -> None:
+    train, test = make_store(tmp_path / "train", 9, 0), make_store(tmp_path / "test", 2, 1)
+    given = ["--train", str(train), "--test", str(test), "--out", str(tmp_path / "out")]
+    toy = ["--device", "cpu", "--quick", "--count", "all", "--only", "classical, chosen"]
+    lift_choice.main([*given, *toy])
+    (found,) = json.loads((tmp_path / "out" / "choice.json").read_text("utf-8"))
+    assert found["count"] == "all"
+    assert found["facts"]["pictures"] == [2 * 6]  # a third of each class is held out
