@@ -335,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
     )
     shared = {"images": str(options.images), "every": str(options.images // 2)}
-    base = change(preset("glyph-32"), shared | (LIGHT_GLYPH if options.small else {}))
+    base = change(preset("glyph-32"), {**shared, **(LIGHT_GLYPH if options.small else {})})
     settings = {
         "store": store.manifest.content_sha256,
         "recogniser": file_hash(options.recogniser),

@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from hwgen.runs import Run
 
@@ -102,7 +103,7 @@ def main() -> None:
         log = open(arguments.out / f"{name}.log", "w")  # noqa: SIM115
         running[name] = subprocess.Popen(command, stdout=log, stderr=log)
     failed = [name for name, process in running.items() if process.wait() != 0]
-    curves = {}
+    curves: dict[str, dict[str, Any]] = {}
     for name in names:
         if name not in failed:
             entries = Run(arguments.out / name).read_log()

@@ -6,6 +6,7 @@ import json
 import random
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ def _mutate_recipe(data: bytes, other: bytes, rng: random.Random) -> bytes:
 def run_folder(scratch: Path) -> Target:
     """run.json and log.jsonl of a run with weights, from which a sampler is loaded."""
     run = toy_run(scratch / "run")
-    logged = {"images": 20, "purity": 0.9, "diversity": 0.8, "frechet_share": 0.1}
+    logged: dict[str, Any] = {"images": 20, "purity": 0.9, "diversity": 0.8, "frechet_share": 0.1}
     logged["recogniser"] = "abc"
     seeds = [
         b"r" + (run.path / "run.json").read_bytes(),

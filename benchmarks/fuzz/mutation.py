@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-INTEGERS = (0, 1, 2, 9, 10, 11, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000)
-INTEGERS += (1 << 24, (1 << 24) + 10, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1)
-INTEGERS += ((1 << 64) - 1,)
+INTEGERS: tuple[int, ...] = (0, 1, 2, 9, 10, 11, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000)
+INTEGERS += (0xFFFF, 0x10000, 1 << 24, (1 << 24) + 10, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+INTEGERS += (1 << 40, (1 << 63) - 1, (1 << 64) - 1)
 """Borders of number formats, and of hwgen's own limits."""
 
 JSON_VALUES: tuple[Any, ...] = (None, True, False, -1, 0, 1, 2, 0.5, -0.0, 1e308, float("nan"))
@@ -69,7 +69,7 @@ def _change_node(tree: Any, rng: random.Random) -> Any:
         del tree[place]
     elif what == 1 and isinstance(tree, dict):
         tree[rng.choice(["", "x", place + "_"])] = copy.deepcopy(tree[place])
-    elif what == 1:
+    elif what == 1 and isinstance(tree, list):
         tree.append(copy.deepcopy(tree[place]))
     else:
         tree[place] = _change_node(tree[place], rng)

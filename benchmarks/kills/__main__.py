@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 import hwgen
-from benchmarks.kills.harness import SERIES, kill, set_up
+from benchmarks.kills.harness import SERIES, Tally, kill, set_up
 from benchmarks.kills.inputs import make_inputs
 from benchmarks.kills.jobs import JOBS
 from benchmarks.kills.table import table
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
                 continue
             began = time.monotonic()
             stage = set_up(job, Path(scratch) / "job")
-            tallies = {
+            tallies: dict[str, Tally] = {
                 series: kill(stage, name, series, kills=kills, seed=options.seed)
                 for series in SERIES
             }

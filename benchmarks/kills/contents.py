@@ -113,9 +113,8 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
         yield from _store(path, hashes)
     elif (path / "data.mdb").exists():
         with lmdb.open(str(path), readonly=True, lock=False) as env, env.begin() as txn:
-            for key, value in txn.cursor():
-                yield bytes(key)
-                yield bytes(value)
+            for entry in txn.cursor():
+                yield from map(bytes, entry)
     elif path.suffix == ".safetensors":
         tensors, texts = load_tensors(path)
         for key, text in sorted(texts.items()):

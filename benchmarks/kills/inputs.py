@@ -22,7 +22,7 @@ from PIL import Image as PilImage
 
 from benchmarks.kills.child import rehearse
 from hwgen.framing import Framing
-from hwgen.ink import Ink
+from hwgen.ink import Ink, Trajectory
 from hwgen.record import Image
 from hwgen.sources.gnt import encode_record
 from hwgen.sources.pot import encode_trajectory, read_pot
@@ -131,14 +131,15 @@ def _hand(shapes: list[np.ndarray], rng: np.random.Generator, samples: int) -> b
     """A POT file of one writer."""
     lean = rng.normal(0, 40, (3, 4, 2))
     return b"".join(
-        encode_trajectory(label, (shape + lean + rng.normal(0, 25, shape.shape)).astype(int))
+        encode_trajectory(label, np.trunc(hand).astype(int).tolist())
         for label, shape in zip(CHARACTERS, shapes, strict=True)
-        for _ in range(samples)
+        for hand in shape + lean + rng.normal(0, 25, (samples, *shape.shape))
     )
 
 
 def _scans(pot: bytes, ink: Ink) -> list[tuple[str, Image]]:
-    written = list(read_pot(io.BytesIO(pot), source="", writer=""))
+    read = read_pot(io.BytesIO(pot), source="", writer="")
+    written = [item for item in read if isinstance(item, Trajectory)]
     pictures = ink.apply_batch([item.raw for item in written])
     return [(item.label, picture) for item, picture in zip(written, pictures, strict=True)]
 

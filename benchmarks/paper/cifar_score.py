@@ -282,7 +282,7 @@ def score_all(options: argparse.Namespace) -> None:
         json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "rows").iterdir())
     ]
     hardware = describe(pick_device(options.device), torch.float32)
-    result = {"settings": fixed | hardware, "summary": summary(rows), "rows": rows}
+    result: dict[str, Any] = {"settings": fixed | hardware, "summary": summary(rows), "rows": rows}
     write_json(out / "score.json", result)
     text = table(result["summary"])
     if not fixed["official_weights"]:

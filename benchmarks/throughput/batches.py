@@ -23,8 +23,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import lmdb
@@ -37,6 +38,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.throughput.timing import copy_rate, in_turn, result, save
 from hwgen.batches import Batches, StoreDataset, average_down, picture_sets, to_images, to_tensor
+from hwgen.batches.order import Shuffled
 from hwgen.framing import Framing
 from hwgen.presets import PixelRange
 from hwgen.record import Image
@@ -75,6 +77,7 @@ class PngLmdb(Dataset[tuple[Tensor, int]]):
             self._env = lmdb.open(str(self.path), readonly=True, lock=False, readahead=False)
         with self._env.begin() as txn:
             value = txn.get(f"{index:09d}".encode())
+        assert value is not None
         image = np.array(PilImage.open(io.BytesIO(value[4:])))
         x = torch.from_numpy(image).unsqueeze(0).float() / 255
         return x, int.from_bytes(value[:4], "little")
@@ -243,7 +246,7 @@ def measure(
     images = to_images(average_down(to_tensor(images, CPU), size))
     repeats = np.arange(items) % len(images)
     small = write_store(
-        scratch / f"items-{size}", images[repeats], [labels[n] for n in repeats], items
+        scratch / f"items-{size}", images[repeats], [labels[n] for n in repeats.tolist()], items
     )
     write_png_lmdb(scratch / f"png-{size}", small.all_images(), small.labels)
     count = store_bytes // (size * size)
@@ -274,16 +277,26 @@ def measure(
         min(count, 3 * window_bytes // (size * size)),
     )
     png, items_of = scratch / f"png-{size}", StoreDataset(small, pixels=PIXELS)
+
+    def png_by_png(batch: int, workers: int) -> None:
+        consume(by_png(png, batch, workers))
+
+    def item_by_item(batch: int, workers: int) -> None:
+        consume(loaded(items_of, batch, workers))
+
+    def from_memory(resident: Batches, batch: int) -> None:
+        consume(drawn(resident, count // batch, batch))
+
     rows = []
     for batch in batches:
         resident = batches_of(large, batch, window_bytes=window_bytes, resident=True)
         ways: dict[str, Callable[[], object]] = {
-            "LMDB of PNGs, DataLoader": lambda b=batch: consume(by_png(png, b, 0)),
-            BASELINE: lambda b=batch: consume(by_png(png, b, 2)),
-            "StoreDataset, DataLoader": lambda b=batch: consume(loaded(items_of, b, 0)),
-            "StoreDataset, DataLoader, 2 workers": lambda b=batch: consume(loaded(items_of, b, 2)),
-            STREAMED: lambda b=batch: stream(b),
-            RESIDENT: lambda b=batch, r=resident: consume(drawn(r, count // b, b)),
+            "LMDB of PNGs, DataLoader": partial(png_by_png, batch, 0),
+            BASELINE: partial(png_by_png, batch, 2),
+            "StoreDataset, DataLoader": partial(item_by_item, batch, 0),
+            "StoreDataset, DataLoader, 2 workers": partial(item_by_item, batch, 2),
+            STREAMED: partial(stream, batch),
+            RESIDENT: partial(from_memory, resident, batch),
         }
         work = {name: float(items) for name in ways}
         work[STREAMED] = work[RESIDENT] = float(count // batch * batch)
@@ -294,7 +307,7 @@ def measure(
                     "cold": all(cold),
                     "torch_threads": max(1, torch.get_num_threads() - 1),
                     "window_bytes": window_bytes,
-                    "windows": resident._order.windows,
+                    "windows": cast(Shuffled, resident._order).windows,
                     "memory_held_bytes": max(held),
                     "patient": patient,
                 }

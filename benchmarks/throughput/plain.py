@@ -9,17 +9,21 @@ lays them by default, Adam is torch's default. Weights are read from hwgen's net
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from hwgen.gan.layers import ConditionalNorm, PlainNorm, UpsampleConv2d, same_padding
 from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.gan.networks import SLOPE, Discriminator, Generator
 from hwgen.gan.steps import draw_noise
 from hwgen.presets import Recipe
+
+_Network = TypeVar("_Network", Generator, Discriminator)
 
 
 class PlainStep:
@@ -74,8 +78,8 @@ class PlainStep:
             with torch.no_grad():
                 for average, value in zip(self.ema.parameters(), self.g.parameters(), strict=True):
                     average.mul_(decay).add_(value, alpha=1 - decay)
-                for average, value in zip(self.ema.buffers(), self.g.buffers(), strict=True):
-                    average.copy_(value)
+                for kept, buffer in zip(self.ema.buffers(), self.g.buffers(), strict=True):
+                    kept.copy_(buffer)
         return loss_d.detach(), loss_g.detach()
 
     def generate(self, z: Tensor, labels: Tensor) -> Tensor:
@@ -105,9 +109,7 @@ class PlainStep:
             if i and concat:
                 tiled = phi[:, :, None, None].repeat(1, 1, h.shape[2], h.shape[3])
                 h = torch.cat([h, tiled], dim=1)
-            before, after = same_padding(h.shape[-1], conv.kernel_size[0], conv.stride[0])
-            h = F.pad(h, (before, after, before, after))
-            h = F.leaky_relu(norm(F.conv2d(h, conv.weight, conv.bias, conv.stride)), SLOPE)
+            h = F.leaky_relu(norm(_down(conv, h)), SLOPE)
         h = h.flatten(1)
         if d.hidden is not None:
             h = torch.cat([h, phi], dim=1) if concat else h
@@ -118,22 +120,25 @@ class PlainStep:
         return out
 
 
-def _copy(network: nn.Module) -> nn.Module:
+def _copy(network: _Network) -> _Network:
     """The same modules and weights, laid as torch lays them by default."""
-    import copy
-
     copied = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     return copied.train().requires_grad_(True)
 
 
-def _norm(norm: nn.Module, h: Tensor, condition: Tensor) -> Tensor:
+def _norm(norm: Any, h: Tensor, condition: Tensor) -> Tensor:
     if isinstance(norm, ConditionalNorm):
         gain, bias = norm.gain_and_bias(condition).chunk(2, dim=1)
         return norm.norm(h) * (1 + gain[:, :, None, None]) + bias[:, :, None, None]
     return norm.norm(h)
 
 
-def _up(conv: nn.Module, h: Tensor) -> Tensor:
+def _down(conv: Any, h: Tensor) -> Tensor:
+    before, after = same_padding(h.shape[-1], conv.kernel_size[0], conv.stride[0])
+    return F.conv2d(F.pad(h, (before, after, before, after)), conv.weight, conv.bias, conv.stride)
+
+
+def _up(conv: Any, h: Tensor) -> Tensor:
     if isinstance(conv, UpsampleConv2d):
         h = F.interpolate(h, scale_factor=conv.factor, mode="nearest")
         before, after = same_padding(h.shape[-1], conv.kernel_size[0], 1)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +60,19 @@ def measure(
     trajectories: Sequence[Trajectory], sizes: Sequence[int], *, runs: int = 5
 ) -> list[dict[str, Any]]:
     """A row for each size."""
+    some = trajectories[: max(1, len(trajectories) // 4)]
 
-    def plain(ink: Ink) -> Callable[[], None]:
-        some = trajectories[: max(1, len(trajectories) // 4)]
-        return lambda: [pillow_lines(ink, one) for one in some] and None
+    def plain(ink: Ink) -> None:
+        for one in some:
+            pillow_lines(ink, one)
 
     rows = []
     for size in sizes:
         ink = Ink(Framing(size))
         raws = [one.raw for one in trajectories]
         times = in_turn(
-            {PLAIN: plain(ink), "hwgen": lambda ink=ink, raws=raws: ink.apply_batch(raws)},
-            {PLAIN: max(1, len(trajectories) // 4), "hwgen": len(trajectories)},
+            {PLAIN: partial(plain, ink), "hwgen": partial(ink.apply_batch, raws)},
+            {PLAIN: len(some), "hwgen": len(trajectories)},
             runs=runs,
         )
         rows.append(

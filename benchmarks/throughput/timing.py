@@ -12,9 +12,10 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -162,8 +163,12 @@ def apart(
         jobs: dict[str, Job] = {}
         for name, way in ways.items():
             pool = held.enter_context(ProcessPoolExecutor(1, get_context("spawn")))
-            jobs[name] = lambda pool=pool, way=way: pool.submit(way, *arguments).result()
+            jobs[name] = partial(_result, pool, way, *arguments)
         yield jobs
+
+
+def _result(pool: Executor, way: Callable[..., object], *arguments: object) -> object:
+    return pool.submit(way, *arguments).result()
 
 
 class FlopCount(TorchDispatchMode):
