@@ -295,6 +295,7 @@ HELD_BY: dict[str, set[str]] = {
     },
     "safetensors": {"hwgen.checkpoints"},
     "lmdb": {
+        "benchmarks.fuzz",
         "benchmarks.kills",
         "benchmarks.throughput",
         "hwgen.exports",
@@ -303,7 +304,7 @@ HELD_BY: dict[str, set[str]] = {
     },
     "matplotlib": {"benchmarks.paper", "hwgen.report"},
     "onnx": {"hwgen.exports.runs"},
-    "pyarrow": {"hwgen.exports", "hwgen.sources.images"},
+    "pyarrow": {"benchmarks.fuzz", "hwgen.exports", "hwgen.sources.images"},
     "rich": {"hwgen_cli"},
     "torch_fidelity": {"benchmarks.paper"},
     "typer": {"hwgen_cli"},

@@ -83,10 +83,10 @@ def zips(scratch: Path) -> Target:
 
     tokens = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"../")
     seeds = [plain.getvalue(), deep.getvalue(), odd.getvalue()]
-    return Target(seeds, read, partial(_mutate_zip, tokens=tokens))
+    return Target(seeds, read, partial(mutate_zip, tokens=tokens))
 
 
-def _mutate_zip(data: bytes, other: bytes, rng: random.Random, tokens: tuple[bytes, ...]) -> bytes:
+def mutate_zip(data: bytes, other: bytes, rng: random.Random, tokens: tuple[bytes, ...]) -> bytes:
     """Half of the changes in the headers of the members and the directory behind them."""
     places = [at for at in range(len(data) - 3) if data[at : at + 2] == b"PK"]
     if rng.randrange(2) and places:

@@ -50,10 +50,10 @@ def data(scratch: Path) -> Target:
         return _read(path)
 
     pages = list(range(largest // _PAGE))
-    return Target(seeds, read, partial(_mutate_pages, pages=pages))
+    return Target(seeds, read, partial(mutate_pages, pages=pages))
 
 
-def _mutate_pages(data: bytes, other: bytes, rng: random.Random, pages: list[int]) -> bytes:
+def mutate_pages(data: bytes, other: bytes, rng: random.Random, pages: list[int]) -> bytes:
     """In most cases the head or the nodes of one page are changed, else anything."""
     if rng.randrange(4) == 0:
         return mutate(data, other, rng)

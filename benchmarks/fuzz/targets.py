@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.fuzz import models, raw, results, stores
+from benchmarks.fuzz import models, pictures, raw, results, stores
 from benchmarks.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "gnt": raw.gnt,
     "pot": raw.pot,
     "zip": raw.zips,
+    "pictures": pictures.files,
+    "picture zip": pictures.archive,
+    "idx": pictures.idx,
+    "cifar": pictures.cifar,
+    "label list": pictures.label_list,
+    "ocr lmdb": pictures.ocr_lmdb,
+    "lsun lmdb": pictures.lsun,
+    "parquet": pictures.parquet,
     "manifest": stores.manifest,
     "data": stores.data,
     "recipes": models.recipes,
@@ -35,6 +43,14 @@ COUNTS: Mapping[str, int] = {
     "gnt": 600_000,
     "pot": 600_000,
     "zip": 100_000,
+    "pictures": 100_000,
+    "picture zip": 50_000,
+    "idx": 50_000,
+    "cifar": 50_000,
+    "label list": 50_000,
+    "ocr lmdb": 50_000,
+    "lsun lmdb": 50_000,
+    "parquet": 50_000,
     "manifest": 100_000,
     "data": 50_000,
     "recipes": 20_000,

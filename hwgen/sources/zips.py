@@ -51,19 +51,23 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
 
     Raises:
         InputError: the zip is damaged, encrypted, packed otherwise than by deflate, unpacks to
-            more than MOST_RATIO times its size, or has two members of one name.
+            more than MOST_RATIO times its size, or has two members of one name, or one that
+            would be longer than the zip.
     """
     with watched(str(path)), zipfile.ZipFile(path) as archive:
         found = [info for info in archive.infolist() if not _is_folder(info)]
     found = [info for info in found if not is_clutter(PurePosixPath(info.filename).parts)]
     found.sort(key=lambda info: info.filename)
     names: set[str] = set()
+    unpacked, packed = sum(info.file_size for info in found), path.stat().st_size
     for info in found:
         _check(info, path)
+        if info.compress_size > packed:  # zipfile asks for as much memory before it reads
+            reason = f"{text_of(info)} would have {info.compress_size:,} of its {packed:,} bytes"
+            raise unreadable(str(path), ValueError(reason))
         if info.filename in names:
             raise InputError(f"holds two files called {text_of(info)}", where=str(path))
         names.add(info.filename)
-    unpacked, packed = sum(info.file_size for info in found), path.stat().st_size
     if unpacked > max(ALWAYS_BYTES, MOST_RATIO * packed):
         raise _bomb("", unpacked, packed, path)
     return found

@@ -172,6 +172,16 @@ def test_a_size_that_is_declared_only_is_refused_too(tmp_path: Path) -> None:
         find_files([path], GNT)
 
 
+def test_a_member_longer_than_the_zip_is_refused_before_memory_is_taken_for_it(
+    tmp_path: Path,
+) -> None:
+    path = make_zip(tmp_path / "a.zip", {"001.gnt": SOUND})
+    patch(path, 18, 20, struct.pack("<I", 0x70000000))
+    match = rf"damaged \(001\.gnt would have 1,879,048,192 of its {path.stat().st_size} bytes\)"
+    with pytest.raises(InputError, match=match):
+        find_files([path], GNT)
+
+
 def test_members_that_share_their_bytes_count_as_often_as_they_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,8 @@ class Parquet(Collection):
             expected, found = "a class", str(row[self.label])[:MOST_LABEL]
             return BadRecord(name, 0, 0, expected, found, "unknown label")
         writer = row.get(self.writers) or ""
+        if len(writer) > MOST_LABEL:
+            writer = ""
         return Encoded(label, self.name, position, name, _reader(row[self.image]), writer)
 
     def _label(self, value: object) -> str:
