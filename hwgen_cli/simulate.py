@@ -11,29 +11,44 @@ from hwgen.charset import gb2312_level1, parse_charset
 from hwgen.errors import InputError
 from hwgen_cli.progress import bar
 
+_FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a code of two bytes in GNT
+
 
 def simulate(
     out: Path = typer.Option(..., help="Folder for the files 001-f.gnt, 002-f.gnt, ..."),
     classes: str = typer.Option(
         "60",
-        help="A number (that many, everyday characters first), the characters, or a file of them.",
+        help="A number (that many: everyday characters first, then others of GB2312 level 1, then "
+        "any), the characters, or a file of them.",
     ),
     writers: int = typer.Option(40, min=1, help="How many writers, one file each."),
     first_writer: int = typer.Option(1, min=1, help="Number of the first writer."),
     seed: int = typer.Option(0, min=0, help="Another seed is another set of hands."),
+    workers: int | None = typer.Option(
+        None, min=1, help="Processes; the files are the same.  [default: all cores]"
+    ),
 ) -> None:
-    """Write simulated handwriting as GNT files, for trying hwgen without HWDB.
+    """Write simulated handwriting as GNT files, to train a recogniser on before the real ones.
 
-    It is not data: writers are simulated from the stroke paths of KanjiVG (copyright Ulrich Apel,
-    CC BY-SA 3.0), and what is written is under the same licence. Needs the extra "demo".
+    Or to try hwgen without HWDB. Writers are simulated from the stroke paths of KanjiVG (copyright
+    Ulrich Apel, CC BY-SA 3.0), and what is written is under the same licence. Needs the extra
+    "demo".
+
+    Example: hwgen simulate --out simulated --classes 3700 --writers 55
     """
-    from hwgen.sources import simulated
+    from hwgen.framing_pool import available_workers
+    from hwgen.sources import simulated, simulated_set
 
     characters = _characters(classes)
     numbers = range(first_writer, first_writer + writers)
     with bar("writing", "characters") as advance:
-        files = simulated.simulate(
-            out, characters=characters, writers=numbers, seed=seed, progress=advance
+        files = simulated_set.simulate(
+            out,
+            characters=characters,
+            writers=numbers,
+            seed=seed,
+            workers=workers or available_workers(),
+            progress=advance,
         )
     console = Console()
     console.print(
@@ -52,11 +67,12 @@ def _characters(spec: str) -> tuple[str, ...]:
     if not spec.isdecimal():
         return parse_charset(spec).labels
     drawn = simulated.kanjivg_characters()
-    known = simulated.common_first(c for c in gb2312_level1() if c in drawn)
+    level1 = [character for character in gb2312_level1() if character in drawn]
+    others = sorted(c for c in drawn.keys() - level1 if _FIRST_HAN <= c <= _LAST_HAN)
+    known = simulated.common_first([*level1, *others])
     if not 1 <= int(spec) <= len(known):
         raise InputError(
-            f"{spec} classes asked for, and KanjiVG draws {len(known):,} characters of GB2312 "
-            "level 1",
+            f"{spec} classes asked for, and KanjiVG draws {len(known):,} Chinese characters",
             remedy=f"Give a number from 1 to {len(known)}, or the characters themselves",
         )
     return tuple(known[: int(spec)])

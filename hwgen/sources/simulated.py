@@ -1,4 +1,4 @@
-"""In: KanjiVG's stroke paths and a seed. Out: simulated pen handwriting, one GNT file a writer.
+"""In: KanjiVG's stroke paths and a seed. Out: simulated pen handwriting, picture by picture.
 
 This is a stand-in for real scans, for demonstrations and tests of the whole chain; it is not
 data. KanjiVG is copyright Ulrich Apel, under CC BY-SA 3.0 (https://kanjivg.tagaini.net), and so
@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,6 @@ import numpy.typing as npt
 
 from hwgen.errors import CharsetError, InputError
 from hwgen.record import PAPER, Image
-from hwgen.sources.gnt import write_gnt
 
 Points = npt.NDArray[np.float64]
 Strokes = tuple[Points, ...]
@@ -375,56 +374,3 @@ def _ink(hand: Hand, path: Points, pressure: Points, chance: np.random.Generator
     inked_rows, inked_columns = (np.flatnonzero((image < PAPER).any(axis)) for axis in (1, 0))
     cropped = image[inked_rows[0] : inked_rows[-1] + 1, inked_columns[0] : inked_columns[-1] + 1]
     return cropped.astype(np.uint8)
-
-
-# --- Many writers -----------------------------------------------------------------------------
-
-
-def simulate(
-    out: Path,
-    *,
-    characters: Sequence[str],
-    writers: range,
-    seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> list[Path]:
-    """Write one GNT file a writer, named as CASIA names HWDB1.0's: `001-f.gnt`, `002-f.gnt`, ...
-
-    The same call writes the same bytes. `NOTICE.txt` beside the files states the licence.
-
-    Args:
-        out: a folder; made where it is missing.
-        characters: what each writer writes once, in this order.
-        writers: numbers of the writers; another number is another hand.
-        seed: another seed is another set of hands.
-        progress: called with characters written and their total, after each writer.
-        stop: asked before each writer; true ends the work there.
-
-    Returns:
-        The files written.
-
-    Raises:
-        InputError: the package `kanjivg` is not installed, or `out` holds other GNT files, which
-            would be taken for a part of this set.
-        CharsetError: names every character that KanjiVG does not draw.
-    """
-    strokes = load_strokes(characters)
-    names = [f"{writer:03d}-f.gnt" for writer in writers]
-    others = sorted({path.name for path in out.glob("*.gnt")} - set(names))
-    if others:
-        raise InputError(
-            f"the folder holds {len(others)} other GNT files, {others[0]} the first",
-            where=str(out),
-            remedy="Give an empty folder",
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "NOTICE.txt").write_text(NOTICE + "\n", encoding="utf-8")
-    written: list[Path] = []
-    for writer, name in zip(writers, names, strict=True):
-        if stop():
-            break
-        write_gnt(out / name, simulate_writer(seed, writer, characters, strokes))
-        written.append(out / name)
-        progress(len(written) * len(characters), len(writers) * len(characters))
-    return written

@@ -74,7 +74,7 @@ def test_classes_may_be_characters_or_a_file(
 @pytest.mark.usefixtures("kanjivg")
 @pytest.mark.parametrize(
     ("spec", "message"),
-    [("0", "from 1 to 2380"), ("2381", "from 1 to 2380"), ("我你", "1 of 2 characters: 你")],
+    [("0", "from 1 to 6413"), ("6414", "from 1 to 6413"), ("我你", "1 of 2 characters: 你")],
 )
 def test_impossible_classes_are_refused_and_leave_nothing(
     tmp_path: Path,

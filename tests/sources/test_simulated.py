@@ -1,6 +1,5 @@
 import importlib.metadata
 import itertools
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ from hwgen.sources.simulated import (
     parse_path,
     read_svg,
     resample,
-    simulate,
     simulate_writer,
     write_character,
 )
@@ -58,21 +56,6 @@ def de_casteljau(points: list[tuple[float, float]], t: float) -> np.ndarray:
     while len(level) > 1:
         level = [a + t * (b - a) for a, b in itertools.pairwise(level)]
     return level[0]
-
-
-def read_gnt_independently(path: Path) -> list[tuple[str, np.ndarray]]:
-    data, records = path.read_bytes(), []
-    while data:
-        size, width, height = (
-            int.from_bytes(data[:4], "little"),
-            int.from_bytes(data[6:8], "little"),
-            int.from_bytes(data[8:10], "little"),
-        )
-        assert size == 10 + width * height
-        pixels = np.array(list(data[10:size]), dtype=np.uint8).reshape(height, width)
-        records.append((data[4:6].decode("gb2312"), pixels))
-        data = data[size:]
-    return records
 
 
 # --- Paths
@@ -268,67 +251,3 @@ def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
         between = pictures[:, 0].var(axis=0, ddof=1).mean()
         assert within > 0
         assert between > 1.5 * within
-
-
-# --- Files
-
-
-def simulate_without_kanjivg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated, "load_strokes", lambda characters: STROKES)
-
-
-def test_files_are_those_of_casia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate_without_kanjivg(monkeypatch)
-    seen: list[tuple[int, int]] = []
-    files = simulate(
-        tmp_path / "set",
-        characters="十刁",
-        writers=range(7, 10),
-        seed=2,
-        progress=lambda done, total: seen.append((done, total)),
-    )
-    assert [path.name for path in files] == ["007-f.gnt", "008-f.gnt", "009-f.gnt"]
-    assert seen == [(2, 6), (4, 6), (6, 6)]
-    assert "CC BY-SA 3.0" in (tmp_path / "set" / "NOTICE.txt").read_text()
-    for writer, path in zip(range(7, 10), files, strict=True):
-        found = read_gnt_independently(path)
-        expected = list(simulate_writer(2, writer, "十刁", STROKES))
-        assert [label for label, _ in found] == ["十", "刁"]
-        for (_, image), (_, drawn) in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(image, drawn)
-
-
-def test_the_tag_is_high_byte_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate_without_kanjivg(monkeypatch)
-    (path,) = simulate(tmp_path, characters="十", writers=range(1, 2), seed=0)
-    assert struct.unpack_from(">H", path.read_bytes(), 4) == (0xCAAE,)
-
-
-def test_the_same_call_writes_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    simulate_without_kanjivg(monkeypatch)
-    contents = []
-    for _ in range(2):
-        (path,) = simulate(tmp_path, characters="十刁", writers=range(1, 2), seed=0)
-        contents.append(path.read_bytes())
-    assert contents[0] == contents[1]
-
-
-def test_a_folder_with_other_gnt_files_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    simulate_without_kanjivg(monkeypatch)
-    simulate(tmp_path, characters="十", writers=range(1, 4), seed=0)
-    with pytest.raises(InputError, match="1 other GNT files, 003-f"):
-        simulate(tmp_path, characters="十", writers=range(1, 3), seed=0)
-
-
-def test_stop_ends_between_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    simulate_without_kanjivg(monkeypatch)
-    answers = iter([False, True])
-    files = simulate(
-        tmp_path, characters="十", writers=range(1, 9), seed=0, stop=lambda: next(answers)
-    )
-    assert [path.name for path in tmp_path.glob("*.gnt")] == ["001-f.gnt"]
-    assert [path.name for path in files] == ["001-f.gnt"]

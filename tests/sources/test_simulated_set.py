@@ -1,0 +1,130 @@
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.errors import HwgenError, InputError
+from hwgen.sources import simulated_set
+from hwgen.sources.simulated import simulate_writer
+from hwgen.sources.simulated_set import simulate
+
+# A cross and a hook: characters for tests that need no KanjiVG.
+CROSS = (
+    np.array([[15.0, 50.0], [55.0, 48.0], [95.0, 47.0]]),
+    np.array([[54.0, 12.0], [55.0, 60.0], [54.0, 96.0]]),
+)
+HOOK = (np.array([[20.0, 20.0], [80.0, 18.0], [78.0, 90.0], [66.0, 84.0]]),)
+STROKES = {"十": CROSS, "刁": HOOK}
+
+
+def read_gnt_independently(path: Path) -> list[tuple[str, np.ndarray]]:
+    data, records = path.read_bytes(), []
+    while data:
+        size, width, height = (
+            int.from_bytes(data[:4], "little"),
+            int.from_bytes(data[6:8], "little"),
+            int.from_bytes(data[8:10], "little"),
+        )
+        assert size == 10 + width * height
+        pixels = np.array(list(data[10:size]), dtype=np.uint8).reshape(height, width)
+        records.append((data[4:6].decode("gb2312"), pixels))
+        data = data[size:]
+    return records
+
+
+def without_kanjivg(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_set, "load_strokes", lambda characters: STROKES)
+
+
+def test_files_are_those_of_casia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kanjivg(monkeypatch)
+    seen: list[tuple[int, int]] = []
+    files = simulate(
+        tmp_path / "set",
+        characters="十刁",
+        writers=range(7, 10),
+        seed=2,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert [path.name for path in files] == ["007-f.gnt", "008-f.gnt", "009-f.gnt"]
+    assert seen == [(2, 6), (4, 6), (6, 6)]
+    assert "CC BY-SA 3.0" in (tmp_path / "set" / "NOTICE.txt").read_text()
+    for writer, path in zip(range(7, 10), files, strict=True):
+        found = read_gnt_independently(path)
+        expected = list(simulate_writer(2, writer, "十刁", STROKES))
+        assert [label for label, _ in found] == ["十", "刁"]
+        for (_, image), (_, drawn) in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(image, drawn)
+
+
+def test_the_tag_is_high_byte_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kanjivg(monkeypatch)
+    (path,) = simulate(tmp_path, characters="十", writers=range(1, 2), seed=0)
+    assert struct.unpack_from(">H", path.read_bytes(), 4) == (0xCAAE,)
+
+
+def test_the_same_call_writes_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_kanjivg(monkeypatch)
+    contents = []
+    for _ in range(2):
+        (path,) = simulate(tmp_path, characters="十刁", writers=range(1, 2), seed=0)
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_a_folder_with_other_gnt_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_kanjivg(monkeypatch)
+    simulate(tmp_path, characters="十", writers=range(1, 4), seed=0)
+    with pytest.raises(InputError, match="1 other GNT files, 003-f"):
+        simulate(tmp_path, characters="十", writers=range(1, 3), seed=0)
+
+
+def test_stop_ends_between_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_kanjivg(monkeypatch)
+    answers = iter([True])
+    files = simulate(
+        tmp_path, characters="十", writers=range(1, 9), seed=0, stop=lambda: next(answers)
+    )
+    assert [path.name for path in tmp_path.glob("*.gnt")] == ["001-f.gnt"]
+    assert [path.name for path in files] == ["001-f.gnt"]
+
+
+def test_several_processes_write_the_same_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_kanjivg(monkeypatch)
+    kept = []
+    for workers in (1, 2):
+        seen: list[int] = []
+        files = simulate(
+            tmp_path / str(workers),
+            characters="十刁",
+            writers=range(1, 6),
+            seed=0,
+            workers=workers,
+            progress=lambda done, total, seen=seen: seen.append(done),
+        )
+        assert seen == [2, 4, 6, 8, 10]
+        kept.append([(path.name, path.read_bytes()) for path in files])
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 5
+
+
+class _Fatal(dict):  # type: ignore[type-arg]
+    """Strokes that end the process that draws them."""
+
+    def __getitem__(self, character: str) -> object:
+        os._exit(9)
+
+
+def test_a_process_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_set, "load_strokes", lambda characters: _Fatal())
+    with pytest.raises(HwgenError, match=r"ended by itself.*--workers 1"):
+        simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, workers=2)
+    assert not list(tmp_path.glob("*.gnt"))
