@@ -7,6 +7,7 @@ Ctrl-C stops it, and the same command goes on; several processes may share WORK.
 
     python -m benchmarks.lift --train STORE --test STORE --out OUT
     python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
+    python -m benchmarks.lift --train STORE --test STORE --out OUT --arms none classical
     python -m benchmarks.lift --train STORE --test STORE --out OUT --so-far
     python -m benchmarks.lift --train STORE --test STORE --out OUT --quick
 """
@@ -24,6 +25,7 @@ from benchmarks.stopping import signals
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.devices import pick_device
 from hwgen.files import write_json
+from hwgen.lift.cells import ARMS
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator
 from hwgen.lift.protocol import FILE, Protocol, run_protocol
@@ -119,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
     parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
     parser.add_argument("--only", choices=PROTOCOLS, help="one protocol")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, help="these alone")
     parser.add_argument("--learnt", type=Path, help="deformation run that learnt elsewhere")
     parser.add_argument("--start", type=Path, help="recogniser of other characters to start from")
     parser.add_argument("--device", default="auto")
@@ -139,6 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             protocol = PROTOCOLS[name]
             if start is not None:
                 protocol = replace(protocol, arms=(*protocol.arms, *STARTED))
+            if options.arms:
+                protocol = replace(protocol, arms=tuple(options.arms))
             found = run_protocol(
                 Store(options.train),
                 Store(options.test),

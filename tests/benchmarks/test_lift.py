@@ -90,3 +90,12 @@ def test_it_stops_politely_and_goes_on(
     monkeypatch.setattr(lift, "_say", said)
     lift.main([*options, "--only", "few-shot"])
     assert "4.00 of 4 cells" in capsys.readouterr().out
+
+
+def test_arms_may_be_named(options: list[str], tmp_path: Path) -> None:
+    lift.main([*options, "--only", "few-shot", "--arms", "classical", "none"])
+    found = json.loads(
+        (tmp_path / "results" / "lift" / "few-shot" / "lift.json").read_text("utf-8")
+    )
+    assert [row["cell"]["arm"] for row in found["rows"]] == ["classical", "none"]
+    assert found["missing"] == []
