@@ -69,14 +69,16 @@ def export(
         int | None,
         typer.Option(
             min=1,
-            help="Most records a shard (of webdataset and parquet), and between two saves."
-            "  [default: 10,000]",
+            help="Most records a shard (of webdataset and parquet), and between two saves.",
+            show_default="10,000",
         ),
     ] = None,
     shard_bytes: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Most bytes of pictures a shard, and between two saves.  [default: 256 MiB]"
+            min=1,
+            help="Most bytes of pictures a shard, and between two saves.",
+            show_default="256 MiB",
         ),
     ] = None,
     checkpoint: Annotated[

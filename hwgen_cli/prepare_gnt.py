@@ -58,8 +58,8 @@ def prepare_gnt(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that scale pictures; 1 is this one alone. The store is the same."
-            "  [default: all cores for large files]",
+            help="Processes that scale pictures; 1 is this one alone. The store is the same.",
+            show_default="all cores for large files",
         ),
     ] = None,
     json: JsonOption = False,

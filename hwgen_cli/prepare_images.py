@@ -56,17 +56,18 @@ def prepare_images(
     ] = Fit.stretch,
     margin: Annotated[
         int | None,
-        typer.Option(min=0, help="With pad: paper on each side, pixels.  [default: size / 16]"),
+        typer.Option(min=0, help="With pad: paper on each side, pixels.", show_default="size / 16"),
     ] = None,
     colour: Annotated[
         bool | None,
-        typer.Option("--colour/--grey", help="What the store holds.  [default: grey for idx]"),
+        typer.Option("--colour/--grey", help="What the store holds.", show_default="grey for idx"),
     ] = None,
     invert: Annotated[
         bool | None,
         typer.Option(
             "--invert/--no-invert",
-            help="Exchange light and dark: ink is dark in a store.  [default: for idx]",
+            help="Exchange light and dark: ink is dark in a store.",
+            show_default="for idx",
         ),
     ] = None,
     charset: CharsetOption = "found",
@@ -77,7 +78,9 @@ def prepare_images(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Threads that decode and scale. The store is the same.  [default: cores]"
+            min=1,
+            help="Threads that decode and scale. The store is the same.",
+            show_default="cores",
         ),
     ] = None,
     json: JsonOption = False,

@@ -71,8 +71,8 @@ def prepare_pot(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that draw; 1 is this one alone. The store is the same."
-            "  [default: all cores]",
+            help="Processes that draw; 1 is this one alone. The store is the same.",
+            show_default="all cores",
         ),
     ] = None,
     json: JsonOption = False,

@@ -35,7 +35,7 @@ StretchOption = Annotated[
     bool, typer.Option("--stretch", help="Fill the frame, as the paper: aspect not kept.")
 ]
 MarginOption = Annotated[
-    int | None, typer.Option(min=0, help="Paper on each side, pixels.  [default: size / 16]")
+    int | None, typer.Option(min=0, help="Paper on each side, pixels.", show_default="size / 16")
 ]
 CharsetOption = Annotated[
     str,

@@ -25,7 +25,7 @@ def simulate(
     first_writer: int = typer.Option(1, min=1, help="Number of the first writer."),
     seed: int = typer.Option(0, min=0, help="Another seed is another set of hands."),
     workers: int | None = typer.Option(
-        None, min=1, help="Processes; the files are the same.  [default: all cores]"
+        None, min=1, help="Processes; the files are the same.", show_default="all cores"
     ),
 ) -> None:
     """Write simulated handwriting as GNT files, to train a recogniser on before the real ones.

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 from rich.progress import Task
 
 import hwgen
@@ -115,3 +116,14 @@ def test_a_line_says_what_is_known(
 ) -> None:
     line = progress._line("Preparing", done, total, speed, "MB", note)
     assert line.plain == shown
+
+
+def test_no_help_holds_what_rich_would_take_for_markup() -> None:
+    commands = typer.main.get_group(app).commands
+    texts = [
+        text
+        for command in commands.values()
+        for text in (command.help, *(getattr(p, "help", "") for p in command.params))
+    ]
+    assert len(texts) > 100
+    assert not [text for text in texts if "[" in (text or "")]
