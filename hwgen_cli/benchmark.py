@@ -66,6 +66,14 @@ def benchmark(
     size: Annotated[
         int, typer.Option(min=16, max=256, help="Side of the pictures it reads, pixels.")
     ] = 32,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RECOGNISER",
+            help="What the recognisers start from; in a protocol, those of the pretrained arms. A "
+            "recogniser-*.safetensors, also of other characters.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
     precision: Annotated[
         str, typer.Option(metavar="auto|bf16|fp32", help="Of the training; reading is in fp32.")
@@ -148,15 +156,6 @@ def benchmark(
             help="Of each batch that is synthetic.",
         ),
     ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_PROTOCOL,
-            metavar="RECOGNISER",
-            help="What the pretrained arms start from; a recogniser-*.safetensors of other "
-            "characters.",
-        ),
-    ] = None,
     judge_on: Annotated[
         JudgedOn | None,
         typer.Option(
@@ -205,6 +204,7 @@ def benchmark(
     from hwgen.recogniser.benchmark import FILE, steps_of
     from hwgen.recogniser.benchmark import benchmark as run
     from hwgen.recogniser.network import recogniser_named
+    from hwgen.recogniser.reader import Recogniser
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -256,7 +256,7 @@ def benchmark(
     if steps is None:
         steps = steps_of(epochs or DEFAULT_EPOCHS, real, recipe)
     recipe = replace(recipe, steps=steps)
-    first = first_seed or 0
+    first, where = first_seed or 0, pick_device(device)
     keep_freed_memory()
     with bar("Training recognisers", "steps") as advance, interruptible() as stop:
         result = run(
@@ -266,7 +266,8 @@ def benchmark(
             recipe=recipe,
             seeds=range(first, first + (seeds or DEFAULT_SEEDS)),
             out=out,
-            device=pick_device(device),
+            device=where,
+            start=None if start is None else Recogniser.load(start, where),
             precision=precision,
             progress=advance,
             stop=stop,

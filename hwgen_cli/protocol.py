@@ -54,8 +54,9 @@ class Options:
     plot: Path | None
 
     def given(self) -> list[str]:
-        """Names of the options that were typed."""
-        return [f"--{k.replace('_', '-')}" for k, v in vars(self).items() if v is not None]
+        """Names of the options that were typed and that a protocol alone has."""
+        typed = (name for name, value in vars(self).items() if value is not None)
+        return [f"--{name.replace('_', '-')}" for name in typed if name != "start"]
 
 
 def run_lift(

@@ -9,7 +9,7 @@ from hwgen.lift.cells import ARMS
 from hwgen.lift.generators import Generator
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
-from hwgen.recogniser.stores import check_alike, check_real
+from hwgen.recogniser.stores import check_alike, check_real, check_unseen
 from hwgen.recogniser.training import take_over
 from hwgen.store import Store
 
@@ -46,19 +46,15 @@ def check_foreknowledge(
     Raises:
         InputError: one has learnt from a store.
     """
-    data = {} if start is None else start.provenance.get("decides", {}).get("data", {})
-    seen = {
-        "the recogniser to start from": list(data.values()),
-        "the generator": [generator.learnt_from],
-    }
-    for who, hashes in seen.items():
-        for store in (train, test):
-            if store.manifest.content_sha256 in hashes:
-                raise InputError(
-                    f"{who} has learnt from this store, more of it than a draw may show",
-                    where=str(store.path),
-                    remedy="Give one that has learnt from other data",
-                )
+    learnt = {} if start is None else start.provenance
+    for store in (train, test):
+        check_unseen(store, learnt, by="the recogniser to start from")
+        if store.manifest.content_sha256 == generator.learnt_from:
+            raise InputError(
+                "the generator has learnt from this store",
+                where=str(store.path),
+                remedy="Give one that has learnt from other data",
+            )
 
 
 def check_start(

@@ -39,8 +39,8 @@ from hwgen.recogniser.network import (
     recipe_to_json,
 )
 from hwgen.recogniser.reader import ClassIds, Recogniser, hits
-from hwgen.recogniser.stores import check_alike, check_real, describe_store
-from hwgen.recogniser.training import from_stores, train_recogniser
+from hwgen.recogniser.stores import check_alike, check_real, check_unseen, describe_store
+from hwgen.recogniser.training import from_stores, take_over, train_recogniser
 from hwgen.store import Store
 
 FORMAT = "hwgen-benchmark"
@@ -73,6 +73,7 @@ def benchmark(
     seeds: Sequence[int],
     out: Path,
     device: torch.device,
+    start: Recogniser | None = None,
     precision: str = "auto",
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
@@ -87,6 +88,7 @@ def benchmark(
         seeds: one recogniser each, in each arm.
         out: directory of benchmark.json and of `recogniser-ARM-seedN.safetensors`.
         device: where to train and read.
+        start: what every recogniser starts from, but for its last layer; see `train_recogniser`.
         precision: "bf16", "fp32" or "auto"; reading is always in fp32.
         progress: told of the work done.
         stop: asked before each training step; what is finished is kept.
@@ -98,13 +100,17 @@ def benchmark(
 
     Raises:
         InputError: the test store holds synthetic samples, or is the train store; the train store
-            is synthetic; a store is empty or smaller than the recipe's size; no or equal seeds.
+            is synthetic; a store is empty or smaller than the recipe's size; no or equal seeds;
+            `start` has other layers, or has learnt from the test store.
         CharsetError: the stores' charsets differ.
         RecipeChangedError: `out` holds a recogniser that was trained otherwise.
         RunError: `out` is no directory, or a recogniser in it cannot be read or is being trained by
             another process.
     """
     _check(train, test, synthetic, recipe, seeds)
+    if start is not None:
+        take_over(RecogniserNetwork(recipe, len(train.charset), train.channels), start)
+        check_unseen(test, start.provenance, by="the recogniser to start from")
     if out.exists() and not out.is_dir():
         raise RunError("is not a directory", where=str(out), remedy="Give another --out")
     out.mkdir(parents=True, exist_ok=True)
@@ -113,6 +119,7 @@ def benchmark(
         arms["real+synthetic"] = {"train": train, "synthetic": synthetic}
         arms["synthetic"] = {"synthetic": synthetic}
     hardware = describe(device, pick_precision(precision, device))
+    began = {} if start is None else {"start": start.provenance}
     trainings = [
         _Training(
             arm=arm,
@@ -123,6 +130,7 @@ def benchmark(
                 "precision": hardware["precision"],
                 "charset": train.charset.fingerprint,
                 "data": {name: store.manifest.content_sha256 for name, store in parts.items()},
+                **began,
             },
         )
         for arm, parts in arms.items()
@@ -152,10 +160,11 @@ def benchmark(
                 stores = list(arms[training.arm].values())
                 data = training.arm, from_stores(stores, recipe, device)
             with alone(training.path, "training this recogniser"):
-                began = time.perf_counter()
+                since = time.perf_counter()
                 trained = train_recogniser(
                     data[1],
                     recipe,
+                    start=start,
                     seed=training.seed,
                     device=device,
                     precision=precision,
@@ -168,7 +177,7 @@ def benchmark(
                 recogniser.provenance |= {
                     "arm": training.arm,
                     "decides": training.decides,
-                    "seconds": round(time.perf_counter() - began, 3),
+                    "seconds": round(time.perf_counter() - since, 3),
                 }
                 recogniser.save(training.path)
         best = recogniser.best(test.image_blocks(), min(5, len(test.charset)))
@@ -181,7 +190,7 @@ def benchmark(
     result = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "settings": {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **hardware},
+        "settings": {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware},
         "versions": {
             "hwgen": hwgen.__version__,
             "python": platform.python_version(),

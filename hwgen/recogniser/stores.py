@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hwgen.charset import Charset
@@ -59,6 +59,29 @@ def check_real(store: Store, *, what: str, remedy: str) -> None:
     """
     if store.is_synthetic:
         raise InputError(f"{what} holds synthetic samples", where=str(store.path), remedy=remedy)
+
+
+def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> None:
+    """Refuse a store that a recogniser has learnt from, or one that this one started from.
+
+    Args:
+        store: that must be new to it.
+        provenance: the recogniser's.
+        by: who must not have seen it, for the message.
+
+    Raises:
+        InputError: it has learnt from it.
+    """
+    told: object = provenance
+    while isinstance(told, Mapping) and isinstance(decides := told.get("decides"), Mapping):
+        data = decides.get("data")
+        if isinstance(data, Mapping) and store.manifest.content_sha256 in data.values():
+            raise InputError(
+                f"{by} has learnt from this store",
+                where=str(store.path),
+                remedy="Give one that has learnt from other data",
+            )
+        told = decides.get("start")
 
 
 def describe_store(store: Store) -> dict[str, Any]:

@@ -169,7 +169,8 @@ def test_pretrained_arms_start_from_a_recogniser(
     assert "pretrained" in capsys.readouterr().out
     assert run(monkeypatch, *options, "--arms", "classical") == 1
     assert "no arm starts" in capsys.readouterr().err
-    assert run(monkeypatch, *stores, "--out", tmp_path / "knows", "--seeds", 1) == 0
+    started = ["--out", tmp_path / "knows", "--seeds", 1, "--start", recogniser]
+    assert run(monkeypatch, *stores, *started) == 0  # without a protocol, every one starts there
     (knows,) = (tmp_path / "knows").glob("recogniser-*.safetensors")
     options[options.index(recogniser)] = knows
     assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 1

@@ -245,6 +245,47 @@ def test_the_test_store_may_not_be_learnt_from(
             run(stores, toy, tmp_path / "out")
 
 
+def test_recognisers_may_start_from_one_of_other_characters(
+    real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    others = (
+        make_store("others", labels="木本", seed=3),
+        make_store("unseen", labels="木本", seed=4),
+    )
+    run(others, toy, tmp_path / "others", seeds=[0])
+    start = Recogniser.load(tmp_path / "others" / "recogniser-real-seed0.safetensors", CPU)
+    recipe, out = replace(toy, steps=2), tmp_path / "out"
+    result = run(real, recipe, out, seeds=[0], start=start)
+    assert result["settings"]["start"] == start.provenance
+    trained = Recogniser.load(out / "recogniser-real-seed0.safetensors", CPU)
+    assert trained.provenance["decides"]["start"] == start.provenance
+    assert len(trained.charset) == 3
+    first = next(iter(start.network.state_dict()))  # two steps from scratch are not near to it
+    near, far = trained.network.state_dict()[first], start.network.state_dict()[first]
+    assert (near - far).abs().max() < 2.1 * recipe.lr
+    with pytest.raises(RecipeChangedError, match=r"start"):  # once trained so, not otherwise
+        run(real, recipe, out, seeds=[0])
+
+
+def test_a_start_that_has_seen_the_test_store_or_has_other_layers_is_refused(
+    real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    recipe = replace(toy, steps=2)
+    train, test = real
+    run((test, train), recipe, tmp_path / "seen", seeds=[0])
+    seen = Recogniser.load(tmp_path / "seen" / "recogniser-real-seed0.safetensors", CPU)
+    with pytest.raises(InputError, match="the recogniser to start from has learnt from this store"):
+        run(real, recipe, tmp_path / "out", start=seen)
+    third = make_store("third", seed=9), make_store("fourth", seed=10)
+    run(third, recipe, tmp_path / "twice", seeds=[0], start=seen)  # which that one started from
+    twice = Recogniser.load(tmp_path / "twice" / "recogniser-real-seed0.safetensors", CPU)
+    with pytest.raises(InputError, match="has learnt from this store"):
+        run(real, recipe, tmp_path / "out", start=twice)
+    with pytest.raises(InputError, match="has other layers"):
+        run(real, replace(recipe, hidden=24), tmp_path / "out", start=twice)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("place", [1, 2])
 @pytest.mark.parametrize(
     ("options", "error", "match"),

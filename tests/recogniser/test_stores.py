@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from hwgen.errors import CharsetError, InputError
-from hwgen.recogniser.stores import check_alike, check_real, describe_store
+from hwgen.recogniser.stores import check_alike, check_real, check_unseen, describe_store
 from hwgen.store import Store
 
 MakeStore = Callable[..., Store]
@@ -53,3 +53,12 @@ def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
         "charset_fingerprint": store.charset.fingerprint,
         "content_sha256": store.manifest.content_sha256,
     }
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"decides": 3}, {"decides": {"data": [1]}}, {"decides": {"start": [{}]}}]
+)
+def test_what_a_stranger_tells_of_a_recogniser_may_be_anything(
+    make_store: MakeStore, told: dict[str, Any]
+) -> None:
+    check_unseen(make_store("unseen"), told, by="it")
