@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from hwgen.checkpoints import (
+    Checkpoint,
     file_hash,
     load_module,
     load_network,
@@ -20,7 +21,7 @@ from hwgen.checkpoints import (
     load_texts,
     module_tensors,
     optimizer_tensors,
-    progress_of,
+    read_checkpoint,
     save_tensors,
 )
 from hwgen.errors import RunError
@@ -352,8 +353,14 @@ def test_a_state_before_the_first_step_is_refused() -> None:
         load_optimizer("o", optimizer("adam", network()), tensors, Path("here"), steps=0)
 
 
-def test_progress_is_read_or_refused() -> None:
-    assert progress_of({"step": "7", "seconds": "1.5"}, Path("here")) == (7, 1.5)
+def test_a_checkpoint_is_read_or_refused(tmp_path: Path) -> None:
+    path, sound = tmp_path / "here", {"run": "a", "step": "7", "seconds": "1.5"}
+    assert read_checkpoint(path, "a") == Checkpoint(0, 0.0, {})
+    save_tensors(path, {"w": torch.ones(2)}, sound)
+    found = read_checkpoint(path, "a")
+    assert (found.step, found.seconds, list(found.tensors)) == (7, 1.5, ["w"])
+    with pytest.raises(RunError, match=r"here: belongs to run 'a', not to 'b'.*Remove it"):
+        read_checkpoint(path, "b")
     for texts in (
         {},
         {"step": "7"},
@@ -362,5 +369,6 @@ def test_progress_is_read_or_refused() -> None:
         {"step": "1", "seconds": "nan"},
         {"step": "1", "seconds": "inf"},
     ):
+        save_tensors(path, {"w": torch.ones(2)}, {"run": "a", **texts})
         with pytest.raises(RunError, match="here: is not a checkpoint"):
-            progress_of(texts, Path("here"))
+            read_checkpoint(path, "a")

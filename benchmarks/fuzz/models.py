@@ -14,6 +14,7 @@ import torch
 from benchmarks.fuzz.mutation import mutate, mutate_json
 from benchmarks.fuzz.target import Target
 from hwgen.charset import Charset
+from hwgen.checkpoints import read_checkpoint
 from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.deformation.recipe import recipe_to_json as deformation_to_json
@@ -21,7 +22,7 @@ from hwgen.distributed import ALONE
 from hwgen.gan.meter import Meter
 from hwgen.gan.networks import build_generator
 from hwgen.gan.plan import count_parameters
-from hwgen.gan.resume import fill, read_checkpoint, save_checkpoint
+from hwgen.gan.resume import fill, save_checkpoint
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.snapshots import best_scores, save_weights
 from hwgen.gan.steps import make_state
@@ -175,7 +176,8 @@ def checkpoint(scratch: Path) -> Target:
 
     def read(data: bytes) -> str:
         run.checkpoint.write_bytes(data)
-        fill(state, Meter(ALONE), read_checkpoint(run), run, recipe)
+        begun = read_checkpoint(run.checkpoint, run.id)
+        fill(state, Meter(ALONE), begun, run, recipe)
         return "filled"
 
     return Target([seed], read, _mutate_tensors, mib=1024)

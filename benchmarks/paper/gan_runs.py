@@ -14,9 +14,8 @@ import numpy as np
 import torch
 
 from benchmarks.paper.pace import Pace
-from hwgen.checkpoints import load_module
+from hwgen.checkpoints import load_module, read_checkpoint
 from hwgen.gan.networks import Discriminator, Generator, build
-from hwgen.gan.resume import read_checkpoint
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, recipe_from_json
 from hwgen.recogniser.network import RecogniserRecipe
@@ -28,7 +27,10 @@ from hwgen.store import Store
 
 def steps_done(folder: Path) -> int:
     """Steps of a run's checkpoint; 0 where nothing has begun."""
-    return read_checkpoint(Run(folder)).step if folder.exists() else 0
+    if not folder.exists():
+        return 0
+    run = Run(folder)
+    return read_checkpoint(run.checkpoint, run.id).step
 
 
 def train_until(
@@ -66,7 +68,7 @@ def train_until(
 def networks(run: Run, device: torch.device) -> tuple[Generator, Discriminator]:
     """G (itself, not its average) and D as they are in a run's checkpoint."""
     g, d = build(recipe_from_json(run.recipe), len(run.charset))
-    tensors = read_checkpoint(run).tensors
+    tensors = read_checkpoint(run.checkpoint, run.id).tensors
     load_module("g", g, tensors, run.checkpoint)
     load_module("d", d, tensors, run.checkpoint)
     return g.to(device), d.to(device)

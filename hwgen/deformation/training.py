@@ -16,17 +16,16 @@ from hwgen.batches import ResidentPictures, to_float
 from hwgen.checkpoints import (
     load_module,
     load_optimizer,
-    load_tensors,
     module_tensors,
     optimizer_tensors,
-    progress_of,
+    read_checkpoint,
     save_tensors,
 )
 from hwgen.deformation.network import DeformationNet, pair_loss
 from hwgen.deformation.pairs import Pairs
 from hwgen.deformation.recipe import DeformationRecipe, recipe_to_json
 from hwgen.devices import describe, pick_device
-from hwgen.errors import DivergedError, InputError, RunError
+from hwgen.errors import DivergedError, InputError
 from hwgen.presets import PixelRange
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
@@ -166,8 +165,8 @@ def _train(
 def _diverged(run: Run, what: str, step: int) -> DivergedError:
     kept = "No checkpoint was made yet"
     if run.checkpoint.exists():
-        _, metadata = load_tensors(run.checkpoint)
-        kept = f"The last good checkpoint, of step {metadata['step']}, is {run.checkpoint}"
+        last = read_checkpoint(run.checkpoint, run.id)
+        kept = f"The last good checkpoint, of step {last.step}, is {run.checkpoint}"
     return DivergedError(
         f"the {what} of the deformation model are no longer finite at step {step}",
         where=str(run.path),
@@ -185,16 +184,8 @@ def _save(
 
 def _load(run: Run, net: DeformationNet, optimizer: torch.optim.Optimizer) -> tuple[int, float]:
     """Fill network and optimiser from the checkpoint, if there is one: (steps, seconds)."""
-    if not run.checkpoint.exists():
-        return 0, 0.0
-    tensors, metadata = load_tensors(run.checkpoint)
-    if metadata.get("run") != run.id:
-        raise RunError(
-            f"belongs to run {metadata.get('run')!r}, not to {run.id!r}",
-            where=str(run.checkpoint),
-            remedy="Remove it to begin anew",
-        )
-    load_module("net", net, tensors, run.checkpoint)
-    steps, seconds = progress_of(metadata, run.checkpoint)
-    load_optimizer("optimizer", optimizer, tensors, run.checkpoint, steps=steps)
-    return steps, seconds
+    begun = read_checkpoint(run.checkpoint, run.id)
+    if begun.tensors:
+        load_module("net", net, begun.tensors, run.checkpoint)
+        load_optimizer("optimizer", optimizer, begun.tensors, run.checkpoint, steps=begun.step)
+    return begun.step, begun.seconds

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from torch import Tensor
 
 from hwgen.checkpoints import (
+    Checkpoint,
     load_module,
     load_optimizer,
-    load_tensors,
     module_tensors,
     optimizer_tensors,
-    progress_of,
+    read_checkpoint,
     save_tensors,
 )
 from hwgen.distributed import Ranks
@@ -29,40 +25,6 @@ from hwgen.gan.meter import Meter
 from hwgen.gan.steps import State
 from hwgen.presets import Recipe
 from hwgen.runs import Run
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a run goes on; without tensors it begins.
-
-    Attributes:
-        step: steps done.
-        seconds: spent on them.
-        tensors: of networks, optimisers and meter.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-def read_checkpoint(run: Run) -> Checkpoint:
-    """The run's checkpoint; where there is none, the beginning.
-
-    Raises:
-        RunError: it is damaged, or another run's.
-    """
-    if not run.checkpoint.exists():
-        return Checkpoint()
-    tensors, metadata = load_tensors(run.checkpoint)
-    if metadata.get("run") != run.id:
-        raise RunError(
-            f"belongs to run {metadata.get('run')!r}, not to {run.id!r}",
-            where=str(run.checkpoint),
-            remedy="Remove it to begin anew",
-        )
-    step, seconds = progress_of(metadata, run.checkpoint)
-    return Checkpoint(step, seconds, tensors)
 
 
 def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:
@@ -124,12 +86,12 @@ def go_back(run: Run, recipe: Recipe) -> int:
     Returns:
         The step that it is of.
     """
-    if not is_snapshot(read_checkpoint(run).step, recipe):
+    if not is_snapshot(read_checkpoint(run.checkpoint, run.id).step, recipe):
         if run.last_good.exists():
             run.last_good.replace(run.checkpoint)
         else:
             run.checkpoint.unlink()
-    return read_checkpoint(run).step
+    return read_checkpoint(run.checkpoint, run.id).step
 
 
 def check_same_step(step: int, run: Run, ranks: Ranks) -> None:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from hwgen.batches import Batches, average_down, to_images, to_tensor
+from hwgen.checkpoints import read_checkpoint
 from hwgen.devices import describe, pick_device, pick_precision
 from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import CollapsedError, DivergedError, InputError
@@ -34,7 +35,6 @@ from hwgen.gan.resume import (
     go_back,
     is_snapshot,
     keep_for_rollback,
-    read_checkpoint,
     save_checkpoint,
 )
 from hwgen.gan.snapshots import save_weights
@@ -209,7 +209,7 @@ def _train(
         share=ranks.share,
     )
     with ranks.agreed():
-        checkpoint = read_checkpoint(run)
+        checkpoint = read_checkpoint(run.checkpoint, run.id)
     step = saved = checkpoint.step
     check_same_step(step, run, ranks)
     with ranks.agreed():
