@@ -220,6 +220,7 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
 def _show(lift: Lift, console: Console) -> None:
     from rich.table import Table
 
+    from hwgen.lift.cells import ARMS
     from hwgen.report.lifts import BASELINE, LIFT_FILE, count_name
 
     for group in lift.groups:
@@ -242,6 +243,11 @@ def _show(lift: Lift, console: Console) -> None:
             f"{lift.writers_shared}; the figures flatter"
         )
     console.print(lift.advice, markup=False, highlight=False)
+    if not any(ARMS[series.arm].pretrained for series in lift.series if series.arm in ARMS):
+        console.print(
+            "[dim]not tried: to start from a recogniser of other characters, which simulated ones "
+            "may be; see --start and hwgen simulate[/]"
+        )
     console.print(
         f"written: {lift.path / LIFT_FILE}", markup=False, highlight=False, soft_wrap=True
     )

@@ -127,6 +127,7 @@ def test_one_arm_alone_has_no_differences(
     shown = capsys.readouterr().out
     assert "Top-1" in shown
     assert "(+" not in shown
+    assert "not tried: to start from a recogniser of other characters" in shown
 
 
 def test_a_stop_is_polite_and_the_same_command_goes_on(
@@ -166,7 +167,9 @@ def test_pretrained_arms_start_from_a_recogniser(
     options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
     options += ["--draws", 1, "--start", recogniser]
     assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 0
-    assert "pretrained" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "pretrained" in shown
+    assert "not tried" not in shown
     assert run(monkeypatch, *options, "--arms", "classical") == 1
     assert "no arm starts" in capsys.readouterr().err
     started = ["--out", tmp_path / "knows", "--seeds", 1, "--start", recogniser]
