@@ -20,7 +20,7 @@ import hwgen
 from hwgen.checkpoints import file_hash
 from hwgen.errors import InputError, RunError
 from hwgen.evaluation.figures import copy_figures, figure, set_figures
-from hwgen.evaluation.judges import Learnt, Training, generator_data, learnt_from
+from hwgen.evaluation.judges import Learnt, Training, generator_data
 from hwgen.evaluation.notes import knows, notes
 from hwgen.evaluation.reading import Reading, pictures_at, pictures_to_read, read_sets
 from hwgen.evaluation.second_readers import SecondReader
@@ -33,7 +33,7 @@ from hwgen.metrics.manifolds import K
 from hwgen.recogniser.benchmark import worst_classes
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser, hits
-from hwgen.recogniser.stores import check_alike, check_real, describe_store
+from hwgen.recogniser.stores import check_alike, check_real, describe_store, learnt_from
 from hwgen.store import Store
 
 FORMAT = "hwgen-evaluation"
@@ -197,7 +197,7 @@ def evaluate(
         for space, found in copies.items()
         if found is not None
     ]
-    saw = learnt_from(judge)
+    saw = learnt_from(judge.provenance)
     value = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

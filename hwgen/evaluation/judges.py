@@ -100,12 +100,6 @@ class Training:
         }
 
 
-def learnt_from(recogniser: Recogniser) -> set[str]:
-    """Content hashes of the stores that a recogniser was trained on; empty where not known."""
-    data = recogniser.provenance.get("decides", {}).get("data", {})
-    return {str(value) for value in data.values()} if isinstance(data, Mapping) else set()
-
-
 class Learnt(Protocol):
     """A run, or a model that was exported from it."""
 

@@ -61,6 +61,24 @@ def check_real(store: Store, *, what: str, remedy: str) -> None:
         raise InputError(f"{what} holds synthetic samples", where=str(store.path), remedy=remedy)
 
 
+def learnt_from(provenance: Mapping[str, Any]) -> set[str]:
+    """Content hashes of the stores that a recogniser, and what it started from, was trained on.
+
+    Args:
+        provenance: the recogniser's, maybe a stranger's.
+
+    Returns:
+        Empty where nothing is told.
+    """
+    found: set[str] = set()
+    told: object = provenance
+    while isinstance(told, Mapping) and isinstance(decides := told.get("decides"), Mapping):
+        data = decides.get("data")
+        found |= {str(value) for value in data.values()} if isinstance(data, Mapping) else set()
+        told = decides.get("start")
+    return found
+
+
 def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> None:
     """Refuse a store that a recogniser has learnt from, or one that this one started from.
 
@@ -72,16 +90,12 @@ def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> Non
     Raises:
         InputError: it has learnt from it.
     """
-    told: object = provenance
-    while isinstance(told, Mapping) and isinstance(decides := told.get("decides"), Mapping):
-        data = decides.get("data")
-        if isinstance(data, Mapping) and store.manifest.content_sha256 in data.values():
-            raise InputError(
-                f"{by} has learnt from this store",
-                where=str(store.path),
-                remedy="Give one that has learnt from other data",
-            )
-        told = decides.get("start")
+    if store.manifest.content_sha256 in learnt_from(provenance):
+        raise InputError(
+            f"{by} has learnt from this store",
+            where=str(store.path),
+            remedy="Give one that has learnt from other data",
+        )
 
 
 def describe_store(store: Store) -> dict[str, Any]:

@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 
 from hwgen.errors import CharsetError, InputError
-from hwgen.recogniser.stores import check_alike, check_real, check_unseen, describe_store
+from hwgen.recogniser.stores import (
+    check_alike,
+    check_real,
+    check_unseen,
+    describe_store,
+    learnt_from,
+)
 from hwgen.store import Store
 
 MakeStore = Callable[..., Store]
@@ -62,3 +68,10 @@ def test_what_a_stranger_tells_of_a_recogniser_may_be_anything(
     make_store: MakeStore, told: dict[str, Any]
 ) -> None:
     check_unseen(make_store("unseen"), told, by="it")
+    assert not learnt_from(told)
+
+
+def test_what_it_started_from_has_learnt_too() -> None:
+    first = {"decides": {"data": {"train": "a"}}}
+    second = {"decides": {"data": {"train": "b", "synthetic": "c"}, "start": first}}
+    assert learnt_from({"decides": {"data": {"train": "d"}, "start": second}}) == set("abcd")
