@@ -42,7 +42,9 @@ from hwgen.batches.order import Shuffled
 from hwgen.framing import Framing
 from hwgen.presets import PixelRange
 from hwgen.record import Image
-from hwgen.sources.simulated import common_first, kanjivg_characters, load_strokes, simulate_writer
+from hwgen.sources.simulated import simulate_writer
+from hwgen.sources.strokes.data import common_first
+from hwgen.sources.strokes.kanjivg import KanjiVG
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")
@@ -334,8 +336,8 @@ def measure(
 
 def simulated(characters: int = 200, writers: int = 20, size: int = 64) -> tuple[Image, list[str]]:
     """Pictures and labels of simulated handwriting, framed."""
-    wanted = common_first(kanjivg_characters())[:characters]
-    strokes = load_strokes(wanted)
+    wanted = common_first(KanjiVG().characters())[:characters]
+    strokes = KanjiVG().load(wanted)
     labels, images = zip(
         *(pair for n in range(writers) for pair in simulate_writer(0, n, wanted, strokes)),
         strict=True,

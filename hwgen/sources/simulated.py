@@ -1,10 +1,8 @@
-"""In: KanjiVG's stroke paths and a seed. Out: simulated pen handwriting, picture by picture.
+"""In: a character's strokes and a seed. Out: simulated pen handwriting, picture by picture.
 
-This is a stand-in for real scans, for demonstrations and tests of the whole chain; it is not
-data. KanjiVG is copyright Ulrich Apel, under CC BY-SA 3.0 (https://kanjivg.tagaini.net), and so
-is what is drawn from it. It comes as the PyPI package `kanjivg`, the optional extra `demo`.
+To train recognisers on before the real scans, and for demonstrations and tests of the whole chain.
 
-How a character is written: KanjiVG's strokes are bent, moved and stretched, partly by the
+How a character is written: its strokes are bent, moved and stretched, partly by the
 writer's hand, partly by how that writer always writes this character, partly afresh; then a pen
 runs through all of them in order, faster in the air than on paper. Averaging its path and its
 pressure over a short time rounds corners, hooks the ends and joins near strokes, as haste does.
@@ -12,157 +10,18 @@ pressure over a short time rounds corners, hooks the ends and joins near strokes
 
 from __future__ import annotations
 
-import importlib.metadata
-import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.errors import CharsetError, InputError
 from hwgen.record import PAPER, Image
+from hwgen.sources.strokes.data import BOX, Points, Strokes
 
-Points = npt.NDArray[np.float64]
-Strokes = tuple[Points, ...]
-"""One character: for each stroke, in writing order, points [n, 2] as (x, y) in the 109 box."""
-
-NOTICE = (
-    "Simulated handwriting, not scans: drawn by hwgen from the stroke paths of KanjiVG, "
-    "copyright Ulrich Apel, CC BY-SA 3.0, https://kanjivg.tagaini.net. "
-    "What is drawn from it is under the same licence."
-)
-
-BOX = 109.0
-"""Side of KanjiVG's drawing box; y points down."""
-
-COMMON = (
-    "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
-    "前主行所家事成方法学如都当面起看定分好部其但因只想日作用道理美公老三民等重相月点"
-    "水口高正明文手木山火土女力十二四五六七八九百千万白田石目王工元光先走立米竹食房安"
-)
-"""Everyday characters, roughly by frequency: what a small demonstration should show first."""
-
-_STEP = 3.0  # spacing of a stroke's points, in units of the box
 _PEN_STEP = 0.7  # spacing of the pen's positions on paper, px
 _AIR_SPEED = 2.0  # of the lifted pen; on paper it is 1
 _FAINTEST = 0.04  # ink below this is paper
-
-
-# --- Stroke paths -----------------------------------------------------------------------------
-
-
-def kanjivg_characters() -> dict[str, Path]:
-    """The characters that KanjiVG draws, with their SVG files; variants are left out.
-
-    Raises:
-        InputError: the package `kanjivg` is not installed.
-    """
-    try:
-        package = importlib.metadata.distribution("kanjivg")
-    except importlib.metadata.PackageNotFoundError:
-        raise InputError(
-            "simulated writers need the stroke paths of the package kanjivg",
-            remedy="Install them with: pip install 'hwgen[demo]'",
-        ) from None
-    return {
-        chr(int(file.stem, 16)): Path(str(package.locate_file(file)))
-        for file in package.files or ()
-        # A variant's name goes on after the code: 0585a-Kaisho.svg.
-        if re.fullmatch(r"[0-9a-f]{5}\.svg", file.name)
-    }
-
-
-def common_first(characters: Iterable[str]) -> list[str]:
-    """The same characters with those of `COMMON` in front; the others keep their order."""
-    rank = {character: place for place, character in reversed(list(enumerate(COMMON)))}
-    return sorted(characters, key=lambda character: rank.get(character, len(COMMON)))
-
-
-def load_strokes(characters: Iterable[str]) -> dict[str, Strokes]:
-    """Stroke paths of the characters asked for.
-
-    Raises:
-        InputError: the package `kanjivg` is not installed.
-        CharsetError: names every character that KanjiVG does not draw.
-    """
-    files = kanjivg_characters()
-    wanted = list(characters)
-    unknown = [character for character in wanted if character not in files]
-    if unknown:
-        shown = "".join(unknown[:40]) + ("…" if len(unknown) > 40 else "")
-        raise CharsetError(
-            f"KanjiVG has no strokes for {len(unknown)} of {len(wanted)} characters: {shown}",
-            remedy="It draws characters as used in Japan; leave these out",
-        )
-    return {character: read_svg(files[character]) for character in wanted}
-
-
-def read_svg(path: Path) -> Strokes:
-    """The strokes of one KanjiVG file, in writing order.
-
-    Raises:
-        InputError: a path cannot be read, or there is none.
-    """
-    root = ElementTree.parse(path).getroot()
-    paths = root.iter("{http://www.w3.org/2000/svg}path")
-    try:
-        strokes = tuple(resample(parse_path(element.get("d", "")), _STEP) for element in paths)
-    except ValueError as error:
-        raise InputError(f"unreadable stroke path: {error}", where=str(path)) from None
-    if not strokes:
-        raise InputError("no strokes found", where=str(path))
-    return strokes
-
-
-def parse_path(commands: str, pieces: int = 12) -> Points:
-    """SVG path data as a polyline: M, L, C and S, absolute or relative, one subpath.
-
-    Args:
-        commands: the attribute `d`.
-        pieces: straight pieces for each cubic Bezier curve.
-
-    Returns:
-        float [n, 2]: (x, y) of the points, the first one where the path begins.
-
-    Raises:
-        ValueError: another command, a second subpath, or missing numbers.
-    """
-    t = np.linspace(0, 1, pieces + 1)[1:, None]
-    # Bernstein polynomials of degree 3.
-    bernstein = np.hstack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
-    runs: list[Points] = []
-    here = handle = np.zeros(2)
-    for command, text in re.findall(r"([A-Za-z])([^A-Za-z]*)", commands):
-        numbers = [float(number) for number in re.findall(r"[-+]?(?:\d+\.?\d*|\.\d+)", text)]
-        kind = command.upper()
-        points_each = {"M": 1, "L": 1, "C": 3, "S": 2}.get(kind)
-        if points_each is None or (kind == "M") == bool(runs):
-            raise ValueError(f"{command!r} is not understood here in {commands!r}")
-        if not numbers or len(numbers) % (2 * points_each):
-            raise ValueError(f"{command!r} has {len(numbers)} numbers in {commands!r}")
-        for group in np.reshape(numbers, (-1, points_each, 2)):
-            points = group + here if command.islower() else group
-            if kind in "CS":
-                first = points[:1] if kind == "C" else 2 * here[None] - handle
-                runs.append(bernstein @ np.vstack([here[None], first, points[-2:]]))
-                handle = points[-2]
-            else:
-                runs.append(points)
-                handle = points[-1]
-            here = points[-1]
-    if not runs:
-        raise ValueError(f"no path in {commands!r}")
-    return np.concatenate(runs)
-
-
-def resample(line: Points, step: float) -> Points:
-    """A polyline [n, 2] as points of equal spacing, about `step`; both ends stay; at least two."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    places = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
-    return np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], axis=1)
 
 
 # --- A writer ---------------------------------------------------------------------------------
@@ -173,10 +32,10 @@ class Hand:
     """What stays the same in everything that one simulated writer writes.
 
     Attributes:
-        size: side of KanjiVG's box on paper, px.
+        size: side of the strokes' box on paper, px.
         warp: [9, 2] coefficients of the monomials of `_monomials`: slant, rise, proportion and
             a smooth deformation of the whole box.
-        freedom: how far strokes stray from KanjiVG's, relative to an average writer.
+        freedom: how far strokes stray from the given ones, relative to an average writer.
         flow: length over which the pen's path is averaged, px: 0 is neat, 8 is cursive.
         join: chance that the pen stays on paper between two near strokes.
         radius: of the pen, px.
@@ -261,7 +120,7 @@ def write_character(
 
     Args:
         hand: from `hand_of`.
-        strokes: from `load_strokes`.
+        strokes: from StrokeData.
         key: (seed, writer, code point): seeds what this writer always does with this character.
         repeat: the how manieth time the writer writes it: seeds what differs each time.
 

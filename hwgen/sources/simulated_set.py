@@ -12,7 +12,8 @@ from pathlib import Path
 
 from hwgen.errors import HwgenError, InputError
 from hwgen.sources.gnt import write_gnt
-from hwgen.sources.simulated import NOTICE, Strokes, load_strokes, simulate_writer
+from hwgen.sources.simulated import simulate_writer
+from hwgen.sources.strokes.data import StrokeData, Strokes
 
 
 def simulate(
@@ -21,6 +22,7 @@ def simulate(
     characters: Sequence[str],
     writers: range,
     seed: int,
+    strokes: StrokeData,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
@@ -34,6 +36,7 @@ def simulate(
         characters: what each writer writes once, in this order.
         writers: numbers of the writers; another number is another hand.
         seed: another seed is another set of hands.
+        strokes: how the characters are written.
         workers: processes that write; the files are the same. More than one import the caller's
             `__main__`, as multiprocessing does.
         progress: called with characters written and their total, after each writer.
@@ -43,12 +46,12 @@ def simulate(
         The files written.
 
     Raises:
-        InputError: the package `kanjivg` is not installed, or `out` holds other GNT files, which
-            would be taken for a part of this set.
-        CharsetError: names every character that KanjiVG does not draw.
+        InputError: the strokes cannot be read, or `out` holds other GNT files, which would be
+            taken for a part of this set.
+        CharsetError: names every character that has no strokes.
         HwgenError: a process ended by itself.
     """
-    page = _Page(tuple(characters), load_strokes(characters), seed)
+    page = _Page(tuple(characters), strokes.load(characters), seed)
     files = {out / f"{writer:03d}-f.gnt": writer for writer in writers}
     others = sorted(set(out.glob("*.gnt")) - files.keys())
     if others:
@@ -58,7 +61,7 @@ def simulate(
             remedy="Give an empty folder",
         )
     out.mkdir(parents=True, exist_ok=True)
-    (out / "NOTICE.txt").write_text(NOTICE + "\n", encoding="utf-8")
+    (out / "NOTICE.txt").write_text(strokes.notice + "\n", encoding="utf-8")
     written: list[Path] = []
     for path in _written(page, files, min(workers, len(files))):
         written.append(path)

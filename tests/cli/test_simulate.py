@@ -1,4 +1,5 @@
 import importlib.metadata
+import json
 import sys
 from pathlib import Path
 
@@ -97,3 +98,19 @@ def test_the_missing_package_is_named_in_full(
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
     assert run(monkeypatch, "--out", tmp_path / "set") == 1
     assert "pip install 'hwgen[demo]'" in capsys.readouterr().err
+
+
+def test_strokes_of_make_me_a_hanzi_are_written_in_their_own_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "graphics.txt"
+    line = {"character": "你", "medians": [[[100, 400], [900, 420]], [[500, 800], [480, 0]]]}
+    file.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    out = tmp_path / "set"
+    options = ["--strokes", file, "--classes", "1", "--writers", "2", "--workers", "1"]
+    assert run(monkeypatch, "--out", out, *options) == 0
+    assert labels(out / "002-f.gnt") == ["你"]
+    assert "Arphic Public License" in (out / "NOTICE.txt").read_text("utf-8")
+    assert "Arphic Public License" in " ".join(capsys.readouterr().out.split())
+    assert run(monkeypatch, "--out", out, "--classes", "2", *options[:2]) == 1
+    assert "Make Me a Hanzi has 1 Chinese characters" in capsys.readouterr().err

@@ -1,14 +1,15 @@
 import os
 import struct
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hwgen.errors import HwgenError, InputError
-from hwgen.sources import simulated_set
+from hwgen.errors import CharsetError, HwgenError, InputError
 from hwgen.sources.simulated import simulate_writer
 from hwgen.sources.simulated_set import simulate
+from hwgen.sources.strokes.data import StrokeData, Strokes
 
 # A cross and a hook: characters for tests that need no KanjiVG.
 CROSS = (
@@ -34,23 +35,35 @@ def read_gnt_independently(path: Path) -> list[tuple[str, np.ndarray]]:
     return records
 
 
-def without_kanjivg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated_set, "load_strokes", lambda characters: STROKES)
+class Drawn(StrokeData):
+    """The characters of STROKES."""
+
+    name = "a test"
+    notice = "Drawn for a test"
+
+    def characters(self) -> Set[str]:
+        return STROKES.keys()
+
+    def read(self, characters: Set[str]) -> dict[str, Strokes]:
+        return {character: STROKES[character] for character in characters}
 
 
-def test_files_are_those_of_casia(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_kanjivg(monkeypatch)
+DRAWN = Drawn()
+
+
+def test_files_are_those_of_casia(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     files = simulate(
         tmp_path / "set",
         characters="十刁",
         writers=range(7, 10),
         seed=2,
+        strokes=DRAWN,
         progress=lambda done, total: seen.append((done, total)),
     )
     assert [path.name for path in files] == ["007-f.gnt", "008-f.gnt", "009-f.gnt"]
     assert seen == [(2, 6), (4, 6), (6, 6)]
-    assert "CC BY-SA 3.0" in (tmp_path / "set" / "NOTICE.txt").read_text()
+    assert "Drawn for a test" in (tmp_path / "set" / "NOTICE.txt").read_text()
     for writer, path in zip(range(7, 10), files, strict=True):
         found = read_gnt_independently(path)
         expected = list(simulate_writer(2, writer, "十刁", STROKES))
@@ -59,46 +72,40 @@ def test_files_are_those_of_casia(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             np.testing.assert_array_equal(image, drawn)
 
 
-def test_the_tag_is_high_byte_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_kanjivg(monkeypatch)
-    (path,) = simulate(tmp_path, characters="十", writers=range(1, 2), seed=0)
+def test_the_tag_is_high_byte_first(tmp_path: Path) -> None:
+    (path,) = simulate(tmp_path, characters="十", writers=range(1, 2), seed=0, strokes=DRAWN)
     assert struct.unpack_from(">H", path.read_bytes(), 4) == (0xCAAE,)
 
 
-def test_the_same_call_writes_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_kanjivg(monkeypatch)
+def test_the_same_call_writes_the_same_bytes(tmp_path: Path) -> None:
     contents = []
     for _ in range(2):
-        (path,) = simulate(tmp_path, characters="十刁", writers=range(1, 2), seed=0)
+        (path,) = simulate(tmp_path, characters="十刁", writers=range(1, 2), seed=0, strokes=DRAWN)
         contents.append(path.read_bytes())
     assert contents[0] == contents[1]
 
 
-def test_a_folder_with_other_gnt_files_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_kanjivg(monkeypatch)
-    simulate(tmp_path, characters="十", writers=range(1, 4), seed=0)
+def test_a_folder_with_other_gnt_files_is_refused(tmp_path: Path) -> None:
+    simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, strokes=DRAWN)
     with pytest.raises(InputError, match="1 other GNT files, 003-f"):
-        simulate(tmp_path, characters="十", writers=range(1, 3), seed=0)
+        simulate(tmp_path, characters="十", writers=range(1, 3), seed=0, strokes=DRAWN)
 
 
-def test_stop_ends_between_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_kanjivg(monkeypatch)
+def test_stop_ends_between_writers(tmp_path: Path) -> None:
     answers = iter([True])
     files = simulate(
-        tmp_path, characters="十", writers=range(1, 9), seed=0, stop=lambda: next(answers)
+        tmp_path,
+        characters="十",
+        writers=range(1, 9),
+        seed=0,
+        strokes=DRAWN,
+        stop=lambda: next(answers),
     )
     assert [path.name for path in tmp_path.glob("*.gnt")] == ["001-f.gnt"]
     assert [path.name for path in files] == ["001-f.gnt"]
 
 
-def test_several_processes_write_the_same_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    without_kanjivg(monkeypatch)
+def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
     kept = []
     for workers in (1, 2):
         seen: list[int] = []
@@ -107,6 +114,7 @@ def test_several_processes_write_the_same_files(
             characters="十刁",
             writers=range(1, 6),
             seed=0,
+            strokes=DRAWN,
             workers=workers,
             progress=lambda done, total, seen=seen: seen.append(done),
         )
@@ -123,8 +131,18 @@ class _Fatal(dict):  # type: ignore[type-arg]
         os._exit(9)
 
 
-def test_a_process_that_ends_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated_set, "load_strokes", lambda characters: _Fatal())
+class Fatal(Drawn):
+    def read(self, characters: Set[str]) -> dict[str, Strokes]:
+        return _Fatal()
+
+
+def test_a_process_that_ends_is_told(tmp_path: Path) -> None:
     with pytest.raises(HwgenError, match=r"ended by itself.*--workers 1"):
-        simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, workers=2)
+        simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, strokes=Fatal(), workers=2)
     assert not list(tmp_path.glob("*.gnt"))
+
+
+def test_characters_without_strokes_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CharsetError, match="a test has no strokes for 1 of 2 characters: 你"):
+        simulate(tmp_path / "set", characters="十你", writers=range(1, 2), seed=0, strokes=DRAWN)
+    assert not (tmp_path / "set").exists()

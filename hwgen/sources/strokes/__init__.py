@@ -1,0 +1,1 @@
+"""Stroke data: how characters are written, from which `simulated` writes them."""

@@ -1,0 +1,88 @@
+"""In: nothing. Out: what stroke data offer: characters, and the path of the pen through each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Set
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.errors import CharsetError
+
+Points = npt.NDArray[np.float64]
+Strokes = tuple[Points, ...]
+"""One character: for each stroke, in writing order, points [n, 2] as (x, y) in the box."""
+
+BOX = 109.0
+"""Side of the box that a character is drawn in; y points down."""
+
+STEP = 3.0
+"""Spacing of a stroke's points, in units of the box."""
+
+COMMON = (
+    "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
+    "前主行所家事成方法学如都当面起看定分好部其但因只想日作用道理美公老三民等重相月点"
+    "水口高正明文手木山火土女力十二四五六七八九百千万白田石目王工元光先走立米竹食房安"
+)
+"""Everyday characters, roughly by frequency: what a small demonstration should show first."""
+
+
+class StrokeData(ABC):
+    """Characters and their strokes.
+
+    Attributes:
+        name: for messages.
+        notice: who made them, the licence, and what that means for what is drawn from them.
+    """
+
+    name: ClassVar[str]
+    notice: ClassVar[str]
+
+    @abstractmethod
+    def characters(self) -> Set[str]:
+        """All that are there.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+
+    @abstractmethod
+    def read(self, characters: Set[str]) -> dict[str, Strokes]:
+        """The strokes of characters that are there.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+
+    def load(self, characters: Iterable[str]) -> dict[str, Strokes]:
+        """The strokes of the characters asked for.
+
+        Raises:
+            InputError: they cannot be read.
+            CharsetError: names every character that is not there.
+        """
+        wanted, known = list(characters), self.characters()
+        unknown = [character for character in wanted if character not in known]
+        if unknown:
+            shown = "".join(unknown[:40]) + ("…" if len(unknown) > 40 else "")
+            raise CharsetError(
+                f"{self.name} has no strokes for {len(unknown)} of {len(wanted)} characters: "
+                f"{shown}",
+                remedy="Leave these out, or give other --strokes",
+            )
+        return self.read(set(wanted))
+
+
+def common_first(characters: Iterable[str]) -> list[str]:
+    """The same characters with those of `COMMON` in front; the others keep their order."""
+    rank = {character: place for place, character in reversed(list(enumerate(COMMON)))}
+    return sorted(characters, key=lambda character: rank.get(character, len(COMMON)))
+
+
+def resample(line: Points, step: float) -> Points:
+    """A polyline [n, 2] as points of equal spacing, about `step`; both ends stay; at least two."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    places = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
+    return np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], axis=1)

@@ -1,0 +1,173 @@
+"""In: hanzi-writer-data, or Make Me a Hanzi. Out: strokes as written in China, 9,574 characters.
+
+Each character is a JSON object with the "medians" of its strokes: points in a box of 1024, y up.
+`npm pack hanzi-writer-data` fetches a tar of one file a character; `graphics.txt` of Make Me a
+Hanzi has a line a character, with "character" too.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator, Set
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from hwgen.errors import InputError
+from hwgen.files import parse_json
+from hwgen.places import instead
+from hwgen.sources.strokes.data import BOX, STEP, StrokeData, Strokes, resample
+
+_SIDE, _BASE = 1024.0, 900.0  # y = 900 is the top of the box
+_MOST_BYTES = 1 << 20  # of one character; the longest has 30,000
+_MOST_ALL = 1 << 30  # of all of them, unpacked
+_MOST_STROKES, _MOST_POINTS = 100, 1000
+_DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError)
+
+_Found = tuple[str, Callable[[], bytes]]
+
+
+class HanziWriter(StrokeData):
+    """A tar of hanzi-writer-data, its folder, or `graphics.txt` of Make Me a Hanzi.
+
+    Args:
+        path: the file or folder.
+    """
+
+    name = "Make Me a Hanzi"
+    notice = (
+        "Simulated handwriting, not scans: drawn by hwgen from the stroke medians of Make Me a "
+        "Hanzi (https://github.com/skishore/makemeahanzi), which come from fonts that are "
+        "copyright 1999 Arphic Technology Co., Ltd., under the Arphic Public License. "
+        "Treat what is drawn from them as under the same licence."
+    )
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def characters(self) -> Set[str]:
+        """See StrokeData."""
+        return self._known
+
+    def read(self, characters: Set[str]) -> dict[str, Strokes]:
+        """See StrokeData."""
+        return {
+            character: _strokes(data(), f"{self.path}: {character}")
+            for character, data in self._all()
+            if character in characters
+        }
+
+    @cached_property
+    def _known(self) -> Set[str]:
+        found = {character for character, _ in self._all()}
+        if not found:
+            raise InputError(
+                "holds no characters",
+                where=str(self.path),
+                remedy="Give the tar that `npm pack hanzi-writer-data` fetches, or graphics.txt",
+            )
+        return found
+
+    def _all(self) -> Iterator[_Found]:
+        """Each character once, in the order of the file, with what reads its JSON."""
+        if not self.path.exists():
+            raise InputError("no such file", where=str(self.path), remedy=instead(self.path, ""))
+        try:
+            if self.path.is_dir():
+                yield from _in_folder(self.path)
+            elif tarfile.is_tarfile(self.path):
+                yield from _in_tar(self.path)
+            else:
+                yield from _in_lines(self.path)
+        except _DAMAGE as error:
+            raise InputError(f"cannot be read ({error})", where=str(self.path)) from None
+
+
+def _in_folder(folder: Path) -> Iterator[_Found]:
+    for file in sorted(folder.glob("?.json")):
+
+        def data(file: Path = file) -> bytes:
+            _check(file.stat().st_size, _MOST_BYTES, str(file))
+            return file.read_bytes()
+
+        yield file.stem, data
+
+
+def _in_tar(path: Path) -> Iterator[_Found]:
+    seen: set[str] = set()
+    unpacked = 0
+    with tarfile.open(path) as archive:
+        for member in archive:
+            unpacked += member.size
+            _check(unpacked, _MOST_ALL, str(path))
+            name = PurePosixPath(member.name)
+            if not member.isfile() or name.suffix != ".json" or len(name.stem) != 1:
+                continue
+            if name.stem in seen:
+                continue
+            seen.add(name.stem)
+
+            def data(member: tarfile.TarInfo = member) -> bytes:
+                _check(member.size, _MOST_BYTES, f"{path}: {member.name!r}")
+                stream = archive.extractfile(member)
+                assert stream is not None  # it is a file
+                return stream.read()
+
+            yield name.stem, data
+
+
+def _in_lines(path: Path) -> Iterator[_Found]:
+    seen: set[str] = set()
+    with open(path, "rb") as lines:
+        while line := lines.readline(_MOST_BYTES + 1):
+            _check(len(line), _MOST_BYTES, str(path))
+            character = _parsed(line, str(path)).get("character")
+            if not isinstance(character, str) or len(character) != 1:
+                raise _strange(str(path))
+            if character not in seen:
+                seen.add(character)
+                yield character, lambda line=line: line  # type: ignore[misc]
+
+
+def _strokes(data: bytes, where: str) -> Strokes:
+    medians = _parsed(data, where).get("medians")
+    try:
+        lines = [np.asarray(median, np.float64) for median in medians or ()]
+    except (TypeError, ValueError, OverflowError):
+        raise _strange(where) from None
+    if not 0 < len(lines) <= _MOST_STROKES or not all(
+        line.ndim == 2
+        and line.shape[1] == 2
+        and 2 <= len(line) <= _MOST_POINTS
+        and np.abs(line).max() <= 2 * _SIDE
+        for line in lines
+    ):
+        raise _strange(where)
+    to_box = np.array([1.0, -1.0]) * BOX / _SIDE
+    return tuple(resample((line - [0.0, _BASE]) * to_box, STEP) for line in lines)
+
+
+def _parsed(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = parse_json(data.decode())
+    except ValueError:
+        raise _strange(where) from None
+    if not isinstance(value, dict):
+        raise _strange(where)
+    return value
+
+
+def _strange(where: str) -> InputError:
+    return InputError(
+        "is no stroke data: a JSON object with the medians of a character's strokes",
+        where=where,
+        remedy="Give the tar that `npm pack hanzi-writer-data` fetches, or graphics.txt",
+    )
+
+
+def _check(size: int, most: int, where: str) -> None:
+    if size > most:
+        raise InputError(f"has {size:,} bytes, more than the {most:,} that are read", where=where)
