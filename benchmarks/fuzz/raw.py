@@ -1,10 +1,12 @@
-"""In: a scratch folder. Out: the targets that read raw data: GNT, POT, and zips of them."""
+"""In: a scratch folder. Out: the targets that read raw data: GNT, POT, zips of them, strokes."""
 
 from __future__ import annotations
 
 import io
+import json
 import random
 import stat
+import tarfile
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,7 @@ from hwgen.record import Record
 from hwgen.sources.files import GNT, find_files
 from hwgen.sources.gnt import BadRecord, encode_record, looks_like_gnt, read_gnt
 from hwgen.sources.pot import encode_trajectory, looks_like_pot, read_pot
+from hwgen.sources.strokes.hanzi_writer import HanziWriter
 
 
 def gnt(scratch: Path) -> Target:
@@ -84,6 +87,38 @@ def zips(scratch: Path) -> Target:
     tokens = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"../")
     seeds = [plain.getvalue(), deep.getvalue(), odd.getvalue()]
     return Target(seeds, read, partial(mutate_zip, tokens=tokens))
+
+
+def strokes(scratch: Path) -> Target:
+    """Stroke data of Make Me a Hanzi: tars, packed and not, and lines."""
+    characters = {
+        "一": [[[121, 393], [417, 402], [920, 401]]],
+        "十": [[[90, 400], [950, 440]], [[510, 820], [500, -100]]],
+    }
+    seeds = []
+    for mode in ("w", "w:gz"):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode=mode) as archive:
+            for character, medians in characters.items():
+                value = json.dumps({"strokes": [], "medians": medians}).encode()
+                member = tarfile.TarInfo(f"package/{character}.json")
+                member.size = len(value)
+                archive.addfile(member, io.BytesIO(value))
+        seeds.append(file.getvalue())
+    lines = [json.dumps({"character": c, "medians": m}) for c, m in characters.items()]
+    seeds += ["\n".join(lines).encode()] * 2
+    path = scratch / "strokes"
+
+    def read(data: bytes) -> str:
+        path.write_bytes(data)
+        found = HanziWriter(path)
+        for character, lines in found.load(found.characters()).items():
+            assert len(character) == 1, "no character"
+            assert all(np.isfinite(line).all() for line in lines), "no numbers"
+        return "all read"
+
+    tokens = (b"]]", b"[[", b"1e400", b"null", b"NaN", b"ustar", b"medians", b"package/")
+    return Target(seeds, read, partial(mutate, tokens=tokens))
 
 
 def mutate_zip(data: bytes, other: bytes, rng: random.Random, tokens: tuple[bytes, ...]) -> bytes:
