@@ -78,8 +78,8 @@ class HanziWriter(StrokeData):
         try:
             if self.path.is_dir():
                 yield from _in_folder(self.path)
-            elif tarfile.is_tarfile(self.path):
-                yield from _in_tar(self.path)
+            elif mode := _tar_mode(self.path):
+                yield from _in_tar(self.path, mode)
             else:
                 yield from _in_lines(self.path)
         except _DAMAGE as error:
@@ -96,10 +96,19 @@ def _in_folder(folder: Path) -> Iterator[_Found]:
         yield file.stem, data
 
 
-def _in_tar(path: Path) -> Iterator[_Found]:
+def _tar_mode(path: Path) -> str:
+    """How tarfile opens it; "" where it is no tar. Other packings can ask for any memory."""
+    with open(path, "rb") as file:
+        head = file.read(512)
+    if head.startswith(b"\x1f\x8b"):
+        return "r:gz"
+    return "r:" if head[257:262] == b"ustar" else ""
+
+
+def _in_tar(path: Path, mode: str) -> Iterator[_Found]:
     seen: set[str] = set()
     unpacked = 0
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
         for member in archive:
             unpacked += member.size
             _check(unpacked, _MOST_ALL, str(path))

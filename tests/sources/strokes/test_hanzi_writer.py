@@ -1,7 +1,9 @@
 """Stroke data of Make Me a Hanzi, in the three forms that they come in."""
 
+import gzip
 import io
 import json
+import lzma
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -100,6 +102,15 @@ def test_files_of_other_kinds_are_named(tmp_path: Path) -> None:
         (tmp_path / "cut.tgz").write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cut\.tgz"):
             HanziWriter(tmp_path / "cut.tgz").load("十")
+
+
+def test_packings_that_ask_for_any_memory_are_not_opened(tmp_path: Path) -> None:
+    plain = gzip.decompress(as_tar(tmp_path).read_bytes())
+    (tmp_path / "plain.tar").write_bytes(plain)
+    assert HanziWriter(tmp_path / "plain.tar").characters() == {"一", "十"}
+    (tmp_path / "packed.tar.xz").write_bytes(lzma.compress(plain))
+    with pytest.raises(InputError, match="is no stroke data"):
+        HanziWriter(tmp_path / "packed.tar.xz").characters()
 
 
 def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
