@@ -80,10 +80,11 @@ libc = ctypes.CDLL(None)
 libc.mallinfo2.restype = Mallinfo2
 if sys.argv[1] == "keep":
     keep_freed_memory()
+before = libc.mallinfo2()
 block = torch.zeros(16 << 20)  # 64 MiB
-mapped = libc.mallinfo2().hblkhd
+during = libc.mallinfo2()
 del block
-print(mapped, libc.mallinfo2().arena)
+print(during.hblkhd - before.hblkhd, libc.mallinfo2().arena - before.arena)
 """
 
 
