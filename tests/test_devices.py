@@ -97,8 +97,9 @@ def test_freed_memory_stays_with_the_process() -> None:
         return [int(size) for size in done.stdout.split()]
 
     kept, plain = heap("keep"), heap("plain")
-    assert plain[0] >= 64 << 20 > plain[1]  # mapped for this block alone, and gone with it
-    assert kept[1] >= 64 << 20 > kept[0]
+    most = 32 << 20  # of the block: a part may have been free before
+    assert plain[0] > most > plain[1]  # mapped for this block alone, and gone with it
+    assert kept[1] > most > kept[0]
 
 
 def test_other_systems_keep_memory_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
