@@ -23,6 +23,8 @@ from hwgen.sources.unique import unique_by_name
 _LOOK_BYTES = 256 << 10
 """Searched for a record in a file whose name does not say of what format it is."""
 
+_LMDB = ("data.mdb", "lock.mdb")
+
 _UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
 _WRITER = re.compile(r"([A-Za-z]*\d+)(?:-[A-Za-z])?")
 
@@ -105,7 +107,8 @@ def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
     """The files of a format in files, folders and zips: inputs in order, each sorted by name.
 
     A file met twice, by whatever path, counts once. In folders and zips, everything of another
-    format is passed over, as are dot files and `__MACOSX`.
+    format is passed over, as are dot files and `__MACOSX`, and in folders the files of LMDBs, such
+    as stores are.
 
     Raises:
         InputError: an input is missing, unreadable, or without files of the format, such as an
@@ -155,7 +158,7 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     refused: list[InputError] = []
     for path in sorted(root.rglob("*")):
         within = path.relative_to(root)
-        if path.is_file() and not zips.is_clutter(within.parts):
+        if path.is_file() and path.name not in _LMDB and not zips.is_clutter(within.parts):
             try:
                 name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
                 files += _in_file(path, name, sought)

@@ -93,7 +93,7 @@ class Place:
                 map_size=64 << 20,
                 lock=False,
                 sync=self._resumable,
-                meminit=False,
+                meminit=True,  # else what this process held before, real scans maybe, fills gaps
             )
 
     def give_name(self) -> None:

@@ -116,6 +116,16 @@ def test_a_paddle_label_list(make_store: MakeStore, tmp_path: Path) -> None:
     assert [line["file"] for line in provenance(out)] == [line.split("\t")[0] for line in lines]
 
 
+def test_no_memory_of_the_process_is_in_an_ocr_lmdb(make_store: MakeStore, tmp_path: Path) -> None:
+    store = make_store(count=200)
+    held = [b"SECRET 8" * (n << 7 | 1) for n in range(500)] + [b"SECRET 8" * 510] * 1
+    held += [bytes(bytearray(b"SECRET 8" * 510)) for _ in range(500)]
+    del held
+    export_store(store, "ocr-lmdb", tmp_path / "out")
+    (file,) = (tmp_path / "out").rglob("data.mdb")
+    assert b"SECRET" not in file.read_bytes()
+
+
 @pytest.mark.parametrize("form", ["folder", "ocr-lmdb", "paddle"])
 def test_what_was_exported_comes_back(make_store: MakeStore, tmp_path: Path, form: str) -> None:
     store = make_store(labels=("啊", "一二", "A"))

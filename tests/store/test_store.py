@@ -454,3 +454,12 @@ def test_half_a_copy_is_told_by_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").rename(path / "data.mdb")
     assert_holds(Store(path), 3)
     assert not (tmp_path / "s.lock").exists()
+
+
+def test_what_the_process_held_before_does_not_fill_gaps_in_the_file(tmp_path: Path) -> None:
+    held = [b"SECRET 8" * (4080 // 8) for _ in range(500)]
+    held += [b"SECRET 8" * (n << 7) for n in range(1, 500)]
+    del held
+    for resumable in (False, True):
+        path = write(tmp_path / f"s{resumable}", 1100, resumable=resumable).path
+        assert b"SECRET" not in (path / "data.mdb").read_bytes()
