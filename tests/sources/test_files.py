@@ -78,6 +78,14 @@ def test_a_folder_is_searched_in_fixed_order_and_clutter_passed_over(tmp_path: P
     assert names(folder) == expected
 
 
+def test_the_files_of_an_lmdb_are_passed_over_whatever_they_hold(tmp_path: Path) -> None:
+    put_store = tmp_path / "train"
+    put_store.mkdir()
+    (put_store / "data.mdb").write_bytes(SOUND)
+    (tmp_path / "merged-gb1").write_bytes(SOUND)
+    assert [file.path.name for file in find_files([tmp_path], GNT)] == ["merged-gb1"]
+
+
 def test_names_do_not_depend_on_how_a_folder_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

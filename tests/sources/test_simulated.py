@@ -1,5 +1,3 @@
-import importlib.metadata
-
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -18,18 +16,8 @@ STROKES = {"十": CROSS, "刁": HOOK}
 
 
 @pytest.fixture(scope="module")
-def real() -> dict[str, Strokes]:
-    if not has_kanjivg():
-        pytest.skip("the extra demo (kanjivg) is not installed")
+def real(kanjivg: None) -> dict[str, Strokes]:
     return KanjiVG().load("永国的")
-
-
-def has_kanjivg() -> bool:
-    try:
-        importlib.metadata.distribution("kanjivg")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 # --- Writers

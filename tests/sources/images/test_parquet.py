@@ -52,6 +52,12 @@ def test_class_labels_get_their_names(tmp_path: Path) -> None:
     assert (found.format, found.name, found.count) == ("parquet", "train.parquet", 3)
 
 
+def test_a_writer_has_an_end(tmp_path: Path) -> None:
+    writers = ["w" * 256, "w" * 257]
+    path = write(tmp_path / "x", {"image": pictures(2), "label": ["永", "和"], "writer": writers})
+    assert [writer for _, writer, _ in told(path)] == ["w" * 256, ""]
+
+
 @pytest.mark.parametrize("features", [None, 3, {"label": 3}, {"label": {"_type": "Value"}}])
 def test_labels_without_names_are_themselves(tmp_path: Path, features: Any) -> None:
     path = write(tmp_path / "x", {"image": pictures(2), "label": ["永", "和"]}, features)

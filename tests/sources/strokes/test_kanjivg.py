@@ -11,19 +11,6 @@ from hwgen.sources.strokes.data import BOX, COMMON
 from hwgen.sources.strokes.kanjivg import KanjiVG, kanjivg_characters, parse_path, read_svg
 
 
-def has_kanjivg() -> bool:
-    try:
-        importlib.metadata.distribution("kanjivg")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-needs_kanjivg = pytest.mark.skipif(
-    not has_kanjivg(), reason="the extra demo (kanjivg) is not installed"
-)
-
-
 def de_casteljau(points: list[tuple[float, float]], t: float) -> np.ndarray:
     level = [np.array(point) for point in points]
     while len(level) > 1:
@@ -110,7 +97,7 @@ def test_the_missing_package_is_named_with_its_remedy(monkeypatch: pytest.Monkey
         KanjiVG().load("一")
 
 
-@needs_kanjivg
+@pytest.mark.usefixtures("kanjivg")
 def test_kanjivg_draws_2380_characters_of_level_1_and_all_common_ones() -> None:
     drawn = kanjivg_characters()
     level1 = gb2312_level1()
@@ -119,13 +106,13 @@ def test_kanjivg_draws_2380_characters_of_level_1_and_all_common_ones() -> None:
     assert all(path.is_file() for path in list(drawn.values())[::200])
 
 
-@needs_kanjivg
+@pytest.mark.usefixtures("kanjivg")
 def test_stroke_counts_are_those_of_a_dictionary() -> None:
     counts = {"一": 1, "十": 2, "永": 5, "国": 8, "的": 8, "我": 7}
     assert {c: len(s) for c, s in KanjiVG().load(counts).items()} == counts
 
 
-@needs_kanjivg
+@pytest.mark.usefixtures("kanjivg")
 def test_strokes_stay_in_the_box() -> None:
     for strokes in KanjiVG().load("永国的我是").values():
         points = np.concatenate(strokes)
@@ -133,7 +120,7 @@ def test_strokes_stay_in_the_box() -> None:
         assert points.max() <= BOX
 
 
-@needs_kanjivg
+@pytest.mark.usefixtures("kanjivg")
 def test_characters_without_strokes_are_named() -> None:
     with pytest.raises(CharsetError, match="2 of 3 characters: 你ÿ"):
         KanjiVG().load("你一ÿ")
