@@ -4,7 +4,9 @@ In: a real store, and a recogniser trained on it, which judges only. Draws a tra
 samples a class, or of all samples of common classes and N of each rare one, and a judged set that
 no generator sees; trains glyph-32 on the training set once for each variant. Out: DIR/ablation.json
 and table.txt, one row for each finished variant, and a grid of its samples. Ctrl-C or SIGTERM
-stops it after the step, and the same command goes on there.
+stops it after the step, and the same command goes on there. With `--lift STEPS` light recognisers
+learn from the training set as it is and with each variant's samples beside it, and read the judged
+set.
 
     python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --per-class 10
     python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --rare 3
@@ -17,7 +19,7 @@ import argparse
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +37,12 @@ from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.training import Progress, train
 from hwgen.grids import evenly, save_sheet
+from hwgen.lift.summary import Counts, interval
 from hwgen.metrics.diversity import diversity, pixel_deviation
 from hwgen.metrics.frechet import frechet_distance
 from hwgen.metrics.neighbours import Points, nearest
 from hwgen.presets import Recipe, change, preset
-from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.network import LIGHT
 from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
@@ -153,6 +156,9 @@ class Judge:
         rare: which classes are rare.
         training: pictures of each class that the generator saw.
         real: pictures of each class that it did not see, equally many.
+
+    Attributes:
+        groups: names of sets of classes, and their numbers.
     """
 
     def __init__(
@@ -167,9 +173,9 @@ class Judge:
         self._training, self._real = training, real
         everything = np.arange(len(classes))
         groups = zip(GROUPS, (everything, np.flatnonzero(~rare), np.flatnonzero(rare)), strict=True)
-        self._groups = {name: group for name, group in groups if len(group)}
-        if len(self._groups) == 2:  # one of them is all
-            self._groups = {"all": everything}
+        self.groups = {name: group for name, group in groups if len(group)}
+        if len(self.groups) == 2:  # one of them is all
+            self.groups = {"all": everything}
         self._features = [recogniser.features(images) for images in real]
 
     def score(self, samples: Sequence[Image]) -> dict[str, dict[str, float]]:
@@ -190,7 +196,7 @@ class Judge:
         seen_and_not = zip(samples, self._training, self._real, strict=True)
         copied = [nearer_to_first(*map(_points, images)) for images in seen_and_not]
         figures = {}
-        for name, group in self._groups.items():
+        for name, group in self.groups.items():
             spread = diversity(
                 {str(n): pixel_deviation(samples[n]) for n in group.tolist()},
                 {str(n): pixel_deviation(self._real[n]) for n in group.tolist()},
@@ -226,25 +232,57 @@ def by_class(images: Image, labels: Numbers, classes: int) -> list[Image]:
     return [images[labels == n] for n in range(classes)]
 
 
-def lift(
-    training: Store, synthetic: Store | None, judged: Image, labels: Numbers, steps: int, seed: int
-) -> float:
-    """Share of the judged pictures that a recogniser reads which learnt from the training set."""
-    recipe = RecogniserRecipe(steps=steps)
+def read_right(
+    training: Store,
+    synthetic: Store | None,
+    judged: Image,
+    labels: Numbers,
+    *,
+    steps: int,
+    seeds: int,
+) -> Counts:
+    """How many judged pictures light recognisers read that learnt from the training set.
+
+    Augmentation is classical, and every class is drawn equally often; samples take half of each
+    batch, where there are any.
+
+    Returns:
+        float64 [seeds, classes].
+    """
+    recipe = replace(LIGHT, steps=steps, balanced=True)
     data = from_stores([training], recipe, CPU)
     made = None if synthetic is None else from_stores([synthetic], recipe, CPU)
-    trained = train_recogniser(data, recipe, synthetic=made, seed=seed, device=CPU)
-    assert trained is not None  # nothing stops it
-    return float((trained.read(judged).argmax(axis=1) == labels).mean())
+    found = []
+    for seed in range(seeds):
+        trained = train_recogniser(data, recipe, synthetic=made, seed=seed, device=CPU)
+        assert trained is not None  # nothing stops it
+        right = trained.read(judged).argmax(axis=1) == labels
+        found.append(np.bincount(labels[right], minlength=len(training.charset)))
+    return np.stack(found).astype(np.float64)
+
+
+def lift(more: Counts, less: Counts, each: int) -> dict[str, Any]:
+    """How much more is read, as a share, with limits over classes and the recognisers' seeds.
+
+    Args:
+        more: float64 [seeds, classes], pictures read right.
+        less: the same of the baseline.
+        each: pictures a class.
+    """
+    found = interval(more - less, np.full_like(less, each))
+    return {**asdict(found), "runs": ((more - less).mean(axis=1) / each).tolist()}
 
 
 def table(result: Mapping[str, Any]) -> str:
     """The rows as text, one a variant and group."""
     head = f"{'variant':14} {'classes':8} {'purity':>7} {'half-way':>8} {'diversity':>9}"
-    lines = [f"{head} {'Fréchet':>8} {'copying':>8} {'lift':>7} {'seconds':>8}"]
+    lines = [f"{head} {'Fréchet':>8} {'copying':>8} {'lift, points':>21} {'seconds':>8}"]
     for name, row in result["rows"].items():
-        gain = f"{row['lift']:+7.3f}" if "lift" in row else f"{'-':>7}"
         for group, end in row["end"].items():
+            gain = f"{'-':>21}"
+            if "lift" in row:
+                points = [100 * row["lift"][group][key] for key in ("mean", "low", "high")]
+                gain = "{:+5.1f} ({:+5.1f} to {:+5.1f})".format(*points)
             lines.append(
                 f"{name:14} {group:8} {end['purity']:7.3f} {row['half'][group]['purity']:8.3f} "
                 f"{end['diversity']:9.3f} {end['frechet']:8.2f} {end['copying']:8.3f} {gain} "
@@ -313,7 +351,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--judged", type=int, default=50, help="unseen samples a class to judge by")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default=",".join(VARIANTS), help="variants, by commas")
-    parser.add_argument("--lift", type=int, metavar="STEPS", help="of a recogniser a variant")
+    parser.add_argument("--lift", type=int, metavar="STEPS", help="of each recogniser")
+    parser.add_argument("--lift-seeds", type=int, default=3, help="recognisers a variant")
     parser.add_argument("--small", action="store_true", help="half the width, batches of 16")
     parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
     options = parser.parse_args(arguments)
@@ -355,6 +394,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result = json.loads(file.read_text(encoding="utf-8"))
         if result["settings"] != settings:
             parser.error(f"{options.out} was begun with other settings; give another --out")
+    of_lift = {"steps": options.lift, "seeds": options.lift_seeds}
+    begun = result.get("real alone", of_lift)
+    if options.lift and {key: begun[key] for key in of_lift} != of_lift:
+        parser.error(f"{options.out} has lifts of other steps or seeds; give another --out")
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(file, result)  # before anything that depends on the settings
 
@@ -378,6 +421,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     some = [kind[evenly(len(kind), GRID_ROWS // 2)] for kind in kinds if len(kind)]
     if len(some) == 1:
         some = [evenly(len(charset), GRID_ROWS)]
+    scans = None
+    if options.lift:
+        # At the store's own size: recognisers distort before they average down.
+        own = taken(store, drawn.training, store.size)
+        scans = write_store(options.out / "training-full-size", own, labels, charset)
+        if "real alone" not in result:
+            right = read_right(scans, None, images["judged"], truth, **of_lift)
+            result["real alone"] = {**of_lift, "right": right.tolist()}
+        alone = np.array(result["real alone"]["right"])
     for name in wanted:
         row = result["rows"].get(name)
         if row is None:
@@ -395,12 +447,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
         if row is None:
             raise SystemExit(f"stopped in {name}; the same command goes on")
-        if options.lift and "lift" not in row:
-            against = (images["judged"], truth, options.lift, options.seed)
-            if "real alone" not in result:
-                result["real alone"] = lift(training, None, *against)
+        if scans is not None and "lift" not in row:
             made = Store(options.out / "synthetic" / name)
-            row["lift"] = lift(training, made, *against) - result["real alone"]
+            right = read_right(scans, made, images["judged"], truth, **of_lift)
+            row["lift"] = {
+                group: lift(right[:, classes], alone[:, classes], options.judged)
+                for group, classes in judge.groups.items()
+            }
         result["rows"][name] = row
         write_json(file, result)
         (options.out / "table.txt").write_text(table(result), encoding="utf-8")

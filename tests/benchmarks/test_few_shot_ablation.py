@@ -177,18 +177,23 @@ def test_the_command_trains_judges_and_goes_on(
     assert first["settings"]["rare classes"] == 1
     assert "plain: 64 of 64" in capsys.readouterr().out
 
-    ablation.main([*command, "--only", "plain,all", "--lift", "2"])
+    with_lift = [*command, "--lift", "2", "--lift-seeds", "2", "--only"]
+    ablation.main([*with_lift, "plain,all"])
     result = json.loads((out / "ablation.json").read_text())
     printed = capsys.readouterr().out
     assert "plain: 64 of 64" not in printed  # it was finished
     assert "all: 64 of 64" in printed
     for name, row in result["rows"].items():
         assert set(row["end"]) == {"all", "common", "rare"} == set(row["half"])
-        assert -1 <= row["lift"] <= 1
+        assert set(row["lift"]) == set(row["end"])
+        for gain in row["lift"].values():
+            assert -1 <= gain["low"] <= gain["mean"] <= gain["high"] <= 1
+            assert np.mean(gain["runs"]) == pytest.approx(gain["mean"])
         assert len(Store(out / "synthetic" / name)) == 12
         with PilImage.open(out / f"{name}.png") as grid:
             assert grid.size == (4 * 34 + 2, 3 * 34 + 2)
-    assert 0 <= result["real alone"] <= 1
+    assert np.array(result["real alone"]["right"]).shape == (2, 3)  # seeds and classes
+    assert "lift" not in first["rows"]["plain"]
     assert first["rows"]["plain"]["end"] == result["rows"]["plain"]["end"]
     assert (out / "table.txt").read_text() == printed[printed.index("variant") :]
     assert printed.count(" rare ") == 2
@@ -196,6 +201,17 @@ def test_the_command_trains_judges_and_goes_on(
     with pytest.raises(SystemExit):
         ablation.main([*command, "--seed", "1"])
     assert "begun with other settings" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        ablation.main([*command, "--lift", "3", "--lift-seeds", "2", "--only", "plain"])
+    assert "lifts of other steps or seeds" in capsys.readouterr().err
+
+
+def test_lift_is_the_paired_difference_over_classes_and_seeds() -> None:
+    more, less = np.array([[8.0, 10], [6, 10]]), np.array([[4.0, 10], [4, 10]])
+    found = ablation.lift(more, less, 10)
+    assert found["mean"] == pytest.approx((0.2 + 0.1) / 2)
+    assert found["runs"] == pytest.approx([0.2, 0.1])
+    assert found["low"] < found["mean"] < found["high"]
 
 
 def test_other_settings_and_variants_are_refused(
