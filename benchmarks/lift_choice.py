@@ -35,11 +35,12 @@ QUICK_STEPS, QUICK_COUNT = 3, 3
 
 @dataclass(frozen=True)
 class Variant:
-    """One setting: an arm, its recipe, and synthetic samples a class."""
+    """One setting: an arm, its recipe, synthetic samples a class, and whether none is a copy."""
 
     arm: str
     recipe: RecogniserRecipe = LIGHT
     amount: int = 100
+    no_copies: bool = False
 
 
 PLAIN = replace(LIGHT, oversample=1, augmentation=Augmentation())
@@ -53,6 +54,7 @@ VARIANTS: Mapping[str, Variant] = {
     "classical, chosen": Variant("classical"),
     "chosen": Variant(BOTH),
     "400 a class": Variant(BOTH, amount=400),
+    "400 a class, no copies": Variant(BOTH, amount=400, no_copies=True),
     "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.75))),
     "classical, at the final size, no blur": Variant("classical", PLAIN),
     "classical, no blur": Variant("classical", replace(LIGHT, augmentation=Augmentation())),
@@ -108,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 recipe=recipe,
                 judged_on="held-out",
             ),
-            generator,
+            replace(generator, no_copies=variant.no_copies),
             work / f"{number:02d}",
             device=device,
         )

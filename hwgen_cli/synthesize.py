@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
+    from hwgen.gan.judges import Judge
     from hwgen.gan.synthesis import Source
-    from hwgen.recogniser.filter import Filter
     from hwgen.store import Store
 
 PER_CLASS = 50
@@ -78,12 +80,20 @@ def synthesize(
             help="Of the filter: least distance to the next class's probability.",
         ),
     ] = None,
+    no_copies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STORE",
+            help="Reject what is nearer to one of these real samples than they are to each other, "
+            "but for the nearest 1 %: in pixels, and in features of the --filter.",
+        ),
+    ] = None,
     max_tries: Annotated[
         int | None,
         typer.Option(
             min=1,
             show_default="10",
-            help="Of the filter: most samples drawn for each one wanted.",
+            help="Of --filter and --no-copies: most samples drawn for each one wanted.",
         ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="At a time; does not change the set.")] = 512,
@@ -107,10 +117,10 @@ def synthesize(
     The same seed gives the same set on any batch size, also after an interruption:
     the same command goes on.
 
-    With --filter, a sample stays if the recogniser reads it as its label; further ones of the
-    same class take the place of the others. A class that is not full after --max-tries keeps what
-    passed and is named in a warning, and the command succeeds; yield.json in the store holds the
-    yield of each class.
+    With --filter, a sample stays if the recogniser reads it as its label, with --no-copies if it
+    is no copy of a real one; further ones of the same class take the place of the others. A class
+    that is not full after --max-tries keeps what passed and is named in a warning, and the command
+    succeeds; yield.json in the store holds the yield of each class.
 
     torchrun --nproc-per-node N -m hwgen_cli synthesize ... draws the same set on N GPUs or
     processes.
@@ -126,37 +136,47 @@ def synthesize(
     from hwgen.charset import choose_classes
     from hwgen.devices import keep_freed_memory
     from hwgen.distributed import join
+    from hwgen.errors import InputError
     from hwgen.exports import export_store
+    from hwgen.gan.judges import AllOf
     from hwgen.gan.synthesis import MAX_TRIES
     from hwgen.gan.synthesis import synthesize as run_synthesis
     from hwgen.grids import save_sheet, sheet_of_store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    thresholds = _thresholds(judge, min_confidence, min_margin, max_tries)
+    thresholds = _thresholds(judge, min_confidence, min_margin)
+    if max_tries is not None and judge is None and no_copies is None:
+        raise InputError(
+            "--max-tries is of a filter, and there is none",
+            remedy="Give --filter RECOGNISER or --no-copies STORE",
+        )
     keep_freed_memory()
     with join(device) as ranks:
         sampler = _sampler(run, bend, checkpoint, device)
         class_ids = None if classes is None else choose_classes(classes, sampler.charset)
-        passing = None if judge is None else _filter(judge, sampler, class_ids, device, thresholds)
-        with (
-            bar("synthesize", "characters", shown=ranks.first) as advance,
-            interruptible() as stop,
-        ):
-            store = run_synthesis(
-                sampler,
-                out,
-                per_class=_per_class(per_class, count, sampler),
-                class_ids=class_ids,
-                seed=seed,
-                batch=batch,
-                judge=passing,
-                max_tries=max_tries or MAX_TRIES,
-                overwrite=overwrite,
-                progress=advance,
-                stop=stop,
-                ranks=ranks,
+        wanted = _per_class(per_class, count, sampler)
+        with interruptible() as stop:
+            judges = _judges(
+                judge, thresholds, no_copies, sampler, class_ids, device, ranks.first, stop
             )
+            store = None
+            if not ranks.any(judges is None):
+                with bar("synthesize", "characters", shown=ranks.first) as advance:
+                    store = run_synthesis(
+                        sampler,
+                        out,
+                        per_class=wanted,
+                        class_ids=class_ids,
+                        seed=seed,
+                        batch=batch,
+                        judge=AllOf(judges) if judges else None,
+                        max_tries=max_tries or MAX_TRIES,
+                        overwrite=overwrite,
+                        progress=advance,
+                        stop=stop,
+                        ranks=ranks,
+                    )
     console = Console(stderr=True, quiet=not ranks.first)
     if store is None:
         console.print(
@@ -171,7 +191,7 @@ def synthesize(
     console.print(
         f"{out}: {len(store):,} characters", markup=False, soft_wrap=True, highlight=False
     )
-    if judge is not None:
+    if judges:
         _show_yields(store, console)
     if png is not None:
         export_store(store, "folder", png)
@@ -206,15 +226,15 @@ def _per_class(per_class: int | None, count: int | None, sampler: Source) -> int
 
 
 def _thresholds(
-    judge: Path | None, confidence: float | None, margin: float | None, max_tries: int | None
+    judge: Path | None, confidence: float | None, margin: float | None
 ) -> dict[str, float]:
     """Those that were given; without a filter there must be none."""
     from hwgen.errors import InputError
 
     given = {"min_confidence": confidence, "min_margin": margin}
-    if judge is None and (max_tries is not None or any(v is not None for v in given.values())):
+    if judge is None and any(v is not None for v in given.values()):
         raise InputError(
-            "--min-confidence, --min-margin and --max-tries are of a filter, and there is none",
+            "--min-confidence and --min-margin are of a filter, and there is none",
             remedy="Give --filter RECOGNISER",
         )
     return {name: value for name, value in given.items() if value is not None}
@@ -250,25 +270,52 @@ def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Sour
     return DeformationSampler.load(run, Store(bend), device)
 
 
-def _filter(
-    file: Path,
+def _judges(
+    file: Path | None,
+    thresholds: dict[str, float],
+    no_copies: Path | None,
     sampler: Source,
     class_ids: list[int] | None,
     device: str,
-    thresholds: dict[str, float],
-) -> Filter:
+    shown: bool,
+    stop: Callable[[], bool],
+) -> list[Judge] | None:
+    """What samples must pass, in this order; None if `stop` said so."""
     from hwgen.devices import pick_device
+    from hwgen.evaluation.no_copies import NoCopies
     from hwgen.recogniser.filter import Filter
+    from hwgen.store import Store
+    from hwgen_cli.progress import bar
 
-    return Filter(
-        file,
-        sampler.charset,
-        class_ids,
-        size=sampler.size,
-        channels=sampler.channels,
-        device=pick_device(device),
-        **thresholds,
-    )
+    judges: list[Judge] = []
+    recogniser = None
+    if file is not None:
+        reads = Filter(
+            file,
+            sampler.charset,
+            class_ids,
+            size=sampler.size,
+            channels=sampler.channels,
+            device=pick_device(device),
+            **thresholds,
+        )
+        judges, recogniser = [reads], reads.recogniser
+    if no_copies is not None:
+        with bar("read real samples", "classes", shown=shown) as advance:
+            differs = NoCopies.of(
+                Store(no_copies),
+                sampler.charset,
+                class_ids,
+                size=sampler.size,
+                channels=sampler.channels,
+                recogniser=recogniser,
+                progress=advance,
+                stop=stop,
+            )
+        if differs is None:
+            return None
+        judges.append(differs)
+    return judges
 
 
 def _show_yields(store: Store, console: Console) -> None:

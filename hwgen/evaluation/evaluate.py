@@ -22,7 +22,8 @@ from hwgen.errors import InputError, RunError
 from hwgen.evaluation.figures import copy_figures, figure, set_figures
 from hwgen.evaluation.judges import Learnt, Training, generator_data
 from hwgen.evaluation.notes import knows, notes
-from hwgen.evaluation.reading import Reading, pictures_at, pictures_to_read, read_sets
+from hwgen.evaluation.pictures import pictures_at
+from hwgen.evaluation.reading import Reading, pictures_to_read, read_sets
 from hwgen.evaluation.second_readers import SecondReader
 from hwgen.evaluation.sheets import draw_best_and_worst, draw_pairs
 from hwgen.files import write_json

@@ -53,13 +53,23 @@ def notes(
             "known.",
         }[knows(saw, data)]
     )
-    if "filter" in synthetic.manifest.origin:
-        by = synthetic.manifest.origin["filter"].get("recogniser")
+    filtered = synthetic.manifest.origin.get("filter")
+    kept = filtered if isinstance(filtered, dict) else {}
+    if "recogniser" in kept:
+        by = kept["recogniser"]
         lines.append(
             "The set was filtered by this same recogniser: its purity is what the filter asked "
             "for, and says little. Judge it with another one."
             if by == judge
             else "The set was filtered by another recogniser."
+        )
+    if "no_copies" in kept:
+        same = kept["no_copies"] == real.manifest.content_sha256
+        lines.append(
+            "Samples too near to a real one of --real were rejected when the set was drawn."
+            if same
+            else "Samples too near to a real one were rejected when the set was drawn, by another "
+            "store than --real."
         )
     if data is None:
         lines.append(

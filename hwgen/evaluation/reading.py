@@ -7,15 +7,13 @@ have one size and one mixture of classes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
+from hwgen.evaluation.pictures import by_class, distinct, pictures_at, points
 from hwgen.metrics.copies import CopyTest
 from hwgen.metrics.diversity import feature_deviation, pixel_deviation, spread_out
 from hwgen.metrics.neighbours import Points
@@ -101,8 +99,8 @@ def read_sets(
     Returns:
         None if `stop` said so.
     """
-    of_synthetic, of_real = _by_class(synthetic), _by_class(real)
-    of_test = None if real_test is None else _by_class(real_test)
+    of_synthetic, of_real = by_class(synthetic), by_class(real)
+    of_test = None if real_test is None else by_class(real_test)
     drawn = [class_id for class_id, numbers in enumerate(of_synthetic) if len(numbers)]
     most = max(1, samples // max(1, len(drawn)))
     reading = Reading(np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64))
@@ -112,14 +110,14 @@ def read_sets(
             return None
         rng = np.random.default_rng((seed, class_id))
         own = _read(synthetic, of_synthetic[class_id], recogniser)
-        whole = _distinct(_read(real, of_real[class_id], recogniser))
+        whole = _read(real, of_real[class_id], recogniser).distinct()
         reading.repeated += len(of_real[class_id]) - len(whole)
         if real_test is None or of_test is None:
             held_out = None
             mixed = rng.permutation(len(whole))
             base, floor = whole.take(mixed[::2]), whole.take(mixed[1::2])
         else:
-            held_out = _distinct(_read(real_test, of_test[class_id], recogniser))
+            held_out = _read(real_test, of_test[class_id], recogniser).distinct()
             reading.repeated += len(of_test[class_id]) - len(held_out)
             base, floor = whole, held_out
         _judge(reading, class_id, own, floor, recogniser)
@@ -155,10 +153,13 @@ class _Part:
     def take(self, places: npt.NDArray[np.int64]) -> _Part:
         return _Part(self.numbers[places], self.images[places], self.features[places])
 
+    def distinct(self) -> _Part:
+        """Without what repeats."""
+        return self.take(distinct(self.images))
+
     def points(self) -> dict[str, Points]:
         """By space: float32 [n, d]; pixels from 0 to 1."""
-        flat = self.images.reshape(len(self), math.prod(self.images.shape[1:]))
-        return {"pixels": flat / np.float32(255), "features": self.features}
+        return {"pixels": points(self.images), "features": self.features}
 
     def vary(self, label: str, side: str, into: dict[str, dict[str, dict[str, float]]]) -> None:
         if len(self) < 2:
@@ -200,24 +201,3 @@ def _compare(
 def _read(store: Store, numbers: ClassIds, recogniser: Recogniser) -> _Part:
     images = pictures_at(store, numbers, recogniser.recipe.size)
     return _Part(numbers, images, recogniser.features(images))
-
-
-def _distinct(part: _Part) -> _Part:
-    """Without what repeats: HWDB's files hold some scans twice, and no distance is shorter."""
-    rows = part.images.reshape(len(part), math.prod(part.images.shape[1:]))
-    _, first = np.unique(rows, axis=0, return_index=True)
-    return part.take(np.sort(first))
-
-
-def pictures_at(store: Store, numbers: ClassIds, size: int) -> Image:
-    """Pictures by record number, averaged down: uint8 [n, size, size(, 3)]."""
-    images = to_tensor(store.images(numbers), torch.device("cpu"))
-    return to_images(average_down(images, size))
-
-
-def _by_class(store: Store) -> list[ClassIds]:
-    """Record numbers of each class, in class order."""
-    labels = store.labels
-    order = np.argsort(labels, kind="stable")
-    ends = np.cumsum(np.bincount(labels, minlength=len(store.charset)))
-    return np.split(order, ends[:-1])

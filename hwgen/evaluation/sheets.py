@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.evaluation.reading import Reading, pictures_at
+from hwgen.evaluation.pictures import pictures_at
+from hwgen.evaluation.reading import Reading
 from hwgen.grids import save_sheet
 from hwgen.metrics.copies import Pair
 from hwgen.record import PAPER

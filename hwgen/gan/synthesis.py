@@ -19,6 +19,7 @@ import numpy.typing as npt
 from hwgen.charset import Charset
 from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import InputError
+from hwgen.gan.judges import Judge
 from hwgen.gan.yields import FILE, ClassYield, report
 from hwgen.record import Image
 from hwgen.store import Store, StoreWriter, is_store, sweep
@@ -61,17 +62,6 @@ class Source(Protocol):
 
     def draw(self, class_ids: Ids, indices: Ids, *, seed: int, batch: int) -> Image:
         """Samples uint8 [N, S, S(, 3)]; sample (seed, class, index) never changes."""
-
-
-class Judge(Protocol):
-    """Decides which samples stay."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Plain JSON on which every decision depends; written into the store's origin."""
-
-    def __call__(self, images: Image, class_ids: Ids) -> npt.NDArray[np.bool_]:
-        """Which pass, bool [N], of uint8 [N, S, S(, 3)] of classes int64 [N]."""
 
 
 def synthesize(

@@ -11,6 +11,7 @@ from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.deformation.recipe import recipe_to_json as deformation_to_json
 from hwgen.deformation.sampling import DeformationSampler, find_model
 from hwgen.deformation.training import train_deformation
+from hwgen.evaluation.no_copies import NoCopies
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
@@ -102,20 +103,23 @@ class DeformationGenerator:
         recipe: of the model that learns from the real samples of each draw.
         learnt: a finished deformation run, or an exported model of one, used instead.
         device: "auto", "cpu", ...
+        no_copies: draw others for those that are too near to a real sample of the draw.
     """
 
     recipe: DeformationRecipe = field(default_factory=DeformationRecipe)
     learnt: Path | None = None
     device: str = "auto"
+    no_copies: bool = False
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
+        kept = {"no_copies": True} if self.no_copies else {}
         if self.learnt is None:
-            return {"kind": "deformation", "recipe": deformation_to_json(self.recipe)}
+            return {"kind": "deformation", "recipe": deformation_to_json(self.recipe), **kept}
         model = find_model(self.learnt)
         weights = [model.checkpoint]
-        return {"kind": "deformation learnt before", "run": model.run, "weights": weights}
+        return {"kind": "deformation learnt before", "run": model.run, "weights": weights, **kept}
 
     @property
     def learnt_from(self) -> str | None:
@@ -139,4 +143,11 @@ class DeformationGenerator:
             if stop():
                 return None
         sampler = DeformationSampler.load(self.learnt or run, real, self.device)
-        return synthesize(sampler, out, per_class=amount, seed=seed, stop=stop)
+        judge = None
+        if self.no_copies:
+            judge = NoCopies.of(
+                real, sampler.charset, size=sampler.size, channels=sampler.channels, stop=stop
+            )
+            if judge is None:
+                return None
+        return synthesize(sampler, out, per_class=amount, seed=seed, judge=judge, stop=stop)

@@ -11,6 +11,7 @@ Dasgupta 2020, section 3), beside how often a training sample is, to the others 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,6 +73,37 @@ class Copies:
     pairs: tuple[Pair, ...]
 
 
+@dataclass(frozen=True)
+class Spacing:
+    """How far apart the training samples of a class are.
+
+    Attributes:
+        unit: the median of their distances to their nearest ones.
+        distances: these distances in that unit, float64 [m].
+    """
+
+    unit: float
+    distances: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, training: Points) -> Spacing | None:
+        """None where there is no unit: of fewer than two samples, or of equal ones.
+
+        Args:
+            training: float32 [m, d].
+        """
+        if len(training) < 2:
+            return None
+        distances = nearest(training, training, itself=True)[0][:, 0]
+        unit = float(np.median(distances))
+        return cls(unit, distances / unit) if unit else None
+
+
+def limit_of(distances: Sequence[npt.NDArray[np.float64]], quantile: float = QUANTILE) -> float:
+    """What is too near, from the classes' `Spacing.distances`: their quantile."""
+    return float(np.quantile(np.concatenate(distances), quantile))
+
+
 @dataclass
 class CopyTest:
     """Takes classes one after the other, and forgets their samples.
@@ -111,15 +143,13 @@ class CopyTest:
         Returns:
             Whether the class was compared.
         """
-        if len(training) < 2:
+        spacing = Spacing.of(training)
+        if spacing is None:
             return False
-        real = nearest(training, training, itself=True)[0][:, 0]
-        unit = float(np.median(real))
-        if not unit:
-            return False
+        unit = spacing.unit
         distances, places = (found[:, 0] for found in nearest(samples, training))
         self._samples.append(distances / unit)
-        self._real.append(real / unit)
+        self._real.append(spacing.distances)
         for row in np.argsort(distances, kind="stable")[:PAIRS].tolist():
             numbers = int(sample_numbers[row]), int(training_numbers[places[row]])
             self._pairs.append(Pair(class_id, *numbers, float(distances[row] / unit)))
@@ -141,7 +171,7 @@ class CopyTest:
         if not self._samples:
             return None
         samples = np.concatenate(self._samples)
-        limit = float(np.quantile(np.concatenate(self._real), self.quantile))
+        limit = limit_of(self._real, self.quantile)
         held_out = np.concatenate(self._held_out) if self._held_out else None
         return Copies(
             quantile=self.quantile,

@@ -40,6 +40,9 @@ class Filter:
         min_confidence: least probability of the label, 0 to 1.
         min_margin: least distance to the probability of the next class, 0 to 1.
 
+    Attributes:
+        recogniser: the file's.
+
     Raises:
         CharsetError: names the characters that the recogniser does not know.
         InputError: the samples are too small for the recogniser or have other channels, or a
@@ -63,9 +66,9 @@ class Filter:
             raise InputError(
                 f"confidence {min_confidence} and margin {min_margin} are not between 0 and 1"
             )
-        self._recogniser = Recogniser.load(file, device)
-        check_readable(self._recogniser, size, channels)
-        self._places = places_of(self._recogniser, charset, class_ids)
+        self.recogniser = Recogniser.load(file, device)
+        check_readable(self.recogniser, size, channels)
+        self._places = places_of(self.recogniser, charset, class_ids)
         self._min_confidence, self._min_margin = min_confidence, min_margin
         self._hash = file_hash(file)
 
@@ -85,7 +88,7 @@ class Filter:
             images: uint8 [N, S, S(, 3)].
             class_ids: int64 [N], places in `charset`.
         """
-        confidence, margin = certainty(self._recogniser.read(images), self._places[class_ids])
+        confidence, margin = certainty(self.recogniser.read(images), self._places[class_ids])
         # Nothing is read as its label that is level with another.
         return (margin > 0) & (confidence >= self._min_confidence) & (margin >= self._min_margin)
 

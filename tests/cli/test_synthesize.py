@@ -170,6 +170,42 @@ def test_a_filter_keeps_what_it_reads_as_the_label(
     assert synthesize(out, *options)[0] == 0  # finished already
 
 
+def test_copies_are_rejected_with_and_without_a_filter(
+    synthesize: Synthesize, toy_store: Store, tmp_path: Path, printed: list[str]
+) -> None:
+    options = ["--per-class", 4, "--no-copies", toy_store.path]
+    code, err = synthesize(tmp_path / "s", *options, "--max-tries", 2, "--json")
+    assert code == 0
+    assert "Of all" in err
+    origin = Store(tmp_path / "s").manifest.origin
+    assert origin["filter"]["no_copies"] == toy_store.manifest.content_sha256
+    assert set(origin["filter"]) == {"no_copies", "limits", "max_tries"}
+    assert json.loads(printed[-1])["yield"]["drawn"] >= 12
+    file = reader(tmp_path / "rec.safetensors")
+    both = ["--filter", file, "--min-confidence", 0.3, "--max-tries", 40]
+    assert synthesize(tmp_path / "both", *options, *both)[0] == 0
+    kept = Store(tmp_path / "both").manifest.origin["filter"]
+    assert kept["recogniser"] == file_hash(file)
+    assert set(kept["limits"]) == {"pixels", "features"}
+
+
+def test_ctrl_c_while_real_samples_are_read_begins_nothing(
+    synthesize: Synthesize, toy_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def interrupted() -> Iterator[Callable[[], bool]]:
+        yield lambda: True
+
+    options = [tmp_path / "s", "--per-class", 4, "--no-copies", toy_store.path]
+    with monkeypatch.context() as patch:
+        patch.setattr(hwgen_cli.interrupt, "interruptible", interrupted)
+        code, err = synthesize(*options)
+    assert code == 130
+    assert "stopped, the same command goes on" in err
+    assert not partial_path(tmp_path / "s").exists()
+    assert synthesize(*options)[0] == 0
+
+
 def test_without_a_filter_there_is_no_yield(
     synthesize: Synthesize, tmp_path: Path, printed: list[str]
 ) -> None:
@@ -187,7 +223,8 @@ def test_without_a_filter_there_is_no_yield(
         ("一丨", 8, [], "knows 2 characters, and not these 1 of the 3 it should read: 十"),
         ("一丨十", 16, [], "reads pictures of 16 pixels or more"),
         (None, 8, ["--min-margin", 0.5], "are of a filter, and there is none"),
-        (None, 8, ["--max-tries", 5], "are of a filter, and there is none"),
+        (None, 8, ["--max-tries", 5], "--max-tries is of a filter, and there is none"),
+        (None, 8, ["--no-copies", "none.store"], "none.store"),
         (None, 8, ["--filter", "none.safetensors"], "none.safetensors: no such checkpoint"),
     ],
 )
