@@ -150,6 +150,12 @@ def _show(report: PrepareReport, console: Console) -> None:
     table.add_row("files", f"{len(report.files):,}, {report.bytes_read / 1e6:,.1f} MB")
     table.add_row("time", f"{report.seconds:,.1f} s, {read / report.seconds:,.0f} records/s")
     console.print(table)
+    if report.synthetic:
+        console.print(
+            "[yellow]synthetic[/]: an export's .export.json says that a generator made some of "
+            "this, so the store does not count as real",
+            highlight=False,
+        )
     if report.left_out:
         some = " ".join(f"{char} {n:,}" for char, n in list(report.left_out.items())[:20])
         more = len(report.left_out) - 20

@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.metrics": {"hwgen.errors", "hwgen.record"},
     # Raw files: labels are text here, and no store is known.
     "hwgen.sources": {
+        "hwgen.documents",
         "hwgen.errors",
         "hwgen.files",
         "hwgen.ink",
@@ -80,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",
+        "hwgen.sources.exported",  # finds what it leaves
         "hwgen.sources.gnt",  # writes the format that it reads
         "hwgen.sources.writers",
         "hwgen.store",

@@ -19,9 +19,10 @@ from hwgen.errors import InputError, RecipeChangedError
 from hwgen.files import write_json
 from hwgen.locks import lock_beside, only_one
 from hwgen.presets import differences
+from hwgen.sources.exported import MARKER
 
-FILE = ".export.json"
-"""A dot file, since Hugging Face's datasets would read any other one as data."""
+FILE = MARKER
+"""What tells of an export, in its folder."""
 
 _BEGINNING = {FILE, f"{FILE}.tmp"}
 """What a kill at the very beginning may leave."""

@@ -42,6 +42,9 @@ def prepare_gnt(
 ) -> PrepareReport:
     """Read GNT files into a new store; after any failure there is none.
 
+    Where an export's `.export.json` says that a generator made any of the inputs, the store counts
+    as synthetic.
+
     Args:
         inputs: GNT files, folders and zips, see `find_files`.
         out: where the store shall be.
@@ -60,8 +63,8 @@ def prepare_gnt(
         stop: asked now and then whether to stop.
 
     Raises:
-        InputError: an input cannot be used, a writer asked for is not there, no record would be
-            kept, or `limit` or `workers` is below 1.
+        InputError: an input cannot be used, a writer asked for is not there, an `.export.json` is
+            damaged, no record would be kept, or `limit` or `workers` is below 1.
         BadRecordError: a bad record, with `strict`.
         StoreError: `out` cannot be written, or `stop` said so.
         HwgenError: a worker ended by itself.

@@ -41,7 +41,8 @@ def prepare_images(
     """Read labelled pictures into a new store; after any failure there is none.
 
     The store's origin is of the kind "images" and names the format, and whether pictures were
-    inverted. A picture that cannot be decoded is a bad record.
+    inverted. A picture that cannot be decoded is a bad record. Where an export's `.export.json`
+    says that a generator made any of the inputs, the store counts as synthetic.
 
     Args:
         inputs: image folders, zips of them, PaddleOCR's label lists, idx files, CIFAR-10's
@@ -62,7 +63,8 @@ def prepare_images(
         stop: see `prepare_gnt`.
 
     Raises:
-        InputError: an input cannot be used, no picture would be kept, or a number is out of range.
+        InputError: an input cannot be used, an `.export.json` is damaged, no picture would be
+            kept, or a number is out of range.
         BadRecordError: see `prepare_gnt`.
         StoreError: see `prepare_gnt`.
     """

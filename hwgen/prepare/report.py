@@ -53,6 +53,7 @@ class PrepareReport:
         framing: see Framing.to_json.
         charset_fingerprint: see Charset.fingerprint.
         seconds: time taken.
+        synthetic: whether a generator made some of it, as an export among the inputs says.
     """
 
     store: str
@@ -69,6 +70,7 @@ class PrepareReport:
     framing: dict[str, Any]
     charset_fingerprint: str
     seconds: float
+    synthetic: bool = False
 
     @property
     def bytes_lost(self) -> int:

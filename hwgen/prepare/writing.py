@@ -17,6 +17,7 @@ from hwgen.framing import Framing
 from hwgen.prepare.reading import ItemT, Reading
 from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
 from hwgen.record import Image
+from hwgen.sources.exported import says_synthetic
 from hwgen.store import StoreWriter
 
 Painting = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
@@ -44,7 +45,8 @@ def write_store(
         paint: see Painting.
         framing: how pictures become square.
         recipe: {"kind": ..., and what else decides the pixels}; becomes the store's origin,
-            together with sources, framing and charset.
+            together with sources, framing and charset, and with {"synthetic": True} where an
+            export's `.export.json` says so of any source.
         charset: the classes and their order; items of others are left out and counted. None takes
             the labels as found, in code point order.
         drop_empty: leave out of the charset what has no record.
@@ -54,15 +56,17 @@ def write_store(
         channels: 1 grey, 3 colour.
 
     Raises:
-        InputError: no record would be kept, or `limit` is below 1.
+        InputError: no record would be kept, `limit` is below 1, or an `.export.json` is damaged.
         BadRecordError: a bad record, with `Reading.strict`.
         StoreError: `out` cannot be written, or `Reading.stop` said so.
     """
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} records a class cannot be", remedy="Take 1 or more")
     began = time.monotonic()
+    synthetic = says_synthetic((source.path, source.name) for source in reading.sources)
     recipe = {
         **recipe,
+        **({"synthetic": True} if synthetic else {}),
         "limit": limit,
         "files": [{"name": source.name, "bytes": source.size} for source in reading.sources],
         "framing": framing.to_json(),
@@ -114,6 +118,7 @@ def write_store(
             framing=framing.to_json(),
             charset_fingerprint=final.fingerprint,
             seconds=round(time.monotonic() - began, 3),
+            synthetic=synthetic,
         )
         writer.finish(charset=final, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report

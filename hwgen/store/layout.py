@@ -58,7 +58,8 @@ class Manifest:
         origin: where the records came from: {"kind": ..., and its recipe}; the kind is "gnt" for
             scans, "ink" for real pen trajectories that were drawn, "images" for pictures of any
             kind, with their "format" and whether they were "inverted", "synthetic" for a
-            generator's.
+            generator's. {"synthetic": True} with any kind: a generator made some of them, and they
+            came back from an export. See hwgen.store.origin.
         block_records: records in every block but the last.
         content_sha256: hash over charset, tables and the hashes of all blocks: equal for equal
             records in equal order.

@@ -26,6 +26,7 @@ from hwgen.store.layout import (
     read_manifest,
     record_bytes,
 )
+from hwgen.store.origin import is_synthetic
 
 
 class Store:
@@ -69,8 +70,8 @@ class Store:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether a generator made these records; drawn trajectories are real handwriting."""
-        return self.manifest.origin.get("kind") == "synthetic"
+        """Whether a generator made any of these records; drawn pen trajectories are real."""
+        return is_synthetic(self.manifest.origin)
 
     @property
     def writers(self) -> set[str]:

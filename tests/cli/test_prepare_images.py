@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import hwgen.prepare.images
+from hwgen.sources.exported import MARKER
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
 from tests.pictures import encoded, photo, put, write_digits, write_photos
@@ -42,6 +43,20 @@ def test_the_whole_picture_fills_the_frame_by_default(run: Run, tmp_path: Path) 
         "margin": 0,
         "filter": "bilinear, antialiased",
     }
+
+
+def test_what_an_export_calls_synthetic_is_told(run: Run, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    (photos / MARKER).write_text('{"synthetic": true}')
+    code, out, _ = run("prepare-images", photos, "--out", tmp_path / "s")
+    assert code == 0
+    assert "synthetic: an export's .export.json says" in out
+    assert Store(tmp_path / "s").is_synthetic
+    (photos / MARKER).write_text("not JSON")
+    code, _, err = run("prepare-images", photos, "--out", tmp_path / "t")
+    assert code == 1
+    assert f"{MARKER}: is not an export's description" in err
+    assert "remove this file" in err
 
 
 def test_options_reach_the_store(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""In: a store's origin, maybe a stranger's. Out: whether it is synthetic; what to tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+_MOST_FILES = 12
+_MOST_TEXT = 120
+_TOLD = ("kind", "format", "preset", "provenance", "synthetic")
+
+
+def is_synthetic(origin: Mapping[str, Any]) -> bool:
+    """Whether a generator made any of the records.
+
+    Args:
+        origin: see Manifest.
+    """
+    while isinstance(origin.get("of_origin"), Mapping):  # of a subset, that of the whole
+        origin = origin["of_origin"]
+    return origin.get("kind") == "synthetic" or origin.get("synthetic") is True
+
+
+def summary(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The little of an origin that may go where the store does not, such as to a run.
+
+    Args:
+        origin: see Manifest.
+
+    Returns:
+        Of "kind", "format", "preset", "provenance", "synthetic", "framing" what it has, and of
+        files the number, "file_count", and the first "files", free of their folders; of a zip the
+        zip alone.
+    """
+    told = {name: origin[name] for name in _TOLD if _is_plain(origin.get(name))}
+    framing, files = origin.get("framing"), origin.get("files")
+    if isinstance(framing, Mapping):
+        told["framing"] = {name: value for name, value in framing.items() if _is_plain(value)}
+    if isinstance(files, list):
+        names = [str(file.get("name")) for file in files if isinstance(file, Mapping)]
+        unique = dict.fromkeys(PurePosixPath(name.partition("!")[0]).name for name in names)
+        told["file_count"] = len(unique)
+        told["files"] = [name[:_MOST_TEXT] for name in list(unique)[:_MOST_FILES]]
+    if isinstance(origin.get("of_origin"), Mapping):
+        told["of_origin"] = summary(origin["of_origin"])
+    return told
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a number, a truth value or a short text."""
+    return isinstance(value, bool | int | float) or (
+        isinstance(value, str) and len(value) <= _MOST_TEXT
+    )
