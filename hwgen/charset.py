@@ -5,18 +5,24 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwgen.errors import CharsetError, InputError
 from hwgen.files import healed
+from hwgen.places import instead, near_paths
 
 MOST_CLASSES = 1 << 18
 """More than Unicode has characters."""
 
 MOST_LABEL = 256
 """Characters of a label: the name of a class of pictures, at most."""
+
+_FIRST, _CHARACTERS = "first:", "characters:"
+"""Before a number of classes, and before characters: where a text may be either."""
+
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -143,41 +149,85 @@ def read_charset_file(path: Path) -> Charset:
     return _from_text(text, where=str(path))
 
 
-def parse_charset(spec: str) -> Charset:
+def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str] = ()) -> Charset:
     """A charset from what a user types: `gb2312-1`, a file's path, or the characters themselves.
 
+    After `characters:` a text is characters, whatever else it may look like.
+
+    Args:
+        spec: what was typed.
+        words: others that may have been meant where it is a word in ASCII.
+        known: characters that are expected: a text of these is no misspelt word.
+
     Raises:
-        CharsetError: nothing usable, a missing file, or a character twice.
+        CharsetError: nothing usable, a missing file, what looks like the name of something near,
+            or a character twice.
     """
+    if spec.startswith(_CHARACTERS):
+        return _from_text(healed(spec.removeprefix(_CHARACTERS)), where="")
     if spec == "gb2312-1":
         return gb2312_level1()
     # os.path: many characters are too long for a path, which is no error.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
-    if difflib.get_close_matches(spec, ["gb2312-1"], cutoff=0.7):
-        raise CharsetError(f"no charset {spec!r}", remedy="Did you mean gb2312-1?")
     if "/" in spec or spec.endswith(".txt"):
+        remedy = instead(Path(spec), "Give gb2312-1, a file, or the characters")
+        raise CharsetError("no such charset file", where=spec, remedy=remedy)
+    a_word = spec.isascii() and not all(char in known for char in "".join(spec.split()))
+    near = _near(spec, ["gb2312-1", *words]) if a_word else []
+    if near:
         raise CharsetError(
-            "no such charset file", where=spec, remedy="Give gb2312-1, a file, or the characters"
+            f"no charset {spec!r}",
+            remedy=f"Did you mean {' or '.join(near)}? As characters: {_CHARACTERS}{spec}",
         )
-    return _from_text(healed(spec), where="")
+    try:
+        return _from_text(healed(spec), where="")
+    except CharsetError as error:
+        if not a_word:
+            raise
+        raise CharsetError(
+            f"nothing here is called {spec!r}, and as characters {error.what}",
+            remedy="Give the name of a charset, a path, or each character once",
+        ) from None
 
 
 def choose_classes(spec: str, charset: Charset) -> list[int]:
     """Class ids from what a user types: a number (the first so many), characters, or a file.
 
+    Digits are a number where they are not all labels; where they are, `first:10` says that they
+    are, and `characters:10` that they are not.
+
     Raises:
-        InputError: more classes than there are, or characters that are none of them.
+        InputError: more classes than there are, characters that are none of them, or digits that
+            may be either.
     """
-    if spec.isdecimal():
-        count = int(spec)
-        if not 1 <= count <= len(charset):
-            raise InputError(
-                f"{count} classes were asked for, and there are {len(charset)}",
-                remedy=f"Ask for at most {len(charset)}",
-            )
-        return list(range(count))
-    return charset.ids(parse_charset(spec).labels)
+    count = count_of(spec)
+    if count is None:
+        return charset.ids(parse_charset(spec, known=charset).labels)
+    if spec.isdecimal() and all(digit in charset for digit in spec):
+        raise InputError(
+            f"{spec} may be a number of classes, or the characters {' '.join(spec)}, which are "
+            "classes here",
+            remedy=f"Say {_FIRST}{count} or {_CHARACTERS}{spec}",
+        )
+    if not 1 <= count <= len(charset):
+        raise InputError(
+            f"{count} classes were asked for, and there are {len(charset)}",
+            remedy=f"Ask for at most {len(charset)}",
+        )
+    return list(range(count))
+
+
+def count_of(spec: str) -> int | None:
+    """The number in `10` or `first:10`; None where what a user typed is none."""
+    number = spec.removeprefix(_FIRST)
+    return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else None
+
+
+def _near(spec: str, words: Iterable[str]) -> list[str]:
+    """Words, and names of files and folders, that a word is like."""
+    near = difflib.get_close_matches(spec, list(words), cutoff=0.7)
+    return [*near, *map(str, near_paths(Path(spec)))]
 
 
 def _from_text(text: str, where: str) -> Charset:

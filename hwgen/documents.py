@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hwgen import system
 from hwgen.errors import HwgenError, InputError
 from hwgen.files import read_json
 
@@ -32,9 +33,10 @@ def reading(
     try:
         yield
     except (OSError, ValueError, InputError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else "") or error
         raise raising(
-            f"is not {what} this hwgen can read ({reason})", where=str(file), remedy=remedy
+            f"is not {what} this hwgen can read ({system.reason(error)})",
+            where=str(file),
+            remedy=system.remedy(error, otherwise=remedy),
         ) from None
 
 

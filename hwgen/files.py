@@ -58,10 +58,17 @@ def parse_json(text: str) -> Any:
         value = json.loads(text, parse_int=_int)
         _check_depth(value)
         if "\\u" in text:  # an escape, maybe of half a character
-            json.dumps(value, ensure_ascii=False).encode()
+            _check_texts(json.dumps(value, ensure_ascii=False))
         return value
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _check_texts(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it has half a character, which UTF-8 cannot hold") from None
 
 
 MOST_DEPTH = 100

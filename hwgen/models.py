@@ -151,7 +151,7 @@ def read_model(folder: Path) -> Model:
         raise RunError(
             f"no model here: {what_lies_at(folder) or f'{FILE} is missing'}",
             where=str(folder),
-            remedy=instead(folder, "Make one with: hwgen export RUN --format model"),
+            remedy=instead(folder, "Make one with: hwgen export RUN --format model", [FILE]),
         )
     texts = load_texts(file)
     try:
@@ -173,7 +173,5 @@ def read_model(folder: Path) -> Model:
             hwgen=texts["hwgen"],
         )
     except (KeyError, ValueError, InputError) as error:
-        raise RunError(
-            f"is not a model this hwgen can read ({type(error).__name__}: {error})",
-            where=str(file),
-        ) from None
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"is not a model this hwgen can read ({reason})", where=str(file)) from None

@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 _MARKS = {
-    "model.safetensors": "it is an exported model, from which hwgen synthesize draws",
-    "run.json": "it is a run, from which hwgen synthesize draws",
-    "manifest.json": "it is a store, from which hwgen train learns",
-    "benchmark.json": "it is what hwgen benchmark wrote",
-    "lift.json": "it is what hwgen benchmark --protocol wrote",
-    "evaluation.json": "it is what hwgen evaluate wrote",
-    ".export.json": "it is what hwgen export wrote",
+    "model.safetensors": "an exported model, from which hwgen synthesize draws",
+    "run.json": "a run, from which hwgen synthesize draws",
+    "manifest.json": "a store, from which hwgen train learns",
+    "benchmark.json": "what hwgen benchmark wrote",
+    "lift.json": "what hwgen benchmark --protocol wrote",
+    "evaluation.json": "what hwgen evaluate wrote",
+    ".export.json": "what hwgen export wrote",
 }
 """A folder is known by a file in it."""
 
@@ -38,14 +38,24 @@ _LOOK = 10_000
 """Names in a folder that are looked at."""
 
 
+_SHOWN = 3
+"""Folders or names that are told, at most."""
+
+
 def what_lies_at(path: Path) -> str:
-    """What is at a path, such as `it is a store, from which ...`; "" where it is not known."""
-    if not path.exists():
+    """What is at a path, such as `it is a store, from which ...`; "" where it is not known.
+
+    A folder is known by what lies in it or else in the folders in it, a file by its name or else
+    by its folder.
+    """
+    if not os.path.exists(path):
         return "there is no such file or folder"
-    if not path.is_dir():
-        return _FILES.get(path.suffix.lower(), "")
-    marks = (said for mark, said in _MARKS.items() if (path / mark).is_file())
-    return next(marks, "") or what_names_tell(_names(path))
+    if path.is_dir():
+        known = _known(path)
+        return f"it is {known}" if known else what_names_tell(_names(path)) or _folders_in(path)
+    by_name = "" if path.name in _MARKS else _FILES.get(path.suffix.lower(), "")
+    known = _known(path.parent)
+    return by_name or (known and f"it is a file of {path.parent}, which is {known}")
 
 
 def what_names_tell(names: Iterable[str]) -> str:
@@ -54,14 +64,45 @@ def what_names_tell(names: Iterable[str]) -> str:
     return next((f"it holds {kind}" for kind in kinds if kind), "")
 
 
-def instead(path: Path, otherwise: str) -> str:
-    """A remedy: names in the folder that are like one that is not there; or `otherwise`."""
-    near = [] if path.exists() else difflib.get_close_matches(path.name, _names(path.parent))
-    return (
-        f"Did you mean {' or '.join(str(path.parent / name) for name in near)}?"
-        if near
-        else otherwise
-    )
+def instead(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
+    """A remedy: what somebody may have meant who typed a path; or `otherwise`.
+
+    Args:
+        path: names like it in its folder, where it is not there.
+        otherwise: what to do where nothing is near.
+        marks: by which the folders sought are known; then the folder of a file, and those in a
+            folder, are near too.
+    """
+    if os.path.exists(path):
+        around = sorted(map(path.joinpath, _names(path))) if path.is_dir() else [path.parent]
+        near = [folder for folder in around if any((folder / mark).is_file() for mark in marks)]
+    else:
+        near = near_paths(path)
+    return f"Did you mean {' or '.join(map(str, near[:_SHOWN]))}?" if near else otherwise
+
+
+def near_paths(path: Path) -> list[Path]:
+    """Those in the same folder whose names are like one that is not there, the nearest first."""
+    if os.path.exists(path):
+        return []
+    near = difflib.get_close_matches(path.name, _names(path.parent))
+    return [path.parent / name for name in near]
+
+
+def _known(folder: Path) -> str:
+    """What a folder is by the files in it, "" where they do not tell."""
+    return next((kind for mark, kind in _MARKS.items() if (folder / mark).is_file()), "")
+
+
+def _folders_in(folder: Path) -> str:
+    """The folders in one that are of the first known kind; "" where there are none."""
+    kinds = {name: kind for name in sorted(_names(folder)) if (kind := _known(folder / name))}
+    for kind in kinds.values():
+        alike = [name for name in kinds if kinds[name] == kind]
+        more = f" and {len(alike) - _SHOWN:,} more" if len(alike) > _SHOWN else ""
+        each = ", each" if len(alike) > 1 else ","
+        return f"it holds {', '.join(alike[:_SHOWN])}{more}{each} {kind}"
+    return ""
 
 
 def _names(folder: Path) -> list[str]:

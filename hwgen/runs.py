@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import hwgen
+from hwgen import system
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.files import MOST_JSON_BYTES, parse_json, read_json, replacing, write_json
@@ -66,7 +67,9 @@ class Run:
             raise RunError(
                 f"no run here: {what_lies_at(self.path) or 'run.json is missing'}",
                 where=str(self.path),
-                remedy=instead(self.path, "Make one with: hwgen train"),
+                remedy=instead(
+                    self.path, "Make one with: hwgen train", ["run.json", "model.safetensors"]
+                ),
             )
         try:
             plain = read_json(file)
@@ -246,5 +249,9 @@ def begin_or_continue(
         path.mkdir(parents=True, exist_ok=True)
         write_json(path / "run.json", info)
     except OSError as error:
-        raise RunError(f"cannot be written ({error.strerror})", where=str(path)) from None
+        raise RunError(
+            f"cannot be written ({system.reason(error)})",
+            where=str(path),
+            remedy=system.remedy(error),
+        ) from None
     return Run(path)

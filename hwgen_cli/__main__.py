@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from hwgen import __version__
+from hwgen import __version__, system
 from hwgen.errors import HwgenError
 from hwgen.files import healed
 from hwgen.presets.fields import nearest
@@ -133,8 +133,8 @@ def _told(error: Exception) -> str:
         return memory.told(error, command)
     if isinstance(error, OSError):
         # A file in the way, a missing right, a full disk.
-        where = f"{error.filename}: " if error.filename else ""
-        return where + str(error.strerror or error)
+        where = "" if error.filename is None else os.fsdecode(error.filename)
+        return str(HwgenError(system.reason(error), where=where, remedy=system.remedy(error)))
     return str(error) if isinstance(error, HwgenError) else ""
 
 

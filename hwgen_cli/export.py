@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwgen_cli.completion import one_of
+
 if TYPE_CHECKING:
     from hwgen.exports import Export
     from hwgen.store import Store
+
+
+_FORMATS = "ocr-lmdb|folder|paddle|gnt|webdataset|parquet|model|tensorboard"
+"""As in hwgen.exports, which takes longer to import than help may."""
 
 
 class SplitBy(str, Enum):
@@ -33,7 +39,8 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            metavar="ocr-lmdb|folder|paddle|gnt|webdataset|parquet|model|tensorboard",
+            metavar=_FORMATS,
+            autocompletion=one_of(_FORMATS.split("|")),
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The new folder.")],
@@ -41,8 +48,9 @@ def export(
         str | None,
         typer.Option(
             metavar="N|CHARACTERS|FILE",
-            help="Some classes: a number (the first so many), characters, or a file. Class ids "
-            "then run over these, in the store's order.",
+            help="Some classes: a number (the first so many), characters, or a file. Where digits "
+            "are classes, say first:10 or characters:10. Class ids then run over these, in the "
+            "store's order.",
         ),
     ] = None,
     writers: Annotated[

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwgen.presets import PRESETS
+from hwgen_cli.completion import one_of
+
 if TYPE_CHECKING:
     from hwgen.inspect import Balance
 
 _SHEET_COLUMNS = 12
+
+_INSPECTED = ("manifest.json", "run.json", "model.safetensors")
+"""By which the folders are known that are shown, besides those of GNT files."""
 
 
 def inspect(
@@ -26,7 +32,12 @@ def inspect(
         typer.Option(metavar="FILE.png", help="Also draw a contact sheet of some pictures."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Show a preset's recipe and parameters.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Show a preset's recipe and parameters.",
+            autocompletion=one_of(PRESETS),
+        ),
     ] = None,
     classes: Annotated[
         int, typer.Option(min=1, help="Classes to count the parameters for, with --preset.")
@@ -73,10 +84,9 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 
 def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
     from hwgen.models import is_model
-    from hwgen.store import is_store, partial_path
+    from hwgen.store import is_some_store
 
-    # Whatever is or was becoming a store is told about as one.
-    if is_store(thing) or (not thing.exists() and partial_path(thing).exists()):
+    if is_some_store(thing):
         return _store
     if is_model(thing):
         return _model
@@ -173,11 +183,17 @@ def _store(path: Path, sheet: Path | None) -> Shown:
 
 
 def _gnt(path: Path, sheet: Path | None) -> Shown:
+    from hwgen.errors import InputError
     from hwgen.grids import save_sheet
     from hwgen.inspect import inspect_gnt
+    from hwgen.places import instead
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
-    summary, images = inspect_gnt([path], samples=samples)
+    try:
+        summary, images = inspect_gnt([path], samples=samples)
+    except InputError as error:
+        remedy = instead(path, error.remedy, _INSPECTED)
+        raise InputError(error.what, where=error.where, remedy=remedy) from None
     if sheet:
         save_sheet(sheet, images, _SHEET_COLUMNS)
     bad = summary.bad_records

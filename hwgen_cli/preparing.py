@@ -5,6 +5,7 @@ And the options that all `hwgen prepare-*` have.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -41,7 +42,8 @@ CharsetOption = Annotated[
     str,
     typer.Option(
         metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
-        help="Classes and their order; what is outside is left out and counted.",
+        help="Classes and their order; what is outside is left out and counted. characters:TEXT "
+        "where TEXT could be a name.",
     ),
 ]
 DropEmptyOption = Annotated[
@@ -120,13 +122,15 @@ def carry_out(
 def charset_of(spec: str) -> Charset | None:
     """What `--charset` means; None is "found"."""
     from hwgen.charset import parse_charset
-    from hwgen.store import Store, is_store
+    from hwgen.store import Store, is_some_store
 
     if spec == "found":
         return None
-    if is_store(Path(spec)):
-        return Store(spec).charset
-    return parse_charset(spec)
+    path = Path(spec)
+    # os.path: many characters are too long for a path, which is no error.
+    if is_some_store(path) or os.path.isdir(path):
+        return Store(path).charset
+    return parse_charset(spec, words=["found"])
 
 
 def _show(report: PrepareReport, console: Console) -> None:

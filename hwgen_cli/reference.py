@@ -31,7 +31,8 @@ _HEAD = """\
 
 Made from the code by `python -m hwgen_cli.reference`; do not edit it.
 
-The shell completes commands and options after `hwgen --install-completion` and a new shell.
+The shell completes commands, options, and the names of presets, losses and formats, after
+`hwgen --install-completion` and a new shell.
 
 Exit codes: 0 done; 1 a mistake, a limit or a broken file, told without a traceback; 2 a wrong
 command line; 130 stopped by Ctrl-C. After Ctrl-C once the present step is finished and what can be

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from hwgen.charset import gb2312_level1, parse_charset
+from hwgen.charset import count_of, gb2312_level1, parse_charset
 from hwgen.errors import InputError
 from hwgen_cli.progress import bar
 
@@ -22,8 +22,9 @@ def simulate(
     out: Path = typer.Option(..., help="Folder for the files 001-f.gnt, 002-f.gnt, ..."),
     classes: str = typer.Option(
         "60",
+        metavar="N|CHARACTERS|FILE",
         help="A number (that many: everyday characters first, then others of GB2312 level 1, then "
-        "any), the characters, or a file of them.",
+        "any), the characters, or a file of them. Digits are a number: characters:012 are not.",
     ),
     writers: int = typer.Option(40, min=1, help="How many writers, one file each."),
     first_writer: int = typer.Option(1, min=1, help="Number of the first writer."),
@@ -79,15 +80,17 @@ def _characters(spec: str, strokes: StrokeData) -> tuple[str, ...]:
     """The characters that `--classes` means."""
     from hwgen.sources.strokes.data import common_first
 
-    if not spec.isdecimal():
+    count = count_of(spec)
+    if count is None:
         return parse_charset(spec).labels
     drawn = strokes.characters()
     level1 = [character for character in gb2312_level1() if character in drawn]
     others = sorted(c for c in drawn - set(level1) if _FIRST_HAN <= c <= _LAST_HAN)
     known = common_first([*level1, *others])
-    if not 1 <= int(spec) <= len(known):
+    if not 1 <= count <= len(known):
         raise InputError(
-            f"{spec} classes asked for, and {strokes.name} has {len(known):,} Chinese characters",
-            remedy=f"Give a number from 1 to {len(known)}, or the characters themselves",
+            f"{count} classes asked for, and {strokes.name} has {len(known):,} Chinese characters",
+            remedy=f"Give a number from 1 to {len(known)}, or the characters themselves, as "
+            f"characters:{spec}",
         )
-    return tuple(known[: int(spec)])
+    return tuple(known[:count])

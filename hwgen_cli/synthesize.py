@@ -38,7 +38,9 @@ def synthesize(
     classes: Annotated[
         str | None,
         typer.Option(
-            metavar="N|CHARACTERS|FILE", help="A number (the first so many), characters, or a file."
+            metavar="N|CHARACTERS|FILE",
+            help="A number (the first so many), characters, or a file. Where digits are classes, "
+            "say first:10 or characters:10.",
         ),
     ] = None,
     bend: Annotated[

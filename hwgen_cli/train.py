@@ -11,6 +11,7 @@ import typer
 
 from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.presets import LOSSES, PRESETS
+from hwgen_cli.completion import one_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,12 @@ def train(
     store: Annotated[Path, typer.Argument(help="Real handwriting: a store.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run directory.")],
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help=f"One of {', '.join([*PRESETS, *DEFORMATIONS])}.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"One of {', '.join([*PRESETS, *DEFORMATIONS])}.",
+            autocompletion=one_of([*PRESETS, *DEFORMATIONS]),
+        ),
     ] = "glyph-32",
     images: Annotated[
         int | None, typer.Option(min=1, help="Real pictures to show in all; the preset's if not.")
@@ -45,7 +51,10 @@ def train(
         int | None, typer.Option(min=1, help="Real pictures between two snapshots and grids.")
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(LOSSES)}.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help=f"One of {', '.join(LOSSES)}.", autocompletion=one_of(LOSSES)
+        ),
     ] = None,
     unconditional: Annotated[
         bool, typer.Option("--unconditional", help="Train without labels.")

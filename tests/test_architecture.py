@@ -16,13 +16,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen.errors": set(),
     "hwgen.record": set(),
     "hwgen.files": set(),
+    "hwgen.system": set(),
     # What LMDB would believe, checked before it is asked.
     "hwgen.lmdb_pages": set(),
     "hwgen.places": set(),
     "hwgen.requirements": set(),
-    "hwgen.charset": {"hwgen.errors", "hwgen.files"},
+    "hwgen.charset": {"hwgen.errors", "hwgen.files", "hwgen.places"},
     "hwgen.presets": {"hwgen.errors"},
-    "hwgen.documents": {"hwgen.errors", "hwgen.files"},
+    "hwgen.documents": {"hwgen.errors", "hwgen.files", "hwgen.system"},
     "hwgen.locks": {"hwgen.errors"},
     "hwgen.framing": {"hwgen.errors", "hwgen.record"},
     "hwgen.ink": {"hwgen.errors", "hwgen.framing", "hwgen.record"},
@@ -37,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.lmdb_pages",
         "hwgen.places",
         "hwgen.record",
+        "hwgen.system",
     },
     # The one place where text becomes a class id.
     "hwgen.store": {
@@ -50,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.places",
         "hwgen.presets",  # lists the differences of two recipes
         "hwgen.record",
+        "hwgen.system",
     },
     "hwgen.grids": {"hwgen.errors", "hwgen.files", "hwgen.record", "hwgen.store"},
     "hwgen.prepare": {
@@ -70,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.locks",
         "hwgen.places",
         "hwgen.presets",
+        "hwgen.system",
     },
     "hwgen.exports": {
         "hwgen.charset",
@@ -216,6 +220,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.record",
         "hwgen.runs",
         "hwgen.store",
+        "hwgen.system",
     },
     # Trained generators for others; no store is opened.
     "hwgen.exports.runs": {
@@ -253,8 +258,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.report.pictures",
         "hwgen.runs",
         "hwgen.store",
+        "hwgen.system",
     },
     # Commands share these and do not import each other; __main__ gathers them.
+    "hwgen_cli.completion": set(),
     "hwgen_cli.interrupt": set(),
     "hwgen_cli.memory": set(),
     "hwgen_cli.progress": set(),
@@ -264,6 +271,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hwgen_cli": {
         "hwgen",
         "hwgen.*",
+        "hwgen_cli.completion",
         "hwgen_cli.interrupt",
         "hwgen_cli.preparing",
         "hwgen_cli.progress",

@@ -116,3 +116,46 @@ def test_classes_are_chosen_by_number_characters_or_file(tmp_path: Path) -> None
             choose_classes(unknown, charset)
     with pytest.raises(CharsetError, match="no such charset file"):
         choose_classes(str(tmp_path / "none.txt"), charset)
+
+
+@pytest.mark.parametrize("digits", ["01", "10", "357", "5", "33"])
+def test_digits_that_are_classes_are_asked_about(digits: str) -> None:
+    charset = Charset(tuple("0123456789"))
+    match = f"{digits} may be a number .* Say first:{int(digits)} or characters:{digits}"
+    with pytest.raises(InputError, match=match):
+        choose_classes(digits, charset)
+
+
+def test_a_number_and_characters_can_be_told_apart() -> None:
+    charset = Charset(tuple("9876543210"))
+    assert choose_classes("first:3", charset) == [0, 1, 2]
+    assert choose_classes("characters:10", charset) == [8, 9]
+    assert choose_classes("1 0", charset) == [8, 9]
+    assert choose_classes("2", Charset(tuple("一丁9"))) == [0, 1]  # no class is called 2
+    with pytest.raises(InputError, match="11 classes were asked for"):
+        choose_classes("first:11", charset)
+    for word in ("first:ten", "9" * 5000):
+        with pytest.raises(InputError):
+            choose_classes(word, charset)
+
+
+def test_a_misspelt_name_is_not_taken_for_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train").mkdir()
+    Path("latin").touch()
+    match = "no charset 'trian'. Did you mean train. As characters: characters:trian"
+    with pytest.raises(CharsetError, match=match):
+        parse_charset("trian")
+    with pytest.raises(CharsetError, match="Did you mean found"):
+        parse_charset("fuond", words=["found"])
+    with pytest.raises(CharsetError, match="Did you mean gb2312-1"):
+        parse_charset("gb2312")
+    with pytest.raises(CharsetError, match=r"nothing here is called 'original'.*'i' stands twice"):
+        parse_charset("original")
+    assert parse_charset("characters:trian").labels == tuple("trian")
+    assert parse_charset("characters:a/b").labels == tuple("a/b")
+    assert parse_charset("abcXYZ").labels == tuple("abcXYZ")
+    assert parse_charset("litan", known=set("litan")).labels == tuple("litan")
+    assert choose_classes("nital", Charset(tuple("latin"))) == [4, 3, 2, 1, 0]

@@ -4,7 +4,10 @@ The disks are small tmpfs, which root may mount; elsewhere these tests are skipp
 """
 
 import os
+import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +137,33 @@ def test_a_read_only_disk_is_named(disk: Disk, gnt: Path, run: Run, toy_recipe: 
         train(Store(disk.path / "s"), disk.path / "new", toy_recipe, device="cpu")
     disk.remount("rw")
     assert disk.names() == {"s", "run"}
+
+
+def test_what_may_not_be_read_or_written_is_named_with_what_to_do(
+    gnt: Path, tmp_path: Path
+) -> None:
+    powerless = []
+    if not os.getuid():  # root may all, unless it has no capabilities
+        if shutil.which("setpriv") is None:
+            pytest.skip("needs setpriv, so that root has not all rights")
+        powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    store, closed = tmp_path / "s", tmp_path / "closed"
+    prepare_gnt([gnt], store, framing=Framing(8), workers=1)
+    closed.mkdir(mode=0o555)
+
+    def said(*arguments: object) -> str:
+        command = [*powerless, sys.executable, "-m", "hwgen_cli", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1, done.stderr
+        return done.stderr
+
+    rights = r"Permission denied\)?\. Change the rights to it or to its folder"
+    assert re.search(f"closed.*{rights}", said("export", store, "-f", "gnt", "--out", closed / "x"))
+    assert re.search(f"closed.*{rights}", said("prepare-gnt", gnt, "--out", closed / "x"))
+    (store / "data.mdb").chmod(0)
+    assert re.search(rf"data\.mdb: its data .*{rights}", said("inspect", store))
+    (store / "manifest.json").chmod(0)
+    assert re.search(rf"manifest\.json: {rights}", said("inspect", store))
 
 
 def test_a_synthesis_that_fills_the_disk_goes_on_when_there_is_room(

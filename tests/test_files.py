@@ -60,8 +60,8 @@ def test_json_is_read_back(tmp_path: Path) -> None:
         ("1" + "0" * 400, "a number of 401 digits"),
         (str(1 << 63), "a number of 19 digits"),
         ("-" + "9" * 5000, "a number of 5001 digits"),
-        ('{"a": ["\\ud800"]}', "surrogates not allowed"),
-        ('{"\\udfff": 1}', "surrogates not allowed"),
+        ('{"a": ["\\ud800"]}', "half a character"),
+        ('{"\\udfff": 1}', "half a character"),
     ],
 )
 def test_json_that_would_fail_later_is_refused_at_once(text: str, message: str) -> None:

@@ -45,6 +45,49 @@ def test_a_file_is_known_by_its_name(tmp_path: Path, name: str, said: str) -> No
     assert bool(what_lies_at(tmp_path / name)) is bool(said)
 
 
+def a_folder(path: Path, mark: str) -> Path:
+    path.mkdir(parents=True)
+    (path / mark).touch()
+    return path
+
+
+def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    a_folder(tmp_path / "b", "run.json")
+    assert what_lies_at(tmp_path) == "it holds b, a run, from which hwgen synthesize draws"
+    for name in "cdefg":
+        a_folder(tmp_path / name, "run.json")
+    a_folder(tmp_path / "store", "manifest.json")
+    assert what_lies_at(tmp_path).startswith("it holds b, c, d and 3 more, each a run,")
+    (tmp_path / "001-f.gnt").touch()
+    assert what_lies_at(tmp_path).startswith("it holds GNT,")
+
+
+@pytest.mark.parametrize(
+    ("mark", "name", "said"),
+    [
+        ("manifest.json", "data.mdb", "it is a file of {}, which is a store,"),
+        ("manifest.json", "manifest.json", "it is a file of {}, which is a store,"),
+        ("model.safetensors", "model.safetensors", "it is a file of {}, which is an exported mod"),
+        (".export.json", "001-f.gnt", "it holds GNT"),
+    ],
+)
+def test_a_file_is_known_by_its_folder(tmp_path: Path, mark: str, name: str, said: str) -> None:
+    folder = a_folder(tmp_path / "x", mark)
+    (folder / name).touch()
+    assert what_lies_at(folder / name).startswith(said.format(folder))
+
+
+def test_the_folder_of_a_file_and_those_in_a_folder_are_near(tmp_path: Path) -> None:
+    store = a_folder(tmp_path / "store", "manifest.json")
+    (store / "data.mdb").touch()
+    for path in (store / "data.mdb", tmp_path):
+        assert instead(path, "Else", ["manifest.json"]) == f"Did you mean {store}?"
+        assert instead(path, "Else", ["run.json"]) == "Else"
+        assert instead(path, "Else") == "Else"
+    assert instead(store, "Else", ["manifest.json"]) == "Else"
+
+
 def test_the_first_known_name_tells() -> None:
     assert what_names_tell([]) == ""
     assert what_names_tell(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it holds POT")

@@ -16,6 +16,9 @@ from hwgen.errors import InputError
 _MOST_INT = 1 << 63
 """What no size, count or seed reaches, and arrays cannot hold."""
 
+_NEAR = 3
+"""Names that are suggested, at most."""
+
 
 def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
     """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
@@ -104,7 +107,9 @@ def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, 
         for parent in parents:
             target = target.get(parent) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
-            raise InputError(f"no recipe field {path!r}", remedy=nearest(path, flatten(plain)))
+            raise InputError(
+                f"no recipe field {path!r}", remedy=nearest_field(path, flatten(plain))
+            )
         try:
             target[last] = json.loads(text)
         except ValueError:
@@ -136,5 +141,18 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def nearest(name: str, names: typing.Iterable[str]) -> str:
     """Which of the names someone may have meant, or all of them: a remedy for an error."""
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name, names, n=_NEAR, cutoff=0.4)
     return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}"
+
+
+def nearest_field(path: str, paths: typing.Iterable[str]) -> str:
+    """As `nearest` of dotted names; the last part alone may be meant: `lr` for `optimizer.lr_g`."""
+    paths = list(paths)
+    lasts = {known: known.rpartition(".")[2] for known in paths}
+    near = difflib.get_close_matches(path.rpartition(".")[2], set(lasts.values()))
+    like = [known for known in paths if lasts[known] in near]
+    if not like:
+        return nearest(path, paths)
+    # Of equal last parts the one whose others are alike.
+    like.sort(key=lambda known: -difflib.SequenceMatcher(None, path, known).ratio())
+    return f"Did you mean {' or '.join(like[:_NEAR])}?"

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 import hwgen
+from hwgen import system
 from hwgen.errors import InputError
 from hwgen.files import write_text
 from hwgen.report import (
@@ -52,7 +53,11 @@ def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Pat
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, page)
     except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None
+        raise InputError(
+            f"cannot be written ({system.reason(error)})",
+            where=str(out),
+            remedy=system.remedy(error),
+        ) from None
     return out
 
 

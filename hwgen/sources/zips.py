@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from hwgen import system
 from hwgen.errors import InputError
 from hwgen.files import healed
 
@@ -149,7 +150,9 @@ def is_clutter(parts: Sequence[str]) -> bool:
 def unreadable(name: str, error: Exception) -> InputError:
     """The refusal of a file, for what zipfile or the system said."""
     if isinstance(error, OSError):
-        return InputError(f"cannot be read ({error.strerror or error})", where=name)
+        return InputError(
+            f"cannot be read ({system.reason(error)})", where=name, remedy=system.remedy(error)
+        )
     reason = printable(str(error)) or type(error).__name__
     return InputError(
         f"the zip is damaged ({reason})",

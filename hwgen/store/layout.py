@@ -32,6 +32,7 @@ from hwgen.files import read_json
 from hwgen.places import instead, what_lies_at
 from hwgen.presets import from_json
 
+MANIFEST = "manifest.json"
 FORMAT = "hwgen-store"
 FORMAT_VERSION = 1
 POLARITY = "255 = paper, 0 = ink"
@@ -95,13 +96,22 @@ def image_shape(size: int, channels: int) -> tuple[int, ...]:
 
 def partial_path(path: Path) -> Path:
     """Where a store of this name lies while it is being written."""
-    return path.with_name(path.name + ".partial")
+    return path.parent / f"{path.name}.partial"  # "." has no name
 
 
 def is_store(path: Path) -> bool:
     """Whether a finished store lies at this path."""
+    return _halves(path) == 2
+
+
+def is_some_store(path: Path) -> bool:
+    """Whether a store lies there, be it half of one or unfinished: a Store tells what it lacks."""
+    return _halves(path) > 0 or (not os.path.exists(path) and os.path.isdir(partial_path(path)))
+
+
+def _halves(path: Path) -> int:
     # os.path: a text too long for a path is no store, and no error either.
-    return os.path.isfile(path / "manifest.json") and os.path.isfile(path / "data.mdb")
+    return os.path.isfile(path / MANIFEST) + os.path.isfile(path / "data.mdb")
 
 
 def versions() -> dict[str, str]:
@@ -122,7 +132,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         StoreError: no store there, an unfinished one, or one of a foreign format.
     """
-    file = path / "manifest.json"
+    file = path / MANIFEST
     if not file.is_file():
         if partial_path(path).exists():
             raise StoreError(
@@ -137,7 +147,7 @@ def read_manifest(path: Path) -> Manifest:
             where=str(path),
             remedy="Was it copied whole? Of an OCR LMDB hwgen prepare-images makes a store"
             if alone
-            else instead(path, "Make one with: hwgen prepare-gnt"),
+            else instead(path, "Make one with: hwgen prepare-gnt", [MANIFEST]),
         )
     try:
         fields = read_json(file)

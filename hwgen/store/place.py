@@ -7,7 +7,6 @@ before, or whole. recipe.json lies in it from the beginning until then.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 import lmdb
 
+from hwgen import system
 from hwgen.documents import read_object
 from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.files import write_json
@@ -23,8 +23,6 @@ from hwgen.lmdb_pages import check_pages
 from hwgen.locks import lock_beside, only_one
 from hwgen.presets import differences
 from hwgen.store.layout import is_store, partial_path
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Place:
@@ -187,11 +185,11 @@ def _recipe_file(path: Path) -> Path:
 
 
 def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:
-    reason = str(error).rpartition(": ")[2] if isinstance(error, lmdb.Error) else error.strerror
     # LMDB calls a write that found room for a part an input/output error.
-    full = isinstance(error, lmdb.Error) or error.errno in _FULL
+    of_lmdb = isinstance(error, lmdb.Error)
+    reason = str(error).rpartition(": ")[2] if of_lmdb else system.reason(error)
     return StoreError(
         f"cannot be written ({reason})",
         where=str(path),
-        remedy="Is the disk full? With more room, run the same command again" if full else "",
+        remedy=system.remedy(error, otherwise=system.ROOM if of_lmdb else ""),
     )

@@ -13,6 +13,7 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
+from hwgen import system
 from hwgen.charset import Charset
 from hwgen.errors import StoreError
 from hwgen.lmdb_pages import check_pages
@@ -313,9 +314,9 @@ def _foreign(path: Path, why: str) -> StoreError:
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
     return StoreError(
-        f"its data cannot be opened ({error})",
+        f"its data cannot be opened ({system.reason(error)})",
         where=str(path / "data.mdb"),
-        remedy="Was the store copied whole? Copy or prepare it again",
+        remedy=system.remedy(error, "Was the store copied whole? Copy or prepare it again"),
     )
 
 

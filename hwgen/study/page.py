@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image as PilImage
 
+from hwgen import system
 from hwgen.errors import InputError
 from hwgen.files import healed, write_json, write_text
 from hwgen.record import Image
@@ -233,4 +234,8 @@ def _write(out: Path, page: str, key_file: Path, key: dict[str, Any]) -> None:
         write_json(key_file, key)
         write_text(out, page)
     except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", where=str(out)) from None
+        raise InputError(
+            f"cannot be written ({system.reason(error)})",
+            where=str(out),
+            remedy=system.remedy(error),
+        ) from None

@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -58,6 +60,33 @@ def test_errors_are_shown_without_markup_or_traceback(
     err = capsys.readouterr().err
     assert err.startswith("error:")
     assert "[red]odd[/red]" in err
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "x/.export.json: No space left on device. Is the disk full? With more room"),
+        (errno.EACCES, "x/.export.json: Permission denied. Change the rights to it or to its fold"),
+        (errno.EROFS, "x/.export.json: Read-only file system. Its disk is mounted read-only: choo"),
+        (errno.ENOTDIR, "x/.export.json: Not a directory\n"),
+    ],
+)
+@pytest.mark.parametrize("name", ["x/.export.json", b"x/.export.json"])
+def test_what_the_system_refuses_is_told_with_what_to_do(
+    number: int,
+    said: str,
+    name: str | bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse() -> None:
+        raise OSError(number, os.strerror(number), name)
+
+    monkeypatch.setattr("hwgen_cli.__main__.app", refuse)
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    assert f"error: {said}" in capsys.readouterr().err
 
 
 def test_the_first_signal_asks_and_the_second_one_stops() -> None:

@@ -6,8 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from hwgen.exports.formats import FORMATS, RUN_FORMATS
+from hwgen_cli import export
+
 HWGEN = Path(sys.executable).parent / "hwgen"
 BASH = shutil.which("bash")
+
+# What is begun, and all that is offered.
+VALUES = {
+    "hwgen train --preset glyph-": ["glyph-32", "glyph-64"],
+    "hwgen train --preset defo": ["deformation-32"],
+    "hwgen train --loss lsgan-eq9": ["lsgan-eq9"],
+    "hwgen inspect --preset paper-h": ["paper-hwdb"],
+    "hwgen export --format p": ["paddle", "parquet"],
+}
 
 
 @pytest.mark.skipif(BASH is None or not HWGEN.exists(), reason="needs bash and an installed hwgen")
@@ -39,6 +51,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     assert bash(ask.format(words="hwgen tra", place=1)).split() == ["train"]
     assert "--preset" in bash(ask.format(words="hwgen train --pre", place=2)).split()
+    for words, offered in VALUES.items():
+        place = len(words.split()) - 1
+        assert bash(ask.format(words=words, place=place)).split() == offered
 
 
 # What is written where, and how the shell asks when the tabulator is pressed.
@@ -74,3 +89,7 @@ def test_zsh_and_fish_are_told_how_to_ask_and_are_answered(tmp_path: Path, shell
     assert "train" in run(str(HWGEN), _HWGEN_COMPLETE=f"complete_{shell}", **asked)
     if (program := shutil.which(shell)) is not None:
         run(program, "-n" if shell == "zsh" else "--no-execute", str(script))
+
+
+def test_formats_that_are_offered_are_those_that_there_are() -> None:
+    assert export._FORMATS.split("|") == [*FORMATS, *RUN_FORMATS]

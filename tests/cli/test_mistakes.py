@@ -1,6 +1,7 @@
 """What a new user gets wrong, and what is said."""
 
 import re
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -18,11 +19,18 @@ from hwgen_cli.__main__ import main
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a store, something that looks like a run, zips and weights."""
     monkeypatch.chdir(tmp_path)
-    with StoreWriter(Path("train"), size=8, recipe={}) as writer:
-        writer.add(Record(np.zeros((8, 8), np.uint8), "永", writer="", source="", position=0))
-        writer.finish(charset=Charset(("永",)), origin={"kind": "gnt"})
+    for name, labels in (("train", "永"), ("digits", "01")):
+        with StoreWriter(Path(name), size=8, recipe={}) as writer:
+            blank = np.zeros((8, 8), np.uint8)
+            writer.add(Record(blank, labels[0], writer="", source="", position=0))
+            writer.finish(charset=Charset(tuple(labels)), origin={"kind": "gnt"})
     Path("first").mkdir()
     Path("first/run.json").write_text("{}")
+    for file in ("half/manifest.json", "other/data.mdb", "stores/here/manifest.json"):
+        Path(file).parent.mkdir(parents=True)
+        shutil.copy(Path("train") / Path(file).name, file)
+    Path("model").mkdir()
+    Path("model/model.safetensors").touch()
     Path("reader.safetensors").touch()
     for name, member in (("HWDB.zip", "001-f.gnt"), ("ink.zip", "1001-c.pot")):
         with zipfile.ZipFile(name, "w") as archive:
@@ -42,11 +50,21 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train train --out x --preset deform-32", "no preset .* Did you mean deformation-32"),
         ("train train --out x --loss lsgan-eq", "no loss 'lsgan-eq'. Did you mean lsgan-eq9"),
         ("train train --out x --set optimiser.lr_g=1", "Did you mean optimizer.lr_g"),
+        ("train train --out x --set lr=3", "Did you mean optimizer.lr_g or optimizer.lr_d"),
+        ("train train --out x --set zdim=3", "Did you mean generator.z_dim"),
         ("train train --out x --device gpu", "no such kind.*Give auto, cpu, cuda"),
         ("train train --out x --recogniser raeder.safetensors", "Did you mean reader.safetensors?"),
         ("train train --out x --recogniser first", "no such checkpoint: it is a run"),
         ("inspect --preset paper_hwdb", "Did you mean paper-hwdb"),
         ("inspect HWBD.zip", "no such file or folder. Did you mean HWDB.zip?"),
+        ("inspect half", "half.data.mdb: its data cannot be opened .*Was the store copied whole"),
+        ("inspect other", "other: no store here: manifest.json is missing beside data.mdb"),
+        ("inspect stores", "no GNT file in this folder; it holds here, a st.* mean stores.here?"),
+        ("inspect train/data.mdb", "it is a file of train, which is a store.* mean train?"),
+        ("train train/data.mdb --out x", "no store here: it is a file of train.* mean train?"),
+        ("synthesize first/run.json --out x", "it is a file of first, .* mean first?"),
+        ("train stores --out x", "it holds here, a store.* mean stores/here?"),
+        ("inspect model/model.safetensors", "of model, which is an exported .* mean model?"),
         ("inspect reader.safetensors", "is not a GNT file: it is a file of weights"),
         ("report frist", "there is no such file or folder. Did you mean first?"),
         ("study train frist --out x.html", "frist: is neither .* Did you mean first?"),
@@ -57,6 +75,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("prepare-images ink.zip --out x", "no picture in this zip; it holds POT"),
         ("prepare-gnt train --out x", "no GNT file in this folder; it is a store"),
         ("prepare-gnt HWDB.zip --out x --charset gb2312-l", "Did you mean gb2312-1?"),
+        ("prepare-gnt HWDB.zip --out x --charset trian", "no charset 'trian'. Did you mean train?"),
+        ("prepare-gnt HWDB.zip --out x --charset fuond", "no charset 'fuond'. Did you mean found?"),
+        ("prepare-gnt HWDB.zip --out x --charset original", "nothing here is called 'original'"),
+        ("prepare-gnt HWDB.zip --out x --charset first", "first: no store here: it is a run"),
+        ("export digits -f gnt -o x --classes 01", "Say first:1 or characters:01"),
+        ("simulate --out x --classes 99999", "from 1 to .* or the characters .*characters:99999"),
         (
             "benchmark --train train --test train --out x --recogniser-preset lihgt",
             "no recogniser 'lihgt'. Did you mean light?",

@@ -204,7 +204,7 @@ def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path:
         ({"charset": ["一", "丁", 7]}, r"charset\[2\] should be str"),
         ({"charset": ["一", "丁", "八"]}, "fingerprint"),
         ({"charset": ["一", "丁", "一"]}, "stands twice"),
-        ({"charset": ["一", "丁", "\ud800"]}, "surrogates not allowed"),
+        ({"charset": ["一", "丁", "\ud800"]}, "half a character"),
         ({"writer_counts": {"": 4}}, "counts of classes or writers"),
         ({"writer_counts": []}, "writer_counts should be an object"),
         ({"tables": {"labels": []}}, "tables labels"),
