@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hwgen.framing import Framing
 from hwgen.record import Image, Record
 from hwgen.runs import Run
-from hwgen.sources.files import GNT, find_files
+from hwgen.sources.files import GNT, find_files, hidden_files
 from hwgen.sources.gnt import BadRecord, read_gnt
 from hwgen.store import Store
 
@@ -87,6 +87,7 @@ class GntSummary:
 
     Attributes:
         files: how many.
+        hidden: see `hidden_files`.
         bytes_read: of all of them, unpacked.
         records: sound ones.
         classes: records a character.
@@ -98,6 +99,7 @@ class GntSummary:
     """
 
     files: int
+    hidden: int
     bytes_read: int
     records: int
     classes: Balance
@@ -251,6 +253,7 @@ def inspect_gnt(
     unknown = writers.pop("", 0)
     summary = GntSummary(
         files=len(files),
+        hidden=hidden_files(inputs, GNT),
         bytes_read=sum(file.size for file in files),
         records=labels.total(),
         classes=_balance(labels),

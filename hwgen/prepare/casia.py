@@ -16,7 +16,7 @@ from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
 from hwgen.record import Image, Record
-from hwgen.sources.files import GNT, POT, RawFile, find_files
+from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import MAX_PIXELS, BadRecord, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
 from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
@@ -72,6 +72,7 @@ def prepare_gnt(
     return _prepare(
         of_writers(find_files(inputs, GNT), writers),
         out,
+        hidden=hidden_files(inputs, GNT),
         read=read_gnt,
         painter=framing,
         framing=framing,
@@ -133,6 +134,7 @@ def prepare_pot(
     return _prepare(
         of_writers(find_files(inputs, POT), writers),
         out,
+        hidden=hidden_files(inputs, POT),
         read=read_pot,
         painter=ink,
         framing=ink.framing,
@@ -197,6 +199,7 @@ def _prepare(
     files: Sequence[RawFile],
     out: Path,
     *,
+    hidden: int,
     read: _Read[_Raw],
     painter: Painter,
     framing: Framing,
@@ -213,7 +216,7 @@ def _prepare(
     stop: Callable[[], bool] | None,
 ) -> PrepareReport:
     """What the two formats have in common: processes paint."""
-    reading = Reading([_Source(file, read) for file in files], strict, progress, stop)
+    reading = Reading([_Source(file, read) for file in files], strict, progress, stop, hidden)
     if workers is None:
         workers = available_workers() if reading.bytes_in_all > worth_workers else 1
     if workers < 1:

@@ -71,6 +71,7 @@ class Reading(Generic[ItemT]):
         strict: raise at the first bad record.
         progress: see Progress.
         stop: asked now and then whether to stop.
+        hidden: files passed over, see `hidden_files`.
         bad: what was lost so far.
     """
 
@@ -78,6 +79,7 @@ class Reading(Generic[ItemT]):
     strict: bool
     progress: Progress | None
     stop: Callable[[], bool] | None
+    hidden: int = 0
     bad: list[BadRecord] = field(default_factory=list)
     _sound: Counter[str] = field(default_factory=Counter)
     _lost: Counter[str] = field(default_factory=Counter)

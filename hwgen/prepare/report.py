@@ -53,6 +53,7 @@ class PrepareReport:
         framing: see Framing.to_json.
         charset_fingerprint: see Charset.fingerprint.
         seconds: time taken.
+        hidden: files passed over, see `hidden_files`.
         synthetic: whether a generator made some of it, as an export among the inputs says.
     """
 
@@ -70,6 +71,7 @@ class PrepareReport:
     framing: dict[str, Any]
     charset_fingerprint: str
     seconds: float
+    hidden: int = 0
     synthetic: bool = False
 
     @property

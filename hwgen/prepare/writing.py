@@ -117,6 +117,7 @@ def write_store(
             bytes_read=reading.bytes_in_all,
             framing=framing.to_json(),
             charset_fingerprint=final.fingerprint,
+            hidden=reading.hidden,
             seconds=round(time.monotonic() - began, 3),
             synthetic=synthetic,
         )

@@ -7,6 +7,7 @@ are told apart by content: whatever its name, a file that begins with a consiste
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -122,6 +123,14 @@ def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
     return files
 
 
+def hidden_files(inputs: Sequence[Path], sought: Format) -> int:
+    """How many files `find_files` passes over that are of the format by their names, but hidden.
+
+    Attachments of macOS are not counted. No file is opened but zips, for their names.
+    """
+    return sum(name.lower().endswith(sought.suffix) for path in inputs for name in _hidden(path))
+
+
 def writer_of(name: str) -> str:
     """The writer id in the name of a file, "" where it names no single writer.
 
@@ -150,6 +159,20 @@ def _in_input(path: Path, sought: Format) -> list[RawFile]:
             remedy=f"Give a {sought.suffix}, a folder of them, or a zip that holds them",
         )
     return files
+
+
+def _hidden(path: Path) -> Iterator[str]:
+    """Names of hidden files in a folder, with the zips in it, or in a zip."""
+    if path.is_dir():
+        root = path.resolve()
+        for file in root.rglob("*"):
+            parts = file.relative_to(root).parts
+            if file.is_file() and zips.is_hidden(parts):
+                yield file.name
+            elif file.is_file() and not zips.is_clutter(parts):
+                yield from _hidden(file)
+    elif zipfile.is_zipfile(path):
+        yield from zips.hidden(path)
 
 
 def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
@@ -199,7 +222,8 @@ def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
         held.append(member)
         if sought.looks_like(head) or member.lower().endswith(sought.suffix):
             full_name = f"{name}!{member}"
-            files.append(RawFile(full_name, writer_of(member), info.file_size, path, info.filename))
+            writer = writer_of(zips.parts_of(member)[-1])
+            files.append(RawFile(full_name, writer, info.file_size, path, info.filename))
     if not files:
         alz = [member for member in held if member.lower().endswith(".alz")]
         if alz:

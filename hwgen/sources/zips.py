@@ -7,12 +7,13 @@ bounded here, before anything is read.
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from hwgen import system
@@ -57,7 +58,7 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
     """
     with watched(str(path)), zipfile.ZipFile(path) as archive:
         found = [info for info in archive.infolist() if not _is_folder(info)]
-    found = [info for info in found if not is_clutter(PurePosixPath(info.filename).parts)]
+    found = [info for info in found if not is_clutter(parts_of(text_of(info)))]
     found.sort(key=lambda info: info.filename)
     names: set[str] = set()
     unpacked, packed = sum(info.file_size for info in found), path.stat().st_size
@@ -72,6 +73,17 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
     if unpacked > max(ALWAYS_BYTES, MOST_RATIO * packed):
         raise _bomb("", unpacked, packed, path)
     return found
+
+
+def hidden(path: Path) -> list[str]:
+    """Names of the files that `members` leaves out, but for macOS's attachments.
+
+    Raises:
+        InputError: the zip is damaged.
+    """
+    with watched(str(path)), zipfile.ZipFile(path) as archive:
+        names = [text_of(info) for info in archive.infolist() if not _is_folder(info)]
+    return [name for name in names if is_hidden(parts_of(name))]
 
 
 @contextmanager
@@ -145,6 +157,17 @@ def printable(name: str) -> str:
 def is_clutter(parts: Sequence[str]) -> bool:
     """Whether a path's parts are those of a dot file or of macOS's attachments."""
     return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+
+
+def is_hidden(parts: Sequence[str]) -> bool:
+    """Whether a path's parts are those of a dot file that may be somebody's data."""
+    attached = "__MACOSX" in parts or parts[-1].startswith("._")
+    return is_clutter(parts) and not attached
+
+
+def parts_of(member: str) -> list[str]:
+    """Folders and name in a member's name; some that pack on Windows part them by backslashes."""
+    return re.split(r"[/\\]", member)
 
 
 def unreadable(name: str, error: Exception) -> InputError:

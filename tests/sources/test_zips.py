@@ -10,9 +10,10 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.framing import Framing
+from hwgen.inspect import inspect_gnt
 from hwgen.prepare import prepare_gnt
 from hwgen.sources import zips
-from hwgen.sources.files import GNT, RawFile, find_files
+from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
 
@@ -52,6 +53,7 @@ TRAVERSALS = (
     "a/../../b.gnt",
     "a\\..\\back.gnt",
     "~/home.gnt",
+    "..\\..\\up.gnt",
 )
 
 
@@ -66,6 +68,24 @@ def test_names_that_lead_elsewhere_are_names_only(tmp_path: Path, name: str) -> 
     store = {f"deep/er/store/{n}" for n in ("data.mdb", "manifest.json", "prepare-report.json")}
     assert everything == store | {"deep/er/a.zip"}
     assert Store(inside / "store").manifest.tables["sources"] == [f"a.zip!{name}"]
+
+
+def test_hidden_files_are_counted_unopened(tmp_path: Path) -> None:
+    names = (".hid/003-f.gnt", ".hid\\004-f.gnt", ".005-f.gnt", "__MACOSX/._001-f.gnt", ".DS_Store")
+    members: Members = dict.fromkeys(("d\\001-f.gnt", *names), SOUND)
+    path = make_zip(tmp_path / "a.zip", members)
+    assert [(file.name, file.writer) for file in find_files([path], GNT)] == [
+        ("a.zip!d\\001-f.gnt", "001")
+    ]
+    assert hidden_files([path], GNT) == 3
+    assert hidden_files([path], POT) == 0
+    (tmp_path / ".006-f.gnt").write_bytes(SOUND)
+    (tmp_path / "._006-f.gnt").write_bytes(SOUND)
+    (tmp_path / "007-f.gnt").write_bytes(SOUND)
+    assert hidden_files([tmp_path], GNT) == 4
+    assert inspect_gnt([tmp_path])[0].hidden == 4
+    report = prepare_gnt([tmp_path], tmp_path / "store", framing=Framing(size=8), workers=1)
+    assert (report.hidden, report.records) == (4, 6)
 
 
 def test_a_symbolic_link_in_a_zip_is_its_text_and_leads_nowhere(tmp_path: Path) -> None:
