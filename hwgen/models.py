@@ -9,7 +9,7 @@ hwgen.checkpoints.load_network.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Model:
         images: real pictures, or pairs of them, that it has seen.
         data: what it learnt from: content_sha256 and count, as far as known.
         hwgen: version that began the run.
+        origin: where these data came from, see hwgen.store.origin.summary; {} where not known.
     """
 
     weights: Path
@@ -50,6 +51,7 @@ class Model:
     images: int
     data: dict[str, Any]
     hwgen: str
+    origin: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -78,6 +80,7 @@ class Model:
             "classes": len(self.charset),
             "charset_fingerprint": self.charset.fingerprint,
             "data": self.data,
+            "origin": self.origin,
             "hwgen": self.hwgen,
             "bytes": self.weights.stat().st_size,
             "recipe": self.recipe,
@@ -96,6 +99,7 @@ def model_of_run(run: Run, snapshot: Path) -> Model:
         images=int(snapshot.stem),
         data=run.data,
         hwgen=run.versions.get("hwgen", ""),
+        origin=run.origin,
     )
 
 
@@ -136,6 +140,7 @@ def write_model(folder: Path, model: Model) -> None:
         "images": str(model.images),
         "data": json.dumps(model.data, ensure_ascii=False),
         "hwgen": model.hwgen,
+        "origin": json.dumps(model.origin, ensure_ascii=False),
     }
     save_tensors(folder / FILE, tensors, texts)
 
@@ -159,8 +164,10 @@ def read_model(folder: Path) -> Model:
             found = f"{texts['format']!r:.40} version {texts['format_version']!r:.40}"
             raise ValueError(f"format {found}")
         recipe, data, labels = (parse_json(texts[name]) for name in ("recipe", "data", "charset"))
-        if not (isinstance(recipe, dict) and isinstance(data, dict) and isinstance(labels, list)):
-            raise ValueError("recipe and data should be objects, the charset a list")
+        origin = parse_json(texts.get("origin", "{}"))  # older models do not tell
+        objects = all(isinstance(value, dict) for value in (recipe, data, origin))
+        if not (objects and isinstance(labels, list)):
+            raise ValueError("recipe, data and origin should be objects, the charset a list")
         return Model(
             weights=file,
             kind=texts["kind"],
@@ -171,6 +178,7 @@ def read_model(folder: Path) -> Model:
             images=int(texts["images"]),
             data=data,
             hwgen=texts["hwgen"],
+            origin=origin,
         )
     except (KeyError, ValueError, InputError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error

@@ -16,7 +16,7 @@ import math
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class _Info:
     data: dict[str, Any]
     versions: dict[str, str]
     charset: tuple[str, ...]
+    origin: dict[str, Any] = field(default_factory=dict)
 
 
 class Run:
@@ -80,7 +81,7 @@ class Run:
         except (ValueError, KeyError, TypeError, InputError) as error:
             raise RunError(f"is not a run this hwgen can read ({error})", where=str(file)) from None
         self.kind, self.id, self.recipe, self.seed = info.kind, info.id, info.recipe, info.seed
-        self.data, self.versions = info.data, info.versions
+        self.data, self.versions, self.origin = info.data, info.versions, info.origin
 
     @property
     def checkpoint(self) -> Path:
@@ -182,6 +183,7 @@ def begin_or_continue(
     seed: int,
     charset: Charset,
     data: Mapping[str, Any],
+    origin: Mapping[str, Any] | None = None,
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
 ) -> Run:
     """Make a run directory, or open the one that the same command began.
@@ -193,6 +195,8 @@ def begin_or_continue(
         seed: of everything random.
         charset: class order.
         data: what it is trained on: {"store content hash": ..., ...}, plain JSON.
+        origin: where these data came from, plain JSON; told, and decides nothing: a run that is
+            continued keeps what it has.
         complete: gives the recipe of a run that an earlier hwgen began the fields added since.
 
     Raises:
@@ -244,6 +248,7 @@ def begin_or_continue(
         "data": data,
         "versions": {"hwgen": hwgen.__version__, "python": platform.python_version()},
         "charset": list(charset.labels),
+        "origin": dict(origin or {}),
     }
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -103,6 +103,15 @@ def export(
             "card.",
         ),
     ] = None,
+    licence: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            help="Of a model: what you give it under, for the card; an identifier as cc-by-4.0, or "
+            "any line.",
+            show_default="the data's terms decide",
+        ),
+    ] = "",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another export that is there.")
     ] = False,
@@ -145,11 +154,16 @@ def export(
         "--shard-records": shard_records is not None,
         "--shard-bytes": shard_bytes is not None,
     }
-    of_model = {"--checkpoint": checkpoint != "last", "--onnx": onnx, "--judged": bool(judged)}
+    of_model = {
+        "--checkpoint": checkpoint != "last",
+        "--onnx": onnx,
+        "--judged": bool(judged),
+        "--licence": bool(licence),
+    }
     if is_of_run(format, thing):
         _refuse(of_store if format == "model" else {**of_store, **of_model}, format)
         if format == "model":
-            _export_model(thing, out, checkpoint, onnx, judged or [], overwrite, json)
+            _export_model(thing, out, checkpoint, onnx, judged or [], licence, overwrite, json)
         else:
             _export_curves(thing, out, overwrite, json)
         return
@@ -200,6 +214,7 @@ def _export_model(
     checkpoint: str,
     onnx: bool,
     judged: list[Path],
+    licence: str,
     overwrite: bool,
     json: bool,
 ) -> None:
@@ -208,7 +223,13 @@ def _export_model(
     from hwgen.runs import Run
 
     export_model(
-        Run(run), out, checkpoint=checkpoint, onnx=onnx, judged=judged, overwrite=overwrite
+        Run(run),
+        out,
+        checkpoint=checkpoint,
+        onnx=onnx,
+        judged=judged,
+        licence=licence,
+        overwrite=overwrite,
     )
     model = read_model(out)
     lines = [

@@ -239,6 +239,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "hwgen.report.evaluations",
         "hwgen.report.lifts",
         "hwgen.runs",
+        "hwgen.store.origin",
     },
     # People judge two sets, wherever they came from.
     "hwgen.study": {

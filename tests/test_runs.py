@@ -32,6 +32,14 @@ def test_a_run_is_read_back(tmp_path: Path) -> None:
     assert again.versions["hwgen"]
 
 
+def test_where_the_data_came_from_is_told_and_decides_nothing(tmp_path: Path) -> None:
+    first = begin(tmp_path / "run", origin={"kind": "gnt"})
+    again = begin(tmp_path / "run", origin={"kind": "images"})
+    assert again.origin == first.origin == {"kind": "gnt"}
+    assert begin(tmp_path / "other").id == first.id
+    assert Run(tmp_path / "other").origin == {}
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [

@@ -29,6 +29,7 @@ from hwgen.errors import DivergedError, InputError
 from hwgen.presets import PixelRange
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
+from hwgen.store.origin import summary
 
 KIND = "deformation"
 """Of these runs; see Run.kind."""
@@ -87,6 +88,7 @@ def train_deformation(
         seed=seed,
         charset=store.charset,
         data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+        origin=summary(store.manifest.origin),
     )
     with run.locked():
         images = ResidentPictures([store], recipe.size, where).images

@@ -43,6 +43,7 @@ from hwgen.grids import save_sheet, sheet_of_store
 from hwgen.presets import Recipe, completed, recipe_to_json
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
+from hwgen.store.origin import summary
 
 LOG_STEPS = 50
 AGREE_STEPS = 10
@@ -156,6 +157,7 @@ def train(
                     seed=seed,
                     charset=store.charset,
                     data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+                    origin=summary(store.manifest.origin),
                     complete=completed,
                 )
                 held.enter_context(began.locked())

@@ -40,8 +40,10 @@ def test_from_run_to_folder_to_store(
     call: Call, run: Run, tmp_path: Path, one_thread: None
 ) -> None:
     folder = tmp_path / "given away"
-    code, said, _ = call("export", run.path, "--format", "model", "--out", folder)
+    given = ("--format", "model", "--licence", "cc-by-nc-4.0")
+    code, said, _ = call("export", run.path, *given, "--out", folder)
     assert code == 0
+    assert "license: cc-by-nc-4.0\n" in (folder / "README.md").read_text("utf-8")
     assert f"{folder}/README.md: " in said
     assert f"run {run.id} checkpoint " in said
     for place, name in ((run.path, "a"), (folder, "b")):
@@ -99,6 +101,8 @@ def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
         (["MODEL", "-f", "tensorboard"], "give the run that it was exported from"),
         (["RUN", "-f", "model", "--classes", "1", "--split", "a=1"], "--classes, --split: not of"),
         (["RUN", "-f", "tensorboard", "--onnx"], "--onnx: not of --format tensorboard"),
+        (["STORE", "-f", "gnt", "--licence", "mit"], "--licence: not of --format gnt"),
+        (["RUN", "-f", "model", "--licence", " "], "a licence is one line"),
         (["STORE", "-f", "gnt", "--checkpoint", "best"], "--checkpoint: not of --format gnt"),
         (["RUN", "-f", "model", "--checkpoint", "5"], "has no checkpoint '5'"),
     ],

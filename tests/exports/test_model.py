@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from hwgen.gan.training import train
 from hwgen.models import FILE, model_of_run, read_model, write_model
 from hwgen.presets import Recipe, change, preset
 from hwgen.runs import Run
-from hwgen.store import Store
+from hwgen.store import Store, StoreWriter
 
 IDS = np.repeat(np.arange(3), 4)
 INDICES = np.tile(np.arange(4), 3)
@@ -92,6 +93,96 @@ def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
     assert str(tmp_path) not in text
     kept = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
     assert kept == run.recipe
+
+
+def test_the_card_tells_where_the_data_came_from(
+    toy_recipe: Recipe, toy_store: Store, tmp_path: Path
+) -> None:
+    origin = {
+        "kind": "gnt",
+        "files": [{"name": f"home/{n:02d}.gnt", "bytes": 1} for n in range(30)],
+        "framing": {"size": 8, "stretch": True},
+    }
+    with StoreWriter(tmp_path / "store", size=toy_store.size, recipe={}) as writer:
+        for number in range(len(toy_store)):
+            writer.add(toy_store.record(number))
+        store = writer.finish(charset=toy_store.charset, origin=origin)
+    made = train(store, tmp_path / "run", replace(toy_recipe, images=8, every=8), device="cpu")
+    model = export_model(made, tmp_path / "out")
+    assert model.origin == read_model(tmp_path / "out").origin == made.origin
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "- where the records came from: scans in GNT files\n" in text
+    assert "- files and class folders: 30: `00.gnt`, `01.gnt`," in text
+    assert "`11.gnt`, …\n" in text
+    assert "- framing: size 8; stretch True\n" in text
+    assert "home" not in text
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ({}, "where the records came from: not known"),
+        ({"kind": "ink"}, "real pen trajectories in POT files, drawn"),
+        ({"kind": "synthetic", "provenance": "run x"}, "- provenance: run x"),
+        ({"kind": "images", "synthetic": True}, "a generator made some of them"),
+        ({"kind": "subset", "of_origin": {"kind": "gnt"}}, "a part of a store\n- where"),
+        ({"kind": ["|"], "files": ["a`\n|", 7]}, "`a \\|`, `7`"),
+        ({"framing": {"size": "9" * 999}}, "- framing: size 99"),
+    ],
+)
+def test_any_origin_stays_in_its_lines(
+    run: Run, tmp_path: Path, origin: dict[str, object], said: str
+) -> None:
+    info = json.loads((run.path / "run.json").read_text("utf-8"))
+    shutil.copytree(run.path, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**info, "origin": origin}))
+    export_model(Run(tmp_path / "run"), tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    data = text.partition("## Data\n\n")[2].partition("\n## ")[0]
+    assert said in data
+    assert all(line.startswith("- ") and len(line) < 300 for line in data.strip().splitlines())
+
+
+def test_a_run_and_a_model_of_before_that_do_not_tell(run: Run, tmp_path: Path) -> None:
+    info = json.loads((run.path / "run.json").read_text("utf-8"))
+    del info["origin"]
+    shutil.copytree(run.path, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info))
+    old = Run(tmp_path / "run")
+    assert old.origin == {}
+    export_model(old, tmp_path / "out")
+    tensors, texts = load_tensors(tmp_path / "out" / FILE)
+    del texts["origin"]
+    save_tensors(tmp_path / "out" / FILE, tensors, texts)
+    assert read_model(tmp_path / "out").origin == {}
+    assert Sampler.load(tmp_path / "out", device="cpu").draw([0], [0]).shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("licence", "header", "said"),
+    [
+        ("", "license: other\nlicense_name: terms-of-the-training-data\n", "hwgen itself"),
+        ("CC-BY-4.0 ", "license: cc-by-4.0\n", "under **cc-by-4.0**"),
+        ('Ours: "a" & b', 'license: other\nlicense_name: "Ours: \\"a\\" & b"\n', "&amp; b**"),
+    ],
+)
+def test_the_licence_is_what_was_given(
+    run: Run, tmp_path: Path, licence: str, header: str, said: str
+) -> None:
+    export_model(run, tmp_path / "out", licence=licence)
+    text = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert text.startswith(f"---\n{header}")
+    section = text.partition("## Licence\n\n")[2]
+    assert said in section
+    assert "research only" in section
+    with pytest.raises(InputError, match=r"licence: .* -> mit"):
+        export_model(run, tmp_path / "out", licence="mit")
+
+
+@pytest.mark.parametrize("licence", [" ", "a\nb", "x" * 201, "\x1b[0m"])
+def test_a_licence_is_one_line(run: Run, tmp_path: Path, licence: str) -> None:
+    with pytest.raises(InputError, match="a licence is one line"):
+        export_model(run, tmp_path / "out", licence=licence)
 
 
 def test_the_lines_of_the_card_work(
@@ -276,6 +367,7 @@ def rewritten(folder: Path, **changes: str) -> None:
         ({"format_version": "2"}, "version '2'"),
         ({"recipe": "["}, r"can read \(Expecting value"),
         ({"recipe": "[]"}, "should be objects"),
+        ({"origin": "[]"}, "should be objects"),
         ({"charset": '["一", "一", "十"]'}, r"can read \(.一. stands twice"),
         ({"charset": "[1, 2, 3]"}, "a label is a text"),
         ({"charset": '["一"]'}, r"g.label_map.weight is \[3, 5\] in the file, \[1, 5\] in"),

@@ -11,13 +11,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hwgen.charset import UNLABELLED
+from hwgen.exports.runs import licences
 from hwgen.models import Model
 from hwgen.report.evaluations import Evaluation
 from hwgen.report.lifts import Lift
 from hwgen.runs import logged
+from hwgen.store.origin import is_synthetic
 
 _SHOWN = 40
 """Labels."""
+
+_MOST_TEXT = 200
+
+_KINDS = {
+    "gnt": "scans in GNT files",
+    "ink": "real pen trajectories in POT files, drawn",
+    "images": "picture files",
+    "synthetic": "samples of a generator",
+}
+"""Of origins, see hwgen.store.layout.Manifest."""
+
+_FACTS = ("format", "preset", "provenance")
 
 _LIMITS = """\
 - It draws the classes above and no others, at {size} x {size} pixels.
@@ -27,9 +41,15 @@ _LIMITS = """\
   fewer samples a class had: `hwgen evaluate` tests for copies.
 """
 
+_GIVEN = """\
+Whoever exported this gives it under **{licence}**. hwgen has not checked whether the terms of the
+data allow that.
+
+"""
+
 _LICENCE = """\
-hwgen itself is under the MIT licence; these weights are derived from data, whose terms decide. The
-data's content hash is above; hwgen does not know whose data they are. CASIA's HWDB and OLHWDB are
+hwgen itself is under the MIT licence; these weights are derived from data, whose terms decide. What
+hwgen knows of the data is above; whose they are it does not know. CASIA's HWDB and OLHWDB are
 provided for research only: read the provider's terms before you pass on weights or samples derived
 from them. What was drawn from KanjiVG's strokes (`hwgen simulate`) is under CC BY-SA 3.0. No real
 picture is in this folder.
@@ -43,6 +63,7 @@ def card(
     onnx: str,
     evaluations: Sequence[Evaluation],
     lifts: Sequence[Lift],
+    licence: str = "",
 ) -> str:
     """The text of README.md.
 
@@ -53,13 +74,14 @@ def card(
         onnx: what is to be said of model.onnx; "" where there is none.
         evaluations: of samples of the model.
         lifts: of samples of the model, or of its kind.
+        licence: see hwgen.exports.runs.licences.checked; "" where none was given.
     """
     is_gan = model.kind == "gan"
     labelled = bool(model.recipe.get("conditional", True))
     kind = "GAN" if is_gan else "deformation model"
     size = model.recipe.get("size", "?")
     sections = [
-        _header(model, labelled),
+        _header(model, labelled, licence),
         f"# {name}\n\nA {kind} of hwgen, preset "
         f"`{model.recipe.get('preset', model.kind)}`, {size} x {size} pixels.\n",
         "![Samples](samples.png)\n\n*Drawn by this very model, seed 0, not picked"
@@ -72,13 +94,13 @@ def card(
         "## Training\n\n" + _training(model, log),
         "## Measured\n\n" + _measured(model, log, evaluations, lifts),
         "## Limits\n\n" + _LIMITS.format(size=size),
-        "## Licence\n\n" + _LICENCE,
+        "## Licence\n\n" + (_GIVEN.format(licence=_line(licence)) if licence else "") + _LICENCE,
         "## Recipe\n\n```json\n" + json.dumps(model.recipe, indent=1) + "\n```\n",
     ]
     return "\n".join(part for part in sections if part)
 
 
-def _header(model: Model, labelled: bool) -> str:
+def _header(model: Model, labelled: bool, licence: str) -> str:
     """YAML that the Hugging Face Hub reads."""
     tags = ["hwgen", "gan" if model.kind == "gan" else model.kind, "synthetic-data"]
     if any("\u4e00" <= label[0] <= "\u9fff" for label in model.charset):
@@ -86,9 +108,7 @@ def _header(model: Model, labelled: bool) -> str:
     task = "text-to-image" if labelled else "unconditional-image-generation"
     lines = [
         "---",
-        "license: other",
-        "license_name: terms-of-the-training-data",
-        "license_link: README.md",
+        *licences.header(licence),
         "library_name: hwgen",
         f"pipeline_tag: {task if model.kind == 'gan' else 'image-to-image'}",
         "tags:",
@@ -143,6 +163,7 @@ def _data(model: Model, labelled: bool) -> str:
     lines = [
         f"- content hash of the store: `{model.content_sha256 or 'not known'}`",
         f"- records: {_count(model.data.get('count'))}",
+        *_origin(model.origin),
     ]
     if labelled and model.charset != UNLABELLED:
         shown = "".join(f" {_line(label)}" for label in model.charset.labels[:_SHOWN])
@@ -154,6 +175,31 @@ def _data(model: Model, labelled: bool) -> str:
     else:
         lines.append("- classes: none, it draws without labels")
     return "\n".join(lines) + "\n"
+
+
+def _origin(origin: Mapping[str, Any]) -> list[str]:
+    """What the store said of where its records came from; see hwgen.store.origin.summary."""
+    if not origin:
+        return ["- where the records came from: not known"]
+    inner = origin.get("of_origin")
+    if isinstance(inner, Mapping):
+        return ["- a part of a store", *_origin(inner)]
+    kind = _short(origin.get("kind", ""))
+    lines = [f"- where the records came from: {_KINDS.get(kind, kind or 'not known')}"]
+    lines += [f"- {name}: {_short(origin[name])}" for name in _FACTS if name in origin]
+    if is_synthetic(origin) and kind != "synthetic":
+        lines.append("- a generator made some of them, as their files said")
+    files = origin.get("files")
+    if isinstance(files, list) and files:
+        names = ", ".join(f"`{_short(name).replace('`', '')}`" for name in files[:_SHOWN])
+        count = origin.get("file_count")
+        more = ", …" if isinstance(count, int) and count > len(files) else ""
+        lines.append(f"- files and class folders: {_count(count)}: {names}{more}")
+    framing = origin.get("framing")
+    if isinstance(framing, Mapping) and framing:
+        said = "; ".join(f"{name} {value}" for name, value in framing.items())
+        lines.append(f"- framing: {_short(said)}")
+    return lines
 
 
 def _training(model: Model, log: Sequence[Mapping[str, Any]]) -> str:
@@ -231,6 +277,11 @@ def _count(value: Any) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *([_line(text) for text in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _short(value: object) -> str:
+    """Of a value that may be anybody's as much as fits a line."""
+    return _line(str(value)[:_MOST_TEXT])
 
 
 def _line(text: str) -> str:

@@ -23,6 +23,7 @@ from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
 from hwgen.exports.runs.card import card
 from hwgen.exports.runs.judged import read_judged
+from hwgen.exports.runs.licences import checked
 from hwgen.exports.runs.onnx_graph import write_onnx
 from hwgen.files import write_json, write_text
 from hwgen.gan.sampling import Sampler
@@ -32,7 +33,7 @@ from hwgen.models import Model, write_model
 from hwgen.record import Image
 from hwgen.runs import Run
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Rises when the same run comes to be written otherwise."""
 
 ROWS, COLUMNS = 12, 12
@@ -46,6 +47,7 @@ def export_model(
     checkpoint: str = "last",
     onnx: bool = False,
     judged: Sequence[Path] = (),
+    licence: str = "",
     overwrite: bool = False,
 ) -> Model:
     """Write a model folder; the same call again returns what is there.
@@ -57,6 +59,8 @@ def export_model(
         onnx: also write the generator of a GAN as ONNX.
         judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
             shall tell; they must be of this very model, see hwgen.exports.runs.judged.
+        licence: what the exporter gives the model under, for the card; an identifier of the Hugging
+            Face Hub or any line. "" says that the data's terms decide.
         overwrite: replace another export at `out`.
 
     Returns:
@@ -64,9 +68,9 @@ def export_model(
 
     Raises:
         RunError: the run has no such snapshot, or is damaged.
-        InputError: `out` is taken; a judged folder holds no result, or one of
-            another model; ONNX was asked for without its
-            packages or of a deformation model.
+        InputError: `out` is taken; a judged folder holds no result, or one of another model; ONNX
+            was asked for without its packages or of a deformation model; the licence is not one
+            line.
     """
     out = Path(out)
     is_gan = run.kind == "gan"
@@ -78,6 +82,7 @@ def export_model(
         )
     model = find_gan(run, checkpoint) if is_gan else find_deformation(run)
     found = read_judged(model, judged)
+    licence = checked(licence) if licence else ""
     recipe: dict[str, Any] = {
         "format": "model",
         "layout": LAYOUT_VERSION,
@@ -86,6 +91,7 @@ def export_model(
         "images": model.images,
         "onnx": onnx,
         "judged": [file_hash(file) for file in found.files],
+        "licence": licence,
     }
     with written_at_once(out, recipe, overwrite) as partial:
         if partial is not None:
@@ -96,7 +102,8 @@ def export_model(
                 sampler = Sampler.load(partial, device="cpu")
                 save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
                 said = write_onnx(partial / "model.onnx", sampler).said if onnx else ""
-            text = card(model, run.read_log(), out.name, said, found.evaluations, found.lifts)
+            judgements = found.evaluations, found.lifts
+            text = card(model, run.read_log(), out.name, said, *judgements, licence)
             write_text(partial / "README.md", text)
     return model
 
