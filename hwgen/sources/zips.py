@@ -156,7 +156,8 @@ def printable(name: str) -> str:
 
 def is_clutter(parts: Sequence[str]) -> bool:
     """Whether a path's parts are those of a dot file or of macOS's attachments."""
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    names = [part for part in parts if part not in (".", "..")]
+    return any(name.startswith(".") or name == "__MACOSX" for name in names)
 
 
 def is_hidden(parts: Sequence[str]) -> bool:
