@@ -9,7 +9,7 @@ import hashlib
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ Network = TypeVar("Network", bound=nn.Module)
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors and texts atomically; makes the file's folder where that is missing.
 
+    Who may read the file is the umask's to say, as of every other file.
+
     Raises:
         RunError: the disk is full, for example; what was there before still is.
     """
@@ -42,6 +44,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     try:
         with replacing(path) as temporary:
             save_file(plain, folder / path.name, metadata=dict(metadata))
+            # safetensors makes it for its owner alone; the umask decides here, as of the folder.
+            with suppress(PermissionError):  # of a file system without modes
+                (folder / path.name).chmod(folder.stat().st_mode & 0o666)
             (folder / path.name).replace(temporary)
             folder.rmdir()  # before the file has its name: nobody writes a finished one again
     except SafetensorError as error:

@@ -1,5 +1,7 @@
 import json
+import os
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from hwgen.checkpoints import (
     save_tensors,
 )
 from hwgen.errors import RunError
+from hwgen.files import write_text
 from hwgen.gan.optimizers import TensorFlowRMSprop
 
 
@@ -46,6 +49,19 @@ def test_tensors_and_texts_survive(tmp_path: Path) -> None:
         assert torch.equal(found[name], tensor)
         assert found[name].dtype == tensor.dtype
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_says_who_may_read(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        save_tensors(tmp_path / "x.safetensors", {"x": torch.zeros(2)}, {})
+        save_tensors(tmp_path / "x.safetensors", {"x": torch.ones(2)}, {})  # in its place too
+        write_text(tmp_path / "text", "as other files")
+    finally:
+        os.umask(before)
+    for name in ("x.safetensors", "text"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
 
 
 KILLED = """
