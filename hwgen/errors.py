@@ -58,7 +58,7 @@ class RecipeChangedError(RunError):
 
 
 class DivergedError(RunError):
-    """Training left the finite numbers; the last good checkpoint is named."""
+    """Training left the finite numbers, or came to huge ones; the last good state is named."""
 
 
 class CollapsedError(RunError):

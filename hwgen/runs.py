@@ -5,7 +5,7 @@ log.jsonl                  one JSON object a line, each with "images" seen so fa
 grids/000032000.png        samples at fixed z and labels; grids/real.png beside them
 weights/000032000.safetensors   what is needed to use the model, at every snapshot
 checkpoint.safetensors     all that is needed to go on, replaced atomically
-last-good.safetensors      that of the last snapshot, where the run was stopped after it
+last-good.safetensors      that of the last good snapshot, where the checkpoint is of none
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Run:
 
     @property
     def last_good(self) -> Path:
-        """The last snapshot's checkpoint, put aside when the run was stopped after it."""
+        """The last good snapshot's checkpoint, put aside where another took its place."""
         return self.path / "last-good.safetensors"
 
     @property

@@ -1,7 +1,7 @@
 """In: all that training changes. Out: a run's checkpoint, and the same read back.
 
-A run goes on from its last checkpoint, wherever it was stopped, but goes back to a snapshot's:
-where it was stopped must not decide how it ends.
+A run goes on from its last checkpoint, wherever it was stopped, but goes back to a good snapshot's
+(see hwgen.gan.kept): where it was stopped must not decide how it ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from hwgen.checkpoints import (
     load_optimizer,
     module_tensors,
     optimizer_tensors,
-    read_checkpoint,
     save_tensors,
 )
 from hwgen.distributed import Ranks
@@ -75,23 +74,9 @@ def is_snapshot(step: int, recipe: Recipe) -> bool:
 
 
 def keep_for_rollback(run: Run) -> None:
-    """Put the checkpoint aside, which is a snapshot's and will be replaced by one that is not."""
+    """Put the checkpoint aside: it is a good snapshot's, the one to replace it is not."""
     with replacing(run.last_good) as temporary:
         shutil.copyfile(run.checkpoint, temporary)
-
-
-def go_back(run: Run, recipe: Recipe) -> int:
-    """Make the last snapshot's checkpoint the run's, or none where there was no snapshot.
-
-    Returns:
-        The step that it is of.
-    """
-    if not is_snapshot(read_checkpoint(run.checkpoint, run.id).step, recipe):
-        if run.last_good.exists():
-            run.last_good.replace(run.checkpoint)
-        else:
-            run.checkpoint.unlink()
-    return read_checkpoint(run.checkpoint, run.id).step
 
 
 def check_same_step(step: int, run: Run, ranks: Ranks) -> None:

@@ -8,7 +8,6 @@ alone writes the run directory, which all of them read.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -27,12 +26,23 @@ from hwgen.devices import describe, pick_device, pick_precision
 from hwgen.distributed import ALONE, Ranks
 from hwgen.errors import CollapsedError, DivergedError, InputError
 from hwgen.gan.graphs import GraphedStep
-from hwgen.gan.health import GRID_COLUMNS, GRID_ROWS, Examination, Examiner, Score, collapse
+from hwgen.gan.health import (
+    GRID_COLUMNS,
+    GRID_ROWS,
+    Examination,
+    Examiner,
+    Score,
+    collapse,
+    diverged,
+    good_snapshots,
+    real_deviation,
+    size,
+)
+from hwgen.gan.kept import advice, go_back
 from hwgen.gan.meter import Meter
 from hwgen.gan.resume import (
     check_same_step,
     fill,
-    go_back,
     is_snapshot,
     keep_for_rollback,
     save_checkpoint,
@@ -96,10 +106,10 @@ def train(
         score: judges some samples at every snapshot, which decides which one is best; see
             hwgen.gan.snapshots.task_score.
         on_collapse: what to do when the samples have become alike or illegible (see
-            hwgen.gan.health) or a number is not finite. "stop" raises. "rollback" goes back to the
-            last snapshot, which was good, and on from there with other noise and half the
-            learning rates, at most MOST_ROLLBACKS times in a run. "ignore" logs a collapse and
-            goes on; numbers must still be finite.
+            hwgen.gan.health) or a number has diverged. "stop" raises. "rollback" goes back to the
+            last good snapshot, or to the beginning, and on from there with other noise and half
+            the learning rates, at most MOST_ROLLBACKS times in a run. "ignore" logs a collapse and
+            goes on; numbers must still be finite and within bounds.
         progress: called every LOG_STEPS steps, by rank 0.
         stop: asked after every step, of several ranks every AGREE_STEPS; True, of any, saves a
             checkpoint and returns.
@@ -109,7 +119,8 @@ def train(
     Raises:
         RecipeChangedError: `out` holds a run that began otherwise.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
-        DivergedError: a loss is no longer finite; the last good snapshot is named.
+        DivergedError: a loss or a network is no longer finite, or beyond measure; the last good
+            snapshot is named, if there is one.
         CollapsedError: the samples are alike or illegible; likewise.
         InputError: the store does not fit the recipe, or the batch the number of processes; or
             CUDA graphs are asked for where there can be none.
@@ -182,7 +193,7 @@ def train(
             except (CollapsedError, DivergedError) as error:
                 with ranks.agreed():
                     if ranks.first:
-                        _roll_back(run, recipe, error, on_collapse)
+                        _roll_back(run, store, recipe, error, on_collapse)
 
 
 def _train(
@@ -250,8 +261,8 @@ def _train(
 
         # Log.
         if step % LOG_STEPS == 0 or step == recipe.steps:
+            _check_measure(meter.means(), run)
             means = meter.take(recipe.batch)
-            _check_finite(means, run)
             with ranks.agreed():
                 if ranks.first:
                     took = round(time.monotonic() - started, 3)
@@ -264,7 +275,7 @@ def _train(
         stopped = step % steps_between_questions == 0 and ranks.any(stop is not None and stop())
         if due or stopped:
             # What is kept to go on from must itself be good, between two lines of the log too.
-            _check_finite({**meter.means(), **_sizes(state)}, run)
+            _check_measure({**meter.means(), **_sizes(state)}, run)
             with ranks.agreed():
                 if ranks.first:
                     seen = examiner.examine(state.ema, score if due else None)
@@ -272,12 +283,13 @@ def _train(
                     _check_collapse(run, seen, examiner.real, done, images, on_collapse)
                     if due:
                         _keep_snapshot(run, state, recipe, seen, images)
-                    elif saved and is_snapshot(saved, recipe):
+                    good = good_snapshots(run.read_log(), real=examiner.real)
+                    if images not in good and saved * recipe.batch in good:
                         keep_for_rollback(run)
                     took = time.monotonic() - started
                     save_checkpoint(run, state, meter, recipe, step, took)
                     saved = step
-                    if due:
+                    if images in good:
                         run.last_good.unlink(missing_ok=True)
         if stopped:
             break
@@ -302,52 +314,36 @@ def count_rollbacks(run: Run) -> int:
 
 
 def _roll_back(
-    run: Run, recipe: Recipe, error: CollapsedError | DivergedError, on_collapse: OnCollapse
+    run: Run,
+    store: Store,
+    recipe: Recipe,
+    error: CollapsedError | DivergedError,
+    on_collapse: OnCollapse,
 ) -> None:
-    """Log a rollback to the last snapshot, where `_train` then goes on; or raise the error."""
-    before = count_rollbacks(run)
-    if on_collapse != "rollback":
-        raise error
-    if before == MOST_ROLLBACKS:
+    """Log a rollback to the last good snapshot, where `_train` then goes on; or raise the error."""
+    real, before = real_deviation(store, recipe), count_rollbacks(run)
+    if on_collapse != "rollback" or before == MOST_ROLLBACKS:
+        tried = on_collapse == "rollback"
         raise type(error)(
-            f"{error.what}, after {before} rollbacks",
+            f"{error.what}, after {before} rollbacks" if tried else error.what,
             where=error.where,
-            remedy=f"{_kept(run)}. Try another recipe in another --out: lower learning rates, a "
-            "stronger r1_gamma",
+            remedy=advice(run, recipe, real, error, may_go_back=not tried),
         )
-    images = go_back(run, recipe) * recipe.batch
+    images = go_back(run, recipe, real) * recipe.batch
     # What was logged since is dropped now, so that this line stands behind what it follows.
     run.rewind_log(images)
     run.log({"images": images, "rollback": before + 1, "why": error.what})
 
 
 def _sizes(state: State) -> dict[str, float]:
-    """Norm of all weights and statistics of each network."""
     networks = {"G's size": state.g, "D's size": state.d, "the average's size": state.ema}
-    return {
-        name: float(
-            torch.nn.utils.get_total_norm(
-                [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
-            )
-        )
-        for name, network in networks.items()
-    }
+    return {name: size(network.state_dict().values()) for name, network in networks.items()}
 
 
-def _check_finite(means: Mapping[str, float], run: Run) -> None:
-    wrong = [name for name, value in means.items() if not math.isfinite(value)]
+def _check_measure(numbers: Mapping[str, float], run: Run) -> None:
+    wrong = diverged(numbers)
     if wrong:
-        raise DivergedError(
-            f"{', '.join(wrong)} is no longer finite",
-            where=str(run.path),
-            remedy=f"{_kept(run)}. Give --on-collapse rollback to go on from the last checkpoint, "
-            "or try a lower learning rate or --precision fp32, in another --out",
-        )
-
-
-def _kept(run: Run) -> str:
-    last = run.snapshots()
-    return f"The last good snapshot is {last[-1].name}" if last else "No snapshot was made yet"
+        raise DivergedError(wrong, where=str(run.path))
 
 
 def _check_collapse(
@@ -365,11 +361,7 @@ def _check_collapse(
     elif wrong:
         save_sheet(run.grids / "collapsed.png", seen.grid, GRID_COLUMNS)
         raise CollapsedError(
-            f"after {images:,} images {wrong} (grids/collapsed.png)",
-            where=str(run.path),
-            remedy=f"{_kept(run)}, and the checkpoint is as good. Give --on-collapse rollback to "
-            "go on from there with other noise and half the learning rates, or ignore if the "
-            "samples look well",
+            f"after {images:,} images {wrong} (grids/collapsed.png)", where=str(run.path)
         )
 
 

@@ -1,11 +1,21 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from hwgen.gan.health import collapse, deviation, pairs, real_deviation
+from hwgen.gan.health import (
+    collapse,
+    deviation,
+    diverged,
+    good_snapshots,
+    pairs,
+    real_deviation,
+    size,
+)
 from hwgen.presets import Recipe
 from hwgen.store import Store, StoreWriter
 
@@ -52,6 +62,45 @@ def test_purity_is_compared_with_the_best_of_the_same_reader(
 
     log = [line(*one) for one in before]
     assert bool(collapse(line(*now), log, real=45.0, done=0.5)) == told
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ({"loss_d": 0.3, "d_fake": -4.0, "size": 1400.0}, ""),
+        ({"loss_d": 1.4e6}, ""),  # one step of a run that came to itself
+        ({"loss_d": 4e23, "loss_g": 0.5}, "loss_d is 4.0e+23, and no sound run comes to 1e+09"),
+        ({"d_fake": -1e10}, "d_fake is -1.0e+10, and"),
+        ({"loss_g": math.nan, "loss_d": 4e23}, "loss_g is no longer finite"),
+        ({"loss_g": math.inf, "r1": math.nan}, "loss_g, r1 are no longer finite"),
+    ],
+)
+def test_numbers_beyond_measure_have_diverged(numbers: dict[str, float], told: str) -> None:
+    assert diverged(numbers).startswith(told)
+    assert bool(diverged(numbers)) == bool(told)
+
+
+def test_the_size_is_of_all_numbers_that_are_not_counts() -> None:
+    assert size([torch.tensor([3.0]), torch.tensor([[4.0]]), torch.tensor(7)]) == 5
+    assert not math.isfinite(size([torch.tensor([1e30, 1e30])]))  # beyond measure all the same
+
+
+@pytest.mark.parametrize(
+    ("deviations", "real", "good"),
+    [
+        ([0, 3, 8, 30], 45, [3, 4]),  # young ones without variety are none
+        ([0, 0, 0], 45, []),
+        ([40, 8, 30], 45, [1, 3]),
+        ([0, 3], None, [1, 2]),  # nothing to compare with
+        ([], 45, []),
+    ],
+)
+def test_good_snapshots_are_those_that_an_old_run_may_have(
+    deviations: list[float], real: float | None, good: list[int]
+) -> None:
+    log: list[dict[str, Any]] = [{"images": 1, "loss_d": 0.1}]
+    log += [{"images": n, "deviation": value} for n, value in enumerate(deviations, 1)]
+    assert good_snapshots(log, real=real) == good
 
 
 def test_deviation_is_the_mean_over_classes() -> None:

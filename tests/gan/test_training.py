@@ -20,7 +20,7 @@ from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.distributed import join
 from hwgen.errors import CollapsedError, DivergedError, InputError, RecipeChangedError, RunError
 from hwgen.files import write_json
-from hwgen.gan import training
+from hwgen.gan import health, training
 from hwgen.gan.snapshots import find_snapshot
 from hwgen.gan.steps import State
 from hwgen.gan.training import AGREE_STEPS, Progress, train
@@ -335,6 +335,48 @@ def test_weights_that_are_no_numbers_are_not_saved(
     assert not Run(tmp_path / "run").checkpoint.exists()
 
 
+@pytest.mark.parametrize("on_collapse", ["stop", "ignore"])
+def test_a_run_beyond_measure_stops_though_its_numbers_are_finite(
+    toy_store: Store,
+    toy_recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    on_collapse: str,
+) -> None:
+    real_step = training.train_step
+
+    def huge(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured = real_step(state, *args, step=step, **kwargs)
+        if step == 48:  # of the average, so that no loss tells of it
+            next(state.ema.parameters()).fill_(1e15)
+        return measured
+
+    monkeypatch.setattr(training, "train_step", huge)
+    out = tmp_path / "run"
+    text = r"run: the average.s size is .*e\+1\d, and no sound run.*000000100.safetensors, and its"
+    with pytest.raises(DivergedError, match=text):
+        run_training(toy_store, out, toy_recipe, on_collapse=on_collapse)
+    assert [path.stem for path in Run(out).snapshots()] == ["000000100"]
+    assert load_tensors(Run(out).checkpoint)[1]["step"] == "25"
+
+
+def test_a_real_divergence_is_told_by_the_first_snapshot_and_after_rollbacks(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = change(
+        toy_recipe, {"optimizer.lr_g": "1000", "optimizer.lr_d": "1000", "ema": "0", "every": "40"}
+    )
+    advice = r"No snapshot was made yet\. Begin anew in another --out with lower learning rates"
+    with pytest.raises(DivergedError, match=advice) as stopped:
+        run_training(toy_store, tmp_path / "stopped", recipe)
+    assert "rollback" not in str(stopped.value)
+    with pytest.raises(DivergedError, match=r"after 3 rollbacks\. " + advice):
+        run_training(toy_store, tmp_path / "back", recipe, on_collapse="rollback")
+    for name in ("stopped", "back"):
+        assert Run(tmp_path / name).snapshots() == []
+        assert not Run(tmp_path / name).checkpoint.exists()
+
+
 def test_scores_choose_the_best_snapshot(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path
 ) -> None:
@@ -508,6 +550,42 @@ def test_numbers_that_are_not_finite_roll_back_too_also_to_the_beginning(
     lines = [e for e in run.read_log() if "rollback" in e]
     assert [(e["images"], e["why"]) for e in lines] == [(0, "loss_g is no longer finite")]
     assert len(run.snapshots()) == 3
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_rollback_passes_over_young_snapshots_that_are_not_good(
+    toy_store: Store,
+    toy_recipe: Recipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupted: bool,
+) -> None:
+    # As good at the first snapshot, alike at the second, young one, which is no collapse yet.
+    seen = {20: 30.0, 40: 1.0, 60: 30.0}
+    recipe = replace(toy_recipe, batch=4, images=280, every=20)
+    full = recipe.optimizer.lr_g
+    monkeypatch.setattr(training, "real_deviation", lambda store, recipe: 45.0)
+    monkeypatch.setattr(health, "real_deviation", lambda store, recipe: 45.0)
+    monkeypatch.setattr(training, "collapse", lambda *args, **kwargs: "")
+    real_step = training.train_step
+    now = 0
+
+    def poisoned(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+        nonlocal now
+        now = 4 * (step + 1)
+        measured = real_step(state, *args, step=step, **kwargs)
+        wrong = step == 12 and state.optimizer_g.param_groups[0]["lr"] == full
+        return {**measured, "loss_g": torch.tensor(math.nan)} if wrong else measured
+
+    monkeypatch.setattr(training, "train_step", poisoned)
+    monkeypatch.setattr(health, "deviation", lambda grid, ids: seen.get(now, 30.0))
+    options: dict[str, Any] = {"on_collapse": "rollback"}
+    if interrupted:  # behind the second snapshot
+        run_training(toy_store, tmp_path / "run", recipe, stop=stop_after(11), **options)
+    run = run_training(toy_store, tmp_path / "run", recipe, **options)
+    assert [e["images"] for e in run.read_log() if "rollback" in e] == [20]
+    assert [int(path.stem) for path in run.snapshots()] == list(range(20, 281, 20))
+    assert not run.last_good.exists()
 
 
 def test_an_ignored_collapse_is_logged(
