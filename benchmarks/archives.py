@@ -120,7 +120,8 @@ class Outcome:
     Attributes:
         archive: what it is.
         read: records in the store; None where it was refused.
-        said: what was printed, of which paths are only names.
+        said: the refusal, or what the report tells of bad records and hidden files; paths are
+            only names.
         outside: files that appeared elsewhere than in the store.
     """
 
@@ -148,8 +149,17 @@ def try_archive(what: str, folder: Path) -> Outcome:
     found = {path for path in folder.rglob("*") if path.is_file() and out not in path.parents}
     outside = sorted(path.name for path in found - {work / name})
     read = len(Store(out)) if ended.returncode == 0 and is_store(out) else None
-    said = " ".join((ended.stderr if read is None else ended.stdout).split())
+    lines = ended.stderr if read is None else "; ".join(_telling(ended.stdout))
+    said = " ".join(lines.split())
     return Outcome(what, read, said.replace(f"{work}/", ""), tuple(outside))
+
+
+def _telling(printed: str) -> list[str]:
+    """The lines of a report that tell of this archive: bad records, and what was passed over."""
+    lines = [line.strip() for line in printed.splitlines()]
+    return [line for line in lines if line.startswith("bad:") or "bad records" in line] + [
+        line for line in lines if "hidden files" in line
+    ]
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
