@@ -230,30 +230,31 @@ def test_deformations_are_learnt_from_the_draw_or_before(
     assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
 
 
-def test_samples_too_near_to_the_draw_are_rejected(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(3,), draws=1, arms=("synthetic",))
-    plain = DeformationGenerator(TOY_DEFORMATION, device="cpu")
+def test_samples_too_near_to_the_draw_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
+    draw = make_store("train")
+    learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
+    plain = DeformationGenerator(TOY_DEFORMATION, learnt=learnt.path, device="cpu")
     generator = replace(plain, no_copies=True)
     assert generator.settings == {**plain.settings, "no_copies": True}
-    assert run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
-    origin = Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store").manifest.origin
-    draw = Store(tmp_path / "out" / "draws" / "n3-draw0.store")
-    assert origin["filter"]["no_copies"] == draw.manifest.content_sha256
-    stop = [False] * 2 + [True] * 99  # after it is trained
-    learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
-    stopped = replace(generator, learnt=learnt.path)(
-        draw,
-        tmp_path / "unused",
-        tmp_path / "none",
-        amount=4,
-        seed=0,
-        tell=lambda *_: None,
-        stop=lambda: stop.pop(0),
-    )
-    assert stopped is None
+
+    def drawn(generator: DeformationGenerator, out: str, stop: bool = False) -> Store | None:
+        return generator(
+            draw,
+            tmp_path / "unused",
+            tmp_path / out,
+            amount=4,
+            seed=0,
+            tell=lambda *_: None,
+            stop=lambda: stop,
+        )
+
+    everything, kept = drawn(plain, "all"), drawn(generator, "kept")
+    assert everything is not None
+    assert kept is not None
+    assert "filter" not in everything.manifest.origin
+    assert kept.manifest.origin["filter"]["no_copies"] == draw.manifest.content_sha256
+    assert len(kept) < len(everything) == 12  # a toy bends hardly at all
+    assert drawn(generator, "none", stop=True) is None
 
 
 def test_a_gan_learns_from_the_draw(
