@@ -158,7 +158,7 @@ def _telling(printed: str) -> list[str]:
     """The lines of a report that tell of this archive: bad records, and what was passed over."""
     lines = [line.strip() for line in printed.splitlines()]
     return [line for line in lines if line.startswith("bad:") or "bad records" in line] + [
-        line for line in lines if "hidden files" in line
+        line for line in lines if "hidden, passed over" in line
     ]
 
 

@@ -199,7 +199,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     bad = summary.bad_records
     rows = [
         ("GNT", f"{summary.files:,} files, {summary.bytes_read / 1e6:,.1f} MB"),
-        *([("", f"{summary.hidden:,} hidden files passed over")] if summary.hidden else []),
+        *([("", f"hidden, passed over: {summary.hidden:,}")] if summary.hidden else []),
         ("records", f"{summary.records:,}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),

@@ -153,7 +153,7 @@ def _show(report: PrepareReport, console: Console) -> None:
     table.add_row("writers", f"{report.writers:,}" if report.writers else "not known")
     table.add_row("files", f"{len(report.files):,}, {report.bytes_read / 1e6:,.1f} MB")
     if report.hidden:
-        table.add_row("", f"{report.hidden:,} hidden files passed over")
+        table.add_row("", f"hidden, passed over: {report.hidden:,}")
     table.add_row("time", f"{report.seconds:,.1f} s, {read / report.seconds:,.0f} records/s")
     console.print(table)
     if report.synthetic:

@@ -95,6 +95,13 @@ def test_classes_without_a_unit_have_the_others(make_store: MakeStore) -> None:
     assert judge(new.all_images(), new.labels)[new.labels == 2].all()
 
 
+def test_a_scan_that_stands_twice_brings_nothing_nearer(make_store: MakeStore) -> None:
+    once = make_store(1, per_class=20)
+    images = {c: list(once.all_images()[once.labels == i]) * 2 for i, c in enumerate("一丨十")}
+    twice = make_store(5, images=images)
+    assert judge_of(twice).settings["limits"] == judge_of(once).settings["limits"]
+
+
 def test_classes_are_found_by_their_characters(make_store: MakeStore) -> None:
     real = make_store(1, per_class=20)
     judge = judge_of(real, "永十一丨", class_ids=[1, 2])
