@@ -28,18 +28,25 @@ from hwgen.files import write_json
 from hwgen.lift.cells import ARMS
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator
-from hwgen.lift.protocol import FILE, Protocol, run_protocol
+from hwgen.lift.protocol import FEW, FILE, STARTED_FEW, Protocol, run_protocol
 from hwgen.recogniser.network import LIGHT
 from hwgen.recogniser.reader import Recogniser
 from hwgen.report.lift_plots import save_lift_png
 from hwgen.report.lifts import BASELINE, Figures, Lift, Series, count_name, read_lift
 from hwgen.store import Store
 
+SETTINGS: dict[str, Any] = {
+    "draws": 3,
+    "amounts": (400, 100),
+    "recipe": LIGHT,
+    "strong_until": FEW,
+    "started_strong_until": STARTED_FEW,
+}
+"""Chosen on held-out training samples by benchmarks/lift_choice.py, for each arm and number."""
+
 PROTOCOLS = {
-    "few-shot": Protocol(
-        kind="few-shot", counts=(5, 10, 20, 50, ALL), draws=3, amounts=(400, 100), recipe=LIGHT
-    ),
-    "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), draws=3, amounts=(400, 100), recipe=LIGHT),
+    "few-shot": Protocol(kind="few-shot", counts=(5, 10, 20, 50, ALL), **SETTINGS),
+    "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), **SETTINGS),
 }
 GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
 STARTED = ("pretrained", "pretrained+synthetic")

@@ -8,6 +8,8 @@ one core. `--only` names variants, and does those.
 
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --count all
+    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --kind rare --count 3
+    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --start RECOGNISER
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --quick
 """
 
@@ -25,7 +27,8 @@ from hwgen.files import write_json
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator
 from hwgen.lift.protocol import Protocol, run_protocol
-from hwgen.recogniser.network import LIGHT, Augmentation, Mixing, RecogniserRecipe
+from hwgen.recogniser.network import LIGHT, STRONG, Augmentation, Mixing, RecogniserRecipe
+from hwgen.recogniser.reader import Recogniser
 from hwgen.store import Store
 
 GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
@@ -44,9 +47,10 @@ class Variant:
 
 
 PLAIN = replace(LIGHT, oversample=1, augmentation=Augmentation())
-STRONG = Augmentation(
-    rotate=10, shear=0.2, scale=0.2, translate=0.08, elastic=0.03, stroke_width=0.03, blur=0.025
+STRONGEST = Augmentation(
+    rotate=15, shear=0.3, scale=0.3, translate=0.12, elastic=0.045, stroke_width=0.04, blur=0.03
 )
+WARPED = replace(STRONG, stroke_width=0.0, blur=LIGHT.augmentation.blur)
 GREY = replace(LIGHT.augmentation, stroke_width=0.03, ink=0.3, noise=0.05)
 BOTH = "classical+synthetic"
 
@@ -68,8 +72,15 @@ VARIANTS: Mapping[str, Variant] = {
         "classical", replace(LIGHT, augmentation=GREY)
     ),
     "classical, stronger": Variant("classical", replace(LIGHT, augmentation=STRONG)),
+    "stronger, 400 a class": Variant(BOTH, replace(LIGHT, augmentation=STRONG), amount=400),
+    "classical, strongest": Variant("classical", replace(LIGHT, augmentation=STRONGEST)),
+    "pretrained, chosen": Variant("pretrained"),
+    "pretrained, stronger": Variant("pretrained", replace(LIGHT, augmentation=STRONG)),
+    "strongest, 400 a class": Variant(BOTH, replace(LIGHT, augmentation=STRONGEST), amount=400),
+    "pretrained, strongest": Variant("pretrained", replace(LIGHT, augmentation=STRONGEST)),
+    "classical, stronger in shape alone": Variant("classical", replace(LIGHT, augmentation=WARPED)),
 }
-"""The most wanted first."""
+"""The most wanted first; what starts from a recogniser needs `--start`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--test", type=Path, required=True, help="its test store; not read")
     parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
     parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
+    parser.add_argument("--start", type=Path, help="what the pretrained arm starts from")
     parser.add_argument("--count", type=_count, help="real samples a class, or all")
+    parser.add_argument("--kind", choices=("few-shot", "rare"), default="few-shot")
     parser.add_argument("--only", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
@@ -91,10 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     count = options.count
     if count is None:
         count = QUICK_COUNT if options.quick else COUNT
+    start = None if options.start is None else Recogniser.load(options.start, device)
     found: list[dict[str, Any]] = []
     options.out.mkdir(parents=True, exist_ok=True)
     for number, (name, variant) in enumerate(VARIANTS.items()):
-        if name not in options.only:
+        if name not in options.only or (variant.arm == "pretrained" and start is None):
             continue
         recipe, amount = variant.recipe, variant.amount
         if options.quick:
@@ -103,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Store(options.train),
             Store(options.test),
             Protocol(
+                kind=options.kind,
                 counts=(count,),
                 draws=1,
                 arms=(variant.arm,),
@@ -113,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             replace(generator, no_copies=variant.no_copies),
             work / f"{number:02d}",
             device=device,
+            start=start if variant.arm == "pretrained" else None,
         )
         assert result is not None  # nothing stops it
         figures, row = result["accuracy"][0], result["rows"][0]

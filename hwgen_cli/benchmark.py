@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwgen_cli.protocol import COUNTS, JudgedOn, Kind, Options, run_lift
+from hwgen_cli.protocol import (
+    COUNTS,
+    TESTED_ON_SIMULATED,
+    JudgedOn,
+    Kind,
+    Options,
+    run_lift,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,7 +121,8 @@ def benchmark(
             metavar="ARM,ARM,...",
             show_default="none,classical,synthetic,classical+synthetic",
             help="What the real samples are augmented with; also pretrained and "
-            "pretrained+synthetic, both with classical augmentation, see --start.",
+            "pretrained+synthetic, both with classical augmentation, see --start. It is "
+            "stronger for at most 20 real samples a class, 3 where an arm starts from --start.",
         ),
     ] = None,
     amount: Annotated[
@@ -293,7 +301,7 @@ def _show(result: dict[str, Any], file: Path, console: Console) -> None:
         f"{settings['device']} {settings['precision']}",
         highlight=False,
     )
-    table = Table(title=f"On {result['test']['count']:,} real test samples, %")
+    table = Table(title=f"On {result['test']['count']:,} {result['test']['made']} test samples, %")
     for column in ("trained on", "top-1", "top-5", "top-1 against real", "seeds"):
         table.add_column(column, justify="left" if column == "trained on" else "right")
     for arm, figures in result["arms"].items():
@@ -330,6 +338,8 @@ def _show(result: dict[str, Any], file: Path, console: Console) -> None:
                 "  ".join(f"{escape(label)} ({times})" for label, times in misread),
             )
         console.print(table)
+    if result["test"]["made"] == "simulated":
+        console.print(f"[yellow]warning:[/] {TESTED_ON_SIMULATED}")
     if result["writers_shared"]:
         console.print(
             "[yellow]warning:[/] writers in both the train and the test store: "

@@ -171,7 +171,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
     colour = "grey" if summary.channels == 1 else "colour"
     return summary.to_json(), [
         ("store", summary.path),
-        ("origin", str(summary.origin.get("kind"))),
+        ("origin", f"{summary.origin.get('kind')}, {store.made_as}"),
         ("records", f"{summary.records:,} of {summary.size} x {summary.size}, {colour}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),

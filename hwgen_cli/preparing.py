@@ -162,6 +162,12 @@ def _show(report: PrepareReport, console: Console) -> None:
             "this, so the store does not count as real",
             highlight=False,
         )
+    if report.simulated:
+        console.print(
+            "[yellow]simulated[/]: its .export.json says that simulated writers wrote some of "
+            "this: train on it, and test on real handwriting",
+            highlight=False,
+        )
     if report.left_out:
         some = " ".join(f"{char} {n:,}" for char, n in list(report.left_out.items())[:20])
         more = len(report.left_out) - 20

@@ -36,6 +36,8 @@ class JudgedOn(Enum):
 COUNTS = {Kind.FEW_SHOT: "5,10,20,50,all", Kind.RARE: "1,3,5,10"}
 """Real samples a class, where the user says nothing."""
 
+TESTED_ON_SIMULATED = "the test store is simulated: the figures say nothing of real handwriting"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -125,7 +127,7 @@ def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protoco
     from hwgen.errors import InputError
     from hwgen.lift.cells import ARMS
     from hwgen.lift.draws import ALL
-    from hwgen.lift.protocol import Protocol
+    from hwgen.lift.protocol import FEW, STARTED_FEW, Protocol
 
     if options.share is not None:
         recipe = replace(recipe, mixing=replace(recipe.mixing, share=options.share))
@@ -144,6 +146,8 @@ def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protoco
         kind=kind.value,
         counts=_numbers("--counts", options.counts or COUNTS[kind], all=ALL),
         recipe=recipe,
+        strong_until=FEW,
+        started_strong_until=STARTED_FEW,
         **{name: value for name, value in typed.items() if value is not None},
     )
     if options.start is not None and not any(ARMS[arm].pretrained for arm in protocol.arms):
@@ -237,6 +241,8 @@ def _show(lift: Lift, console: Console) -> None:
                 table.add_row(count_name(count), name, *(_text(*one) for one in figures))
             table.add_section()
         console.print(table)
+    if lift.made.get("test") == "simulated":
+        console.print(f"[yellow]warning:[/] {TESTED_ON_SIMULATED}")
     if lift.writers_shared:
         console.print(
             "[yellow]warning:[/] writers in both the train and the test store: "

@@ -150,18 +150,18 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--narrow", type=int, default=1, help="divides all widths of layers")
     parser.add_argument("--images", type=int, default=6_400_000, help="64 a step")
     parser.add_argument("--snapshots", type=int, default=20, help="of a run")
-    parser.add_argument("--seeds", type=int, default=10, help="of each setting")
+    parser.add_argument("--seeds", type=int, help="of each setting; 10, or 3 with --quick")
     parser.add_argument("--only", default=",".join(SETTINGS), help="settings, by commas")
     parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="for two CPU cores: size 32, widths / 8, 800 steps, at most 3 seeds",
+        help="for two CPU cores: size 32, widths / 8, 800 steps, 3 seeds",
     )
     options = parser.parse_args(arguments)
     if options.quick:
         options.size, options.narrow, options.images, options.snapshots = 32, 8, 51_200, 8
-        options.seeds = min(options.seeds, 3)
+    options.seeds = options.seeds or (3 if options.quick else 10)
     options.names = options.only.split(",")
     unknown = [name for name in options.names if name not in SETTINGS]
     if unknown:

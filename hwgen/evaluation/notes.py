@@ -99,5 +99,11 @@ def notes(
     if repeated:
         lines.append(f"Left out: {repeated:,} real samples that repeat another one exactly.")
     if not synthetic.is_synthetic:
-        lines.append("The judged set says that it is real.")
+        lines.append(f"The judged set says that it is {synthetic.made_as}.")
+    simulated = {"--real": real, "--real-test": real_test}
+    lines += [
+        f"{name} holds simulated characters: the figures say nothing of real handwriting."
+        for name, store in simulated.items()
+        if store is not None and store.made_as == "simulated"
+    ]
     return lines

@@ -23,6 +23,7 @@ from hwgen.files import write_json
 from hwgen.presets import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
+from hwgen.store.origin import is_simulated, notice
 
 LAYOUT_VERSION = 1
 """Rises when the same store comes to be written otherwise."""
@@ -44,6 +45,8 @@ class Export:
         synthetic: whether a generator made the records.
         store: of the exported store: size, channels, polarity, content_sha256, origin, versions.
         versions: of hwgen and of the libraries that wrote the files.
+        simulated: whether simulated writers wrote some of them.
+        notice: whose strokes those write with, and under what licence.
         shards: of each part, the place after the last record of every shard.
     """
 
@@ -54,6 +57,8 @@ class Export:
     synthetic: bool
     store: dict[str, Any]
     versions: dict[str, str]
+    simulated: bool = False
+    notice: str = ""
     shards: dict[str, list[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -122,6 +127,8 @@ def export_store(
             "versions": manifest.versions,
         },
         versions={**versions(), **{name: metadata.version(name) for name in row.libraries}},
+        simulated=is_simulated(manifest.origin),
+        notice=notice(manifest.origin),
     )
     with locked(out):
         if is_there(out, export.recipe, overwrite):

@@ -34,6 +34,7 @@ from hwgen.lift.summary import summarise
 from hwgen.locks import only_one
 from hwgen.presets.fields import nearest
 from hwgen.recogniser.network import (
+    STRONG,
     Augmentation,
     RecogniserRecipe,
     recipe_to_json,
@@ -44,6 +45,10 @@ from hwgen.store import Store
 
 FORMAT, FORMAT_VERSION = "hwgen-lift", 1
 FILE = "lift.json"
+
+FEW, STARTED_FEW = 20, 3
+"""Most real samples a class with which STRONG did better, on held-out training scans of HWDB: from
+nothing, and from a recogniser of other characters; see benchmarks/lift_choice.py."""
 
 NO_AUGMENTATION = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
@@ -67,6 +72,9 @@ class Protocol:
         amounts: synthetic samples a class, each a cell of its own in the arms that have them. The
             first one is what the advice is about.
         recipe: of every recogniser; its augmentation is the classical one.
+        strong_until: with so few real samples a class, or fewer, an arm that starts from nothing
+            has STRONG for its classical augmentation instead.
+        started_strong_until: the same of an arm that starts from a recogniser.
         held_out: samples a class that no draw takes, see draws.held_out.
         judged_on: "test": the test store. "held-out": those samples, to choose settings by.
     """
@@ -77,6 +85,8 @@ class Protocol:
     arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.pretrained)
     amounts: tuple[int, ...] = (100,)
     recipe: RecogniserRecipe = field(default_factory=RecogniserRecipe)
+    strong_until: int = 0
+    started_strong_until: int = 0
     held_out: int = 40
     judged_on: Literal["test", "held-out"] = "test"
 
@@ -103,6 +113,16 @@ class Protocol:
     def cells(self) -> list[Cell]:
         """All of them."""
         return all_cells(self.counts, self.draws, self.arms, self.amounts)
+
+    def recipe_of(self, cell: Cell) -> RecogniserRecipe:
+        """Of a cell's recogniser."""
+        arm = ARMS[cell.arm]
+        recipe = replace(self.recipe, balanced=self.kind == "rare")
+        if not arm.augmented:
+            return replace(recipe, augmentation=NO_AUGMENTATION)
+        until = self.started_strong_until if arm.pretrained else self.strong_until
+        few = cell.count != ALL and cell.count <= until
+        return replace(recipe, augmentation=STRONG) if few else recipe
 
 
 def run_protocol(
@@ -184,6 +204,7 @@ def run_protocol(
         else len(set(start.charset) & set(train.charset)),
         "train": str(train.path),
         "test": {"store": str(test.path), "writers_shared": len(train.writers & test.writers)},
+        "made": {"train": train.made_as, "test": test.made_as},
         **summarise(finished, work.groups, BASELINE, protocol.amounts[0]),
         "missing": [cell.name for cell, row in rows.items() if row is None],
         "rows": [asdict(row) for row in finished],
@@ -232,7 +253,6 @@ class _Work:
                 path = self.out / "draws" / "held-out.store"
                 self._judge = write_subset(self.train, np.flatnonzero(kept), path)
         recipe = replace(self.protocol.recipe, balanced=self.protocol.kind == "rare")
-        self._recipe = recipe
         precision = pick_precision(self.precision, self.device)
         self._hardware = describe(self.device, precision)
         self.decides = {
@@ -267,9 +287,7 @@ class _Work:
             if synthetic is None:
                 return None
             stores.append(synthetic)
-        recipe = self._recipe
-        if not arm.augmented:
-            recipe = replace(recipe, augmentation=NO_AUGMENTATION)
+        recipe = self.protocol.recipe_of(cell)
         loss = float("nan")
 
         def watch(done: int, steps: int, mean: float) -> None:
@@ -318,7 +336,10 @@ class _Work:
         arm = ARMS[cell.arm]
         start = self.start.provenance if self.start is not None and arm.pretrained else None
         generator = self.generator.settings if arm.synthetic else None
-        return {**self.decides, "start": start, "generator": generator}
+        told = self.decides
+        if arm.augmented:
+            told = {**told, "recipe": recipe_to_json(self.protocol.recipe_of(cell))}
+        return {**told, "start": start, "generator": generator}
 
     def _counts(self, cell: Cell) -> Ids:
         return np.where(self._rare, cell.count, ALL)

@@ -55,6 +55,7 @@ class PrepareReport:
         seconds: time taken.
         hidden: files passed over, see `hidden_files`.
         synthetic: whether a generator made some of it, as an export among the inputs says.
+        simulated: whether simulated writers wrote some of it, as their folder says.
     """
 
     store: str
@@ -73,6 +74,7 @@ class PrepareReport:
     seconds: float
     hidden: int = 0
     synthetic: bool = False
+    simulated: bool = False
 
     @property
     def bytes_lost(self) -> int:

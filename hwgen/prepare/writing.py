@@ -17,7 +17,7 @@ from hwgen.framing import Framing
 from hwgen.prepare.reading import ItemT, Reading
 from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
 from hwgen.record import Image
-from hwgen.sources.exported import says_synthetic
+from hwgen.sources.exported import told_of
 from hwgen.store import StoreWriter
 
 Painting = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
@@ -63,10 +63,10 @@ def write_store(
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} records a class cannot be", remedy="Take 1 or more")
     began = time.monotonic()
-    synthetic = says_synthetic((source.path, source.name) for source in reading.sources)
+    told = told_of((source.path, source.name) for source in reading.sources)
     recipe = {
         **recipe,
-        **({"synthetic": True} if synthetic else {}),
+        **told,
         "limit": limit,
         "files": [{"name": source.name, "bytes": source.size} for source in reading.sources],
         "framing": framing.to_json(),
@@ -119,7 +119,8 @@ def write_store(
             charset_fingerprint=final.fingerprint,
             hidden=reading.hidden,
             seconds=round(time.monotonic() - began, 3),
-            synthetic=synthetic,
+            synthetic="synthetic" in told,
+            simulated="simulated" in told,
         )
         writer.finish(charset=final, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report

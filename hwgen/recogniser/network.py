@@ -152,6 +152,12 @@ class RecogniserRecipe:
             )
 
 
+STRONG = Augmentation(
+    rotate=10, shear=0.2, scale=0.2, translate=0.08, elastic=0.03, stroke_width=0.03, blur=0.025
+)
+"""Distorts more than the recipes do, for few samples a class; with many it does harm, and sooner to
+what starts from a recogniser of other characters (benchmarks/lift_choice.py)."""
+
 LIGHT = RecogniserRecipe(
     oversample=2,
     widths=((16,), (32, 32), (64, 64), (128, 128)),

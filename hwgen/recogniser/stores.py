@@ -99,10 +99,11 @@ def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> Non
 
 
 def describe_store(store: Store) -> dict[str, Any]:
-    """What a result says of a store: path, count and hashes of classes and content."""
+    """What a result says of a store: path, count, hashes of classes and content, how made."""
     return {
         "path": str(store.path),
         "count": len(store),
         "charset_fingerprint": store.charset.fingerprint,
         "content_sha256": store.manifest.content_sha256,
+        "made": store.made_as,
     }

@@ -29,7 +29,7 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
         join(["Recogniser figures ", tag("em", name_of(benchmark.path))]),
         _setting(benchmark),
         as_json("The whole settings as JSON", benchmark.settings),
-        tag("h3", "Accuracy on real test pictures"),
+        tag("h3", f"Accuracy on {_tested_on(benchmark)} pictures"),
         _arms(benchmark, anchor),
         tag("h3", "Does adding synthetic pictures help?"),
         _differences(benchmark),
@@ -56,12 +56,21 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
     )
 
 
+def _tested_on(benchmark: Benchmark) -> str:
+    """`real test`; `test` where an older benchmark does not tell."""
+    test = benchmark.stores.get("test")
+    return f"{test.made if test else ''} test".lstrip()
+
+
 def _setting(benchmark: Benchmark) -> Html:
-    roles = {"train": "Real training set", "synthetic": "Synthetic set", "test": "Real test set"}
+    roles = {"train": "Training set", "synthetic": "Synthetic set", "test": "Test set"}
     rows: list[tuple[object, object]] = []
     for role, title in roles.items():
         store = benchmark.stores.get(role)
-        shown = "none given" if store is None else f"{store.path}: {count(store.count)} pictures"
+        shown = "none given"
+        if store is not None:
+            made = f", {store.made}" if store.made else ""
+            shown = f"{store.path}: {count(store.count)} pictures{made}"
         rows.append((title, shown))
     rows.append(
         ("Recogniser", f"{count(benchmark.parameters)} parameters, {count(benchmark.flops)} FLOPs")

@@ -64,6 +64,7 @@ class StoreFacts:
     count: int
     charset_fingerprint: str
     content_sha256: str
+    made: str = ""
 
 
 @dataclass(frozen=True)

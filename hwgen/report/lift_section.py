@@ -31,13 +31,18 @@ def lift_section(lift: Lift, anchor: str) -> Html:
 def _setting(lift: Lift) -> list[tuple[object, object]]:
     return [
         ("Protocol", lift.kind),
-        ("Drawn from", lift.train),
-        ("Real test set", lift.test),
+        ("Drawn from", _store(lift, "train")),
+        ("Test set", _store(lift, "test")),
         ("Judged on", lift.settings["protocol"].get("judged_on", "not stated")),
         ("Generator", lift.settings["generator"].get("kind", "not stated")),
         ("Draws", lift.draws),
         ("Writers in both training and test", lift.writers_shared or "none known"),
     ]
+
+
+def _store(lift: Lift, role: str) -> str:
+    path = {"train": lift.train, "test": lift.test}[role]
+    return f"{path}: {lift.made[role]}" if role in lift.made else path
 
 
 def _group(lift: Lift, group: str) -> list[Html]:

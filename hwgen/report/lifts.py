@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class Lift:
         differences: less the baseline's top-1; not of the baseline itself.
         advice: a sentence.
         train, test: paths of the stores.
+        made: how the characters of "train" and "test" were made, see Store.made_as; {} where an
+            older lift does not tell.
         writers_shared: known writers of both.
         data: content hashes of the stores drawn from and judged on.
         version: of the hwgen that wrote it.
@@ -82,6 +84,7 @@ class Lift:
     advice: str
     train: str
     test: str
+    made: dict[str, str]
     writers_shared: int
     data: dict[str, str]
     version: str
@@ -135,6 +138,7 @@ def read_lift(file: Path) -> Lift:
         advice=found.advice,
         train=found.train,
         test=found.test.store,
+        made=found.made,
         writers_shared=found.test.writers_shared,
         data={"train": found.decides.train, "judged_on": found.decides.judged_on},
         version=found.hwgen,
@@ -192,3 +196,4 @@ class _File:
     accuracy: tuple[_Entry, ...]
     differences: tuple[_Entry, ...]
     advice: str
+    made: dict[str, str] = field(default_factory=dict)

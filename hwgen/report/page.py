@@ -75,7 +75,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         add("synthetic", f"Synthetic set {name_of(store.path)}", i, content)
     for i, store in enumerate(inputs.real if not inputs.synthetic else (), 1):
         content = real_section(store, f"real-{i}", real=real)
-        add("real", f"Real set {name_of(store.path)}", i, content)
+        add("real", f"{store.made_as.capitalize()} set {name_of(store.path)}", i, content)
     for i, benchmark in enumerate(inputs.benchmarks, 1):
         content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
         add("benchmark", f"Recogniser figures {name_of(benchmark.path)}", i, content)
@@ -184,7 +184,7 @@ def _provenance(inputs: Inputs) -> Html:
         manifest = store.manifest
         hashes = {"content": manifest.content_sha256, "charset": manifest.charset_fingerprint}
         versions = _pairs(manifest.versions, ", ")
-        what = "Synthetic set" if store.is_synthetic else "Real set"
+        what = f"{store.made_as.capitalize()} set"
         add(what, store.path, data=_pairs(hashes, "<br>"), versions=versions)
     for benchmark in inputs.benchmarks:
         hashes = {role: store.content_sha256 for role, store in benchmark.stores.items()}

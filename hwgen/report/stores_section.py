@@ -51,7 +51,8 @@ def synthetic_section(store: Store, others: Sequence[Store], anchor: str, *, rea
 def real_section(store: Store, anchor: str, *, real: bool) -> Html:
     """A real store that stands beside no synthetic one."""
     body = _sheet(store, None) if real else missing("Its pictures are left out (--no-real).")
-    return section(anchor, join(["Real set ", tag("em", name_of(store.path))]), _facts(store), body)
+    title = join([f"{store.made_as.capitalize()} set ", tag("em", name_of(store.path))])
+    return section(anchor, title, _facts(store), body)
 
 
 def _facts(store: Store) -> Html:
@@ -135,4 +136,4 @@ def _row(head: Html, cells: Sequence[Html]) -> Html:
 def _kind(store: Store) -> str:
     if store.manifest.origin.get("kind") == "ink":
         return "drawn ink"  # real handwriting, but no scan
-    return "synthetic" if store.is_synthetic else "real"
+    return store.made_as

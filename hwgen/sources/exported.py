@@ -1,6 +1,7 @@
-"""In: places that things are read from. Out: whether exports of hwgen call them synthetic.
+"""In: places that things are read from. Out: whether hwgen made them, and how.
 
-Picture files and GNT cannot say that a generator made them; `.export.json` beside them does.
+Picture files and GNT cannot say that a generator made them, or that `hwgen simulate` wrote them;
+`.export.json` beside them does.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from hwgen.documents import reading
-from hwgen.files import MOST_JSON_BYTES, parse_json, read_json
+from hwgen.files import MOST_JSON_BYTES, parse_json, read_json, write_json
 from hwgen.sources import zips
 
 MARKER = ".export.json"
@@ -21,12 +23,25 @@ MARKER = ".export.json"
 _ABOVE = 2
 """Folders between a picture's own and the export's: that of its class, that of the part."""
 
+_TRUTHS = ("synthetic", "simulated")
+_MOST_NOTICE = 4_000
+
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED_FLAG = 0x1
 
 
-def says_synthetic(sources: Iterable[tuple[Path, str]]) -> bool:
-    """Whether a generator made any of this, by the markers of the exports that it lies in.
+def mark_simulated(folder: Path, notice: str) -> None:
+    """Say of a folder that simulated writers wrote what is in it.
+
+    Args:
+        folder: is there.
+        notice: whose strokes they write with, and under what licence.
+    """
+    write_json(folder / MARKER, {"synthetic": False, "simulated": True, "notice": notice})
+
+
+def told_of(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
+    """What a store's origin shall say of this, by the markers of the exports that it lies in.
 
     A marker counts for what lies beside it and up to two folders deeper, where `hwgen export` puts
     parts and classes; in a zip for all that is below it.
@@ -34,6 +49,10 @@ def says_synthetic(sources: Iterable[tuple[Path, str]]) -> bool:
     Args:
         sources: of each the file or folder, or the zip that holds it, and its name, in which `!`
             stands before a place in a zip.
+
+    Returns:
+        {"synthetic": True} if a generator made any of it, and {"simulated": True} with the
+        "notice" of their strokes if simulated writers wrote any; {} if it is all real.
 
     Raises:
         InputError: a marker cannot be read or does not tell, so that what lies there can count
@@ -48,7 +67,11 @@ def says_synthetic(sources: Iterable[tuple[Path, str]]) -> bool:
     for path, places in inner.items():
         if path.is_file() and zipfile.is_zipfile(path):
             said += [_read_zipped(path, info) for info in _zipped(path, places)]
-    return any(said)
+    notices = dict.fromkeys(text for one in said if (text := one.get("notice")))
+    return {
+        **{name: True for name in _TRUTHS if any(one.get(name) for one in said)},
+        **({"notice": " ".join(notices)} if notices else {}),
+    }
 
 
 def _beside(paths: Iterable[Path]) -> Iterator[Path]:
@@ -69,12 +92,12 @@ def _zipped(path: Path, places: Iterable[PurePosixPath]) -> Iterator[zipfile.Zip
             yield info
 
 
-def _read(marker: Path) -> bool:
+def _read(marker: Path) -> dict[str, Any]:
     with _reading(marker):
         return _said(read_json(marker))
 
 
-def _read_zipped(path: Path, info: zipfile.ZipInfo) -> bool:
+def _read_zipped(path: Path, info: zipfile.ZipInfo) -> dict[str, Any]:
     name = f"{path}!{zips.text_of(info)}"
     with _reading(Path(name)):
         if info.flag_bits & _ENCRYPTED_FLAG or info.compress_type not in _METHODS:
@@ -85,11 +108,15 @@ def _read_zipped(path: Path, info: zipfile.ZipInfo) -> bool:
             return _said(parse_json(stream.read(info.file_size).decode()))
 
 
-def _said(told: object) -> bool:
-    synthetic = told.get("synthetic") if isinstance(told, dict) else None
-    if not isinstance(synthetic, bool):
+def _said(told: object) -> dict[str, Any]:
+    said = told if isinstance(told, dict) else {}
+    if not isinstance(said.get("synthetic"), bool):
         raise ValueError("it does not tell whether the records are synthetic")
-    return synthetic
+    if not isinstance(said.get("simulated", False), bool):
+        raise ValueError("it does not tell whether the records are simulated")
+    if not isinstance(said.get("notice", ""), str) or len(said.get("notice", "")) > _MOST_NOTICE:
+        raise ValueError(f"its notice is no text of at most {_MOST_NOTICE:,} characters")
+    return said
 
 
 def _reading(marker: Path) -> AbstractContextManager[None]:

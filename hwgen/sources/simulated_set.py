@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from hwgen.errors import HwgenError, InputError
+from hwgen.sources.exported import mark_simulated
 from hwgen.sources.gnt import write_gnt
 from hwgen.sources.simulated import simulate_writer
 from hwgen.sources.strokes.data import StrokeData, Strokes
@@ -29,7 +30,8 @@ def simulate(
 ) -> list[Path]:
     """Write one GNT file a writer, named as CASIA names HWDB1.0's: `001-f.gnt`, `002-f.gnt`, ...
 
-    The same call writes the same bytes. `NOTICE.txt` beside the files states the licence.
+    The same call writes the same bytes. `NOTICE.txt` beside the files states the licence, and
+    `.export.json` tells `prepare_gnt` that they are simulated.
 
     Args:
         out: a folder; made where it is missing.
@@ -62,6 +64,7 @@ def simulate(
         )
     out.mkdir(parents=True, exist_ok=True)
     (out / "NOTICE.txt").write_text(strokes.notice + "\n", encoding="utf-8")
+    mark_simulated(out, strokes.notice)
     written: list[Path] = []
     for path in _written(page, files, min(workers, len(files))):
         written.append(path)

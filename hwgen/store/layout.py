@@ -60,7 +60,8 @@ class Manifest:
             scans, "ink" for real pen trajectories that were drawn, "images" for pictures of any
             kind, with their "format" and whether they were "inverted", "synthetic" for a
             generator's. {"synthetic": True} with any kind: a generator made some of them, and they
-            came back from an export. See hwgen.store.origin.
+            came back from an export. {"simulated": True, "notice": ...}: `hwgen simulate` wrote
+            some of them, from these strokes. See hwgen.store.origin.
         block_records: records in every block but the last.
         content_sha256: hash over charset, tables and the hashes of all blocks: equal for equal
             records in equal order.

@@ -27,7 +27,7 @@ from hwgen.store.layout import (
     read_manifest,
     record_bytes,
 )
-from hwgen.store.origin import is_synthetic
+from hwgen.store.origin import is_synthetic, made_as
 
 
 class Store:
@@ -73,6 +73,11 @@ class Store:
     def is_synthetic(self) -> bool:
         """Whether a generator made any of these records; drawn pen trajectories are real."""
         return is_synthetic(self.manifest.origin)
+
+    @property
+    def made_as(self) -> str:
+        """`synthetic`, `simulated` or `real`: see hwgen.store.origin."""
+        return made_as(self.manifest.origin)
 
     @property
     def writers(self) -> set[str]:

@@ -82,7 +82,7 @@ class StoreSide:
         self._store = Store(path)
         manifest = self._store.manifest
         self.name = healed(path.resolve().name)
-        self.kind = "synthetic store" if self._store.is_synthetic else "real store"
+        self.kind = f"{self._store.made_as} store"
         self.fingerprint = manifest.content_sha256
         self.labels = _labels(self._store.charset)
         self.size, self.channels = self._store.size, self._store.channels

@@ -11,7 +11,7 @@ from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import main
 
 
-def make_store(path: Path, seed: int, kind: str, writer: str) -> Path:
+def make_store(path: Path, seed: int, kind: str, writer: str, *, simulated: bool = False) -> Path:
     rng = np.random.default_rng(seed)
     with StoreWriter(path, size=16, recipe={}) as store:
         for index in range(6):
@@ -19,7 +19,7 @@ def make_store(path: Path, seed: int, kind: str, writer: str) -> Path:
                 image = rng.integers(200, 256, (16, 16), dtype=np.uint8)
                 image[(slice(7, 9), slice(None))[:: 1 - 2 * place]] = 0
                 store.add(Record(image, label, writer, path.name, index))
-        store.finish(charset=Charset(("一", "丨")), origin={"kind": kind})
+        store.finish(charset=Charset(("一", "丨")), origin={"kind": kind, "simulated": simulated})
     return path
 
 
@@ -78,6 +78,19 @@ def test_real_alone_with_one_seed_and_shared_writers(
     assert "4 steps of 64" in shown
     assert "purity" not in shown
     assert "writers in both the train and the test store: 1" in " ".join(shown.split())
+    assert "simulated" not in shown
+
+
+def test_who_tests_on_simulated_characters_is_warned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = make_store(tmp_path / "train", 0, "gnt", "")
+    test = make_store(tmp_path / "test", 1, "gnt", "", simulated=True)
+    options = ["--train", train, "--test", test, "--out", tmp_path / "out", "--seeds", 1]
+    assert run(monkeypatch, *options, "--steps", 1) == 0
+    assert "the test store is simulated" in " ".join(capsys.readouterr().out.split())
+    told = json.loads((tmp_path / "out" / "benchmark.json").read_text("utf-8"))
+    assert (told["train"]["made"], told["test"]["made"]) == ("real", "simulated")
 
 
 @pytest.mark.parametrize(

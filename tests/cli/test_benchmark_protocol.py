@@ -26,7 +26,14 @@ def _one_thread(one_thread: None) -> None:
     """Toy nets are quickest on one thread."""
 
 
-def make_store(path: Path, counts: tuple[int, ...], *, kind: str = "gnt", writer: str = "") -> Path:
+def make_store(
+    path: Path,
+    counts: tuple[int, ...],
+    *,
+    kind: str = "gnt",
+    writer: str = "",
+    simulated: bool = False,
+) -> Path:
     rng = np.random.default_rng(len(path.name))
     with StoreWriter(path, size=16, recipe={}) as store:
         for label, count in zip("一丨十", counts, strict=True):
@@ -34,7 +41,9 @@ def make_store(path: Path, counts: tuple[int, ...], *, kind: str = "gnt", writer
                 image = rng.integers(200, 256, (16, 16), dtype=np.uint8)
                 image[:: "一丨十".index(label) + 2] = 0
                 store.add(Record(image, label, writer, path.name, index))
-        store.finish(charset=Charset(tuple("一丨十")), origin={"kind": kind})
+        store.finish(
+            charset=Charset(tuple("一丨十")), origin={"kind": kind, "simulated": simulated}
+        )
     return path
 
 
@@ -60,6 +69,19 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     with pytest.raises(SystemExit) as leaving:
         main()
     return int(leaving.value.code or 0)
+
+
+def test_who_tests_on_simulated_characters_is_warned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = make_store(tmp_path / "train", (3, 3, 3))
+    test = make_store(tmp_path / "test", (1, 1, 1), simulated=True)
+    options = ["--train", train, "--test", test, "--out", tmp_path / "out"]
+    options += ["--protocol", "few-shot", "--counts", "1", "--draws", 1, "--arms", "classical"]
+    assert run(monkeypatch, *options, "--held-out", 1) == 0
+    assert "the test store is simulated" in capsys.readouterr().out
+    told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert told["made"] == {"train": "real", "test": "simulated"}
 
 
 def test_tables_advice_curve_and_going_on(

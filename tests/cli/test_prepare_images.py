@@ -52,6 +52,11 @@ def test_what_an_export_calls_synthetic_is_told(run: Run, tmp_path: Path) -> Non
     assert code == 0
     assert "synthetic: an export's .export.json says" in out
     assert Store(tmp_path / "s").is_synthetic
+    (photos / MARKER).write_text('{"synthetic": false, "simulated": true}')
+    code, out, _ = run("prepare-images", photos, "--out", tmp_path / "u")
+    assert code == 0
+    assert "simulated: its .export.json says" in out
+    assert Store(tmp_path / "u").made_as == "simulated"
     (photos / MARKER).write_text("not JSON")
     code, _, err = run("prepare-images", photos, "--out", tmp_path / "t")
     assert code == 1

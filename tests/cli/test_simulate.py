@@ -38,7 +38,8 @@ def test_one_file_a_writer_and_the_licence_on_the_screen(
     out = tmp_path / "writers"
     options = ["--classes", "3", "--writers", "2", "--first-writer", "41", "--seed", "1"]
     assert run(monkeypatch, "--out", out, *options) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["041-f.gnt", "042-f.gnt", "NOTICE.txt"]
+    files = ["041-f.gnt", "042-f.gnt"]
+    assert sorted(path.name for path in out.iterdir()) == [".export.json", *files, "NOTICE.txt"]
     assert labels(out / "041-f.gnt") == ["的", "一", "是"]
     shown = " ".join(capsys.readouterr().out.split())
     assert "2 writers x 3 characters" in shown

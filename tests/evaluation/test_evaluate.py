@@ -63,6 +63,17 @@ def test_real_samples_score_at_the_floor(judged: Evaluate, make_store: MakeStore
     assert found["exact_copies"] == 0
     assert result["compared"] == {"classes": 3, "samples": 72, "repeated": 0}
     assert "The judged set says that it is real." in result["notes"]
+    assert not any("simulated" in note for note in result["notes"])
+
+
+def test_figures_beside_simulated_characters_say_so(
+    judged: Evaluate, make_store: MakeStore
+) -> None:
+    simulated = {"simulated": True}
+    result = judged(make_store(7, origin=simulated), real=make_store(3, origin=simulated))
+    assert "The judged set says that it is simulated." in result["notes"]
+    said = "--real holds simulated characters: the figures say nothing of real handwriting."
+    assert said in result["notes"]
 
 
 def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(

@@ -62,7 +62,7 @@ def evaluation(folder: Path, provenance: str | None) -> Path:
 def lift(folder: Path, root: Path, generator: dict[str, Any]) -> Path:
     real = root / "benchmarks" / "results" / "lift-2026-11-23-2cpu" / "few-shot" / "lift.json"
     folder.mkdir(parents=True)
-    told = {**json.loads(real.read_text("utf-8")), "generator": generator}
+    told = {**json.loads(real.read_text("utf-8")), "generator": generator, "advice": "Add 400."}
     (folder / "lift.json").write_text(json.dumps(told), encoding="utf-8")
     return folder
 
@@ -77,7 +77,7 @@ def test_figures_come_into_the_card(run: Run, root: Path, tmp_path: Path) -> Non
     assert "| purity | 0.750 |  | higher | Share. |" in text
     assert "- A note." in text
     assert "--protocol few-shot" in text
-    assert "add 400 synthetic ones a class" in text
+    assert "Add 400." in text
 
 
 def test_an_evaluation_of_other_weights_is_refused(run: Run, tmp_path: Path) -> None:

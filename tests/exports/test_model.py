@@ -125,6 +125,8 @@ def test_the_card_tells_where_the_data_came_from(
         ({"kind": "ink"}, "real pen trajectories in POT files, drawn"),
         ({"kind": "synthetic", "provenance": "run x"}, "- provenance: run x"),
         ({"kind": "images", "synthetic": True}, "a generator made some of them"),
+        ({"kind": "gnt", "simulated": True}, "simulated writers wrote some of them"),
+        ({"kind": "gnt", "notice": "Of\n<A>"}, "- Of &lt;A&gt;\n"),
         ({"kind": "subset", "of_origin": {"kind": "gnt"}}, "a part of a store\n- where"),
         ({"kind": ["|"], "files": ["a`\n|", 7]}, "`a \\|`, `7`"),
         ({"framing": {"size": "9" * 999}}, "- framing: size 99"),

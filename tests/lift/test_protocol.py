@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.lift.cells import Cell, Row
 from hwgen.lift.draws import ALL, write_subset
 from hwgen.lift.generators import DeformationGenerator, GanGenerator
-from hwgen.lift.protocol import FILE, Protocol, run_protocol
+from hwgen.lift.protocol import FILE, NO_AUGMENTATION, Protocol, run_protocol
 from hwgen.presets import Recipe
-from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.network import STRONG, RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.store import Store, StoreWriter
 
@@ -290,6 +290,42 @@ def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
     assert plain["decides"]["start"] is None
     assert pretrained["decides"]["start"]["pictures"] == 90
     assert sum(pretrained["right"]) > sum(plain["right"])
+
+
+def test_few_samples_and_nothing_learnt_before_are_distorted_more(toy: RecogniserRecipe) -> None:
+    mild = small(toy, counts=(2,))
+    strong = replace(mild, strong_until=2, started_strong_until=1, kind="rare")
+    for arm, count, used in [
+        ("classical", 2, STRONG),
+        ("classical+synthetic", 2, STRONG),
+        ("classical", 3, toy.augmentation),
+        ("classical", ALL, toy.augmentation),
+        ("pretrained", 1, STRONG),
+        ("pretrained", 2, toy.augmentation),
+        ("none", 2, NO_AUGMENTATION),
+        ("synthetic", 2, NO_AUGMENTATION),
+    ]:
+        recipe = strong.recipe_of(Cell(count, 0, arm, 0))
+        assert recipe == replace(toy, augmentation=used, balanced=True)
+        if used == STRONG:
+            plain = mild.recipe_of(Cell(count, 0, arm, 0))
+            assert plain == replace(toy, balanced=False)
+
+
+def test_rows_tell_how_they_were_distorted(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    out = tmp_path / "out"
+    mild = small(toy, counts=(2, 3), draws=1, arms=("none", "classical"))
+    protocol = replace(mild, strong_until=2)
+    result = run_protocol(train, test, protocol, Copies([]), out, device=CPU)
+    assert result is not None
+    told = [row["decides"]["recipe"]["augmentation"] for row in result["rows"]]
+    assert told.count(asdict(STRONG)) == 1
+    assert result["protocol"]["strong_until"] == 2
+    with pytest.raises(RecipeChangedError, match="n2-draw0-classical"):
+        run_protocol(train, test, mild, Copies([]), out, device=CPU)
 
 
 @pytest.mark.parametrize("wrong", [0, 1])

@@ -1,4 +1,4 @@
-"""What a generator made stays synthetic, whatever formats it goes through."""
+"""What a generator made stays synthetic, and what is simulated simulated, in every format."""
 
 import json
 import shutil
@@ -15,7 +15,10 @@ from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt, prepare_image
 from hwgen.recogniser.stores import check_real
 from hwgen.record import Record
 from hwgen.sources.exported import MARKER
+from hwgen.sources.simulated_set import simulate
 from hwgen.store import Store, StoreWriter
+from hwgen.store.origin import notice, summary
+from tests.strokes import Drawn
 
 FRAMING = Framing(8, margin=0)
 FORMATS = ["folder", "ocr-lmdb", "paddle", "parquet", "gnt"]
@@ -132,3 +135,21 @@ def test_a_damaged_marker_is_refused(tmp_path: Path, damaged: bytes, zipped: boo
     assert not (tmp_path / "back").exists()
     (out / MARKER).unlink()
     assert not prepared("folder", out, out=tmp_path / "back")[0].is_synthetic
+
+
+def test_simulated_writers_stay_simulated(tmp_path: Path, format: str) -> None:
+    strokes = Drawn()
+    simulate(tmp_path / "set", characters="十刁", writers=range(1, 4), seed=0, strokes=strokes)
+    store, report = prepared("gnt", tmp_path / "set", out=tmp_path / "store")
+    assert (store.made_as, store.is_synthetic, report.simulated) == ("simulated", False, True)
+    export_store(store, format, tmp_path / "out")
+    back, _ = prepared(format, tmp_path / "out", out=tmp_path / "back")
+    assert back.made_as == "simulated"
+    for one in (store, back):
+        assert one.manifest.origin["notice"] == strokes.notice
+        assert summary(one.manifest.origin)["notice"] == strokes.notice
+    assert notice({"of_origin": back.manifest.origin}) == strokes.notice
+    (tmp_path / "set" / MARKER).unlink()  # of a set from before there was one
+    again, report = prepared("gnt", tmp_path / "set", out=tmp_path / "again")
+    assert (again.made_as, report.simulated) == ("real", False)
+    assert notice(again.manifest.origin) == ""

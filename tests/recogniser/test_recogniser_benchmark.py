@@ -58,6 +58,7 @@ def test_three_arms_their_figures_and_files(
             "count": len(store),
             "charset_fingerprint": store.charset.fingerprint,
             "content_sha256": store.manifest.content_sha256,
+            "made": "synthetic" if name == "synthetic" else "real",
         }
     assert list(result["arms"]) == ["real", "real+synthetic", "synthetic"]
     for arm, figures in result["arms"].items():

@@ -58,6 +58,7 @@ def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
         "count": 6,
         "charset_fingerprint": store.charset.fingerprint,
         "content_sha256": store.manifest.content_sha256,
+        "made": "real",
     }
 
 

@@ -110,6 +110,7 @@ def benchmark_value() -> dict[str, Any]:
             "count": 1234,
             "charset_fingerprint": "0123456789abcdef",
             "content_sha256": f"{name}-hash",
+            "made": "real",
         }
 
     def arm(top1: float) -> dict[str, Any]:

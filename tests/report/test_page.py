@@ -421,3 +421,16 @@ def test_drawn_ink_is_not_called_real_scans(
     text = page_of(tmp_path / "r.html", synthetic.path, ink.path).text
     assert "drawn ink: pens" in text
     assert "real: pens" not in text
+
+
+@pytest.mark.parametrize(
+    ("made", "heading"),
+    [("simulated", "on simulated test pictures"), ("", "on test pictures")],
+)
+def test_simulated_test_characters_are_not_called_real(
+    tmp_path: Path, make_benchmark: Callable[..., Path], made: str, heading: str
+) -> None:
+    store = {"path": "p", "count": 1, "charset_fingerprint": "0", "content_sha256": "1"}
+    folder = make_benchmark(test={**store, **({"made": made} if made else {})})
+    page = page_of(tmp_path / "report.html", folder)
+    assert f"Accuracy {heading}" in page.headings

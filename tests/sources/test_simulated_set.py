@@ -9,15 +9,8 @@ import pytest
 from hwgen.errors import CharsetError, HwgenError, InputError
 from hwgen.sources.simulated import simulate_writer
 from hwgen.sources.simulated_set import simulate
-from hwgen.sources.strokes.data import StrokeData, Strokes
-
-# A cross and a hook: characters for tests that need no KanjiVG.
-CROSS = (
-    np.array([[15.0, 50.0], [55.0, 48.0], [95.0, 47.0]]),
-    np.array([[54.0, 12.0], [55.0, 60.0], [54.0, 96.0]]),
-)
-HOOK = (np.array([[20.0, 20.0], [80.0, 18.0], [78.0, 90.0], [66.0, 84.0]]),)
-STROKES = {"十": CROSS, "刁": HOOK}
+from hwgen.sources.strokes.data import Strokes
+from tests.strokes import STROKES, Drawn
 
 
 def read_gnt_independently(path: Path) -> list[tuple[str, np.ndarray]]:
@@ -33,19 +26,6 @@ def read_gnt_independently(path: Path) -> list[tuple[str, np.ndarray]]:
         records.append((data[4:6].decode("gb2312"), pixels))
         data = data[size:]
     return records
-
-
-class Drawn(StrokeData):
-    """The characters of STROKES."""
-
-    name = "a test"
-    notice = "Drawn for a test"
-
-    def characters(self) -> Set[str]:
-        return STROKES.keys()
-
-    def read(self, characters: Set[str]) -> dict[str, Strokes]:
-        return {character: STROKES[character] for character in characters}
 
 
 DRAWN = Drawn()

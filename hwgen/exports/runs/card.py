@@ -16,7 +16,7 @@ from hwgen.models import Model
 from hwgen.report.evaluations import Evaluation
 from hwgen.report.lifts import Lift
 from hwgen.runs import logged
-from hwgen.store.origin import is_synthetic
+from hwgen.store.origin import is_simulated, is_synthetic
 
 _SHOWN = 40
 """Labels."""
@@ -189,6 +189,10 @@ def _origin(origin: Mapping[str, Any]) -> list[str]:
     lines += [f"- {name}: {_short(origin[name])}" for name in _FACTS if name in origin]
     if is_synthetic(origin) and kind != "synthetic":
         lines.append("- a generator made some of them, as their files said")
+    if is_simulated(origin):
+        lines.append("- simulated writers wrote some of them, as their files said")
+    if "notice" in origin:
+        lines.append(f"- {_line(str(origin['notice']))}")
     files = origin.get("files")
     if isinstance(files, list) and files:
         names = ", ".join(f"`{_short(name).replace('`', '')}`" for name in files[:_SHOWN])

@@ -332,5 +332,7 @@ def test_bad_options(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture
 def test_quick_is_the_reduced_form() -> None:
     options = stability.parsed(["--train", "a", "--out", "b", "--quick"])
     assert (options.size, options.narrow, options.seeds) == (32, 8, 3)
+    assert stability.parsed(["--train", "a", "--out", "b", "--quick", "--seeds", "5"]).seeds == 5
+    assert stability.parsed(["--train", "a", "--out", "b"]).seeds == 10
     assert options.images // 64 == 800
     assert options.names == list(SETTINGS)
