@@ -37,7 +37,7 @@ from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {
     "draws": 3,
-    "amounts": (400, 100),
+    "amounts": (400,),
     "recipe": LIGHT,
     "strong_until": FEW,
     "started_strong_until": STARTED_FEW,
@@ -132,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--learnt", type=Path, help="deformation run that learnt elsewhere")
     parser.add_argument("--start", type=Path, help="recogniser of other characters to start from")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto", help="cells go on in that of the first")
     parser.add_argument(
         "--so-far", action="store_true", help="compute nothing, sum up what is there"
     )
@@ -158,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 generator,
                 work / name,
                 device=device,
+                precision=options.precision,
                 start=start,
                 progress=_say,
                 stop=stopped.is_set,
