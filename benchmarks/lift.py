@@ -28,7 +28,13 @@ from hwgen.files import write_json
 from hwgen.lift.cells import ARMS
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator
-from hwgen.lift.protocol import FEW, FILE, STARTED_FEW, Protocol, run_protocol
+from hwgen.lift.protocol import (
+    FILE,
+    STARTED_STRONG_VIEWS,
+    STRONG_VIEWS,
+    Protocol,
+    run_protocol,
+)
 from hwgen.recogniser.network import LIGHT
 from hwgen.recogniser.reader import Recogniser
 from hwgen.report.lift_plots import save_lift_png
@@ -39,8 +45,8 @@ SETTINGS: dict[str, Any] = {
     "draws": 3,
     "amounts": (400,),
     "recipe": LIGHT,
-    "strong_until": FEW,
-    "started_strong_until": STARTED_FEW,
+    "strong_views": STRONG_VIEWS,
+    "started_strong_views": STARTED_STRONG_VIEWS,
 }
 """Chosen on held-out training samples by benchmarks/lift_choice.py, for each arm and number."""
 

@@ -122,7 +122,8 @@ def benchmark(
             show_default="none,classical,synthetic,classical+synthetic",
             help="What the real samples are augmented with; also pretrained and "
             "pretrained+synthetic, both with classical augmentation, see --start. It is "
-            "stronger for at most 20 real samples a class, 3 where an arm starts from --start.",
+            "stronger where each real sample comes at least 25 times in the training, or 200 times "
+            "in an arm that starts from --start.",
         ),
     ] = None,
     amount: Annotated[

@@ -127,7 +127,7 @@ def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protoco
     from hwgen.errors import InputError
     from hwgen.lift.cells import ARMS
     from hwgen.lift.draws import ALL
-    from hwgen.lift.protocol import FEW, STARTED_FEW, Protocol
+    from hwgen.lift.protocol import STARTED_STRONG_VIEWS, STRONG_VIEWS, Protocol
 
     if options.share is not None:
         recipe = replace(recipe, mixing=replace(recipe.mixing, share=options.share))
@@ -146,8 +146,8 @@ def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protoco
         kind=kind.value,
         counts=_numbers("--counts", options.counts or COUNTS[kind], all=ALL),
         recipe=recipe,
-        strong_until=FEW,
-        started_strong_until=STARTED_FEW,
+        strong_views=STRONG_VIEWS,
+        started_strong_views=STARTED_STRONG_VIEWS,
         **{name: value for name, value in typed.items() if value is not None},
     )
     if options.start is not None and not any(ARMS[arm].pretrained for arm in protocol.arms):

@@ -26,7 +26,7 @@ import hwgen
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
 from hwgen.files import write_json
-from hwgen.lift.cells import ARMS, BASELINE, Cell, Row, all_cells
+from hwgen.lift.cells import ARMS, BASELINE, Arm, Cell, Row, all_cells
 from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
 from hwgen.lift.draws import ALL, Ids, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
@@ -46,9 +46,11 @@ from hwgen.store import Store
 FORMAT, FORMAT_VERSION = "hwgen-lift", 1
 FILE = "lift.json"
 
-FEW, STARTED_FEW = 20, 3
-"""Most real samples a class with which STRONG did better, on held-out training scans of HWDB: from
-nothing, and from a recogniser of other characters; see benchmarks/lift_choice.py."""
+STRONG_VIEWS, STARTED_STRONG_VIEWS = 25.0, 200.0
+"""How often a real sample must come for STRONG to pay: in what starts from nothing, and in what
+starts from a recogniser of other characters. On held-out training scans of HWDB
+(benchmarks/lift_choice.py) it does better at 36 views and worse at 14, and better at 240 and worse
+at 72; with 3,755 classes it costs 11 points at 14 views and more at fewer."""
 
 NO_AUGMENTATION = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
@@ -72,9 +74,9 @@ class Protocol:
         amounts: synthetic samples a class, each a cell of its own in the arms that have them. The
             first one is what the advice is about.
         recipe: of every recogniser; its augmentation is the classical one.
-        strong_until: with so few real samples a class, or fewer, an arm that starts from nothing
-            has STRONG for its classical augmentation instead.
-        started_strong_until: the same of an arm that starts from a recogniser.
+        strong_views: where each real sample comes so often in the training, or more often, an arm
+            that starts from nothing has STRONG for its classical augmentation instead; None never.
+        started_strong_views: the same of an arm that starts from a recogniser.
         held_out: samples a class that no draw takes, see draws.held_out.
         judged_on: "test": the test store. "held-out": those samples, to choose settings by.
     """
@@ -85,8 +87,8 @@ class Protocol:
     arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.pretrained)
     amounts: tuple[int, ...] = (100,)
     recipe: RecogniserRecipe = field(default_factory=RecogniserRecipe)
-    strong_until: int = 0
-    started_strong_until: int = 0
+    strong_views: float | None = None
+    started_strong_views: float | None = None
     held_out: int = 40
     judged_on: Literal["test", "held-out"] = "test"
 
@@ -114,15 +116,20 @@ class Protocol:
         """All of them."""
         return all_cells(self.counts, self.draws, self.arms, self.amounts)
 
-    def recipe_of(self, cell: Cell) -> RecogniserRecipe:
-        """Of a cell's recogniser."""
-        arm = ARMS[cell.arm]
+    def recipe_of(self, arm: Arm, samples: float) -> RecogniserRecipe:
+        """Of a recogniser.
+
+        Args:
+            arm: how it is trained.
+            samples: real ones that share the steps evenly: those that are drawn, or as many as
+                there were if every class had as few as the rare ones, where classes are balanced.
+        """
         recipe = replace(self.recipe, balanced=self.kind == "rare")
         if not arm.augmented:
             return replace(recipe, augmentation=NO_AUGMENTATION)
-        until = self.started_strong_until if arm.pretrained else self.strong_until
-        few = cell.count != ALL and cell.count <= until
-        return replace(recipe, augmentation=STRONG) if few else recipe
+        least = self.started_strong_views if arm.pretrained else self.strong_views
+        often = least is not None and recipe.steps * recipe.batch / samples >= least
+        return replace(recipe, augmentation=STRONG) if often else recipe
 
 
 def run_protocol(
@@ -287,7 +294,7 @@ class _Work:
             if synthetic is None:
                 return None
             stores.append(synthetic)
-        recipe = self.protocol.recipe_of(cell)
+        recipe = self._recipe(cell)
         loss = float("nan")
 
         def watch(done: int, steps: int, mean: float) -> None:
@@ -338,8 +345,13 @@ class _Work:
         generator = self.generator.settings if arm.synthetic else None
         told = self.decides
         if arm.augmented:
-            told = {**told, "recipe": recipe_to_json(self.protocol.recipe_of(cell))}
+            told = {**told, "recipe": recipe_to_json(self._recipe(cell))}
         return {**told, "start": start, "generator": generator}
+
+    def _recipe(self, cell: Cell) -> RecogniserRecipe:
+        free = int(self._free.sum())
+        samples = free if cell.count == ALL else cell.count * len(self.train.charset)
+        return self.protocol.recipe_of(ARMS[cell.arm], samples)
 
     def _counts(self, cell: Cell) -> Ids:
         return np.where(self._rare, cell.count, ALL)
