@@ -1,8 +1,6 @@
-"""Tests of training; as a script, what two processes of torchrun train together."""
+"""Tests of training: going on, refusals, what a run holds, and two processes."""
 
 import json
-import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +14,11 @@ from safetensors.torch import load_file
 
 from hwgen.charset import Charset
 from hwgen.checkpoints import load_tensors, save_tensors
-from hwgen.distributed import join
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.files import write_json
 from hwgen.gan.snapshots import find_snapshot
-from hwgen.gan.training import AGREE_STEPS, Progress, train
-from hwgen.presets import Recipe, change, recipe_from_json, recipe_to_json
+from hwgen.gan.training import Progress, train
+from hwgen.presets import Recipe, change, recipe_to_json
 from hwgen.record import Image, Record
 from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter
@@ -329,43 +326,6 @@ TOGETHER = {
 }
 
 
-def train_together(folder: Path) -> None:
-    """As one of two processes: train both kinds, go on with one's run, begin one, and fail."""
-    torch.set_num_threads(1)
-    store = Store(folder / "store")
-    with join("cpu") as ranks:
-
-        def together(recipe: Recipe, out: Path, **options: Any) -> Run:
-            return run_training(store, out, recipe, ranks=ranks, **options)
-
-        seen: list[Progress] = []
-        recipes = {
-            kind: recipe_from_json(json.loads((folder / f"{kind}.json").read_text()))
-            for kind in TOGETHER
-        }
-        for kind, recipe in recipes.items():
-            together(recipe, folder / f"{kind}-two", progress=seen.append)
-        assert [p.images for p in seen] == ([160, 160] if ranks.first else [])
-        together(recipes["glyph"], folder / "begun-by-one")
-        with pytest.raises(InputError, match=r"2 processes cannot share a batch of 5.*Start 1 of"):
-            together(change(recipes["glyph"], {"batch": "5"}), folder / "uneven")
-        assert not (folder / "uneven").exists()
-        with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
-            together(recipes["glyph"], folder / "glyph-two", seed=1)
-        begun = together(recipes["glyph"], folder / "begun-by-two", stop=lambda: ranks.rank == 1)
-        assert load_tensors(begun.checkpoint)[1]["step"] == str(AGREE_STEPS)
-        # As on two machines that do not see the same files.
-        elsewhere = folder / "elsewhere"
-        out = begun.path if ranks.first else elsewhere
-        with pytest.raises(RunError, match="elsewhere: no run here"):
-            together(recipes["glyph"], out)
-        if ranks.first:
-            elsewhere.mkdir()
-            shutil.copy(begun.path / "run.json", elsewhere)
-        with pytest.raises(RunError, match=r"different steps: 10, 0\. Put --out where all"):
-            together(recipes["glyph"], out)
-
-
 def assert_near(found: Run, expected: Run) -> None:
     """The same numbers, but for the order in which floats were summed."""
     lines = zip(timeless(found.read_log()), timeless(expected.read_log()), strict=True)
@@ -389,9 +349,9 @@ def test_two_processes_train_what_one_trains(
     shorter = replace(toy_recipe, batch=8, images=160, every=80)
     recipes = {kind: change(shorter, changes) for kind, changes in TOGETHER.items()}
     for kind, recipe in recipes.items():
-        write_json(tmp_path / f"{kind}.json", recipe_to_json(recipe))
+        write_json(tmp_path / f"{kind}.recipe.json", recipe_to_json(recipe))
     run_training(toy_store, tmp_path / "begun-by-one", recipes["glyph"], stop=stop_after(13))
-    process = torchrun("-m", "tests.gan.test_training", tmp_path)
+    process = torchrun(Path(__file__).with_name("together.py"), tmp_path)
     said = process.communicate()[0]
     assert process.returncode == 0, said
     run_training(toy_store, tmp_path / "begun-by-two", recipes["glyph"])
@@ -407,7 +367,3 @@ def test_two_processes_train_what_one_trains(
         assert_near(run, glyph)
         began = [entry["began"]["processes"] for entry in run.read_log() if "began" in entry]
         assert began == processes
-
-
-if __name__ == "__main__":
-    train_together(Path(sys.argv[1]))
