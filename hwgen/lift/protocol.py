@@ -50,7 +50,7 @@ STRONG_VIEWS, STARTED_STRONG_VIEWS = 25.0, 200.0
 """How often a real sample must come for STRONG to pay: in what starts from nothing, and in what
 starts from a recogniser of other characters. On held-out training scans of HWDB
 (benchmarks/lift_choice.py) it does better at 36 views and worse at 14, and better at 240 and worse
-at 72; with 3,755 classes it costs 11 points at 14 views and more at fewer."""
+at 72. With 3,755 classes it costs 11 points at 14 views, more at fewer, and none at 41."""
 
 NO_AUGMENTATION = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
