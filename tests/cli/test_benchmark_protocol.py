@@ -12,6 +12,7 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.deformation.training import train_deformation
+from hwgen.lift.protocol import STARTED_STRONG_VIEWS, STRONG_VIEWS
 from hwgen.presets import Recipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
@@ -82,6 +83,16 @@ def test_who_tests_on_simulated_characters_is_warned(
     assert "the test store is simulated" in capsys.readouterr().out
     told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
     assert told["made"] == {"train": "real", "test": "simulated"}
+
+
+def test_the_augmentation_is_chosen_by_how_often_a_sample_comes(
+    stores: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
+    assert run(monkeypatch, *options, "--draws", 1, "--arms", "classical") == 0
+    told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert told["protocol"]["strong_views"] == STRONG_VIEWS
+    assert told["protocol"]["started_strong_views"] == STARTED_STRONG_VIEWS
 
 
 def test_tables_advice_curve_and_going_on(

@@ -25,7 +25,7 @@ MakeStore = Callable[..., Store]
 def run(
     stores: tuple[Store, ...], recipe: RecogniserRecipe, out: Path, **options: Any
 ) -> dict[str, Any]:
-    options = {"seeds": [0, 1], "device": CPU, **options}
+    options = {"seeds": [0, 1], "device": CPU, "precision": "fp32", **options}
     result = benchmark(*stores, recipe=recipe, out=out, **options)
     assert result is not None
     return result
