@@ -141,7 +141,8 @@ def test_the_same_call_goes_on_from_what_is_finished(
         return asked > 15  # in the third training
 
     stores = (*real, synthetic)
-    options: dict[str, Any] = {"recipe": recipe, "seeds": [0, 1], "out": out, "device": CPU}
+    options: dict[str, Any] = {"recipe": recipe, "seeds": [0, 1], "out": out}
+    options |= {"device": CPU, "precision": "fp32"}
     assert benchmark(*stores, **options, stop=stop) is None
     finished = sorted(out.iterdir())
     assert [path.name for path in finished] == [
