@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.paper.pace import Pace
 from hwgen.checkpoints import load_module, read_checkpoint
+from hwgen.devices import pick_device, pick_precision
 from hwgen.gan.networks import Discriminator, Generator, build
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, recipe_from_json
@@ -23,6 +24,11 @@ from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
+
+
+def precision_of(name: str, device: str) -> str:
+    """ "bf16" or "fp32": what "auto" means on a device, since it decides an experiment's rows."""
+    return "bf16" if pick_precision(name, pick_device(device)) == torch.bfloat16 else "fp32"
 
 
 def steps_done(folder: Path) -> int:
@@ -41,6 +47,7 @@ def train_until(
     *,
     seed: int,
     device: str,
+    precision: str,
     stopped: threading.Event,
 ) -> Run:
     """Bring a run to where it has made so many steps, at most the recipe's, from where it is.
@@ -59,7 +66,16 @@ def train_until(
             return now >= step or stopped.is_set()
 
         # A collapse is a result here.
-        train(store, folder, recipe, seed=seed, device=device, on_collapse="ignore", stop=stop)
+        train(
+            store,
+            folder,
+            recipe,
+            seed=seed,
+            device=device,
+            precision=precision,
+            on_collapse="ignore",
+            stop=stop,
+        )
         if steps_done(folder) < step:
             raise KeyboardInterrupt
     return Run(folder)

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.paper.gan_runs import accuracy_on, judge, networks, train_until
+from benchmarks.paper.gan_runs import accuracy_on, judge, networks, precision_of, train_until
 from benchmarks.paper.panels import save_panels
 from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
@@ -89,7 +89,14 @@ def run_arm(
     for step in options.iterations[len(row["moments"]) :]:
         folder = out / "runs" / f"{arm}-{seed}"
         run = train_until(
-            step, store, folder, recipe, seed=seed, device=options.device, stopped=stopped
+            step,
+            store,
+            folder,
+            recipe,
+            seed=seed,
+            device=options.device,
+            precision=options.settings["precision"],
+            stopped=stopped,
         )
         g, d = networks(run, device)
         looks = {
@@ -178,6 +185,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=200, help="of each class, to be read")
     parser.add_argument("--reader-steps", type=int, default=LIGHT.steps, help="of the recogniser")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="of the training: bf16 or fp32")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="of the recipe"
     )
@@ -198,6 +206,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "samples": options.samples,
         "reader_steps": options.reader_steps,
         "changes": options.changes,
+        "precision": precision_of(options.precision, options.device),
         "train": Store(options.train).manifest.content_sha256,
         "test": Store(options.test).manifest.content_sha256,
     }
@@ -213,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe: RecogniserRecipe = replace(
         LIGHT, size=store.size, oversample=1, steps=options.reader_steps
     )
-    settings = options.settings | {"seeds": options.seeds, **describe(device, torch.float32)}
+    settings = describe(device, torch.float32) | {"seeds": options.seeds} | options.settings
     with signals() as stopped:
         try:
             reader = judge(

@@ -29,7 +29,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.light_glyph import LIGHT_GLYPH
-from benchmarks.paper.gan_runs import judge, train_until
+from benchmarks.paper.gan_runs import judge, precision_of, train_until
 from benchmarks.paper.panels import save_panels
 from benchmarks.paper.settings import begin
 from benchmarks.paper.unconditional_figures import draw_confidence
@@ -122,7 +122,14 @@ def run_one(
     recipe = recipe_of(options.nets, kind, images, options.changes)
     folder = options.out / "runs" / f"{count}-{kind}-{seed}"
     run = train_until(
-        recipe.steps, store, folder, recipe, seed=seed, device=options.device, stopped=stopped
+        recipe.steps,
+        store,
+        folder,
+        recipe,
+        seed=seed,
+        device=options.device,
+        precision=options.settings["precision"],
+        stopped=stopped,
     )
     sampler = Sampler.load(run, "last", options.device)
     found, labels = drawn(sampler, len(store.charset), options.samples, seed)
@@ -196,6 +203,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", help="one of the arms, such as 100-unconditional")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="of the training: bf16 or fp32")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="of the recipe"
     )
@@ -217,6 +225,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "changes": options.changes,
         "images": dict(zip(map(str, options.counts), options.images, strict=True)),
         "samples": options.samples,
+        "precision": precision_of(options.precision, options.device),
         "recogniser": file_hash(options.recogniser) if options.recogniser else options.reader_steps,
         "train": Store(options.train).manifest.content_sha256,
         "test": Store(options.test).manifest.content_sha256,
@@ -265,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print("stopped; the same command goes on", file=sys.stderr)
     hardware = describe(pick_device(options.device), torch.float32)
-    report(options, options.settings | {"seeds": options.seeds, **hardware})
+    report(options, hardware | {"seeds": options.seeds} | options.settings)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ def run_to(step: int, store: Store, folder: Path, recipe: Recipe, stopped: bool 
     event = threading.Event()
     if stopped:
         event.set()
-    gan_runs.train_until(step, store, folder, recipe, seed=3, device="cpu", stopped=event)
+    gan_runs.train_until(
+        step, store, folder, recipe, seed=3, device="cpu", precision="fp32", stopped=event
+    )
 
 
 def test_stages_end_where_one_training_ends(
@@ -67,7 +69,14 @@ def test_networks_are_those_of_the_checkpoint(
 ) -> None:
     event = threading.Event()
     run = gan_runs.train_until(
-        2, toy_store, tmp_path / "run", recipe, seed=0, device="cpu", stopped=event
+        2,
+        toy_store,
+        tmp_path / "run",
+        recipe,
+        seed=0,
+        device="cpu",
+        precision="bf16",
+        stopped=event,
     )
     g, d = gan_runs.networks(run, CPU)
     tensors, _ = load_tensors(run.checkpoint)
