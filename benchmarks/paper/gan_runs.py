@@ -27,7 +27,7 @@ from hwgen.store import Store
 
 
 def precision_of(name: str, device: str) -> str:
-    """ "bf16" or "fp32": what "auto" means on a device, since it decides an experiment's rows."""
+    """What `name` means on a device, "bf16" or "fp32": it decides an experiment's rows."""
     return "bf16" if pick_precision(name, pick_device(device)) == torch.bfloat16 else "fp32"
 
 

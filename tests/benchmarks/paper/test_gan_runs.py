@@ -46,7 +46,15 @@ def test_stages_end_where_one_training_ends(
     for step in (2, 3, 3, 6):
         run_to(step, toy_store, folder, recipe)
         assert gan_runs.steps_done(folder) == step
-    whole = train(toy_store, tmp_path / "whole", recipe, seed=3, device="cpu", on_collapse="ignore")
+    whole = train(
+        toy_store,
+        tmp_path / "whole",
+        recipe,
+        seed=3,
+        device="cpu",
+        precision="fp32",
+        on_collapse="ignore",
+    )
     expected, _ = load_tensors(whole.checkpoint)
     found, _ = load_tensors(folder / "checkpoint.safetensors")
     for name in expected:
@@ -62,6 +70,23 @@ def test_what_is_stopped_keeps_its_step_and_goes_on(
     assert gan_runs.steps_done(tmp_path / "run") == 1
     run_to(5, toy_store, tmp_path / "run", recipe)
     assert gan_runs.steps_done(tmp_path / "run") == 5
+
+
+def test_the_precision_of_rows_is_that_of_the_training(
+    tmp_path: Path, toy_store: Store, recipe: Recipe
+) -> None:
+    assert gan_runs.precision_of("bf16", "cpu") == "bf16"
+    run = gan_runs.train_until(
+        1,
+        toy_store,
+        tmp_path / "run",
+        recipe,
+        seed=0,
+        device="cpu",
+        precision="auto",
+        stopped=threading.Event(),
+    )
+    assert gan_runs.precision_of("auto", "cpu") == run.read_log()[0]["began"]["precision"]
 
 
 def test_networks_are_those_of_the_checkpoint(
