@@ -64,6 +64,9 @@ def inspect(
 
     if (thing is None) == (preset is None):
         raise InputError("give one thing to inspect, or --preset NAME")
+    if thing is not None and str(thing) in PRESETS and not thing.exists():
+        remedy = f"For the preset: hwgen inspect --preset {thing}"
+        raise InputError("no such file or folder", where=str(thing), remedy=remedy)
     summary, rows = _preset(preset, classes) if thing is None else _shower(thing)(thing, sheet)
     if json:
         print(json_module.dumps(summary, ensure_ascii=False, indent=1))

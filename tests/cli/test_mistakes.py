@@ -46,6 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train HWDB.zip --out x", "no store here: it is a zip, of which hwgen prepare-gnt, "),
         ("synthesize train --out x", "train: no run here: it is a store, from which hwgen train"),
         ("synthesize frist --out x", "frist: no run here: .* Did you mean first?"),
+        ("inspect glyph-32", "glyph-32: no such file .* hwgen inspect --preset glyph-32"),
         ("train train --out x --preset glph-32", "no preset 'glph-32'. Did you mean glyph-32"),
         ("train train --out x --preset deform-32", "no preset .* Did you mean deformation-32"),
         ("train train --out x --loss lsgan-eq", "no loss 'lsgan-eq'. Did you mean lsgan-eq9"),
