@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.paper.gan_runs import accuracy_on, judge, networks, precision_of, train_until
 from benchmarks.paper.panels import save_panels
@@ -32,7 +31,7 @@ from benchmarks.paper.saturation_measures import answers, summary
 from benchmarks.paper.settings import begin
 from benchmarks.stopping import signals
 from hwgen.batches import Batches
-from hwgen.devices import describe, keep_freed_memory, pick_device
+from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
 from hwgen.presets import LOSSES, Recipe, change, preset
@@ -222,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe: RecogniserRecipe = replace(
         LIGHT, size=store.size, oversample=1, steps=options.reader_steps
     )
-    settings = describe(device, torch.float32) | {"seeds": options.seeds} | options.settings
+    hardware = describe(device, pick_precision(options.precision, device))
+    settings = options.settings | {"seeds": options.seeds, **hardware}
     with signals() as stopped:
         try:
             reader = judge(

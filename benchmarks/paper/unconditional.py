@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from benchmarks.light_glyph import LIGHT_GLYPH
 from benchmarks.paper.gan_runs import judge, precision_of, train_until
@@ -42,7 +41,7 @@ from benchmarks.paper.unconditional_measures import (
 )
 from benchmarks.stopping import signals
 from hwgen.checkpoints import file_hash
-from hwgen.devices import describe, keep_freed_memory, pick_device
+from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
 from hwgen.grids import evenly
@@ -273,8 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             work(options, stopped)
         except KeyboardInterrupt:
             print("stopped; the same command goes on", file=sys.stderr)
-    hardware = describe(pick_device(options.device), torch.float32)
-    report(options, hardware | {"seeds": options.seeds} | options.settings)
+    device = pick_device(options.device)
+    hardware = describe(device, pick_precision(options.precision, device))
+    report(options, options.settings | {"seeds": options.seeds, **hardware})
 
 
 if __name__ == "__main__":

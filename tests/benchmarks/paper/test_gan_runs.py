@@ -13,6 +13,7 @@ from hwgen.gan.training import train
 from hwgen.presets import Recipe, change
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
+from hwgen.runs import Run
 from hwgen.store import Store
 
 CPU = torch.device("cpu")
@@ -29,12 +30,19 @@ def recipe(toy_recipe: Recipe) -> Recipe:
     return change(toy_recipe, {"images": "24", "every": "24"})
 
 
-def run_to(step: int, store: Store, folder: Path, recipe: Recipe, stopped: bool = False) -> None:
+def run_to(
+    step: int,
+    store: Store,
+    folder: Path,
+    recipe: Recipe,
+    stopped: bool = False,
+    precision: str = "fp32",
+) -> Run:
     event = threading.Event()
     if stopped:
         event.set()
-    gan_runs.train_until(
-        step, store, folder, recipe, seed=3, device="cpu", precision="fp32", stopped=event
+    return gan_runs.train_until(
+        step, store, folder, recipe, seed=3, device="cpu", precision=precision, stopped=event
     )
 
 
@@ -72,37 +80,20 @@ def test_what_is_stopped_keeps_its_step_and_goes_on(
     assert gan_runs.steps_done(tmp_path / "run") == 5
 
 
+@pytest.mark.parametrize("name", ["auto", "bf16", "fp32"])
 def test_the_precision_of_rows_is_that_of_the_training(
-    tmp_path: Path, toy_store: Store, recipe: Recipe
+    tmp_path: Path, toy_store: Store, recipe: Recipe, name: str
 ) -> None:
-    assert gan_runs.precision_of("bf16", "cpu") == "bf16"
-    run = gan_runs.train_until(
-        1,
-        toy_store,
-        tmp_path / "run",
-        recipe,
-        seed=0,
-        device="cpu",
-        precision="auto",
-        stopped=threading.Event(),
-    )
-    assert gan_runs.precision_of("auto", "cpu") == run.read_log()[0]["began"]["precision"]
+    run = run_to(1, toy_store, tmp_path / "run", recipe, precision=name)
+    told = run.read_log()[0]["began"]["precision"]
+    assert told == gan_runs.precision_of(name, "cpu")
+    assert told == name or name == "auto"
 
 
 def test_networks_are_those_of_the_checkpoint(
     tmp_path: Path, toy_store: Store, recipe: Recipe
 ) -> None:
-    event = threading.Event()
-    run = gan_runs.train_until(
-        2,
-        toy_store,
-        tmp_path / "run",
-        recipe,
-        seed=0,
-        device="cpu",
-        precision="bf16",
-        stopped=event,
-    )
+    run = run_to(2, toy_store, tmp_path / "run", recipe)
     g, d = gan_runs.networks(run, CPU)
     tensors, _ = load_tensors(run.checkpoint)
     for prefix, network in (("g", g), ("d", d)):
