@@ -242,15 +242,14 @@ def work(options: argparse.Namespace, stopped: threading.Event) -> None:
     device = pick_device(options.device)
     train, test = Store(options.train), Store(options.test)
     size = change(NETS[options.nets], options.changes).size
-    stores = {
-        count: subset(train, count, size, options.out / "stores" / str(count))
-        for count in options.counts
-    }
+    most, folder = max(options.counts), options.out / "stores"
+    widest = subset(train, most, size, folder / str(most))
+    # Out of the widest, whose characters are all that a recogniser trained here knows.
+    stores = {count: subset(widest, count, size, folder / str(count)) for count in options.counts}
     if options.recogniser:
         reader = Recogniser.load(options.recogniser, device)
     else:
         recipe = replace(LIGHT, size=size, oversample=1, steps=options.reader_steps)
-        widest = stores[max(options.counts)]
         file = options.out / "reader.safetensors"
         reader = judge(file, widest, recipe, device=device, stopped=stopped)
     check_readable(reader, size, train.channels)

@@ -26,10 +26,7 @@ CPU = torch.device("cpu")
 
 
 def subset(store: Store, count: int, size: int, path: Path) -> Store:
-    """The records of `count` classes, evenly spread over the charset, as a store of its own.
-
-    A smaller number of classes is part of a larger one where it divides it.
-    """
+    """The records of `count` classes, evenly spread over the charset, as a store of its own."""
     if is_store(path):
         return Store(path)
     chosen = classes_to_show(store, count)

@@ -201,6 +201,16 @@ def test_the_command_trains_judges_and_goes_on(
         unconditional.main(command(*SMALL, "--reader-steps", "3"))
 
 
+def test_smaller_numbers_of_characters_are_parts_of_the_largest(
+    command: Command, tmp_path: Path
+) -> None:
+    # Evenly spread over all five, two are the first and third, and three are not these.
+    few = ["--counts", "2,3", "--images", "4,4", "--samples", "4", "--reader-steps", "2"]
+    unconditional.main(command(*few))
+    two, three = (set(Store(tmp_path / "out" / "stores" / n).charset) for n in "23")
+    assert two < three
+
+
 def test_a_given_recogniser_judges(command: Command, tmp_path: Path) -> None:
     recipe = RecogniserRecipe(widths=((4,), (4,)), hidden=8)
     torch.manual_seed(0)
