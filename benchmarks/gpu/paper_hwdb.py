@@ -1,0 +1,105 @@
+"""The papers' network on 3,755 characters: after how many steps are samples legible?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.gpu.prepare import Inputs, arrays
+from benchmarks.gpu.resnet import RecogniserSettings, accuracy, train_recogniser
+from hwgen.gan.sampling import Sampler
+from hwgen.gan.training import train
+from hwgen.grids import save_sheet
+from hwgen.presets import preset
+from hwgen.store import Store
+
+
+def run(
+    inputs: Inputs,
+    device: torch.device,
+    *,
+    judge_steps: int,
+    judge_seconds: float,
+    train_seconds: float,
+    every_steps: int = 20_000,
+    per_class: int = 4,
+    tiny: bool = False,
+) -> dict[str, Any]:
+    """Train `paper-hwdb` for a time and judge every snapshot.
+
+    The judge is a recogniser of real pen ink of the same training writers; its accuracy on real
+    images of other writers is the reference for the purity of samples.
+
+    Returns:
+        The judge, the training, and per snapshot: images seen, purity (fraction of samples read as
+        their label) and variety (per-pixel standard deviation within classes, over the real one).
+    """
+    images, labels = (torch.from_numpy(a).to(device) for a in arrays(inputs.train28))
+    settings = RecogniserSettings(steps=judge_steps, batch=32 if tiny else 512)
+
+    def draw(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        at = torch.randint(len(images), (n,), device=device)
+        return images[at], labels[at]
+
+    judge, judged = train_recogniser(
+        draw, inputs.classes, settings, device, seconds=judge_seconds, seed=0
+    )
+    test, truth = (torch.from_numpy(a).to(device) for a in arrays(inputs.test28))
+    judged["accuracy_on_real_test"] = round(accuracy(judge, test, truth), 4)
+    print("judge", judged["accuracy_on_real_test"], judged["seconds"], flush=True)
+    real_variety = _variety(images.cpu().numpy(), labels.cpu().numpy())
+
+    recipe = preset("paper-hwdb")
+    recipe = replace(recipe, every=every_steps * recipe.batch)
+    if tiny:
+        recipe = replace(recipe, images=recipe.batch * 4, every=recipe.batch * 2)
+    out = inputs.work / "paper-hwdb"
+    began = time.monotonic()
+    store = Store(inputs.train28)
+    cuda = device.type == "cuda"
+    trained = train(
+        store,
+        out,
+        recipe,
+        device=device.type,
+        on_collapse="ignore",
+        stop=lambda: time.monotonic() - began > train_seconds,
+        cuda_graphs=cuda,
+    )
+    seconds = time.monotonic() - began
+    log = trained.read_log()
+    rows = []
+    ids = np.repeat(np.arange(inputs.classes), per_class)
+    indices = np.tile(np.arange(per_class), inputs.classes)
+    for file in trained.snapshots():
+        seen = int(file.stem)
+        sampler = Sampler.load(trained, str(seen), device.type)
+        made = sampler.draw(ids, indices, batch=4096)
+        read = accuracy(judge, torch.from_numpy(made), torch.from_numpy(ids).to(device))
+        row = {
+            "images": seen,
+            "steps": seen // recipe.batch,
+            "purity": round(read, 4),
+            "variety": round(_variety(made, ids) / real_variety, 3),
+        }
+        rows.append(row)
+        print(row, flush=True)
+        shown = ids % max(1, inputs.classes // 12) == 0
+        save_sheet(
+            inputs.work / f"paper-hwdb-{seen:09d}.png", made[shown][: 12 * per_class], per_class
+        )
+    last = log[-1] if log else {}
+    return {"judge": judged, "seconds": round(seconds, 1), "last_log": last, "snapshots": rows}
+
+
+def _variety(images: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over classes and pixels of the standard deviation within a class."""
+    order = np.argsort(labels, kind="stable")
+    images, labels = images[order], labels[order]
+    ends = np.flatnonzero(np.diff(labels)) + 1
+    found = [part.std(0).mean() for part in np.split(images, ends)[:500] if len(part) > 1]
+    return float(np.mean(found))

@@ -1,0 +1,222 @@
+"""A recogniser of the field's kind for one GPU: a small residual network, trained in minutes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.gpu.captured import Captured
+from hwgen.devices import pick_precision
+
+Draw = Callable[[int], tuple[Tensor, Tensor]]
+"""Number of images -> uint8 [n, S, S] and labels int64 [n], drawn at random on the device."""
+
+
+@dataclass(frozen=True)
+class RecogniserSettings:
+    """How it is trained.
+
+    Attributes:
+        steps: optimizer steps; the learning rate follows one cosine with 5 % warm-up.
+        batch: images per step.
+        lr: highest rate of AdamW.
+        weight_decay: of AdamW, on weights of more than one dimension.
+        smoothing: label smoothing.
+        widths: channels of the four stages.
+        rotate: most rotation, degrees.
+        scale: most change of size on each axis, as a fraction.
+        shear: most shear.
+        shift: most shift, in units of half the side.
+        elastic: standard deviation of the displacement at 6x6 control points, likewise.
+    """
+
+    steps: int = 8_000
+    batch: int = 512
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    smoothing: float = 0.1
+    widths: tuple[int, int, int, int] = (48, 96, 192, 384)
+    rotate: float = 8.0
+    scale: float = 0.15
+    shear: float = 0.2
+    shift: float = 0.08
+    elastic: float = 0.04
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with batch norm and a shortcut."""
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.norm1, self.norm2 = nn.BatchNorm2d(out), nn.BatchNorm2d(out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+        nn.init.zeros_(self.norm2.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        return F.relu(h + self.shortcut(x))
+
+
+def network(classes: int, widths: tuple[int, int, int, int]) -> nn.Sequential:
+    """Images [N, 1, S, S], S = 64 (or 28 to 32), -> logits [N, classes]."""
+    blocks: list[nn.Module] = [
+        nn.Conv2d(1, widths[0], 5, 2, 2, bias=False),
+        nn.BatchNorm2d(widths[0]),
+        nn.ReLU(),
+    ]
+    before = widths[0]
+    for i, width in enumerate(widths):
+        blocks += [Block(before, width, 1 if i == 0 else 2), Block(width, width, 1)]
+        before = width
+    blocks += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(before, classes)]
+    return nn.Sequential(*blocks)
+
+
+def augment(x: Tensor, settings: RecogniserSettings) -> Tensor:
+    """Random affine and elastic changes of ink: float [N, 1, S, S] in 0 (paper) to 1."""
+    n, side, device = len(x), x.shape[-1], x.device
+
+    def uniform(most: float) -> Tensor:
+        return (torch.rand(n, device=device) * 2 - 1) * most
+
+    angle = uniform(settings.rotate * torch.pi / 180)
+    sx, sy, shear = (
+        1 + uniform(settings.scale),
+        1 + uniform(settings.scale),
+        uniform(settings.shear),
+    )
+    cos, sin = angle.cos(), angle.sin()
+    theta = torch.stack(
+        [
+            torch.stack([cos * sx, -sin * sy + shear, uniform(settings.shift)], 1),
+            torch.stack([sin * sx, cos * sy, uniform(settings.shift)], 1),
+        ],
+        1,
+    )
+    grid = F.affine_grid(theta, [n, 1, side, side], align_corners=False)
+    bends = torch.randn(n, 2, 6, 6, device=device) * settings.elastic
+    bends = F.interpolate(bends, size=side, mode="bicubic", align_corners=True)
+    x = F.grid_sample(x, grid + bends.permute(0, 2, 3, 1), align_corners=False)
+    darker = 1 + (torch.rand(n, 1, 1, 1, device=device) - 0.5) * 0.6
+    return (x * darker).clamp(0, 1)
+
+
+def to_ink(x: Tensor) -> Tensor:
+    """uint8 [N, S, S] -> float [N, 1, S, S]: paper 0, ink up to 1."""
+    return 1 - x[:, None].float() / 255
+
+
+def train_recogniser(
+    draw: Draw,
+    classes: int,
+    settings: RecogniserSettings,
+    device: torch.device,
+    *,
+    seconds: float,
+    seed: int,
+    report: Callable[[str], None] = print,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Train a recogniser; the rate anneals over the steps or the seconds, whichever is ahead.
+
+    Args:
+        draw: the training data, see Draw.
+        classes: number of outputs.
+        settings: see RecogniserSettings.
+        device: where.
+        seconds: most time.
+        seed: of weights and, on this device, of everything drawn.
+        report: called now and then with a line.
+
+    Returns:
+        The network in evaluation mode, and what the training was.
+    """
+    torch.manual_seed(seed)
+    net = network(classes, settings.widths).to(device)
+    net = net.to(memory_format=torch.channels_last)
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    plain = [p for p in net.parameters() if p.ndim <= 1]
+    lr = torch.tensor(0.0, device=device)
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": settings.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ],
+        lr=lr,
+        fused=True,
+        capturable=device.type == "cuda",
+    )
+
+    def step() -> Tensor:
+        x, y = draw(settings.batch)
+        x = augment(to_ink(x), settings).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast, cache_enabled=False):
+            logits = net(x)
+        loss = F.cross_entropy(logits.float(), y, label_smoothing=settings.smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    fast = pick_precision("auto", device) == torch.bfloat16
+    captured = Captured(step, device)
+    began, done, log = time.monotonic(), 0, []
+    for done in range(1, settings.steps + 1):
+        loss = captured()
+        if done % 20 == 0 or done < 20:
+            watched = loss.item()  # waits, so that the time is the device's
+            elapsed = time.monotonic() - began
+            ahead = min(1.0, max(done / settings.steps, elapsed / seconds))
+            warm = min(1.0, ahead / 0.05)
+            lr.fill_(
+                settings.lr * warm * 0.5 * (1 + torch.cos(torch.tensor(ahead * torch.pi)).item())
+            )
+            if done % 200 == 0:
+                log.append({"step": done, "seconds": round(elapsed, 1), "loss": round(watched, 4)})
+                if done % 1000 == 0:
+                    report(str(log[-1]))
+            if elapsed >= seconds:
+                break
+    facts = {
+        "settings": asdict(settings),
+        "steps_done": done,
+        "images": done * settings.batch,
+        "seconds": round(time.monotonic() - began, 1),
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "log": log[:: max(1, len(log) // 20)],
+    }
+    return net.eval(), facts
+
+
+@torch.no_grad()
+def predictions(net: nn.Module, images: Tensor, candidates: Tensor | None = None) -> Tensor:
+    """Predicted class of uint8 [n, S, S], int64 [n]; among `candidates` only, where given."""
+    found = []
+    device = next(net.parameters()).device
+    for part in images.split(2048):
+        x = to_ink(part.to(device)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = net(x).float()
+        if candidates is None:
+            found.append(logits.argmax(1))
+        else:
+            found.append(candidates[logits[:, candidates].argmax(1)])
+    return torch.cat(found)
+
+
+def accuracy(
+    net: nn.Module, images: Tensor, labels: Tensor, candidates: Tensor | None = None
+) -> float:
+    """Fraction of images that are read as their label; see predictions."""
+    return (predictions(net, images, candidates) == labels).float().mean().item()
