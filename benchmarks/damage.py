@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import hwgen
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 from hwgen.record import Record
 from hwgen.sources.files import GNT, find_files
 from hwgen.sources.gnt import HEADER_BYTES, BadRecord, read_gnt

@@ -33,10 +33,10 @@ from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash
 from hwgen.devices import describe
-from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.training import Progress, train
 from hwgen.grids import evenly, save_sheet
+from hwgen.io.json_files import write_json
 from hwgen.lift.summary import Counts, interval
 from hwgen.metrics.diversity import diversity, pixel_deviation
 from hwgen.metrics.frechet import frechet_distance

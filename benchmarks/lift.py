@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.stopping import signals
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.devices import pick_device
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 from hwgen.lift.cells import ARMS
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator

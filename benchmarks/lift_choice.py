@@ -23,7 +23,7 @@ from typing import Any
 
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.devices import pick_device
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator
 from hwgen.lift.protocol import Protocol, run_protocol

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwgen.errors import CharsetError, InputError
-from hwgen.files import healed
-from hwgen.places import instead, near_paths
+from hwgen.io.files import healed
+from hwgen.io.paths import instead, near_paths
 
 MOST_CLASSES = 1 << 18
 """More than Unicode has characters."""

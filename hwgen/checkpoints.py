@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hwgen.errors import RunError
-from hwgen.files import replacing
-from hwgen.places import instead, what_lies_at
+from hwgen.io.files import replacing
+from hwgen.io.paths import instead, what_lies_at
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image as PilImage
 
 from hwgen.errors import InputError
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 from hwgen.record import PAPER, Image
 from hwgen.store import Store
 

@@ -16,8 +16,8 @@ from typing import Any
 from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash, load_tensors, load_texts, save_tensors
 from hwgen.errors import InputError, RunError
-from hwgen.files import parse_json
-from hwgen.places import instead, what_lies_at
+from hwgen.io.json_files import parse_json
+from hwgen.io.paths import instead, what_lies_at
 from hwgen.runs import Run
 
 FILE = "model.safetensors"

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import hwgen
-from hwgen import system
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RecipeChangedError, RunError
-from hwgen.files import MOST_JSON_BYTES, parse_json, read_json, replacing, write_json
-from hwgen.locks import only_one
-from hwgen.places import instead, what_lies_at
+from hwgen.io import os_errors
+from hwgen.io.files import replacing
+from hwgen.io.json_files import MOST_JSON_BYTES, parse_json, read_json, write_json
+from hwgen.io.locks import only_one
+from hwgen.io.paths import instead, what_lies_at
 from hwgen.presets import differences, from_json
 
 FORMAT = "hwgen-run"
@@ -255,8 +256,8 @@ def begin_or_continue(
         write_json(path / "run.json", info)
     except OSError as error:
         raise RunError(
-            f"cannot be written ({system.reason(error)})",
+            f"cannot be written ({os_errors.reason(error)})",
             where=str(path),
-            remedy=system.remedy(error),
+            remedy=os_errors.remedy(error),
         ) from None
     return Run(path)

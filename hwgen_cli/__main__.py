@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from hwgen import __version__, system
+from hwgen import __version__
 from hwgen.errors import HwgenError
-from hwgen.files import healed
+from hwgen.io import os_errors
+from hwgen.io.files import healed
 from hwgen.presets.fields import nearest
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
@@ -134,7 +135,7 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError):
         # A file in the way, a missing right, a full disk.
         where = "" if error.filename is None else os.fsdecode(error.filename)
-        return str(HwgenError(system.reason(error), where=where, remedy=system.remedy(error)))
+        return str(HwgenError(os_errors.reason(error), where=where, remedy=os_errors.remedy(error)))
     return str(error) if isinstance(error, HwgenError) else ""
 
 

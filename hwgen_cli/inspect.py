@@ -189,7 +189,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     from hwgen.errors import InputError
     from hwgen.grids import save_sheet
     from hwgen.inspect import inspect_gnt
-    from hwgen.places import instead
+    from hwgen.io.paths import instead
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
     try:

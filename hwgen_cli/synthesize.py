@@ -350,8 +350,8 @@ def _show_yields(store: Store, console: Console) -> None:
 
 
 def _print_json(store: Store) -> None:
-    from hwgen.files import read_json
     from hwgen.gan.yields import FILE, read_report
+    from hwgen.io.json_files import read_json
 
     manifest = store.manifest
     yields = None

@@ -27,8 +27,8 @@ from hwgen.checkpoints import (
     save_tensors,
 )
 from hwgen.errors import RunError
-from hwgen.files import write_text
 from hwgen.gan.optimizers import TensorFlowRMSprop
+from hwgen.io.files import write_text
 
 
 def test_tensors_and_texts_survive(tmp_path: Path) -> None:

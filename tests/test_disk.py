@@ -18,11 +18,11 @@ import torch
 
 from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.errors import HwgenError, RunError, StoreError
-from hwgen.files import write_json
 from hwgen.framing import Framing
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
+from hwgen.io.json_files import write_json
 from hwgen.prepare import prepare_gnt
 from hwgen.presets import Recipe
 from hwgen.runs import Run

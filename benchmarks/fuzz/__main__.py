@@ -23,7 +23,7 @@ from typing import Any
 import hwgen
 from benchmarks.fuzz.harness import Tally, read_one, run
 from benchmarks.fuzz.targets import COUNTS, TARGETS
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from benchmarks.kills.harness import SERIES, Tally, kill, set_up
 from benchmarks.kills.inputs import make_inputs
 from benchmarks.kills.jobs import JOBS
 from benchmarks.kills.table import table
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 
 FILE = "kills.json"
 QUICK = 10

@@ -34,8 +34,8 @@ from hwgen.batches import to_tensor
 from hwgen.checkpoints import file_hash
 from hwgen.devices import describe, keep_freed_memory, pick_device
 from hwgen.errors import HwgenError, InputError
-from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
+from hwgen.io.json_files import write_json
 from hwgen.metrics.intervals import t_interval
 from hwgen.presets import Loss, recipe_from_json
 from hwgen.record import Image

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from benchmarks.paper.geometry_figures import draw_boundary, draw_divergence, draw_losses
 from hwgen.devices import describe
-from hwgen.files import write_json
 from hwgen.gan.losses import discriminator_loss, generator_loss
+from hwgen.io.json_files import write_json
 from hwgen.presets import LOSSES, Loss
 
 OUTPUTS = (-8.0, -4.0, -2.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0)

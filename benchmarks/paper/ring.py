@@ -32,7 +32,8 @@ from benchmarks.paper.ring_tables import summary, tables
 from benchmarks.paper.ring_training import Setting, train
 from benchmarks.paper.settings import begin
 from hwgen.devices import describe
-from hwgen.files import replacing, write_json
+from hwgen.io.files import replacing
+from hwgen.io.json_files import write_json
 from hwgen.presets import LOSSES, Loss
 
 LSGAN, GAN = LOSSES["lsgan-eq9"], LOSSES["gan"]

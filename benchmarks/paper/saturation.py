@@ -32,8 +32,8 @@ from benchmarks.paper.settings import begin
 from benchmarks.stopping import signals
 from hwgen.batches import Batches
 from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
-from hwgen.files import write_json
 from hwgen.gan.sampling import Sampler
+from hwgen.io.json_files import write_json
 from hwgen.presets import LOSSES, Recipe, change, preset
 from hwgen.recogniser.network import LIGHT, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, accuracy

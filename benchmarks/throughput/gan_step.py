@@ -30,10 +30,10 @@ from benchmarks.throughput.timing import (
     save,
 )
 from hwgen.devices import keep_freed_memory, pick_device, pick_precision
-from hwgen.files import replacing
 from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.networks import parameter_count
 from hwgen.gan.steps import State, make_state, train_step
+from hwgen.io.files import replacing
 from hwgen.presets import Recipe, preset
 
 GOALS = {

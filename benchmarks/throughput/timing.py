@@ -27,7 +27,7 @@ from torch.utils.flop_counter import flop_registry
 
 import hwgen
 from hwgen.devices import describe, pick_precision
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 
 Job = Callable[[], object]
 """One run of one way, all set up before; what it returns is dropped."""

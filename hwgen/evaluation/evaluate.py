@@ -26,8 +26,8 @@ from hwgen.evaluation.pictures import pictures_at
 from hwgen.evaluation.reading import Reading, pictures_to_read, read_sets
 from hwgen.evaluation.second_readers import SecondReader
 from hwgen.evaluation.sheets import draw_best_and_worst, draw_pairs
-from hwgen.files import write_json
-from hwgen.locks import only_one
+from hwgen.io.json_files import write_json
+from hwgen.io.locks import only_one
 from hwgen.metrics.copies import QUANTILE
 from hwgen.metrics.diversity import diversity
 from hwgen.metrics.manifolds import K

@@ -12,7 +12,7 @@ import torch
 
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.locks import alone, sweep
+from hwgen.io.locks import alone, sweep
 from hwgen.presets import differences
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser

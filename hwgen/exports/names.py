@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hwgen.files import file_name
+from hwgen.io.files import file_name
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]+")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"%*/:<>?\\|]|^\.')

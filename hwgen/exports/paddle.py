@@ -9,7 +9,7 @@ from hwgen.errors import InputError
 from hwgen.exports.names import picture_name
 from hwgen.exports.provenance import write_provenance
 from hwgen.exports.records import Part, Row
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 _FILES_A_FOLDER = 10_000
 

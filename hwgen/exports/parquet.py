@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwgen.errors import InputError
 from hwgen.exports.names import picture_name
 from hwgen.exports.records import Part, Row
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 if TYPE_CHECKING:
     import pyarrow

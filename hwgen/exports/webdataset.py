@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hwgen.exports.names import picture_name
 from hwgen.exports.records import Part
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 
 class WebDatasetExporter:

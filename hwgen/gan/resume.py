@@ -19,9 +19,9 @@ from hwgen.checkpoints import (
 )
 from hwgen.distributed import Ranks
 from hwgen.errors import RunError
-from hwgen.files import replacing
 from hwgen.gan.meter import Meter
 from hwgen.gan.steps import State
+from hwgen.io.files import replacing
 from hwgen.presets import Recipe
 from hwgen.runs import Run
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hwgen.documents import read_object, reading
 from hwgen.errors import StoreError
+from hwgen.io.json_files import read_object, reading
 from hwgen.presets import from_json
 from hwgen.store import Store
 

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.documents import read_object, reading
 from hwgen.errors import RecipeChangedError, RunError
-from hwgen.files import write_json
+from hwgen.io.json_files import read_object, reading, write_json
 from hwgen.lift.draws import ALL
 from hwgen.presets import differences, from_json
 

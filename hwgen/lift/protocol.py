@@ -25,13 +25,13 @@ import torch
 import hwgen
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
+from hwgen.io.locks import only_one
 from hwgen.lift.cells import ARMS, BASELINE, Arm, Cell, Row, all_cells
 from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
 from hwgen.lift.draws import ALL, Ids, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
 from hwgen.lift.summary import summarise
-from hwgen.locks import only_one
 from hwgen.presets.fields import nearest
 from hwgen.recogniser.network import (
     STRONG,

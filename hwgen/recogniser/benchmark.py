@@ -26,8 +26,8 @@ from hwgen.batches import average_down, to_tensor
 from hwgen.charset import Charset
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError, RunError
-from hwgen.files import write_json
-from hwgen.locks import alone, only_one, sweep
+from hwgen.io.json_files import write_json
+from hwgen.io.locks import alone, only_one, sweep
 from hwgen.metrics.diversity import Diversity, diversity, pixel_deviation, spread_out
 from hwgen.metrics.intervals import t_interval, wilson_interval
 from hwgen.presets import differences

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hwgen.documents import read_object, reading
+from hwgen.io.json_files import read_object, reading
 from hwgen.presets import from_json
 
 LIFT_FILE = "lift.json"

@@ -13,9 +13,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hwgen.documents import reading
-from hwgen.files import MOST_JSON_BYTES, parse_json, read_json, write_json
-from hwgen.sources import zips
+from hwgen.io import zips
+from hwgen.io.json_files import MOST_JSON_BYTES, parse_json, read_json, reading, write_json
 
 MARKER = ".export.json"
 """A dot file, since Hugging Face's datasets would read any other one as data."""

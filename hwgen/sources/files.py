@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
-from hwgen.places import instead, what_lies_at, what_names_tell
-from hwgen.sources import zips
+from hwgen.io import zips
+from hwgen.io.paths import instead, what_lies_at, what_names_tell
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
 from hwgen.sources.unique import unique_by_name

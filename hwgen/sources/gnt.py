@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 from hwgen.record import Image, Record
 
 HEADER_BYTES = 10

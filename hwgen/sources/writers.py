@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwgen.errors import InputError
-from hwgen.files import healed
+from hwgen.io.files import healed
 from hwgen.sources.files import RawFile
 
 Part = Literal["train", "test"]

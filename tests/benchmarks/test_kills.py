@@ -19,7 +19,7 @@ from benchmarks.kills.harness import SERIES, Tally, kill, set_up
 from benchmarks.kills.jobs import JOBS, Job
 from hwgen.checkpoints import file_hash, load_texts, save_tensors
 from hwgen.errors import HwgenError
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 

@@ -13,7 +13,7 @@ from hwgen.charset import Charset
 from hwgen.checkpoints import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
-from hwgen.locks import alone
+from hwgen.io.locks import alone
 from hwgen.recogniser.reader import Recogniser
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue

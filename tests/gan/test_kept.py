@@ -6,9 +6,9 @@ import torch
 
 from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
-from hwgen.files import write_json
 from hwgen.gan.health import BEYOND_MEASURE
 from hwgen.gan.kept import advice, go_back, last_good_snapshot, place_to_go_back_to
+from hwgen.io.json_files import write_json
 from hwgen.presets import Recipe
 from hwgen.runs import Run
 

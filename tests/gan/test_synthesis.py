@@ -12,10 +12,10 @@ import pytest
 
 from hwgen.checkpoints import file_hash
 from hwgen.errors import InputError, RecipeChangedError, StoreError
-from hwgen.files import read_json
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import CHUNK, plan, synthesize
 from hwgen.gan.yields import FILE, ClassYield, read_report
+from hwgen.io.json_files import read_json
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path

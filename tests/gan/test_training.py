@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from hwgen.charset import Charset
 from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.errors import InputError, RecipeChangedError, RunError
-from hwgen.files import write_json
 from hwgen.gan.snapshots import find_snapshot
 from hwgen.gan.training import Progress, train
+from hwgen.io.json_files import write_json
 from hwgen.presets import Recipe, change, recipe_to_json
 from hwgen.record import Image, Record
 from hwgen.runs import Run

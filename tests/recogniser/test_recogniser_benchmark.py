@@ -10,7 +10,7 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
-from hwgen.locks import alone
+from hwgen.io.locks import alone
 from hwgen.metrics.intervals import t_interval, wilson_interval
 from hwgen.recogniser import benchmark as module
 from hwgen.recogniser.benchmark import benchmark, compare_diversity, steps_of, worst_classes

@@ -14,7 +14,7 @@ from benchmarks.fuzz.made import check_page, made_benchmark, made_evaluation, ma
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
 from hwgen.exports.runs.card import card
-from hwgen.files import MOST_JSON_BYTES
+from hwgen.io.json_files import MOST_JSON_BYTES
 from hwgen.models import Model
 from hwgen.report import pictures
 from hwgen.report.evaluations import read_evaluation

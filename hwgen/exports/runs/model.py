@@ -25,10 +25,11 @@ from hwgen.exports.runs.card import card
 from hwgen.exports.runs.judged import read_judged
 from hwgen.exports.runs.licences import checked
 from hwgen.exports.runs.onnx_graph import write_onnx
-from hwgen.files import write_json, write_text
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.snapshots import find_model as find_gan
 from hwgen.grids import evenly, save_sheet
+from hwgen.io.files import write_text
+from hwgen.io.json_files import write_json
 from hwgen.models import Model, write_model
 from hwgen.record import Image
 from hwgen.runs import Run

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from hwgen.batches import to_uint8
 from hwgen.errors import InputError, RunError
-from hwgen.files import replacing
 from hwgen.gan.networks import Generator
 from hwgen.gan.sampling import Sampler, draw_noise
+from hwgen.io.files import replacing
 from hwgen.presets import Recipe
 
 OPSET = 17

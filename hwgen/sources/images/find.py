@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
-from hwgen.places import instead, what_lies_at, what_names_tell
-from hwgen.sources import zips
+from hwgen.io import zips
+from hwgen.io.paths import instead, what_lies_at, what_names_tell
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import SUFFIXES

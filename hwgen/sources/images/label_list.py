@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, ClassVar
 
 from hwgen.errors import InputError
-from hwgen.sources import zips
+from hwgen.io import zips
 from hwgen.sources.gnt import BadRecord
 from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES

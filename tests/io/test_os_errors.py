@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from hwgen.system import ROOM, reason, remedy
+from hwgen.io.os_errors import ROOM, reason, remedy
 
 
 @pytest.mark.parametrize(

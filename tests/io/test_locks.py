@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import RunError
-from hwgen.locks import alone, only_one, sweep
+from hwgen.io.locks import alone, only_one, sweep
 
 HOLD = """
 import sys, filelock

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.files import file_name, healed, parse_json, read_json, replacing, write_json
+from hwgen.io.files import file_name, healed, replacing
+from hwgen.io.json_files import parse_json, read_json, write_json
 
 
 def test_json_is_readable_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

@@ -1,33 +1,65 @@
-"""In: content. Out: a file that is either the old one or the whole new one, whatever happens."""
+"""In: a JSON file that may be anybody's. Out: its fields in the types that they should have.
+
+An error names the file, the place in it and what to do; it is one of hwgen's, whatever is wrong.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hwgen.errors import HwgenError, InputError
+from hwgen.io import os_errors
+from hwgen.io.files import write_text
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour to write to; at the end it is synced and takes the file's name.
+def reading(
+    file: Path, what: str, remedy: str = "", *, raising: type[HwgenError] = InputError
+) -> Iterator[None]:
+    """What fails within for the file's sake is told as such.
+
+    Args:
+        file: that is read.
+        what: it should be: "a benchmark".
+        remedy: what the user can do.
+        raising: the kind of error.
 
     Raises:
-        OSError: the disk is full, for example; names the file.
+        HwgenError: of that kind, for an OSError, ValueError or InputError.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # which a failed write does not tell
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except (OSError, ValueError, InputError) as error:
+        raise raising(
+            f"is not {what} this hwgen can read ({os_errors.reason(error)})",
+            where=str(file),
+            remedy=os_errors.remedy(error, otherwise=remedy),
+        ) from None
+
+
+def read_object(file: Path, format: str = "", version: int = 1) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        file: see `hwgen.io.json_files.read_json`.
+        format: what its "format" must be, with "format_version"; "" where it has none.
+        version: see there.
+
+    Raises:
+        ValueError: it is not JSON, no object, or of another format.
+        OSError: it cannot be read.
+    """
+    plain = read_json(file)
+    if not isinstance(plain, dict):
+        raise ValueError(f"an object is expected, found {plain!r:.60}")
+    found = (plain.get("format"), plain.get("format_version"))
+    if format and found != (format, version):
+        raise ValueError(f"format {found[0]!r:.60} version {found[1]!r:.60}")
+    return plain
 
 
 MOST_JSON_BYTES = 256 << 20
@@ -99,27 +131,3 @@ def _int(digits: str) -> int:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, UTF-8, readable by eye."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text atomically as UTF-8; what is of a path in it is healed."""
-    with replacing(path) as temporary:
-        temporary.write_text(healed(text), encoding="utf-8")
-
-
-def healed(text: str) -> str:
-    """A text with paths in it as UTF-8, whatever the locale took the bytes of their names for.
-
-    Python decodes names by the locale and keeps what does not fit as lone surrogates (PEP 383); as
-    a rule these are the bytes of UTF-8 in a locale that is not. What is not UTF-8 is replaced.
-    """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def file_name(text: str) -> str:
-    """A text as a file's name that the system takes: UTF-8 where the locale cannot hold it."""
-    try:
-        os.fsencode(text)
-        return text
-    except UnicodeEncodeError:
-        return os.fsdecode(text.encode())

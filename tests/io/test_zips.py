@@ -11,8 +11,8 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.framing import Framing
 from hwgen.inspect import inspect_gnt
+from hwgen.io import zips
 from hwgen.prepare import prepare_gnt
-from hwgen.sources import zips
 from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store

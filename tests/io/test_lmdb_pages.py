@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import StoreError
-from hwgen.lmdb_pages import check_pages
+from hwgen.io.lmdb_pages import check_pages
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 

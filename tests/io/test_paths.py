@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.places import instead, what_lies_at, what_names_tell
+from hwgen.io.paths import instead, what_lies_at, what_names_tell
 
 
 @pytest.mark.parametrize(

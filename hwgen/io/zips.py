@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from hwgen import system
 from hwgen.errors import InputError
-from hwgen.files import healed
+from hwgen.io import os_errors
+from hwgen.io.files import healed
 
 MOST_RATIO = 1000
 """Unpacked bytes a packed byte, of a member and of a whole zip above ALWAYS_BYTES. HWDB's have
@@ -175,7 +175,9 @@ def unreadable(name: str, error: Exception) -> InputError:
     """The refusal of a file, for what zipfile or the system said."""
     if isinstance(error, OSError):
         return InputError(
-            f"cannot be read ({system.reason(error)})", where=name, remedy=system.remedy(error)
+            f"cannot be read ({os_errors.reason(error)})",
+            where=name,
+            remedy=os_errors.remedy(error),
         )
     reason = printable(str(error)) or type(error).__name__
     return InputError(
