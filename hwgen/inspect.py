@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.framing import Framing
-from hwgen.record import Image, Record
+from hwgen.record import BadRecord, Image, Record
 from hwgen.runs import Run
 from hwgen.sources.files import GNT, find_files, hidden_files
-from hwgen.sources.gnt import BadRecord, read_gnt
+from hwgen.sources.gnt import read_gnt
 from hwgen.store import Store
 
 

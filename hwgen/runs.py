@@ -28,7 +28,7 @@ from hwgen.io.files import replacing
 from hwgen.io.json_files import MOST_JSON_BYTES, parse_json, read_json, write_json
 from hwgen.io.locks import only_one
 from hwgen.io.paths import instead, what_lies_at
-from hwgen.presets import differences, from_json
+from hwgen.schema import differences, from_json
 
 FORMAT = "hwgen-run"
 FORMAT_VERSION = 1

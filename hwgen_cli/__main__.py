@@ -17,7 +17,7 @@ from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen.io import os_errors
 from hwgen.io.files import healed
-from hwgen.presets.fields import nearest
+from hwgen.names import nearest
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor

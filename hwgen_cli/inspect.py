@@ -98,7 +98,8 @@ def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
 
 def _preset(name: str | None, classes: int) -> Shown:
     from hwgen.gan.plan import count_parameters
-    from hwgen.presets import flatten, preset, recipe_to_json
+    from hwgen.presets import preset, recipe_to_json
+    from hwgen.schema import flatten
 
     recipe = preset(name or "")
     g, d = count_parameters(recipe, classes)

@@ -174,7 +174,7 @@ def _deformation(
     """The recipe that the options say."""
     from hwgen.deformation.recipe import recipe_from_json, recipe_to_json
     from hwgen.errors import InputError
-    from hwgen.presets import changed
+    from hwgen.schema import changed
 
     given = [f"--{name}" for name, value in meaningless.items() if value]
     if given:
@@ -247,7 +247,8 @@ def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
     from rich.table import Table
 
     from hwgen.gan.plan import plan
-    from hwgen.presets import flatten, recipe_to_json
+    from hwgen.presets import recipe_to_json
+    from hwgen.schema import flatten
 
     table = Table("field", "value", title=escape(f"Recipe {recipe.preset}"))
     for field, value in flatten(recipe_to_json(recipe)).items():

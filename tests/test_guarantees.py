@@ -8,8 +8,7 @@ import pytest
 
 from hwgen import charset
 from hwgen.io import json_files, zips
-from hwgen.presets import MOST_SIDE, MOST_STAGES, MOST_WIDTH
-from hwgen.presets.recipe import MOST_KERNEL
+from hwgen.schema import MOST_KERNEL, MOST_SIDE, MOST_STAGES, MOST_WIDTH
 from hwgen.sources import gnt
 from hwgen.store import layout
 

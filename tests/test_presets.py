@@ -14,13 +14,11 @@ from hwgen.presets import (
     Recipe,
     change,
     completed,
-    differences,
-    flatten,
-    from_json,
     preset,
     recipe_from_json,
     recipe_to_json,
 )
+from hwgen.schema import differences, flatten, from_json
 
 PAPER = preset("paper-hwdb")
 

@@ -19,10 +19,11 @@ from hwgen.gan.networks import build_generator
 from hwgen.gan.plan import count_parameters
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.snapshots import best_scores, find_snapshot, save_weights
-from hwgen.presets import PRESETS, Recipe, change, from_json, preset, recipe_to_json
+from hwgen.presets import PRESETS, Recipe, change, preset, recipe_to_json
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run, begin_or_continue
+from hwgen.schema import from_json
 
 CHARSET = Charset(tuple("一丁七"))
 

@@ -23,8 +23,7 @@ from benchmarks.fuzz.raw import mutate_zip
 from benchmarks.fuzz.stores import mutate_pages
 from benchmarks.fuzz.target import Target
 from hwgen.errors import InputError
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import MOST_LABEL
 from hwgen.sources.images.decoding import decode, to_channels
 from hwgen.sources.images.find import find_images

@@ -10,7 +10,7 @@ from torch import Tensor
 from hwgen.batches.order import Balanced, Order, Shuffled
 from hwgen.batches.picture_sets import pictures, window_of
 from hwgen.batches.pixels import average_down, to_float, to_tensor
-from hwgen.presets import PixelRange
+from hwgen.record import PixelRange
 from hwgen.store import Store
 
 

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.errors import InputError
-from hwgen.presets import PixelRange
-from hwgen.record import Image
+from hwgen.record import Image, PixelRange
 
 
 def to_float(images: Tensor, pixels: PixelRange) -> Tensor:

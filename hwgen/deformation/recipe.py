@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwgen.errors import InputError
-from hwgen.presets import MOST_SIDE, MOST_WIDTH, from_json
+from hwgen.schema import MOST_SIDE, MOST_WIDTH, from_json
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from hwgen.deformation.pairs import Pairs
 from hwgen.deformation.recipe import DeformationRecipe, recipe_to_json
 from hwgen.devices import describe, pick_device
 from hwgen.errors import DivergedError, InputError
-from hwgen.presets import PixelRange
+from hwgen.record import PixelRange
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
 from hwgen.store.origin import summary

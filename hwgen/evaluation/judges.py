@@ -13,10 +13,10 @@ import torch
 from hwgen.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.io.locks import alone, sweep
-from hwgen.presets import differences
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import Progress, from_stores, train_recogniser
+from hwgen.schema import differences
 from hwgen.store import Store
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.presets.fields import nearest
+from hwgen.names import nearest
 from hwgen.record import Image
 
 BATCH = 32

@@ -20,7 +20,7 @@ from hwgen.exports.place import FILE, clear, give_name, is_there, locked, read_t
 from hwgen.exports.records import Exporter, Part, Shards
 from hwgen.exports.selection import Selection
 from hwgen.io.json_files import write_json
-from hwgen.presets import from_json
+from hwgen.schema import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
 from hwgen.store.origin import is_simulated, notice

@@ -14,7 +14,7 @@ from hwgen.exports.parquet import ParquetExporter
 from hwgen.exports.records import Exporter
 from hwgen.exports.webdataset import WebDatasetExporter
 from hwgen.io.paths import instead, what_lies_at
-from hwgen.presets.fields import nearest
+from hwgen.names import nearest
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import hwgen
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.io.json_files import read_object, write_json
 from hwgen.io.locks import lock_beside, only_one
-from hwgen.presets import differences
+from hwgen.schema import differences
 from hwgen.sources.exported import MARKER
 
 FILE = MARKER

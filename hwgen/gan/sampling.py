@@ -21,8 +21,8 @@ from hwgen.devices import pick_device
 from hwgen.errors import RunError
 from hwgen.gan.networks import Generator, build_generator
 from hwgen.gan.snapshots import find_model
-from hwgen.presets import GeneratorSpec, PixelRange, Recipe, recipe_from_json
-from hwgen.record import Image
+from hwgen.presets import GeneratorSpec, Recipe, recipe_from_json
+from hwgen.record import Image, PixelRange
 from hwgen.runs import Run
 
 

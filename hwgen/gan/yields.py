@@ -8,7 +8,7 @@ from typing import Any
 
 from hwgen.errors import StoreError
 from hwgen.io.json_files import read_object, reading
-from hwgen.presets import from_json
+from hwgen.schema import from_json
 from hwgen.store import Store
 
 FILE = "yield.json"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path, PurePath
+
+from hwgen.names import did_you_mean, near_names
 
 _MARKS = {
     "model.safetensors": "an exported model, from which hwgen synthesize draws",
@@ -78,14 +79,14 @@ def instead(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
         near = [folder for folder in around if any((folder / mark).is_file() for mark in marks)]
     else:
         near = near_paths(path)
-    return f"Did you mean {' or '.join(map(str, near[:_SHOWN]))}?" if near else otherwise
+    return did_you_mean(near) if near else otherwise
 
 
 def near_paths(path: Path) -> list[Path]:
     """Those in the same folder whose names are like one that is not there, the nearest first."""
     if os.path.exists(path):
         return []
-    near = difflib.get_close_matches(path.name, _names(path.parent))
+    near = near_names(path.name, _names(path.parent))
     return [path.parent / name for name in near]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from hwgen.errors import RecipeChangedError, RunError
 from hwgen.io.json_files import read_object, reading, write_json
 from hwgen.lift.draws import ALL
-from hwgen.presets import differences, from_json
+from hwgen.schema import differences, from_json
 
 
 @dataclass(frozen=True)

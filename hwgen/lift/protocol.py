@@ -32,7 +32,7 @@ from hwgen.lift.checks import check_foreknowledge, check_start, check_stores
 from hwgen.lift.draws import ALL, Ids, choose, held_out, rare_classes, write_subset
 from hwgen.lift.generators import Generator
 from hwgen.lift.summary import summarise
-from hwgen.presets.fields import nearest
+from hwgen.names import nearest
 from hwgen.recogniser.network import (
     STRONG,
     Augmentation,

@@ -15,9 +15,9 @@ from hwgen.ink import Ink, Trajectory
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
-from hwgen.record import Image, Record
+from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
-from hwgen.sources.gnt import MAX_PIXELS, BadRecord, read_gnt
+from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
 from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
 

@@ -17,8 +17,7 @@ from hwgen.prepare.painting import Painter, Picture, painted
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
-from hwgen.record import Image
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Image
 from hwgen.sources.images.find import find_images
 
 

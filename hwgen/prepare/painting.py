@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from hwgen.errors import InputError
 from hwgen.framing import Framing
-from hwgen.record import Image, Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.images.collection import Encoded
 from hwgen.sources.images.decoding import bad_picture, decode, to_channels
 

@@ -13,21 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hwgen.errors import InputError
-from hwgen.presets.fields import changed, from_json
-
-MOST_WIDTH = 1 << 16
-MOST_SIDE = 1 << 12
-MOST_KERNEL = 64
-MOST_STAGES = 32
-"""What a recipe, which may be a stranger's, can declare; presets stay far below."""
-
-
-@dataclass(frozen=True)
-class PixelRange:
-    """The float values that a network sees for white paper and for full ink."""
-
-    paper: float
-    ink: float
+from hwgen.record import PixelRange
+from hwgen.schema import MOST_KERNEL, MOST_SIDE, MOST_STAGES, MOST_WIDTH, changed, from_json
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hwgen.errors import InputError
-from hwgen.presets.fields import nearest
+from hwgen.names import nearest
 from hwgen.presets.recipe import (
     LOSSES,
     DiscriminatorSpec,
     GeneratorSpec,
     Loss,
     Optimizer,
-    PixelRange,
     Recipe,
     Stage,
     Warp,
 )
+from hwgen.record import PixelRange
 
 # The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
 _PAPER_HWDB = Recipe(

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen import warps
-from hwgen.presets import PixelRange
 from hwgen.recogniser.network import Augmentation
+from hwgen.record import PixelRange
 
 
 def augment(

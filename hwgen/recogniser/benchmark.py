@@ -30,7 +30,6 @@ from hwgen.io.json_files import write_json
 from hwgen.io.locks import alone, only_one, sweep
 from hwgen.metrics.diversity import Diversity, diversity, pixel_deviation, spread_out
 from hwgen.metrics.intervals import t_interval, wilson_interval
-from hwgen.presets import differences
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
@@ -41,6 +40,7 @@ from hwgen.recogniser.network import (
 from hwgen.recogniser.reader import ClassIds, Recogniser, hits
 from hwgen.recogniser.stores import check_alike, check_real, check_unseen, describe_store
 from hwgen.recogniser.training import from_stores, take_over, train_recogniser
+from hwgen.schema import differences
 from hwgen.store import Store
 
 FORMAT = "hwgen-benchmark"

@@ -17,7 +17,6 @@ from hwgen.charset import Charset
 from hwgen.checkpoints import load_network, load_texts, module_tensors, save_tensors
 from hwgen.errors import HwgenError, InputError, RunError
 from hwgen.io.json_files import parse_json
-from hwgen.presets import from_json
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
@@ -27,6 +26,7 @@ from hwgen.recogniser.network import (
     recipe_to_json,
 )
 from hwgen.record import Image
+from hwgen.schema import from_json
 
 FORMAT = "hwgen-recogniser"
 FORMAT_VERSION = 1

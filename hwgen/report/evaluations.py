@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.io.json_files import read_object, reading
-from hwgen.presets import from_json
+from hwgen.schema import from_json
 
 EVALUATION_FILE = "evaluation.json"
 EVALUATION_FORMAT = "hwgen-evaluation"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.io.json_files import read_object, reading
-from hwgen.presets import from_json
+from hwgen.schema import from_json
 
 LIFT_FILE = "lift.json"
 LIFT_FORMAT = "hwgen-lift"

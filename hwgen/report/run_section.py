@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hwgen.errors import HwgenError
-from hwgen.presets import PRESETS, Loss, Recipe, differences, recipe_from_json, recipe_to_json
+from hwgen.presets import PRESETS, Loss, Recipe, recipe_from_json, recipe_to_json
 from hwgen.report import plots
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last
@@ -25,6 +25,7 @@ from hwgen.report.markup import (
 from hwgen.report.numbers import count, duration, percent
 from hwgen.report.pictures import read_picture
 from hwgen.runs import Run
+from hwgen.schema import differences
 
 FRAMES = 6
 """Grids over time that a page shows at most, the first and the last among them."""

@@ -20,7 +20,7 @@ from hwgen.io import os_errors
 from hwgen.io.json_files import read_object, write_json
 from hwgen.io.lmdb_pages import check_pages
 from hwgen.io.locks import lock_beside, only_one
-from hwgen.presets import differences
+from hwgen.schema import differences
 from hwgen.store.layout import is_store, partial_path
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from hwgen.errors import InputError
 from hwgen.io.json_files import read_object, reading
-from hwgen.presets import from_json
+from hwgen.schema import from_json
 
 KEY_FORMAT = "hwgen-study-key"
 VOTES_FORMAT = "hwgen-votes"

@@ -18,7 +18,7 @@ from hwgen.batches import (
     to_uint8,
 )
 from hwgen.errors import InputError
-from hwgen.presets import PixelRange
+from hwgen.record import PixelRange
 from hwgen.store import Store
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import torch
 
 from hwgen.batches import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError
-from hwgen.presets import PixelRange
+from hwgen.record import PixelRange
 
 CPU = torch.device("cpu")
 RANGES = [PixelRange(1.0, 0.0), PixelRange(-1.0, 1.0), PixelRange(0.0, 1.0), PixelRange(1.0, -1.0)]

@@ -18,8 +18,7 @@ from hwgen.inspect import inspect_store
 from hwgen.prepare import REPORT_FILE, prepare_images
 from hwgen.prepare import painting as painting_module
 from hwgen.prepare.painting import Painter, painted
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Encoded
 from hwgen.store import Store, StoreWriter, partial_path
 from tests.pictures import encoded, photo, put, write_digits, write_lsun, write_photos, zipped

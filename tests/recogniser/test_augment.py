@@ -10,7 +10,6 @@ import torchvision.transforms.v2.functional as TF
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from hwgen.presets import PixelRange
 from hwgen.recogniser.augment import affine_matrices, augment, change_stroke_width, fields, gaussian
 from hwgen.recogniser.network import (
     Augmentation,
@@ -18,6 +17,7 @@ from hwgen.recogniser.network import (
     recipe_from_json,
     recipe_to_json,
 )
+from hwgen.record import PixelRange
 
 BILINEAR = InterpolationMode.BILINEAR
 INK = PixelRange(paper=0.0, ink=1.0)

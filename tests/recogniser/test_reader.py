@@ -9,10 +9,10 @@ import torch
 from hwgen.charset import Charset
 from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
-from hwgen.presets import PixelRange
 from hwgen.recogniser import reader
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, accuracy, best_classes, hits
+from hwgen.record import PixelRange
 
 CPU = torch.device("cpu")
 CHARSET = Charset(("一", "丨", "十", "口", "日", "目"))

@@ -12,8 +12,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.record import Image, Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.images.collection import Collection
 
 CLASSES = (

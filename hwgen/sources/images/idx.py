@@ -15,8 +15,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import MAX_PIXELS
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from hwgen.errors import InputError
 from hwgen.io.json_files import parse_json
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
 from hwgen.sources.images.lmdb_files import Lmdb
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images import folder
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.decoding import decode

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.idx import idx_pair, is_idx
 from tests.pictures import idx, put, write_digits
 

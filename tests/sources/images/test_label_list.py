@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images import label_list
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.find import find_images

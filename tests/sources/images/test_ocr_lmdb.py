@@ -5,7 +5,7 @@ import lmdb
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Encoded
 from hwgen.sources.images.find import find_images
 from tests.pictures import encoded, photo

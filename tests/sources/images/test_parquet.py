@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images import parquet as parquet_module
 from hwgen.sources.images.collection import Encoded
 from hwgen.sources.images.decoding import decode

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import types
@@ -12,12 +11,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hwgen.errors import InputError
+from hwgen.names import nearest_field
 
 _MOST_INT = 1 << 63
 """What no size, count or seed reaches, and arrays cannot hold."""
 
-_NEAR = 3
-"""Names that are suggested, at most."""
+
+MOST_WIDTH = 1 << 16
+MOST_SIDE = 1 << 12
+MOST_KERNEL = 64
+MOST_STAGES = 32
+"""What a recipe, which may be a stranger's, can declare; presets stay far below."""
 
 
 def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
@@ -136,23 +140,3 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             out[f"{prefix}{key}"] = item
     return out
-
-
-def nearest(name: str, names: typing.Iterable[str]) -> str:
-    """Which of the names someone may have meant, or all of them: a remedy for an error."""
-    names = list(names)
-    near = difflib.get_close_matches(name, names, n=_NEAR, cutoff=0.4)
-    return f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(names)}"
-
-
-def nearest_field(path: str, paths: typing.Iterable[str]) -> str:
-    """As `nearest` of dotted names; the last part alone may be meant: `lr` for `optimizer.lr_g`."""
-    paths = list(paths)
-    lasts = {known: known.rpartition(".")[2] for known in paths}
-    near = difflib.get_close_matches(path.rpartition(".")[2], set(lasts.values()))
-    like = [known for known in paths if lasts[known] in near]
-    if not like:
-        return nearest(path, paths)
-    # Of equal last parts the one whose others are alike.
-    like.sort(key=lambda known: -difflib.SequenceMatcher(None, path, known).ratio())
-    return f"Did you mean {' or '.join(like[:_NEAR])}?"
