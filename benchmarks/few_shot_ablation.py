@@ -35,7 +35,7 @@ from hwgen.checkpoints import file_hash
 from hwgen.devices import describe
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.training import Progress, train
-from hwgen.grids import evenly, save_sheet
+from hwgen.imaging.contact_sheets import evenly, save_sheet
 from hwgen.io.json_files import write_json
 from hwgen.lift.summary import Counts, interval
 from hwgen.metrics.diversity import diversity, pixel_deviation

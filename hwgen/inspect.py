@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.record import BadRecord, Image, Record
 from hwgen.runs import Run
 from hwgen.sources.files import GNT, find_files, hidden_files

@@ -147,7 +147,7 @@ def _model(path: Path, sheet: Path | None) -> Shown:
     model = read_model(path)
     if sheet:
         from hwgen.exports.runs.model import COLUMNS, samples
-        from hwgen.grids import save_sheet
+        from hwgen.imaging.contact_sheets import save_sheet
 
         save_sheet(sheet, samples(Sampler.load(path, device="cpu")), COLUMNS)
     summary = model.to_json()
@@ -164,9 +164,10 @@ def _model(path: Path, sheet: Path | None) -> Shown:
 
 
 def _store(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.grids import save_sheet, sheet_of_store
+    from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.inspect import inspect_store
     from hwgen.store import Store
+    from hwgen.store.contact_sheets import sheet_of_store
 
     store = Store(path)
     summary = inspect_store(store)
@@ -188,7 +189,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
 
 def _gnt(path: Path, sheet: Path | None) -> Shown:
     from hwgen.errors import InputError
-    from hwgen.grids import save_sheet
+    from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.inspect import inspect_gnt
     from hwgen.io.paths import instead
 

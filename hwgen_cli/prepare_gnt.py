@@ -79,7 +79,7 @@ def prepare_gnt(
 
       hwgen prepare-gnt HWDB1.0trn_gnt.zip -o few --charset 的一是不了在人有我他 --writers 001-010
     """
-    from hwgen.framing import Framing
+    from hwgen.imaging.framing import Framing
     from hwgen.prepare import prepare_gnt as prepare
     from hwgen.sources.writers import WriterChoice
 

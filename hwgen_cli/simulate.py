@@ -48,7 +48,7 @@ def simulate(
 
     Example: hwgen simulate --out simulated --classes 3700 --writers 55
     """
-    from hwgen.framing_pool import available_workers
+    from hwgen.imaging.framing_pool import available_workers
     from hwgen.sources import simulated_set
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.sources.strokes.kanjivg import KanjiVG

@@ -143,7 +143,8 @@ def synthesize(
     from hwgen.gan.judges import AllOf
     from hwgen.gan.synthesis import MAX_TRIES
     from hwgen.gan.synthesis import synthesize as run_synthesis
-    from hwgen.grids import save_sheet, sheet_of_store
+    from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.store.contact_sheets import sheet_of_store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 

@@ -18,10 +18,10 @@ import torch
 
 from hwgen.checkpoints import load_tensors, save_tensors
 from hwgen.errors import HwgenError, RunError, StoreError
-from hwgen.framing import Framing
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
+from hwgen.imaging.framing import Framing
 from hwgen.io.json_files import write_json
 from hwgen.prepare import prepare_gnt
 from hwgen.presets import Recipe

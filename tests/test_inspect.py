@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hwgen.charset import Charset
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.inspect import inspect_gnt, inspect_store
 from hwgen.prepare import prepare_gnt
 from hwgen.sources.gnt import write_gnt

@@ -14,8 +14,8 @@ import pytest
 import hwgen.prepare.casia
 from hwgen.charset import Charset
 from hwgen.errors import BadRecordError, HwgenError, InputError, StoreError
-from hwgen.framing import Framing
-from hwgen.framing_pool import frame
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import frame
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt
 from hwgen.sources.gnt import encode_record, write_gnt
 from hwgen.sources.writers import WriterChoice
@@ -283,7 +283,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(hwgen.__file__).parents[1])}
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare import prepare_gnt
 
 def progress(done, records, total):

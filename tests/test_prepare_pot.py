@@ -7,8 +7,8 @@ import pytest
 
 from hwgen.charset import Charset, gb2312_level1
 from hwgen.errors import BadRecordError, InputError, StoreError
-from hwgen.framing import Framing
-from hwgen.ink import Ink, Trajectory
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare import prepare_pot
 from hwgen.sources.pot import encode_trajectory
 from hwgen.sources.writers import WriterChoice

@@ -15,11 +15,11 @@ from hwgen.charset import Charset, gb2312_level1, parse_charset
 from hwgen.errors import InputError
 from hwgen.exports import export_store
 from hwgen.exports.runs import export_model
-from hwgen.framing import Framing
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
-from hwgen.ink import Ink
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import Ink
 from hwgen.inspect import inspect_store
 from hwgen.prepare import prepare_gnt, prepare_images, prepare_pot
 from hwgen.presets import Recipe

@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image as PilImage
 
 from benchmarks.kills.child import rehearse
-from hwgen.framing import Framing
-from hwgen.ink import Ink, Trajectory
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.record import Image
 from hwgen.sources.gnt import encode_record
 from hwgen.sources.pot import encode_trajectory, read_pot

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.grids import contact_sheet
+from hwgen.imaging.contact_sheets import contact_sheet
 from hwgen.io.files import replacing
 from hwgen.record import PAPER, Image
 

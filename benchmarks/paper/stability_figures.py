@@ -12,7 +12,7 @@ from PIL import Image as PilImage
 
 from benchmarks.paper.figures import DPI, save_png
 from benchmarks.paper.stability_tables import Row
-from hwgen.grids import contact_sheet
+from hwgen.imaging.contact_sheets import contact_sheet
 from hwgen.io.files import replacing
 from hwgen.record import Image
 

@@ -43,7 +43,7 @@ from benchmarks.stopping import signals
 from hwgen.checkpoints import file_hash
 from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.gan.sampling import Sampler
-from hwgen.grids import evenly
+from hwgen.imaging.contact_sheets import evenly
 from hwgen.io.json_files import write_json
 from hwgen.presets import Recipe, change, preset
 from hwgen.recogniser.fit import check_readable, places_of

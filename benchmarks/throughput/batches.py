@@ -39,7 +39,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.throughput.timing import copy_rate, in_turn, result, save
 from hwgen.batches import Batches, StoreDataset, average_down, picture_sets, to_images, to_tensor
 from hwgen.batches.order import Shuffled
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.record import Image, PixelRange
 from hwgen.sources.simulated import simulate_writer
 from hwgen.sources.strokes.data import common_first

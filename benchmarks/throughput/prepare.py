@@ -37,8 +37,8 @@ import torch
 from PIL import Image as PilImage
 
 from benchmarks.throughput.timing import Times, copy_rate, in_turn, result, save
-from hwgen.framing import Framing
-from hwgen.framing_pool import available_workers
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import available_workers
 from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.files import GNT, find_files
 from hwgen.sources.gnt import encode_record, read_gnt

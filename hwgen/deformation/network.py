@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen import warps
 from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.imaging import warps
 
 _REACH = 0.2
 """Units of displacement: the networks' outputs of about 1 then move ink by a tenth of the side."""
@@ -76,7 +76,7 @@ class DeformationNet(nn.Module):
             z: float [N, z_dim].
 
         Returns:
-            Amplitudes float [N, 2, 3 + grid^2], see hwgen.warps.fields.
+            Amplitudes float [N, 2, 3 + grid^2], see hwgen.imaging.warps.fields.
         """
         gain, bias = self.modulation(z)[:, :, None, None].chunk(2, dim=1)
         seen = self.look(x) * (1 + gain) + bias

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwgen.evaluation.pictures import pictures_at
 from hwgen.evaluation.reading import Reading
-from hwgen.grids import save_sheet
+from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.metrics.copies import Pair
 from hwgen.record import PAPER
 from hwgen.store import Store

@@ -24,12 +24,13 @@ from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.devices import autocast
 from hwgen.gan.networks import Generator
 from hwgen.gan.sampling import Sampler
-from hwgen.grids import classes_to_show, evenly
+from hwgen.imaging.contact_sheets import evenly
 from hwgen.metrics.diversity import SAMPLES, pixel_deviation, spread_out
 from hwgen.presets import Recipe
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store
+from hwgen.store.contact_sheets import classes_to_show
 
 GRID_ROWS, GRID_COLUMNS = 10, 12
 """Classes, and samples of each, in a grid; variety is measured on them."""

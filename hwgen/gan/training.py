@@ -49,10 +49,11 @@ from hwgen.gan.resume import (
 )
 from hwgen.gan.snapshots import save_weights
 from hwgen.gan.steps import State, make_state, train_step
-from hwgen.grids import save_sheet, sheet_of_store
+from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.presets import Recipe, completed, recipe_to_json
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
+from hwgen.store.contact_sheets import sheet_of_store
 from hwgen.store.origin import summary
 
 LOG_STEPS = 50

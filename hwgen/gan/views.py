@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen import warps
 from hwgen.distributed import ALONE, Ranks
+from hwgen.imaging import warps
 from hwgen.presets import Recipe
 
 

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.framing import Framing
-from hwgen.framing_pool import Painter, available_workers, batches, frame
-from hwgen.ink import Ink, Trajectory
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import Painter, available_workers, batches, frame
+from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store

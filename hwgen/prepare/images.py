@@ -11,8 +11,8 @@ import numpy as np
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.framing import Framing
-from hwgen.framing_pool import available_workers
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import available_workers
 from hwgen.prepare.painting import Painter, Picture, painted
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress

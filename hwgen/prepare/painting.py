@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hwgen.errors import InputError
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.images.collection import Encoded
 from hwgen.sources.images.decoding import bad_picture, decode, to_channels

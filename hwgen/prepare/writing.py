@@ -13,7 +13,7 @@ import numpy as np
 
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import InputError
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare.reading import ItemT, Reading
 from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
 from hwgen.record import Image

@@ -2,8 +2,8 @@
 
 Affine and elastic parts are one displacement field, so that a picture is interpolated once only.
 Elastic: random displacements on a coarse grid of control points, made smooth by bicubic
-interpolation (see hwgen.warps), which gives the smooth field of Simard et al. 2003, section 2, at a
-small part of the cost of its Gaussian filter.
+interpolation (see hwgen.imaging.warps), which gives the smooth field of Simard et al. 2003, section
+2, at a small part of the cost of its Gaussian filter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen import warps
+from hwgen.imaging import warps
 from hwgen.recogniser.network import Augmentation
 from hwgen.record import PixelRange
 

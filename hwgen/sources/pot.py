@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.ink import END_OF_STROKE, Trajectory
+from hwgen.imaging.ink import END_OF_STROKE, Trajectory
 from hwgen.record import BadRecord
 from hwgen.sources.gnt import decode_tag
 

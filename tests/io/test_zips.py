@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.inspect import inspect_gnt
 from hwgen.io import zips
 from hwgen.prepare import prepare_gnt

@@ -12,8 +12,8 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.errors import BadRecordError, InputError, StoreError
 from hwgen.exports.export import export_store
-from hwgen.framing import Framing
-from hwgen.grids import contact_sheet, sheet_of_store
+from hwgen.imaging.contact_sheets import contact_sheet
+from hwgen.imaging.framing import Framing
 from hwgen.inspect import inspect_store
 from hwgen.prepare import REPORT_FILE, prepare_images
 from hwgen.prepare import painting as painting_module
@@ -21,6 +21,7 @@ from hwgen.prepare.painting import Painter, painted
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Encoded
 from hwgen.store import Store, StoreWriter, partial_path
+from hwgen.store.contact_sheets import sheet_of_store
 from tests.pictures import encoded, photo, put, write_digits, write_lsun, write_photos, zipped
 
 STRETCH = Framing(8, stretch=True)

@@ -10,7 +10,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.exports import Selection, export_store
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt, prepare_images
 from hwgen.recogniser.stores import check_real
 from hwgen.record import Record

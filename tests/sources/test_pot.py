@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwgen.charset import gb2312_level1
-from hwgen.ink import Trajectory
+from hwgen.imaging.ink import Trajectory
 from hwgen.record import BadRecord
 from hwgen.sources.files import POT, find_files
 from hwgen.sources.gnt import encode_record

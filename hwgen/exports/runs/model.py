@@ -27,7 +27,7 @@ from hwgen.exports.runs.licences import checked
 from hwgen.exports.runs.onnx_graph import write_onnx
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.snapshots import find_model as find_gan
-from hwgen.grids import evenly, save_sheet
+from hwgen.imaging.contact_sheets import evenly, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json
 from hwgen.models import Model, write_model

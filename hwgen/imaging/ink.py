@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.record import PAPER, Image
 
 Floats = npt.NDArray[np.floating[Any]]

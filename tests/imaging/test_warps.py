@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from hwgen import warps
+from hwgen.imaging import warps
 
 
 def amplitudes(count: int, points: int, seed: int = 0) -> torch.Tensor:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwgen import framing_pool
 from hwgen.errors import HwgenError
-from hwgen.framing import Framing
-from hwgen.framing_pool import available_workers, batches, frame
+from hwgen.imaging import framing_pool
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import available_workers, batches, frame
 from hwgen.record import Record
 
 FRAMING = Framing(16)
@@ -159,7 +159,8 @@ def test_workers_are_as_many_as_the_cores_this_process_may_use(
 
 
 def test_a_worker_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, hwgen.framing_pool; assert not {'lmdb', 'torch', 'typer'} & set(sys.modules)"
-    )
+    code = """
+import sys, hwgen.imaging.framing_pool
+assert not {'lmdb', 'torch', 'typer'} & set(sys.modules)
+"""
     subprocess.run([sys.executable, "-c", code], check=True)

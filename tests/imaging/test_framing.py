@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 
 
 def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:

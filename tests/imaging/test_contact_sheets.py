@@ -6,9 +6,10 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.grids import contact_sheet, evenly, save_sheet, sheet_of_store
+from hwgen.imaging.contact_sheets import contact_sheet, evenly, save_sheet
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
+from hwgen.store.contact_sheets import sheet_of_store
 
 
 def small_store(path: Path) -> Store:

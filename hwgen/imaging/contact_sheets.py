@@ -10,8 +10,7 @@ from PIL import Image as PilImage
 
 from hwgen.errors import InputError
 from hwgen.io.files import replacing
-from hwgen.record import PAPER, Image
-from hwgen.store import Store
+from hwgen.record import Image
 
 GAP = 2
 """Ground between two pictures, pixels."""
@@ -24,29 +23,6 @@ def evenly(total: int, wanted: int) -> npt.NDArray[np.int64]:
     """Up to `wanted` places out of `total`, evenly spread, the first one included."""
     count = min(total, wanted)
     return np.arange(count) * total // max(1, count)
-
-
-def classes_to_show(store: Store, rows: int) -> npt.NDArray[np.int64]:
-    """At most `rows` ids of classes that have records, evenly spread over the charset."""
-    filled = np.flatnonzero(store.manifest.class_counts)
-    return filled[evenly(len(filled), rows)]
-
-
-def sheet_of_store(store: Store, *, rows: int = 12, columns: int = 12) -> Image:
-    """Pictures for a contact sheet: one row for each of `classes_to_show`.
-
-    Returns:
-        uint8 [n, size, size(, 3)], n <= rows * columns; a class with fewer records than
-        `columns` has paper in the rest of its row.
-    """
-    labels = store.labels
-    shown = classes_to_show(store, rows)
-    sheet = np.full((len(shown), columns, *store.images([]).shape[1:]), PAPER, np.uint8)
-    for row, class_id in enumerate(shown):
-        places = np.flatnonzero(labels == class_id)
-        places = places[evenly(len(places), columns)]
-        sheet[row, : len(places)] = store.images(places)
-    return sheet.reshape(-1, *sheet.shape[2:])
 
 
 def contact_sheet(images: Image, columns: int) -> PilImage.Image:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.framing import Framing
-from hwgen.ink import UNITS_PER_PIXEL, Ink, Trajectory, stamp
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import UNITS_PER_PIXEL, Ink, Trajectory, stamp
 
 PLAIN = Ink(Framing(64), pen_width=5, pressure=0, darkness=1, grain=0, jitter=0)
 
