@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stopping import signals
+from hwgen.compute.devices import pick_device
 from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.devices import pick_device
 from hwgen.io.json_files import write_json
 from hwgen.lift.cells import ARMS
 from hwgen.lift.draws import ALL

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hwgen.compute.devices import pick_device
 from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.devices import pick_device
 from hwgen.io.json_files import write_json
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator

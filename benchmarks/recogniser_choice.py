@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from hwgen.batches import ResidentPictures
-from hwgen.devices import describe, pick_device, pick_precision
+from hwgen.compute.devices import describe, pick_device, pick_precision
 from hwgen.recogniser.mixing import LabelledPictures
 from hwgen.recogniser.network import Augmentation, RecogniserRecipe
 from hwgen.recogniser.reader import accuracy

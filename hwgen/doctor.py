@@ -255,7 +255,7 @@ def _devices() -> list[Device]:
 def _device(device: torch.device) -> Device:
     import torch
 
-    from hwgen.devices import pick_precision
+    from hwgen.compute.devices import pick_precision
 
     model, memory, capability, graphs = "", 0, "", "needs a GPU"
     if device.type == "cuda":
@@ -288,7 +288,7 @@ def _outcome(product: Callable[[], torch.Tensor]) -> str:
 def _product(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     import torch
 
-    from hwgen.devices import autocast
+    from hwgen.compute.devices import autocast
 
     with autocast(device, dtype):
         ones = torch.ones(_SIDE, _SIDE, device=device)

@@ -142,7 +142,7 @@ def _told(error: Exception) -> str:
 def _say_once(text: str) -> None:
     """Print on standard error, once for all processes of a torchrun."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from hwgen.distributed import first_to_say
+        from hwgen.compute.distributed import first_to_say
 
         if not first_to_say("error"):
             return

@@ -208,7 +208,7 @@ def benchmark(
 
     from rich.console import Console
 
-    from hwgen.devices import keep_freed_memory, pick_device
+    from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.errors import InputError
     from hwgen.recogniser.benchmark import FILE, steps_of
     from hwgen.recogniser.benchmark import benchmark as run

@@ -86,7 +86,7 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 
 
 def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
-    from hwgen.models import is_model
+    from hwgen.runs.models import is_model
     from hwgen.store import is_some_store
 
     if is_some_store(thing):
@@ -142,7 +142,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
 
 def _model(path: Path, sheet: Path | None) -> Shown:
     from hwgen.gan.sampling import Sampler
-    from hwgen.models import read_model
+    from hwgen.runs.models import read_model
 
     model = read_model(path)
     if sheet:

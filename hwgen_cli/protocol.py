@@ -76,7 +76,7 @@ def run_lift(
     """Run a protocol, or go on with it, and show what came out."""
     from rich.console import Console
 
-    from hwgen.devices import keep_freed_memory, pick_device
+    from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.lift.protocol import run_protocol
     from hwgen.recogniser.reader import Recogniser
     from hwgen.report.lifts import LIFT_FILE, read_lift
@@ -187,8 +187,8 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
     from hwgen.deformation.sampling import DeformationSampler
     from hwgen.errors import InputError
     from hwgen.lift.generators import DeformationGenerator, GanGenerator
-    from hwgen.models import is_model, run_or_model
     from hwgen.presets import preset
+    from hwgen.runs.models import is_model, run_or_model
 
     name, images = options.generator or "deformation-32", options.generator_images
     if name in DEFORMATIONS:

@@ -136,8 +136,8 @@ def synthesize(
     from rich.console import Console
 
     from hwgen.charset import choose_classes
-    from hwgen.devices import keep_freed_memory
-    from hwgen.distributed import join
+    from hwgen.compute.devices import keep_freed_memory
+    from hwgen.compute.distributed import join
     from hwgen.errors import InputError
     from hwgen.exports import export_store
     from hwgen.gan.judges import AllOf
@@ -249,7 +249,7 @@ def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Sour
     from hwgen.deformation.training import KIND
     from hwgen.errors import InputError
     from hwgen.gan.sampling import Sampler
-    from hwgen.models import kind_at
+    from hwgen.runs.models import kind_at
     from hwgen.store import Store
 
     if kind_at(run) != KIND:
@@ -284,7 +284,7 @@ def _judges(
     stop: Callable[[], bool],
 ) -> list[Judge] | None:
     """What samples must pass, in this order; None if `stop` said so."""
-    from hwgen.devices import pick_device
+    from hwgen.compute.devices import pick_device
     from hwgen.evaluation.no_copies import NoCopies
     from hwgen.recogniser.filter import Filter
     from hwgen.store import Store

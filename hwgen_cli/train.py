@@ -110,7 +110,7 @@ def train(
     """
     from rich.console import Console
 
-    from hwgen.distributed import first_to_say
+    from hwgen.compute.distributed import first_to_say
     from hwgen.presets import change as change_recipe
     from hwgen.presets import preset as find_preset
     from hwgen.store import Store
@@ -216,8 +216,8 @@ def _train_deformation(
 ) -> None:
     import os
 
+    from hwgen.compute.devices import keep_freed_memory
     from hwgen.deformation.training import train_deformation
-    from hwgen.devices import keep_freed_memory
     from hwgen.errors import InputError
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -280,9 +280,9 @@ def _train(
     precision: str,
     cuda_graphs: bool,
 ) -> None:
-    from hwgen.checkpoints import file_hash
-    from hwgen.devices import keep_freed_memory, pick_device
-    from hwgen.distributed import join
+    from hwgen.compute.devices import keep_freed_memory, pick_device
+    from hwgen.compute.distributed import join
+    from hwgen.compute.tensor_files import file_hash
     from hwgen.gan.training import Progress
     from hwgen.gan.training import train as run_training
     from hwgen.recogniser.reader import Recogniser

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import HwgenError, RunError, StoreError
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize

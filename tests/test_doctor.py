@@ -132,7 +132,9 @@ def test_bf16_matters_only_where_it_would_be_taken(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(doctor, "_product", product)
     for taken, problems in ((torch.float32, 0), (torch.bfloat16, 1)):
-        monkeypatch.setattr("hwgen.devices.pick_precision", lambda name, device, to=taken: to)
+        monkeypatch.setattr(
+            "hwgen.compute.devices.pick_precision", lambda name, device, to=taken: to
+        )
         assert len(examine().problems) == problems
 
 
@@ -145,7 +147,7 @@ def test_a_gpu_is_told_with_memory_and_capability(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Properties())
-    monkeypatch.setattr("hwgen.devices.pick_precision", lambda name, device: torch.bfloat16)
+    monkeypatch.setattr("hwgen.compute.devices.pick_precision", lambda name, device: torch.bfloat16)
     monkeypatch.setattr(doctor, "_product", product)
     monkeypatch.setattr(doctor, "_captured", product)
     gpu = examine().devices[1]

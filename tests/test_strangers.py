@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from hwgen.charset import MOST_CLASSES, MOST_LABEL, Charset
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.errors import CharsetError, HwgenError, InputError, RunError
 from hwgen.gan.networks import build_generator

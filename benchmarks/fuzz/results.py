@@ -30,12 +30,12 @@ from hwgen.exports.runs import card
 from hwgen.gan.yields import ClassYield, read_report, report
 from hwgen.lift.cells import BASELINE, Row
 from hwgen.lift.summary import summarise
-from hwgen.models import model_of_run
 from hwgen.report import page, plots
 from hwgen.report.evaluations import EVALUATION_FILE, read_evaluation
 from hwgen.report.inputs import BENCHMARK_FILE
 from hwgen.report.lifts import LIFT_FILE, read_lift
 from hwgen.report.markup import Html
+from hwgen.runs.models import model_of_run
 from hwgen.store import Store
 from hwgen.study.tally import tally
 from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id

@@ -19,7 +19,7 @@ from typing import Any
 
 import lmdb
 
-from hwgen.checkpoints import file_hash, load_tensors, load_texts
+from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts
 from hwgen.errors import HwgenError, StoreError
 from hwgen.store import Store
 

@@ -31,8 +31,8 @@ from torch import Tensor
 
 from benchmarks.paper.settings import begin
 from hwgen.batches import to_tensor
-from hwgen.checkpoints import file_hash
-from hwgen.devices import describe, keep_freed_memory, pick_device
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import HwgenError, InputError
 from hwgen.gan.sampling import Sampler
 from hwgen.io.json_files import write_json

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from benchmarks.paper.pace import Pace
-from hwgen.checkpoints import load_module, read_checkpoint
-from hwgen.devices import pick_device, pick_precision
+from hwgen.compute.devices import pick_device, pick_precision
+from hwgen.compute.tensor_files import load_module
 from hwgen.gan.networks import Discriminator, Generator, build
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, recipe_from_json
@@ -23,6 +23,7 @@ from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
+from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store
 
 

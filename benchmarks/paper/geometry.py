@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper.geometry_figures import draw_boundary, draw_divergence, draw_losses
-from hwgen.devices import describe
+from hwgen.compute.devices import describe
 from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.io.json_files import write_json
 from hwgen.presets import LOSSES, Loss

@@ -31,7 +31,7 @@ from benchmarks.paper.saturation_measures import answers, summary
 from benchmarks.paper.settings import begin
 from benchmarks.stopping import signals
 from hwgen.batches import Batches
-from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.gan.sampling import Sampler
 from hwgen.io.json_files import write_json
 from hwgen.presets import LOSSES, Recipe, change, preset

@@ -40,8 +40,8 @@ from benchmarks.paper.unconditional_measures import (
     table,
 )
 from benchmarks.stopping import signals
-from hwgen.checkpoints import file_hash
-from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
+from hwgen.compute.tensor_files import file_hash
 from hwgen.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly
 from hwgen.io.json_files import write_json

@@ -28,7 +28,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from benchmarks.throughput import timing
-from hwgen.devices import pick_device
+from hwgen.compute.devices import pick_device
 from hwgen.recogniser.augment import augment
 from hwgen.recogniser.network import Augmentation
 from hwgen.record import PixelRange

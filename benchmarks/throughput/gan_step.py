@@ -29,7 +29,7 @@ from benchmarks.throughput.timing import (
     result,
     save,
 )
-from hwgen.devices import keep_freed_memory, pick_device, pick_precision
+from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
 from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.networks import parameter_count
 from hwgen.gan.steps import State, make_state, train_step

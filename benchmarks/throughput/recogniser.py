@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from benchmarks.throughput import timing
 from hwgen.charset import Charset
-from hwgen.devices import keep_freed_memory, pick_device
+from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.io.files import replacing
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, flop_count, logits
 from hwgen.recogniser.reader import Recogniser

@@ -13,15 +13,15 @@ import numpy.typing as npt
 import torch
 
 from hwgen.batches import average_down, to_float, to_images, to_tensor, to_uint8
-from hwgen.checkpoints import load_network
+from hwgen.compute.devices import pick_device
+from hwgen.compute.tensor_files import load_network
 from hwgen.deformation.network import DeformationNet, bend
 from hwgen.deformation.recipe import recipe_from_json
 from hwgen.deformation.training import INK, KIND
-from hwgen.devices import pick_device
 from hwgen.errors import InputError, RunError
-from hwgen.models import Model, is_model, model_of_run, read_model
 from hwgen.record import Image
 from hwgen.runs import Run
+from hwgen.runs.models import Model, is_model, model_of_run, read_model
 from hwgen.store import Store
 
 Ids = npt.NDArray[np.int64]

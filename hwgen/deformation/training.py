@@ -13,21 +13,21 @@ import torch
 from torch import Tensor
 
 from hwgen.batches import ResidentPictures, to_float
-from hwgen.checkpoints import (
+from hwgen.compute.devices import describe, pick_device
+from hwgen.compute.tensor_files import (
     load_module,
     load_optimizer,
     module_tensors,
     optimizer_tensors,
-    read_checkpoint,
     save_tensors,
 )
 from hwgen.deformation.network import DeformationNet, pair_loss
 from hwgen.deformation.pairs import Pairs
 from hwgen.deformation.recipe import DeformationRecipe, recipe_to_json
-from hwgen.devices import describe, pick_device
 from hwgen.errors import DivergedError, InputError
 from hwgen.record import PixelRange
 from hwgen.runs import Run, begin_or_continue
+from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store
 from hwgen.store.origin import summary
 

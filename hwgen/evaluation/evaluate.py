@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import hwgen
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RunError
 from hwgen.evaluation.figures import copy_figures, figure, set_figures
 from hwgen.evaluation.judges import Learnt, Training, generator_data

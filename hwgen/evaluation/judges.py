@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from hwgen.devices import describe, pick_precision
+from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.io.locks import alone, sweep
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from hwgen.batches import average_down, to_images, to_tensor
-from hwgen.devices import autocast
+from hwgen.compute.devices import autocast
 from hwgen.gan.networks import Generator
 from hwgen.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly

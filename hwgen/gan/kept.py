@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hwgen.checkpoints import load_tensors, read_checkpoint
+from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
 from hwgen.gan.health import diverged, good_snapshots, size
 from hwgen.presets import PRESETS, Recipe
 from hwgen.runs import Run
+from hwgen.runs.checkpoints import read_checkpoint
 
 
 def last_good_snapshot(run: Run, real: float | None) -> Path | None:

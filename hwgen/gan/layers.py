@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen import winograd
+from hwgen.compute import winograd
 
 
 class LabelMap(nn.Module):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from hwgen.distributed import Ranks
+from hwgen.compute.distributed import Ranks
 
 
 class Meter:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import json
 import shutil
 
-from hwgen.checkpoints import (
-    Checkpoint,
+from hwgen.compute.distributed import Ranks
+from hwgen.compute.tensor_files import (
     load_module,
     load_optimizer,
     module_tensors,
     optimizer_tensors,
     save_tensors,
 )
-from hwgen.distributed import Ranks
 from hwgen.errors import RunError
 from hwgen.gan.meter import Meter
 from hwgen.gan.steps import State
 from hwgen.io.files import replacing
 from hwgen.presets import Recipe
 from hwgen.runs import Run
+from hwgen.runs.checkpoints import Checkpoint
 
 
 def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from hwgen.batches import to_float, to_images, to_tensor, to_uint8
 from hwgen.charset import UNLABELLED, Charset
-from hwgen.checkpoints import load_network
-from hwgen.devices import pick_device
+from hwgen.compute.devices import pick_device
+from hwgen.compute.tensor_files import load_network
 from hwgen.errors import RunError
 from hwgen.gan.networks import Generator, build_generator
 from hwgen.gan.snapshots import find_model

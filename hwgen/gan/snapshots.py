@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hwgen.checkpoints import module_tensors, save_tensors
+from hwgen.compute.tensor_files import module_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.gan.networks import Generator
-from hwgen.models import Model, is_model, model_of_run, read_model
 from hwgen.presets import Recipe
 from hwgen.runs import Run
+from hwgen.runs.models import Model, is_model, model_of_run, read_model
 
 
 def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:

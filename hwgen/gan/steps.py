@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hwgen.devices import autocast
-from hwgen.distributed import ALONE, Ranks, replicate
+from hwgen.compute.devices import autocast
+from hwgen.compute.distributed import ALONE, Ranks, replicate
 from hwgen.gan.losses import discriminator_loss, generator_loss
 from hwgen.gan.networks import Discriminator, Generator, build
 from hwgen.gan.optimizers import TensorFlowRMSprop

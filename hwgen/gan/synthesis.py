@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset
-from hwgen.distributed import ALONE, Ranks
+from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
 from hwgen.gan.judges import Judge
 from hwgen.gan.yields import FILE, ClassYield, report
@@ -103,7 +103,7 @@ def synthesize(
         progress: called with (records that are there or given up, records in all), by rank 0.
         stop: asked after every unit of about CHUNK samples a rank; True, of any, returns None and
             keeps what is written.
-        ranks: the processes that make this same call, see hwgen.distributed.join.
+        ranks: the processes that make this same call, see hwgen.compute.distributed.join.
 
     Raises:
         InputError: per_class or max_tries is less than 1.

@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 
 from hwgen.batches import Batches, average_down, to_images, to_tensor
-from hwgen.checkpoints import read_checkpoint
-from hwgen.devices import describe, pick_device, pick_precision
-from hwgen.distributed import ALONE, Ranks
+from hwgen.compute.devices import describe, pick_device, pick_precision
+from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import CollapsedError, DivergedError, InputError
 from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.health import (
@@ -52,6 +51,7 @@ from hwgen.gan.steps import State, make_state, train_step
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.presets import Recipe, completed, recipe_to_json
 from hwgen.runs import Run, begin_or_continue
+from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store
 from hwgen.store.contact_sheets import sheet_of_store
 from hwgen.store.origin import summary
@@ -114,7 +114,7 @@ def train(
         progress: called every LOG_STEPS steps, by rank 0.
         stop: asked after every step, of several ranks every AGREE_STEPS; True, of any, saves a
             checkpoint and returns.
-        ranks: the processes that make this same call, see hwgen.distributed.join.
+        ranks: the processes that make this same call, see hwgen.compute.distributed.join.
         cuda_graphs: replay the step as CUDA graphs, see hwgen.gan.graphs; one process on one GPU.
 
     Raises:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.distributed import ALONE, Ranks
+from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.imaging import warps
 from hwgen.presets import Recipe
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 import hwgen
-from hwgen.devices import describe, pick_precision
+from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import write_json
 from hwgen.io.locks import only_one

@@ -24,7 +24,7 @@ import torch
 import hwgen
 from hwgen.batches import average_down, to_tensor
 from hwgen.charset import Charset
-from hwgen.devices import describe, pick_precision
+from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.io.json_files import write_json
 from hwgen.io.locks import alone, only_one, sweep
@@ -50,7 +50,7 @@ REAL = "real"
 """The arm that all others are compared with."""
 
 HARDWARE = ("device", "precision", "threads", "torch")
-"""What each run says of the machine that trained it; see hwgen.devices.describe."""
+"""What each run says of the machine that trained it; see hwgen.compute.devices.describe."""
 
 WORST = 20
 """Most classes listed under "worst"."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
 from hwgen.recogniser.fit import check_readable, places_of
 from hwgen.recogniser.reader import ClassIds, Probabilities, Recogniser

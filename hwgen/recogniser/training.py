@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.batches import pictures
-from hwgen.devices import autocast, describe, pick_precision
+from hwgen.compute.devices import autocast, describe, pick_precision
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.augment import augment
 from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
@@ -84,7 +84,7 @@ def train_recogniser(
             one starts from. None starts from scratch.
         seed: of everything random.
         device: where the data are.
-        precision: "bf16", "fp32" or "auto", see hwgen.devices.pick_precision.
+        precision: "bf16", "fp32" or "auto", see hwgen.compute.devices.pick_precision.
         progress: told of the work done.
         stop: asked before each step; True ends the training without a result.
 

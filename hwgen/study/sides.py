@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
-from hwgen.devices import pick_device
+from hwgen.compute.devices import pick_device
 from hwgen.errors import InputError
 from hwgen.gan.sampling import UNLABELLED, Sampler
 from hwgen.io.files import healed
 from hwgen.io.paths import instead, what_lies_at
-from hwgen.models import is_model, kind_at
 from hwgen.record import Image
+from hwgen.runs.models import is_model, kind_at
 from hwgen.store import Store, partial_path
 
 Places = npt.NDArray[np.int64]

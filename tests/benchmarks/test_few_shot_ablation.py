@@ -11,7 +11,7 @@ from PIL import Image as PilImage
 from benchmarks import few_shot_ablation as ablation
 from benchmarks.light_glyph import LIGHT_GLYPH
 from hwgen.charset import Charset
-from hwgen.checkpoints import load_tensors
+from hwgen.compute.tensor_files import load_tensors
 from hwgen.gan.training import train
 from hwgen.presets import change, preset
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe

@@ -17,7 +17,7 @@ from benchmarks.kills.__main__ import main as kills_main
 from benchmarks.kills.contents import contents
 from benchmarks.kills.harness import SERIES, Tally, kill, set_up
 from benchmarks.kills.jobs import JOBS, Job
-from hwgen.checkpoints import file_hash, load_texts, save_tensors
+from hwgen.compute.tensor_files import file_hash, load_texts, save_tensors
 from hwgen.errors import HwgenError
 from hwgen.io.json_files import write_json
 from hwgen.record import Record

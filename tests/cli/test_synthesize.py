@@ -14,7 +14,7 @@ from PIL import Image as PilImage
 
 import hwgen_cli.interrupt
 from hwgen.charset import UNLABELLED, Charset
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, change
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe

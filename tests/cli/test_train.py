@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash, load_tensors
+from hwgen.compute.tensor_files import file_hash, load_tensors
 from hwgen.gan import training
 from hwgen.gan.training import AGREE_STEPS, train
 from hwgen.presets import Recipe, change

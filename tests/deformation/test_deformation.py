@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.deformation import training
 from hwgen.deformation.network import DeformationNet, bend, pair_loss
 from hwgen.deformation.recipe import DeformationRecipe, recipe_from_json, recipe_to_json

@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
 from hwgen.io.locks import alone

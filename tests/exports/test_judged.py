@@ -16,9 +16,9 @@ from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
 from hwgen.lift.generators import DeformationGenerator
-from hwgen.models import model_of_run, read_model, run_or_model
 from hwgen.presets import Recipe
 from hwgen.runs import Run
+from hwgen.runs.models import model_of_run, read_model, run_or_model
 from hwgen.store import Store
 
 BEND = DeformationRecipe(size=16, grid=4, z_dim=4, width=4, batch=4, steps=2)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.deformation.sampling import DeformationSampler
 from hwgen.deformation.training import train_deformation
@@ -23,9 +23,9 @@ from hwgen.gan.networks import build_generator
 from hwgen.gan.sampling import Sampler, noise
 from hwgen.gan.synthesis import synthesize
 from hwgen.gan.training import train
-from hwgen.models import FILE, model_of_run, read_model, write_model
 from hwgen.presets import Recipe, change, preset
 from hwgen.runs import Run
+from hwgen.runs.models import FILE, model_of_run, read_model, write_model
 from hwgen.store import Store, StoreWriter
 
 IDS = np.repeat(np.arange(3), 4)

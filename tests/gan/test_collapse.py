@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.checkpoints import load_tensors
+from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError
 from hwgen.gan import health, training
 from hwgen.gan.snapshots import find_snapshot

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
 from hwgen.gan.health import BEYOND_MEASURE
 from hwgen.gan.kept import advice, go_back, last_good_snapshot, place_to_go_back_to

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen import winograd
+from hwgen.compute import winograd
 from hwgen.gan.layers import (
     ConditionalNorm,
     LabelledConv2d,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RecipeChangedError, StoreError
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.synthesis import CHUNK, plan, synthesize

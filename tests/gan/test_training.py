@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 from safetensors.torch import load_file
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.gan.snapshots import find_snapshot
 from hwgen.gan.training import Progress, train

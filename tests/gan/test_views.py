@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.distributed import Ranks
+from hwgen.compute.distributed import Ranks
 from hwgen.gan.views import seen_by_d, translate, warp
 from hwgen.presets import Recipe, Warp
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from hwgen.checkpoints import load_tensors
-from hwgen.distributed import join
+from hwgen.compute.distributed import join
+from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.gan.training import AGREE_STEPS, Progress, train
 from hwgen.presets import Recipe, change, recipe_from_json

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.recogniser.filter import Filter, certainty
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import load_tensors, save_tensors
+from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.recogniser import reader
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe

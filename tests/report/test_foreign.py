@@ -15,13 +15,13 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
 from hwgen.exports.runs.card import card
 from hwgen.io.json_files import MOST_JSON_BYTES
-from hwgen.models import Model
 from hwgen.report import pictures
 from hwgen.report.evaluations import read_evaluation
 from hwgen.report.markup import MOST_JSON, as_json, tag
 from hwgen.report.page import write_report
 from hwgen.report.pictures import read_picture
 from hwgen.runs import Run
+from hwgen.runs.models import Model
 
 MADE = {
     "benchmark.json": made_benchmark(),

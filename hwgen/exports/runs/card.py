@@ -12,10 +12,10 @@ from typing import Any
 
 from hwgen.charset import UNLABELLED
 from hwgen.exports.runs import licences
-from hwgen.models import Model
 from hwgen.report.evaluations import Evaluation
 from hwgen.report.lifts import Lift
 from hwgen.runs import logged
+from hwgen.runs.models import Model
 from hwgen.store.origin import is_simulated, is_synthetic
 
 _SHOWN = 40

@@ -13,10 +13,10 @@ from typing import Any
 
 from hwgen.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.errors import InputError
-from hwgen.models import Model
 from hwgen.presets import completed
 from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
 from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
+from hwgen.runs.models import Model
 from hwgen.schema import differences
 
 

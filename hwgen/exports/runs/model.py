@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hwgen.charset import UNLABELLED
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.deformation.sampling import find_model as find_deformation
 from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
@@ -30,9 +30,9 @@ from hwgen.gan.snapshots import find_model as find_gan
 from hwgen.imaging.contact_sheets import evenly, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json
-from hwgen.models import Model, write_model
 from hwgen.record import Image
 from hwgen.runs import Run
+from hwgen.runs.models import Model, write_model
 
 LAYOUT_VERSION = 2
 """Rises when the same run comes to be written otherwise."""

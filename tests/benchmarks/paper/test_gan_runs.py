@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.paper import gan_runs
 from benchmarks.paper.pace import Pace
-from hwgen.checkpoints import load_tensors
+from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CharsetError
 from hwgen.gan.training import train
 from hwgen.presets import Recipe, change

@@ -13,8 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from hwgen.checkpoints import (
-    Checkpoint,
+from hwgen.compute.tensor_files import (
     file_hash,
     load_module,
     load_network,
@@ -23,12 +22,12 @@ from hwgen.checkpoints import (
     load_texts,
     module_tensors,
     optimizer_tensors,
-    read_checkpoint,
     save_tensors,
 )
 from hwgen.errors import RunError
 from hwgen.gan.optimizers import TensorFlowRMSprop
 from hwgen.io.files import write_text
+from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
 
 
 def test_tensors_and_texts_survive(tmp_path: Path) -> None:
@@ -68,13 +67,13 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from hwgen import checkpoints
+from hwgen.compute import tensor_files
 def save_file(tensors, file, metadata):
     # As safetensors does.
     file.with_name(".tmpByChance").write_bytes(b"half of it")
     os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.save_file = save_file
-checkpoints.save_tensors(Path(sys.argv[1]), {"x": torch.ones(2)}, {})
+tensor_files.save_file = save_file
+tensor_files.save_tensors(Path(sys.argv[1]), {"x": torch.ones(2)}, {})
 """
 
 

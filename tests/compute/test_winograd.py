@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import hwgen.winograd as module
-from hwgen.winograd import LARGEST, Conv3x3, conv5x5_halving, winograd
+import hwgen.compute.winograd as module
+from hwgen.compute.winograd import LARGEST, Conv3x3, conv5x5_halving, winograd
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

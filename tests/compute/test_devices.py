@@ -6,13 +6,7 @@ import sys
 import pytest
 import torch
 
-from hwgen.devices import (
-    autocast,
-    describe,
-    keep_freed_memory,
-    pick_device,
-    pick_precision,
-)
+from hwgen.compute.devices import autocast, describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.errors import InputError
 
 CPU = torch.device("cpu")
@@ -70,7 +64,7 @@ def test_a_description_names_hardware_and_precision(monkeypatch: pytest.MonkeyPa
 
 HEAP = """
 import ctypes, sys, torch
-from hwgen.devices import keep_freed_memory
+from hwgen.compute.devices import keep_freed_memory
 
 class Mallinfo2(ctypes.Structure):  # glibc's malloc.h
     _fields_ = [(name, ctypes.c_size_t) for name in (
@@ -103,7 +97,7 @@ def test_freed_memory_stays_with_the_process() -> None:
 
 
 def test_other_systems_keep_memory_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hwgen.devices.os.name", "nt")
+    monkeypatch.setattr("hwgen.compute.devices.os.name", "nt")
     monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", "0")
     keep_freed_memory()
     assert os.environ["THP_MEM_ALLOC_ENABLE"] == "0"  # the user's choice stays

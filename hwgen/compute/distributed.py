@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from hwgen.devices import pick_device
+from hwgen.compute.devices import pick_device
 from hwgen.errors import HwgenError, InputError
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 model.safetensors holds the tensors of one snapshot of a run as they were, and in its metadata, as
 texts, the fields of Model: all that drawing samples needs. Nothing is executed from it; what its
 recipe asks for is compared with its tensors before memory is taken, see
-hwgen.checkpoints.load_network.
+hwgen.compute.tensor_files.load_network.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash, load_tensors, load_texts, save_tensors
+from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import instead, what_lies_at
-from hwgen.runs import Run
+from hwgen.runs.run_directory import Run
 
 FILE = "model.safetensors"
 FORMAT = "hwgen-model"
@@ -35,7 +35,7 @@ class Model:
         recipe: of the run, plain JSON.
         charset: class order.
         run: id of the run.
-        checkpoint: hash of the snapshot, see hwgen.checkpoints.file_hash.
+        checkpoint: hash of the snapshot, see hwgen.compute.tensor_files.file_hash.
         images: real pictures, or pairs of them, that it has seen.
         data: what it learnt from: content_sha256 and count, as far as known.
         hwgen: version that began the run.

@@ -1,4 +1,5 @@
-"""Tests of hwgen.distributed; as a script, what two processes of torchrun check together."""
+"""Tests of hwgen.compute.distributed; as a script, what two processes of torchrun check
+together."""
 
 import copy
 import errno
@@ -12,8 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hwgen import distributed
-from hwgen.distributed import ALONE, Ranks, first_to_say, join, replicate
+from hwgen.compute import distributed
+from hwgen.compute.distributed import ALONE, Ranks, first_to_say, join, replicate
 from hwgen.errors import HwgenError, InputError, StoreError
 
 

@@ -6,11 +6,9 @@ Nothing here executes code from a file: safetensors holds tensors and texts only
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,44 +66,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with _opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return tensors, dict(file.metadata() or {})
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a run goes on; without tensors it begins.
-
-    Attributes:
-        step: steps done.
-        seconds: spent on them.
-        tensors: of all that training changes.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    tensors: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-def read_checkpoint(path: Path, run: str) -> Checkpoint:
-    """A run's checkpoint; where there is none, the beginning.
-
-    Args:
-        path: where it is, if it is there.
-        run: the run's id, which the checkpoint names.
-
-    Raises:
-        RunError: it is damaged, or another run's.
-    """
-    if not path.exists():
-        return Checkpoint()
-    tensors, texts = load_tensors(path)
-    if texts.get("run") != run:
-        raise RunError(
-            f"belongs to run {texts.get('run')!r}, not to {run!r}",
-            where=str(path),
-            remedy="Remove it to begin anew",
-        )
-    step, seconds = _progress_of(texts, path)
-    return Checkpoint(step, seconds, tensors)
 
 
 def load_texts(path: Path) -> dict[str, str]:
@@ -263,18 +223,3 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _shape(shape: Sequence[int] | None) -> str:
     return "absent" if shape is None else str(list(shape))
-
-
-def _progress_of(texts: Mapping[str, str], where: Path) -> tuple[int, float]:
-    """The steps done and the seconds spent on them that a checkpoint's texts tell.
-
-    Raises:
-        RunError: they do not.
-    """
-    try:
-        step, seconds = int(texts["step"]), float(texts["seconds"])
-    except (KeyError, ValueError) as error:
-        raise RunError(f"is not a checkpoint ({error})", where=str(where)) from None
-    if step < 0 or not 0 <= seconds < math.inf:
-        raise RunError(f"is not a checkpoint (step {step} after {seconds} s)", where=str(where))
-    return step, seconds
