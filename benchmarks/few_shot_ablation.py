@@ -29,10 +29,10 @@ import torch
 
 from benchmarks.light_glyph import LIGHT_GLYPH
 from benchmarks.stopping import signals
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
 from hwgen.compute.devices import describe
 from hwgen.compute.tensor_files import file_hash
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.training import Progress, train
 from hwgen.imaging.contact_sheets import evenly, save_sheet

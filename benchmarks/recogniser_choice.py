@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hwgen.batches import ResidentPictures
 from hwgen.compute.devices import describe, pick_device, pick_precision
+from hwgen.data import ResidentPictures
 from hwgen.recogniser.mixing import LabelledPictures
 from hwgen.recogniser.network import Augmentation, RecogniserRecipe
 from hwgen.recogniser.reader import accuracy

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from hwgen.imaging.framing import Framing
 from hwgen.record import BadRecord, Image, Record
 from hwgen.runs import Run
-from hwgen.sources.files import GNT, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, find_files, hidden_files
 from hwgen.sources.gnt import read_gnt
 from hwgen.store import Store
 

@@ -81,7 +81,7 @@ def prepare_gnt(
     """
     from hwgen.imaging.framing import Framing
     from hwgen.prepare import prepare_gnt as prepare
-    from hwgen.sources.writers import WriterChoice
+    from hwgen.sources.writer_selection import WriterChoice
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
     choice = WriterChoice(writers, held_out, part.value, split_seed)

@@ -92,7 +92,7 @@ def prepare_pot(
     from hwgen.imaging.framing import Framing
     from hwgen.imaging.ink import Ink
     from hwgen.prepare import prepare_pot as prepare
-    from hwgen.sources.writers import WriterChoice
+    from hwgen.sources.writer_selection import WriterChoice
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
     ink = Ink(framing, pen_width, pressure, darkness, grain, jitter, render_seed)

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.fuzz.mutation import mutate
 from benchmarks.fuzz.target import Target
 from hwgen.record import BadRecord, Record
-from hwgen.sources.files import GNT, find_files
+from hwgen.sources.casia_files import GNT, find_files
 from hwgen.sources.gnt import encode_record, looks_like_gnt, read_gnt
 from hwgen.sources.pot import encode_trajectory, looks_like_pot, read_pot
 from hwgen.sources.strokes.hanzi_writer import HanziWriter

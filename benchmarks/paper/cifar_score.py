@@ -30,9 +30,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper.settings import begin
-from hwgen.batches import to_tensor
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device
 from hwgen.compute.tensor_files import file_hash
+from hwgen.data import to_tensor
 from hwgen.errors import HwgenError, InputError
 from hwgen.gan.sampling import Sampler
 from hwgen.io.json_files import write_json

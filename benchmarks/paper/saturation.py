@@ -30,8 +30,8 @@ from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
 from benchmarks.paper.settings import begin
 from benchmarks.stopping import signals
-from hwgen.batches import Batches
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
+from hwgen.data import Batches
 from hwgen.gan.sampling import Sampler
 from hwgen.io.json_files import write_json
 from hwgen.presets import LOSSES, Recipe, change, preset

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.batches import Batches
+from hwgen.data import Batches
 from hwgen.gan.losses import generator_loss
 from hwgen.gan.networks import Discriminator, Generator
 from hwgen.gan.steps import draw_noise

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.gan.health import collapse
 from hwgen.metrics.diversity import pixel_deviation
 from hwgen.metrics.frechet import frechet_distance

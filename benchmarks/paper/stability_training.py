@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwgen.batches import Batches
+from hwgen.data import Batches
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.steps import State, make_state, train_step
 from hwgen.presets import Recipe

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.recogniser.reader import ClassIds, Probabilities
 from hwgen.record import Image
 from hwgen.store import Store, StoreWriter, is_store

@@ -40,7 +40,7 @@ from benchmarks.throughput.timing import Times, copy_rate, in_turn, result, save
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
 from hwgen.record import BadRecord, Image, Record
-from hwgen.sources.files import GNT, find_files
+from hwgen.sources.casia_files import GNT, find_files
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
 

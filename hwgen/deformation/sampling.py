@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.batches import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
+from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.deformation.network import DeformationNet, bend
 from hwgen.deformation.recipe import recipe_from_json
 from hwgen.deformation.training import INK, KIND

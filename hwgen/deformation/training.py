@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.batches import ResidentPictures, to_float
 from hwgen.compute.devices import describe, pick_device
 from hwgen.compute.tensor_files import (
     load_module,
@@ -21,6 +20,7 @@ from hwgen.compute.tensor_files import (
     optimizer_tensors,
     save_tensors,
 )
+from hwgen.data import ResidentPictures, to_float
 from hwgen.deformation.network import DeformationNet, pair_loss
 from hwgen.deformation.pairs import Pairs
 from hwgen.deformation.recipe import DeformationRecipe, recipe_to_json

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.metrics.neighbours import Points
 from hwgen.record import Image
 from hwgen.store import Store

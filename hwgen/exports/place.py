@@ -18,7 +18,7 @@ from hwgen.errors import InputError, RecipeChangedError
 from hwgen.io.json_files import read_object, write_json
 from hwgen.io.locks import lock_beside, only_one
 from hwgen.schema import differences
-from hwgen.sources.exported import MARKER
+from hwgen.sources.provenance import MARKER
 
 FILE = MARKER
 """What tells of an export, in its folder."""

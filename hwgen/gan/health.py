@@ -20,8 +20,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.compute.devices import autocast
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.gan.networks import Generator
 from hwgen.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly

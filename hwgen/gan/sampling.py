@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.batches import to_float, to_images, to_tensor, to_uint8
 from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
+from hwgen.data import to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import RunError
 from hwgen.gan.networks import Generator, build_generator
 from hwgen.gan.snapshots import find_model

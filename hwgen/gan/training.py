@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.batches import Batches, average_down, to_images, to_tensor
 from hwgen.compute.devices import describe, pick_device, pick_precision
 from hwgen.compute.distributed import ALONE, Ranks
+from hwgen.data import Batches, average_down, to_images, to_tensor
 from hwgen.errors import CollapsedError, DivergedError, InputError
 from hwgen.gan.graphs import GraphedStep
 from hwgen.gan.health import (

@@ -16,10 +16,10 @@ from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
 from hwgen.record import BadRecord, Image, Record
-from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
-from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
+from hwgen.sources.writer_selection import EVERYONE, WriterChoice, of_writers
 
 _WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
 _WORTH_DRAWERS_BYTES = 1 << 20  # drawing the ink takes longer

@@ -13,8 +13,8 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
-from hwgen.prepare.painting import Painter, Picture, painted
 from hwgen.prepare.reading import Reading
+from hwgen.prepare.rendering import Painter, Picture, painted
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
 from hwgen.record import BadRecord, Image

@@ -22,9 +22,9 @@ import numpy.typing as npt
 import torch
 
 import hwgen
-from hwgen.batches import average_down, to_tensor
 from hwgen.charset import Charset
 from hwgen.compute.devices import describe, pick_precision
+from hwgen.data import average_down, to_tensor
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.io.json_files import write_json
 from hwgen.io.locks import alone, only_one, sweep

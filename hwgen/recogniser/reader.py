@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.batches import average_down, to_float, to_tensor
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_network, load_texts, module_tensors, save_tensors
+from hwgen.data import average_down, to_float, to_tensor
 from hwgen.errors import HwgenError, InputError, RunError
 from hwgen.io.json_files import parse_json
 from hwgen.recogniser.network import (

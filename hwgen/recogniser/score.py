@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
 from hwgen.metrics.diversity import diversity, pixel_deviation, spread_out
 from hwgen.metrics.frechet import frechet_distance

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen.batches import pictures
 from hwgen.compute.devices import autocast, describe, pick_precision
+from hwgen.data import pictures
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.augment import augment
 from hwgen.recogniser.mixing import LabelledPictures, MixedBatches

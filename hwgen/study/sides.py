@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
 from hwgen.compute.devices import pick_device
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
 from hwgen.gan.sampling import UNLABELLED, Sampler
 from hwgen.io.files import healed

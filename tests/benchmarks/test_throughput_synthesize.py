@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.throughput import synthesize
-from hwgen.batches import to_images, to_uint8
+from hwgen.data import to_images, to_uint8
 from hwgen.presets import Recipe, preset
 from hwgen.store import Store
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image as PilImage
 
-from hwgen.batches import to_uint8
+from hwgen.data import to_uint8
 from hwgen.errors import CharsetError
 from hwgen.gan.sampling import GeneratedDataset, Sampler, noise
 from hwgen.presets import Recipe

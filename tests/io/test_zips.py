@@ -13,7 +13,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.inspect import inspect_gnt
 from hwgen.io import zips
 from hwgen.prepare import prepare_gnt
-from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
 

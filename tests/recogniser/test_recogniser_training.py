@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.batches import Shuffled
+from hwgen.data import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
 from hwgen.recogniser.network import Augmentation, Mixing, RecogniserRecipe

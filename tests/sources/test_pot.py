@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hwgen.charset import gb2312_level1
 from hwgen.imaging.ink import Trajectory
 from hwgen.record import BadRecord
-from hwgen.sources.files import POT, find_files
+from hwgen.sources.casia_files import POT, find_files
 from hwgen.sources.gnt import encode_record
 from hwgen.sources.pot import encode_trajectory, looks_like_pot, read_pot
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
 from hwgen.compute.devices import pick_device
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError, RunError, StoreError
 from hwgen.gan.sampling import Sampler
 from hwgen.gan.training import train

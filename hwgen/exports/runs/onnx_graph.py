@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwgen.batches import to_uint8
+from hwgen.data import to_uint8
 from hwgen.errors import InputError, RunError
 from hwgen.gan.networks import Generator
 from hwgen.gan.sampling import Sampler, draw_noise

@@ -19,8 +19,8 @@ from benchmarks.paper.saturation_measures import (
     slope_of_loss,
     summary,
 )
-from hwgen.batches import Batches
 from hwgen.charset import Charset
+from hwgen.data import Batches
 from hwgen.gan.losses import generator_loss
 from hwgen.gan.networks import build
 from hwgen.gan.steps import draw_noise

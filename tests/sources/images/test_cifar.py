@@ -9,7 +9,7 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.cifar import CLASSES, cifar_batch, is_cifar
-from tests.pictures import put, write_batches
+from tests.image_files import put, write_batches
 
 
 def md5(path: Path) -> str:

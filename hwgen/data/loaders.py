@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hwgen.batches.order import Balanced, Order, Shuffled
-from hwgen.batches.picture_sets import pictures, window_of
-from hwgen.batches.pixels import average_down, to_float, to_tensor
+from hwgen.data.image_sets import pictures, window_of
+from hwgen.data.order import Balanced, Order, Shuffled
+from hwgen.data.pixels import average_down, to_float, to_tensor
 from hwgen.record import PixelRange
 from hwgen.store import Store
 

@@ -16,13 +16,13 @@ from hwgen.imaging.contact_sheets import contact_sheet
 from hwgen.imaging.framing import Framing
 from hwgen.inspect import inspect_store
 from hwgen.prepare import REPORT_FILE, prepare_images
-from hwgen.prepare import painting as painting_module
-from hwgen.prepare.painting import Painter, painted
+from hwgen.prepare import rendering as painting_module
+from hwgen.prepare.rendering import Painter, painted
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Encoded
 from hwgen.store import Store, StoreWriter, partial_path
 from hwgen.store.contact_sheets import sheet_of_store
-from tests.pictures import encoded, photo, put, write_digits, write_lsun, write_photos, zipped
+from tests.image_files import encoded, photo, put, write_digits, write_lsun, write_photos, zipped
 
 STRETCH = Framing(8, stretch=True)
 

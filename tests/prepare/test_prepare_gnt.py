@@ -18,7 +18,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import frame
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt
 from hwgen.sources.gnt import encode_record, write_gnt
-from hwgen.sources.writers import WriterChoice
+from hwgen.sources.writer_selection import WriterChoice
 from hwgen.store import Store, is_store, partial_path
 
 FRAMING = Framing(16)

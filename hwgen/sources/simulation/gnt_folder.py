@@ -11,9 +11,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from hwgen.errors import HwgenError, InputError
-from hwgen.sources.exported import mark_simulated
 from hwgen.sources.gnt import write_gnt
-from hwgen.sources.simulated import simulate_writer
+from hwgen.sources.provenance import mark_simulated
+from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import StrokeData, Strokes
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.batches import Balanced, Shuffled
+from hwgen.data import Balanced, Shuffled
 from hwgen.errors import InputError
 
 # Few windows, a short last chunk; windows of one chunk; more windows than chunks; one record.

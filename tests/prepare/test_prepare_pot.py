@@ -11,7 +11,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare import prepare_pot
 from hwgen.sources.pot import encode_trajectory
-from hwgen.sources.writers import WriterChoice
+from hwgen.sources.writer_selection import WriterChoice
 from hwgen.store import Store, is_store
 
 INK = Ink(Framing(16), seed=3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from hwgen.sources.simulated import hand_of, simulate_writer, write_character
+from hwgen.sources.simulation.handwriting import hand_of, simulate_writer, write_character
 from hwgen.sources.strokes.data import Strokes
 from hwgen.sources.strokes.kanjivg import KanjiVG
 

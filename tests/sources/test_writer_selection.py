@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.files import RawFile
-from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
+from hwgen.sources.casia_files import RawFile
+from hwgen.sources.writer_selection import EVERYONE, WriterChoice, of_writers
 
 
 def files(*writers: str) -> list[RawFile]:

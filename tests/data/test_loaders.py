@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.batches import (
+from hwgen.data import (
     Balanced,
     Batches,
     Shuffled,
@@ -29,8 +29,8 @@ RANGES = [PixelRange(1.0, 0.0), PixelRange(-1.0, 1.0), PixelRange(0.0, 1.0), Pix
 def test_batches_pair_pictures_with_their_classes(
     toy_store: Store, monkeypatch: pytest.MonkeyPatch, free: int, window: int
 ) -> None:
-    monkeypatch.setattr("hwgen.batches.picture_sets._free_bytes", lambda device: free)
-    monkeypatch.setattr("hwgen.batches.picture_sets.WINDOW_BYTES", window)
+    monkeypatch.setattr("hwgen.data.image_sets._free_bytes", lambda device: free)
+    monkeypatch.setattr("hwgen.data.image_sets.WINDOW_BYTES", window)
     pixels = PixelRange(-1.0, 1.0)
     made = Batches(toy_store, size=8, pixels=pixels, batch=7, seed=5, device=CPU)
     for step in (0, 4, 1):
@@ -47,8 +47,8 @@ def test_batches_pair_pictures_with_their_classes(
 def test_balanced_batches_too_are_resident_or_streamed(
     toy_store: Store, monkeypatch: pytest.MonkeyPatch, free: int
 ) -> None:
-    monkeypatch.setattr("hwgen.batches.picture_sets._free_bytes", lambda device: free)
-    monkeypatch.setattr("hwgen.batches.picture_sets.WINDOW_BYTES", 512)
+    monkeypatch.setattr("hwgen.data.image_sets._free_bytes", lambda device: free)
+    monkeypatch.setattr("hwgen.data.image_sets.WINDOW_BYTES", 512)
     made = Batches(toy_store, size=8, pixels=RANGES[1], batch=7, seed=5, device=CPU, balanced=True)
     for step in (0, 4, 1):
         x, y = made.batch(step)

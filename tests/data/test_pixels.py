@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.batches import average_down, to_float, to_images, to_tensor, to_uint8
+from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError
 from hwgen.record import PixelRange
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from hwgen.batches import (
+from hwgen.data import (
     ResidentPictures,
     Shuffled,
     StreamedPictures,
     average_down,
-    picture_sets,
+    image_sets,
     pictures,
     to_images,
     to_tensor,
@@ -206,8 +206,8 @@ def test_too_small_pictures_are_refused(make_store: MakeStore, kind: type) -> No
 def test_a_set_is_resident_where_half_of_the_free_memory_or_a_window_holds_it(
     make_store: MakeStore, monkeypatch: pytest.MonkeyPatch, free: int, window: int, kind: type
 ) -> None:
-    monkeypatch.setattr(picture_sets, "_free_bytes", lambda device: free)
-    monkeypatch.setattr(picture_sets, "WINDOW_BYTES", window)
+    monkeypatch.setattr(image_sets, "_free_bytes", lambda device: free)
+    monkeypatch.setattr(image_sets, "WINDOW_BYTES", window)
     stores = [make_store("a", 10), make_store("b", 20)]
     assert isinstance(pictures(stores, 4, CPU), kind)
 
@@ -218,10 +218,10 @@ def test_windows_are_counted_in_bytes_and_hold_something() -> None:
 
 
 def test_free_memory_is_assumed_where_it_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert picture_sets._free_bytes(CPU) > 0
+    assert image_sets._free_bytes(CPU) > 0
 
     def absent(name: str) -> Iterator[str]:
         raise FileNotFoundError(name)
 
     monkeypatch.setattr("builtins.open", absent)
-    assert picture_sets._free_bytes(CPU) == 8 << 30
+    assert image_sets._free_bytes(CPU) == 8 << 30

@@ -10,7 +10,7 @@ from typing import Literal
 
 from hwgen.errors import InputError
 from hwgen.io.files import healed
-from hwgen.sources.files import RawFile
+from hwgen.sources.casia_files import RawFile
 
 Part = Literal["train", "test"]
 

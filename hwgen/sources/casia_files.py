@@ -17,9 +17,9 @@ from typing import IO, BinaryIO, cast
 from hwgen.errors import InputError
 from hwgen.io import zips
 from hwgen.io.paths import instead, what_lies_at, what_names_tell
+from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
-from hwgen.sources.unique import unique_by_name
 
 _LOOK_BYTES = 256 << 10
 """Searched for a record in a file whose name does not say of what format it is."""

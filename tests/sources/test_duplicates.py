@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.unique import unique_by_name
+from hwgen.sources.duplicates import unique_by_name
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.batches.order import Order, Shuffled
-from hwgen.batches.pixels import average_down, to_tensor
+from hwgen.data.order import Order, Shuffled
+from hwgen.data.pixels import average_down, to_tensor
 from hwgen.store import Store
 
 RESIDENT_SHARE = 0.5

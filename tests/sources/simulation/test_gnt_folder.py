@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hwgen.errors import CharsetError, HwgenError, InputError
-from hwgen.sources.simulated import simulate_writer
-from hwgen.sources.simulated_set import simulate
+from hwgen.sources.simulation.gnt_folder import simulate
+from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import Strokes
 from tests.strokes import STROKES, Drawn
 

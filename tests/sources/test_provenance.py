@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources import exported
-from hwgen.sources.exported import MARKER, mark_simulated, told_of
+from hwgen.sources import provenance
+from hwgen.sources.provenance import MARKER, mark_simulated, told_of
 
 SYNTHETIC = {"synthetic": True}
 
@@ -60,7 +60,7 @@ def test_a_zipped_marker_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 told_of([(path, "a.zip")])
         else:
             assert told_of([(path, "a.zip")]) == SYNTHETIC
-            monkeypatch.setattr(exported, "MOST_JSON_BYTES", 18)
+            monkeypatch.setattr(provenance, "MOST_JSON_BYTES", 18)
             with pytest.raises(InputError, match=r"a\.zip!\.export\.json.*19 bytes"):
                 told_of([(path, "a.zip")])
 

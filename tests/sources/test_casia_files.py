@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.files import GNT, find_files, writer_of
+from hwgen.sources.casia_files import GNT, find_files, writer_of
 from hwgen.sources.gnt import encode_record, read_gnt
 
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
