@@ -33,15 +33,15 @@ from hwgen.charset import Charset
 from hwgen.compute.devices import describe
 from hwgen.compute.tensor_files import file_hash
 from hwgen.data import average_down, to_images, to_tensor
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.training import Progress, train
+from hwgen.generators.gan.presets import Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import Progress, train
 from hwgen.imaging.contact_sheets import evenly, save_sheet
 from hwgen.io.json_files import write_json
 from hwgen.lift.summary import Counts, interval
 from hwgen.metrics.diversity import diversity, pixel_deviation
 from hwgen.metrics.frechet import frechet_distance
 from hwgen.metrics.neighbours import Points, nearest
-from hwgen.presets import Recipe, change, preset
 from hwgen.recogniser.network import LIGHT
 from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import from_stores, train_recogniser

@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.stopping import signals
 from hwgen.compute.devices import pick_device
-from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
 from hwgen.lift.cells import ARMS
 from hwgen.lift.draws import ALL

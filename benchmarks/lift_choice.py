@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.compute.devices import pick_device
-from hwgen.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
 from hwgen.lift.draws import ALL
 from hwgen.lift.generators import DeformationGenerator

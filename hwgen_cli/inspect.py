@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwgen.presets import PRESETS
+from hwgen.generators.gan.presets import PRESETS
 from hwgen_cli.completion import one_of
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
 
 
 def _preset(name: str | None, classes: int) -> Shown:
-    from hwgen.gan.plan import count_parameters
-    from hwgen.presets import preset, recipe_to_json
+    from hwgen.generators.gan.estimate import count_parameters
+    from hwgen.generators.gan.presets import preset, recipe_to_json
     from hwgen.schema import flatten
 
     recipe = preset(name or "")
@@ -141,7 +141,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
 
 
 def _model(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.gan.sampling import Sampler
+    from hwgen.generators.gan.sampling import Sampler
     from hwgen.runs.models import read_model
 
     model = read_model(path)

@@ -183,11 +183,11 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
     """A deformation model or a GAN that learns from each draw, or a model that has learnt."""
     from dataclasses import replace
 
-    from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
-    from hwgen.deformation.sampling import DeformationSampler
     from hwgen.errors import InputError
+    from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
+    from hwgen.generators.deformation.sampling import DeformationSampler
+    from hwgen.generators.gan.presets import preset
     from hwgen.lift.generators import DeformationGenerator, GanGenerator
-    from hwgen.presets import preset
     from hwgen.runs.models import is_model, run_or_model
 
     name, images = options.generator or "deformation-32", options.generator_images

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hwgen.gan.judges import Judge
-    from hwgen.gan.synthesis import Source
     from hwgen.store import Store
+    from hwgen.synthesis.filters import Judge
+    from hwgen.synthesis.synthesize import Source
 
 PER_CLASS = 50
 
@@ -140,11 +140,11 @@ def synthesize(
     from hwgen.compute.distributed import join
     from hwgen.errors import InputError
     from hwgen.exports import export_store
-    from hwgen.gan.judges import AllOf
-    from hwgen.gan.synthesis import MAX_TRIES
-    from hwgen.gan.synthesis import synthesize as run_synthesis
     from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.store.contact_sheets import sheet_of_store
+    from hwgen.synthesis.filters import AllOf
+    from hwgen.synthesis.synthesize import MAX_TRIES
+    from hwgen.synthesis.synthesize import synthesize as run_synthesis
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
@@ -245,10 +245,10 @@ def _thresholds(
 
 def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Source:
     """A GAN, or a deformation model with the samples that it bends."""
-    from hwgen.deformation.sampling import DeformationSampler
-    from hwgen.deformation.training import KIND
     from hwgen.errors import InputError
-    from hwgen.gan.sampling import Sampler
+    from hwgen.generators.deformation.sampling import DeformationSampler
+    from hwgen.generators.deformation.training import KIND
+    from hwgen.generators.gan.sampling import Sampler
     from hwgen.runs.models import kind_at
     from hwgen.store import Store
 
@@ -325,7 +325,7 @@ def _show_yields(store: Store, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hwgen.gan.yields import FILE, read_report
+    from hwgen.synthesis.acceptance import FILE, read_report
 
     found = read_report(store)
     classes = found.classes
@@ -351,8 +351,8 @@ def _show_yields(store: Store, console: Console) -> None:
 
 
 def _print_json(store: Store) -> None:
-    from hwgen.gan.yields import FILE, read_report
     from hwgen.io.json_files import read_json
+    from hwgen.synthesis.acceptance import FILE, read_report
 
     manifest = store.manifest
     yields = None

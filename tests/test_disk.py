@@ -18,16 +18,16 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import HwgenError, RunError, StoreError
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.synthesis import synthesize
-from hwgen.gan.training import train
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
 from hwgen.imaging.framing import Framing
 from hwgen.io.json_files import write_json
 from hwgen.prepare import prepare_gnt
-from hwgen.presets import Recipe
 from hwgen.runs import Run
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import Store, StoreWriter, is_store
+from hwgen.synthesis.synthesize import synthesize
 from hwgen_cli.__main__ import main
 
 FRAMING = Framing(32)

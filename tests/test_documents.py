@@ -14,12 +14,12 @@ from hwgen.errors import HwgenError, InputError, RunError, StoreError
 from hwgen.exports import export_store
 from hwgen.exports.place import FILE as MARKER
 from hwgen.exports.place import read_told
-from hwgen.gan.yields import FILE as YIELDS
-from hwgen.gan.yields import ClassYield, read_report, report
 from hwgen.io.json_files import read_object, reading
 from hwgen.lift.cells import Cell, Row
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
+from hwgen.synthesis.acceptance import FILE as YIELDS
+from hwgen.synthesis.acceptance import ClassYield, read_report, report
 
 BROKEN = ["", "{", "[]", "null", "3", '"text"', "\ufeff{}", "[" * 100_000, '{"format": NaN}']
 

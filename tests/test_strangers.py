@@ -13,16 +13,17 @@ import torch
 
 from hwgen.charset import MOST_CLASSES, MOST_LABEL, Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
-from hwgen.deformation.recipe import DeformationRecipe
 from hwgen.errors import CharsetError, HwgenError, InputError, RunError
-from hwgen.gan.networks import build_generator
-from hwgen.gan.plan import count_parameters
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.snapshots import best_scores, find_snapshot, save_weights
-from hwgen.presets import PRESETS, Recipe, change, preset, recipe_to_json
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.gan.checkpoint import save_weights
+from hwgen.generators.gan.estimate import count_parameters
+from hwgen.generators.gan.networks import build_generator
+from hwgen.generators.gan.presets import PRESETS, Recipe, change, preset, recipe_to_json
+from hwgen.generators.gan.sampling import Sampler
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run, begin_or_continue
+from hwgen.runs.snapshots import best_scores, find_snapshot
 from hwgen.schema import from_json
 
 CHARSET = Charset(tuple("一丁七"))

@@ -15,20 +15,20 @@ from hwgen.charset import Charset, gb2312_level1, parse_charset
 from hwgen.errors import InputError
 from hwgen.exports import export_store
 from hwgen.exports.runs import export_model
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.synthesis import synthesize
-from hwgen.gan.training import train
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink
 from hwgen.inspect import inspect_store
 from hwgen.prepare import prepare_gnt, prepare_images, prepare_pot
-from hwgen.presets import Recipe
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
 from hwgen.sources.gnt import write_gnt
 from hwgen.sources.pot import encode_trajectory
 from hwgen.store import Store, StoreWriter
+from hwgen.synthesis.synthesize import synthesize
 
 FRAMING = Framing(16)
 

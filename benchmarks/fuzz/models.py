@@ -15,17 +15,16 @@ from benchmarks.fuzz.mutation import mutate, mutate_json
 from benchmarks.fuzz.target import Target
 from hwgen.charset import Charset
 from hwgen.compute.distributed import ALONE
-from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
-from hwgen.deformation.recipe import recipe_from_json as deformation_from_json
-from hwgen.deformation.recipe import recipe_to_json as deformation_to_json
-from hwgen.gan.meter import Meter
-from hwgen.gan.networks import build_generator
-from hwgen.gan.plan import count_parameters
-from hwgen.gan.resume import fill, save_checkpoint
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.snapshots import best_scores, save_weights
-from hwgen.gan.steps import make_state
-from hwgen.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
+from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
+from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
+from hwgen.generators.deformation.recipe import recipe_to_json as deformation_to_json
+from hwgen.generators.gan.checkpoint import fill, save_checkpoint, save_weights
+from hwgen.generators.gan.estimate import count_parameters
+from hwgen.generators.gan.meter import Meter
+from hwgen.generators.gan.networks import build_generator
+from hwgen.generators.gan.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.steps import make_state
 from hwgen.recogniser.network import RECOGNISERS, RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.network import recipe_from_json as recogniser_from_json
 from hwgen.recogniser.network import recipe_to_json as recogniser_to_json
@@ -33,6 +32,7 @@ from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run, begin_or_continue
 from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.runs.models import FILE, model_of_run, write_model
+from hwgen.runs.snapshots import best_scores
 
 _CHARSET = Charset(tuple("一丁七"))
 _CPU = torch.device("cpu")

@@ -27,7 +27,6 @@ from benchmarks.fuzz.target import Target
 from hwgen.exports import export_store
 from hwgen.exports.place import read_told
 from hwgen.exports.runs import card
-from hwgen.gan.yields import ClassYield, read_report, report
 from hwgen.lift.cells import BASELINE, Row
 from hwgen.lift.summary import summarise
 from hwgen.report import page, plots
@@ -39,6 +38,7 @@ from hwgen.runs.models import model_of_run
 from hwgen.store import Store
 from hwgen.study.tally import tally
 from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id
+from hwgen.synthesis.acceptance import ClassYield, read_report, report
 
 _LABELS = ("一", "丁", "七")
 

@@ -16,9 +16,9 @@ import torch
 from benchmarks.paper.pace import Pace
 from hwgen.compute.devices import pick_device, pick_precision
 from hwgen.compute.tensor_files import load_module
-from hwgen.gan.networks import Discriminator, Generator, build
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, recipe_from_json
+from hwgen.generators.gan.networks import Discriminator, Generator, build
+from hwgen.generators.gan.presets import Recipe, recipe_from_json
+from hwgen.generators.gan.training import train
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.training import from_stores, train_recogniser

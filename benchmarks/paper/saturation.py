@@ -32,9 +32,9 @@ from benchmarks.paper.settings import begin
 from benchmarks.stopping import signals
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.data import Batches
-from hwgen.gan.sampling import Sampler
+from hwgen.generators.gan.presets import LOSSES, Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler
 from hwgen.io.json_files import write_json
-from hwgen.presets import LOSSES, Recipe, change, preset
 from hwgen.recogniser.network import LIGHT, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser, accuracy
 from hwgen.store import Store

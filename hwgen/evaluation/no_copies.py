@@ -1,8 +1,9 @@
 """In: real samples and, perhaps, a recogniser. Out: a judge that rejects samples too near to them.
 
-What hwgen.gan.synthesis.synthesize takes as `judge`. Too near is what `hwgen evaluate` counts as
-such (hwgen.metrics.copies): nearer to a real sample of its class than all but the nearest 1 % of
-the real ones are to each other; in pixels, and in the recogniser's features where there is one.
+What hwgen.synthesis.synthesize.synthesize takes as `judge`. Too near is what `hwgen evaluate`
+counts as such (hwgen.metrics.copies): nearer to a real sample of its class than all but the nearest
+1 % of the real ones are to each other; in pixels, and in the recogniser's features where there is
+one.
 """
 
 from __future__ import annotations

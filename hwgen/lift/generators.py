@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.deformation.recipe import recipe_to_json as deformation_to_json
-from hwgen.deformation.sampling import DeformationSampler, find_model
-from hwgen.deformation.training import train_deformation
 from hwgen.evaluation.no_copies import NoCopies
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.synthesis import synthesize
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, recipe_to_json
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.recipe import recipe_to_json as deformation_to_json
+from hwgen.generators.deformation.sampling import DeformationSampler, find_model
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.presets import Recipe, recipe_to_json
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
 from hwgen.store import Store
+from hwgen.synthesis.synthesize import synthesize
 
 Stop = Callable[[], bool]
 Tell = Callable[[str, float], None]

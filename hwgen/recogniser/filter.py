@@ -1,6 +1,6 @@
 """In: samples and their labels. Out: which of them a recogniser reads as their labels, and surely.
 
-What hwgen.gan.synthesis.synthesize takes as `judge`.
+What hwgen.synthesis.synthesize.synthesize takes as `judge`.
 """
 
 from __future__ import annotations

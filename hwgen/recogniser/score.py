@@ -1,6 +1,7 @@
 """In: samples of a generator in training. Out: numbers to choose a checkpoint by.
 
-What hwgen.gan.training.train takes as `score`; hwgen.gan.snapshots.task_score makes one of them.
+What hwgen.generators.gan.training.train takes as `score`; hwgen.runs.snapshots.task_score makes one
+of them.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from hwgen.deformation.recipe import DeformationRecipe, recipe_from_json
 from hwgen.errors import HwgenError
+from hwgen.generators.deformation.recipe import DeformationRecipe, recipe_from_json
 from hwgen.report import plots
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last

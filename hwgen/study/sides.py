@@ -13,7 +13,7 @@ from hwgen.charset import Charset
 from hwgen.compute.devices import pick_device
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
-from hwgen.gan.sampling import UNLABELLED, Sampler
+from hwgen.generators.gan.sampling import UNLABELLED, Sampler
 from hwgen.io.files import healed
 from hwgen.io.paths import instead, what_lies_at
 from hwgen.record import Image

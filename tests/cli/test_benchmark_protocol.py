@@ -10,10 +10,10 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.deformation.training import train_deformation
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.presets import Recipe
 from hwgen.lift.protocol import STARTED_STRONG_VIEWS, STRONG_VIEWS
-from hwgen.presets import Recipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen_cli import protocol
@@ -266,7 +266,7 @@ def test_runs_that_cannot_generate_are_refused(
 ) -> None:
     from dataclasses import replace
 
-    from hwgen.gan.training import train
+    from hwgen.generators.gan.training import train
 
     options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--generator"]
     assert run(monkeypatch, *options, learnt, "--generator-images", 5) == 1

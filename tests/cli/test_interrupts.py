@@ -13,9 +13,11 @@ from hwgen.store import Store
 from hwgen_cli.__main__ import main
 
 LONG = {
-    "train STORE": "hwgen.gan.training.train",
-    "train STORE --preset deformation-32": "hwgen.deformation.training.train_deformation",
-    "synthesize RUN": "hwgen.gan.synthesis.synthesize",
+    "train STORE": "hwgen.generators.gan.training.train",
+    "train STORE --preset deformation-32": (
+        "hwgen.generators.deformation.training.train_deformation"
+    ),
+    "synthesize RUN": "hwgen.synthesis.synthesize.synthesize",
     "benchmark --train STORE --test STORE": "hwgen.recogniser.benchmark.benchmark",
     "benchmark --train STORE --test STORE --protocol rare": "hwgen.lift.protocol.run_protocol",
     "evaluate STORE --real STORE": "hwgen.evaluation.evaluate.evaluate",

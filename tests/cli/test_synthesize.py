@@ -15,8 +15,8 @@ from PIL import Image as PilImage
 import hwgen_cli.interrupt
 from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.tensor_files import file_hash
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, change
+from hwgen.generators.gan.presets import Recipe, change
+from hwgen.generators.gan.training import train
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.deformation.training import train_deformation
 from hwgen.errors import HwgenError, InputError
 from hwgen.evaluation.judges import generator_data
 from hwgen.exports.runs import export_model
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.synthesis import synthesize
-from hwgen.gan.training import train
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
 from hwgen.lift.generators import DeformationGenerator
-from hwgen.presets import Recipe
 from hwgen.runs import Run
 from hwgen.runs.models import model_of_run, read_model, run_or_model
 from hwgen.store import Store
+from hwgen.synthesis.synthesize import synthesize
 
 BEND = DeformationRecipe(size=16, grid=4, z_dim=4, width=4, batch=4, steps=2)
 

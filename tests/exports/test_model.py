@@ -11,22 +11,22 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.deformation.sampling import DeformationSampler
-from hwgen.deformation.training import train_deformation
 from hwgen.errors import HwgenError, InputError, RecipeChangedError, RunError
 from hwgen.exports import place
 from hwgen.exports.place import locked
 from hwgen.exports.runs import export_curves, export_model
 from hwgen.exports.runs.onnx_graph import write_onnx
-from hwgen.gan.networks import build_generator
-from hwgen.gan.sampling import Sampler, noise
-from hwgen.gan.synthesis import synthesize
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, change, preset
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.sampling import DeformationSampler
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.networks import build_generator
+from hwgen.generators.gan.presets import Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler, noise
+from hwgen.generators.gan.training import train
 from hwgen.runs import Run
 from hwgen.runs.models import FILE, model_of_run, read_model, write_model
 from hwgen.store import Store, StoreWriter
+from hwgen.synthesis.synthesize import synthesize
 
 IDS = np.repeat(np.arange(3), 4)
 INDICES = np.tile(np.arange(4), 3)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.deformation.training import train_deformation
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.presets import Recipe
 from hwgen.lift.cells import ARMS, Cell, Row
 from hwgen.lift.draws import ALL, write_subset
 from hwgen.lift.generators import DeformationGenerator, GanGenerator
@@ -23,7 +24,6 @@ from hwgen.lift.protocol import (
     Protocol,
     run_protocol,
 )
-from hwgen.presets import Recipe
 from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.store import Store, StoreWriter

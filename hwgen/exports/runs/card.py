@@ -133,7 +133,7 @@ def _use(model: Model, name: str, labelled: bool) -> str:
     )
     return (
         f"```sh\nhwgen synthesize {name} --out synthetic {amount}\n```\n\n"
-        "```python\nfrom hwgen.gan.sampling import Sampler\n\n"
+        "```python\nfrom hwgen.generators.gan.sampling import Sampler\n\n"
         f'sampler = Sampler.load("{name}")\n{drawn}\n```\n\n'
         "The samples are those of the run, bit by bit; sample (seed, class, index) never changes.\n"
         "Nothing is executed from the files; the weights are safetensors.\n"

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.errors import InputError
-from hwgen.presets import completed
+from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
+from hwgen.generators.gan.presets import completed
 from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
 from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
 from hwgen.runs.models import Model

@@ -18,21 +18,21 @@ import numpy as np
 
 from hwgen.charset import UNLABELLED
 from hwgen.compute.tensor_files import file_hash
-from hwgen.deformation.sampling import find_model as find_deformation
 from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
 from hwgen.exports.runs.card import card
 from hwgen.exports.runs.judged import read_judged
 from hwgen.exports.runs.licences import checked
 from hwgen.exports.runs.onnx_graph import write_onnx
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.snapshots import find_model as find_gan
+from hwgen.generators.deformation.sampling import find_model as find_deformation
+from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.models import Model, write_model
+from hwgen.runs.snapshots import find_model as find_gan
 
 LAYOUT_VERSION = 2
 """Rises when the same run comes to be written otherwise."""

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from hwgen.data import to_uint8
 from hwgen.errors import InputError, RunError
-from hwgen.gan.networks import Generator
-from hwgen.gan.sampling import Sampler, draw_noise
+from hwgen.generators.gan.networks import Generator
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler, draw_noise
 from hwgen.io.files import replacing
-from hwgen.presets import Recipe
 
 OPSET = 17
 """Of ONNX 1.12 (2022); onnxruntime has read it since 1.12."""

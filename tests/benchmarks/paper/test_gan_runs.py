@@ -9,8 +9,8 @@ from benchmarks.paper import gan_runs
 from benchmarks.paper.pace import Pace
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CharsetError
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, change
+from hwgen.generators.gan.presets import Recipe, change
+from hwgen.generators.gan.training import train
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
