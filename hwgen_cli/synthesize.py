@@ -285,9 +285,9 @@ def _judges(
 ) -> list[Judge] | None:
     """What samples must pass, in this order; None if `stop` said so."""
     from hwgen.compute.devices import pick_device
-    from hwgen.evaluation.no_copies import NoCopies
-    from hwgen.recogniser.filter import Filter
     from hwgen.store import Store
+    from hwgen.synthesis.near_copy_filter import NoCopies
+    from hwgen.synthesis.recogniser_filter import Filter
     from hwgen_cli.progress import bar
 
     judges: list[Judge] = []

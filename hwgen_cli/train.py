@@ -283,10 +283,10 @@ def _train(
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.compute.distributed import join
     from hwgen.compute.tensor_files import file_hash
+    from hwgen.evaluation.snapshot_score import Scorer
     from hwgen.generators.gan.training import Progress
     from hwgen.generators.gan.training import train as run_training
-    from hwgen.recogniser.reader import Recogniser
-    from hwgen.recogniser.score import Scorer
+    from hwgen.recogniser.inference import Recogniser
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 

@@ -20,8 +20,8 @@ from hwgen.generators.gan.estimate import count_parameters
 from hwgen.generators.gan.networks import build_generator
 from hwgen.generators.gan.presets import PRESETS, Recipe, change, preset, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run, begin_or_continue
 from hwgen.runs.snapshots import best_scores, find_snapshot
 from hwgen.schema import from_json

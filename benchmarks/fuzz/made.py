@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from hwgen.evaluation.figures import figure
-from hwgen.lift.cells import BASELINE, Cell, Row
-from hwgen.lift.summary import summarise
+from hwgen.evaluation.measures import figure
+from hwgen.experiments.lift.summary import summarise
+from hwgen.experiments.lift.trials import BASELINE, Cell, Row
 
 Made = dict[str, Any]
 

@@ -25,10 +25,10 @@ from hwgen.generators.gan.networks import build_generator
 from hwgen.generators.gan.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.steps import make_state
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RECOGNISERS, RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.network import recipe_from_json as recogniser_from_json
 from hwgen.recogniser.network import recipe_to_json as recogniser_to_json
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run, begin_or_continue
 from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.runs.models import FILE, model_of_run, write_model

@@ -24,16 +24,16 @@ from benchmarks.fuzz.models import toy_run
 from benchmarks.fuzz.mutation import mutate_json
 from benchmarks.fuzz.stores import make_store
 from benchmarks.fuzz.target import Target
+from hwgen.experiments.lift.summary import summarise
+from hwgen.experiments.lift.trials import BASELINE, Row
 from hwgen.exports import export_store
 from hwgen.exports.place import read_told
 from hwgen.exports.runs import card
-from hwgen.lift.cells import BASELINE, Row
-from hwgen.lift.summary import summarise
 from hwgen.report import page, plots
-from hwgen.report.evaluations import EVALUATION_FILE, read_evaluation
 from hwgen.report.inputs import BENCHMARK_FILE
-from hwgen.report.lifts import LIFT_FILE, read_lift
 from hwgen.report.markup import Html
+from hwgen.results.evaluation import EVALUATION_FILE, read_evaluation
+from hwgen.results.lift import LIFT_FILE, read_lift
 from hwgen.runs.models import model_of_run
 from hwgen.store import Store
 from hwgen.study.tally import tally

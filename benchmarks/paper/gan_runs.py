@@ -19,8 +19,8 @@ from hwgen.compute.tensor_files import load_module
 from hwgen.generators.gan.networks import Discriminator, Generator, build
 from hwgen.generators.gan.presets import Recipe, recipe_from_json
 from hwgen.generators.gan.training import train
+from hwgen.recogniser.inference import Recogniser, hits
 from hwgen.recogniser.network import RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_checkpoint

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import torch
 
 from hwgen.data import average_down, to_images, to_tensor
+from hwgen.evaluation.metrics.frechet import frechet_distance
 from hwgen.generators.gan.collapse import collapse
-from hwgen.metrics.diversity import pixel_deviation
-from hwgen.metrics.frechet import frechet_distance
+from hwgen.imaging.variation import pixel_deviation
 from hwgen.record import Image
 from hwgen.store import Store
 

@@ -46,9 +46,9 @@ from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly
 from hwgen.io.json_files import write_json
-from hwgen.recogniser.fit import check_readable, places_of
+from hwgen.recogniser.class_mapping import check_readable, places_of
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
-from hwgen.recogniser.reader import Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
 

@@ -12,7 +12,7 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.data import average_down, to_images, to_tensor
-from hwgen.recogniser.reader import ClassIds, Probabilities
+from hwgen.recogniser.inference import ClassIds, Probabilities
 from hwgen.record import Image
 from hwgen.store import Store, StoreWriter, is_store
 from hwgen.store.contact_sheets import classes_to_show

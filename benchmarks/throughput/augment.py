@@ -29,7 +29,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from benchmarks.throughput import timing
 from hwgen.compute.devices import pick_device
-from hwgen.recogniser.augment import augment
+from hwgen.recogniser.augmentation import augment
 from hwgen.recogniser.network import Augmentation
 from hwgen.record import PixelRange
 

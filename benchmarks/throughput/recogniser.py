@@ -35,8 +35,8 @@ from benchmarks.throughput import timing
 from hwgen.charset import Charset
 from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.io.files import replacing
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, flop_count, logits
-from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import make_optimizer
 
 CLASSES = (89, 3755)

@@ -10,7 +10,7 @@ from hwgen.report import plots
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, tag
-from hwgen.report.numbers import count, duration, percent
+from hwgen.report.number_format import count, duration, percent
 from hwgen.runs import Run
 
 _FIGURES = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from hwgen.errors import HwgenError
 from hwgen.generators.gan.presets import PRESETS, Loss, Recipe, recipe_from_json, recipe_to_json
 from hwgen.report import plots
+from hwgen.report.images import read_picture
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last
 from hwgen.report.markup import (
@@ -22,8 +23,7 @@ from hwgen.report.markup import (
     tag,
     text,
 )
-from hwgen.report.numbers import count, duration, percent
-from hwgen.report.pictures import read_picture
+from hwgen.report.number_format import count, duration, percent
 from hwgen.runs import Run
 from hwgen.schema import differences
 

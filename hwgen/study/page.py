@@ -22,8 +22,8 @@ from hwgen.io import os_errors
 from hwgen.io.files import healed, write_text
 from hwgen.io.json_files import write_json
 from hwgen.record import Image
+from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
-from hwgen.report.pictures import data_uri
 from hwgen.study.design import Matches, Showing, arrange, match, shuffled
 from hwgen.study.sides import Side, describe, open_side, reduced
 from hwgen.study.votes import FORMAT_VERSION, KEY_FORMAT, VOTES_FORMAT, KeyPair, study_id

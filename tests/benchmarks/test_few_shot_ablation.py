@@ -14,8 +14,8 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.generators.gan.presets import change, preset
 from hwgen.generators.gan.training import train
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter
 

@@ -18,8 +18,10 @@ LONG = {
         "hwgen.generators.deformation.training.train_deformation"
     ),
     "synthesize RUN": "hwgen.synthesis.synthesize.synthesize",
-    "benchmark --train STORE --test STORE": "hwgen.recogniser.benchmark.benchmark",
-    "benchmark --train STORE --test STORE --protocol rare": "hwgen.lift.protocol.run_protocol",
+    "benchmark --train STORE --test STORE": "hwgen.experiments.benchmark.benchmark",
+    "benchmark --train STORE --test STORE --protocol rare": (
+        "hwgen.experiments.lift.experiment.run_protocol"
+    ),
     "evaluate STORE --real STORE": "hwgen.evaluation.evaluate.evaluate",
     "export STORE --format gnt": "hwgen.exports.export_store",
     "prepare-gnt IN": "hwgen.prepare.prepare_gnt",

@@ -17,8 +17,8 @@ from hwgen.compute.tensor_files import file_hash, load_tensors
 from hwgen.generators.gan import training
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.training import AGREE_STEPS, train
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen_cli.__main__ import main

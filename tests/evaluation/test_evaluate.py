@@ -14,7 +14,7 @@ from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
 from hwgen.io.locks import alone
-from hwgen.recogniser.reader import Recogniser
+from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from hwgen.errors import HwgenError, InputError
-from hwgen.evaluation.judges import generator_data
+from hwgen.evaluation.provenance import generator_data
+from hwgen.experiments.lift.generators import DeformationGenerator
 from hwgen.exports.runs import export_model
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
-from hwgen.lift.generators import DeformationGenerator
 from hwgen.runs import Run
 from hwgen.runs.models import model_of_run, read_model, run_or_model
 from hwgen.store import Store

@@ -12,7 +12,7 @@ from hwgen.errors import InputError
 from hwgen.exports import Selection, export_store
 from hwgen.imaging.framing import Framing
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt, prepare_images
-from hwgen.recogniser.stores import check_real
+from hwgen.recogniser.store_checks import check_real
 from hwgen.record import Record
 from hwgen.sources.provenance import MARKER
 from hwgen.sources.simulation.gnt_folder import simulate

@@ -12,8 +12,8 @@ from typing import Any
 
 from hwgen.charset import UNLABELLED
 from hwgen.exports.runs import licences
-from hwgen.report.evaluations import Evaluation
-from hwgen.report.lifts import Lift
+from hwgen.results.evaluation import Evaluation
+from hwgen.results.lift import Lift
 from hwgen.runs import logged
 from hwgen.runs.models import Model
 from hwgen.store.origin import is_simulated, is_synthetic

@@ -14,8 +14,8 @@ from typing import Any
 from hwgen.errors import InputError
 from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.generators.gan.presets import completed
-from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
-from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
+from hwgen.results.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
+from hwgen.results.lift import LIFT_FILE, Lift, read_lift
 from hwgen.runs.models import Model
 from hwgen.schema import differences
 

@@ -26,7 +26,7 @@ from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly
-from hwgen.metrics.diversity import SAMPLES, pixel_deviation, spread_out
+from hwgen.imaging.variation import SAMPLES, pixel_deviation, spread_out
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store

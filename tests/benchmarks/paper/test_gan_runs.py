@@ -11,8 +11,8 @@ from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CharsetError
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.training import train
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
 
