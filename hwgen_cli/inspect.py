@@ -12,7 +12,7 @@ from hwgen.generators.gan.presets import PRESETS
 from hwgen_cli.completion import one_of
 
 if TYPE_CHECKING:
-    from hwgen.inspect import Balance
+    from hwgen.inspection.summaries import Balance
 
 _SHEET_COLUMNS = 12
 
@@ -117,7 +117,7 @@ def _preset(name: str | None, classes: int) -> Shown:
 def _run(path: Path, sheet: Path | None) -> Shown:
     from shutil import copyfile
 
-    from hwgen.inspect import inspect_run
+    from hwgen.inspection.summaries import inspect_run
     from hwgen.runs import Run
 
     run = Run(path)
@@ -165,7 +165,7 @@ def _model(path: Path, sheet: Path | None) -> Shown:
 
 def _store(path: Path, sheet: Path | None) -> Shown:
     from hwgen.imaging.contact_sheets import save_sheet
-    from hwgen.inspect import inspect_store
+    from hwgen.inspection.summaries import inspect_store
     from hwgen.store import Store
     from hwgen.store.contact_sheets import sheet_of_store
 
@@ -190,7 +190,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
 def _gnt(path: Path, sheet: Path | None) -> Shown:
     from hwgen.errors import InputError
     from hwgen.imaging.contact_sheets import save_sheet
-    from hwgen.inspect import inspect_gnt
+    from hwgen.inspection.summaries import inspect_gnt
     from hwgen.io.paths import instead
 
     samples = _SHEET_COLUMNS**2 if sheet else 0

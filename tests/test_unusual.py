@@ -20,7 +20,7 @@ from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink
-from hwgen.inspect import inspect_store
+from hwgen.inspection.summaries import inspect_store
 from hwgen.prepare import prepare_gnt, prepare_images, prepare_pot
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser

@@ -28,7 +28,7 @@ from hwgen.experiments.lift.summary import summarise
 from hwgen.experiments.lift.trials import BASELINE, Row
 from hwgen.exports import export_store
 from hwgen.exports.place import read_told
-from hwgen.exports.runs import card
+from hwgen.exports.runs import model_card
 from hwgen.report import page, plots
 from hwgen.report.inputs import BENCHMARK_FILE
 from hwgen.report.markup import Html
@@ -219,7 +219,7 @@ def _shown(scratch: Path, name: str, made: Made) -> Target:
             check_page(page.write_report([file], scratch / "page.html"))
         evaluations = [read_evaluation(file)] if name == EVALUATION_FILE else []
         lifts = [read_lift(file)] if name == LIFT_FILE else []
-        card.card(model, [], "m", "", evaluations, lifts)
+        model_card.card(model, [], "m", "", evaluations, lifts)
         return "shown"
 
     return Target([json.dumps(made).encode()], read, mutate_json, mib=512)

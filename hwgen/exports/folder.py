@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hwgen.exports.names import class_folder, picture_name
+from hwgen.exports.file_names import class_folder, picture_name
 from hwgen.exports.provenance import write_provenance
 from hwgen.exports.records import Part, Row
 from hwgen.io.json_files import write_json

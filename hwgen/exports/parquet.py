@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError
-from hwgen.exports.names import picture_name
+from hwgen.exports.file_names import picture_name
 from hwgen.exports.records import Part, Row
 from hwgen.io.files import replacing
 

@@ -8,7 +8,7 @@ import tarfile
 from dataclasses import asdict
 from pathlib import Path
 
-from hwgen.exports.names import picture_name
+from hwgen.exports.file_names import picture_name
 from hwgen.exports.records import Part
 from hwgen.io.files import replacing
 

@@ -10,7 +10,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
-from hwgen.inspect import inspect_gnt
+from hwgen.inspection.summaries import inspect_gnt
 from hwgen.io import zips
 from hwgen.prepare import prepare_gnt
 from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files

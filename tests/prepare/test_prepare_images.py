@@ -14,7 +14,7 @@ from hwgen.errors import BadRecordError, InputError, StoreError
 from hwgen.exports.export import export_store
 from hwgen.imaging.contact_sheets import contact_sheet
 from hwgen.imaging.framing import Framing
-from hwgen.inspect import inspect_store
+from hwgen.inspection.summaries import inspect_store
 from hwgen.prepare import REPORT_FILE, prepare_images
 from hwgen.prepare import rendering as painting_module
 from hwgen.prepare.rendering import Painter, painted

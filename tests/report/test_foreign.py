@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 from benchmarks.fuzz.made import check_page, made_benchmark, made_evaluation, made_lift
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
-from hwgen.exports.runs.card import card
+from hwgen.exports.runs.model_card import card
 from hwgen.io.json_files import MOST_JSON_BYTES
 from hwgen.report import images
 from hwgen.report.images import read_picture

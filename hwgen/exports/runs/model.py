@@ -20,10 +20,10 @@ from hwgen.charset import UNLABELLED
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
-from hwgen.exports.runs.card import card
-from hwgen.exports.runs.judged import read_judged
 from hwgen.exports.runs.licences import checked
+from hwgen.exports.runs.model_card import card
 from hwgen.exports.runs.onnx_graph import write_onnx
+from hwgen.exports.runs.results import read_judged
 from hwgen.generators.deformation.sampling import find_model as find_deformation
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly, save_sheet
@@ -59,7 +59,7 @@ def export_model(
         checkpoint: which snapshot of a GAN: "last", "best" or a number of images.
         onnx: also write the generator of a GAN as ONNX.
         judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
-            shall tell; they must be of this very model, see hwgen.exports.runs.judged.
+            shall tell; they must be of this very model, see hwgen.exports.runs.results.
         licence: what the exporter gives the model under, for the card; an identifier of the Hugging
             Face Hub or any line. "" says that the data's terms decide.
         overwrite: replace another export at `out`.

@@ -6,7 +6,7 @@ import pytest
 
 from hwgen.charset import Charset
 from hwgen.imaging.framing import Framing
-from hwgen.inspect import inspect_gnt, inspect_store
+from hwgen.inspection.summaries import inspect_gnt, inspect_store
 from hwgen.prepare import prepare_gnt
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import Store

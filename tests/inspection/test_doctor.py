@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from hwgen import doctor
-from hwgen.doctor import Checkup, examine
-from hwgen.requirements import EXTRAS, REQUIRED
+from hwgen.inspection import doctor
+from hwgen.inspection.doctor import Checkup, examine
+from hwgen.inspection.requirements import EXTRAS, REQUIRED
 
-PYPROJECT = (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+PYPROJECT = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
 # No tomllib before Python 3.11.
 SECTION = re.compile(r"^([\w-]+) = \[((?:[^\[\]]|\[[\w-]+\])*)\]$", re.MULTILINE)
 WANTS = re.compile(r'"([\w-]+)(\[[\w-]+\])?(?:>=([\d.]+))?"')
@@ -42,7 +42,7 @@ def test_every_extra_of_pyproject_has_its_row() -> None:
     start = PYPROJECT.index("[project.optional-dependencies]")
     section = PYPROJECT[start : PYPROJECT.index("\n[", start)]
     extras = re.findall(r"^([\w-]+) = \[", section, re.MULTILINE)
-    assert sorted(EXTRAS) == sorted(extras), "hwgen/requirements.py tells of every extra"
+    assert sorted(EXTRAS) == sorted(extras), "hwgen/inspection/requirements.py tells of every extra"
     for name, extra in EXTRAS.items():
         assert dict(extra.packages) == declared(name), name
 

@@ -1,6 +1,6 @@
 import pytest
 
-from hwgen.exports.names import class_folder, file_stem
+from hwgen.exports.file_names import class_folder, file_stem
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hwgen
-from hwgen.requirements import EXTRAS, MODULES, REQUIRED, Extra
+from hwgen.inspection.requirements import EXTRAS, MODULES, REQUIRED, Extra
 
 if TYPE_CHECKING:
     import torch
