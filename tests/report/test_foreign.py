@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from PIL import Image as PilImage
 
-from benchmarks.fuzz.made import check_page, made_benchmark, made_evaluation, made_lift
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
 from hwgen.exports.runs.model_card import card
@@ -22,6 +21,7 @@ from hwgen.report.page import write_report
 from hwgen.results.evaluation import read_evaluation
 from hwgen.runs import Run
 from hwgen.runs.models import Model
+from tests.robustness.fuzz.made import check_page, made_benchmark, made_evaluation, made_lift
 
 MADE = {
     "benchmark.json": made_benchmark(),

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.fuzz.mutation import mutate
-from benchmarks.fuzz.target import Target
 from hwgen.record import BadRecord, Record
 from hwgen.sources.casia_files import GNT, find_files
 from hwgen.sources.gnt import encode_record, looks_like_gnt, read_gnt
 from hwgen.sources.pot import encode_trajectory, looks_like_pot, read_pot
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
+from tests.robustness.fuzz.mutation import mutate
+from tests.robustness.fuzz.target import Target
 
 
 def gnt(scratch: Path) -> Target:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.fuzz import harness
-from benchmarks.fuzz.harness import Tally, read_one, run
-from benchmarks.fuzz.mutation import mutate, mutate_json
-from benchmarks.fuzz.target import Target, make_input
-from benchmarks.fuzz.targets import COUNTS, TARGETS
 from hwgen.errors import InputError
+from tests.robustness.fuzz import harness
+from tests.robustness.fuzz.harness import Tally, read_one, run
+from tests.robustness.fuzz.mutation import mutate, mutate_json
+from tests.robustness.fuzz.target import Target, make_input
+from tests.robustness.fuzz.targets import COUNTS, TARGETS
 
 SLICES = {name: min(300, count // 100) for name, count in COUNTS.items()}
-"""Inputs of each target here; a full run is `python -m benchmarks.fuzz`."""
+"""Inputs of each target here; a full run is `python -m tests.robustness.fuzz`."""
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

@@ -21,8 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.fuzz.target import Target, make_input
 from hwgen.errors import HwgenError
+from tests.robustness.fuzz.target import Target, make_input
 
 CHUNK = 2000
 """Inputs a child."""

@@ -10,12 +10,12 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.fuzz.mutation import mutate, mutate_json
-from benchmarks.fuzz.target import Target
 from hwgen.charset import Charset
 from hwgen.errors import StoreError
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
+from tests.robustness.fuzz.mutation import mutate, mutate_json
+from tests.robustness.fuzz.target import Target
 
 _PAGE = 4096
 

@@ -1,7 +1,7 @@
 """In: a seed and numbers of inputs. Out: whether every damaged file ends as promised.
 
-    python -m benchmarks.fuzz --out benchmarks/results/fuzz-DATE-HARDWARE
-    python -m benchmarks.fuzz --target gnt --index 1234
+    python -m tests.robustness.fuzz --out benchmarks/results/fuzz-DATE-HARDWARE
+    python -m tests.robustness.fuzz --target gnt --index 1234
 
 Claim: whatever is in a file, reading it ends in its records with the bad ones listed or in an
 HwgenError; within the target's bounds of time and memory, and never in another exception or a
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import hwgen
-from benchmarks.fuzz.harness import Tally, read_one, run
-from benchmarks.fuzz.targets import COUNTS, TARGETS
 from hwgen.io.json_files import write_json
+from tests.robustness.fuzz.harness import Tally, read_one, run
+from tests.robustness.fuzz.targets import COUNTS, TARGETS
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.fuzz.mutation import Mutate, mutate
+from tests.robustness.fuzz.mutation import Mutate, mutate
 
 
 @dataclass(frozen=True)

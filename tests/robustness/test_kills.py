@@ -11,29 +11,29 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.kills import child
-from benchmarks.kills.__main__ import FILE
-from benchmarks.kills.__main__ import main as kills_main
-from benchmarks.kills.contents import contents
-from benchmarks.kills.harness import SERIES, Tally, kill, set_up
-from benchmarks.kills.jobs import JOBS, Job
 from hwgen.compute.tensor_files import file_hash, load_texts, save_tensors
 from hwgen.errors import HwgenError
 from hwgen.io.json_files import write_json
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
+from tests.robustness.kills import child
+from tests.robustness.kills.__main__ import FILE
+from tests.robustness.kills.__main__ import main as kills_main
+from tests.robustness.kills.contents import contents
+from tests.robustness.kills.harness import SERIES, Tally, kill, set_up
+from tests.robustness.kills.jobs import JOBS, Job
 
 SLICE = ("prepare-gnt", "train", "synthesize", "export ocr-lmdb", "lift")
-"""Here; a full run is `python -m benchmarks.kills`."""
+"""Here; a full run is `python -m tests.robustness.kills`."""
 
 
 def test_a_few_kills_of_each_kind_of_job_end_as_if_there_were_none(
     tmp_path: Path, root: Path
 ) -> None:
     only = [option for name in SLICE for option in ("--only", name)]
-    # In a process of its own, which has not computed yet: see benchmarks.kills.child.
+    # In a process of its own, which has not computed yet: see tests.robustness.kills.child.
     subprocess.run(
-        [sys.executable, "-m", "benchmarks.kills", "--out", tmp_path, "--kills", "1", *only],
+        [sys.executable, "-m", "tests.robustness.kills", "--out", tmp_path, "--kills", "1", *only],
         check=True,
         cwd=root,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -252,15 +252,15 @@ def test_what_is_unfinished_aside_and_locked_is_told_apart(tmp_path: Path) -> No
 def test_a_result_goes_on_and_other_settings_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.kills.__main__.make_inputs", lambda *given, **more: None)
-    monkeypatch.setattr("benchmarks.kills.__main__.set_up", lambda *given: None)
+    monkeypatch.setattr("tests.robustness.kills.__main__.make_inputs", lambda *given, **more: None)
+    monkeypatch.setattr("tests.robustness.kills.__main__.set_up", lambda *given: None)
     ran: list[tuple[str, str, int]] = []
 
     def counted(stage: None, name: str, series: str, *, kills: int, seed: int) -> Tally:
         ran.append((name, series, kills))
         return Tally(kills=kills, findings=[{"what": "odd"}])
 
-    monkeypatch.setattr("benchmarks.kills.__main__.kill", counted)
+    monkeypatch.setattr("tests.robustness.kills.__main__.kill", counted)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     threads = torch.get_num_threads()
     options = ["--out", str(tmp_path), "--quick", "--only", "train"]

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.fuzz.mutation import mutate, mutate_json
-from benchmarks.fuzz.target import Target
 from hwgen.charset import Charset
 from hwgen.compute.distributed import ALONE
 from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
@@ -33,6 +31,8 @@ from hwgen.runs import Run, begin_or_continue
 from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.runs.models import FILE, model_of_run, write_model
 from hwgen.runs.snapshots import best_scores
+from tests.robustness.fuzz.mutation import mutate, mutate_json
+from tests.robustness.fuzz.target import Target
 
 _CHARSET = Charset(tuple("一丁七"))
 _CPU = torch.device("cpu")

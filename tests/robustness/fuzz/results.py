@@ -12,18 +12,6 @@ from unittest import mock
 import numpy as np
 from PIL import Image as PilImage
 
-from benchmarks.fuzz.made import (
-    Made,
-    check_page,
-    made_benchmark,
-    made_evaluation,
-    made_lift,
-    made_row,
-)
-from benchmarks.fuzz.models import toy_run
-from benchmarks.fuzz.mutation import mutate_json
-from benchmarks.fuzz.stores import make_store
-from benchmarks.fuzz.target import Target
 from hwgen.experiments.lift.summary import summarise
 from hwgen.experiments.lift.trials import BASELINE, Row
 from hwgen.exports import export_store
@@ -39,6 +27,18 @@ from hwgen.store import Store
 from hwgen.study.tally import tally
 from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id
 from hwgen.synthesis.acceptance import ClassYield, read_report, report
+from tests.robustness.fuzz.made import (
+    Made,
+    check_page,
+    made_benchmark,
+    made_evaluation,
+    made_lift,
+    made_row,
+)
+from tests.robustness.fuzz.models import toy_run
+from tests.robustness.fuzz.mutation import mutate_json
+from tests.robustness.fuzz.stores import make_store
+from tests.robustness.fuzz.target import Target
 
 _LABELS = ("一", "丁", "七")
 

@@ -1,6 +1,6 @@
 """In: kills.json. Out: a table of it, a row a job.
 
-python -m benchmarks.kills.table benchmarks/results/kills-DATE-HARDWARE/kills.json
+python -m tests.robustness.kills.table benchmarks/results/kills-DATE-HARDWARE/kills.json
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kills.harness import SERIES
-from benchmarks.kills.jobs import JOBS
+from tests.robustness.kills.harness import SERIES
+from tests.robustness.kills.jobs import JOBS
 
 _HEAD = (
     "| job | kills at moments | before file operations | found nothing yet | partial work | all of "

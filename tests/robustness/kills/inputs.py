@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PilImage
 
-from benchmarks.kills.child import rehearse
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.record import Image
 from hwgen.sources.gnt import encode_record
 from hwgen.sources.pot import encode_trajectory, read_pot
+from tests.robustness.kills.child import rehearse
 
 CHARACTERS = "的一是不了在"
 WRITERS = 20

@@ -1,7 +1,7 @@
 """In: how many kills. Out: whether a killed command, run again, ends as an uninterrupted one.
 
-    python -m benchmarks.kills --out benchmarks/results/kills-DATE-HARDWARE
-    python -m benchmarks.kills --out /tmp/kills --only train --only lift --kills 10
+    python -m tests.robustness.kills --out benchmarks/results/kills-DATE-HARDWARE
+    python -m tests.robustness.kills --out /tmp/kills --only train --only lift --kills 10
 
 Claim: kill -9 at any moment, run the same command again, kill it again, and so on: what bears its
 final name is whole, what was saved is not lost, no lock is in the way, and in the end everything
@@ -26,11 +26,11 @@ from typing import Any
 import torch
 
 import hwgen
-from benchmarks.kills.harness import SERIES, Tally, kill, set_up
-from benchmarks.kills.inputs import make_inputs
-from benchmarks.kills.jobs import JOBS
-from benchmarks.kills.table import table
 from hwgen.io.json_files import write_json
+from tests.robustness.kills.harness import SERIES, Tally, kill, set_up
+from tests.robustness.kills.inputs import make_inputs
+from tests.robustness.kills.jobs import JOBS
+from tests.robustness.kills.table import table
 
 FILE = "kills.json"
 QUICK = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.kills.inputs import TOY_BEND, TOY_GAN, TOY_READER
+from tests.robustness.kills.inputs import TOY_BEND, TOY_GAN, TOY_READER
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 import lmdb
 
-from benchmarks.kills.child import Ended, rehearse, run
-from benchmarks.kills.contents import Contents, contents, refusal
-from benchmarks.kills.jobs import Job
 from hwgen.errors import HwgenError
+from tests.robustness.kills.child import Ended, rehearse, run
+from tests.robustness.kills.contents import Contents, contents, refusal
+from tests.robustness.kills.jobs import Job
 
 Series = Literal["moments", "operations"]
 """Kills at random moments of the uninterrupted run's time; or in pairs before file operations, the

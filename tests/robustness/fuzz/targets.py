@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.fuzz import models, pictures, raw, results, stores
-from benchmarks.fuzz.target import Target
+from tests.robustness.fuzz import images, models, raw, results, stores
+from tests.robustness.fuzz.target import Target
 
 TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "gnt": raw.gnt,
     "pot": raw.pot,
     "zip": raw.zips,
     "strokes": raw.strokes,
-    "pictures": pictures.files,
-    "picture zip": pictures.archive,
-    "idx": pictures.idx,
-    "cifar": pictures.cifar,
-    "label list": pictures.label_list,
-    "ocr lmdb": pictures.ocr_lmdb,
-    "lsun lmdb": pictures.lsun,
-    "parquet": pictures.parquet,
+    "pictures": images.files,
+    "picture zip": images.archive,
+    "idx": images.idx,
+    "cifar": images.cifar,
+    "label list": images.label_list,
+    "ocr lmdb": images.ocr_lmdb,
+    "lsun lmdb": images.lsun,
+    "parquet": images.parquet,
     "manifest": stores.manifest,
     "data": stores.data,
     "recipes": models.recipes,

@@ -18,15 +18,15 @@ import lmdb
 import numpy as np
 from PIL import Image as PilImage
 
-from benchmarks.fuzz.mutation import Mutate, mutate
-from benchmarks.fuzz.raw import mutate_zip
-from benchmarks.fuzz.stores import mutate_pages
-from benchmarks.fuzz.target import Target
 from hwgen.errors import InputError
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import MOST_LABEL
 from hwgen.sources.images.decoding import decode, to_channels
 from hwgen.sources.images.find import find_images
+from tests.robustness.fuzz.mutation import Mutate, mutate
+from tests.robustness.fuzz.raw import mutate_zip
+from tests.robustness.fuzz.stores import mutate_pages
+from tests.robustness.fuzz.target import Target
 
 _PAGE = 4096
 
