@@ -50,6 +50,7 @@ EXTRAS: Mapping[str, Extra] = {
         "make test, make lint",
         {
             "hypothesis": "6.100",
+            "import-linter": "2.1",
             "mypy": "1.10",
             "pytest": "8",
             "ruff": "0.6",

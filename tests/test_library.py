@@ -1,3 +1,5 @@
+"""What the import linter cannot see: see [tool.importlinter] in pyproject.toml."""
+
 import ast
 import subprocess
 import sys
