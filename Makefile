@@ -1,6 +1,6 @@
 # make demo   the whole chain on simulated handwriting, ending in a report
 # make test   the tests
-# make lint   ruff and mypy
+# make lint   ruff, mypy and the import layers
 #
 # Each makes the environment it needs, once. PYTHON=python3.12 chooses the interpreter (at least
 # 3.10), VENV=path another place for the environment, DEMO=small a demo of about a minute.
@@ -25,6 +25,7 @@ lint: $(TEST_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 $(DEMO_READY): pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --editable '.[demo]'

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 from hwgen.sources.gnt import encode_record
 
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))

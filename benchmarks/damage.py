@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 import hwgen
-from hwgen.files import write_json
-from hwgen.record import Record
-from hwgen.sources.files import GNT, find_files
-from hwgen.sources.gnt import HEADER_BYTES, BadRecord, read_gnt
+from hwgen.io.json_files import write_json
+from hwgen.record import BadRecord, Record
+from hwgen.sources.casia_files import GNT, find_files
+from hwgen.sources.gnt import HEADER_BYTES, read_gnt
 
 KINDS = ("size field", "tag", "width", "height", "truncated tail", "garbage inserted")
 MIXED = "all six mixed"

@@ -29,21 +29,22 @@ import torch
 
 from benchmarks.light_glyph import LIGHT_GLYPH
 from benchmarks.stopping import signals
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash
-from hwgen.devices import describe
-from hwgen.files import write_json
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.training import Progress, train
-from hwgen.grids import evenly, save_sheet
-from hwgen.lift.summary import Counts, interval
-from hwgen.metrics.diversity import diversity, pixel_deviation
-from hwgen.metrics.frechet import frechet_distance
-from hwgen.metrics.neighbours import Points, nearest
-from hwgen.presets import Recipe, change, preset
+from hwgen.compute.devices import describe
+from hwgen.compute.tensor_files import file_hash
+from hwgen.data import average_down, to_images, to_tensor
+from hwgen.evaluation.metrics.diversity import diversity
+from hwgen.evaluation.metrics.frechet import frechet_distance
+from hwgen.evaluation.metrics.nearest_neighbours import Points, nearest
+from hwgen.experiments.lift.summary import Counts, interval
+from hwgen.generators.gan.presets import Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import Progress, train
+from hwgen.imaging.contact_sheets import evenly, save_sheet
+from hwgen.imaging.variation import pixel_deviation
+from hwgen.io.json_files import write_json
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
-from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
 from hwgen.store import Store, StoreWriter, is_store

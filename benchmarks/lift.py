@@ -1,9 +1,9 @@
 """How much do synthetic characters raise a recogniser's accuracy, by the number of real ones?
 
 In: real train and test stores of one charset, with other writers in each. Runs both protocols of
-hwgen.lift with the settings below. Out: OUT/few-shot and OUT/rare with lift.json and curve.png, and
-OUT/tables.md; no pixels. Draws, generators and synthetic samples, which hold pixels, go to WORK.
-Ctrl-C stops it, and the same command goes on; several processes may share WORK.
+hwgen.experiments.lift with the settings below. Out: OUT/few-shot and OUT/rare with lift.json and
+curve.png, and OUT/tables.md; no pixels. Draws, generators and synthetic samples, which hold pixels,
+go to WORK. Ctrl-C stops it, and the same command goes on; several processes may share WORK.
 
     python -m benchmarks.lift --train STORE --test STORE --out OUT
     python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
@@ -22,23 +22,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stopping import signals
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.devices import pick_device
-from hwgen.files import write_json
-from hwgen.lift.cells import ARMS
-from hwgen.lift.draws import ALL
-from hwgen.lift.generators import DeformationGenerator
-from hwgen.lift.protocol import (
+from hwgen.compute.devices import pick_device
+from hwgen.experiments.lift.experiment import (
     FILE,
     STARTED_STRONG_VIEWS,
     STRONG_VIEWS,
     Protocol,
     run_protocol,
 )
+from hwgen.experiments.lift.generators import DeformationGenerator
+from hwgen.experiments.lift.subsets import ALL
+from hwgen.experiments.lift.trials import ARMS
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.io.json_files import write_json
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
-from hwgen.recogniser.reader import Recogniser
 from hwgen.report.lift_plots import save_lift_png
-from hwgen.report.lifts import BASELINE, Figures, Lift, Series, count_name, read_lift
+from hwgen.results.lift import BASELINE, Figures, Lift, Series, count_name, read_lift
 from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {

@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.devices import pick_device
-from hwgen.files import write_json
-from hwgen.lift.draws import ALL
-from hwgen.lift.generators import DeformationGenerator
-from hwgen.lift.protocol import Protocol, run_protocol
+from hwgen.compute.devices import pick_device
+from hwgen.experiments.lift.experiment import Protocol, run_protocol
+from hwgen.experiments.lift.generators import DeformationGenerator
+from hwgen.experiments.lift.subsets import ALL
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.io.json_files import write_json
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, STRONG, Augmentation, Mixing, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.store import Store
 
 GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))

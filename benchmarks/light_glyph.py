@@ -19,4 +19,4 @@ LIGHT_GLYPH: Mapping[str, str] = {
     "batch": "16",
     "ema": "0.995",
 }
-"""As hwgen.presets.change takes them."""
+"""As hwgen.generators.gan.presets.change takes them."""

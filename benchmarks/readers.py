@@ -29,8 +29,8 @@ import numpy as np
 import torch
 
 import hwgen
-from hwgen.documents import read_object
 from hwgen.exports.place import FILE
+from hwgen.io.json_files import read_object
 from hwgen.store import Store
 
 LONGEST = 25

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hwgen.batches import ResidentPictures
-from hwgen.devices import describe, pick_device, pick_precision
+from hwgen.compute.devices import describe, pick_device, pick_precision
+from hwgen.data import ResidentPictures
+from hwgen.recogniser.inference import accuracy
 from hwgen.recogniser.mixing import LabelledPictures
 from hwgen.recogniser.network import Augmentation, RecogniserRecipe
-from hwgen.recogniser.reader import accuracy
 from hwgen.recogniser.training import train_recogniser
 from hwgen.store import Store
 

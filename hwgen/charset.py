@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -10,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwgen.errors import CharsetError, InputError
-from hwgen.files import healed
-from hwgen.places import instead, near_paths
+from hwgen.io.files import healed
+from hwgen.io.paths import instead, near_paths
+from hwgen.names import near_names
 
 MOST_CLASSES = 1 << 18
 """More than Unicode has characters."""
@@ -226,7 +226,7 @@ def count_of(spec: str) -> int | None:
 
 def _near(spec: str, words: Iterable[str]) -> list[str]:
     """Words, and names of files and folders, that a word is like."""
-    near = difflib.get_close_matches(spec, list(words), cutoff=0.7)
+    near = near_names(spec, words, cutoff=0.7)
     return [*near, *map(str, near_paths(Path(spec)))]
 
 

@@ -39,3 +39,33 @@ class Record:
     def raw(self) -> Image:
         """What a store's picture is made from: the image itself."""
         return self.image
+
+
+@dataclass(frozen=True)
+class PixelRange:
+    """The float values that a network sees for white paper and for full ink."""
+
+    paper: float
+    ink: float
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A stretch of a file that gave no record.
+
+    Attributes:
+        source: the file, named as in its records.
+        offset: where the stretch begins, bytes from the file's beginning.
+        length: bytes skipped.
+        expected: what a sound file has there.
+        found: what was there.
+        kind: one of "damaged header", "cut short", "unreadable tag", "empty file"; of POT also
+            "no end in place", "wrong strokes"; of pictures also "bad picture", "unknown label".
+    """
+
+    source: str
+    offset: int
+    length: int
+    expected: str
+    found: str
+    kind: str

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from hwgen import __version__, system
+from hwgen import __version__
 from hwgen.errors import HwgenError
-from hwgen.files import healed
-from hwgen.presets.fields import nearest
+from hwgen.io import os_errors
+from hwgen.io.files import healed
+from hwgen.names import nearest
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor
@@ -134,14 +135,14 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError):
         # A file in the way, a missing right, a full disk.
         where = "" if error.filename is None else os.fsdecode(error.filename)
-        return str(HwgenError(system.reason(error), where=where, remedy=system.remedy(error)))
+        return str(HwgenError(os_errors.reason(error), where=where, remedy=os_errors.remedy(error)))
     return str(error) if isinstance(error, HwgenError) else ""
 
 
 def _say_once(text: str) -> None:
     """Print on standard error, once for all processes of a torchrun."""
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        from hwgen.distributed import first_to_say
+        from hwgen.compute.distributed import first_to_say
 
         if not first_to_say("error"):
             return

@@ -208,12 +208,13 @@ def benchmark(
 
     from rich.console import Console
 
-    from hwgen.devices import keep_freed_memory, pick_device
+    from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.errors import InputError
-    from hwgen.recogniser.benchmark import FILE, steps_of
-    from hwgen.recogniser.benchmark import benchmark as run
+    from hwgen.experiments.benchmark import FILE
+    from hwgen.experiments.benchmark import benchmark as run
+    from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import recogniser_named
-    from hwgen.recogniser.reader import Recogniser
+    from hwgen.recogniser.training import steps_of
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hwgen.doctor import Checkup, Cpu, Device, Disk, Feature
+    from hwgen.inspection.doctor import Checkup, Cpu, Device, Disk, Feature
 
 
 def doctor(
@@ -30,7 +30,7 @@ def doctor(
     from rich.markup import escape
     from rich.table import Table
 
-    from hwgen.doctor import examine
+    from hwgen.inspection.doctor import examine
 
     found = examine()
     if json:

@@ -87,14 +87,14 @@ def evaluate(
 
     from rich.console import Console
 
-    from hwgen.devices import keep_freed_memory, pick_device
+    from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.evaluation.evaluate import EPOCHS, FILE, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
-    from hwgen.evaluation.second_readers import second_reader
-    from hwgen.models import run_or_model
-    from hwgen.recogniser.benchmark import steps_of
+    from hwgen.evaluation.ocr_engines import second_reader
+    from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import RecogniserRecipe
-    from hwgen.recogniser.reader import Recogniser
+    from hwgen.recogniser.training import steps_of
+    from hwgen.runs.models import run_or_model
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar

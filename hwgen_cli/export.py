@@ -219,8 +219,8 @@ def _export_model(
     json: bool,
 ) -> None:
     from hwgen.exports.runs import export_model
-    from hwgen.models import read_model
     from hwgen.runs import Run
+    from hwgen.runs.models import read_model
 
     export_model(
         Run(run),

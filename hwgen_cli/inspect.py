@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwgen.presets import PRESETS
+from hwgen.generators.gan.presets import PRESETS
 from hwgen_cli.completion import one_of
 
 if TYPE_CHECKING:
-    from hwgen.inspect import Balance
+    from hwgen.inspection.summaries import Balance
 
 _SHEET_COLUMNS = 12
 
@@ -86,7 +86,7 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 
 
 def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
-    from hwgen.models import is_model
+    from hwgen.runs.models import is_model
     from hwgen.store import is_some_store
 
     if is_some_store(thing):
@@ -97,8 +97,9 @@ def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
 
 
 def _preset(name: str | None, classes: int) -> Shown:
-    from hwgen.gan.plan import count_parameters
-    from hwgen.presets import flatten, preset, recipe_to_json
+    from hwgen.generators.gan.estimate import count_parameters
+    from hwgen.generators.gan.presets import preset, recipe_to_json
+    from hwgen.schema import flatten
 
     recipe = preset(name or "")
     g, d = count_parameters(recipe, classes)
@@ -116,7 +117,7 @@ def _preset(name: str | None, classes: int) -> Shown:
 def _run(path: Path, sheet: Path | None) -> Shown:
     from shutil import copyfile
 
-    from hwgen.inspect import inspect_run
+    from hwgen.inspection.summaries import inspect_run
     from hwgen.runs import Run
 
     run = Run(path)
@@ -140,13 +141,13 @@ def _run(path: Path, sheet: Path | None) -> Shown:
 
 
 def _model(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.gan.sampling import Sampler
-    from hwgen.models import read_model
+    from hwgen.generators.gan.sampling import Sampler
+    from hwgen.runs.models import read_model
 
     model = read_model(path)
     if sheet:
         from hwgen.exports.runs.model import COLUMNS, samples
-        from hwgen.grids import save_sheet
+        from hwgen.imaging.contact_sheets import save_sheet
 
         save_sheet(sheet, samples(Sampler.load(path, device="cpu")), COLUMNS)
     summary = model.to_json()
@@ -163,9 +164,10 @@ def _model(path: Path, sheet: Path | None) -> Shown:
 
 
 def _store(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.grids import save_sheet, sheet_of_store
-    from hwgen.inspect import inspect_store
+    from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.inspection.summaries import inspect_store
     from hwgen.store import Store
+    from hwgen.store.contact_sheets import sheet_of_store
 
     store = Store(path)
     summary = inspect_store(store)
@@ -187,9 +189,9 @@ def _store(path: Path, sheet: Path | None) -> Shown:
 
 def _gnt(path: Path, sheet: Path | None) -> Shown:
     from hwgen.errors import InputError
-    from hwgen.grids import save_sheet
-    from hwgen.inspect import inspect_gnt
-    from hwgen.places import instead
+    from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.inspection.summaries import inspect_gnt
+    from hwgen.io.paths import instead
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
     try:

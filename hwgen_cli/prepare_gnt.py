@@ -79,9 +79,9 @@ def prepare_gnt(
 
       hwgen prepare-gnt HWDB1.0trn_gnt.zip -o few --charset 的一是不了在人有我他 --writers 001-010
     """
-    from hwgen.framing import Framing
+    from hwgen.imaging.framing import Framing
     from hwgen.prepare import prepare_gnt as prepare
-    from hwgen.sources.writers import WriterChoice
+    from hwgen.sources.writer_selection import WriterChoice
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
     choice = WriterChoice(writers, held_out, part.value, split_seed)

@@ -98,7 +98,7 @@ def prepare_images(
 
       hwgen prepare-images photos/test -o test --size 112 --charset train
     """
-    from hwgen.framing import Framing
+    from hwgen.imaging.framing import Framing
     from hwgen.prepare import prepare_images as prepare
 
     margin = -1 if margin is None else margin

@@ -89,10 +89,10 @@ def prepare_pot(
 
       hwgen prepare-pot OLHWDB1.1trn_pot.zip -o test --charset train --held-out 0.1 --part test
     """
-    from hwgen.framing import Framing
-    from hwgen.ink import Ink
+    from hwgen.imaging.framing import Framing
+    from hwgen.imaging.ink import Ink
     from hwgen.prepare import prepare_pot as prepare
-    from hwgen.sources.writers import WriterChoice
+    from hwgen.sources.writer_selection import WriterChoice
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
     ink = Ink(framing, pen_width, pressure, darkness, grain, jitter, render_seed)

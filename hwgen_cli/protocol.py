@@ -12,22 +12,22 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hwgen.lift.generators import Generator
-    from hwgen.lift.protocol import Protocol
+    from hwgen.experiments.lift.experiment import Protocol
+    from hwgen.experiments.lift.generators import Generator
     from hwgen.recogniser.network import RecogniserRecipe
-    from hwgen.report.lifts import Estimate, Lift
+    from hwgen.results.lift import Estimate, Lift
     from hwgen.store import Store
 
 
 class Kind(Enum):
-    """See hwgen.lift.protocol.Protocol."""
+    """See hwgen.experiments.lift.experiment.Protocol."""
 
     FEW_SHOT = "few-shot"
     RARE = "rare"
 
 
 class JudgedOn(Enum):
-    """See hwgen.lift.protocol.Protocol."""
+    """See hwgen.experiments.lift.experiment.Protocol."""
 
     TEST = "test"
     HELD_OUT = "held-out"
@@ -76,10 +76,10 @@ def run_lift(
     """Run a protocol, or go on with it, and show what came out."""
     from rich.console import Console
 
-    from hwgen.devices import keep_freed_memory, pick_device
-    from hwgen.lift.protocol import run_protocol
-    from hwgen.recogniser.reader import Recogniser
-    from hwgen.report.lifts import LIFT_FILE, read_lift
+    from hwgen.compute.devices import keep_freed_memory, pick_device
+    from hwgen.experiments.lift.experiment import run_protocol
+    from hwgen.recogniser.inference import Recogniser
+    from hwgen.results.lift import LIFT_FILE, read_lift
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -125,9 +125,9 @@ def _protocol(kind: Kind, options: Options, recipe: RecogniserRecipe) -> Protoco
     from dataclasses import replace
 
     from hwgen.errors import InputError
-    from hwgen.lift.cells import ARMS
-    from hwgen.lift.draws import ALL
-    from hwgen.lift.protocol import STARTED_STRONG_VIEWS, STRONG_VIEWS, Protocol
+    from hwgen.experiments.lift.experiment import STARTED_STRONG_VIEWS, STRONG_VIEWS, Protocol
+    from hwgen.experiments.lift.subsets import ALL
+    from hwgen.experiments.lift.trials import ARMS
 
     if options.share is not None:
         recipe = replace(recipe, mixing=replace(recipe.mixing, share=options.share))
@@ -183,12 +183,12 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
     """A deformation model or a GAN that learns from each draw, or a model that has learnt."""
     from dataclasses import replace
 
-    from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
-    from hwgen.deformation.sampling import DeformationSampler
     from hwgen.errors import InputError
-    from hwgen.lift.generators import DeformationGenerator, GanGenerator
-    from hwgen.models import is_model, run_or_model
-    from hwgen.presets import preset
+    from hwgen.experiments.lift.generators import DeformationGenerator, GanGenerator
+    from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
+    from hwgen.generators.deformation.sampling import DeformationSampler
+    from hwgen.generators.gan.presets import preset
+    from hwgen.runs.models import is_model, run_or_model
 
     name, images = options.generator or "deformation-32", options.generator_images
     if name in DEFORMATIONS:
@@ -224,8 +224,8 @@ def _generator(options: Options, train: Store, device: str) -> Generator:
 def _show(lift: Lift, console: Console) -> None:
     from rich.table import Table
 
-    from hwgen.lift.cells import ARMS
-    from hwgen.report.lifts import BASELINE, LIFT_FILE, count_name
+    from hwgen.experiments.lift.trials import ARMS
+    from hwgen.results.lift import BASELINE, LIFT_FILE, count_name
 
     for group in lift.groups:
         some = "" if len(lift.groups) == 1 else f", {group} classes"

@@ -160,8 +160,8 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _gans() -> str:
-    from hwgen.gan.plan import count_parameters
-    from hwgen.presets import ABOUT, PRESETS
+    from hwgen.generators.gan.estimate import count_parameters
+    from hwgen.generators.gan.presets import ABOUT, PRESETS
 
     rows = []
     for name, recipe in PRESETS.items():
@@ -196,14 +196,14 @@ def _gans() -> str:
 def _loss_name(loss: Any) -> str:
     from dataclasses import replace
 
-    from hwgen.presets import LOSSES
+    from hwgen.generators.gan.presets import LOSSES
 
     named = (name for name, one in LOSSES.items() if one == replace(loss, reduction=one.reduction))
     return next(named, f"{loss.kind} ({loss.a:g}, {loss.b:g}, {loss.c:g})")
 
 
 def _losses() -> str:
-    from hwgen.presets import LOSSES
+    from hwgen.generators.gan.presets import LOSSES
 
     rows = [
         (f"`{name}`", loss.kind, *(f"{n:g}" for n in (loss.a, loss.b, loss.c)))
@@ -218,8 +218,8 @@ def _losses() -> str:
 def _deformations() -> str:
     import torch
 
-    from hwgen.deformation.network import DeformationNet
-    from hwgen.deformation.recipe import ABOUT, PRESETS
+    from hwgen.generators.deformation.network import DeformationNet
+    from hwgen.generators.deformation.recipe import ABOUT, PRESETS
 
     rows = []
     for name, recipe in PRESETS.items():

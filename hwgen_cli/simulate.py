@@ -48,8 +48,8 @@ def simulate(
 
     Example: hwgen simulate --out simulated --classes 3700 --writers 55
     """
-    from hwgen.framing_pool import available_workers
-    from hwgen.sources import simulated_set
+    from hwgen.imaging.framing_pool import available_workers
+    from hwgen.sources.simulation import gnt_folder
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.sources.strokes.kanjivg import KanjiVG
 
@@ -57,7 +57,7 @@ def simulate(
     characters = _characters(classes, data)
     numbers = range(first_writer, first_writer + writers)
     with bar("writing", "characters") as advance:
-        files = simulated_set.simulate(
+        files = gnt_folder.simulate(
             out,
             characters=characters,
             writers=numbers,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from hwgen.metrics.intervals import Interval
+    from hwgen.evaluation.metrics.intervals import Interval
     from hwgen.study.measures import Agreement
     from hwgen.study.tally import Preference, Tally
 

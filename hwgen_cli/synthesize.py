@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hwgen.gan.judges import Judge
-    from hwgen.gan.synthesis import Source
     from hwgen.store import Store
+    from hwgen.synthesis.filters import Judge
+    from hwgen.synthesis.synthesize import Source
 
 PER_CLASS = 50
 
@@ -136,14 +136,15 @@ def synthesize(
     from rich.console import Console
 
     from hwgen.charset import choose_classes
-    from hwgen.devices import keep_freed_memory
-    from hwgen.distributed import join
+    from hwgen.compute.devices import keep_freed_memory
+    from hwgen.compute.distributed import join
     from hwgen.errors import InputError
     from hwgen.exports import export_store
-    from hwgen.gan.judges import AllOf
-    from hwgen.gan.synthesis import MAX_TRIES
-    from hwgen.gan.synthesis import synthesize as run_synthesis
-    from hwgen.grids import save_sheet, sheet_of_store
+    from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.store.contact_sheets import sheet_of_store
+    from hwgen.synthesis.filters import AllOf
+    from hwgen.synthesis.synthesize import MAX_TRIES
+    from hwgen.synthesis.synthesize import synthesize as run_synthesis
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
@@ -244,11 +245,11 @@ def _thresholds(
 
 def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Source:
     """A GAN, or a deformation model with the samples that it bends."""
-    from hwgen.deformation.sampling import DeformationSampler
-    from hwgen.deformation.training import KIND
     from hwgen.errors import InputError
-    from hwgen.gan.sampling import Sampler
-    from hwgen.models import kind_at
+    from hwgen.generators.deformation.sampling import DeformationSampler
+    from hwgen.generators.deformation.training import KIND
+    from hwgen.generators.gan.sampling import Sampler
+    from hwgen.runs.models import kind_at
     from hwgen.store import Store
 
     if kind_at(run) != KIND:
@@ -283,10 +284,10 @@ def _judges(
     stop: Callable[[], bool],
 ) -> list[Judge] | None:
     """What samples must pass, in this order; None if `stop` said so."""
-    from hwgen.devices import pick_device
-    from hwgen.evaluation.no_copies import NoCopies
-    from hwgen.recogniser.filter import Filter
+    from hwgen.compute.devices import pick_device
     from hwgen.store import Store
+    from hwgen.synthesis.near_copy_filter import NoCopies
+    from hwgen.synthesis.recogniser_filter import Filter
     from hwgen_cli.progress import bar
 
     judges: list[Judge] = []
@@ -324,7 +325,7 @@ def _show_yields(store: Store, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hwgen.gan.yields import FILE, read_report
+    from hwgen.synthesis.acceptance import FILE, read_report
 
     found = read_report(store)
     classes = found.classes
@@ -350,8 +351,8 @@ def _show_yields(store: Store, console: Console) -> None:
 
 
 def _print_json(store: Store) -> None:
-    from hwgen.files import read_json
-    from hwgen.gan.yields import FILE, read_report
+    from hwgen.io.json_files import read_json
+    from hwgen.synthesis.acceptance import FILE, read_report
 
     manifest = store.manifest
     yields = None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
-from hwgen.presets import LOSSES, PRESETS
+from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
+from hwgen.generators.gan.presets import LOSSES, PRESETS
 from hwgen_cli.completion import one_of
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from hwgen.deformation.recipe import DeformationRecipe
-    from hwgen.presets import Recipe
+    from hwgen.generators.deformation.recipe import DeformationRecipe
+    from hwgen.generators.gan.presets import Recipe
     from hwgen.store import Store
 
 
 class OnCollapse(Enum):
-    """What to do when a run collapses; see hwgen.gan.training.train."""
+    """What to do when a run collapses; see hwgen.generators.gan.training.train."""
 
     STOP = "stop"
     ROLLBACK = "rollback"
@@ -110,9 +110,9 @@ def train(
     """
     from rich.console import Console
 
-    from hwgen.distributed import first_to_say
-    from hwgen.presets import change as change_recipe
-    from hwgen.presets import preset as find_preset
+    from hwgen.compute.distributed import first_to_say
+    from hwgen.generators.gan.presets import change as change_recipe
+    from hwgen.generators.gan.presets import preset as find_preset
     from hwgen.store import Store
 
     changes = _changes(change or [])
@@ -155,7 +155,7 @@ def _changes(texts: list[str]) -> dict[str, str]:
 
 
 def _loss(name: str | None) -> dict[str, str]:
-    from hwgen.presets import loss_named
+    from hwgen.generators.gan.presets import loss_named
 
     if name is None:
         return {}
@@ -172,9 +172,9 @@ def _deformation(
     changes: Mapping[str, str],
 ) -> DeformationRecipe:
     """The recipe that the options say."""
-    from hwgen.deformation.recipe import recipe_from_json, recipe_to_json
     from hwgen.errors import InputError
-    from hwgen.presets import changed
+    from hwgen.generators.deformation.recipe import recipe_from_json, recipe_to_json
+    from hwgen.schema import changed
 
     given = [f"--{name}" for name, value in meaningless.items() if value]
     if given:
@@ -195,8 +195,8 @@ def _show_deformation(
     from rich.markup import escape
     from rich.table import Table
 
-    from hwgen.deformation.network import DeformationNet
-    from hwgen.deformation.recipe import recipe_to_json
+    from hwgen.generators.deformation.network import DeformationNet
+    from hwgen.generators.deformation.recipe import recipe_to_json
 
     table = Table("field", "value", title=f"Recipe {preset}")
     for field, value in recipe_to_json(recipe).items():
@@ -216,9 +216,9 @@ def _train_deformation(
 ) -> None:
     import os
 
-    from hwgen.deformation.training import train_deformation
-    from hwgen.devices import keep_freed_memory
+    from hwgen.compute.devices import keep_freed_memory
     from hwgen.errors import InputError
+    from hwgen.generators.deformation.training import train_deformation
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
@@ -246,8 +246,9 @@ def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hwgen.gan.plan import plan
-    from hwgen.presets import flatten, recipe_to_json
+    from hwgen.generators.gan.estimate import plan
+    from hwgen.generators.gan.presets import recipe_to_json
+    from hwgen.schema import flatten
 
     table = Table("field", "value", title=escape(f"Recipe {recipe.preset}"))
     for field, value in flatten(recipe_to_json(recipe)).items():
@@ -279,13 +280,13 @@ def _train(
     precision: str,
     cuda_graphs: bool,
 ) -> None:
-    from hwgen.checkpoints import file_hash
-    from hwgen.devices import keep_freed_memory, pick_device
-    from hwgen.distributed import join
-    from hwgen.gan.training import Progress
-    from hwgen.gan.training import train as run_training
-    from hwgen.recogniser.reader import Recogniser
-    from hwgen.recogniser.score import Scorer
+    from hwgen.compute.devices import keep_freed_memory, pick_device
+    from hwgen.compute.distributed import join
+    from hwgen.compute.tensor_files import file_hash
+    from hwgen.evaluation.snapshot_score import Scorer
+    from hwgen.generators.gan.training import Progress
+    from hwgen.generators.gan.training import train as run_training
+    from hwgen.recogniser.inference import Recogniser
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 

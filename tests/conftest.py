@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hwgen.charset import Charset
-from hwgen.presets import Recipe, change, preset
+from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hwgen import charset, files
-from hwgen.presets import MOST_SIDE, MOST_STAGES, MOST_WIDTH
-from hwgen.presets.recipe import MOST_KERNEL
-from hwgen.sources import gnt, zips
+from hwgen import charset
+from hwgen.io import json_files, zips
+from hwgen.schema import MOST_KERNEL, MOST_SIDE, MOST_STAGES, MOST_WIDTH
+from hwgen.sources import gnt
 from hwgen.store import layout
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +42,7 @@ def test_every_promise_names_a_test() -> None:
         MOST_KERNEL,
         MOST_STAGES,
         layout.MOST_SIDE,
-        files.MOST_JSON_BYTES >> 20,
+        json_files.MOST_JSON_BYTES >> 20,
         zips.ALWAYS_BYTES >> 30,
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 import typer.main
 
 from hwgen.charset import Charset
-from hwgen.gan.training import train
-from hwgen.presets import PRESETS, change, preset
+from hwgen.generators.gan.presets import PRESETS, change, preset
+from hwgen.generators.gan.training import train
 from hwgen.record import Record
 from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import app

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from hwgen.gan.training import train
-from hwgen.presets import Recipe
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.training import train
 from hwgen.runs import Run
 from hwgen.store import Store
 

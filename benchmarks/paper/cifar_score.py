@@ -30,14 +30,14 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper.settings import begin
-from hwgen.batches import to_tensor
-from hwgen.checkpoints import file_hash
-from hwgen.devices import describe, keep_freed_memory, pick_device
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device
+from hwgen.compute.tensor_files import file_hash
+from hwgen.data import to_tensor
 from hwgen.errors import HwgenError, InputError
-from hwgen.files import write_json
-from hwgen.gan.sampling import Sampler
-from hwgen.metrics.intervals import t_interval
-from hwgen.presets import Loss, recipe_from_json
+from hwgen.evaluation.metrics.intervals import t_interval
+from hwgen.generators.gan.presets import Loss, recipe_from_json
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store

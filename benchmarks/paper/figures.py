@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 DPI = 110
 

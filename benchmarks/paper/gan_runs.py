@@ -14,15 +14,16 @@ import numpy as np
 import torch
 
 from benchmarks.paper.pace import Pace
-from hwgen.checkpoints import load_module, read_checkpoint
-from hwgen.devices import pick_device, pick_precision
-from hwgen.gan.networks import Discriminator, Generator, build
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, recipe_from_json
+from hwgen.compute.devices import pick_device, pick_precision
+from hwgen.compute.tensor_files import load_module
+from hwgen.generators.gan.networks import Discriminator, Generator, build
+from hwgen.generators.gan.presets import Recipe, recipe_from_json
+from hwgen.generators.gan.training import train
+from hwgen.recogniser.inference import Recogniser, hits
 from hwgen.recogniser.network import RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser, hits
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
+from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store
 
 

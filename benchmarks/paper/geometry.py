@@ -1,9 +1,10 @@
 """What the losses look like, and which divergence they minimise: Figs. 1 and 2, Eqs. 5 to 9.
 
-In: nothing. Evaluates the losses that the product trains with (hwgen.gan.losses): their values and
-gradients over D's output (Fig. 2); what they do to generated points that lie far away on the right
-side of the boundary (Fig. 1); whether the optimal D of Eq. 5 is the one that descent finds, and
-whether 2C(G) is the Pearson chi^2 of Eq. 7. Out: DIR/geometry.json and three figures, in seconds.
+In: nothing. Evaluates the losses that the product trains with (hwgen.generators.gan.losses): their
+values and gradients over D's output (Fig. 2); what they do to generated points that lie far away on
+the right side of the boundary (Fig. 1); whether the optimal D of Eq. 5 is the one that descent
+finds, and whether 2C(G) is the Pearson chi^2 of Eq. 7. Out: DIR/geometry.json and three figures, in
+seconds.
 
     python -m benchmarks.paper.geometry --out DIR
 """
@@ -22,10 +23,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper.geometry_figures import draw_boundary, draw_divergence, draw_losses
-from hwgen.devices import describe
-from hwgen.files import write_json
-from hwgen.gan.losses import discriminator_loss, generator_loss
-from hwgen.presets import LOSSES, Loss
+from hwgen.compute.devices import describe
+from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.gan.presets import LOSSES, Loss
+from hwgen.io.json_files import write_json
 
 OUTPUTS = (-8.0, -4.0, -2.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """D's outputs at which gradients are given as numbers."""

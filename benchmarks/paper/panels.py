@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.files import replacing
-from hwgen.grids import contact_sheet
+from hwgen.imaging.contact_sheets import contact_sheet
+from hwgen.io.files import replacing
 from hwgen.record import PAPER, Image
 
 GREYS = 16

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.paper.ring_training import MODES
-from hwgen.metrics.intervals import Interval, t_interval, wilson_interval
+from hwgen.evaluation.metrics.intervals import Interval, t_interval, wilson_interval
 
 Row = Mapping[str, Any]
 MEANS = ("modes", "modes_near", "share", "share_near", "kl", "spread")

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.gan.losses import discriminator_loss, generator_loss
-from hwgen.presets import Loss
+from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.gan.presets import Loss
 
 MODES = 8
 Z_DIM = 256

@@ -30,13 +30,13 @@ from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
 from benchmarks.paper.settings import begin
 from benchmarks.stopping import signals
-from hwgen.batches import Batches
-from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
-from hwgen.files import write_json
-from hwgen.gan.sampling import Sampler
-from hwgen.presets import LOSSES, Recipe, change, preset
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
+from hwgen.data import Batches
+from hwgen.generators.gan.presets import LOSSES, Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.io.json_files import write_json
+from hwgen.recogniser.inference import Recogniser, accuracy
 from hwgen.recogniser.network import LIGHT, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser, accuracy
 from hwgen.store import Store
 
 ARMS = ("gan", "lsgan-eq9", "lsgan-eq8")

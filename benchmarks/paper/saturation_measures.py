@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.batches import Batches
-from hwgen.gan.losses import generator_loss
-from hwgen.gan.networks import Discriminator, Generator
-from hwgen.gan.steps import draw_noise
-from hwgen.presets import Loss, Recipe
+from hwgen.data import Batches
+from hwgen.generators.gan.losses import generator_loss
+from hwgen.generators.gan.networks import Discriminator, Generator
+from hwgen.generators.gan.presets import Loss, Recipe
+from hwgen.generators.gan.steps import draw_noise
 
 Numbers = npt.NDArray[np.float64]
 

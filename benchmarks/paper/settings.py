@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 
 
 def begin(out: Path, settings: Mapping[str, Any]) -> None:

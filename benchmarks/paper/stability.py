@@ -33,8 +33,9 @@ from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
 from benchmarks.paper.stability_tables import differences, summary, tables
 from benchmarks.paper.stability_training import NotFiniteError, snapshots
 from benchmarks.stopping import signals
-from hwgen.devices import describe, keep_freed_memory, pick_device
-from hwgen.files import replacing, write_json
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device
+from hwgen.io.files import replacing
+from hwgen.io.json_files import write_json
 from hwgen.record import PAPER
 from hwgen.store import Store
 

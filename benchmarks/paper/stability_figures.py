@@ -12,8 +12,8 @@ from PIL import Image as PilImage
 
 from benchmarks.paper.figures import DPI, save_png
 from benchmarks.paper.stability_tables import Row
-from hwgen.files import replacing
-from hwgen.grids import contact_sheet
+from hwgen.imaging.contact_sheets import contact_sheet
+from hwgen.io.files import replacing
 from hwgen.record import Image
 
 COLOURS = {"lsgan-eq9": "tab:blue", "lsgan-eq8": "tab:cyan", "gan": "tab:orange"}

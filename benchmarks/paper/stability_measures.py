@@ -3,7 +3,8 @@
 The rule was fixed before the runs. A run has collapsed where, at its end, one of these holds:
 
 - a loss or a weight is not finite;
-- the samples have become alike, by the rule that stops `hwgen train` (hwgen.gan.health): they vary
+- the samples have become alike, by the rule that stops `hwgen train`
+(hwgen.generators.gan.collapse): they vary
   by less than 15 % of what real pictures do, or by less than a third of what they did at best;
 - the distance is 1 or more: they are no nearer to the real pictures than their mean picture is.
 """
@@ -18,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
-from hwgen.gan.health import collapse
-from hwgen.metrics.diversity import pixel_deviation
-from hwgen.metrics.frechet import frechet_distance
+from hwgen.data import average_down, to_images, to_tensor
+from hwgen.evaluation.metrics.frechet import frechet_distance
+from hwgen.generators.gan.collapse import collapse
+from hwgen.imaging.variation import pixel_deviation
 from hwgen.record import Image
 from hwgen.store import Store
 

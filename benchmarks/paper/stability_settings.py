@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hwgen.presets import LOSSES, Recipe, Stage, change, preset
+from hwgen.generators.gan.presets import LOSSES, Recipe, Stage, change, preset
 
 NETS = {64: "dcgan-64", 32: "cifar10"}
 """The paper's nets for 64 pixels; those for 32 have one doubling less, and are our choice."""

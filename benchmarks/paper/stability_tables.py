@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.paper.stability_settings import LABELS, SETTINGS
-from hwgen.metrics.intervals import Interval, t_interval, wilson_interval
+from hwgen.evaluation.metrics.intervals import Interval, t_interval, wilson_interval
 
 Row = Mapping[str, Any]
 

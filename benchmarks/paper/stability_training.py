@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwgen.batches import Batches
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.steps import State, make_state, train_step
-from hwgen.presets import Recipe
+from hwgen.data import Batches
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.steps import State, make_state, train_step
 from hwgen.record import Image
 from hwgen.store import Store
 

@@ -40,15 +40,15 @@ from benchmarks.paper.unconditional_measures import (
     table,
 )
 from benchmarks.stopping import signals
-from hwgen.checkpoints import file_hash
-from hwgen.devices import describe, keep_freed_memory, pick_device, pick_precision
-from hwgen.files import write_json
-from hwgen.gan.sampling import Sampler
-from hwgen.grids import evenly
-from hwgen.presets import Recipe, change, preset
-from hwgen.recogniser.fit import check_readable, places_of
+from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
+from hwgen.compute.tensor_files import file_hash
+from hwgen.generators.gan.presets import Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.imaging.contact_sheets import evenly
+from hwgen.io.json_files import write_json
+from hwgen.recogniser.class_mapping import check_readable, places_of
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
-from hwgen.recogniser.reader import Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
 

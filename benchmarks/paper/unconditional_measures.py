@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
-from hwgen.grids import classes_to_show
-from hwgen.recogniser.reader import ClassIds, Probabilities
+from hwgen.data import average_down, to_images, to_tensor
+from hwgen.recogniser.inference import ClassIds, Probabilities
 from hwgen.record import Image
 from hwgen.store import Store, StoreWriter, is_store
+from hwgen.store.contact_sheets import classes_to_show
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SURE = 0.9

@@ -28,10 +28,10 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
 from benchmarks.throughput import timing
-from hwgen.devices import pick_device
-from hwgen.presets import PixelRange
-from hwgen.recogniser.augment import augment
+from hwgen.compute.devices import pick_device
+from hwgen.recogniser.augmentation import augment
 from hwgen.recogniser.network import Augmentation
+from hwgen.record import PixelRange
 
 PIXELS = PixelRange(paper=0.0, ink=1.0)
 NONE = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)

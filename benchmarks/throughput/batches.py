@@ -37,12 +37,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.throughput.timing import copy_rate, in_turn, result, save
-from hwgen.batches import Batches, StoreDataset, average_down, picture_sets, to_images, to_tensor
-from hwgen.batches.order import Shuffled
-from hwgen.framing import Framing
-from hwgen.presets import PixelRange
-from hwgen.record import Image
-from hwgen.sources.simulated import simulate_writer
+from hwgen.data import Batches, StoreDataset, average_down, image_sets, to_images, to_tensor
+from hwgen.data.order import Shuffled
+from hwgen.imaging.framing import Framing
+from hwgen.record import Image, PixelRange
+from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import common_first
 from hwgen.sources.strokes.kanjivg import KanjiVG
 from hwgen.store import Store, StoreWriter
@@ -135,7 +134,7 @@ def drawn(batches: Batches, steps: int, batch: int) -> Iterator[Batch]:
 def batches_of(store: Store, batch: int, *, window_bytes: int, resident: bool) -> Batches:
     """Hwgen's own batches, the mode and the size of a window set by hand."""
     share = float("inf") if resident else 0.0
-    with mock.patch.multiple(picture_sets, RESIDENT_SHARE=share, WINDOW_BYTES=window_bytes):
+    with mock.patch.multiple(image_sets, RESIDENT_SHARE=share, WINDOW_BYTES=window_bytes):
         return Batches(store, size=store.size, pixels=PIXELS, batch=batch, seed=0, device=CPU)
 
 

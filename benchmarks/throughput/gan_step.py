@@ -29,12 +29,12 @@ from benchmarks.throughput.timing import (
     result,
     save,
 )
-from hwgen.devices import keep_freed_memory, pick_device, pick_precision
-from hwgen.files import replacing
-from hwgen.gan.graphs import GraphedStep
-from hwgen.gan.networks import parameter_count
-from hwgen.gan.steps import State, make_state, train_step
-from hwgen.presets import Recipe, preset
+from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
+from hwgen.generators.gan.cuda_graphs import GraphedStep
+from hwgen.generators.gan.networks import parameter_count
+from hwgen.generators.gan.presets import Recipe, preset
+from hwgen.generators.gan.steps import State, make_state, train_step
+from hwgen.io.files import replacing
 
 GOALS = {
     ("paper-hwdb", "cpu"): ">= 3x",

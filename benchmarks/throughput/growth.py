@@ -20,9 +20,9 @@ import torch
 
 from benchmarks.throughput.gan_step import run_hwgen
 from benchmarks.throughput.timing import apart, in_turn, result, save
-from hwgen.devices import pick_device
-from hwgen.gan.plan import count_parameters, state_bytes
-from hwgen.presets import Recipe, preset
+from hwgen.compute.devices import pick_device
+from hwgen.generators.gan.estimate import count_parameters, state_bytes
+from hwgen.generators.gan.presets import Recipe, preset
 
 
 def measure(

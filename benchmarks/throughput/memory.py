@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 
 
 def measure(

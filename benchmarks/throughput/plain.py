@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.gan.layers import ConditionalNorm, PlainNorm, UpsampleConv2d, same_padding
-from hwgen.gan.losses import discriminator_loss, generator_loss
-from hwgen.gan.networks import SLOPE, Discriminator, Generator
-from hwgen.gan.steps import draw_noise
-from hwgen.presets import Recipe
+from hwgen.generators.gan.layers import ConditionalNorm, PlainNorm, UpsampleConv2d, same_padding
+from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.gan.networks import SLOPE, Discriminator, Generator
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.steps import draw_noise
 
 _Network = TypeVar("_Network", Generator, Discriminator)
 

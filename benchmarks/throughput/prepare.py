@@ -37,11 +37,11 @@ import torch
 from PIL import Image as PilImage
 
 from benchmarks.throughput.timing import Times, copy_rate, in_turn, result, save
-from hwgen.framing import Framing
-from hwgen.framing_pool import available_workers
-from hwgen.record import Image, Record
-from hwgen.sources.files import GNT, find_files
-from hwgen.sources.gnt import BadRecord, encode_record, read_gnt
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import available_workers
+from hwgen.record import BadRecord, Image, Record
+from hwgen.sources.casia_files import GNT, find_files
+from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
 
 GOAL = ">= 10x; 1.25 M records under 60 s and 1 GB; store <= 1.10 x payload; linear"

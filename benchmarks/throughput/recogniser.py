@@ -33,10 +33,10 @@ from torch import Tensor, nn
 
 from benchmarks.throughput import timing
 from hwgen.charset import Charset
-from hwgen.devices import keep_freed_memory, pick_device
-from hwgen.files import replacing
+from hwgen.compute.devices import keep_freed_memory, pick_device
+from hwgen.io.files import replacing
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, flop_count, logits
-from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import make_optimizer
 
 CLASSES = (89, 3755)

@@ -25,10 +25,10 @@ from PIL import Image as PilImage
 from PIL import ImageDraw
 
 from benchmarks.throughput.timing import in_turn, result, save
-from hwgen.framing import Framing
-from hwgen.ink import UNITS_PER_PIXEL, Ink, Trajectory
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import UNITS_PER_PIXEL, Ink, Trajectory
 from hwgen.record import PAPER, Image
-from hwgen.sources.files import POT, find_files
+from hwgen.sources.casia_files import POT, find_files
 from hwgen.sources.pot import read_pot
 
 GOAL = "faster than plain lines; 225,000 in <= 120 s"

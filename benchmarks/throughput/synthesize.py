@@ -24,13 +24,13 @@ from PIL import Image as PilImage
 
 from benchmarks.throughput.plain import PlainStep
 from benchmarks.throughput.timing import FlopCount, apart, in_turn, matmul_rate, result, save
-from hwgen.batches import to_images, to_uint8
 from hwgen.charset import Charset
-from hwgen.devices import keep_freed_memory, pick_device
-from hwgen.gan.networks import build
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.synthesis import synthesize
-from hwgen.presets import Recipe, preset
+from hwgen.compute.devices import keep_freed_memory, pick_device
+from hwgen.data import to_images, to_uint8
+from hwgen.generators.gan.networks import build
+from hwgen.generators.gan.presets import Recipe, preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.synthesis.synthesize import synthesize
 
 PLAIN_BATCH = 64
 FIRST = 0x4E00

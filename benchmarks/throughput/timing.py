@@ -26,8 +26,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 import hwgen
-from hwgen.devices import describe, pick_precision
-from hwgen.files import write_json
+from hwgen.compute.devices import describe, pick_precision
+from hwgen.io.json_files import write_json
 
 Job = Callable[[], object]
 """One run of one way, all set up before; what it returns is dropped."""

@@ -17,24 +17,25 @@ import numpy as np
 import torch
 
 import hwgen
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RunError
-from hwgen.evaluation.figures import copy_figures, figure, set_figures
-from hwgen.evaluation.judges import Learnt, Training, generator_data
+from hwgen.evaluation.contact_sheets import draw_best_and_worst, draw_pairs
+from hwgen.evaluation.images import pictures_at
+from hwgen.evaluation.measures import copy_figures, figure, set_figures
+from hwgen.evaluation.metrics.diversity import diversity
+from hwgen.evaluation.metrics.near_copies import QUANTILE
+from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.evaluation.notes import knows, notes
-from hwgen.evaluation.pictures import pictures_at
+from hwgen.evaluation.ocr_engines import SecondReader
+from hwgen.evaluation.provenance import Learnt, generator_data
 from hwgen.evaluation.reading import Reading, pictures_to_read, read_sets
-from hwgen.evaluation.second_readers import SecondReader
-from hwgen.evaluation.sheets import draw_best_and_worst, draw_pairs
-from hwgen.files import write_json
-from hwgen.locks import only_one
-from hwgen.metrics.copies import QUANTILE
-from hwgen.metrics.diversity import diversity
-from hwgen.metrics.manifolds import K
-from hwgen.recogniser.benchmark import worst_classes
+from hwgen.evaluation.worst_classes import worst_classes
+from hwgen.io.json_files import write_json
+from hwgen.io.locks import only_one
+from hwgen.recogniser.cached_training import Training
+from hwgen.recogniser.inference import Recogniser, hits
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
-from hwgen.recogniser.reader import Recogniser, hits
-from hwgen.recogniser.stores import check_alike, check_real, describe_store, learnt_from
+from hwgen.recogniser.store_checks import check_alike, check_real, describe_store, learnt_from
 from hwgen.store import Store
 
 FORMAT = "hwgen-evaluation"

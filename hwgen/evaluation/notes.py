@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hwgen.metrics.copies import QUANTILE
-from hwgen.metrics.manifolds import K
+from hwgen.evaluation.metrics.near_copies import QUANTILE
+from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.store import Store
 
 

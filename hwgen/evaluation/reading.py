@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.evaluation.pictures import by_class, distinct, pictures_at, points
-from hwgen.metrics.copies import CopyTest
-from hwgen.metrics.diversity import feature_deviation, pixel_deviation, spread_out
-from hwgen.metrics.neighbours import Points
-from hwgen.recogniser.reader import ClassIds, Features, Recogniser
+from hwgen.evaluation.images import by_class, distinct, pictures_at, points
+from hwgen.evaluation.metrics.diversity import feature_deviation
+from hwgen.evaluation.metrics.near_copies import CopyTest
+from hwgen.evaluation.metrics.nearest_neighbours import Points
+from hwgen.imaging.variation import pixel_deviation, spread_out
+from hwgen.recogniser.inference import ClassIds, Features, Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
 

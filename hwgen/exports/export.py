@@ -19,8 +19,8 @@ from hwgen.exports.formats import format_named
 from hwgen.exports.place import FILE, clear, give_name, is_there, locked, read_told
 from hwgen.exports.records import Exporter, Part, Shards
 from hwgen.exports.selection import Selection
-from hwgen.files import write_json
-from hwgen.presets import from_json
+from hwgen.io.json_files import write_json
+from hwgen.schema import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
 from hwgen.store.origin import is_simulated, notice

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hwgen.exports.names import class_folder, picture_name
+from hwgen.exports.file_names import class_folder, picture_name
 from hwgen.exports.provenance import write_provenance
 from hwgen.exports.records import Part, Row
-from hwgen.files import write_json
+from hwgen.io.json_files import write_json
 
 CLASS_MAP = "classes.json"
 

@@ -13,8 +13,8 @@ from hwgen.exports.paddle import PaddleExporter
 from hwgen.exports.parquet import ParquetExporter
 from hwgen.exports.records import Exporter
 from hwgen.exports.webdataset import WebDatasetExporter
-from hwgen.places import instead, what_lies_at
-from hwgen.presets.fields import nearest
+from hwgen.io.paths import instead, what_lies_at
+from hwgen.names import nearest
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.exports.names import file_stem
+from hwgen.exports.file_names import file_stem
 from hwgen.exports.records import Part
 from hwgen.record import PAPER
 from hwgen.sources.gnt import HEADER_BYTES, encode_record

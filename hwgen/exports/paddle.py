@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from hwgen.errors import InputError
-from hwgen.exports.names import picture_name
+from hwgen.exports.file_names import picture_name
 from hwgen.exports.provenance import write_provenance
 from hwgen.exports.records import Part, Row
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 _FILES_A_FOLDER = 10_000
 

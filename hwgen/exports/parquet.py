@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError
-from hwgen.exports.names import picture_name
+from hwgen.exports.file_names import picture_name
 from hwgen.exports.records import Part, Row
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 if TYPE_CHECKING:
     import pyarrow

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import hwgen
-from hwgen.documents import read_object
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.files import write_json
-from hwgen.locks import lock_beside, only_one
-from hwgen.presets import differences
-from hwgen.sources.exported import MARKER
+from hwgen.io.json_files import read_object, write_json
+from hwgen.io.locks import lock_beside, only_one
+from hwgen.schema import differences
+from hwgen.sources.provenance import MARKER
 
 FILE = MARKER
 """What tells of an export, in its folder."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hwgen.exports.records import Part, Row
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 FILE = "provenance.csv"
 FIELDS = ("file", "label", "class_id", "writer", "source", "position", "record")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.sources.writers import named_writers
+from hwgen.sources.writer_selection import named_writers
 from hwgen.store import Store
 
 Numbers = npt.NDArray[np.int64]

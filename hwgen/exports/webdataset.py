@@ -8,9 +8,9 @@ import tarfile
 from dataclasses import asdict
 from pathlib import Path
 
-from hwgen.exports.names import picture_name
+from hwgen.exports.file_names import picture_name
 from hwgen.exports.records import Part
-from hwgen.files import replacing
+from hwgen.io.files import replacing
 
 
 class WebDatasetExporter:

@@ -9,17 +9,17 @@ from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.framing import Framing
-from hwgen.framing_pool import Painter, available_workers, batches, frame
-from hwgen.ink import Ink, Trajectory
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import Painter, available_workers, batches, frame
+from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
-from hwgen.record import Image, Record
-from hwgen.sources.files import GNT, POT, RawFile, find_files, hidden_files
-from hwgen.sources.gnt import MAX_PIXELS, BadRecord, read_gnt
+from hwgen.record import BadRecord, Image, Record
+from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
+from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
-from hwgen.sources.writers import EVERYONE, WriterChoice, of_writers
+from hwgen.sources.writer_selection import EVERYONE, WriterChoice, of_writers
 
 _WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
 _WORTH_DRAWERS_BYTES = 1 << 20  # drawing the ink takes longer

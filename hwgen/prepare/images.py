@@ -11,14 +11,13 @@ import numpy as np
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.framing import Framing
-from hwgen.framing_pool import available_workers
-from hwgen.prepare.painting import Painter, Picture, painted
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import available_workers
 from hwgen.prepare.reading import Reading
+from hwgen.prepare.rendering import Painter, Picture, painted
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
-from hwgen.record import Image
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Image
 from hwgen.sources.images.find import find_images
 
 

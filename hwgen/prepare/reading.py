@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from hwgen.errors import BadRecordError, StoreError
 from hwgen.prepare.report import FileReport, Progress
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 
 _PROGRESS_RECORDS = 256
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 
 REPORT_FILE = "prepare-report.json"
 """Name of the report within the store."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import InputError
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare.reading import ItemT, Reading
 from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
 from hwgen.record import Image
-from hwgen.sources.exported import told_of
+from hwgen.sources.provenance import told_of
 from hwgen.store import StoreWriter
 
 Painting = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hwgen.batches import Balanced, Order, Pictures, Shuffled, to_float, window_of
 from hwgen.charset import Charset
+from hwgen.data import Balanced, Order, Pictures, Shuffled, to_float, window_of
 from hwgen.errors import CharsetError
 from hwgen.recogniser.network import RecogniserRecipe
 

@@ -27,10 +27,11 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from torch.utils.flop_counter import FlopCounterMode
 
+from hwgen.compute.winograd import Conv3x3
 from hwgen.errors import InputError
-from hwgen.presets import MOST_SIDE, MOST_STAGES, MOST_WIDTH, PixelRange, from_json
-from hwgen.presets.fields import nearest
-from hwgen.winograd import Conv3x3
+from hwgen.names import nearest
+from hwgen.record import PixelRange
+from hwgen.schema import MOST_SIDE, MOST_STAGES, MOST_WIDTH, from_json
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen.batches import pictures
-from hwgen.devices import autocast, describe, pick_precision
+from hwgen.compute.devices import autocast, describe, pick_precision
+from hwgen.data import pictures
 from hwgen.errors import CharsetError, DivergedError, InputError
-from hwgen.recogniser.augment import augment
+from hwgen.recogniser.augmentation import augment
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
-from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, logits
-from hwgen.recogniser.reader import Recogniser
+from hwgen.recogniser.network import (
+    RecogniserNetwork,
+    RecogniserRecipe,
+    logits,
+)
 from hwgen.store import Store
 
 Progress = Callable[[int, int, float], None]
@@ -84,7 +88,7 @@ def train_recogniser(
             one starts from. None starts from scratch.
         seed: of everything random.
         device: where the data are.
-        precision: "bf16", "fp32" or "auto", see hwgen.devices.pick_precision.
+        precision: "bf16", "fp32" or "auto", see hwgen.compute.devices.pick_precision.
         progress: told of the work done.
         stop: asked before each step; True ends the training without a result.
 
@@ -202,3 +206,8 @@ def make_optimizer(network: nn.Module, recipe: RecogniserRecipe) -> torch.optim.
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+
+
+def steps_of(epochs: float, train: Store, recipe: RecogniserRecipe) -> int:
+    """Optimiser steps that show the real training set so many times, at least 1."""
+    return max(1, round(epochs * len(train) / recipe.batch))

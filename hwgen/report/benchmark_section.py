@@ -16,7 +16,7 @@ from hwgen.report.markup import (
     table,
     tag,
 )
-from hwgen.report.numbers import accuracy, count, difference, duration, percent
+from hwgen.report.number_format import accuracy, count, difference, duration, percent
 
 ROWS = 10
 """Classes that each list shows at most."""

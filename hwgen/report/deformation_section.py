@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from hwgen.deformation.recipe import DeformationRecipe, recipe_from_json
 from hwgen.errors import HwgenError
+from hwgen.generators.deformation.recipe import DeformationRecipe, recipe_from_json
 from hwgen.report import plots
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, tag
-from hwgen.report.numbers import count, duration, percent
+from hwgen.report.number_format import count, duration, percent
 from hwgen.runs import Run
 
 _FIGURES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwgen.report import plots
-from hwgen.report.evaluations import Evaluation
+from hwgen.report.images import read_picture
 from hwgen.report.inputs import name_of
 from hwgen.report.markup import (
     Html,
@@ -18,8 +18,8 @@ from hwgen.report.markup import (
     table,
     tag,
 )
-from hwgen.report.numbers import count, percent
-from hwgen.report.pictures import read_picture
+from hwgen.report.number_format import count, percent
+from hwgen.results.evaluation import Evaluation
 
 ROWS = 10
 """Classes that the list of the lowest shows at most."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hwgen.documents import read_object, reading
 from hwgen.errors import InputError
-from hwgen.places import instead, what_lies_at
-from hwgen.presets import from_json
-from hwgen.report.evaluations import EVALUATION_FILE, Evaluation, read_evaluation
-from hwgen.report.lifts import LIFT_FILE, Lift, read_lift
+from hwgen.io.json_files import read_object, reading
+from hwgen.io.paths import instead, what_lies_at
+from hwgen.results.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
+from hwgen.results.lift import LIFT_FILE, Lift, read_lift
 from hwgen.runs import Run
+from hwgen.schema import from_json
 from hwgen.store import Store, partial_path
 
 BENCHMARK_FILE = "benchmark.json"

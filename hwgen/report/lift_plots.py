@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hwgen.files import replacing
-from hwgen.report.lifts import ALL, BASELINE, Figures, Lift, Series, count_name
+from hwgen.io.files import replacing
 from hwgen.report.markup import Html
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, plain
+from hwgen.results.lift import ALL, BASELINE, Figures, Lift, Series, count_name
 
 _ARMS = (
     "none",

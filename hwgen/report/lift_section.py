@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hwgen.report.inputs import Interval, name_of
 from hwgen.report.lift_plots import lift_svg
-from hwgen.report.lifts import BASELINE, Estimate, Lift, count_name
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, table, tag
-from hwgen.report.numbers import accuracy, difference
+from hwgen.report.number_format import accuracy, difference
+from hwgen.results.lift import BASELINE, Estimate, Lift, count_name
 
 _CAPTION = (
     "Bars are 95 % intervals by the bootstrap over classes and draws. Left: top-1 accuracy on real "

@@ -13,9 +13,9 @@ from importlib import resources
 from pathlib import Path
 
 import hwgen
-from hwgen import system
 from hwgen.errors import InputError
-from hwgen.files import write_text
+from hwgen.io import os_errors
+from hwgen.io.files import write_text
 from hwgen.report import (
     benchmark_section,
     deformation_section,
@@ -54,9 +54,9 @@ def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Pat
         write_text(out, page)
     except OSError as error:
         raise InputError(
-            f"cannot be written ({system.reason(error)})",
+            f"cannot be written ({os_errors.reason(error)})",
             where=str(out),
-            remedy=system.remedy(error),
+            remedy=os_errors.remedy(error),
         ) from None
     return out
 

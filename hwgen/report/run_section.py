@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hwgen.errors import HwgenError
-from hwgen.presets import PRESETS, Loss, Recipe, differences, recipe_from_json, recipe_to_json
+from hwgen.generators.gan.presets import PRESETS, Loss, Recipe, recipe_from_json, recipe_to_json
 from hwgen.report import plots
+from hwgen.report.images import read_picture
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last
 from hwgen.report.markup import (
@@ -22,9 +23,9 @@ from hwgen.report.markup import (
     tag,
     text,
 )
-from hwgen.report.numbers import count, duration, percent
-from hwgen.report.pictures import read_picture
+from hwgen.report.number_format import count, duration, percent
 from hwgen.runs import Run
+from hwgen.schema import differences
 
 FRAMES = 6
 """Grids over time that a page shows at most, the first and the last among them."""
@@ -79,7 +80,7 @@ def _progress(run: Run, recipe: Recipe | None, log: Log) -> Html:
 
 def _parameters(recipe: Recipe, classes: int) -> str:
     # Imported here, for it brings torch, which a page without a run does not need.
-    from hwgen.gan.plan import count_parameters
+    from hwgen.generators.gan.estimate import count_parameters
 
     g, d = count_parameters(recipe, classes)
     return f"generator {g:,}, discriminator {d:,}"

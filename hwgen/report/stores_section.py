@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hwgen.charset import UNLABELLED
+from hwgen.report.images import sheet
 from hwgen.report.inputs import name_of
 from hwgen.report.markup import (
     Html,
@@ -19,8 +20,7 @@ from hwgen.report.markup import (
     section,
     tag,
 )
-from hwgen.report.numbers import count, spread
-from hwgen.report.pictures import sheet
+from hwgen.report.number_format import count, spread
 from hwgen.store import Store
 
 CLASSES = 10

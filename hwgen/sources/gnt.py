@@ -15,7 +15,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError
-from hwgen.files import replacing
-from hwgen.record import Image, Record
+from hwgen.io.files import replacing
+from hwgen.record import BadRecord, Image, Record
 
 HEADER_BYTES = 10
 MAX_PIXELS = 1 << 24
@@ -34,28 +33,6 @@ MAX_PIXELS = 1 << 24
 _HEADER = struct.Struct("<I2sHH")
 _READ_BYTES = 4 << 20
 _SCAN_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class BadRecord:
-    """A stretch of a file that gave no record.
-
-    Attributes:
-        source: the file, named as in its records.
-        offset: where the stretch begins, bytes from the file's beginning.
-        length: bytes skipped.
-        expected: what a sound file has there.
-        found: what was there.
-        kind: one of "damaged header", "cut short", "unreadable tag", "empty file"; of POT also
-            "no end in place", "wrong strokes"; of pictures also "bad picture", "unknown label".
-    """
-
-    source: str
-    offset: int
-    length: int
-    expected: str
-    found: str
-    kind: str
 
 
 def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record | BadRecord]:

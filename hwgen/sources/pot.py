@@ -19,8 +19,9 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.ink import END_OF_STROKE, Trajectory
-from hwgen.sources.gnt import BadRecord, decode_tag
+from hwgen.imaging.ink import END_OF_STROKE, Trajectory
+from hwgen.record import BadRecord
+from hwgen.sources.gnt import decode_tag
 
 HEADER_BYTES = 8
 MAX_BYTES = 0xFFFF

@@ -28,9 +28,9 @@ import numpy as np
 import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import InputError, StoreError
-from hwgen.files import read_json
-from hwgen.places import instead, what_lies_at
-from hwgen.presets import from_json
+from hwgen.io.json_files import read_json
+from hwgen.io.paths import instead, what_lies_at
+from hwgen.schema import from_json
 
 MANIFEST = "manifest.json"
 FORMAT = "hwgen-store"

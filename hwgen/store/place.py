@@ -15,13 +15,12 @@ from typing import Any
 
 import lmdb
 
-from hwgen import system
-from hwgen.documents import read_object
 from hwgen.errors import RecipeChangedError, StoreError
-from hwgen.files import write_json
-from hwgen.lmdb_pages import check_pages
-from hwgen.locks import lock_beside, only_one
-from hwgen.presets import differences
+from hwgen.io import os_errors
+from hwgen.io.json_files import read_object, write_json
+from hwgen.io.lmdb_pages import check_pages
+from hwgen.io.locks import lock_beside, only_one
+from hwgen.schema import differences
 from hwgen.store.layout import is_store, partial_path
 
 
@@ -187,9 +186,9 @@ def _recipe_file(path: Path) -> Path:
 def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:
     # LMDB calls a write that found room for a part an input/output error.
     of_lmdb = isinstance(error, lmdb.Error)
-    reason = str(error).rpartition(": ")[2] if of_lmdb else system.reason(error)
+    reason = str(error).rpartition(": ")[2] if of_lmdb else os_errors.reason(error)
     return StoreError(
         f"cannot be written ({reason})",
         where=str(path),
-        remedy=system.remedy(error, otherwise=system.ROOM if of_lmdb else ""),
+        remedy=os_errors.remedy(error, otherwise=os_errors.ROOM if of_lmdb else ""),
     )

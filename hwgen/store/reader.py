@@ -13,10 +13,10 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
-from hwgen import system
 from hwgen.charset import Charset
 from hwgen.errors import StoreError
-from hwgen.lmdb_pages import check_pages
+from hwgen.io import os_errors
+from hwgen.io.lmdb_pages import check_pages
 from hwgen.record import Image, Record
 from hwgen.store.layout import (
     COLUMNS,
@@ -319,9 +319,9 @@ def _foreign(path: Path, why: str) -> StoreError:
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
     return StoreError(
-        f"its data cannot be opened ({system.reason(error)})",
+        f"its data cannot be opened ({os_errors.reason(error)})",
         where=str(path / "data.mdb"),
-        remedy=system.remedy(error, "Was the store copied whole? Copy or prepare it again"),
+        remedy=os_errors.remedy(error, "Was the store copied whole? Copy or prepare it again"),
     )
 
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import InputError, StoreError
-from hwgen.files import parse_json, write_json
-from hwgen.presets import from_json
+from hwgen.io.json_files import parse_json, write_json
 from hwgen.record import Image, Record
+from hwgen.schema import from_json
 from hwgen.store.layout import (
     COLUMNS,
     MOST_SIDE,

@@ -17,12 +17,13 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image as PilImage
 
-from hwgen import system
 from hwgen.errors import InputError
-from hwgen.files import healed, write_json, write_text
+from hwgen.io import os_errors
+from hwgen.io.files import healed, write_text
+from hwgen.io.json_files import write_json
 from hwgen.record import Image
+from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
-from hwgen.report.pictures import data_uri
 from hwgen.study.design import Matches, Showing, arrange, match, shuffled
 from hwgen.study.sides import Side, describe, open_side, reduced
 from hwgen.study.votes import FORMAT_VERSION, KEY_FORMAT, VOTES_FORMAT, KeyPair, study_id
@@ -235,7 +236,7 @@ def _write(out: Path, page: str, key_file: Path, key: dict[str, Any]) -> None:
         write_text(out, page)
     except OSError as error:
         raise InputError(
-            f"cannot be written ({system.reason(error)})",
+            f"cannot be written ({os_errors.reason(error)})",
             where=str(out),
-            remedy=system.remedy(error),
+            remedy=os_errors.remedy(error),
         ) from None

@@ -9,15 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
-from hwgen.devices import pick_device
+from hwgen.compute.devices import pick_device
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
-from hwgen.files import healed
-from hwgen.gan.sampling import UNLABELLED, Sampler
-from hwgen.models import is_model, kind_at
-from hwgen.places import instead, what_lies_at
+from hwgen.generators.gan.sampling import UNLABELLED, Sampler
+from hwgen.io.files import healed
+from hwgen.io.paths import instead, what_lies_at
 from hwgen.record import Image
+from hwgen.runs.models import is_model, kind_at
 from hwgen.store import Store, partial_path
 
 Places = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hwgen.errors import InputError
-from hwgen.metrics.intervals import Interval, t_interval, wilson_interval
+from hwgen.evaluation.metrics.intervals import Interval, t_interval, wilson_interval
 from hwgen.study.measures import Agreement, agreement, binomial_p
 from hwgen.study.votes import Ballot, Key
 

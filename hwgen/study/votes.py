@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hwgen.documents import read_object, reading
 from hwgen.errors import InputError
-from hwgen.presets import from_json
+from hwgen.io.json_files import read_object, reading
+from hwgen.schema import from_json
 
 KEY_FORMAT = "hwgen-study-key"
 VOTES_FORMAT = "hwgen-votes"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.throughput import batches as benchmark
-from hwgen.batches import StoreDataset, to_uint8
+from hwgen.data import StoreDataset, to_uint8
 from hwgen.store import Store
 
 LABELS = [*"abc"] * 7

@@ -1,7 +1,7 @@
 import torch
 
 from benchmarks.throughput import growth
-from hwgen.presets import Recipe
+from hwgen.generators.gan.presets import Recipe
 
 
 def test_a_row_says_what_a_class_costs(toy_recipe: Recipe) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image as PilImage
 
 from benchmarks.throughput import prepare
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.sources.gnt import encode_record
 from hwgen.store import Store
 

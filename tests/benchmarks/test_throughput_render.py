@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks.throughput import render as job
-from hwgen.framing import Framing
-from hwgen.ink import Ink, Trajectory
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import Ink, Trajectory
 
 CROSS = Trajectory(
     np.array([(0, 99), (200, 99), (-1, 0), (99, 0), (99, 200), (-1, 0)], np.int16), "十", "", "", 0

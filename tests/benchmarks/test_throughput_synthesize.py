@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.throughput import synthesize
-from hwgen.batches import to_images, to_uint8
-from hwgen.presets import Recipe, preset
+from hwgen.data import to_images, to_uint8
+from hwgen.generators.gan.presets import Recipe, preset
 from hwgen.store import Store
 
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.deformation.recipe import DeformationRecipe
-from hwgen.deformation.training import train_deformation
-from hwgen.lift.protocol import STARTED_STRONG_VIEWS, STRONG_VIEWS
-from hwgen.presets import Recipe
+from hwgen.experiments.lift.experiment import STARTED_STRONG_VIEWS, STRONG_VIEWS
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.presets import Recipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen_cli import protocol
@@ -169,7 +169,7 @@ def test_a_stop_is_polite_and_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from hwgen.lift.cells import Row
+    from hwgen.experiments.lift.trials import Row
 
     save = Row.save
 
@@ -266,7 +266,7 @@ def test_runs_that_cannot_generate_are_refused(
 ) -> None:
     from dataclasses import replace
 
-    from hwgen.gan.training import train
+    from hwgen.generators.gan.training import train
 
     options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--generator"]
     assert run(monkeypatch, *options, learnt, "--generator-images", 5) == 1

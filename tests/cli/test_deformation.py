@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen_cli.__main__ import main

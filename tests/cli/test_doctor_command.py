@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from hwgen import doctor
+from hwgen.inspection import doctor
 from hwgen_cli.__main__ import app
 
 

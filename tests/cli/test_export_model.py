@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwgen.gan.training import train
-from hwgen.presets import Recipe
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.training import train
 from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen_cli.__main__ import main

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare import prepare_gnt
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import StoreWriter

@@ -13,11 +13,15 @@ from hwgen.store import Store
 from hwgen_cli.__main__ import main
 
 LONG = {
-    "train STORE": "hwgen.gan.training.train",
-    "train STORE --preset deformation-32": "hwgen.deformation.training.train_deformation",
-    "synthesize RUN": "hwgen.gan.synthesis.synthesize",
-    "benchmark --train STORE --test STORE": "hwgen.recogniser.benchmark.benchmark",
-    "benchmark --train STORE --test STORE --protocol rare": "hwgen.lift.protocol.run_protocol",
+    "train STORE": "hwgen.generators.gan.training.train",
+    "train STORE --preset deformation-32": (
+        "hwgen.generators.deformation.training.train_deformation"
+    ),
+    "synthesize RUN": "hwgen.synthesis.synthesize.synthesize",
+    "benchmark --train STORE --test STORE": "hwgen.experiments.benchmark.benchmark",
+    "benchmark --train STORE --test STORE --protocol rare": (
+        "hwgen.experiments.lift.experiment.run_protocol"
+    ),
     "evaluate STORE --real STORE": "hwgen.evaluation.evaluate.evaluate",
     "export STORE --format gnt": "hwgen.exports.export_store",
     "prepare-gnt IN": "hwgen.prepare.prepare_gnt",

@@ -8,7 +8,7 @@ import pytest
 import torch
 import typer.main
 
-import hwgen.gan.training
+import hwgen.generators.gan.training
 from hwgen.store import Store
 from hwgen_cli import memory
 from hwgen_cli.__main__ import app, main
@@ -75,7 +75,7 @@ def test_a_command_ends_with_what_to_lower(
     def train(*args: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(hwgen.gan.training, "train", train)
+    monkeypatch.setattr(hwgen.generators.gan.training, "train", train)
     out = str(toy_store.path.parent / "never")
     words = ["hwgen", "train", str(toy_store.path), "--out", out, "--device", "cpu"]
     monkeypatch.setattr(sys, "argv", words)
@@ -94,7 +94,7 @@ def test_a_mistake_of_our_own_is_not_hidden(
     def train(*args: Any, **options: Any) -> None:
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(hwgen.gan.training, "train", train)
+    monkeypatch.setattr(hwgen.generators.gan.training, "train", train)
     monkeypatch.setattr(
         sys, "argv", ["hwgen", "train", str(toy_store.path), "--out", "x", "--device", "cpu"]
     )

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import hwgen.prepare.images
-from hwgen.sources.exported import MARKER
+from hwgen.sources.provenance import MARKER
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
-from tests.pictures import encoded, photo, put, write_digits, write_photos
+from tests.image_files import encoded, photo, put, write_digits, write_photos
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -54,8 +54,8 @@ def test_the_summary_names_store_counts_and_report(run: Run, pots: Path, tmp_pat
 
 
 def test_the_defaults_are_those_of_the_library(run: Run, pots: Path, tmp_path: Path) -> None:
-    from hwgen.ink import Ink
-    from hwgen.sources.writers import EVERYONE
+    from hwgen.imaging.ink import Ink
+    from hwgen.sources.writer_selection import EVERYONE
 
     run("prepare-pot", pots, "-o", tmp_path / "store")
     origin = Store(tmp_path / "store").manifest.origin

@@ -8,11 +8,11 @@ import pytest
 import typer
 import typer.main
 
-from hwgen.deformation.recipe import ABOUT as ABOUT_DEFORMATIONS
-from hwgen.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.exports import FORMATS
-from hwgen.gan.plan import count_parameters
-from hwgen.presets import ABOUT, PRESETS
+from hwgen.generators.deformation.recipe import ABOUT as ABOUT_DEFORMATIONS
+from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
+from hwgen.generators.gan.estimate import count_parameters
+from hwgen.generators.gan.presets import ABOUT, PRESETS
 from hwgen.recogniser.network import ABOUT as ABOUT_RECOGNISERS
 from hwgen.recogniser.network import RECOGNISERS
 from hwgen_cli import reference
@@ -109,7 +109,7 @@ def test_kinds_of_parameters_are_told() -> None:
 
 
 def test_a_loss_without_a_name_shows_its_targets() -> None:
-    from hwgen.presets import Loss
+    from hwgen.generators.gan.presets import Loss
 
     assert reference._loss_name(Loss(a=0, b=2, c=3)) == "lsgan (0, 2, 3)"
     assert reference._loss_name(Loss(a=-1, b=1, c=0, reduction="sum")) == "lsgan-eq8"

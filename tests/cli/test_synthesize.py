@@ -14,11 +14,11 @@ from PIL import Image as PilImage
 
 import hwgen_cli.interrupt
 from hwgen.charset import UNLABELLED, Charset
-from hwgen.checkpoints import file_hash
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, change
+from hwgen.compute.tensor_files import file_hash
+from hwgen.generators.gan.presets import Recipe, change
+from hwgen.generators.gan.training import train
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
 from hwgen_cli.__main__ import main

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash, load_tensors
-from hwgen.gan import training
-from hwgen.gan.training import AGREE_STEPS, train
-from hwgen.presets import Recipe, change
+from hwgen.compute.tensor_files import file_hash, load_tensors
+from hwgen.generators.gan import training
+from hwgen.generators.gan.presets import Recipe, change
+from hwgen.generators.gan.training import AGREE_STEPS, train
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen_cli.__main__ import main

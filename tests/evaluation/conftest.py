@@ -7,8 +7,8 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.evaluation.evaluate import Settings
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import Augmentation, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image, Record
 from hwgen.store import Store, StoreWriter

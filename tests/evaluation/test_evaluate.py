@@ -10,11 +10,11 @@ import torch
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.checkpoints import file_hash
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
-from hwgen.locks import alone
-from hwgen.recogniser.reader import Recogniser
+from hwgen.io.locks import alone
+from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store

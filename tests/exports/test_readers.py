@@ -17,7 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from hwgen.errors import InputError
 from hwgen.exports import Selection, Shards, export_store
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare import prepare_gnt, prepare_images
 from hwgen.record import Record
 from hwgen.sources.gnt import read_gnt, write_gnt

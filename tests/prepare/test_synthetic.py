@@ -10,12 +10,12 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.exports import Selection, export_store
-from hwgen.framing import Framing
+from hwgen.imaging.framing import Framing
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt, prepare_images
-from hwgen.recogniser.stores import check_real
+from hwgen.recogniser.store_checks import check_real
 from hwgen.record import Record
-from hwgen.sources.exported import MARKER
-from hwgen.sources.simulated_set import simulate
+from hwgen.sources.provenance import MARKER
+from hwgen.sources.simulation.gnt_folder import simulate
 from hwgen.store import Store, StoreWriter
 from hwgen.store.origin import notice, summary
 from tests.strokes import Drawn

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.deformation import recipe as deformation
-from hwgen.presets import change, preset, recipe_to_json
+from hwgen.generators.deformation import recipe as deformation
+from hwgen.generators.gan.presets import change, preset, recipe_to_json
 from hwgen.record import Record
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store, StoreWriter

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.errors import InputError
-from hwgen.report.evaluations import read_evaluation
 from hwgen.report.page import write_report
+from hwgen.results.evaluation import read_evaluation
 
 MakeEvaluation = Callable[..., Path]
 

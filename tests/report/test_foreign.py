@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from PIL import Image as PilImage
 
-from benchmarks.fuzz.made import check_page, made_benchmark, made_evaluation, made_lift
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
-from hwgen.exports.runs.card import card
-from hwgen.files import MOST_JSON_BYTES
-from hwgen.models import Model
-from hwgen.report import pictures
-from hwgen.report.evaluations import read_evaluation
+from hwgen.exports.runs.model_card import card
+from hwgen.io.json_files import MOST_JSON_BYTES
+from hwgen.report import images
+from hwgen.report.images import read_picture
 from hwgen.report.markup import MOST_JSON, as_json, tag
 from hwgen.report.page import write_report
-from hwgen.report.pictures import read_picture
+from hwgen.results.evaluation import read_evaluation
 from hwgen.runs import Run
+from hwgen.runs.models import Model
+from tests.robustness.fuzz.made import check_page, made_benchmark, made_evaluation, made_lift
 
 MADE = {
     "benchmark.json": made_benchmark(),
@@ -158,9 +158,9 @@ def test_no_picture_but_a_png_of_some_size_is_opened(
     picture.save(tmp_path / "a.gif")
     assert read_picture(tmp_path / "a.gif") is None
     picture.save(tmp_path / "a.png")
-    monkeypatch.setattr(pictures, "_MOST_PIXELS", 1200)
+    monkeypatch.setattr(images, "_MOST_PIXELS", 1200)
     assert read_picture(tmp_path / "a.png") is not None
-    monkeypatch.setattr(pictures, "_MOST_PIXELS", 1199)
+    monkeypatch.setattr(images, "_MOST_PIXELS", 1199)
     assert read_picture(tmp_path / "a.png") is None
 
 

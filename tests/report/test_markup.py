@@ -1,6 +1,6 @@
 import math
 
-from hwgen.report import numbers
+from hwgen.report import number_format
 from hwgen.report.inputs import Interval
 from hwgen.report.markup import Html, image, join, tag, text
 
@@ -19,18 +19,20 @@ def test_attributes_are_escaped_and_none_is_left_out() -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert numbers.count(12345) == "12,345"
-    assert numbers.percent(0.93456) == "93.5 %"
-    assert [numbers.duration(s) for s in (5, 65, 7384)] == ["5 s", "1 min 5 s", "2 h 3 min"]
-    assert numbers.spread([]) == "none"
-    assert numbers.spread([3, 1, 2]) == "1 / 2 / 3"
-    for words in (numbers.count, numbers.percent, numbers.duration):
+    assert number_format.count(12345) == "12,345"
+    assert number_format.percent(0.93456) == "93.5 %"
+    assert [number_format.duration(s) for s in (5, 65, 7384)] == ["5 s", "1 min 5 s", "2 h 3 min"]
+    assert number_format.spread([]) == "none"
+    assert number_format.spread([3, 1, 2]) == "1 / 2 / 3"
+    for words in (number_format.count, number_format.percent, number_format.duration):
         assert words(math.nan) == "not a number"
 
 
 def test_intervals_in_words() -> None:
     lone = Interval(0.5, None, None)
-    assert numbers.accuracy(lone) == "50.0 %"
-    assert numbers.difference(lone) == "+50.00 points"
+    assert number_format.accuracy(lone) == "50.0 %"
+    assert number_format.difference(lone) == "+50.00 points"
     both = Interval(-0.01, -0.02, 0.0)
-    assert numbers.difference(both) == ('−1.00 points <span class="interval">−2.00 to +0.00</span>')
+    assert number_format.difference(both) == (
+        '−1.00 points <span class="interval">−2.00 to +0.00</span>'
+    )

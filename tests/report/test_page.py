@@ -7,7 +7,7 @@ import pytest
 
 from hwgen.charset import UNLABELLED
 from hwgen.errors import InputError, RunError, StoreError
-from hwgen.presets import preset
+from hwgen.generators.gan.presets import preset
 from hwgen.report.page import write_report
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
@@ -118,7 +118,7 @@ def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
 
 
 def test_parameters_are_those_of_the_networks(tmp_path: Path, make_run: Callable[..., Run]) -> None:
-    from hwgen.gan.networks import build, parameter_count
+    from hwgen.generators.gan.networks import build, parameter_count
 
     g, d = build(preset("glyph-32"), classes=3)
     page = page_of(tmp_path / "report.html", make_run().path)

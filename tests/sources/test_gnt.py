@@ -11,10 +11,9 @@ from hypothesis.extra import numpy as hnp
 
 from hwgen.charset import gb2312_level1
 from hwgen.errors import InputError
-from hwgen.record import Record
+from hwgen.record import BadRecord, Record
 from hwgen.sources.gnt import (
     MAX_PIXELS,
-    BadRecord,
     decode_tag,
     encode_record,
     read_gnt,

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hwgen.charset import gb2312_level1
-from hwgen.ink import Trajectory
-from hwgen.sources.files import POT, find_files
-from hwgen.sources.gnt import BadRecord, encode_record
+from hwgen.imaging.ink import Trajectory
+from hwgen.record import BadRecord
+from hwgen.sources.casia_files import POT, find_files
+from hwgen.sources.gnt import encode_record
 from hwgen.sources.pot import encode_trajectory, looks_like_pot, read_pot
 
 Strokes = list[list[tuple[int, int]]]

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from hwgen.batches import average_down, to_images, to_tensor
 from hwgen.charset import Charset
-from hwgen.devices import pick_device
+from hwgen.compute.devices import pick_device
+from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError, RunError, StoreError
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.training import train
-from hwgen.presets import Recipe
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
 from hwgen.study.design import GAP, arrange

@@ -17,21 +17,22 @@ from typing import Any
 import numpy as np
 
 from hwgen.charset import UNLABELLED
-from hwgen.checkpoints import file_hash
-from hwgen.deformation.sampling import find_model as find_deformation
+from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
-from hwgen.exports.runs.card import card
-from hwgen.exports.runs.judged import read_judged
 from hwgen.exports.runs.licences import checked
+from hwgen.exports.runs.model_card import card
 from hwgen.exports.runs.onnx_graph import write_onnx
-from hwgen.files import write_json, write_text
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.snapshots import find_model as find_gan
-from hwgen.grids import evenly, save_sheet
-from hwgen.models import Model, write_model
+from hwgen.exports.runs.results import read_judged
+from hwgen.generators.deformation.sampling import find_model as find_deformation
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.imaging.contact_sheets import evenly, save_sheet
+from hwgen.io.files import write_text
+from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.runs import Run
+from hwgen.runs.models import Model, write_model
+from hwgen.runs.snapshots import find_model as find_gan
 
 LAYOUT_VERSION = 2
 """Rises when the same run comes to be written otherwise."""
@@ -58,7 +59,7 @@ def export_model(
         checkpoint: which snapshot of a GAN: "last", "best" or a number of images.
         onnx: also write the generator of a GAN as ONNX.
         judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
-            shall tell; they must be of this very model, see hwgen.exports.runs.judged.
+            shall tell; they must be of this very model, see hwgen.exports.runs.results.
         licence: what the exporter gives the model under, for the card; an identifier of the Hugging
             Face Hub or any line. "" says that the data's terms decide.
         overwrite: replace another export at `out`.

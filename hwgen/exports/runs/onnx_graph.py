@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hwgen.batches import to_uint8
+from hwgen.data import to_uint8
 from hwgen.errors import InputError, RunError
-from hwgen.files import replacing
-from hwgen.gan.networks import Generator
-from hwgen.gan.sampling import Sampler, draw_noise
-from hwgen.presets import Recipe
+from hwgen.generators.gan.networks import Generator
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import Sampler, draw_noise
+from hwgen.io.files import replacing
 
 OPSET = 17
 """Of ONNX 1.12 (2022); onnxruntime has read it since 1.12."""

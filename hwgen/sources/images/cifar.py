@@ -11,9 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.record import Image, Record
-from hwgen.sources import zips
-from hwgen.sources.gnt import BadRecord
+from hwgen.io import zips
+from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.images.collection import Collection
 
 CLASSES = (

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 
 MOST_LABEL = 256
 """Characters of a label, and of a writer's name; more is damage."""

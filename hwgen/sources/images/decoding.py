@@ -11,8 +11,7 @@ from PIL import Image as PilImage
 from PIL import ImageOps, UnidentifiedImageError
 
 from hwgen.errors import InputError
-from hwgen.record import PAPER, Image
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import PAPER, BadRecord, Image
 
 MAX_PIXELS = 1 << 24
 """Of one picture; 4,096 x 4,096. More is refused before anything is decoded."""

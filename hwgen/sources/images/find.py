@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
-from hwgen.places import instead, what_lies_at, what_names_tell
-from hwgen.sources import zips
+from hwgen.io import zips
+from hwgen.io.paths import instead, what_lies_at, what_names_tell
+from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import SUFFIXES
@@ -20,7 +21,6 @@ from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
-from hwgen.sources.unique import unique_by_name
 
 _LOOK_BYTES = 16
 _ZIP = b"PK\x03\x04"

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from hwgen.errors import InputError
-from hwgen.sources import zips
-from hwgen.sources.gnt import BadRecord
+from hwgen.io import zips
+from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_picture
 

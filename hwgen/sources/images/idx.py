@@ -14,9 +14,8 @@ from typing import BinaryIO, ClassVar, cast
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.record import Record
-from hwgen.sources import zips
-from hwgen.sources.gnt import BadRecord
+from hwgen.io import zips
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import MAX_PIXELS
 

@@ -10,7 +10,7 @@ from types import TracebackType
 import lmdb
 
 from hwgen.errors import InputError
-from hwgen.lmdb_pages import check_pages
+from hwgen.io.lmdb_pages import check_pages
 from hwgen.sources.images.decoding import MAX_BYTES
 
 

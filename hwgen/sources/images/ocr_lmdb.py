@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from hwgen.errors import InputError
-from hwgen.files import parse_json
-from hwgen.sources.gnt import BadRecord
+from hwgen.io.json_files import parse_json
+from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
 from hwgen.sources.images.lmdb_files import Lmdb
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hwgen.errors import InputError
-from hwgen.files import parse_json
-from hwgen.sources import zips
-from hwgen.sources.gnt import BadRecord
+from hwgen.io import zips
+from hwgen.io.json_files import parse_json
+from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
 from hwgen.sources.images.decoding import MAX_BYTES
 

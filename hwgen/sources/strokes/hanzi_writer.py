@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.files import parse_json
-from hwgen.places import instead
+from hwgen.io.json_files import parse_json
+from hwgen.io.paths import instead
 from hwgen.sources.strokes.data import BOX, STEP, StrokeData, Strokes, resample
 
 _SIDE, _BASE = 1024.0, 900.0  # y = 900 is the top of the box

@@ -11,10 +11,10 @@ from benchmarks.paper import cifar_score
 from benchmarks.paper.cifar_score import inception_score, samples, summary, table, trusted
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.gan.networks import build
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.training import train
-from hwgen.presets import LOSSES, Recipe, change, preset
+from hwgen.generators.gan.networks import build
+from hwgen.generators.gan.presets import LOSSES, Recipe, change, preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
 from hwgen.record import Image, Record
 from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter

@@ -7,12 +7,12 @@ import torch
 
 from benchmarks.paper import gan_runs
 from benchmarks.paper.pace import Pace
-from hwgen.checkpoints import load_tensors
+from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CharsetError
-from hwgen.gan.training import train
-from hwgen.presets import Recipe, change
+from hwgen.generators.gan.presets import Recipe, change
+from hwgen.generators.gan.training import train
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.paper import geometry
-from hwgen.presets import LOSSES, Loss
+from hwgen.generators.gan.presets import LOSSES, Loss
 
 EQ8, EQ9, GAN = LOSSES["lsgan-eq8"], LOSSES["lsgan-eq9"], LOSSES["gan"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.paper.ring_scores import density, scores, scott
 from benchmarks.paper.ring_training import Setting
-from hwgen.presets import Loss
+from hwgen.generators.gan.presets import Loss
 
 CENTRES = Setting(Loss()).centres().numpy()
 EVEN = np.full(8, 1 / 8)

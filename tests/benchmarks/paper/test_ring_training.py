@@ -13,7 +13,7 @@ from benchmarks.paper.ring_training import (
     draw_data,
     train,
 )
-from hwgen.presets import LOSSES, Loss
+from hwgen.generators.gan.presets import LOSSES, Loss
 
 CPU = torch.device("cpu")
 SEEDS = 3

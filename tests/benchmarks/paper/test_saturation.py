@@ -19,12 +19,12 @@ from benchmarks.paper.saturation_measures import (
     slope_of_loss,
     summary,
 )
-from hwgen.batches import Batches
 from hwgen.charset import Charset
-from hwgen.gan.losses import generator_loss
-from hwgen.gan.networks import build
-from hwgen.gan.steps import draw_noise
-from hwgen.presets import LOSSES, Loss, Recipe, change, preset
+from hwgen.data import Batches
+from hwgen.generators.gan.losses import generator_loss
+from hwgen.generators.gan.networks import build
+from hwgen.generators.gan.presets import LOSSES, Loss, Recipe, change, preset
+from hwgen.generators.gan.steps import draw_noise
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")

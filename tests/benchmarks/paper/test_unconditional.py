@@ -12,9 +12,9 @@ from PIL import Image as PilImage
 from benchmarks.paper import unconditional
 from benchmarks.paper.unconditional_measures import overlaid, readability, some_of, subset
 from hwgen.charset import Charset
-from hwgen.presets import recipe_to_json
+from hwgen.generators.gan.presets import recipe_to_json
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.reader import Recogniser
 from hwgen.store import Store, StoreWriter
 
 SETS = [

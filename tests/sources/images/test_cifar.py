@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.cifar import CLASSES, cifar_batch, is_cifar
-from tests.pictures import put, write_batches
+from tests.image_files import put, write_batches
 
 
 def md5(path: Path) -> str:

@@ -8,7 +8,7 @@ from PIL import Image as PilImage
 
 from hwgen.errors import InputError
 from hwgen.sources.images.decoding import FORMATS, MAX_PIXELS, decode, to_channels
-from tests.pictures import encoded, photo
+from tests.image_files import encoded, photo
 
 RED_DOT = np.zeros((3, 4, 4), np.uint8)
 RED_DOT[1, 2] = 255, 0, 0, 255

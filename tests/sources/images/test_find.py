@@ -9,7 +9,7 @@ from hwgen.errors import InputError
 from hwgen.record import Record
 from hwgen.sources.images.find import find_images
 from hwgen.store import StoreWriter
-from tests.pictures import (
+from tests.image_files import (
     encoded,
     idx,
     photo,

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images import folder
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.folder import class_of, in_folder, in_zip
-from tests.pictures import encoded, photo, put, write_photos, zipped
+from tests.image_files import encoded, photo, put, write_photos, zipped
 
 
 def pictures(collections: list[Collection]) -> list[tuple[str, bytes]]:

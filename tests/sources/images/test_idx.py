@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.record import Record
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord, Record
 from hwgen.sources.images.idx import idx_pair, is_idx
-from tests.pictures import idx, put, write_digits
+from tests.image_files import idx, put, write_digits
 
 IMAGES = "train-images-idx3-ubyte.gz"
 LABELS = "train-labels-idx1-ubyte"

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images import label_list
 from hwgen.sources.images.collection import Collection, Encoded
 from hwgen.sources.images.find import find_images
-from tests.pictures import encoded, photo, put
+from tests.image_files import encoded, photo, put
 
 
 def write(folder: Path, text: str | bytes, name: str = "label.txt", pictures: int = 3) -> Path:

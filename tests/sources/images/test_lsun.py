@@ -9,7 +9,7 @@ from hwgen.sources.images import lmdb_files
 from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.find import find_images
 from hwgen.sources.images.lsun import Lsun, category_of
-from tests.pictures import write_lsun
+from tests.image_files import write_lsun
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import lmdb
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Encoded
 from hwgen.sources.images.find import find_images
-from tests.pictures import encoded, photo
+from tests.image_files import encoded, photo
 
 
 def write(folder: Path, **values: bytes) -> Path:

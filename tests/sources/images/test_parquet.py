@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.gnt import BadRecord
+from hwgen.record import BadRecord
 from hwgen.sources.images import parquet as parquet_module
 from hwgen.sources.images.collection import Encoded
 from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.find import find_images
-from tests.pictures import encoded, photo, put
+from tests.image_files import encoded, photo, put
 
 arrow: Any = pytest.importorskip("pyarrow")
 files: Any = pytest.importorskip("pyarrow.parquet")

@@ -1,0 +1,1 @@
+"""Devices, processes, tensors on disk and fast convolutions: what every network shares."""

@@ -1,0 +1,245 @@
+"""In: what torchrun says in the environment. Out: this process's rank, and what ranks do together.
+
+`torchrun --nproc-per-node N -m hwgen_cli ...` starts one command N times. The processes (ranks)
+share every batch: each takes its slice, and what they compute together is what one process would
+have computed. Without torchrun there is one rank and no process group.
+
+Batch norm is synchronised: its mean and variance are those of the whole batch, over all ranks.
+With local statistics N processes would train another network than one.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from hwgen.compute.devices import pick_device
+from hwgen.errors import HwgenError, InputError
+
+T = TypeVar("T")
+
+TIMEOUT = timedelta(hours=6)
+"""How long ranks wait for each other: rank 0 may score a snapshot alone for long."""
+
+PATIENCE = timedelta(seconds=5)
+"""How long to look for torchrun's store before an error is told."""
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes that do one job, seen from one of them; a lone process is rank 0 of 1.
+
+    All methods but `share` are collective: every rank must call them, in the same order.
+
+    Attributes:
+        rank: number of this process; rank 0 alone writes files.
+        size: number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def share(self, whole: Tensor, dim: int = 0) -> Tensor:
+        """This rank's slice of a whole batch: [size * n, ...] -> [n, ...]."""
+        return whole.chunk(self.size, dim)[self.rank]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over the ranks, the same bits on each."""
+        if self.size == 1:
+            return values
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / self.size
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so on some rank."""
+        if self.size == 1:
+            return flag
+        count = torch.tensor(int(flag))
+        dist.all_reduce(count)
+        return bool(count)
+
+    def gather(self, thing: T) -> list[T]:
+        """What each rank has, in the order of ranks: on rank 0; nothing on the others."""
+        if self.size == 1:
+            return [thing]
+        things: list[Any] = [None] * self.size if self.first else []
+        dist.gather_object(thing, things if self.first else None)
+        return things
+
+    def gather_all(self, thing: T) -> list[T]:
+        """What each rank has, in the order of ranks: on every rank."""
+        if self.size == 1:
+            return [thing]
+        things: list[Any] = [None] * self.size
+        dist.all_gather_object(things, thing)
+        return things
+
+    @contextmanager
+    def agreed(self) -> Iterator[None]:
+        """All leave together: what went wrong on one rank is raised on every rank.
+
+        So that none waits for one that has given up, and that the others wait for what rank 0
+        does alone. A bug (any other exception) is not shared; torchrun ends the others.
+        """
+        wrong: HwgenError | OSError | None = None
+        try:
+            yield
+        except (HwgenError, OSError) as error:
+            wrong = error
+        for found in self.gather_all(wrong):
+            if found is not None:
+                raise found
+
+
+ALONE = Ranks()
+"""One process: nothing is exchanged, and every method is free."""
+
+
+@contextmanager
+def join(device: str = "auto") -> Iterator[Ranks]:
+    """Meet the processes that torchrun started; each takes the GPU of its local rank.
+
+    Args:
+        device: "auto", "cpu" or "cuda"; GPUs talk over nccl, CPUs over gloo.
+
+    Raises:
+        InputError: there are more processes than GPUs, one GPU is named for all of them, or the
+            device is unknown or absent.
+    """
+    if not dist.is_torchelastic_launched() or os.environ["WORLD_SIZE"] == "1":
+        yield ALONE
+        return
+    if torch.cuda.is_available() and (device == "auto" or device.startswith("cuda")):
+        _take_own_gpu(device)
+    on_gpu = pick_device(device).type == "cuda"
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=TIMEOUT)
+    ranks = Ranks(dist.get_rank(), dist.get_world_size())
+    yield ranks
+    # Leave together: a connection that closes early fails those who still read from it. After an
+    # error the process ends, which tells the others sooner than any farewell.
+    ranks.any(False)
+    dist.destroy_process_group()
+
+
+def _take_own_gpu(device: str) -> None:
+    present, processes = torch.cuda.device_count(), int(os.environ["LOCAL_WORLD_SIZE"])
+    if device not in ("auto", "cuda"):
+        raise InputError(
+            f"device {device!r} is one GPU, {processes} processes were started",
+            remedy="Leave --device out: each process takes its own",
+        )
+    if processes > present:
+        raise InputError(
+            f"{processes} processes were started on a machine with {present} GPUs",
+            remedy=f"Start torchrun with --nproc-per-node {present}, or give --device cpu",
+        )
+    torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+
+
+def first_to_say(what: str) -> bool:
+    """Whether no other process of this torchrun has asked this before.
+
+    Every process meets a user's mistake; one of them shall tell of it. Which one cannot be settled
+    beforehand, since a mistake may be met by one alone, and before the processes have joined.
+    """
+    if not dist.is_torchelastic_launched():
+        return True
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    try:
+        store = dist.TCPStore(address, port, is_master=False, timeout=PATIENCE)
+        return store.add(f"hwgen/{attempt}/{what}", 1) == 1
+    except RuntimeError:  # no store to ask: better twice than never
+        return True
+
+
+def replicate(network: nn.Module, ranks: Ranks) -> nn.Module:
+    """The network as it is to be called where its gradients are wanted.
+
+    On several ranks this is DistributedDataParallel, which averages the gradients over the ranks
+    during the backward pass, around the same network, whose batch norm is then synchronised.
+    A loss that is a mean over the batch needs nothing more; a sum must be taken times the number
+    of ranks.
+    """
+    if ranks.size == 1:
+        return network
+    for part in network.modules():
+        if isinstance(part, _BatchNorm):
+            # Parameters, buffers and their names stay what they are.
+            part.__class__ = WholeBatchNorm
+    # Weights of a picture with one channel lie in memory the same by either of two strides.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    replica = DistributedDataParallel(network)
+    # Each rank computes the same buffers. (The argument has another name in newer versions.)
+    replica.broadcast_buffers = False
+    return replica
+
+
+class WholeBatchNorm(_BatchNorm):
+    """Batch norm over the whole batch of all ranks (nn.SyncBatchNorm, which runs on GPUs only).
+
+    Each rank must hold the same number of samples. Made from an nn.BatchNorm1d or 2d.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Any shape [N, C, ...]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X [N, C, ...] -> the same shape and type; statistics are float32."""
+        if not self.training:
+            return super().forward(x)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        axes = [0, *range(2, x.ndim)]
+        over_channels = (1, -1, *[1] * (x.ndim - 2))
+        # Sums about the running mean, so that E[x^2] - E[x]^2 cancels little.
+        centre = self.running_mean.clone()
+        off = x.float() - centre.view(over_channels)
+        sums = _SumOverRanks.apply(torch.stack([off.sum(axes), off.square().sum(axes)]))
+        count = x.numel() // x.shape[1] * dist.get_world_size()
+        mean = sums[0] / count
+        variance = (sums[1] / count - mean.square()).clamp_min(0)
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(centre + mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        gain = (variance + self.eps).rsqrt()
+        bias = -mean * gain
+        if self.weight is not None:
+            gain, bias = gain * self.weight, bias * self.weight + self.bias
+        out = torch.addcmul(bias.view(over_channels), off, gain.view(over_channels))
+        return out.to(x.dtype)
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """Sum over the ranks; so is its gradient, and the gradient's gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total: Tensor = _SumOverRanks.apply(gradient)
+        return total

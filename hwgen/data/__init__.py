@@ -1,0 +1,24 @@
+"""Stores as random batches: order, pictures in memory or streamed, grey values as floats."""
+
+from hwgen.data.image_sets import Pictures, ResidentPictures, StreamedPictures, pictures, window_of
+from hwgen.data.loaders import Batches, StoreDataset
+from hwgen.data.order import Balanced, Order, Shuffled
+from hwgen.data.pixels import average_down, to_float, to_images, to_tensor, to_uint8
+
+__all__ = [
+    "Balanced",
+    "Batches",
+    "Order",
+    "Pictures",
+    "ResidentPictures",
+    "Shuffled",
+    "StoreDataset",
+    "StreamedPictures",
+    "average_down",
+    "pictures",
+    "to_float",
+    "to_images",
+    "to_tensor",
+    "to_uint8",
+    "window_of",
+]

@@ -1,0 +1,92 @@
+"""In: a store. Out: batches (x, y): x float [N, C, S, S] in the preset's range, y int64 [N]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from hwgen.data.image_sets import pictures, window_of
+from hwgen.data.order import Balanced, Order, Shuffled
+from hwgen.data.pixels import average_down, to_float, to_tensor
+from hwgen.record import PixelRange
+from hwgen.store import Store
+
+
+class Batches:
+    """Shuffled labelled batches of a store in a preset's range.
+
+    Args:
+        store: what to read.
+        size: side of the pictures wanted.
+        pixels: the float range wanted.
+        batch: pictures a batch.
+        seed: of the order, see Shuffled and Balanced.
+        device: where the batches shall be.
+        balanced: every class equally often.
+        share: picks from all rows of a batch those that are wanted here, such as this process's
+            slice of them; the default wants all.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        size: int,
+        pixels: PixelRange,
+        batch: int,
+        seed: int,
+        device: torch.device,
+        balanced: bool = False,
+        share: Callable[[Tensor], Tensor] = lambda rows: rows,
+    ) -> None:
+        self._pictures = pictures([store], size, device)
+        self._labels = torch.from_numpy(store.labels).to(device)
+        self._order: Order
+        if balanced:
+            self._order = Balanced(store.labels, batch, seed)
+        else:
+            window = window_of(self._pictures.shape)
+            self._order = Shuffled(len(store), batch, seed, window=window)
+        self._pixels, self._share = pixels, share
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The share of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
+        indices = self._share(self._order.indices(step))
+        y = self._labels.index_select(0, indices.to(self._labels.device, non_blocking=True))
+        return to_float(self._share(self._pictures.draw(self._order, step)), self._pixels), y
+
+
+class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """A store as a map-style torch Dataset: item i is (x float32 [C, size, size], class id).
+
+    May be used by a DataLoader with any number of workers: each opens the store for itself.
+
+    Args:
+        store: what to read.
+        size: side of the pictures; None keeps the store's.
+        pixels: the float range; the default gives paper 1 and ink 0.
+    """
+
+    def __init__(
+        self, store: Store, *, size: int | None = None, pixels: PixelRange | None = None
+    ) -> None:
+        self.store = store
+        self.size = size or store.size
+        self.pixels = pixels or PixelRange(paper=1.0, ink=0.0)
+        self._labels = store.labels
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
+        """The items of a batch: what a DataLoader asks for, far faster than one by one."""
+        if not all(0 <= index < len(self) for index in indices):
+            raise IndexError(indices)
+        images = to_tensor(self.store.images(indices), torch.device("cpu"))
+        x = to_float(average_down(images, self.size), self.pixels)
+        return list(zip(x.unbind(), self._labels[list(indices)].tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""What helps, by how much, how surely: benchmark and lift."""

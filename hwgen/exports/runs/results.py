@@ -1,0 +1,102 @@
+"""In: a model and folders of results. Out: what was measured of that very model; all else refused.
+
+An evaluation names the weights that its samples were drawn from. A lift is of a generator that had
+learnt before, which it names too; or of generators that learnt in it, by the model's recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hwgen.errors import InputError
+from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
+from hwgen.generators.gan.presets import completed
+from hwgen.results.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
+from hwgen.results.lift import LIFT_FILE, Lift, read_lift
+from hwgen.runs.models import Model
+from hwgen.schema import differences
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was measured of a model.
+
+    Attributes:
+        files: the results.
+        evaluations: of samples of it.
+        lifts: of samples of it, or of its recipe.
+    """
+
+    files: tuple[Path, ...]
+    evaluations: tuple[Evaluation, ...]
+    lifts: tuple[Lift, ...]
+
+
+def read_judged(model: Model, folders: Sequence[Path]) -> Judged:
+    """What folders of `hwgen evaluate` and `hwgen benchmark --protocol` tell of a model.
+
+    Raises:
+        InputError: one holds no such result, or one of another model.
+    """
+    files = tuple(map(_result, folders))
+    evaluations = tuple(read_evaluation(file) for file in files if file.name == EVALUATION_FILE)
+    lifts = tuple(read_lift(file) for file in files if file.name == LIFT_FILE)
+    for evaluation in evaluations:
+        _check_evaluation(model, evaluation)
+    for lift in lifts:
+        _check_lift(model, lift)
+    return Judged(files, evaluations, lifts)
+
+
+def _result(folder: Path) -> Path:
+    for name in (EVALUATION_FILE, LIFT_FILE):
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(
+        f"has neither {EVALUATION_FILE} nor {LIFT_FILE}",
+        where=str(folder),
+        remedy="Give a folder of hwgen evaluate or of hwgen benchmark --protocol",
+    )
+
+
+def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
+    told = evaluation.stores["synthetic"].provenance
+    # A deformation model's samples also name the store that was bent.
+    if f"{told} ".startswith(f"{model.provenance} "):
+        return
+    found = f"is of samples of {told!r:.100}" if told else "does not tell whose samples it judged"
+    raise InputError(
+        f"{found}; exported is {model.provenance!r}",
+        where=str(evaluation.path),
+        remedy="Draw samples with hwgen synthesize and the same --checkpoint, and judge them with "
+        "hwgen evaluate",
+    )
+
+
+def _check_lift(model: Model, lift: Lift) -> None:
+    generator = lift.settings["generator"]
+    if "run" in generator:
+        if generator["run"] == model.run and model.checkpoint in generator.get("weights", ()):
+            return
+        found = f"run {generator['run']!r:.40}"
+    elif generator.get("kind") != model.kind:
+        found = f"kind {generator.get('kind')!r:.40}"
+    else:
+        theirs, ours = (_completed(model.kind, r) for r in (generator.get("recipe"), model.recipe))
+        lines = differences(theirs, ours)
+        if not lines:
+            return
+        found = "another recipe (there -> exported):\n  " + "\n  ".join(lines) + "\n"
+    raise InputError(
+        f"is of a generator of {found}; exported is {model.provenance!r} of kind {model.kind!r}",
+        where=str(lift.path),
+        remedy="Give a lift whose generator learnt by this model's recipe, or is this model",
+    )
+
+
+def _completed(kind: str, recipe: Any) -> Mapping[str, Any]:
+    """A recipe with the fields that were added since it was written."""
+    return completed(recipe) if kind == "gan" else asdict(deformation_from_json(recipe))

@@ -1,0 +1,1 @@
+"""What draws samples of a class: GANs, and learnt deformations of real samples."""

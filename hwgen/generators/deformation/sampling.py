@@ -1,0 +1,151 @@
+"""In: a deformation run and a store. Out: the store's samples as other writers might write them.
+
+Each sample is a record of the store, bent. Which record and how is a function of (seed, class,
+index) alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hwgen.compute.devices import pick_device
+from hwgen.compute.tensor_files import load_network
+from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
+from hwgen.errors import InputError, RunError
+from hwgen.generators.deformation.network import DeformationNet, bend
+from hwgen.generators.deformation.recipe import recipe_from_json
+from hwgen.generators.deformation.training import INK, KIND
+from hwgen.record import Image
+from hwgen.runs import Run
+from hwgen.runs.models import Model, is_model, model_of_run, read_model
+from hwgen.store import Store
+
+Ids = npt.NDArray[np.int64]
+
+
+def find_model(place: Run | Path | str) -> Model:
+    """The weights of a finished deformation run, or those in an exported model folder.
+
+    Raises:
+        RunError: neither is there, it is damaged, not finished, or of another kind.
+    """
+    if not isinstance(place, Run) and is_model(Path(place)):
+        model = read_model(Path(place))
+        if model.kind == KIND:
+            return model
+        raise RunError("is not an exported deformation model", where=str(place))
+    run = place if isinstance(place, Run) else Run(place)
+    snapshots = run.snapshots()
+    if run.kind != KIND or not snapshots:
+        raise RunError(
+            "is not a finished deformation run",
+            where=str(run.path),
+            remedy="Train on with the same command, or give another run",
+        )
+    return model_of_run(run, snapshots[-1])
+
+
+class DeformationSampler:
+    """A trained deformation model with the samples that it bends.
+
+    Args:
+        net: trained.
+        store: grey pictures of at least the size that the model looks at; its classes may be
+            others than those that the model has learnt from.
+        device: where to work.
+        provenance: what a sample's source says.
+
+    Raises:
+        InputError: the store is in colour, too small, or a class of it has no record.
+    """
+
+    def __init__(
+        self, net: DeformationNet, store: Store, device: torch.device, provenance: str = ""
+    ) -> None:
+        if store.channels != 1 or store.size < net.recipe.size:
+            raise InputError(
+                f"the store has pictures of {store.size} pixels with {store.channels} channels; "
+                f"grey ones of {net.recipe.size} or more can be deformed",
+                where=str(store.path),
+            )
+        empty = store.manifest.class_counts.count(0)
+        if empty:
+            raise InputError(
+                f"{empty} of the {len(store.charset)} classes have no record to deform",
+                where=str(store.path),
+                remedy="Prepare the store with --drop-empty",
+            )
+        self._net, self._store, self._device = net.to(device).eval(), store, device
+        self._by_class = np.split(
+            np.argsort(store.labels, kind="stable"), np.cumsum(store.manifest.class_counts)[:-1]
+        )
+        self.charset, self.size, self.channels = store.charset, store.size, store.channels
+        self.preset = KIND
+        self.provenance, self.data = provenance, store.manifest.content_sha256
+
+    @classmethod
+    def load(cls, run: Run | Path | str, store: Store, device: str = "auto") -> DeformationSampler:
+        """A finished run's model, or an exported one, to bend the samples of a store.
+
+        Raises:
+            RunError: no such run, it is of another kind or not finished, or it is damaged.
+            InputError: its recipe cannot be; or see DeformationSampler.
+        """
+        model = find_model(run)
+        recipe = recipe_from_json(model.recipe)
+        net = load_network(model.weights, "net", lambda: DeformationNet(recipe))
+        net.requires_grad_(False)
+        provenance = f"{model.provenance} of {store.manifest.content_sha256[:16]}"
+        return cls(net, store, pick_device(device), provenance)
+
+    def draw(
+        self,
+        class_ids: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        *,
+        seed: int = 0,
+        batch: int = 512,
+    ) -> Image:
+        """Samples by class and index; sample (seed, class, index) never changes.
+
+        Of each class all records are bent equally often, in an order of the seed.
+
+        Args:
+            class_ids: int [N], places in `charset`.
+            indices: int [N], which sample of its class each is.
+            seed: another seed is another set.
+            batch: pictures at a time.
+
+        Returns:
+            uint8 [N, S, S] of the store's size, 255 is paper.
+        """
+        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        z = np.empty((len(ids), self._net.recipe.z_dim), np.float32)
+        records = np.empty(len(ids), np.int64)
+        for class_id in np.unique(ids).tolist():
+            places = np.flatnonzero(ids == class_id)
+            rng = np.random.default_rng((seed, class_id))
+            own = rng.permutation(self._by_class[class_id])
+            records[places] = own[numbers[places] % len(own)]
+            count = int(numbers[places].max()) + 1
+            z[places] = rng.standard_normal((count, z.shape[1]), np.float32)[numbers[places]]
+        return np.concatenate(
+            [
+                np.empty((0, self.size, self.size), np.uint8),
+                *(
+                    self._bend(records[start : start + batch], z[start : start + batch])
+                    for start in range(0, len(ids), batch)
+                ),
+            ]
+        )
+
+    @torch.no_grad()
+    def _bend(self, records: Ids, z: npt.NDArray[np.float32]) -> Image:
+        images = to_tensor(self._store.images(records), self._device)
+        looked_at = to_float(average_down(images, self._net.recipe.size), INK)
+        amplitudes = self._net(looked_at, torch.from_numpy(z).to(self._device))
+        return to_images(to_uint8(bend(to_float(images, INK), amplitudes), INK))

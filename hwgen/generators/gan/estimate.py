@@ -1,0 +1,62 @@
+"""In: a recipe and a store. Out: what training it will take, before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from hwgen.generators.gan.networks import build, parameter_count
+from hwgen.generators.gan.presets import Recipe
+from hwgen.store import Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will take; bytes are of float32 weights, activations not counted.
+
+    Attributes:
+        parameters_g: of the generator.
+        parameters_d: of the discriminator.
+        epochs: how often each real picture is shown.
+        state_bytes: weights, gradients, the optimisers' state, the moving average.
+        pictures_bytes: the whole set as uint8 at the recipe's size.
+        checkpoint_bytes: of checkpoint.safetensors.
+        snapshot_bytes: of each file in weights/.
+    """
+
+    parameters_g: int
+    parameters_d: int
+    epochs: float
+    state_bytes: int
+    pictures_bytes: int
+    checkpoint_bytes: int
+    snapshot_bytes: int
+
+
+def count_parameters(recipe: Recipe, classes: int) -> tuple[int, int]:
+    """Parameters of G and of D, without taking memory for them."""
+    with torch.device("meta"):
+        g, d = build(recipe, classes)
+    return parameter_count(g), parameter_count(d)
+
+
+def state_bytes(recipe: Recipe, g: int, d: int) -> int:
+    """Bytes of all that training changes, for so many parameters of G and of D; see Plan."""
+    moments = 2 if recipe.optimizer.kind == "adam" else 1
+    return 4 * ((2 + moments) * (g + d) + (g if recipe.ema else 0))
+
+
+def plan(recipe: Recipe, store: Store) -> Plan:
+    """See Plan."""
+    g, d = count_parameters(recipe, len(store.charset))
+    return Plan(
+        parameters_g=g,
+        parameters_d=d,
+        epochs=recipe.steps * recipe.batch / max(1, len(store)),
+        state_bytes=state_bytes(recipe, g, d),
+        pictures_bytes=len(store) * recipe.channels * recipe.size**2,
+        # All but the gradients.
+        checkpoint_bytes=state_bytes(recipe, g, d) - 4 * (g + d),
+        snapshot_bytes=4 * g,
+    )

@@ -1,0 +1,231 @@
+"""In: maps, vectors and class ids. Out: the layers that G and D are built from."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwgen.compute import winograd
+
+
+class LabelMap(nn.Module):
+    """Φ: one-hot(y) @ W + b, computed as a look-up of row y of W, plus b.
+
+    The authors multiply one-hot labels with W; that is the same number without the one-hot.
+
+    Args:
+        classes: number of classes.
+        width: of Φ(y).
+        sd: standard deviation of W at the start; b starts at 0.
+    """
+
+    def __init__(self, classes: int, width: int, sd: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, width) * sd)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Y int64 [N] -> [N, width]."""
+        return F.embedding(y, self.weight) + self.bias
+
+    @torch.no_grad()
+    def pull_together(self, share: float) -> None:
+        """Move the rows of W a share of the way to their mean.
+
+        So a class is the common row plus what its own samples say against the pull, which for a
+        class of few samples is little (Evgeniou & Pontil 2004, Regularized multi-task learning,
+        section 2), as a decoupled decay (Loshchilov & Hutter 2019) rather than a part of the loss,
+        which Adam would scale up for rows that are seldom updated.
+        """
+        # Under spectral norm the parameter is not `weight` itself.
+        (rows,) = (p for p in self.parameters() if p.ndim == 2)
+        rows.lerp_(rows.mean(dim=0, keepdim=True).expand_as(rows), share)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's 'SAME' padding of one axis: (before, after)."""
+    out = -(-size // stride)
+    total = max((out - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def taps_inside(size: int, kernel: int, stride: int) -> list[tuple[bool, ...]]:
+    """Which taps of a 'SAME' kernel lie within the map, at each of its ceil(size / stride) places.
+
+    One axis; all tuples have `kernel` entries.
+    """
+    before, _ = same_padding(size, kernel, stride)
+    starts = range(-before, -before + -(-size // stride) * stride, stride)
+    return [tuple(0 <= start + tap < size for tap in range(kernel)) for start in starts]
+
+
+def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+    """Convolution with TensorFlow's 'SAME' padding."""
+    # While older torch traces a graph for ONNX, sizes are tensors, which are no padding.
+    side, kernel = int(x.shape[-1]), int(weight.shape[-1])
+    halves = (kernel, stride, side % 2) == (5, 2, 0)
+    if halves and x.shape[1] >= winograd.MANY and winograd.pays(x, side // 2):
+        return winograd.conv5x5_halving(x, weight, bias)
+    before, after = same_padding(side, kernel, stride)
+    if before == after:
+        return F.conv2d(x, weight, bias, stride, before)
+    return F.conv2d(F.pad(x, (before, after, before, after)), weight, bias, stride)
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution with TensorFlow's 'SAME' padding: output side = ceil(side / stride)."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__(inputs, outputs, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X [N, inputs, H, H] -> [N, outputs, ceil(H / stride), ...]."""
+        return same_conv2d(x, self.weight, self.bias, self.stride[0])
+
+
+class LabelledConv2d(SameConv2d):
+    """SameConv2d of a map with Φ(y) concatenated to every place of it, without the concatenation.
+
+    Φ(y) is the same everywhere, so its part of the output is the same too, but for the places
+    where the kernel hangs over the border: few kinds of rows times few kinds of columns. So it is
+    a product of Φ(y) with a sum of the kernel's taps for each kind, not a convolution: the same
+    numbers for next to none of the multiplications (tests/generators/gan/test_layers.py compares).
+    In `paper-hwdb` that is half of all arithmetic of D's second convolution.
+
+    Args:
+        inputs: channels of the map.
+        labels: width of Φ(y).
+        outputs: channels of the output.
+        kernel: side.
+        stride: of the convolution.
+        side: of the map.
+    """
+
+    def __init__(
+        self, inputs: int, labels: int, outputs: int, kernel: int, stride: int, side: int
+    ) -> None:
+        super().__init__(inputs + labels, outputs, kernel, stride)
+        self.labels = labels
+        self.taps: Tensor
+        self.kind: Tensor
+        inside = taps_inside(side, kernel, stride)
+        kinds = sorted(set(inside))
+        kind = [kinds.index(taps) for taps in inside]
+        # [kinds, kernel] and [output side]
+        self.register_buffer("taps", torch.tensor(kinds, dtype=torch.float32), persistent=False)
+        self.register_buffer("kind", torch.tensor(kind), persistent=False)
+
+    def forward(self, x: Tensor, phi: Tensor) -> Tensor:  # type: ignore[override]
+        """X [N, inputs, H, H], Φ(y) [N, labels] -> [N, outputs, ceil(H / stride), ...]."""
+        of_map, of_label = self.weight.split([x.shape[1], self.labels], dim=1)
+        # Rows before columns: the order in which einsum multiplies decides its cost.
+        kinds = torch.einsum("olab,qb->olaq", of_label, self.taps)
+        kinds = torch.einsum("olaq,pa->pqlo", kinds, self.taps)
+        offset = torch.einsum("nl,pqlo->nopq", phi, kinds)
+        places = offset.index_select(2, self.kind).index_select(3, self.kind)
+        return same_conv2d(x, of_map, self.bias, self.stride[0]) + places
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """The transpose of SameConv2d: output side = side * stride."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__(inputs, outputs, kernel, stride)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """X [N, inputs, H, H] -> [N, outputs, H * stride, ...]."""
+        side = int(x.shape[-1]) * self.stride[0]
+        before, _ = same_padding(side, self.kernel_size[0], self.stride[0])
+        wide = F.conv_transpose2d(x, self.weight, self.bias, self.stride, padding=before)
+        return wide[..., :side, :side]
+
+
+class UpsampleConv2d(SameConv2d):
+    """Nearest-neighbour enlargement by `factor`, then a 'SAME' 3x3 convolution of stride 1.
+
+    For factor 2 both are computed as one transposed convolution of stride 2, whose 4x4 kernel
+    sums the 3x3 one over the pixels that are copies of each other: the same numbers for 4/9 of
+    the multiplications (tests/generators/gan/test_layers.py compares with the two-step form).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, factor: int) -> None:
+        super().__init__(inputs, outputs, kernel, 1)
+        self.factor = factor
+        merge = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+        self.register_buffer("merge", merge, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X [N, inputs, H, H] -> [N, outputs, H * factor, ...]."""
+        if self.factor == 2 and self.kernel_size == (3, 3):
+            kernel = torch.einsum("ab,oibd,ed->ioae", self.merge, self.weight, self.merge)
+            return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        if self.factor > 1:
+            x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
+        return super().forward(x)
+
+
+class PlainNorm(nn.Module):
+    """Batch norm (or nothing) that is handed the condition and ignores it."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """X [N, C, ...] -> the same shape."""
+        out: Tensor = self.norm(x)
+        return out
+
+
+class ConditionalNorm(nn.Module):
+    """Batch norm whose gain and bias are linear in a condition (de Vries et al. 2017; BigGAN).
+
+    Args:
+        channels: of the map.
+        width: of the condition (z, Φ(y)).
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.gain_and_bias = nn.Linear(width, 2 * channels)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """X [N, C, H, W], condition [N, width] -> [N, C, H, W]."""
+        gain, bias = self.gain_and_bias(condition)[:, :, None, None].chunk(2, dim=1)
+        gain = 1 + gain
+        if self.training:
+            return torch.addcmul(bias, self.norm(x), gain)
+        # Running statistics are constants, so both norms are one multiplication and one addition.
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = (variance + self.norm.eps).rsqrt()[:, None, None] * gain
+        return torch.addcmul(bias - mean[:, None, None] * scale, x, scale)
+
+
+def initialise(module: nn.Module, how: str, slope: float) -> None:
+    """Set the starting weights of a whole network; label maps keep their own.
+
+    Args:
+        module: G or D.
+        how: "normal": sd 0.02, truncated at two sd for D's convolutions, as the authors;
+            "he": He et al. 2015 for a leaky ReLU of the given slope.
+        slope: of the network's activation.
+    """
+    for part in module.modules():
+        if not isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            continue
+        if how == "he":
+            nn.init.kaiming_normal_(part.weight, a=slope)
+        elif isinstance(part, nn.Conv2d):
+            nn.init.trunc_normal_(part.weight, std=0.02, a=-0.04, b=0.04)
+        else:
+            nn.init.normal_(part.weight, std=0.02)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, ConditionalNorm):
+            # All samples start with nearly the same gain.
+            nn.init.normal_(part.gain_and_bias.weight, std=0.02)

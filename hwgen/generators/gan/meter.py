@@ -1,0 +1,65 @@
+"""In: what each step measured. Out: means over steps and ranks, with the rate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from hwgen.compute.distributed import Ranks
+
+
+class Meter:
+    """Means of what the steps measured; stays on the device until it is taken.
+
+    Of several ranks each adds what its slice gave; `means` and `take` are collective.
+    """
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._ranks = ranks
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._timed = 0
+        self._since = time.monotonic()
+
+    def add(self, measured: Mapping[str, Tensor]) -> None:
+        """Add the scalars of one step."""
+        for name, value in measured.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+        self._timed += 1
+
+    def means(self) -> dict[str, float]:
+        """The means since the last `take`."""
+        if not self._sums:
+            return {}
+        over_ranks = self._ranks.mean(torch.stack(list(self._sums.values())))
+        self._sums = dict(zip(self._sums, over_ranks, strict=True))
+        totals = zip(self._sums, over_ranks.tolist(), strict=True)
+        return {name: total / self._counts[name] for name, total in totals}
+
+    def take(self, batch: int) -> dict[str, float]:
+        """The means and images_per_second, five digits each; begins anew."""
+        means = self.means()
+        means["images_per_second"] = self._timed * batch / max(time.monotonic() - self._since, 1e-9)
+        self._clear()
+        return {name: float(f"{value:.5g}") for name, value in means.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What was summed up at the last `means`, so that a resumed run logs means of all steps."""
+        counts = {f"meter.count.{name}": torch.tensor(n) for name, n in self._counts.items()}
+        return {**counts, **{f"meter.sum.{name}": total for name, total in self._sums.items()}}
+
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Take what `tensors` gave, from among others."""
+        for full_name, tensor in tensors.items():
+            kind, _, name = full_name.removeprefix("meter.").partition(".")
+            if full_name.startswith("meter.") and kind == "sum":
+                self._sums[name] = tensor.to(device)
+            elif full_name.startswith("meter."):
+                self._counts[name] = int(tensor)

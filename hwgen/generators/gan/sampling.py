@@ -1,0 +1,197 @@
+"""In: a run, or an exported model, and class ids. Out: pictures.
+
+The noise of a sample is a function of (seed, class, index) alone, so that neither the batch size
+nor an interruption changes a set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hwgen.charset import UNLABELLED, Charset
+from hwgen.compute.devices import pick_device
+from hwgen.compute.tensor_files import load_network
+from hwgen.data import to_float, to_images, to_tensor, to_uint8
+from hwgen.errors import RunError
+from hwgen.generators.gan.networks import Generator, build_generator
+from hwgen.generators.gan.presets import GeneratorSpec, Recipe, recipe_from_json
+from hwgen.record import Image, PixelRange
+from hwgen.runs import Run
+from hwgen.runs.snapshots import find_model
+
+
+def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDArray[np.float32]:
+    """Z of the first `count` samples of a class: float32 [count, z_dim].
+
+    A longer draw begins with the shorter one.
+    """
+    return draw_noise(spec, np.random.default_rng((seed, class_id)), count)
+
+
+def draw_noise(
+    spec: GeneratorSpec, rng: np.random.Generator, count: int
+) -> npt.NDArray[np.float32]:
+    """Noise from a random source: float32 [count, z_dim]."""
+    if spec.z == "normal":
+        return rng.standard_normal((count, spec.z_dim), dtype=np.float32)
+    return rng.random((count, spec.z_dim), dtype=np.float32) * 2 - 1
+
+
+class Sampler:
+    """A trained generator with its class table.
+
+    Args:
+        generator: G, or its moving average.
+        recipe: it was trained with.
+        charset: class order of the run.
+        device: where it runs; the generator is moved there.
+        provenance: what a sample's source says: run and checkpoint.
+        data: content hash of the store that it was trained on, "" where not known.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        recipe: Recipe,
+        charset: Charset,
+        device: torch.device,
+        provenance: str = "",
+        data: str = "",
+    ) -> None:
+        self.generator = generator.to(device)
+        self.recipe = recipe
+        self.charset = charset if recipe.conditional else UNLABELLED
+        self.device = device
+        self.provenance, self.data = provenance, data
+        self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
+
+    @classmethod
+    def load(cls, run: Run | Path | str, checkpoint: str = "last", device: str = "auto") -> Sampler:
+        """A run's generator, or an exported one; they draw the same samples.
+
+        Args:
+            run: a run, its directory, or a model folder of `hwgen export`.
+            checkpoint: "last", "best" (needs scores), or the number of images of a snapshot.
+            device: "auto", "cpu", "cuda", ...
+
+        Raises:
+            RunError: no such run, snapshot or model, its files do not fit together, or it is no
+                GAN.
+            InputError: its recipe cannot be.
+        """
+        model = find_model(run, checkpoint)
+        if model.kind != "gan":
+            raise RunError(f"is of kind {model.kind!r:.40}, not a GAN", where=str(model.weights))
+        recipe, classes = recipe_from_json(model.recipe), len(model.charset)
+        generator = load_network(model.weights, "g", lambda: build_generator(recipe, classes))
+        generator.requires_grad_(False)
+        chosen = pick_device(device)
+        return cls(generator, recipe, model.charset, chosen, model.provenance, model.content_sha256)
+
+    def draw(
+        self,
+        class_ids: npt.ArrayLike,
+        indices: npt.ArrayLike,
+        *,
+        seed: int = 0,
+        batch: int = 512,
+    ) -> Image:
+        """Samples by class and index; sample (seed, class, index) never changes.
+
+        Args:
+            class_ids: int [N], places in `charset`.
+            indices: int [N], which sample of its class each is.
+            seed: another seed is another set.
+            batch: pictures at a time.
+
+        Returns:
+            uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
+        """
+        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        z = np.empty((len(ids), self.recipe.generator.z_dim), np.float32)
+        for class_id in np.unique(ids):
+            places = np.flatnonzero(ids == class_id)
+            wanted = numbers[places]
+            drawn = noise(self.recipe.generator, seed, int(class_id), int(wanted.max()) + 1)
+            z[places] = drawn[wanted]
+        return self.paint(z, ids, batch)
+
+    def draw_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
+        """One sample for each character; the i-th 的 of the text is sample i of 的.
+
+        Raises:
+            CharsetError: names the characters that the run does not know.
+        """
+        ids = np.array(self.charset.ids(list(text)), np.int64)
+        seen: dict[int, int] = {}
+        indices = []
+        for class_id in ids.tolist():
+            indices.append(seen.get(class_id, 0))
+            seen[class_id] = indices[-1] + 1
+        return self.draw(ids, indices, seed=seed)
+
+    @torch.no_grad()
+    def paint(
+        self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int = 512
+    ) -> Image:
+        """Pictures from noise.
+
+        Args:
+            z: float32 [N, z_dim].
+            class_ids: int64 [N], places in `charset`.
+            batch: pictures at a time.
+
+        Returns:
+            uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
+        """
+        side, channels = self.recipe.size, self.recipe.channels
+        training = self.generator.training
+        self.generator.eval()  # running statistics: a sample must not depend on its neighbours
+        parts = [torch.empty((0, channels, side, side), dtype=torch.uint8)]
+        for start in range(0, len(z), batch):
+            part = torch.from_numpy(z[start : start + batch]).to(self.device)
+            y = torch.from_numpy(class_ids[start : start + batch]).to(self.device)
+            x = self.generator(part, y if self.recipe.conditional else None)
+            parts.append(to_uint8(x, self.recipe.pixels).cpu())
+        self.generator.train(training)
+        return to_images(torch.cat(parts))
+
+
+class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
+    """A generator as an endless torch Dataset: items (x float32 [C, S, S], class id).
+
+    Classes come by lot; no sample is drawn twice. Each DataLoader worker has its own stream.
+
+    Args:
+        sampler: a trained generator; on the CPU when there are workers.
+        pixels: the float range; the default gives paper 1 and ink 0.
+        seed: another seed is another stream.
+        batch: pictures drawn at a time.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        *,
+        pixels: PixelRange | None = None,
+        seed: int = 0,
+        batch: int = 256,
+    ) -> None:
+        self.sampler, self.seed, self.batch = sampler, seed, batch
+        self.pixels = pixels or PixelRange(paper=1.0, ink=0.0)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        spec = self.sampler.recipe.generator
+        while True:
+            ids = rng.integers(len(self.sampler.charset), size=self.batch)
+            images = self.sampler.paint(draw_noise(spec, rng, self.batch), ids, self.batch)
+            x = to_float(to_tensor(images, torch.device("cpu")), self.pixels)
+            yield from zip(x, ids.tolist(), strict=True)

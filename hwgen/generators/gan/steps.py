@@ -1,0 +1,259 @@
+"""In: the networks' state and one batch. Out: the state one step on, and what was measured."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hwgen.compute.devices import autocast
+from hwgen.compute.distributed import ALONE, Ranks, replicate
+from hwgen.generators.gan.diffaugment import seen_by_d
+from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.gan.networks import Discriminator, Generator, build
+from hwgen.generators.gan.optimizers import TensorFlowRMSprop
+from hwgen.generators.gan.presets import Optimizer, Recipe
+
+
+@dataclass
+class State:
+    """All that training changes.
+
+    Attributes:
+        g: generator.
+        d: discriminator.
+        ema: moving average of g with its batch norm's statistics; g itself without EMA.
+        optimizer_g: of g.
+        optimizer_d: of d.
+        ranks: the processes that train together; each sees its slice of every batch.
+        replica_g: g as it is called where its gradients are wanted, see replicate.
+        replica_d: d likewise.
+    """
+
+    g: Generator
+    d: Discriminator
+    ema: Generator
+    optimizer_g: torch.optim.Optimizer
+    optimizer_d: torch.optim.Optimizer
+    ranks: Ranks
+    replica_g: nn.Module
+    replica_d: nn.Module
+
+
+def make_state(
+    recipe: Recipe, classes: int, seed: int, device: torch.device, ranks: Ranks = ALONE
+) -> State:
+    """Networks and optimisers at the start; the weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        g, d = build(recipe, classes)
+    g.to(device).to(memory_format=torch.channels_last)
+    d.to(device).to(memory_format=torch.channels_last)
+    ema = copy.deepcopy(g).requires_grad_(False).eval() if recipe.ema else g
+    return State(
+        g=g,
+        d=d,
+        ema=ema,
+        optimizer_g=_optimizer(g, recipe.optimizer, recipe.optimizer.lr_g),
+        optimizer_d=_optimizer(d, recipe.optimizer, recipe.optimizer.lr_d),
+        ranks=ranks,
+        replica_g=replicate(g, ranks),
+        replica_d=replicate(d, ranks),
+    )
+
+
+def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Optimizer:
+    parameters = list(network.parameters())
+    capturable = parameters[0].device.type == "cuda"  # counts steps on the device, for CUDA graphs
+    if spec.kind == "tf-rmsprop":
+        return TensorFlowRMSprop(parameters, lr=lr, decay=spec.beta2)
+    if spec.kind == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=lr, alpha=spec.beta2, capturable=capturable)
+    betas = (spec.beta1, spec.beta2)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True, capturable=capturable)
+
+
+def draw_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
+    """Z for `count` pictures: float32 [count, z_dim] on the generator's device."""
+    shape = (count, recipe.generator.z_dim)
+    if recipe.generator.z == "normal":
+        return torch.randn(shape, generator=generator, device=generator.device)
+    return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
+
+
+def train_step(
+    state: State,
+    recipe: Recipe,
+    x: Tensor,
+    y: Tensor | None,
+    *,
+    step: int,
+    generator: torch.Generator,
+    precision: torch.dtype,
+) -> dict[str, Tensor]:
+    """One step of D, then one of G: `take_step`, with what the number of the step decides.
+
+    Args:
+        state: changed in place.
+        recipe: see Recipe.
+        x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
+        y: their labels, int64 [N]; None for an unconditional recipe.
+        step: number of this step.
+        generator: source of z and of what changes D's view.
+        precision: of the networks; losses and weights are float32.
+
+    Returns:
+        See take_step.
+    """
+    return take_step(
+        state,
+        recipe,
+        x,
+        y,
+        penalised=penalised(recipe, step),
+        ema_weight=ema_weight(recipe, step),
+        label_weight=label_weight(recipe, step),
+        generator=generator,
+        precision=precision,
+    )
+
+
+def penalised(recipe: Recipe, step: int) -> bool:
+    """Whether R1 is due in this step."""
+    return recipe.r1_gamma > 0 and step % recipe.r1_every == 0
+
+
+def ema_weight(recipe: Recipe, step: int) -> float:
+    """How far the average moves towards g; farther at first, so that it starts from something."""
+    return 1 - min(recipe.ema, (1 + step) / (10 + step))
+
+
+def label_weight(recipe: Recipe, step: int) -> float:
+    """How much of Φ(y) G and D see: 0 without labels, 1 fully conditional.
+
+    From Shahbazi et al. 2022, Collapse by Conditioning, who show that few samples a class
+    make conditional GANs collapse where unconditional ones do not: training starts without labels
+    on what all classes share, and the labels fade in. They also keep an unconditional term in the
+    loss; here D has one output, whose label part fades in with G's.
+    """
+    first, second = recipe.transition
+    done = step / recipe.steps
+    if done >= second:
+        return 1.0
+    return 0.0 if done <= first else (done - first) / (second - first)
+
+
+def take_step(
+    state: State,
+    recipe: Recipe,
+    x: Tensor,
+    y: Tensor | None,
+    *,
+    penalised: bool,
+    ema_weight: float | Tensor,
+    label_weight: float | Tensor,
+    generator: torch.Generator,
+    precision: torch.dtype,
+) -> dict[str, Tensor]:
+    """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
+
+    D's batch norm sees real and generated pictures as separate batches, as in the authors' code.
+    Several ranks do one step together: the noise and D's views are those of the whole batch, of
+    which each takes its slice, and gradients are those of the whole batch's loss.
+
+    Args:
+        state: changed in place.
+        recipe: see Recipe.
+        x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
+        y: their labels, int64 [N]; None for an unconditional recipe.
+        penalised: with R1, see `penalised`.
+        ema_weight: see `ema_weight`; a tensor, where the same operations shall serve other steps.
+        label_weight: see `label_weight`; a tensor likewise.
+        generator: source of z and of what changes D's view.
+        precision: of the networks; losses and weights are float32.
+
+    Returns:
+        Scalars: loss_d, loss_g (means a picture), d_real, d_fake (mean outputs of D), and r1;
+        of this rank's slice.
+    """
+    loss, ranks = recipe.loss, state.ranks
+    count = len(x)
+    # Gradients are averaged over the ranks, which is right for means.
+    per_mean = ranks.size if loss.reduction == "sum" else 1
+    x = x.contiguous(memory_format=torch.channels_last)
+    z = ranks.share(draw_noise(recipe, count * ranks.size, generator))
+    cast = autocast(x.device, precision)
+
+    # D: real towards b, generated towards a.
+    with cast:
+        fake = state.replica_g(z, y, label_weight)
+    real_seen = seen_by_d(x, recipe, generator, ranks).detach()  # x itself stays as it is
+    fake_seen = seen_by_d(fake, recipe, generator, ranks)
+    real_seen.requires_grad_(penalised)
+    with cast:
+        if penalised:
+            # Apart, so that the penalty's double backward goes through the real ones alone.
+            d_real = state.replica_d(real_seen, y, label_weight)
+            d_fake = state.replica_d(fake_seen.detach(), y, label_weight)
+        else:
+            both = torch.cat([real_seen, fake_seen.detach()])
+            labels = None if y is None else y.repeat(2)
+            d_real, d_fake = state.replica_d(both, labels, label_weight, parts=2).chunk(2)
+    loss_d = discriminator_loss(loss, d_real, d_fake)
+    total = loss_d
+    measured: dict[str, Tensor] = {}
+    if penalised:
+        r1 = gradient_penalty(d_real, real_seen)
+        per_sum = count if loss.reduction == "sum" else 1
+        total = total + (recipe.r1_gamma / 2 * recipe.r1_every * per_sum) * r1
+        measured["r1"] = r1.detach()
+    state.optimizer_d.zero_grad(set_to_none=True)
+    (total * per_mean).backward()
+    state.optimizer_d.step()
+
+    # G: generated towards c, seen by the D just improved.
+    state.d.requires_grad_(False)
+    with cast:
+        d_fake_g = state.d(fake_seen, y, label_weight)
+    loss_g = generator_loss(loss, d_fake_g)
+    state.optimizer_g.zero_grad(set_to_none=True)
+    (loss_g * per_mean).backward()
+    state.optimizer_g.step()
+    state.d.requires_grad_(True)
+    if recipe.label_pull:
+        pull_classes_together(state, recipe)
+    if recipe.ema:
+        update_average(state.ema, state.g, ema_weight)
+
+    per_picture = 1 / count if loss.reduction == "sum" else 1.0
+    return {
+        **measured,
+        "loss_d": loss_d.detach() * per_picture,
+        "loss_g": loss_g.detach() * per_picture,
+        "d_real": d_real.detach().mean(),
+        "d_fake": d_fake.detach().mean(),
+    }
+
+
+def gradient_penalty(output: Tensor, x: Tensor) -> Tensor:
+    """E|grad D(x)|^2 over real x, the mean a picture (R1, Mescheder et al. 2018, Eq. 9)."""
+    (gradient,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3)).mean()
+
+
+def pull_classes_together(state: State, recipe: Recipe) -> None:
+    """Φ of G and Φ of D, see LabelMap.pull_together."""
+    for network, lr in ((state.g, recipe.optimizer.lr_g), (state.d, recipe.optimizer.lr_d)):
+        assert network.label_map is not None  # the recipe has labels
+        network.label_map.pull_together(recipe.label_pull * lr)
+
+
+@torch.no_grad()
+def update_average(ema: nn.Module, g: nn.Module, weight: float | Tensor) -> None:
+    """Move the average's parameters towards g's by a share of the way, and copy the statistics."""
+    for average, value in zip(ema.parameters(), g.parameters(), strict=True):
+        average.lerp_(value, weight)
+    for statistic, value_now in zip(ema.buffers(), g.buffers(), strict=True):
+        statistic.copy_(value_now)

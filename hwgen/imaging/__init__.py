@@ -1,0 +1,1 @@
+"""Images: framing, pen ink, warps, contact sheets. Knows no store."""

@@ -1,0 +1,58 @@
+"""In: pictures, or a store. Out: one picture with many of them, row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PilImage
+
+from hwgen.errors import InputError
+from hwgen.io.files import replacing
+from hwgen.record import Image
+
+GAP = 2
+"""Ground between two pictures, pixels."""
+
+GROUND = 160
+"""Its grey value."""
+
+
+def evenly(total: int, wanted: int) -> npt.NDArray[np.int64]:
+    """Up to `wanted` places out of `total`, evenly spread, the first one included."""
+    count = min(total, wanted)
+    return np.arange(count) * total // max(1, count)
+
+
+def contact_sheet(images: Image, columns: int) -> PilImage.Image:
+    """Pictures side by side, row by row, on a grey ground.
+
+    Args:
+        images: uint8 [n, h, w] or [n, h, w, 3], n >= 1.
+        columns: pictures a row.
+
+    Raises:
+        InputError: no pictures.
+    """
+    if not len(images):
+        raise InputError("there are no pictures to draw")
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    height, width = images.shape[1:3]
+    step_y, step_x = height + GAP, width + GAP
+    shape = (rows * step_y + GAP, columns * step_x + GAP, *images.shape[3:])
+    sheet = np.full(shape, GROUND, np.uint8)
+    for place, image in enumerate(images):
+        top = place // columns * step_y + GAP
+        left = place % columns * step_x + GAP
+        sheet[top : top + height, left : left + width] = image
+    return PilImage.fromarray(sheet)
+
+
+def save_sheet(path: Path, images: Image, columns: int) -> None:
+    """Write a contact sheet as a PNG file, atomically; makes its folder where that is missing."""
+    picture = contact_sheet(images, columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)

@@ -1,0 +1,1 @@
+"""What a store, a run, raw files and this machine hold."""

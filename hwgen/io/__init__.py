@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, read within bounds, locked, and explained in errors."""

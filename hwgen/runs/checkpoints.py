@@ -1,0 +1,66 @@
+"""A run's checkpoint: all that is needed to resume training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from hwgen.compute.tensor_files import load_tensors
+from hwgen.errors import RunError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run goes on; without tensors it begins.
+
+    Attributes:
+        step: steps done.
+        seconds: spent on them.
+        tensors: of all that training changes.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def read_checkpoint(path: Path, run: str) -> Checkpoint:
+    """A run's checkpoint; where there is none, the beginning.
+
+    Args:
+        path: where it is, if it is there.
+        run: the run's id, which the checkpoint names.
+
+    Raises:
+        RunError: it is damaged, or another run's.
+    """
+    if not path.exists():
+        return Checkpoint()
+    tensors, texts = load_tensors(path)
+    if texts.get("run") != run:
+        raise RunError(
+            f"belongs to run {texts.get('run')!r}, not to {run!r}",
+            where=str(path),
+            remedy="Remove it to begin anew",
+        )
+    step, seconds = _progress_of(texts, path)
+    return Checkpoint(step, seconds, tensors)
+
+
+def _progress_of(texts: Mapping[str, str], where: Path) -> tuple[int, float]:
+    """The steps done and the seconds spent on them that a checkpoint's texts tell.
+
+    Raises:
+        RunError: they do not.
+    """
+    try:
+        step, seconds = int(texts["step"]), float(texts["seconds"])
+    except (KeyError, ValueError) as error:
+        raise RunError(f"is not a checkpoint ({error})", where=str(where)) from None
+    if step < 0 or not 0 <= seconds < math.inf:
+        raise RunError(f"is not a checkpoint (step {step} after {seconds} s)", where=str(where))
+    return step, seconds

@@ -1,0 +1,185 @@
+"""In: a file of weights and what is known of it. Out: a model folder, and the same read back.
+
+model.safetensors holds the tensors of one snapshot of a run as they were, and in its metadata, as
+texts, the fields of Model: all that drawing samples needs. Nothing is executed from it; what its
+recipe asks for is compared with its tensors before memory is taken, see
+hwgen.compute.tensor_files.load_network.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwgen.charset import Charset
+from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts, save_tensors
+from hwgen.errors import InputError, RunError
+from hwgen.io.json_files import parse_json
+from hwgen.io.paths import instead, what_lies_at
+from hwgen.runs.run_directory import Run
+
+FILE = "model.safetensors"
+FORMAT = "hwgen-model"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model:
+    """One set of weights, of a run or in a model folder, and what is known of it.
+
+    Attributes:
+        weights: the file.
+        kind: of the run that it is from: "gan" or "deformation".
+        recipe: of the run, plain JSON.
+        charset: class order.
+        run: id of the run.
+        checkpoint: hash of the snapshot, see hwgen.compute.tensor_files.file_hash.
+        images: real pictures, or pairs of them, that it has seen.
+        data: what it learnt from: content_sha256 and count, as far as known.
+        hwgen: version that began the run.
+        origin: where these data came from, see hwgen.store.origin.summary; {} where not known.
+    """
+
+    weights: Path
+    kind: str
+    recipe: dict[str, Any]
+    charset: Charset
+    run: str
+    checkpoint: str
+    images: int
+    data: dict[str, Any]
+    hwgen: str
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """As a Run's: of the run that it is from."""
+        return self.run
+
+    @property
+    def provenance(self) -> str:
+        """What a sample's source says; of a run and of its export the same."""
+        return f"run {self.run} checkpoint {self.checkpoint}"
+
+    @property
+    def content_sha256(self) -> str:
+        """Content hash of the store that it learnt from, "" where not known."""
+        return str(self.data.get("content_sha256", ""))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "kind": "model",
+            "path": str(self.weights.parent),
+            "of": self.kind,
+            "run": self.run,
+            "checkpoint": self.checkpoint,
+            "images": self.images,
+            "classes": len(self.charset),
+            "charset_fingerprint": self.charset.fingerprint,
+            "data": self.data,
+            "origin": self.origin,
+            "hwgen": self.hwgen,
+            "bytes": self.weights.stat().st_size,
+            "recipe": self.recipe,
+        }
+
+
+def model_of_run(run: Run, snapshot: Path) -> Model:
+    """One of a run's snapshots as a model."""
+    return Model(
+        weights=snapshot,
+        kind=run.kind,
+        recipe=run.recipe,
+        charset=run.charset,
+        run=run.id,
+        checkpoint=file_hash(snapshot),
+        images=int(snapshot.stem),
+        data=run.data,
+        hwgen=run.versions.get("hwgen", ""),
+        origin=run.origin,
+    )
+
+
+def is_model(path: Path) -> bool:
+    """Whether a model folder lies there."""
+    return (path / FILE).is_file()
+
+
+def run_or_model(path: Path) -> Run | Model:
+    """The run or the exported model at a path.
+
+    Raises:
+        RunError: neither is there.
+    """
+    return read_model(path) if is_model(path) else Run(path)
+
+
+def kind_at(path: Path) -> str:
+    """The kind of the run or the exported model at a path.
+
+    Raises:
+        RunError: neither is there.
+    """
+    return run_or_model(path).kind
+
+
+def write_model(folder: Path, model: Model) -> None:
+    """Write model.safetensors, atomically."""
+    tensors, _ = load_tensors(model.weights)
+    texts = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "kind": model.kind,
+        "recipe": json.dumps(model.recipe, ensure_ascii=False),
+        "charset": json.dumps(list(model.charset), ensure_ascii=False),
+        "run": model.run,
+        "checkpoint": model.checkpoint,
+        "images": str(model.images),
+        "data": json.dumps(model.data, ensure_ascii=False),
+        "hwgen": model.hwgen,
+        "origin": json.dumps(model.origin, ensure_ascii=False),
+    }
+    save_tensors(folder / FILE, tensors, texts)
+
+
+def read_model(folder: Path) -> Model:
+    """What a model folder, which may be a stranger's, says of itself; no tensor is read.
+
+    Raises:
+        RunError: there is none, or it is damaged or of another format.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        raise RunError(
+            f"no model here: {what_lies_at(folder) or f'{FILE} is missing'}",
+            where=str(folder),
+            remedy=instead(folder, "Make one with: hwgen export RUN --format model", [FILE]),
+        )
+    texts = load_texts(file)
+    try:
+        if (texts["format"], texts["format_version"]) != (FORMAT, str(FORMAT_VERSION)):
+            found = f"{texts['format']!r:.40} version {texts['format_version']!r:.40}"
+            raise ValueError(f"format {found}")
+        recipe, data, labels = (parse_json(texts[name]) for name in ("recipe", "data", "charset"))
+        origin = parse_json(texts.get("origin", "{}"))  # older models do not tell
+        objects = all(isinstance(value, dict) for value in (recipe, data, origin))
+        if not (objects and isinstance(labels, list)):
+            raise ValueError("recipe, data and origin should be objects, the charset a list")
+        return Model(
+            weights=file,
+            kind=texts["kind"],
+            recipe=recipe,
+            charset=Charset(tuple(labels)),
+            run=texts["run"],
+            checkpoint=texts["checkpoint"],
+            images=int(texts["images"]),
+            data=data,
+            hwgen=texts["hwgen"],
+            origin=origin,
+        )
+    except (KeyError, ValueError, InputError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise RunError(f"is not a model this hwgen can read ({reason})", where=str(file)) from None

@@ -1,0 +1,105 @@
+"""In: a run and a generator. Out: a snapshot, and which snapshot is last or best; models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hwgen.errors import InputError, RunError
+from hwgen.runs.models import Model, is_model, model_of_run, read_model
+from hwgen.runs.run_directory import Run
+
+
+def find_snapshot(run: Run, checkpoint: str) -> Path:
+    """The file of "last", "best", or of a number of images.
+
+    Raises:
+        RunError: there is none; what there is is named.
+    """
+    snapshots = run.snapshots()
+    if not snapshots:
+        raise RunError(
+            "has no snapshot yet", where=str(run.path), remedy="Train on with the same command"
+        )
+    if checkpoint == "last":
+        return snapshots[-1]
+    if checkpoint == "best":
+        scores = best_scores(run)
+        if not scores:
+            raise RunError(
+                "no snapshot was scored",
+                where=str(run.path),
+                remedy="Train with --recogniser to score them, or choose last or a number",
+            )
+        return run.weights(max(scores, key=lambda images: scores[images]))
+    if checkpoint.isdecimal() and run.weights(int(checkpoint)).is_file():
+        return run.weights(int(checkpoint))
+    names = ", ".join(str(int(path.stem)) for path in snapshots)
+    raise RunError(
+        f"has no checkpoint {checkpoint!r}",
+        where=str(run.path),
+        remedy=f"Choose last, best, or one of {names}",
+    )
+
+
+def find_model(place: Run | Path | str, checkpoint: str) -> Model:
+    """The weights of a run, or those in an exported model folder.
+
+    Args:
+        place: a run, its directory, or a model folder.
+        checkpoint: see `find_snapshot`; a model folder has one only, the "last".
+
+    Raises:
+        RunError: neither is there, it is damaged, or has no such snapshot.
+        InputError: another checkpoint of a model folder was asked for.
+    """
+    if not isinstance(place, Run):
+        place = Path(place)
+        if is_model(place):
+            if checkpoint != "last":
+                raise InputError(
+                    f"is an exported model, which has no checkpoint {checkpoint!r} but its only "
+                    "one",
+                    where=str(place),
+                    remedy="Leave --checkpoint out, or give the run",
+                )
+            return read_model(place)
+        place = Run(place)
+    return model_of_run(place, find_snapshot(place, checkpoint))
+
+
+def best_scores(run: Run) -> dict[int, float]:
+    """Images seen -> `task_score` of every scored snapshot that exists.
+
+    Scores of different recognisers are not compared: those of the last one that scored count.
+    """
+    scored = [entry for entry in run.read_log() if _is_scored(entry)]
+    reader = scored[-1].get("recogniser") if scored else None
+    return {
+        entry["images"]: task_score(entry)
+        for entry in scored
+        if entry.get("recogniser") == reader and run.weights(entry["images"]).is_file()
+    }
+
+
+def _is_scored(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a log, maybe a stranger's, has what `task_score` takes."""
+    values = (entry.get("purity"), entry.get("diversity"), entry.get("frechet_share", 0.0))
+    return all(isinstance(value, float | int) and value >= 0 for value in values)
+
+
+def task_score(found: Mapping[str, Any]) -> float:
+    """What a snapshot is worth to a recogniser: purity x min(1, diversity) / (1 + frechet_share).
+
+    Each factor is at most 1, and 1 for samples like the real ones. More variety than the real one
+    is no merit, it comes from noise.
+
+    Args:
+        found: of one snapshot: "purity", the share of samples read as their label; "diversity",
+            their variety within a class, as a share of the real one; "frechet_share", the Fréchet
+            distance of the recogniser's features from the real ones', as a share of the spread of
+            the real ones (absent: 0, as in the logs of older versions).
+    """
+    score: float = found["purity"] * min(1.0, found["diversity"])
+    return score / (1 + found.get("frechet_share", 0.0))

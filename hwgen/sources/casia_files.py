@@ -1,0 +1,240 @@
+"""In: files, folders and zips, as users have them. Out: the files of one format in them, in order.
+
+The namings met in the wild (`001-f.gnt`, `C001-f.gnt`, `1.0train-gb1`, `HWDB1.0trn_gnt.zip`, ...)
+are told apart by content: whatever its name, a file that begins with a consistent header is GNT.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from hwgen.errors import InputError
+from hwgen.io import zips
+from hwgen.io.paths import instead, what_lies_at, what_names_tell
+from hwgen.sources.duplicates import unique_by_name
+from hwgen.sources.gnt import looks_like_gnt
+from hwgen.sources.pot import looks_like_pot
+
+_LOOK_BYTES = 256 << 10
+"""Searched for a record in a file whose name does not say of what format it is."""
+
+_LMDB = ("data.mdb", "lock.mdb")
+
+_UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
+_WRITER = re.compile(r"([A-Za-z]*\d+)(?:-[A-Za-z])?")
+
+
+@dataclass(frozen=True)
+class Format:
+    """One of CASIA's file formats.
+
+    Attributes:
+        name: as users call it.
+        suffix: of its files, in lower case.
+        record: what a file of it begins with, in words.
+        looks_like: whether a file that begins with these bytes is of this format.
+    """
+
+    name: str
+    suffix: str
+    record: str
+    looks_like: Callable[[bytes], bool]
+
+
+GNT = Format("GNT", ".gnt", "a record whose size is 10 + width * height", looks_like_gnt)
+POT = Format("POT", ".pot", "a record whose size leads to its (-1, -1)", looks_like_pot)
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file of pictures or trajectories, loose or inside a zip.
+
+    Attributes:
+        name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, free of the
+            folders above what the user gave, so that it is the same on every machine; printable
+            text, and never used as a path.
+        writer: who wrote it, from the name; "" for merged files.
+        size: bytes, unpacked.
+        path: the file, or the zip that holds it.
+        member: its name within the zip, "" for a loose file.
+    """
+
+    name: str
+    writer: str
+    size: int
+    path: Path
+    member: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file's bytes, to be read forward.
+
+        Raises:
+            InputError: it cannot be opened, or the zip is damaged (also while reading).
+        """
+        # Only opening is watched: what the caller raises while reading is not the file's fault.
+        with ExitStack() as stack:
+            if self.member:
+                within = zips.opened(self.path, self.member, self.name)
+                stream: IO[bytes] = stack.enter_context(within)
+            else:
+                with zips.watched(self.name):
+                    stream = stack.enter_context(open(self.path, "rb"))
+            yield cast(BinaryIO, _Checked(stream, self.name))
+
+
+class _Checked:
+    """A stream whose failures name the file."""
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        self._stream, self._name = stream, name
+
+    def read(self, size: int) -> bytes:
+        with zips.watched(self._name):
+            return self._stream.read(size)
+
+
+class _OtherFormatError(InputError):
+    """A file without the format sought: refused when it was named, passed over beside others."""
+
+
+def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
+    """The files of a format in files, folders and zips: inputs in order, each sorted by name.
+
+    A file met twice, by whatever path, counts once. In folders and zips, everything of another
+    format is passed over, as are dot files and `__MACOSX`, and in folders the files of LMDBs, such
+    as stores are.
+
+    Raises:
+        InputError: an input is missing, unreadable, or without files of the format, such as an
+            `.alz`; a zip is damaged or encrypted; two different files have the same name.
+    """
+    files = unique_by_name(
+        (file.member, file) for path in inputs for file in _in_input(path, sought)
+    )
+    if not files:
+        raise InputError("no input was given", remedy=f"Give {sought.name} files, folders or zips")
+    return files
+
+
+def hidden_files(inputs: Sequence[Path], sought: Format) -> int:
+    """How many files `find_files` passes over that are of the format by their names, but hidden.
+
+    Attachments of macOS are not counted. No file is opened but zips, for their names.
+    """
+    return sum(name.lower().endswith(sought.suffix) for path in inputs for name in _hidden(path))
+
+
+def writer_of(name: str) -> str:
+    """The writer id in the name of a file, "" where it names no single writer.
+
+    `001-f.gnt` gives 001, `C001-f.gnt` C001, `writer12.pot` writer12, `1.0train-gb1` nothing.
+    """
+    file_name = PurePosixPath(name).name
+    match = _WRITER.fullmatch(re.sub(r"\.(gnt|pot)$", "", file_name, flags=re.IGNORECASE))
+    return match[1] if match else ""
+
+
+def _in_input(path: Path, sought: Format) -> list[RawFile]:
+    """Files of one input, which must hold some."""
+    try:
+        if path.is_dir():
+            return _in_folder(path, sought)
+        if not path.exists():
+            raise InputError("no such file or folder", where=str(path), remedy=instead(path, ""))
+        files = _in_file(path, zips.printable(path.name), sought)
+    except OSError as error:
+        raise zips.unreadable(str(path), error) from None
+    if not files:
+        known = what_lies_at(path)
+        raise InputError(
+            f"is not a {sought.name} file: {known or f'it does not begin with {sought.record}'}",
+            where=str(path),
+            remedy=f"Give a {sought.suffix}, a folder of them, or a zip that holds them",
+        )
+    return files
+
+
+def _hidden(path: Path) -> Iterator[str]:
+    """Names of hidden files in a folder, with the zips in it, or in a zip."""
+    if path.is_dir():
+        root = path.resolve()
+        for file in root.rglob("*"):
+            parts = file.relative_to(root).parts
+            if file.is_file() and zips.is_hidden(parts):
+                yield file.name
+            elif file.is_file() and not zips.is_clutter(parts):
+                yield from _hidden(file)
+    elif zipfile.is_zipfile(path):
+        yield from zips.hidden(path)
+
+
+def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
+    root = folder.resolve()
+    files: list[RawFile] = []
+    refused: list[InputError] = []
+    for path in sorted(root.rglob("*")):
+        within = path.relative_to(root)
+        if path.is_file() and path.name not in _LMDB and not zips.is_clutter(within.parts):
+            try:
+                name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
+                files += _in_file(path, name, sought)
+            except _OtherFormatError as error:
+                refused.append(error)  # of no matter where other files are of the format
+    if refused and not files:
+        raise refused[0]
+    if not files:
+        known = what_lies_at(folder)
+        raise InputError(
+            f"no {sought.name} file in this folder{known and f'; {known}'}", where=str(folder)
+        )
+    return files
+
+
+def _in_file(path: Path, name: str, sought: Format) -> list[RawFile]:
+    """The file itself, what is in the zip, or nothing where it is neither."""
+    with open(path, "rb") as file:
+        head = file.read(_LOOK_BYTES)
+    if path.suffix.lower() == ".alz" or head.startswith(b"ALZ\x01"):
+        raise _OtherFormatError(
+            "is an ALZip archive, which hwgen does not read",
+            where=str(path),
+            remedy=_UNPACK_ALZ.format(path.name),
+        )
+    if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
+        return _in_zip(path, name, sought)
+    if path.suffix.lower() == sought.suffix or sought.looks_like(head):
+        return [RawFile(name, writer_of(name), path.stat().st_size, path)]
+    return []
+
+
+def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
+    files = []
+    held = []
+    for info, head in zips.beginnings(path, _LOOK_BYTES):
+        member = zips.text_of(info)
+        held.append(member)
+        if sought.looks_like(head) or member.lower().endswith(sought.suffix):
+            full_name = f"{name}!{member}"
+            writer = writer_of(zips.parts_of(member)[-1])
+            files.append(RawFile(full_name, writer, info.file_size, path, info.filename))
+    if not files:
+        alz = [member for member in held if member.lower().endswith(".alz")]
+        if alz:
+            raise _OtherFormatError(
+                f"holds {alz[0]}, an ALZip archive, which hwgen does not read",
+                where=str(path),
+                remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
+            )
+        raise _OtherFormatError(
+            f"no {sought.name} file in this zip; "
+            + (what_names_tell(held) or f"it holds {', '.join(held[:5]) or 'nothing'}"),
+            where=str(path),
+        )
+    return files

@@ -1,0 +1,1 @@
+"""Simulated pen handwriting: strokes, varied by rules, as GNT files."""

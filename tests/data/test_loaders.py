@@ -1,0 +1,117 @@
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hwgen.data import (
+    Balanced,
+    Batches,
+    Shuffled,
+    StoreDataset,
+    average_down,
+    to_float,
+    to_images,
+    to_tensor,
+    to_uint8,
+)
+from hwgen.errors import InputError
+from hwgen.record import PixelRange
+from hwgen.store import Store
+
+CPU = torch.device("cpu")
+RANGES = [PixelRange(1.0, 0.0), PixelRange(-1.0, 1.0), PixelRange(0.0, 1.0), PixelRange(1.0, -1.0)]
+
+
+@pytest.mark.parametrize(("free", "window"), [(0, 512), (1 << 40, 512), (1 << 40, 1 << 30)])
+def test_batches_pair_pictures_with_their_classes(
+    toy_store: Store, monkeypatch: pytest.MonkeyPatch, free: int, window: int
+) -> None:
+    monkeypatch.setattr("hwgen.data.image_sets._free_bytes", lambda device: free)
+    monkeypatch.setattr("hwgen.data.image_sets.WINDOW_BYTES", window)
+    pixels = PixelRange(-1.0, 1.0)
+    made = Batches(toy_store, size=8, pixels=pixels, batch=7, seed=5, device=CPU)
+    for step in (0, 4, 1):
+        x, y = made.batch(step)
+        numbers = Shuffled(30, 7, 5, window=window // 64).indices(step).numpy()
+        assert x.shape == (7, 1, 8, 8)
+        assert y.dtype == torch.int64
+        assert y.tolist() == toy_store.labels[numbers].tolist()
+        small = average_down(to_tensor(toy_store.images(numbers), CPU), 8)
+        assert torch.equal(x, to_float(small, pixels))
+
+
+@pytest.mark.parametrize("free", [0, 1 << 40])
+def test_balanced_batches_too_are_resident_or_streamed(
+    toy_store: Store, monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    monkeypatch.setattr("hwgen.data.image_sets._free_bytes", lambda device: free)
+    monkeypatch.setattr("hwgen.data.image_sets.WINDOW_BYTES", 512)
+    made = Batches(toy_store, size=8, pixels=RANGES[1], batch=7, seed=5, device=CPU, balanced=True)
+    for step in (0, 4, 1):
+        x, y = made.batch(step)
+        numbers = Balanced(toy_store.labels, 7, 5).indices(step).numpy()
+        assert y.tolist() == toy_store.labels[numbers].tolist()
+        small = average_down(to_tensor(toy_store.images(numbers), CPU), 8)
+        assert torch.equal(x, to_float(small, RANGES[1]))
+
+
+def test_a_process_may_take_its_share_of_each_batch(toy_store: Store) -> None:
+    pixels = PixelRange(-1.0, 1.0)
+    options: dict[str, Any] = {"size": 8, "pixels": pixels, "batch": 6, "seed": 5, "device": CPU}
+    x, y = Batches(toy_store, **options).batch(3)
+    shared_x, shared_y = Batches(toy_store, **options, share=lambda all_: all_[2:4]).batch(3)
+    assert torch.equal(shared_x, x[2:4])
+    assert torch.equal(shared_y, y[2:4])
+
+
+def test_batches_of_too_small_a_store_are_refused(toy_store: Store) -> None:
+    with pytest.raises(InputError, match="--size 17"):
+        Batches(toy_store, size=17, pixels=RANGES[0], batch=2, seed=0, device=CPU).batch(0)
+
+
+def test_a_dataset_gives_floats_and_class_ids(toy_store: Store) -> None:
+    dataset = StoreDataset(toy_store)
+    x, y = dataset[4]
+    assert len(dataset) == 30
+    assert x.shape == (1, 16, 16)
+    assert y == 1
+    np.testing.assert_array_equal(to_uint8(x, dataset.pixels)[0], toy_store.images([4])[0])
+    assert StoreDataset(toy_store, size=8, pixels=RANGES[1])[0][0].shape == (1, 8, 8)
+    assert StoreDataset(toy_store, pixels=RANGES[1])[0][0].min() < 0
+    for outside in (30, -1):
+        with pytest.raises(IndexError):
+            dataset[outside]
+
+
+@pytest.mark.parametrize("size", [16, 5])
+def test_items_fetched_together_are_those_fetched_one_by_one(toy_store: Store, size: int) -> None:
+    dataset = StoreDataset(toy_store, size=size, pixels=RANGES[1])
+    together = dataset.__getitems__([7, 0, 29, 7])
+    for (x, y), index in zip(together, (7, 0, 29, 7), strict=True):
+        assert torch.equal(x, dataset[index][0])
+        assert y == dataset[index][1] == toy_store.labels[index]
+    for outside in (30, -1):
+        with pytest.raises(IndexError):
+            dataset.__getitems__([0, outside])
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_data_loader_with_forked_workers_reads_every_record_once(toy_store: Store) -> None:
+    dataset = StoreDataset(toy_store)
+    dataset[0]  # the parent has the store open, and the children must not use that
+    loader = torch.utils.data.DataLoader(
+        dataset, batch_size=8, num_workers=2, multiprocessing_context="fork"
+    )
+    found = list(loader)
+    assert torch.cat([y for _, y in found]).tolist() == toy_store.labels.tolist()
+    x = to_uint8(torch.cat([x for x, _ in found]), dataset.pixels)
+    np.testing.assert_array_equal(to_images(x), toy_store.all_images())
+
+
+def test_a_dataset_can_be_pickled(toy_store: Store, tmp_path: Path) -> None:
+    dataset = StoreDataset(toy_store)
+    again = pickle.loads(pickle.dumps(dataset))
+    assert torch.equal(again[3][0], dataset[3][0])

@@ -1,0 +1,447 @@
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import pytest
+import torch
+
+from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.experiments.lift.experiment import (
+    FILE,
+    NO_AUGMENTATION,
+    STARTED_STRONG_VIEWS,
+    STRONG_VIEWS,
+    Protocol,
+    run_protocol,
+)
+from hwgen.experiments.lift.generators import DeformationGenerator, GanGenerator
+from hwgen.experiments.lift.subsets import ALL, write_subset
+from hwgen.experiments.lift.trials import ARMS, Cell, Row
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.training import train_deformation
+from hwgen.generators.gan.presets import Recipe
+from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe
+from hwgen.recogniser.training import from_stores, train_recogniser
+from hwgen.store import Store, StoreWriter
+
+CPU = torch.device("cpu")
+MakeStore = Callable[..., Store]
+TOY_DEFORMATION = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=3)
+
+
+@dataclass
+class Copies:
+    """A generator that repeats the real samples; says what it was given."""
+
+    calls: list[tuple[int, int, int]]
+    before: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"kind": "copies"}
+
+    @property
+    def learnt_from(self) -> str | None:
+        return self.before
+
+    def __call__(
+        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Any, stop: Any
+    ) -> Store | None:
+        self.calls.append((len(real), amount, seed))
+        tell("copying", 0.5)
+        labels = real.labels
+        records = np.concatenate(
+            [np.resize(np.flatnonzero(labels == c), amount) for c in range(len(real.charset))]
+        )
+        with StoreWriter(out, size=real.size, recipe={}, overwrite=True) as writer:
+            for record in records.tolist():
+                writer.add(real.record(record))
+            return writer.finish(charset=real.charset, origin={"kind": "synthetic"})
+
+
+def small(toy: RecogniserRecipe, **changes: Any) -> Protocol:
+    given = {"counts": (2, ALL), "draws": 2, "amounts": (4,), "held_out": 3, "recipe": toy}
+    return Protocol(**{**given, **changes})
+
+
+def test_every_cell_is_computed_once_and_summed_up(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9, counts=(5, 5, 5))
+    copies, news = Copies([]), []
+    result = run_protocol(
+        train,
+        test,
+        small(toy),
+        copies,
+        tmp_path / "out",
+        device=CPU,
+        progress=lambda *n: news.append(n),
+    )
+    assert result is not None
+    assert json.loads((tmp_path / "out" / FILE).read_text()) == result
+    assert len(result["rows"]) == 2 * 2 * 4
+    assert sorted(set(copies.calls)) == [(6, 4, 0), (6, 4, 1), (27, 4, 0), (27, 4, 1)]
+    assert {row["facts"]["pictures"][0] for row in result["rows"]} == {6, 27}
+    assert all(row["total"] == [5, 5, 5] for row in result["rows"])
+    assert news[-1] == (16, 16, "done")
+    assert any("copying" in note for _, _, note in news)
+    assert [done for done, _, _ in news] == sorted(done for done, _, _ in news)
+    assert len(result["differences"]) == 2 * 3
+    assert "real samples a class" in result["advice"]
+    # Again: nothing is computed anew.
+    copies.calls.clear()
+    again = run_protocol(train, test, small(toy), copies, tmp_path / "out", device=CPU)
+    assert again == result
+    assert not copies.calls
+
+
+def test_a_row_is_what_training_and_testing_by_hand_gives(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
+    recipe = replace(toy, steps=40)
+    protocol = small(recipe, counts=(4,), draws=1, arms=("classical",))
+    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result is not None
+    drawn = Store(tmp_path / "out" / "draws" / "n4-draw0.store")
+    recogniser = train_recogniser(from_stores([drawn], recipe, CPU), recipe, seed=0, device=CPU)
+    assert recogniser is not None
+    read = recogniser.read(test.all_images()).argmax(axis=1)
+    right = [int(((read == test.labels) & (test.labels == c)).sum()) for c in range(3)]
+    assert result["rows"][0]["right"] == right
+    assert result["accuracy"][0]["mean"] == pytest.approx((read == test.labels).mean())
+
+
+def test_the_rare_protocol_draws_few_of_the_rare_classes_only(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train", counts=(20, 20, 8)), make_store("test", seed=9)
+    protocol = small(toy, kind="rare", counts=(1,), draws=1, held_out=2)
+    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result is not None
+    drawn = Store(tmp_path / "out" / "draws" / "n1-draw0.store")
+    assert np.bincount(drawn.labels).tolist() == [18, 18, 1]
+    assert result["decides"]["recipe"]["balanced"]
+    assert {entry["group"] for entry in result["accuracy"]} == {"rare", "common", "all"}
+    assert "of the rare classes" in result["advice"]
+
+
+def test_settings_are_chosen_on_held_out_samples_of_the_train_store(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, judged_on="held-out", counts=(ALL,), arms=("none",), draws=1)
+    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert result is not None
+    assert result["rows"][0]["total"] == [3, 3, 3]
+    judged = Store(tmp_path / "out" / "draws" / "held-out.store").all_images()
+    drawn = Store(tmp_path / "out" / "draws" / "all-draw0.store").all_images()
+    assert len(judged) + len(drawn) == len(train)
+
+
+def test_other_settings_are_refused_before_any_work(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
+    run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    with pytest.raises(RecipeChangedError, match=r"recipe.steps: 10 -> 11"):
+        run_protocol(
+            train,
+            test,
+            replace(protocol, recipe=replace(toy, steps=11)),
+            Copies([]),
+            tmp_path / "out",
+            device=CPU,
+        )
+    row = tmp_path / "out" / "rows" / "n2-draw0-none.json"
+    row.write_text("{")
+    with pytest.raises(RunError, match="not a row"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+
+
+def test_a_stop_keeps_what_is_finished(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1)
+    rows = tmp_path / "out" / "rows"
+
+    def two_are_there() -> bool:
+        return rows.is_dir() and len(list(rows.iterdir())) >= 2
+
+    result = run_protocol(
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, stop=two_are_there
+    )
+    assert result is None
+    assert len(list(rows.iterdir())) == 2
+    assert not (tmp_path / "out" / FILE).exists()
+    part = run_protocol(
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, so_far=True
+    )
+    assert part is not None
+    assert len(part["rows"]) == len(part["missing"]) == len(list(rows.iterdir())) == 2
+    with pytest.raises(InputError, match="no cell is finished"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "new", device=CPU, so_far=True)
+    assert run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+
+
+def test_cells_that_another_process_computes_are_awaited(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none", "synthetic"))
+    out = tmp_path / "out"
+    (out / "locks").mkdir(parents=True)
+    locks = [
+        filelock.FileLock(str(out / "locks" / name), is_singleton=False)
+        for name in ("n2-draw0-none.lock", "generator-n2-draw0.lock")
+    ]
+    for lock in locks:
+        lock.acquire()
+
+    def other_finishes(seconds: float) -> None:
+        assert not (out / "rows").exists()  # both were busy
+        for lock in locks:
+            lock.release()
+
+    monkeypatch.setattr("hwgen.experiments.lift.experiment.time.sleep", other_finishes)
+    result = run_protocol(train, test, protocol, Copies([]), out, device=CPU)
+    assert result is not None
+    assert len(result["rows"]) == 2
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_deformations_are_learnt_from_the_draw_or_before(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, learnt: bool
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    generator = DeformationGenerator(TOY_DEFORMATION, device="cpu")
+    if learnt:
+        run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
+        generator = replace(generator, learnt=run.path)
+    protocol = small(toy, counts=(3,), draws=1, arms=("classical", "synthetic"))
+    result = run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    assert result is not None
+    assert (tmp_path / "out" / "generators" / "n3-draw0").exists() != learnt
+    kind = "deformation learnt before" if learnt else "deformation"
+    assert result["generator"]["kind"] == kind
+    assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
+
+
+def test_samples_too_near_to_the_draw_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
+    draw = make_store("train")
+    learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
+    plain = DeformationGenerator(TOY_DEFORMATION, learnt=learnt.path, device="cpu")
+    generator = replace(plain, no_copies=True)
+    assert generator.settings == {**plain.settings, "no_copies": True}
+
+    def drawn(generator: DeformationGenerator, out: str, stop: bool = False) -> Store | None:
+        return generator(
+            draw,
+            tmp_path / "unused",
+            tmp_path / out,
+            amount=4,
+            seed=0,
+            tell=lambda *_: None,
+            stop=lambda: stop,
+        )
+
+    everything, kept = drawn(plain, "all"), drawn(generator, "kept")
+    assert everything is not None
+    assert kept is not None
+    assert "filter" not in everything.manifest.origin
+    assert kept.manifest.origin["filter"]["no_copies"] == draw.manifest.content_sha256
+    assert len(kept) < len(everything) == 12  # a toy bends hardly at all
+    assert drawn(generator, "none", stop=True) is None
+
+
+def test_a_gan_learns_from_the_draw(
+    make_store: MakeStore, toy: RecogniserRecipe, toy_recipe: Recipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    recipe = replace(toy_recipe, images=8, every=8)
+    protocol = small(replace(toy, size=8), counts=(3,), draws=1, arms=("synthetic",))
+    generator = GanGenerator(recipe, "cpu")
+    result = run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    assert result is not None
+    assert result["generator"]["recipe"]["images"] == 8
+    assert result["rows"][0]["facts"]["pictures"] == [9, 12]
+
+
+def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    other = make_store("other", labels="甲乙丙", counts=(30, 30, 30))
+    start = train_recogniser(
+        from_stores([other], toy, CPU), replace(toy, steps=60), seed=0, device=CPU
+    )
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("classical", "pretrained"))
+    with pytest.raises(InputError, match="no recogniser for the pretrained arms"):
+        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    result = run_protocol(
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, start=start
+    )
+    assert result is not None
+    assert result["start"]["pictures"] == 90
+    plain, pretrained = result["rows"]
+    assert plain["decides"]["start"] is None
+    assert pretrained["decides"]["start"]["pictures"] == 90
+    assert sum(pretrained["right"]) > sum(plain["right"])
+
+
+def test_samples_that_come_often_are_distorted_more(toy: RecogniserRecipe) -> None:
+    mild = small(toy, counts=(2,))
+    strong = replace(mild, strong_views=5, started_strong_views=10, kind="rare")
+    pictures = toy.steps * toy.batch
+    for arm, views, used in [
+        ("classical", 5, STRONG),
+        ("classical+synthetic", 5, STRONG),
+        ("classical", 4.9, toy.augmentation),
+        ("pretrained", 10, STRONG),
+        ("pretrained", 9.9, toy.augmentation),
+        ("none", 5, NO_AUGMENTATION),
+        ("synthetic", 5, NO_AUGMENTATION),
+    ]:
+        recipe = strong.recipe_of(ARMS[arm], pictures / views)
+        assert recipe == replace(toy, augmentation=used, balanced=True)
+        if used == STRONG:
+            assert mild.recipe_of(ARMS[arm], pictures / views) == replace(toy, balanced=False)
+
+
+@pytest.mark.parametrize(
+    ("arm", "samples", "steps", "strong"),
+    # What was measured: 89 classes with 1,000 steps of 64, and 3,755 with 4,000.
+    [
+        ("classical", 20 * 89, 1_000, True),
+        ("classical", 50 * 89, 1_000, False),
+        ("classical", 5 * 3_755, 4_000, False),
+        ("pretrained", 3 * 89, 1_000, True),
+        ("pretrained", 10 * 89, 1_000, False),
+    ],
+)
+def test_the_augmentation_is_the_one_that_was_better(
+    arm: str, samples: int, steps: int, strong: bool
+) -> None:
+    protocol = Protocol(
+        recipe=replace(LIGHT, steps=steps),
+        strong_views=STRONG_VIEWS,
+        started_strong_views=STARTED_STRONG_VIEWS,
+    )
+    used = protocol.recipe_of(ARMS[arm], samples).augmentation
+    assert used == (STRONG if strong else LIGHT.augmentation)
+
+
+@pytest.mark.parametrize(("samples", "strong"), [(6, 1), (26, 1), (27, 2)])
+def test_rows_tell_how_they_were_distorted(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, samples: int, strong: int
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    out = tmp_path / "out"
+    # 2 of each of 3 classes, and all 9 that are not held out.
+    mild = small(toy, counts=(2, ALL), draws=1, arms=("none", "classical"))
+    protocol = replace(mild, strong_views=toy.steps * toy.batch / samples)
+    result = run_protocol(train, test, protocol, Copies([]), out, device=CPU)
+    assert result is not None
+    told = [row["decides"]["recipe"]["augmentation"] for row in result["rows"]]
+    assert told.count(asdict(STRONG)) == strong
+    assert result["protocol"]["strong_views"] == protocol.strong_views
+    with pytest.raises(RecipeChangedError, match="n2-draw0-classical"):
+        run_protocol(train, test, mild, Copies([]), out, device=CPU)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_synthetic_stores_are_refused(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, wrong: int
+) -> None:
+    stores = [make_store("real"), make_store("drawn", seed=1, kind="synthetic")]
+    train, test = stores if wrong else stores[::-1]
+    with pytest.raises(InputError, match="synthetic"):
+        run_protocol(train, test, small(toy), Copies([]), tmp_path / "out", device=CPU)
+
+
+def test_equal_stores_and_other_classes_are_refused(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train = make_store("train")
+    with pytest.raises(InputError, match="train store too"):
+        run_protocol(train, train, small(toy), Copies([]), tmp_path / "out", device=CPU)
+    other = make_store("other", labels="丨一十")
+    with pytest.raises(CharsetError, match="not the 3 of"):
+        run_protocol(train, other, small(toy), Copies([]), tmp_path / "out", device=CPU)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"arms": ("some",)},
+        {"arms": ()},
+        {"counts": ()},
+        {"draws": 0},
+        {"amounts": (0,)},
+        {"judged_on": "held-out", "held_out": 0},
+    ],
+)
+def test_protocols_that_cannot_be(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Protocol(**wrong)
+
+
+def test_rows_go_through_files(tmp_path: Path) -> None:
+    row = Row(Cell(5, 1, "none", 0), {"a": 1}, [3, 4], [5, 5], {"seconds": 2.0})
+    row.save(tmp_path / "rows" / "row.json")
+    assert Row.load(tmp_path / "rows" / "row.json", {"a": 1}) == row
+    assert Cell(ALL, 2, "synthetic", 30).name == "all-draw2-synthetic-30"
+
+
+def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
+    assert not write_subset(make_store("s"), [0], tmp_path / "part").is_synthetic
+
+
+def test_what_cannot_be_is_refused_before_any_work(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
+    with pytest.raises(InputError, match="10 samples of class 0 are to be drawn, 9 are there"):
+        run_protocol(train, test, small(toy, counts=(2, 10)), Copies([]), out, device=CPU)
+    large = small(replace(toy, size=32))
+    with pytest.raises(InputError, match="at least 32 pixels"):
+        run_protocol(train, test, large, Copies([]), out, device=CPU)
+    knows_test = Copies([], before=test.manifest.content_sha256)
+    with pytest.raises(InputError, match="the generator has learnt from this store"):
+        run_protocol(train, test, small(toy), knows_test, out, device=CPU)
+    start = train_recogniser(
+        from_stores([train], toy, CPU), replace(toy, steps=1), seed=0, device=CPU
+    )
+    assert start is not None
+    protocol = small(toy, arms=("pretrained",))
+    start.provenance["decides"] = {"data": {"train": train.manifest.content_sha256}}
+    with pytest.raises(InputError, match="the recogniser to start from has learnt"):
+        run_protocol(train, test, protocol, Copies([]), out, device=CPU, start=start)
+    start.provenance["decides"] = {"data": {"train": "another"}}
+    wider = replace(protocol, recipe=replace(toy, hidden=20))
+    with pytest.raises(InputError, match="other layers"):
+        run_protocol(train, test, wider, Copies([]), out, device=CPU, start=start)
+    assert not (out / "rows").exists()
+
+
+def test_draws_of_other_settings_are_not_taken_for_these(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
+    run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    (tmp_path / "out" / "rows" / "n2-draw0-none.json").unlink()
+    with pytest.raises(RecipeChangedError, match="other samples than these settings draw"):
+        run_protocol(
+            train, test, replace(protocol, held_out=4), Copies([]), tmp_path / "out", device=CPU
+        )

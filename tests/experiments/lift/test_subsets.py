@@ -1,0 +1,53 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.errors import InputError
+from hwgen.experiments.lift.subsets import ALL, choose, held_out, rare_classes, write_subset
+from hwgen.store import Store
+
+LABELS = np.repeat([0, 1, 2], [30, 20, 4])
+
+
+def test_held_out_records_are_the_same_always_and_leave_enough() -> None:
+    kept = held_out(LABELS, 8)
+    assert np.bincount(LABELS[kept]).tolist() == [8, 6, 1]
+    np.testing.assert_array_equal(kept, held_out(LABELS, 8))
+    assert not held_out(LABELS, 0).any()
+
+
+def test_a_draw_takes_so_many_of_each_class_and_none_held_out() -> None:
+    free = ~held_out(LABELS, 8)
+    drawn = choose(LABELS, free, np.array([5, ALL, 2]), seed=0)
+    assert np.bincount(LABELS[drawn]).tolist() == [5, 14, 2]
+    assert free[drawn].all()
+    assert (np.diff(drawn) > 0).all()
+    larger = choose(LABELS, free, np.array([9, ALL, 3]), seed=0)
+    assert set(drawn) < set(larger)
+    assert set(drawn) != set(choose(LABELS, free, np.array([5, ALL, 2]), seed=1))
+
+
+def test_more_than_there_are_cannot_be_drawn() -> None:
+    with pytest.raises(InputError, match="5 samples of class 2 are to be drawn, 4 are there"):
+        choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0)
+
+
+def test_rare_classes_are_told_by_their_counts() -> None:
+    assert rare_classes(LABELS, 4).tolist() == [False, False, True, True]
+    with pytest.raises(InputError, match="none is rare"):
+        rare_classes(np.repeat([0, 1], [10, 9]), 2)
+
+
+def test_a_subset_is_a_store_of_the_same_records(
+    make_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = make_store("whole")
+    part = write_subset(store, [3, 14, 30], tmp_path / "part")
+    assert part.charset == store.charset
+    np.testing.assert_array_equal(part.all_images(), store.images([3, 14, 30]))
+    assert part.record(1).writer == store.record(14).writer
+    assert not part.is_synthetic
+    assert part.manifest.origin["of"] == store.manifest.content_sha256
+    assert write_subset(store, [3, 14, 30], tmp_path / "part").path == part.path

@@ -1,0 +1,350 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
+from hwgen.experiments import benchmark as module
+from hwgen.experiments.benchmark import benchmark, compare_diversity
+from hwgen.io.locks import alone
+from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.training import steps_of
+from hwgen.store import Store
+
+CPU = torch.device("cpu")
+MakeStore = Callable[..., Store]
+
+
+def run(
+    stores: tuple[Store, ...], recipe: RecogniserRecipe, out: Path, **options: Any
+) -> dict[str, Any]:
+    options = {"seeds": [0, 1], "device": CPU, "precision": "fp32", **options}
+    result = benchmark(*stores, recipe=recipe, out=out, **options)
+    assert result is not None
+    return result
+
+
+@pytest.fixture
+def real(make_store: MakeStore) -> tuple[Store, Store]:
+    return make_store("train"), make_store("test", seed=5, writers=("w3",))
+
+
+@pytest.fixture
+def synthetic(make_store: MakeStore) -> Store:
+    return make_store("synthetic", seed=7, size=32, kind="synthetic", writers=("",), per_class=4)
+
+
+def test_three_arms_their_figures_and_files(
+    real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "made" / "out"
+    result = run((*real, synthetic), toy, out)
+    assert json.loads((out / "benchmark.json").read_text("utf-8")) == result
+    assert (result["format"], result["format_version"]) == ("hwgen-benchmark", 1)
+    assert result["settings"]["seeds"] == [0, 1]
+    assert result["settings"]["recipe"]["steps"] == toy.steps
+    assert (result["settings"]["device"], result["settings"]["precision"]) == ("cpu", "fp32")
+    assert result["versions"]["torch"] == torch.__version__
+    for name, store in zip(("train", "test", "synthetic"), (*real, synthetic), strict=True):
+        assert result[name] == {
+            "path": str(store.path),
+            "count": len(store),
+            "charset_fingerprint": store.charset.fingerprint,
+            "content_sha256": store.manifest.content_sha256,
+            "made": "synthetic" if name == "synthetic" else "real",
+        }
+    assert list(result["arms"]) == ["real", "real+synthetic", "synthetic"]
+    for arm, figures in result["arms"].items():
+        top1 = []
+        for number, entry in enumerate(figures["runs"]):
+            recogniser = Recogniser.load(out / f"recogniser-{arm}-seed{number}.safetensors", CPU)
+            read = recogniser.read(real[1].all_images()).argmax(1)
+            top1.append(float((read == real[1].labels).mean()))
+            wilson = wilson_interval(int((read == real[1].labels).sum()), 24)
+            assert entry["seed"] == number
+            assert (entry["top1_low"], entry["top1_high"]) == (wilson.low, wilson.high)
+            assert entry["top5"] == 1.0  # of three classes
+            assert entry["seconds"] > 0
+            assert entry["trained_on"]["device"] == "cpu"
+        assert [entry["top1"] for entry in figures["runs"]] == top1
+        assert figures["top1"] == vars(t_interval(top1, lowest=0.0, highest=1.0))
+    assert result["arms"]["real"]["top1"]["mean"] > 0.8
+    assert set(result["differences"]) == {"real+synthetic - real", "synthetic - real"}
+    assert result["writers_shared"] == []
+
+
+def test_differences_are_paired_by_seed(
+    real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    result = run((*real, synthetic), replace(toy, steps=4), tmp_path / "out", seeds=[3, 5, 9])
+    top1 = {
+        arm: [entry["top1"] for entry in figures["runs"]] for arm, figures in result["arms"].items()
+    }
+    for arm in ("real+synthetic", "synthetic"):
+        pairs = [a - b for a, b in zip(top1[arm], top1["real"], strict=True)]
+        assert result["differences"][f"{arm} - real"] == vars(t_interval(pairs))
+
+
+def test_purity_is_how_the_real_trained_recogniser_reads_the_synthetic_set(
+    real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    purity = run((*real, synthetic), replace(toy, steps=8), tmp_path / "out")["purity"]
+    right = []
+    for seed in (0, 1):
+        recogniser = Recogniser.load(tmp_path / f"out/recogniser-real-seed{seed}.safetensors", CPU)
+        read = recogniser.read(synthetic.all_images()).argmax(1)
+        right.append(read == synthetic.labels)
+    assert purity["runs"] == [float(hit.mean()) for hit in right]
+    assert purity["top1"]["mean"] == pytest.approx(np.mean(right))
+    mean = np.mean(right, axis=0)
+    assert purity["per_class"] == {
+        label: pytest.approx(mean[synthetic.labels == class_id].mean())
+        for class_id, label in enumerate("一丨十")
+    }
+
+
+def test_without_synthetic_there_is_one_arm(
+    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    result = run(real, replace(toy, steps=2), tmp_path, seeds=[0])
+    assert list(result["arms"]) == ["real"]
+    assert result["arms"]["real"]["top1"]["low"] is None
+    for empty in ("purity", "diversity", "synthetic"):
+        assert result[empty] is None
+    assert result["differences"] == {}
+
+
+def test_shared_writers_are_named(make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path):
+    train = make_store("train", writers=("w1", "w2", ""))
+    test = make_store("test", seed=5, writers=("w2", "w3", ""))
+    assert run((train, test), replace(toy, steps=1), tmp_path / "out", seeds=[0])[
+        "writers_shared"
+    ] == ["w2"]
+
+
+def test_the_same_call_goes_on_from_what_is_finished(
+    real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    recipe, out = replace(toy, steps=6), tmp_path / "out"
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 15  # in the third training
+
+    stores = (*real, synthetic)
+    options: dict[str, Any] = {"recipe": recipe, "seeds": [0, 1], "out": out}
+    options |= {"device": CPU, "precision": "fp32"}
+    assert benchmark(*stores, **options, stop=stop) is None
+    finished = sorted(out.iterdir())
+    assert [path.name for path in finished] == [
+        "recogniser-real-seed0.safetensors",
+        "recogniser-real-seed1.safetensors",
+    ]
+    before = [path.read_bytes() for path in finished]
+    news: list[tuple[float, float, str]] = []
+    resumed = run(stores, recipe, out, progress=lambda *args: news.append(args))
+    assert [path.read_bytes() for path in finished] == before
+    assert [(done, total) for done, total, _ in news] == [(18, 36), (24, 36), (30, 36), (36, 36)]
+    assert news[0][2].startswith("real+synthetic, seed 0, loss ")
+
+    fresh = run(stores, recipe, tmp_path / "fresh")
+    for arm in fresh["arms"].values():
+        for entry in arm["runs"]:
+            entry["seconds"] = 0
+    for arm in resumed["arms"].values():
+        for entry in arm["runs"]:
+            entry["seconds"] = 0
+    assert resumed == fresh
+
+
+def test_a_recogniser_that_another_process_trains_is_refused(
+    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    with (
+        alone(tmp_path / "recogniser-real-seed1.safetensors", "training it"),
+        pytest.raises(RunError, match="another process is training this recogniser"),
+    ):
+        run(real, toy, tmp_path, seeds=(0, 1))
+    assert (tmp_path / "recogniser-real-seed0.safetensors").is_file()
+    run(real, toy, tmp_path, seeds=(0, 1))
+
+
+def test_more_seeds_may_be_added(
+    real: tuple[Store, Store],
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = replace(toy, steps=2)
+    run(real, recipe, tmp_path, seeds=[0])
+    trained: list[int] = []
+    train = module.train_recogniser
+
+    def watched(*args: Any, seed: int, **options: Any) -> Recogniser | None:
+        trained.append(seed)
+        return train(*args, seed=seed, **options)
+
+    monkeypatch.setattr(module, "train_recogniser", watched)
+    assert len(run(real, recipe, tmp_path, seeds=[0, 1])["arms"]["real"]["runs"]) == 2
+    assert trained == [1]
+
+
+def test_other_settings_in_the_same_place_are_refused_and_listed(
+    real: tuple[Store, Store], toy: RecogniserRecipe, make_store: MakeStore, tmp_path: Path
+) -> None:
+    out, recipe = tmp_path / "out", replace(toy, steps=2)
+    run(real, recipe, out, seeds=[0])
+    with pytest.raises(RecipeChangedError, match=r"recipe\.steps: 2 -> 3") as caught:
+        run(real, replace(recipe, steps=3), out, seeds=[0], precision="bf16")
+    assert "precision: fp32 -> bf16" in str(caught.value)
+    other = make_store("other", seed=8)
+    with pytest.raises(RecipeChangedError, match=r"data\.train: "):
+        run((other, real[1]), recipe, out, seeds=[0])
+    # Seed 1 is not trained before seed 0's file is refused.
+    with pytest.raises(RecipeChangedError):
+        run(real, replace(recipe, steps=3), out, seeds=[1, 0])
+    assert not (out / "recogniser-real-seed1.safetensors").exists()
+
+
+def test_a_foreign_recogniser_or_a_file_in_the_place_is_refused(
+    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "recogniser-real-seed0.safetensors").write_bytes(b"nothing")
+    with pytest.raises(RunError, match="is not a checkpoint"):
+        run(real, toy, out)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="is not a directory"):
+        run(real, toy, tmp_path / "file")
+
+
+def test_synthetic_samples_to_test_on_are_refused(
+    real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="test store holds synthetic"):
+        run((real[0], synthetic), toy, tmp_path / "out")
+    with pytest.raises(InputError, match=r"train store holds synthetic.*--synthetic"):
+        run((synthetic, real[1]), toy, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_test_store_may_not_be_learnt_from(
+    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = real
+    for stores in ((test, test), (train, test, test)):
+        with pytest.raises(InputError, match="exactly the samples of the test store"):
+            run(stores, toy, tmp_path / "out")
+
+
+def test_recognisers_may_start_from_one_of_other_characters(
+    real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    others = (
+        make_store("others", labels="木本", seed=3),
+        make_store("unseen", labels="木本", seed=4),
+    )
+    run(others, toy, tmp_path / "others", seeds=[0])
+    start = Recogniser.load(tmp_path / "others" / "recogniser-real-seed0.safetensors", CPU)
+    recipe, out = replace(toy, steps=2), tmp_path / "out"
+    result = run(real, recipe, out, seeds=[0], start=start)
+    assert result["settings"]["start"] == start.provenance
+    trained = Recogniser.load(out / "recogniser-real-seed0.safetensors", CPU)
+    assert trained.provenance["decides"]["start"] == start.provenance
+    assert len(trained.charset) == 3
+    first = next(iter(start.network.state_dict()))  # two steps from scratch are not near to it
+    near, far = trained.network.state_dict()[first], start.network.state_dict()[first]
+    assert (near - far).abs().max() < 2.1 * recipe.lr
+    with pytest.raises(RecipeChangedError, match=r"start"):  # once trained so, not otherwise
+        run(real, recipe, out, seeds=[0])
+
+
+def test_a_start_that_has_seen_the_test_store_or_has_other_layers_is_refused(
+    real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    recipe = replace(toy, steps=2)
+    train, test = real
+    run((test, train), recipe, tmp_path / "seen", seeds=[0])
+    seen = Recogniser.load(tmp_path / "seen" / "recogniser-real-seed0.safetensors", CPU)
+    with pytest.raises(InputError, match="the recogniser to start from has learnt from this store"):
+        run(real, recipe, tmp_path / "out", start=seen)
+    third = make_store("third", seed=9), make_store("fourth", seed=10)
+    run(third, recipe, tmp_path / "twice", seeds=[0], start=seen)  # which that one started from
+    twice = Recogniser.load(tmp_path / "twice" / "recogniser-real-seed0.safetensors", CPU)
+    with pytest.raises(InputError, match="has learnt from this store"):
+        run(real, recipe, tmp_path / "out", start=twice)
+    with pytest.raises(InputError, match="has other layers"):
+        run(real, replace(recipe, hidden=24), tmp_path / "out", start=twice)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"labels": "丨一十"}, CharsetError, "in the same order"),
+        ({"labels": "一丨"}, CharsetError, "2 classes are not the 3"),
+        ({"channels": 3}, InputError, "with 3 channels"),
+        ({"size": 8}, InputError, "8 pixels"),
+        ({"per_class": 0}, InputError, "empty"),
+    ],
+)
+def test_stores_that_do_not_fit_are_refused(
+    real: tuple[Store, Store],
+    synthetic: Store,
+    toy: RecogniserRecipe,
+    make_store: MakeStore,
+    tmp_path: Path,
+    place: int,
+    options: dict[str, Any],
+    error: type[Exception],
+    match: str,
+) -> None:
+    stores = [*real, synthetic]
+    stores[place] = make_store("misfit", seed=8, **options)
+    with pytest.raises(error, match=match):
+        run(tuple(stores), toy, tmp_path / "out")
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1], [-1]])
+def test_impossible_seeds_are_refused(
+    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path, seeds: list[int]
+) -> None:
+    with pytest.raises(InputError, match="seeds"):
+        run(real, toy, tmp_path / "out", seeds=seeds)
+
+
+def test_epochs_are_counted_on_the_real_set(real: tuple[Store, Store], toy: RecogniserRecipe):
+    assert steps_of(3, real[0], toy) == 6  # 24 samples in batches of 12
+    assert steps_of(0.01, real[0], toy) == 1
+
+
+def test_diversity_averages_down_and_compares_shared_classes(make_store: MakeStore) -> None:
+    real = make_store("a", size=16, per_class=9)
+    assert compare_diversity(real, real, 16).ratio == 1.0  # type: ignore[union-attr]
+    single = make_store("b", per_class=1)
+    assert compare_diversity(single, real, 16) is None
+    large = make_store("c", size=32, per_class=6, seed=2)
+    found = compare_diversity(large, real, 8)
+    assert found is not None
+
+    def deviation(store: Store, label: int) -> float:
+        images = store.all_images()[store.labels == label]
+        factor = store.size // 8
+        small = images.reshape(len(images), 8, factor, 8, factor).mean(axis=(2, 4)).round()
+        return float(small.std(axis=0, ddof=1).mean())
+
+    assert found.per_class == {
+        label: pytest.approx(deviation(large, i) / deviation(real, i), rel=1e-5)
+        for i, label in enumerate("一丨十")
+    }

@@ -1,0 +1,103 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as PilImage
+
+from hwgen.data import to_uint8
+from hwgen.errors import CharsetError
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sampling import GeneratedDataset, Sampler, noise
+from hwgen.runs import Run
+
+IDS = np.array([0, 2, 1, 2, 2, 0, 1])
+NUMBERS = np.array([0, 5, 1, 0, 5, 3, 1])
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> int:
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 100])
+def test_the_batch_size_does_not_change_a_sample(sampler: Sampler, batch: int) -> None:
+    assert apart(sampler.draw(IDS, NUMBERS), sampler.draw(IDS, NUMBERS, batch=batch)) <= 1
+
+
+def test_a_sample_is_decided_by_seed_class_and_index_alone(sampler: Sampler) -> None:
+    images = sampler.draw(IDS, NUMBERS)
+    assert images.shape == (7, 8, 8)
+    assert images.dtype == np.uint8
+    assert apart(images[1], images[4]) <= 1
+    alone = sampler.draw([2], [5])
+    assert apart(alone[0], images[1]) <= 1
+    distinct = [images[i] for i in (0, 1, 2, 3, 5)]
+    assert all(apart(a, b) > 1 for a, b in itertools.combinations(distinct, 2))
+    assert apart(sampler.draw(IDS, NUMBERS, seed=1), images) > 1
+    assert sampler.draw([], []).shape == (0, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_a_longer_draw_of_noise_begins_with_the_shorter(toy_recipe: Recipe, kind: str) -> None:
+    spec = replace(toy_recipe.generator, z=kind)
+    long = noise(spec, 3, 1, 500)
+    assert long.shape == (500, 6)
+    assert long.dtype == np.float32
+    np.testing.assert_array_equal(noise(spec, 3, 1, 7), long[:7])
+    for other in (noise(spec, 4, 1, 500), noise(spec, 3, 2, 500)):
+        assert abs(np.corrcoef(other.ravel(), long.ravel())[0, 1]) < 0.1
+    sd = 1 if kind == "normal" else 3**-0.5
+    assert long.std() == pytest.approx(sd, rel=0.05)
+    assert (np.abs(long).max() <= 1) == (kind == "uniform")
+
+
+def test_pictures_are_the_generators_in_evaluation_mode(sampler: Sampler) -> None:
+    sampler.generator.train()
+    images = sampler.draw([1, 1], [0, 1])
+    assert sampler.generator.training  # left as it was found
+    z = torch.from_numpy(noise(sampler.recipe.generator, 0, 1, 2))
+    with torch.no_grad():
+        x = sampler.generator.eval()(z, torch.tensor([1, 1]))
+    np.testing.assert_array_equal(images, to_uint8(x, sampler.recipe.pixels)[:, 0].numpy())
+
+
+def test_text_is_drawn_character_by_character(sampler: Sampler) -> None:
+    images = sampler.draw_text("十一十")
+    assert apart(images, sampler.draw([2, 0, 2], [0, 0, 1])) <= 1
+    with pytest.raises(CharsetError, match=r"2 of 3 characters.*天地"):
+        sampler.draw_text("天一地")
+
+
+def test_the_grid_of_an_unconditional_run_repeats_nothing(unconditional: Run) -> None:
+    grid = np.asarray(PilImage.open(sorted(unconditional.grids.glob("0*.png"))[-1]))
+    rows = grid[2:].reshape(-1, 10, grid.shape[1])[:, :8]
+    assert len(np.unique(rows.reshape(len(rows), -1), axis=0)) == len(rows) == 10
+
+
+def test_an_endless_dataset_is_labelled_varied_and_repeatable(sampler: Sampler) -> None:
+    def take(count: int, **options: int) -> list[tuple[torch.Tensor, int]]:
+        return list(itertools.islice(GeneratedDataset(sampler, batch=8, **options), count))
+
+    items = take(50)
+    assert all(x.shape == (1, 8, 8) and 0 <= x.min() <= x.max() <= 1 for x, _ in items)
+    assert {y for _, y in items} == {0, 1, 2}
+    assert len({x.numpy().tobytes() for x, _ in items}) == 50
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(items, take(50), strict=True))
+    assert not torch.equal(items[0][0], take(1, seed=1)[0][0])
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_each_worker_has_a_stream_of_its_own(sampler: Sampler) -> None:
+    loader = torch.utils.data.DataLoader(
+        GeneratedDataset(sampler, batch=8),
+        batch_size=8,
+        num_workers=2,
+        multiprocessing_context="fork",
+    )
+    batches = iter(loader)
+    (first, labels), (second, _) = next(batches), next(batches)
+    assert first.shape == (8, 1, 8, 8)
+    assert labels.dtype == torch.int64
+    assert not torch.equal(first, second)
+    del batches

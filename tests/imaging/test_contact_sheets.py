@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from hwgen.charset import Charset
+from hwgen.errors import InputError
+from hwgen.imaging.contact_sheets import contact_sheet, evenly, save_sheet
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter
+from hwgen.store.contact_sheets import sheet_of_store
+
+
+def small_store(path: Path) -> Store:
+    """Five 一, one 七, no 丁; record n has grey value n."""
+    with StoreWriter(path, size=4, recipe={}) as writer:
+        for n, label in enumerate("一一一七一一"):
+            writer.add(Record(np.full((4, 4), n, np.uint8), label, "", "test", n))
+        return writer.finish(charset=Charset(("一", "七", "丁")), origin={"kind": "gnt"})
+
+
+def test_places_are_spread_evenly_and_begin_with_the_first() -> None:
+    assert evenly(10, 5).tolist() == [0, 2, 4, 6, 8]
+    assert evenly(3, 5).tolist() == [0, 1, 2]
+    assert evenly(0, 5).tolist() == []
+
+
+def test_a_stores_sheet_has_a_class_a_row_and_no_row_for_an_empty_class(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store")
+    images = sheet_of_store(store, rows=12, columns=3)
+    assert images[:, 0, 0].tolist() == [0, 1, 4, 3, 255, 255]
+    assert len(sheet_of_store(store, rows=1, columns=2)) == 2
+
+
+def test_a_saved_sheet_opens_as_a_picture(tmp_path: Path) -> None:
+    save_sheet(tmp_path / "sheet.png", np.zeros((4, 6, 6), np.uint8), 2)
+    with PilImage.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (18, 18)
+
+
+@pytest.mark.parametrize("colour", [(), (3,)])
+def test_a_contact_sheet_places_pictures_row_by_row(colour: tuple[int, ...]) -> None:
+    images = np.stack([np.full((4, 6, *colour), n, np.uint8) for n in range(5)])
+    sheet = np.asarray(contact_sheet(images, columns=3))
+    assert sheet.shape == (2 * 6 + 2, 3 * 8 + 2, *colour)
+    for place in range(5):
+        top, left = place // 3 * 6 + 2, place % 3 * 8 + 2
+        assert (sheet[top : top + 4, left : left + 6] == place).all()
+    assert (sheet[8:12, 18:24] == 160).all()
+
+
+def test_a_sheet_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="no pictures"):
+        contact_sheet(np.empty((0, 4, 4), np.uint8), 3)

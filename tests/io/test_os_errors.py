@@ -1,0 +1,29 @@
+import errno
+import os
+
+import pytest
+
+from hwgen.io.os_errors import ROOM, reason, remedy
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, ROOM),
+        (errno.EDQUOT, ROOM),
+        (errno.EACCES, "Change the rights"),
+        (errno.EPERM, "Change the rights"),
+        (errno.EROFS, "read-only: choose another place"),
+    ],
+)
+def test_what_to_do_depends_on_what_was_refused(number: int, said: str) -> None:
+    error = OSError(number, os.strerror(number), "/some/where")
+    assert said in remedy(error, "Else")
+    assert reason(error) == os.strerror(number)
+
+
+def test_what_nobody_can_tell_has_the_other_remedy() -> None:
+    assert remedy(OSError(errno.ENOENT, "No such file"), "Else") == "Else"
+    assert remedy(ValueError("no number"), "Else") == "Else"
+    assert reason(ValueError("no number")) == "no number"
+    assert reason(OSError("bare")) == "bare"

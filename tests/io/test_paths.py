@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+
+from hwgen.io.paths import instead, what_lies_at, what_names_tell
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("run.json", "it is a run,"),
+        ("model.safetensors", "it is an exported model,"),
+        ("manifest.json", "it is a store,"),
+        ("benchmark.json", "hwgen benchmark wrote"),
+        ("lift.json", "hwgen benchmark --protocol wrote"),
+        ("evaluation.json", "hwgen evaluate wrote"),
+        (".export.json", "hwgen export wrote"),
+        ("001-f.gnt", "it holds GNT, of which hwgen prepare-gnt makes a store"),
+        ("1001-c.POT", "it holds POT, of which hwgen prepare-pot makes a store"),
+        ("a.png", "it holds pictures, of which hwgen prepare-images makes a store"),
+    ],
+)
+def test_a_folder_is_known_by_a_file_in_it(tmp_path: Path, name: str, said: str) -> None:
+    assert what_lies_at(tmp_path) == ""
+    (tmp_path / "notes.txt").touch()
+    assert what_lies_at(tmp_path) == ""
+    (tmp_path / name).touch()
+    assert said in what_lies_at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("HWDB.zip", "it is a zip, of which hwgen prepare-gnt, prepare-pot or prepare-images"),
+        ("a.gnt", "it holds GNT,"),
+        ("a.JPG", "it holds pictures,"),
+        ("weights.safetensors", "it is a file of weights"),
+        ("notes.txt", ""),
+    ],
+)
+def test_a_file_is_known_by_its_name(tmp_path: Path, name: str, said: str) -> None:
+    assert what_lies_at(tmp_path / name) == "there is no such file or folder"
+    (tmp_path / name).touch()
+    assert what_lies_at(tmp_path / name).startswith(said)
+    assert bool(what_lies_at(tmp_path / name)) is bool(said)
+
+
+def a_folder(path: Path, mark: str) -> Path:
+    path.mkdir(parents=True)
+    (path / mark).touch()
+    return path
+
+
+def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    a_folder(tmp_path / "b", "run.json")
+    assert what_lies_at(tmp_path) == "it holds b, a run, from which hwgen synthesize draws"
+    for name in "cdefg":
+        a_folder(tmp_path / name, "run.json")
+    a_folder(tmp_path / "store", "manifest.json")
+    assert what_lies_at(tmp_path).startswith("it holds b, c, d and 3 more, each a run,")
+    (tmp_path / "001-f.gnt").touch()
+    assert what_lies_at(tmp_path).startswith("it holds GNT,")
+
+
+@pytest.mark.parametrize(
+    ("mark", "name", "said"),
+    [
+        ("manifest.json", "data.mdb", "it is a file of {}, which is a store,"),
+        ("manifest.json", "manifest.json", "it is a file of {}, which is a store,"),
+        ("model.safetensors", "model.safetensors", "it is a file of {}, which is an exported mod"),
+        (".export.json", "001-f.gnt", "it holds GNT"),
+    ],
+)
+def test_a_file_is_known_by_its_folder(tmp_path: Path, mark: str, name: str, said: str) -> None:
+    folder = a_folder(tmp_path / "x", mark)
+    (folder / name).touch()
+    assert what_lies_at(folder / name).startswith(said.format(folder))
+
+
+def test_the_folder_of_a_file_and_those_in_a_folder_are_near(tmp_path: Path) -> None:
+    store = a_folder(tmp_path / "store", "manifest.json")
+    (store / "data.mdb").touch()
+    for path in (store / "data.mdb", tmp_path):
+        assert instead(path, "Else", ["manifest.json"]) == f"Did you mean {store}?"
+        assert instead(path, "Else", ["run.json"]) == "Else"
+        assert instead(path, "Else") == "Else"
+    assert instead(store, "Else", ["manifest.json"]) == "Else"
+
+
+def test_the_first_known_name_tells() -> None:
+    assert what_names_tell([]) == ""
+    assert what_names_tell(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it holds POT")
+
+
+def test_near_names_in_the_same_folder_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("train", "train.partial", "train.lock", ".trian", "other"):
+        (tmp_path / name).touch()
+    assert instead(tmp_path / "trian", "Else") == f"Did you mean {tmp_path / 'train'}?"
+    assert instead(tmp_path / "xyz", "Else") == "Else"
+    assert instead(tmp_path / "train", "Else") == "Else"
+    assert instead(tmp_path / "no" / "where", "Else") == "Else"
+    monkeypatch.chdir(tmp_path)
+    assert instead(Path("trian"), "") == "Did you mean train?"
+    Path("trains").touch()
+    assert instead(Path("trian"), "") == "Did you mean train or trains?"

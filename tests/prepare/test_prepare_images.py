@@ -1,0 +1,328 @@
+import gzip
+import json
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from hwgen.charset import Charset
+from hwgen.errors import BadRecordError, InputError, StoreError
+from hwgen.exports.export import export_store
+from hwgen.imaging.contact_sheets import contact_sheet
+from hwgen.imaging.framing import Framing
+from hwgen.inspection.summaries import inspect_store
+from hwgen.prepare import REPORT_FILE, prepare_images
+from hwgen.prepare import rendering as painting_module
+from hwgen.prepare.rendering import Painter, painted
+from hwgen.record import BadRecord, Record
+from hwgen.sources.images.collection import Encoded
+from hwgen.store import Store, StoreWriter, partial_path
+from hwgen.store.contact_sheets import sheet_of_store
+from tests.image_files import encoded, photo, put, write_digits, write_lsun, write_photos, zipped
+
+STRETCH = Framing(8, stretch=True)
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    view = PilImage.fromarray(image)
+    return np.asarray(view.resize((size, size), PilImage.Resampling.BILINEAR))
+
+
+def assert_nothing_at(path: Path) -> None:
+    assert not path.exists()
+    assert not partial_path(path).exists()
+
+
+def test_photographs_become_a_colour_store(tmp_path: Path) -> None:
+    report = prepare_images([write_photos(tmp_path)], tmp_path / "store", framing=STRETCH)
+    store = Store(tmp_path / "store")
+    assert (store.size, store.channels, len(store)) == (8, 3, 3)
+    assert store.charset.labels == ("cat", "dog")
+    records = [store.record(n) for n in range(3)]
+    assert [(r.label, r.writer, r.source, r.position) for r in records] == [
+        ("cat", "", "photos/cat", 0),
+        ("cat", "", "photos/cat", 1),
+        ("dog", "", "photos/dog", 0),
+    ]
+    np.testing.assert_array_equal(records[1].image, resized(photo(1), 8))
+    origin = store.manifest.origin
+    assert {name: origin[name] for name in ("kind", "format", "inverted", "limit")} == {
+        "kind": "images",
+        "format": "folder",
+        "inverted": False,
+        "limit": None,
+    }
+    assert origin["framing"] == STRETCH.to_json()
+    assert str(tmp_path) not in json.dumps(origin)
+    assert not store.is_synthetic
+    assert (report.records, report.classes, report.writers) == (3, 2, 0)
+    assert [(file.name, file.records, file.bad) for file in report.files] == [
+        ("photos/cat", 2, 0),
+        ("photos/dog", 1, 0),
+    ]
+    written = json.loads((tmp_path / "store" / REPORT_FILE).read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(report.to_json()))
+
+
+def test_a_zip_makes_the_same_pictures(tmp_path: Path) -> None:
+    root = write_photos(tmp_path)
+    archive = zipped(root, tmp_path / "p.zip")
+    for name, path in (("folder", root), ("zip", archive)):
+        prepare_images([path], tmp_path / name, framing=STRETCH)
+    one, two = Store(tmp_path / "folder"), Store(tmp_path / "zip")
+    np.testing.assert_array_equal(one.all_images(), two.all_images())
+    np.testing.assert_array_equal(one.labels, two.labels)
+    assert two.record(0).source == "p.zip!photos/cat"
+
+
+def test_digits_are_inverted_and_grey(tmp_path: Path) -> None:
+    digits = write_digits(tmp_path)
+    data = gzip.decompress((digits / "train-images-idx3-ubyte.gz").read_bytes())
+    pictures = np.frombuffer(data, np.uint8, offset=16).reshape(5, 4, 6)
+    prepare_images([digits], tmp_path / "store", framing=STRETCH)
+    store = Store(tmp_path / "store")
+    assert store.channels == 1
+    assert store.charset.labels == ("1", "3", "4", "5")
+    assert store.manifest.origin["inverted"] is True
+    for n, picture in enumerate(pictures):
+        np.testing.assert_array_equal(store.record(n).image, resized(255 - picture, 8))
+    prepare_images([digits], tmp_path / "raw", framing=STRETCH, invert=False, channels=3)
+    raw = Store(tmp_path / "raw")
+    assert (raw.channels, raw.manifest.origin["inverted"]) == (3, False)
+    for channel in range(3):
+        np.testing.assert_array_equal(raw.record(0).image[:, :, channel], resized(pictures[0], 8))
+
+
+def test_padding_is_paper_also_where_light_ink_was_inverted(tmp_path: Path) -> None:
+    for index in range(2):
+        image = np.zeros((4, 12), np.uint8)
+        image[:, index] = 255
+        put(tmp_path / "glyphs" / "一" / f"{index}.png", encoded(image))
+    prepare_images(
+        [tmp_path / "glyphs"], tmp_path / "s", framing=Framing(16), channels=1, invert=True
+    )
+    images = Store(tmp_path / "s").all_images()
+    assert (images[:, :4] == 255).all()
+    assert (images[:, 6:10, 8:12] == 255).all()
+    assert images.min() < 60
+
+
+def test_colour_is_made_grey_only_when_told(tmp_path: Path) -> None:
+    prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, channels=1)
+    luma = np.asarray(PilImage.fromarray(photo(1)).convert("L"))
+    np.testing.assert_array_equal(Store(tmp_path / "s").record(1).image, resized(luma, 8))
+
+
+def test_categories_are_classes(tmp_path: Path) -> None:
+    folders = [
+        write_lsun(tmp_path / "bedroom_train_lmdb", 5),
+        write_lsun(tmp_path / "tower_train_lmdb", 3),
+    ]
+    prepare_images(folders, tmp_path / "s", framing=STRETCH)
+    store = Store(tmp_path / "s")
+    assert store.charset.labels == ("bedroom", "tower")
+    assert store.manifest.class_counts == [5, 3]
+    assert store.manifest.tables["sources"] == ["bedroom_train_lmdb", "tower_train_lmdb"]
+    assert store.record(4).position == 4
+
+
+def spoilt(tmp_path: Path) -> Path:
+    """The photographs with four that are none: cut, empty, text, huge."""
+    root = write_photos(tmp_path)
+    put(root / "cat" / "2.jpg", encoded(photo(4, 90, 90), "JPEG")[:-900])
+    put(root / "cat" / "3.png", b"")
+    put(root / "dog" / "1.png", b"text")
+    huge = np.zeros((4100, 4100), np.uint8)
+    put(root / "dog" / "2.png", encoded(huge))
+    return root
+
+
+def test_every_loss_is_named(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = prepare_images([spoilt(tmp_path)], tmp_path / "s", framing=STRETCH)
+    assert [bad.source for bad in report.bad_records] == [
+        "photos/cat/2.jpg",
+        "photos/cat/3.png",
+        "photos/dog/1.png",
+        "photos/dog/2.png",
+    ]
+    found = [bad.found for bad in report.bad_records]
+    assert "truncated" in found[0]
+    assert found[1:] == ["no bytes", "something else", "4100 x 4100 pixels"]
+    assert {bad.kind for bad in report.bad_records} == {"bad picture"}
+    assert report.bad_records[2].length == 4
+    assert [(file.records, file.bad) for file in report.files] == [(2, 2), (1, 2)]
+    assert report.records == len(Store(tmp_path / "s")) == 3
+
+
+def test_strict_stops_at_the_first_loss(tmp_path: Path) -> None:
+    with pytest.raises(BadRecordError, match=r"photos/cat/2\.jpg@0: expected a sound picture"):
+        prepare_images([spoilt(tmp_path)], tmp_path / "s", framing=STRETCH, strict=True)
+    assert_nothing_at(tmp_path / "s")
+
+
+def test_nothing_sound_is_an_error(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "1.png", b"text")
+    with pytest.raises(InputError, match=r"no sound record found: .* found something else"):
+        prepare_images([tmp_path / "a"], tmp_path / "s", framing=STRETCH)
+    assert_nothing_at(tmp_path / "s")
+
+
+def test_a_file_that_goes_away_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_photos(tmp_path)
+    read = Path.read_bytes
+
+    def vanish(path: Path) -> bytes:
+        if path.name == "0.png":
+            raise FileNotFoundError(2, "No such file or directory")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", vanish)
+    (bad,) = prepare_images([root], tmp_path / "s", framing=STRETCH).bad_records
+    assert (bad.source, bad.length) == ("photos/cat/0.png", 0)
+    assert bad.found == "cannot be read (No such file or directory)"
+
+
+def test_charset_and_limit_choose(tmp_path: Path) -> None:
+    root = write_photos(tmp_path)
+    report = prepare_images(
+        [root], tmp_path / "s", framing=STRETCH, charset=Charset(("cat", "owl")), limit=1
+    )
+    store = Store(tmp_path / "s")
+    assert store.manifest.class_counts == [1, 0]
+    assert (report.left_out, report.over_limit, report.empty_classes) == ({"dog": 1}, 1, ["owl"])
+    assert store.record(0).position == 0
+    assert store.manifest.origin["limit"] == 1
+    with pytest.raises(InputError, match=r"none of the 3 records is in the charset; .* cat, dog"):
+        prepare_images([root], tmp_path / "t", framing=STRETCH, charset=Charset(("owl",)))
+
+
+def test_any_number_of_threads_makes_the_same_store(tmp_path: Path) -> None:
+    root = spoilt(tmp_path)
+    for n in range(150):
+        put(root / "owl" / f"{n:03}.png", encoded(photo(n)) if n % 7 else b"bad")
+    stores, reports = [], []
+    for workers in (1, 2, 5):
+        out = tmp_path / str(workers)
+        report = prepare_images([root], out, framing=STRETCH, workers=workers)
+        stores.append(Store(out).manifest)
+        reports.append({**report.to_json(), "seconds": 0, "store": ""})
+    assert reports[0] == reports[1] == reports[2]
+    assert stores[0] == stores[1] == stores[2]
+    assert stores[0].count == 3 + 150 - 22
+
+
+def test_stop_is_obeyed_and_no_thread_stays(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(StoreError, match="stopped before the end"):
+        prepare_images(
+            [write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, stop=lambda: True, workers=2
+        )
+    assert_nothing_at(tmp_path / "s")
+    assert threading.active_count() == before
+
+
+def test_progress_grows_to_the_total(tmp_path: Path) -> None:
+    folder = write_lsun(tmp_path / "tower_train_lmdb", [encoded(photo(0))] * 600)
+    seen: list[tuple[int, int, int]] = []
+    prepare_images(
+        [folder], tmp_path / "s", framing=STRETCH, progress=lambda *now: seen.append(now)
+    )
+    size = (folder / "data.mdb").stat().st_size
+    assert seen == sorted(seen)
+    assert [now[1] for now in seen] == [256, 512, 600]
+    assert seen[-1] == (size, 600, size)
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"limit": 0}, {"channels": 2}])
+def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="cannot be"):
+        prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, **options)
+
+
+def test_few_pictures_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(painting_module, "_MOST_BYTES", 1 << 20)
+    data = encoded(np.zeros((300, 300), np.uint8), "BMP")  # 91 kB
+    read, given = 0, 0
+
+    def pictures() -> Any:
+        nonlocal read
+        for n in range(200):
+            read += 1
+            assert (read - given) * len(data) < 3 << 20
+            yield Encoded("a", "s", n, f"s/{n}", lambda: data)
+
+    for chunk in painted(pictures(), Painter(STRETCH, 1, False), workers=2):
+        given += len(chunk)
+    assert given == 200
+
+
+def test_a_raw_picture_that_cannot_be_painted_is_named_by_its_source() -> None:
+    record = Record(np.zeros((2, 2), np.uint8), "a", "", "file", 3)
+
+    class Refusing(Painter):
+        def paint(self, picture: Any) -> Any:
+            raise InputError("no")
+
+    ((item, bad),) = next(painted([record], Refusing(STRETCH, 1, False), workers=1))
+    assert item is record
+    assert isinstance(bad, BadRecord)
+    assert (bad.source, bad.length, bad.found) == ("file", 4, "no")
+
+
+def test_colour_stores_are_inspected_and_drawn(tmp_path: Path) -> None:
+    prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH)
+    store = Store(tmp_path / "s")
+    summary = inspect_store(store)
+    assert (summary.channels, summary.records, summary.duplicates) == (3, 3, 0)
+    sheet = np.asarray(contact_sheet(sheet_of_store(store, columns=2), 2))
+    assert sheet.shape == (22, 22, 3)
+    np.testing.assert_array_equal(sheet[2:10, 2:10], store.record(0).image)
+    assert (sheet[12:20, 12:20] == 255).all()  # a second dog there is not
+
+
+def test_real_photographs_and_digits_give_what_their_cards_say(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    archive = shared_data / "cifar10" / "cifar10-jpeg-10k.zip"
+    with pytest.raises(InputError, match="a training and a test part"):
+        prepare_images([archive], tmp_path / "s", framing=Framing(32, stretch=True))
+    report = prepare_images(
+        [Path(f"{archive}!cifar10/test")], tmp_path / "s", framing=Framing(32, stretch=True)
+    )
+    assert (report.records, report.classes, report.bad_records) == (1000, 10, [])
+    assert report.per_class == {"min": 100, "median": 100.0, "max": 100}
+    digits = shared_data / "mnist" / "t10k-images-idx3-ubyte.gz"
+    report = prepare_images([digits], tmp_path / "m", framing=Framing(28, stretch=True))
+    assert (report.records, report.classes, report.bad_records) == (10_000, 10, [])
+    store = Store(tmp_path / "m")
+    assert store.charset.labels == tuple("0123456789")
+    assert store.all_images().mean() > 200  # ink is dark and the lesser part
+
+
+@pytest.mark.parametrize("format", ["folder", "ocr-lmdb", "parquet"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_hwgen_exports_comes_back(tmp_path: Path, format: str, channels: int) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow")
+    with StoreWriter(tmp_path / "store", size=8, channels=channels, recipe={}) as writer:
+        for n in range(30):
+            image = photo(n, 8, 8) if channels == 3 else photo(n, 8, 8)[:, :, 0]
+            label = ("永", "cat", "A")[n % 3]
+            writer.add(Record(image, label, f"w{n % 4}", "source", n))
+        store = writer.finish(origin={"kind": "gnt"})
+    export_store(store, format, tmp_path / "out")
+    prepare_images([tmp_path / "out"], tmp_path / "again", framing=STRETCH, channels=channels)
+    again = Store(tmp_path / "again")
+    assert again.charset == store.charset
+    # A folder brings class by class; within a class the order is the same everywhere.
+    before, after = np.argsort(store.labels, kind="stable"), np.argsort(again.labels, kind="stable")
+    np.testing.assert_array_equal(store.images(before), again.images(after))
+    assert again.manifest.class_counts == store.manifest.class_counts
+    known = store.manifest.writer_counts if format != "folder" else {"": 30}
+    assert again.manifest.writer_counts == known

@@ -1,0 +1,78 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hwgen.errors import CharsetError, InputError
+from hwgen.recogniser.store_checks import (
+    check_alike,
+    check_real,
+    check_unseen,
+    describe_store,
+    learnt_from,
+)
+from hwgen.store import Store
+
+MakeStore = Callable[..., Store]
+
+
+@pytest.mark.parametrize(
+    ("other", "error", "message"),
+    [
+        (
+            {"labels": "一十丨"},
+            CharsetError,
+            "its 3 classes are not the 3 of the judge in the same",
+        ),
+        ({"per_class": 0}, InputError, "the store is empty"),
+        ({"size": 8}, InputError, "are 8 pixels with 1 channels; at least 16 pixels with 1"),
+        ({"channels": 3}, InputError, "are 16 pixels with 3 channels"),
+    ],
+)
+def test_the_first_store_that_does_not_fit_is_named(
+    make_store: MakeStore, other: dict[str, Any], error: type[InputError], message: str
+) -> None:
+    fits, differs = make_store("fits"), make_store("differs", **other)
+    asked: dict[str, Any] = {
+        "charset": fits.charset,
+        "channels": 1,
+        "size": 16,
+        "whose": "the judge",
+    }
+    check_alike([fits, make_store("larger", size=24)], **asked)
+    with pytest.raises(error, match=message) as caught:
+        check_alike([fits, differs], **asked)
+    assert str(differs.path) in str(caught.value)
+
+
+def test_only_a_real_store_is_real(make_store: MakeStore) -> None:
+    check_real(make_store("real"), what="the measure", remedy="Take another")
+    with pytest.raises(InputError, match=r"the measure holds synthetic samples.*Take another"):
+        check_real(make_store("made", kind="synthetic"), what="the measure", remedy="Take another")
+
+
+def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
+    store = make_store("some", per_class=2)
+    assert describe_store(store) == {
+        "path": str(store.path),
+        "count": 6,
+        "charset_fingerprint": store.charset.fingerprint,
+        "content_sha256": store.manifest.content_sha256,
+        "made": "real",
+    }
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"decides": 3}, {"decides": {"data": [1]}}, {"decides": {"start": [{}]}}]
+)
+def test_what_a_stranger_tells_of_a_recogniser_may_be_anything(
+    make_store: MakeStore, told: dict[str, Any]
+) -> None:
+    check_unseen(make_store("unseen"), told, by="it")
+    assert not learnt_from(told)
+
+
+def test_what_it_started_from_has_learnt_too() -> None:
+    first = {"decides": {"data": {"train": "a"}}}
+    second = {"decides": {"data": {"train": "b", "synthetic": "c"}, "start": first}}
+    assert learnt_from({"decides": {"data": {"train": "d"}, "start": second}}) == set("abcd")

@@ -1,0 +1,172 @@
+"""In: a target, and which of its inputs. Out: how many ended how, and every finding.
+
+Each chunk of inputs is read by a forked child with a limit on its memory, so that a crash of a
+library in C, too, is told with the number of the input that did it.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import resource
+import signal
+import struct
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hwgen.errors import HwgenError
+from tests.robustness.fuzz.target import Target, make_input
+
+CHUNK = 2000
+"""Inputs a child."""
+
+
+class Hang(BaseException):
+    """One input took too long; no Exception, so that nobody takes it for a damaged file."""
+
+
+@dataclass
+class Tally:
+    """What the inputs of one target did.
+
+    Attributes:
+        inputs: read so far; the next has this number.
+        seconds: spent on them.
+        peak_mib: most memory of a child, beyond what it held at its start.
+        outcomes: how many ended how.
+        findings: what ended otherwise: the input's number, what happened and where.
+    """
+
+    inputs: int = 0
+    seconds: float = 0.0
+    peak_mib: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def run(
+    target: Target,
+    tally: Tally,
+    *,
+    seed: int,
+    count: int,
+    seconds: float,
+    progress: Callable[[Tally], None] = lambda tally: None,
+) -> None:
+    """Read inputs on from where the tally is, to `count` or until time is up.
+
+    Args:
+        target: see Target.
+        tally: is brought up to date after each chunk.
+        seed: of all inputs.
+        count: inputs in all, those that the tally has included.
+        seconds: for this call; the chunk that is being read is finished.
+        progress: called after each chunk.
+    """
+    began = time.monotonic()
+    while tally.inputs < count and time.monotonic() - began < seconds:
+        start = time.monotonic()
+        found = _in_child(target, seed, tally.inputs, min(CHUNK, count - tally.inputs))
+        tally.seconds = round(tally.seconds + time.monotonic() - start, 2)
+        tally.inputs += found["inputs"]
+        tally.outcomes.update(found["outcomes"])
+        tally.findings += found["findings"]
+        tally.peak_mib = max(tally.peak_mib, found["peak_mib"])
+        progress(tally)
+
+
+def read_one(target: Target, seed: int, index: int) -> str:
+    """How one input ends, in this process; what is a finding is raised."""
+    try:
+        return target.read(make_input(target, seed, index))
+    except HwgenError as error:
+        return type(error).__name__
+
+
+def _in_child(target: Target, seed: int, first: int, count: int) -> dict[str, Any]:
+    """What a child found; where an input ended it, "inputs" are those up to that one."""
+    at = mmap.mmap(-1, 8)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        try:
+            with open(writing, "w", encoding="utf-8") as pipe:
+                json.dump(_read_chunk(target, seed, first, count, at), pipe)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if text:
+        found: dict[str, Any] = json.loads(text)
+        return found
+    (index,) = struct.unpack("<q", at[:8])
+    name = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "exit"
+    # What the child knew of the inputs before is gone with it: they are read once more.
+    found = {"inputs": 0, "outcomes": {}, "findings": [], "peak_mib": 0.0}
+    if index > first:
+        found = _in_child(target, seed, first, index - first)
+    if found["inputs"] == index - first:
+        found["inputs"] += 1
+        found["outcomes"]["crash"] = 1
+        found["findings"].append(
+            {"index": index, "what": f"the process ended: {name}", "where": ""}
+        )
+    return found
+
+
+def _read_chunk(target: Target, seed: int, first: int, count: int, at: mmap.mmap) -> dict[str, Any]:
+    outcomes: Counter[str] = Counter()
+    findings: list[dict[str, Any]] = []
+    held = _mib("VmSize")
+    began = _mib("VmRSS")
+    most = int((held + target.mib) * (1 << 20))
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    signal.signal(signal.SIGALRM, _raise_hang)
+    # Where the interpreter itself does not come back, the default action ends the child.
+    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+    for index in range(first, first + count):
+        at[:8] = struct.pack("<q", index)
+        data = make_input(target, seed, index)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 4 * target.seconds)
+        signal.setitimer(signal.ITIMER_REAL, target.seconds)
+        try:
+            outcome = target.read(data)
+        except HwgenError as error:
+            outcome = type(error).__name__
+        except (Exception, Hang) as error:
+            outcome = "finding"
+            frames = traceback.extract_tb(error.__traceback__)[-3:]
+            where = " > ".join(f"{Path(f.filename).name}:{f.lineno}" for f in frames)
+            what = f"{type(error).__name__}: {str(error)[:200]}"
+            findings.append({"index": index, "what": what, "where": where})
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        outcomes[outcome] += 1
+    return {
+        "inputs": count,
+        "outcomes": outcomes,
+        "findings": findings,
+        "peak_mib": round(_mib("VmHWM") - began, 1),
+    }
+
+
+def _raise_hang(number: int, frame: FrameType | None) -> None:
+    raise Hang("took too long")
+
+
+def _mib(name: str) -> float:
+    """A figure of this process's memory, as Linux accounts it."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"/proc/self/status has no {name}")

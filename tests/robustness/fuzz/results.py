@@ -1,0 +1,233 @@
+"""In: a scratch folder. Out: the targets that read results: figures, rows, votes, pages."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from PIL import Image as PilImage
+
+from hwgen.experiments.lift.summary import summarise
+from hwgen.experiments.lift.trials import BASELINE, Row
+from hwgen.exports import export_store
+from hwgen.exports.place import read_told
+from hwgen.exports.runs import model_card
+from hwgen.report import page, plots
+from hwgen.report.inputs import BENCHMARK_FILE
+from hwgen.report.markup import Html
+from hwgen.results.evaluation import EVALUATION_FILE, read_evaluation
+from hwgen.results.lift import LIFT_FILE, read_lift
+from hwgen.runs.models import model_of_run
+from hwgen.store import Store
+from hwgen.study.tally import tally
+from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id
+from hwgen.synthesis.acceptance import ClassYield, read_report, report
+from tests.robustness.fuzz.made import (
+    Made,
+    check_page,
+    made_benchmark,
+    made_evaluation,
+    made_lift,
+    made_row,
+)
+from tests.robustness.fuzz.models import toy_run
+from tests.robustness.fuzz.mutation import mutate_json
+from tests.robustness.fuzz.stores import make_store
+from tests.robustness.fuzz.target import Target
+
+_LABELS = ("一", "丁", "七")
+
+
+def benchmark(scratch: Path) -> Target:
+    """A benchmark.json, to the text of its page."""
+    return _shown(scratch, BENCHMARK_FILE, made_benchmark())
+
+
+def evaluation(scratch: Path) -> Target:
+    """An evaluation.json, to the text of its page and of a model's card."""
+    return _shown(scratch, EVALUATION_FILE, made_evaluation())
+
+
+def lift(scratch: Path) -> Target:
+    """A lift.json, likewise."""
+    return _shown(scratch, LIFT_FILE, made_lift())
+
+
+def pages(scratch: Path) -> Target:
+    """All of these and a run's log, to whole pages with their plots."""
+    made = {
+        BENCHMARK_FILE: made_benchmark(),
+        EVALUATION_FILE: made_evaluation(),
+        LIFT_FILE: made_lift(),
+    }
+    names = list(made)
+    run = toy_run(scratch / "run")
+    run.grids.mkdir()
+    for file in ("real.png", "000000020.png", "000000040.png"):
+        PilImage.fromarray(np.zeros((8, 8), np.uint8)).save(run.grids / file)
+    log = b"\n".join(
+        json.dumps({"images": 20 * n, "seconds": n, "images_per_second": 9.5, "loss_d": 0.3}
+                   | {"loss_g": 0.4, "d_real": 0.6, "d_fake": 0.4, "purity": 0.5, "diversity": 0.9})
+        .encode()
+        for n in range(1, 4)
+    )  # fmt: skip
+    seeds = [bytes([n]) + json.dumps(made[name]).encode() for n, name in enumerate(names)]
+    seeds.append(bytes([len(names)]) + log)
+
+    def read(data: bytes) -> str:
+        kind = data[0]
+        if kind < len(names):
+            (scratch / "results").mkdir(exist_ok=True)
+            place = scratch / "results" / names[kind]
+            place.write_bytes(data[1:])
+        else:
+            place = run.path
+            (run.path / "log.jsonl").write_bytes(data[1:])
+        check_page(page.write_report([place], scratch / "page.html"))
+        return "shown"
+
+    return Target(seeds, read, _mutate_kind, seconds=20, mib=1024)
+
+
+def rows(scratch: Path) -> Target:
+    """A finished cell of a protocol, to the figures of all."""
+    others = [
+        made_row(draw, arm) for draw in range(2) for arm in ("classical", "classical+synthetic")
+    ]
+    file = scratch / "row.json"
+
+    def read(data: bytes) -> str:
+        file.write_bytes(data)
+        row = Row.load(file)
+        if row.cell == others[0].cell and len(row.total) == len(_LABELS):
+            summarise([row, *others[1:]], {"all": [0, 1, 2]}, BASELINE, 10)
+            return "summed up"
+        return "read"
+
+    return Target([json.dumps(asdict(others[0])).encode()], read, mutate_json)
+
+
+def yields(scratch: Path) -> Target:
+    """The yield.json of a filtered store."""
+    made = report({label: ClassYield(20, 15, 10) for label in _LABELS}, 10, {"limit": 0.5})
+    store = mock.Mock(spec=Store, path=scratch)
+
+    def read(data: bytes) -> str:
+        (scratch / "yield.json").write_bytes(data)
+        found = read_report(store)
+        _ = found.share, [one.share for one in found.classes.values()]
+        return "read"
+
+    return Target([json.dumps(made).encode()], read, mutate_json)
+
+
+def votes(scratch: Path) -> Target:
+    """A voter's file beside a sound key, and a key."""
+    key: Made = {
+        "format": KEY_FORMAT,
+        "format_version": 1,
+        "question": "Which?",
+        "a": {"name": "one", "kind": "run", "fingerprint": "1"},
+        "b": {"name": "two", "kind": "run", "fingerprint": "2"},
+        "pairs": [
+            {"id": "p0", "left": "a", "label": "一", "repeats": None},
+            {"id": "p1", "left": "b", "label": None, "repeats": None},
+            {"id": "p2", "left": "b", "label": "一", "repeats": "p0"},
+        ],
+    }
+    key["study"] = study_id(key)
+    choices = ("left", "left", "right")  # the last is the first again, exchanged
+    cast = [{"pair": f"p{n}", "choice": choice} for n, choice in enumerate(choices)]
+    voter = {"id": "4711", "name": "李"}
+    ballot = {"format": VOTES_FORMAT, "format_version": 1, "study": key["study"], "voter": voter}
+    seeds = [json.dumps({**ballot, "votes": cast}).encode(), json.dumps(key).encode()]
+    key_file, votes_file = scratch / "key.json", scratch / "votes.json"
+    key_file.write_bytes(seeds[1])
+    votes_file.write_bytes(seeds[0])
+    sound = read_key(key_file)
+
+    def read(data: bytes) -> str:
+        if data[0]:
+            plain = data[1:]
+            # Forged whole: the study's id is that of what is there.
+            try:
+                forged = json.loads(plain)
+                forged["study"] = study_id(forged)
+                plain = json.dumps(forged).encode()
+            except (ValueError, TypeError, AttributeError, RecursionError):
+                pass
+            key_file.write_bytes(plain)
+            read_key(key_file)
+            return "key read"
+        votes_file.write_bytes(data[1:])
+        tally(sound, read_ballots([votes_file], sound))
+        return "counted"
+
+    return Target([bytes([n]) + seed for n, seed in enumerate(seeds)], read, _mutate_kind)
+
+
+def marker(scratch: Path) -> Target:
+    """The .export.json of an unfinished export, which then is gone on with or begun anew."""
+    store = Store(make_store(scratch / "s", count=12, size=4))
+    whole = export_store(store, "gnt", scratch / "whole")
+    assert whole is not None
+    told = json.dumps(read_told(scratch / "whole")).encode()
+    files = {
+        file.name: file.read_bytes() for file in (scratch / "whole").iterdir() if file.is_file()
+    }
+    partial, out = scratch / "out.partial", scratch / "out"
+
+    def read(data: bytes) -> str:
+        partial.mkdir(exist_ok=True)
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        (partial / ".export.json").write_bytes(data)
+        try:
+            export_store(store, "gnt", out)
+            for name, content in files.items():
+                if name != ".export.json":
+                    assert (out / name).read_bytes() == content, f"{name} is another"
+            return "exported"
+        finally:
+            for folder in (partial, out):
+                for file in folder.glob("*") if folder.is_dir() else ():
+                    file.unlink()
+                if folder.is_dir():
+                    folder.rmdir()
+
+    return Target([told], read, mutate_json)
+
+
+def _shown(scratch: Path, name: str, made: Made) -> Target:
+    """What a page tells of a file, its plots left out: `pages` draws them."""
+    model = model_of_run(run := toy_run(scratch / "run"), run.weights(20))
+    file = scratch / name
+    no_plot: Callable[..., Html] = lambda *args, **options: Html("")  # noqa: E731
+
+    def read(data: bytes) -> str:
+        file.write_bytes(data)
+        with (
+            mock.patch.object(plots, "histogram", no_plot),
+            mock.patch.object(plots, "intervals", no_plot),
+            mock.patch("hwgen.report.lift_section.lift_svg", no_plot),
+        ):
+            check_page(page.write_report([file], scratch / "page.html"))
+        evaluations = [read_evaluation(file)] if name == EVALUATION_FILE else []
+        lifts = [read_lift(file)] if name == LIFT_FILE else []
+        model_card.card(model, [], "m", "", evaluations, lifts)
+        return "shown"
+
+    return Target([json.dumps(made).encode()], read, mutate_json, mib=512)
+
+
+def _mutate_kind(data: bytes, other: bytes, rng: random.Random) -> bytes:
+    """The first byte tells the kind; a log is changed in one of its lines."""
+    lines = data[1:].split(b"\n")
+    at = rng.randrange(len(lines))
+    lines[at] = mutate_json(lines[at], lines[at], rng)
+    return data[:1] + b"\n".join(lines)

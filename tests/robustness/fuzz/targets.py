@@ -1,0 +1,73 @@
+"""In: nothing. Out: all targets by name, and how many inputs each gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.robustness.fuzz import images, models, raw, results, stores
+from tests.robustness.fuzz.target import Target
+
+TARGETS: Mapping[str, Callable[[Path], Target]] = {
+    "gnt": raw.gnt,
+    "pot": raw.pot,
+    "zip": raw.zips,
+    "strokes": raw.strokes,
+    "pictures": images.files,
+    "picture zip": images.archive,
+    "idx": images.idx,
+    "cifar": images.cifar,
+    "label list": images.label_list,
+    "ocr lmdb": images.ocr_lmdb,
+    "lsun lmdb": images.lsun,
+    "parquet": images.parquet,
+    "manifest": stores.manifest,
+    "data": stores.data,
+    "recipes": models.recipes,
+    "run": models.run_folder,
+    "weights": models.weights,
+    "model": models.model_folder,
+    "recogniser": models.recogniser,
+    "checkpoint": models.checkpoint,
+    "benchmark.json": results.benchmark,
+    "evaluation.json": results.evaluation,
+    "lift.json": results.lift,
+    "pages": results.pages,
+    "rows": results.rows,
+    "yield.json": results.yields,
+    "votes": results.votes,
+    "export": results.marker,
+}
+"""Each is made in a scratch folder that it may write to."""
+
+COUNTS: Mapping[str, int] = {
+    "gnt": 600_000,
+    "pot": 600_000,
+    "zip": 100_000,
+    "strokes": 50_000,
+    "pictures": 100_000,
+    "picture zip": 50_000,
+    "idx": 50_000,
+    "cifar": 50_000,
+    "label list": 50_000,
+    "ocr lmdb": 50_000,
+    "lsun lmdb": 50_000,
+    "parquet": 50_000,
+    "manifest": 100_000,
+    "data": 50_000,
+    "recipes": 20_000,
+    "run": 20_000,
+    "weights": 8_000,
+    "model": 8_000,
+    "recogniser": 20_000,
+    "checkpoint": 20_000,
+    "benchmark.json": 50_000,
+    "evaluation.json": 50_000,
+    "lift.json": 50_000,
+    "pages": 2_000,
+    "rows": 50_000,
+    "yield.json": 50_000,
+    "votes": 50_000,
+    "export": 50_000,
+}
+"""Inputs of a full run: more than a million over the parsers."""

@@ -1,0 +1,159 @@
+"""In: a folder. Out: small inputs of every command, made by hwgen from drawn strokes; no data.
+
+gnt.zip, other.gnt   scans of 20 writers, and of 2 others
+pot/, pictures/      trajectories; PNG files, a folder a class
+train, test          stores of 32 pixels, of 8 writers and of the 2 others
+gan, bend            runs: a toy GAN, and a toy deformation model
+reader/              a recogniser, in the folder of a benchmark
+synthetic            a store drawn by the deformation model
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PilImage
+
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import Ink, Trajectory
+from hwgen.record import Image
+from hwgen.sources.gnt import encode_record
+from hwgen.sources.pot import encode_trajectory, read_pot
+from tests.robustness.kills.child import rehearse
+
+CHARACTERS = "的一是不了在"
+WRITERS = 20
+SAMPLES = 4
+"""Of a writer and character."""
+
+COPIES = 3
+"""How often each scan is in the GNT files, with other grain."""
+
+TOY_GAN = [
+    "--preset=glyph-32",
+    "--set=size=8",
+    "--set=generator.start=[6, 4]",
+    '--set=generator.stages=[{"channels": 4, "kernel": 3, "stride": 2},'
+    ' {"channels": 1, "kernel": 3, "stride": 1}]',
+    "--set=generator.z_dim=6",
+    "--set=generator.label_dim=5",
+    '--set=discriminator.stages=[{"channels": 4, "kernel": 4, "stride": 2},'
+    ' {"channels": 6, "kernel": 3, "stride": 1}]',
+    "--set=discriminator.hidden=8",
+    "--set=discriminator.label_dim=5",
+    "--batch=4",
+    "--on-collapse=ignore",
+    "--device=cpu",
+    "--precision=fp32",
+]
+TOY_BEND = [
+    "--preset=deformation-32",
+    "--set=size=16",
+    "--set=width=4",
+    "--set=grid=4",
+    "--set=z_dim=2",
+    "--batch=8",
+    "--device=cpu",
+]
+TOY_READER = ["--recogniser-preset=light", "--size=16", "--device=cpu", "--precision=fp32"]
+
+_MADE = {
+    "train": ("prepare-pot", "pot", "--size=32", "--workers=1", "--writers=1001-1008"),
+    "test": ("prepare-gnt", "other.gnt", "--size=32", "--charset=train"),
+    "gan": ("train", "train", *TOY_GAN, "--images=80", "--every=40"),
+    "bend": ("train", "train", *TOY_BEND, "--images=400"),
+    "reader": (
+        "benchmark",
+        *("--train=train", "--test=test", *TOY_READER, "--seeds=1", "--steps=60"),
+    ),
+    "synthetic": ("synthesize", "bend", "--from=train", "--per-class=20", "--device=cpu"),
+}
+"""Names and commands, each of those above it."""
+
+
+def make_inputs(
+    folder: Path,
+    wanted: Iterable[str],
+    *,
+    gnt: Path | None = None,
+    pot: Path | None = None,
+) -> None:
+    """Fill the folder; see the module's first lines.
+
+    Args:
+        folder: new.
+        wanted: texts that name those of them that are wanted.
+        gnt: a zip of real GNT files in place of the drawn ones, for the prepare jobs alone.
+        pot: a folder of real POT files, likewise.
+    """
+    folder.mkdir(parents=True)
+    _draw(folder)
+    words = set(re.findall(r"\w+", " ".join(wanted)))
+    needed: list[tuple[str, ...]] = []
+    for name, argv in reversed(_MADE.items()):  # each may need some above it
+        if name in words:
+            needed.insert(0, (*argv, f"--out={name}"))
+            words.update(re.findall(r"\w+", " ".join(argv)))
+    for argv in needed:
+        rehearse(argv, folder)
+    for real, name in ((gnt, "gnt.zip"), (pot, "pot")):
+        if real is not None:
+            place = folder / name
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+            place.symlink_to(real.resolve())
+
+
+def _draw(folder: Path) -> None:
+    """Scans, trajectories and pictures of the same hands."""
+    rng = np.random.default_rng(0)
+    shapes = [rng.integers(100, 900, (3, 4, 2)) for _ in CHARACTERS]
+    ink = Ink(framing=Framing(40))
+    (folder / "pot").mkdir()
+    with zipfile.ZipFile(folder / "gnt.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for writer in range(1001, 1001 + WRITERS):
+            pot = _hand(shapes, rng, SAMPLES)
+            (folder / "pot" / f"{writer}.pot").write_bytes(pot)
+            scans = _scans(pot, ink)
+            grainy = (_encoded(scans, rng) for _ in range(COPIES))
+            archive.writestr(f"{writer}-f.gnt", b"".join(grainy))
+            for number, (label, picture) in enumerate(scans):
+                _save(folder / "pictures" / label / f"{writer}-{number}.png", picture)
+    (folder / "other.gnt").write_bytes(_encoded(_scans(_hand(shapes, rng, 8), ink), rng))
+
+
+def _hand(shapes: list[np.ndarray], rng: np.random.Generator, samples: int) -> bytes:
+    """A POT file of one writer."""
+    lean = rng.normal(0, 40, (3, 4, 2))
+    return b"".join(
+        encode_trajectory(label, np.trunc(hand).astype(int).tolist())
+        for label, shape in zip(CHARACTERS, shapes, strict=True)
+        for hand in shape + lean + rng.normal(0, 25, (samples, *shape.shape))
+    )
+
+
+def _scans(pot: bytes, ink: Ink) -> list[tuple[str, Image]]:
+    read = read_pot(io.BytesIO(pot), source="", writer="")
+    written = [item for item in read if isinstance(item, Trajectory)]
+    pictures = ink.apply_batch([item.raw for item in written])
+    return [(item.label, picture) for item, picture in zip(written, pictures, strict=True)]
+
+
+def _encoded(scans: list[tuple[str, Image]], rng: np.random.Generator) -> bytes:
+    """A GNT file of scans, each with a grain of its own."""
+    return b"".join(
+        encode_record(
+            label, picture - rng.integers(0, 16, picture.shape, np.uint8) * (picture > 15)
+        )
+        for label, picture in scans
+    )
+
+
+def _save(path: Path, picture: Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PilImage.fromarray(picture).save(path)

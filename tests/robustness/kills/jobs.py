@@ -1,0 +1,95 @@
+"""In: nothing. Out: the command lines that are killed; they run in a folder beside the inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.robustness.kills.inputs import TOY_BEND, TOY_GAN, TOY_READER
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that is killed.
+
+    Attributes:
+        argv: what a user types behind `hwgen`.
+        start: commands that make what is there before.
+        needs: a package without which it cannot run.
+        refusal: what the command says, rather than to return, where it is finished already.
+        share: of the kills; several jobs of one command share them.
+    """
+
+    argv: tuple[str, ...]
+    start: tuple[tuple[str, ...], ...] = ()
+    needs: str = ""
+    refusal: str = ""
+    share: float = 1.0
+
+
+_FEW = 0.25
+
+
+def _job(typed: str, *more: str, **fields: Any) -> Job:
+    return Job((*typed.replace("IN/", "../inputs/").split(), "--out=out", *more), **fields)
+
+
+def _prepare(typed: str, share: float = 1.0) -> Job:
+    return _job(typed, refusal="a store is already there", share=share)
+
+
+def _replacing(typed: str, start: str) -> Job:
+    return _job(typed, "--overwrite", start=(_job(start).argv,), share=_FEW)
+
+
+def _export(typed: str, needs: str = "") -> Job:
+    return _job(f"export {typed}", needs=needs, share=_FEW)
+
+
+JOBS: dict[str, Job] = {
+    "prepare-gnt": _prepare("prepare-gnt IN/gnt.zip --workers=1"),
+    "prepare-gnt workers": _prepare("prepare-gnt IN/gnt.zip --workers=2", share=_FEW),
+    "prepare-gnt overwrite": _replacing(
+        "prepare-gnt IN/gnt.zip --workers=1", "prepare-gnt IN/other.gnt"
+    ),
+    "prepare-pot": _prepare("prepare-pot IN/pot --workers=1"),
+    "prepare-images": _prepare("prepare-images IN/pictures --workers=2"),
+    "train": _job("train IN/train --images=200 --every=40", *TOY_GAN),
+    "train deformation": _job("train IN/train --images=240", *TOY_BEND, share=_FEW),
+    "synthesize": _job("synthesize IN/gan --per-class=700 --device=cpu"),
+    "synthesize filter": _job(
+        "synthesize IN/bend --from=IN/train --per-class=400 --classes=3 --device=cpu "
+        "--filter=IN/reader/recogniser-real-seed0.safetensors --min-confidence=0.3 --max-tries=2",
+        share=_FEW,
+    ),
+    "export ocr-lmdb": _export("IN/train --format=ocr-lmdb --shard-records=40"),
+    "export folder": _export("IN/train --format=folder --shard-records=40"),
+    "export paddle": _export(
+        "IN/train --format=paddle --shard-records=40 --split=train=0.8,test=0.2"
+    ),
+    "export gnt": _export("IN/train --format=gnt --shard-records=40"),
+    "export gnt overwrite": _replacing(
+        "export IN/train --format=gnt --shard-records=40", "export IN/test --format=gnt"
+    ),
+    "export webdataset": _export("IN/train --format=webdataset --shard-records=40"),
+    "export parquet": _export("IN/train --format=parquet --shard-records=40", needs="pyarrow"),
+    "export model": _export("IN/gan --format=model"),
+    "export tensorboard": _export("IN/gan --format=tensorboard", needs="tensorboard"),
+    "lift": _job(
+        "benchmark --protocol=few-shot --train=IN/train --test=IN/test --counts=2 --draws=1 "
+        "--arms=classical,classical+synthetic --amount=4 --held-out=1 --generator-images=64 "
+        "--steps=2 --plot=curve.png",
+        *TOY_READER,
+    ),
+    "benchmark": _job(
+        "benchmark --train=IN/train --test=IN/test --synthetic=IN/synthetic --seeds=2 --steps=2",
+        *TOY_READER,
+        share=_FEW,
+    ),
+    "evaluate": _job(
+        "evaluate IN/synthetic --real=IN/train --real-test=IN/test --cas --cas-steps=2 "
+        "--size=16 --samples=60 --device=cpu --precision=fp32",
+        share=_FEW,
+    ),
+}
+"""By name. Numbers are small: a run takes a second or less."""

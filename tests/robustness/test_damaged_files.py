@@ -1,0 +1,153 @@
+"""Small files of hwgen's own, damaged or of somebody else: refused with file, place and remedy."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hwgen.charset import Charset
+from hwgen.errors import HwgenError, InputError, RunError, StoreError
+from hwgen.experiments.lift.trials import Cell, Row
+from hwgen.exports import export_store
+from hwgen.exports.place import FILE as MARKER
+from hwgen.exports.place import read_told
+from hwgen.io.json_files import read_object, reading
+from hwgen.record import Record
+from hwgen.store import Store, StoreWriter
+from hwgen.synthesis.acceptance import FILE as YIELDS
+from hwgen.synthesis.acceptance import ClassYield, read_report, report
+
+BROKEN = ["", "{", "[]", "null", "3", '"text"', "\ufeff{}", "[" * 100_000, '{"format": NaN}']
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_is_no_object_is_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(text, encoding="utf-8")
+    with (
+        pytest.raises(RunError, match="is not a thing this hwgen can read") as refused,
+        reading(file, "a thing", "Do something", raising=RunError),
+    ):
+        read_object(file, "its-format")
+    assert (refused.value.where, refused.value.remedy) == (str(file), "Do something")
+
+
+def test_a_format_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text('{"format": "a", "format_version": 2}')
+    assert read_object(file) == read_object(file, "a", 2)
+    for wanted in (("a", 1), ("b", 2)):
+        with pytest.raises(ValueError, match="format 'a' version 2"):
+            read_object(file, *wanted)
+
+
+def test_a_missing_file_is_told_in_the_same_way(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"is not a thing this hwgen can read \(No such file"),
+        reading(tmp_path / "x.json", "a thing"),
+    ):
+        read_object(tmp_path / "x.json")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    with StoreWriter(tmp_path / "store", size=4, recipe={}) as writer:
+        for n in range(6):
+            image = np.full((4, 4), n, np.uint8)
+            writer.add(Record(image, "一丁"[n % 2], f"w{n % 2}", "file", n))
+        return writer.finish(charset=Charset(("一", "丁")), origin={"kind": "gnt"})
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def changed(made: Any, change: Change) -> str:
+    plain = json.loads(json.dumps(made))
+    change(plain)
+    return json.dumps(plain)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made.pop("cell"), r"row lacks the fields \['cell'\]"),
+        (lambda made: made["cell"].update(count="5"), "row.cell.count should be int, found '5'"),
+        (lambda made: made["right"].__setitem__(0, [1]), r"row.right\[0\] should be int"),
+        (lambda made: made.update(right=3), "row.right should be a list"),
+        (lambda made: made["right"].append(1), "argument 2 is shorter"),
+        (lambda made: made["right"].__setitem__(0, 11), "more samples were read right than"),
+        (lambda made: made["right"].__setitem__(0, -1), "more samples were read right than"),
+        (lambda made: made.update(more=1), r"row has unknown fields \['more'\]"),
+    ],
+)
+def test_a_row_that_cannot_be_is_refused(tmp_path: Path, change: Change, message: str) -> None:
+    row = Row(Cell(5, 0, "classical", 0), {"a": 1}, [3, 4], [10, 10], {})
+    file = tmp_path / "row.json"
+    file.write_text(changed(asdict(row), change))
+    with pytest.raises(RunError, match=message) as refused:
+        Row.load(file)
+    assert (refused.value.where, refused.value.remedy) == (str(file), "Remove it")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: made.update(drawn="many"), "yield.drawn should be int, found 'many'"),
+        (lambda made: made["classes"].update(一=None), "yield.classes.一 should be an object"),
+        (lambda made: made["classes"]["一"].pop("kept"), r"lacks the fields \['kept'\]"),
+        (lambda made: made.update(short="一"), "yield.short should be a list"),
+    ],
+)
+def test_yields_that_cannot_be_are_refused(store: Store, change: Change, message: str) -> None:
+    made = report({label: ClassYield(9, 5, 5) for label in "一丁"}, 5, {})
+    file = store.path / YIELDS
+    file.write_text(changed(made, change), encoding="utf-8")
+    with pytest.raises(StoreError, match=message) as refused:
+        read_report(store)
+    assert refused.value.where == str(file)
+
+
+def test_yields_of_nothing_are_shares_all_the_same(store: Store) -> None:
+    made = report({"一": ClassYield(0, 0, 0)}, 5, {})
+    (store.path / YIELDS).write_text(json.dumps(made), encoding="utf-8")
+    found = read_report(store)
+    assert (found.share, found.classes["一"].share) == (0, 0)
+
+
+ENDS: list[Any] = [3, ["3"], [[3]], [-1], [0], [7], [3, 3], [4, 2], [1 << 40]]
+
+
+@pytest.mark.parametrize("shards", [None, [], {"other": [6]}, *({"": ends} for ends in ENDS)])
+def test_an_export_with_a_forged_marker_is_made_anew(
+    store: Store, tmp_path: Path, shards: Any
+) -> None:
+    # Found by the fuzz harness: a place before the beginning, places that are no numbers.
+    export_store(store, "gnt", tmp_path / "whole")
+    told = read_told(tmp_path / "whole")
+    assert told is not None
+    partial = tmp_path / "out.partial"
+    partial.mkdir()
+    (partial / MARKER).write_text(json.dumps({**told, "shards": shards}))
+    export_store(store, "gnt", tmp_path / "out")
+    for name in ("w0.gnt", "w1.gnt"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_has_no_marker_that_can_be_read_is_left_alone(
+    store: Store, tmp_path: Path, text: str
+) -> None:
+    for name in ("out", "out.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MARKER).write_text(text, encoding="utf-8")
+        (tmp_path / name / "mine").touch()
+        with pytest.raises(HwgenError, match="something else is already there"):
+            export_store(store, "gnt", tmp_path / "out", overwrite=True)
+        assert (tmp_path / name / "mine").exists()
+        (tmp_path / name / "mine").unlink()
+        (tmp_path / name / MARKER).unlink()
+        (tmp_path / name).rmdir()

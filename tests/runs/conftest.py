@@ -1,0 +1,3 @@
+from tests.generators.gan.conftest import run
+
+__all__ = ["run"]

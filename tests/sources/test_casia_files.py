@@ -1,0 +1,233 @@
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwgen.errors import InputError
+from hwgen.sources.casia_files import GNT, find_files, writer_of
+from hwgen.sources.gnt import encode_record, read_gnt
+
+SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
+
+
+def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def put(path: Path, data: bytes = SOUND) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def names(*inputs: Path) -> list[str]:
+    return [file.name for file in find_files(inputs, GNT)]
+
+
+@pytest.mark.parametrize(
+    ("name", "writer"),
+    [
+        ("001-f.gnt", "001"),
+        ("1001-c.gnt", "1001"),
+        ("C001-f.gnt", "C001"),
+        ("C001-F.GNT", "C001"),
+        ("writer12.gnt", "writer12"),
+        ("Gnt1.0Test/421-f.gnt", "421"),
+        ("archive.zip!part/007-f.gnt", "007"),
+        ("1.0train-gb1", ""),
+        ("1.0trn-c.gnt", ""),
+        ("hwdb89trn-c.gnt", ""),
+        ("all.gnt", ""),
+    ],
+)
+def test_writers_are_told_from_names(name: str, writer: str) -> None:
+    assert writer_of(name) == writer
+
+
+def test_a_gnt_file_is_opened_by_whatever_name(tmp_path: Path) -> None:
+    for name in ("001-f.gnt", "1.0train-gb1", "C001-f.GNT"):
+        (file,) = find_files([put(tmp_path / name)], GNT)
+        assert (file.name, file.size) == (name, len(SOUND))
+        with file.open() as stream:
+            assert len(list(read_gnt(stream, source=file.name, writer=file.writer))) == 3
+
+
+def test_a_folder_is_searched_in_fixed_order_and_clutter_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "HWDB"
+    for name in ("b/002-f.gnt", "b/001-f.gnt", "a/9.gnt", "merged-gb1"):
+        put(folder / name)
+    for name in (".hidden.gnt", "__MACOSX/001-f.gnt", ".git/3.gnt"):
+        put(folder / name)
+    put(folder / "readme.txt", b"about this data")
+    put(folder / "empty.txt", b"")
+    put(folder / "HWDB1.1trn_gnt.alz", b"ALZ\x01 unpacked beside")
+    make_zip(folder / "about.docx", {"[Content_Types].xml": b"<Types/>"})
+    make_zip(folder / "c.zip", {"x/003-f.gnt": SOUND})
+    expected = [
+        "HWDB/a/9.gnt",
+        "HWDB/b/001-f.gnt",
+        "HWDB/b/002-f.gnt",
+        "HWDB/c.zip!x/003-f.gnt",
+        "HWDB/merged-gb1",
+    ]
+    assert names(folder) == expected
+
+
+def test_the_files_of_an_lmdb_are_passed_over_whatever_they_hold(tmp_path: Path) -> None:
+    put_store = tmp_path / "train"
+    put_store.mkdir()
+    (put_store / "data.mdb").write_bytes(SOUND)
+    (tmp_path / "merged-gb1").write_bytes(SOUND)
+    assert [file.path.name for file in find_files([tmp_path], GNT)] == ["merged-gb1"]
+
+
+def test_names_do_not_depend_on_how_a_folder_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "HWDB" / "001-f.gnt")
+    monkeypatch.chdir(tmp_path / "HWDB")
+    assert names(Path()) == names(tmp_path / "HWDB") == ["HWDB/001-f.gnt"]
+
+
+def test_a_zip_is_read_in_place_at_any_depth(tmp_path: Path) -> None:
+    path = make_zip(
+        tmp_path / "HWDB1.0trn_gnt.zip",
+        {
+            "deep/er/002-f.gnt": SOUND,
+            "001-f.gnt": SOUND,
+            "1.0train-gb1": SOUND,
+            "deep/": b"",
+            "__MACOSX/deep/._001-f.gnt": SOUND,
+            "deep/.DS_Store": b"junk",
+            "readme.txt": b"about this data",
+        },
+    )
+    files = find_files([path], GNT)
+    assert [file.name.split("!")[1] for file in files] == [
+        "001-f.gnt",
+        "1.0train-gb1",
+        "deep/er/002-f.gnt",
+    ]
+    assert [file.writer for file in files] == ["001", "", "002"]
+    for file in files:
+        assert file.name.startswith("HWDB1.0trn_gnt.zip!")
+        with file.open() as stream:
+            assert stream.read(10_000) == SOUND
+
+
+def test_a_zip_is_known_by_its_content(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "download", {"001-f.gnt": SOUND})
+    assert names(path) == ["download!001-f.gnt"]
+
+
+def test_a_gnt_with_a_damaged_beginning_is_still_read(tmp_path: Path) -> None:
+    damaged = b"\xff" + SOUND[1:]
+    assert names(put(tmp_path / "001-f.gnt", damaged)) == ["001-f.gnt"]
+    assert names(make_zip(tmp_path / "a.zip", {"1.gnt": damaged})) == ["a.zip!1.gnt"]
+
+
+def test_a_merged_file_with_a_damaged_beginning_is_known_by_its_later_records(
+    tmp_path: Path,
+) -> None:
+    damaged = b"\xff" + SOUND[1:] + SOUND + SOUND
+    folder = tmp_path / "HWDB"
+    put(folder / "1.0train-gb1", damaged)
+    make_zip(folder / "a.zip", {"1.0test-gb1": damaged})
+    assert names(folder) == ["HWDB/1.0train-gb1", "HWDB/a.zip!1.0test-gb1"]
+
+
+def test_a_file_given_twice_counts_once(tmp_path: Path) -> None:
+    path = put(tmp_path / "d" / "001-f.gnt")
+    (tmp_path / "link.gnt").symlink_to(path)
+    assert names(path, path, tmp_path / "d", tmp_path / "link.gnt") == ["001-f.gnt"]
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"two inputs are called 001-f\.gnt"):
+        find_files([put(tmp_path / "a" / "001-f.gnt"), put(tmp_path / "b" / "001-f.gnt")], GNT)
+
+
+def test_no_input_is_refused() -> None:
+    with pytest.raises(InputError, match="no input was given"):
+        find_files([], GNT)
+
+
+def test_a_missing_path_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.gnt: no such file"):
+        find_files([tmp_path / "nowhere.gnt"], GNT)
+
+
+@pytest.mark.parametrize("data", [b"", b"short", b"\x89PNG\r\n\x1a\n and so on"])
+def test_what_is_not_gnt_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(InputError, match="is not a GNT file"):
+        find_files([put(tmp_path / "picture.png", data)], GNT)
+
+
+def test_a_folder_without_gnt_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "notes.txt", b"nothing here")
+    with pytest.raises(InputError, match="no GNT file in this folder"):
+        find_files([tmp_path], GNT)
+
+
+def test_alz_is_refused_with_the_way_to_unpack_it(tmp_path: Path) -> None:
+    given = put(tmp_path / "a" / "HWDB1.1trn_gnt.alz", b"ALZ\x01 and so on")
+    for thing in (given, tmp_path / "a"):
+        with pytest.raises(InputError, match=r"unalz HWDB1\.1trn_gnt\.alz"):
+            find_files([thing], GNT)
+    zipped = make_zip(tmp_path / "b.zip", {"in/HWDB1.1trn_gnt.alz": b"ALZ\x01"})
+    with pytest.raises(InputError, match=r"holds in/HWDB1\.1trn_gnt\.alz.*unalz HWDB1\.1trn_gnt"):
+        find_files([zipped], GNT)
+
+
+def test_an_alz_by_another_name_is_known_by_its_content(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ALZip"):
+        find_files([put(tmp_path / "download", b"ALZ\x01 and so on")], GNT)
+
+
+@pytest.mark.parametrize("members", [{}, {"readme.txt": b"about"}])
+def test_a_zip_without_gnt_is_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
+    with pytest.raises(InputError, match=f"it holds {next(iter(members), 'nothing')}"):
+        find_files([make_zip(tmp_path / "a.zip", members)], GNT)
+
+
+def test_a_cut_zip_is_refused(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"001-f.gnt": SOUND})
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"a\.zip: the zip is damaged"):
+        find_files([path], GNT)
+
+
+def test_a_zip_damaged_within_a_member_is_noticed_while_reading(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (500, 500), np.uint8)
+    path = make_zip(tmp_path / "a.zip", {"001-f.gnt": encode_record("啊", noise) * 3})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    (file,) = find_files([path], GNT)
+    with file.open() as stream, pytest.raises(InputError, match=r"a\.zip!001-f\.gnt: the zip is d"):
+        list(read_gnt(stream, source=file.name, writer=file.writer))
+
+
+def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+    path = put(tmp_path / "001-f.gnt")
+    (file,) = find_files([path], GNT)
+    path.unlink()
+    with pytest.raises(InputError, match=r"001-f\.gnt: cannot be read \(No such file"), file.open():
+        pass
+
+
+def test_the_callers_own_errors_are_not_blamed_on_the_file(tmp_path: Path) -> None:
+    (file,) = find_files([put(tmp_path / "001-f.gnt")], GNT)
+    with pytest.raises(OSError, match="disk full"), file.open():
+        raise OSError("disk full")
+
+
+def test_a_zip_that_is_only_deflated_noise_is_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.zip", io.BytesIO(b"PK\x03\x04" + b"\0" * 100).getvalue())
+    with pytest.raises(InputError, match="the zip is damaged"):
+        find_files([path], GNT)

@@ -1,0 +1,10 @@
+import pytest
+
+from tests.generators.gan.conftest import run, sampler, unconditional
+
+__all__ = ["run", "sampler", "unconditional"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread: None) -> None:
+    """Toy nets are quickest, and equal bit by bit, on one thread."""

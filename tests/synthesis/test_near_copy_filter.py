@@ -1,0 +1,165 @@
+# ruff: noqa: F811 -- fixtures are imported by their names
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from hwgen.charset import Charset
+from hwgen.errors import CharsetError, InputError
+from hwgen.evaluation.metrics.near_copies import Spacing
+from hwgen.evaluation.notes import notes
+from hwgen.evaluation.reading import read_sets
+from hwgen.recogniser.inference import Recogniser
+from hwgen.record import Image
+from hwgen.store import Store
+from hwgen.synthesis.near_copy_filter import NoCopies
+from tests.evaluation.conftest import judge, make_store, toy  # noqa: F401
+
+MakeStore = Callable[..., Store]
+SIZE = 16
+
+
+def judge_of(real: Store, labels: str = "一丨十", **options: object) -> NoCopies:
+    found = NoCopies.of(real, Charset(tuple(labels)), size=SIZE, channels=1, **options)
+    assert found is not None
+    return found
+
+
+def noisy(images: Image, most: int, seed: int = 5) -> Image:
+    change = np.random.default_rng(seed).integers(-most, most + 1, images.shape)
+    return np.clip(images.astype(int) + change, 0, 255).astype(np.uint8)
+
+
+def test_copies_are_rejected_and_new_writing_passes(make_store: MakeStore) -> None:
+    real, new = make_store(1, per_class=40), make_store(2, per_class=40)
+    judge = judge_of(real)
+    assert not judge(real.all_images(), real.labels).any()
+    assert not judge(noisy(real.all_images(), 3), real.labels).any()
+    assert judge(new.all_images(), new.labels).mean() > 0.9
+    # A copy is one of its own class.
+    assert judge(real.all_images(), (real.labels + 1) % 3).all()
+    assert judge(np.empty((0, SIZE, SIZE), np.uint8), np.empty(0, np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize("with_features", [False, True])
+def test_what_passes_is_what_an_evaluation_does_not_count(
+    make_store: MakeStore, judge: Recogniser, with_features: bool
+) -> None:
+    real = make_store(1, per_class=30)
+    blend = noisy(real.all_images(), 60)
+    blend[::2] = noisy(real.all_images(), 3)[::2]
+    images = {c: list(blend[real.labels == i]) for i, c in enumerate("一丨十")}
+    bent = make_store(7, kind="synthetic", images=images)
+    keep = judge_of(real, recogniser=judge if with_features else None)
+    passed = keep(bent.all_images(), bent.labels)
+    assert 0 < passed.mean() < 1
+
+    def shares(kept: np.ndarray) -> dict[str, float]:
+        some = bent.all_images()[kept]
+        labels = bent.labels[kept]
+        chosen = {c: list(some[labels == i]) for i, c in enumerate("一丨十") if (labels == i).any()}
+        store = make_store(8, kind="synthetic", images=chosen)
+        reading = read_sets(store, real, None, judge, samples=99, seed=0)
+        assert reading is not None
+        results = {space: test.result() for space, test in reading.copies.items()}
+        return {space: found.share for space, found in results.items() if found is not None}
+
+    before, after = shares(np.ones(len(bent), bool)), shares(passed)
+    spaces = ("pixels", "features") if with_features else ("pixels",)
+    assert sum(before[space] for space in spaces) > 0
+    assert [after[space] for space in spaces] == [0.0] * len(spaces)
+    if not with_features:
+        assert passed.mean() == pytest.approx(1 - before["pixels"])
+
+
+def test_settings_tell_the_data_and_the_limits(make_store: MakeStore, judge: Recogniser) -> None:
+    real = make_store(1)
+    plain, both = judge_of(real).settings, judge_of(real, recogniser=judge).settings
+    assert plain["no_copies"] == both["no_copies"] == real.manifest.content_sha256
+    assert set(plain["limits"]) == {"pixels"}
+    assert set(both["limits"]) == {"pixels", "features"}
+    assert 0 < plain["limits"]["pixels"] < 1
+    assert plain["limits"]["pixels"] == both["limits"]["pixels"]
+
+
+def test_classes_without_a_unit_have_the_others(make_store: MakeStore) -> None:
+    whole = make_store(1, per_class=30)
+    images = {c: list(whole.all_images()[whole.labels == i]) for i, c in enumerate("一丨十")}
+    images["丨"] = images["丨"][:1]
+    del images["十"]
+    real = make_store(3, images=images)
+    judge = judge_of(real)
+    assert not judge(real.all_images(), real.labels).any()
+    new = make_store(2, per_class=30)
+    assert judge(new.all_images(), new.labels)[new.labels == 1].mean() > 0.9
+    # Of what there is nothing real there are no copies.
+    assert judge(new.all_images(), new.labels)[new.labels == 2].all()
+
+
+def test_a_scan_that_stands_twice_brings_nothing_nearer(make_store: MakeStore) -> None:
+    once = make_store(1, per_class=20)
+    images = {c: list(once.all_images()[once.labels == i]) * 2 for i, c in enumerate("一丨十")}
+    twice = make_store(5, images=images)
+    assert judge_of(twice).settings["limits"] == judge_of(once).settings["limits"]
+
+
+def test_classes_are_found_by_their_characters(make_store: MakeStore) -> None:
+    real = make_store(1, per_class=20)
+    judge = judge_of(real, "永十一丨", class_ids=[1, 2])
+    images, own = real.all_images(), np.array([2, 3, 1])[real.labels]
+    assert judge(images, own).tolist() == (own == 3).tolist()  # not asked about
+
+
+def test_it_reads_class_by_class_and_can_be_stopped(make_store: MakeStore) -> None:
+    told: list[tuple[int, int]] = []
+    real = make_store(1)
+    judge_of(real, progress=lambda *news: told.append(news))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    charset = Charset(tuple("一丨十"))
+    assert NoCopies.of(real, charset, size=SIZE, channels=1, stop=lambda: True) is None
+
+
+def test_stores_that_say_nothing_are_refused(make_store: MakeStore, judge: Recogniser) -> None:
+    real = make_store(1)
+    with pytest.raises(CharsetError, match="no sample of the classes that are drawn"):
+        judge_of(real, "永")
+    with pytest.raises(InputError, match="the samples have 16 and 3"):
+        NoCopies.of(real, real.charset, size=SIZE, channels=3)
+    with pytest.raises(InputError, match="the samples have 8 and 1, and are compared at 16"):
+        NoCopies.of(real, real.charset, size=8, channels=1, recogniser=judge)
+    one = make_store(4, images={"一": [np.zeros((SIZE, SIZE), np.uint8)] * 3})
+    with pytest.raises(InputError, match="no class has two different samples"):
+        judge_of(one)
+
+
+def test_a_spacing_is_in_its_own_unit() -> None:
+    found = Spacing.of(np.array([[0.0], [1.0], [3.0]], np.float32))
+    assert found is not None
+    assert found.unit == 1
+    assert asdict(found)["distances"].tolist() == [1, 1, 2]
+    assert Spacing.of(np.zeros((1, 1), np.float32)) is None
+    assert Spacing.of(np.zeros((3, 1), np.float32)) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "text"),
+    [
+        ("same", "too near to a real one of --real were rejected"),
+        ("other", "by another store than --real"),
+        (None, ""),
+    ],
+)
+def test_notes_tell_that_copies_were_rejected(
+    make_store: MakeStore, kept: str | None, text: str
+) -> None:
+    real = make_store(1)
+    of = {"same": real.manifest.content_sha256, "other": "0" * 64}
+    filtered: object = {"no_copies": of[kept]} if kept else "no filter of ours"
+    drawn = make_store(6, kind="synthetic", origin={"filter": filtered})
+    lines = notes(
+        drawn, real, None, judge=None, saw=(), data=None, epochs=None, compared=1, repeated=0
+    )
+    assert sum("rejected" in line for line in lines) == bool(kept)
+    assert any(text in line for line in lines)
+    assert not any("filtered by" in line for line in lines)

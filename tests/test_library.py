@@ -1,0 +1,31 @@
+"""What the import linter cannot see: see [tool.importlinter] in pyproject.toml."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LIBRARY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "hwgen").rglob("*.py"))
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = """
+import sys, hwgen
+assert not {"numpy", "torch"} & set(sys.modules)
+import hwgen_cli.__main__
+print(*sorted({"lmdb", "matplotlib", "safetensors", "torch"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("file", LIBRARY)
+def test_the_library_never_prints_nor_exits(file: str) -> None:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    calls = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    raised = [ast.unparse(n.exc) for n in ast.walk(tree) if isinstance(n, ast.Raise) and n.exc]
+    assert not {"print", "input", "exit", "quit", "sys.exit", "os._exit"} & set(calls)
+    assert not [text for text in raised if text.startswith(("SystemExit", "KeyboardInterrupt"))]
