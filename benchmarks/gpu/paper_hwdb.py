@@ -11,10 +11,10 @@ import torch
 
 from benchmarks.gpu.prepare import Inputs, arrays
 from benchmarks.gpu.resnet import RecogniserSettings, accuracy, train_recogniser
-from hwgen.gan.sampling import Sampler
-from hwgen.gan.training import train
-from hwgen.grids import save_sheet
-from hwgen.presets import preset
+from hwgen.generators.gan.presets import preset
+from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.gan.training import train
+from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.store import Store
 
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset, gb2312_level1
-from hwgen.framing import Framing
-from hwgen.ink import Ink
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.ink import Ink
 from hwgen.prepare import prepare_pot
-from hwgen.sources.simulated import simulate_writer
+from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import Strokes
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
-from hwgen.sources.writers import WriterChoice
+from hwgen.sources.writer_selection import WriterChoice
 from hwgen.store import Store
 
 TRAIN_WRITERS = "1001-1050"

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.gpu.captured import Captured
-from hwgen.devices import pick_precision
+from hwgen.compute.devices import pick_precision
 
 
 @dataclass(frozen=True)

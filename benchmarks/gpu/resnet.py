@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.gpu.captured import Captured
-from hwgen.devices import pick_precision
+from hwgen.compute.devices import pick_precision
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Number of images -> uint8 [n, S, S] and labels int64 [n], drawn at random on the device."""

@@ -14,9 +14,9 @@ import torch
 from benchmarks.gpu.refiner import RefinerGenerator, RefinerSettings, refine, train_refiner
 from benchmarks.throughput.gan_step import run_graphs, run_hwgen, run_plain
 from hwgen.charset import gb2312_level1
-from hwgen.gan.networks import build_generator
-from hwgen.gan.sampling import Sampler
-from hwgen.presets import preset
+from hwgen.generators.gan.networks import build_generator
+from hwgen.generators.gan.presets import preset
+from hwgen.generators.gan.sampling import Sampler
 
 
 def measure(device: torch.device, *, classes: int, tiny: bool = False) -> dict[str, Any]:

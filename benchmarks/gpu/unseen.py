@@ -23,7 +23,7 @@ from benchmarks.gpu.resnet import (
     network,
     train_recogniser,
 )
-from hwgen.grids import save_sheet
+from hwgen.imaging.contact_sheets import save_sheet
 
 
 def draw_real(images: Tensor, labels: Tensor) -> Draw:
