@@ -1,4 +1,4 @@
-"""In: a folder of results. Out: their table in Markdown, as the README has it.
+"""The table of a folder of throughput results, in Markdown.
 
 python -m benchmarks.throughput.table benchmarks/results/throughput-DATE-HARDWARE
 """
@@ -24,7 +24,7 @@ ORDER = (
 )
 """Files, in the order of the main job."""
 
-IN_README = (
+IN_DOCS = (
     r"prepare-gnt .*",
     r"draw ink, .*",
     r"random batches of 64, .*",
@@ -34,7 +34,7 @@ IN_README = (
     r"augment, .*, 32x32, batch 64, threads 2",
     r"recogniser .*",
 )
-"""Jobs that the README shows; the others are variants of them."""
+"""Jobs that docs/performance.md shows; the others are variants of them."""
 
 
 def table(folder: Path, jobs: Sequence[str] = (".*",)) -> str:
@@ -44,7 +44,7 @@ def table(folder: Path, jobs: Sequence[str] = (".*",)) -> str:
         folder: of a measurement.
         jobs: patterns of the jobs to show; the default shows all.
     """
-    lines = ["| job | plain or peer's way | hwgen | ratio | wanted |", "|---|---|---|---|---|"]
+    lines = ["| job | plain or peer's way | hwgen | ratio |", "|---|---|---|---|"]
     for name in ORDER:
         file = folder / f"{name}.json"
         if file.is_file():
@@ -63,7 +63,7 @@ def _line(row: Mapping[str, Any]) -> str:
     unit = row["unit"]
     return (
         f"| {row['job']} | {row['baseline']}: {_rate(slow['rate'])} {unit}/s "
-        f"| {row['fast']}: {_rate(fast['rate'])} {unit}/s | {_rate(row['ratio'])} | {row['goal']} |"
+        f"| {row['fast']}: {_rate(fast['rate'])} {unit}/s | {_rate(row['ratio'])} |"
     )
 
 
@@ -76,9 +76,9 @@ def _rate(value: float) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--readme", action="store_true", help="only what the README shows")
+    parser.add_argument("--docs", action="store_true", help="only what docs/performance.md shows")
     options = parser.parse_args(arguments)
-    print(table(options.folder, IN_README if options.readme else (".*",)), end="")
+    print(table(options.folder, IN_DOCS if options.docs else (".*",)), end="")
 
 
 if __name__ == "__main__":
