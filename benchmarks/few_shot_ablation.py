@@ -328,7 +328,7 @@ def run_variant(
     snapshots = run.snapshots()
     for when, path in (("half", snapshots[0]), ("end", snapshots[-1])):
         sampler = Sampler.load(run, str(int(path.stem)), device="cpu")
-        images = sampler.draw(ids, numbers, seed=seed)
+        images = sampler.sample(ids, numbers, seed=seed)
         found[when] = judge.score(by_class(images, ids, len(classes)))
     shown = np.isin(ids, rows) & (numbers < GRID_COLUMNS)
     save_sheet(out / f"{name}.png", images[shown], min(GRID_COLUMNS, samples))

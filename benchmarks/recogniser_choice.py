@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from hwgen.compute.devices import describe, pick_device, pick_precision
-from hwgen.data import ResidentPictures
+from hwgen.data import ResidentImages
 from hwgen.recogniser.inference import accuracy
-from hwgen.recogniser.mixing import LabelledPictures
+from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import Augmentation, RecogniserRecipe
 from hwgen.recogniser.training import train_recogniser
 from hwgen.store import Store
@@ -50,10 +50,10 @@ def main() -> None:
     kept = np.setdiff1d(np.arange(len(store)), held_out)
     recipe = SETTINGS[arguments.settings]
     recipe = replace(recipe, steps=round(arguments.epochs * len(kept) / recipe.batch))
-    pictures = ResidentPictures([store], recipe.size, device)
+    pictures = ResidentImages([store], recipe.size, device)
     pictures.images = pictures.images[torch.from_numpy(kept).to(device)]
     labels = torch.from_numpy(store.labels[kept]).to(device)
-    data = LabelledPictures(pictures, labels, store.charset, store.channels)
+    data = LabelledImages(pictures, labels, store.charset, store.channels)
     began = time.perf_counter()
     reader = train_recogniser(data, recipe, seed=arguments.seed, device=device)
     assert reader is not None

@@ -225,7 +225,7 @@ def _export_model(
     export_model(
         Run(run),
         out,
-        checkpoint=checkpoint,
+        snapshot=checkpoint,
         onnx=onnx,
         judged=judged,
         licence=licence,

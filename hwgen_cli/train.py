@@ -263,7 +263,7 @@ def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
     table.add_row("steps", f"{recipe.steps:,}")
     table.add_row("epochs", f"{planned.epochs:.1f}")
     table.add_row("memory: weights, optimiser, average", f"{planned.state_bytes / 2**20:,.0f} MiB")
-    table.add_row("memory: pictures", f"{planned.pictures_bytes / 2**20:,.0f} MiB")
+    table.add_row("memory: pictures", f"{planned.images_bytes / 2**20:,.0f} MiB")
     table.add_row("disk: checkpoint", f"{planned.checkpoint_bytes / 2**20:,.0f} MiB")
     table.add_row("disk: each snapshot", f"{planned.snapshot_bytes / 2**20:,.0f} MiB")
     console.print(table)

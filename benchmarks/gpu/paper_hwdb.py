@@ -78,7 +78,7 @@ def run(
     for file in trained.snapshots():
         seen = int(file.stem)
         sampler = Sampler.load(trained, str(seen), device.type)
-        made = sampler.draw(ids, indices, batch=4096)
+        made = sampler.sample(ids, indices, batch=4096)
         read = accuracy(judge, torch.from_numpy(made), torch.from_numpy(ids).to(device))
         row = {
             "images": seen,

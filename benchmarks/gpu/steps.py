@@ -71,9 +71,9 @@ def _synthesis(device: torch.device, per_class: int, classes: int) -> dict[str, 
     sampler = Sampler(build_generator(recipe, len(charset)).eval(), recipe, charset, device)
     ids = np.repeat(np.arange(classes), per_class)
     indices = np.tile(np.arange(per_class), classes)
-    sampler.draw(ids[:64], indices[:64])
+    sampler.sample(ids[:64], indices[:64])
     began = time.perf_counter()
-    images = sampler.draw(ids, indices)
+    images = sampler.sample(ids, indices)
     seconds = time.perf_counter() - began
     return {"preset": "glyph-32", "images": len(images), "seconds": round(seconds, 3)}
 

@@ -145,7 +145,7 @@ def samples(sampler: Sampler, count: int, seed: int) -> Image:
         raise InputError(f"{sampler.provenance} draws grey pictures, the score is one of colour")
     classes = len(sampler.charset)
     numbers = np.arange(count)
-    return sampler.draw(numbers % classes, numbers // classes, seed=seed)
+    return sampler.sample(numbers % classes, numbers // classes, seed=seed)
 
 
 def name_of(loss: Loss) -> str:

@@ -109,7 +109,7 @@ def run_arm(
         }
         classes = np.repeat(np.arange(len(store.charset)), options.samples)
         numbers = np.tile(np.arange(options.samples), len(store.charset))
-        images = Sampler(g, recipe, store.charset, device).draw(classes, numbers, seed=seed)
+        images = Sampler(g, recipe, store.charset, device).sample(classes, numbers, seed=seed)
         probabilities = reader.read(images)
         np.save(samples_file(out, arm, seed, step), images[numbers < GRID])
         seconds = [entry["seconds"] for entry in run.read_log() if "seconds" in entry]

@@ -15,7 +15,7 @@ from hwgen.data import Batches
 from hwgen.generators.gan.losses import generator_loss
 from hwgen.generators.gan.networks import Discriminator, Generator
 from hwgen.generators.gan.presets import Loss, Recipe
-from hwgen.generators.gan.steps import draw_noise
+from hwgen.generators.gan.steps import sample_noise
 
 Numbers = npt.NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def answers(
         x, y = batches.batch(number)
         labels = y if recipe.conditional else None
         with torch.no_grad():
-            made = g(draw_noise(recipe, len(x), noise), labels)
+            made = g(sample_noise(recipe, len(x), noise), labels)
             parts["real"].append(d(x, labels))
         made.requires_grad_(True)
         said = d(made, labels)

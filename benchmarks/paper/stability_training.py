@@ -67,7 +67,7 @@ def snapshots(
         progress(step)
         if due:
             zeros = np.zeros(samples, np.int64)
-            images = sampler.draw(zeros, np.arange(samples), seed=seed)
+            images = sampler.sample(zeros, np.arange(samples), seed=seed)
             yield step, images, {name: measured[name].item() for name in ("d_real", "d_fake")}
 
 

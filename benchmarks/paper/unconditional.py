@@ -88,10 +88,10 @@ def samples_file(out: Path, count: int, kind: str, seed: int) -> Path:
 def drawn(sampler: Sampler, classes: int, samples: int, seed: int) -> tuple[Image, Numbers | None]:
     """Samples, spread over the classes where there are labels, with these."""
     if not sampler.recipe.conditional:
-        return sampler.draw(np.zeros(samples, np.int64), np.arange(samples), seed=seed), None
+        return sampler.sample(np.zeros(samples, np.int64), np.arange(samples), seed=seed), None
     labels = np.arange(samples) * classes // samples
     starts = np.searchsorted(labels, labels)
-    return sampler.draw(labels, np.arange(samples) - starts, seed=seed), labels
+    return sampler.sample(labels, np.arange(samples) - starts, seed=seed), labels
 
 
 def panel(images: Image, labels: Numbers | None) -> Image:

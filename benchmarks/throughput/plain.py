@@ -21,7 +21,7 @@ from hwgen.generators.gan.layers import ConditionalNorm, PlainNorm, UpsampleConv
 from hwgen.generators.gan.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.networks import SLOPE, Discriminator, Generator
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.steps import draw_noise
+from hwgen.generators.gan.steps import sample_noise
 
 _Network = TypeVar("_Network", Generator, Discriminator)
 
@@ -52,7 +52,7 @@ class PlainStep:
         """One step of D, then one of G: x [N, C, S, S], y int64 [N] -> the two losses."""
         recipe, loss = self.recipe, self.recipe.loss
         labels = F.one_hot(y, self.classes).float()
-        z = draw_noise(recipe, len(x), generator)
+        z = sample_noise(recipe, len(x), generator)
 
         fake = self.generate(z, labels).detach()
         penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0

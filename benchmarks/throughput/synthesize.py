@@ -54,7 +54,7 @@ def measure(
         times = in_turn(ways, work, runs=runs)
     sampler = _sampler(recipe, classes, device.type)
     with FlopCount() as counter:
-        sampler.draw(np.arange(16) % classes, np.arange(16))
+        sampler.sample(np.arange(16) % classes, np.arange(16))
     rate = matmul_rate(device)
     flops = counter.total / 16
     floor = work["hwgen"] * flops / rate

@@ -40,7 +40,7 @@ PATIENCE = timedelta(seconds=5)
 class Ranks:
     """The processes that do one job, seen from one of them; a lone process is rank 0 of 1.
 
-    All methods but `share` are collective: every rank must call them, in the same order.
+    All methods but `local_slice` are collective: every rank must call them, in the same order.
 
     Attributes:
         rank: number of this process; rank 0 alone writes files.
@@ -55,7 +55,7 @@ class Ranks:
         """Whether this is the one that writes."""
         return self.rank == 0
 
-    def share(self, whole: Tensor, dim: int = 0) -> Tensor:
+    def local_slice(self, whole: Tensor, dim: int = 0) -> Tensor:
         """This rank's slice of a whole batch: [size * n, ...] -> [n, ...]."""
         return whole.chunk(self.size, dim)[self.rank]
 

@@ -1,6 +1,6 @@
 """Stores as random batches: order, pictures in memory or streamed, grey values as floats."""
 
-from hwgen.data.image_sets import Pictures, ResidentPictures, StreamedPictures, pictures, window_of
+from hwgen.data.image_sets import ImageSet, ResidentImages, StreamedImages, open_images, window_of
 from hwgen.data.loaders import Batches, StoreDataset
 from hwgen.data.order import Balanced, Order, Shuffled
 from hwgen.data.pixels import average_down, to_float, to_images, to_tensor, to_uint8
@@ -8,14 +8,14 @@ from hwgen.data.pixels import average_down, to_float, to_images, to_tensor, to_u
 __all__ = [
     "Balanced",
     "Batches",
+    "ImageSet",
     "Order",
-    "Pictures",
-    "ResidentPictures",
+    "ResidentImages",
     "Shuffled",
     "StoreDataset",
-    "StreamedPictures",
+    "StreamedImages",
     "average_down",
-    "pictures",
+    "open_images",
     "to_float",
     "to_images",
     "to_tensor",

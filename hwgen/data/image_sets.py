@@ -25,7 +25,7 @@ WINDOW_BYTES = 1 << 30
 _PIECE = 1024  # records read, and averaged down, at a time
 
 
-class Pictures(Protocol):
+class ImageSet(Protocol):
     """uint8 pictures of one size, numbered through the stores they come from."""
 
     @property
@@ -35,11 +35,11 @@ class Pictures(Protocol):
     def __len__(self) -> int:
         """Number of pictures."""
 
-    def draw(self, order: Order, step: int) -> Tensor:
+    def batch(self, order: Order, step: int) -> Tensor:
         """Pictures of batch `step` of `order`: uint8 [batch, C, size, size] on the device."""
 
 
-class ResidentPictures:
+class ResidentImages:
     """Whole stores as one uint8 tensor on the device: no loader is faster.
 
     Raises:
@@ -54,20 +54,20 @@ class ResidentPictures:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """See Pictures.shape."""
+        """See ImageSet.shape."""
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def draw(self, order: Order, step: int) -> Tensor:
-        """See Pictures.draw."""
+    def batch(self, order: Order, step: int) -> Tensor:
+        """See ImageSet.batch."""
         indices = order.indices(step).to(self.images.device, non_blocking=True)
         return self.images.index_select(0, indices)
 
 
-class StreamedPictures:
+class StreamedImages:
     """Stores larger than memory: the order's present window is in memory, the next one comes.
 
     A thread reads the next window, averaged down to `size`, while batches are drawn from the
@@ -88,14 +88,14 @@ class StreamedPictures:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """See Pictures.shape."""
+        """See ImageSet.shape."""
         return self._joined.shape
 
     def __len__(self) -> int:
         return len(self._joined)
 
-    def draw(self, order: Order, step: int) -> Tensor:
-        """See Pictures.draw.
+    def batch(self, order: Order, step: int) -> Tensor:
+        """See ImageSet.batch.
 
         Raises:
             InputError: a store's pictures are smaller than `size`.
@@ -129,7 +129,7 @@ class StreamedPictures:
                 )
 
 
-def pictures(stores: Sequence[Store], size: int, device: torch.device) -> Pictures:
+def open_images(stores: Sequence[Store], size: int, device: torch.device) -> ImageSet:
     """The stores' pictures at `size`, one store after the other: resident where they fit.
 
     They fit if they take at most RESIDENT_SHARE of the device's free memory, or one window, of
@@ -142,7 +142,7 @@ def pictures(stores: Sequence[Store], size: int, device: torch.device) -> Pictur
     """
     needed = sum(map(len, stores)) * stores[0].channels * size * size
     fits = needed <= max(RESIDENT_SHARE * _free_bytes(device), WINDOW_BYTES)
-    return (ResidentPictures if fits else StreamedPictures)(stores, size, device)
+    return (ResidentImages if fits else StreamedImages)(stores, size, device)
 
 
 def window_of(shape: tuple[int, int, int]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from hwgen.data.image_sets import pictures, window_of
+from hwgen.data.image_sets import open_images, window_of
 from hwgen.data.order import Balanced, Order, Shuffled
 from hwgen.data.pixels import average_down, to_float, to_tensor
 from hwgen.record import PixelRange
@@ -25,8 +25,8 @@ class Batches:
         seed: of the order, see Shuffled and Balanced.
         device: where the batches shall be.
         balanced: every class equally often.
-        share: picks from all rows of a batch those that are wanted here, such as this process's
-            slice of them; the default wants all.
+        local_slice: the rows of a whole batch that this process takes, such as
+            `Ranks.local_slice`; all by default.
     """
 
     def __init__(
@@ -39,23 +39,23 @@ class Batches:
         seed: int,
         device: torch.device,
         balanced: bool = False,
-        share: Callable[[Tensor], Tensor] = lambda rows: rows,
+        local_slice: Callable[[Tensor], Tensor] = lambda rows: rows,
     ) -> None:
-        self._pictures = pictures([store], size, device)
+        self._images = open_images([store], size, device)
         self._labels = torch.from_numpy(store.labels).to(device)
         self._order: Order
         if balanced:
             self._order = Balanced(store.labels, batch, seed)
         else:
-            window = window_of(self._pictures.shape)
+            window = window_of(self._images.shape)
             self._order = Shuffled(len(store), batch, seed, window=window)
-        self._pixels, self._share = pixels, share
+        self._pixels, self._local_slice = pixels, local_slice
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The share of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
-        indices = self._share(self._order.indices(step))
+        indices = self._local_slice(self._order.indices(step))
         y = self._labels.index_select(0, indices.to(self._labels.device, non_blocking=True))
-        return to_float(self._share(self._pictures.draw(self._order, step)), self._pixels), y
+        return to_float(self._local_slice(self._images.batch(self._order, step)), self._pixels), y
 
 
 class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):

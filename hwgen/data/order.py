@@ -136,7 +136,7 @@ class Balanced:
     The records of a class come in shuffled epochs of their own: each once before any twice. A class
     of one record is that record each time, so give what is drawn changes that leave its class.
 
-    The records of a batch lie anywhere in the set. Pictures held in memory (ResidentPictures) lose
+    The records of a batch lie anywhere in the set. Pictures held in memory (ResidentImages) lose
     nothing by that; streamed ones are read record by record.
 
     Args:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from hwgen.charset import Charset
-from hwgen.data import Balanced, Order, Pictures, Shuffled, to_float, window_of
+from hwgen.data import Balanced, ImageSet, Order, Shuffled, to_float, window_of
 from hwgen.errors import CharsetError
 from hwgen.recogniser.network import RecogniserRecipe
 
 
 @dataclass(frozen=True)
-class LabelledPictures:
+class LabelledImages:
     """What a recogniser is trained on.
 
     Attributes:
@@ -25,7 +25,7 @@ class LabelledPictures:
         channels: 1 grey, 3 colour.
     """
 
-    pictures: Pictures
+    images: ImageSet
     labels: Tensor
     charset: Charset
     channels: int
@@ -49,8 +49,8 @@ class MixedBatches:
 
     def __init__(
         self,
-        real: LabelledPictures,
-        synthetic: LabelledPictures | None,
+        real: LabelledImages,
+        synthetic: LabelledImages | None,
         recipe: RecogniserRecipe,
         seed: int,
     ) -> None:
@@ -91,17 +91,17 @@ class MixedBatches:
 class _Part:
     """Labelled pictures, some for each batch."""
 
-    def __init__(self, data: LabelledPictures, count: int, seed: int, balanced: bool) -> None:
+    def __init__(self, data: LabelledImages, count: int, seed: int, balanced: bool) -> None:
         self._data = data
         self._order: Order
         if balanced:
             self._order = Balanced(data.labels.cpu().numpy(), count, seed)
         else:
-            window = window_of(data.pictures.shape)
-            self._order = Shuffled(len(data.pictures), count, seed, window=window)
+            window = window_of(data.images.shape)
+            self._order = Shuffled(len(data.images), count, seed, window=window)
 
     def draw(self, step: int) -> tuple[Tensor, Tensor]:
         """Pictures of batch `step`, uint8 [count, C, S, S], and their labels."""
         indices = self._order.indices(step).to(self._data.labels.device, non_blocking=True)
-        images = self._data.pictures.draw(self._order, step)
+        images = self._data.images.batch(self._order, step)
         return images, self._data.labels.index_select(0, indices)

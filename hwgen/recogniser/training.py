@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.compute.devices import autocast, describe, pick_precision
-from hwgen.data import pictures
+from hwgen.data import open_images
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.augmentation import augment
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
+from hwgen.recogniser.mixing import LabelledImages, MixedBatches
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
@@ -32,7 +32,7 @@ REPORT_EVERY = 20
 
 def from_stores(
     stores: Sequence[Store], recipe: RecogniserRecipe, device: torch.device
-) -> LabelledPictures:
+) -> LabelledImages:
     """All records of the stores, one store after the other, resident on the device if they fit.
 
     The pictures are held at `oversample` times the recipe's size, or at the size of the smallest
@@ -59,14 +59,14 @@ def from_stores(
     labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
     largest = max(recipe.size, min(store.size for store in stores))
     size = min(recipe.size * recipe.oversample, largest)
-    return LabelledPictures(pictures(stores, size, device), labels, first.charset, first.channels)
+    return LabelledImages(open_images(stores, size, device), labels, first.charset, first.channels)
 
 
 def train_recogniser(
-    data: LabelledPictures,
+    data: LabelledImages,
     recipe: RecogniserRecipe,
     *,
-    synthetic: LabelledPictures | None = None,
+    synthetic: LabelledImages | None = None,
     start: Recogniser | None = None,
     seed: int,
     device: torch.device,
@@ -148,8 +148,8 @@ def train_recogniser(
         )
     provenance = {
         "seed": seed,
-        "pictures": len(data.pictures),
-        "synthetic_pictures": 0 if synthetic is None else len(synthetic.pictures),
+        "pictures": len(data.images),
+        "synthetic_pictures": 0 if synthetic is None else len(synthetic.images),
         **describe(device, kind),
     }
     return Recogniser(network, recipe, data.charset, channels=data.channels, provenance=provenance)

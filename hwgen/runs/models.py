@@ -35,7 +35,7 @@ class Model:
         recipe: of the run, plain JSON.
         charset: class order.
         run: id of the run.
-        checkpoint: hash of the snapshot, see hwgen.compute.tensor_files.file_hash.
+        snapshot_hash: hash of the snapshot, see hwgen.compute.tensor_files.file_hash.
         images: real pictures, or pairs of them, that it has seen.
         data: what it learnt from: content_sha256 and count, as far as known.
         hwgen: version that began the run.
@@ -47,7 +47,7 @@ class Model:
     recipe: dict[str, Any]
     charset: Charset
     run: str
-    checkpoint: str
+    snapshot_hash: str
     images: int
     data: dict[str, Any]
     hwgen: str
@@ -61,7 +61,7 @@ class Model:
     @property
     def provenance(self) -> str:
         """What a sample's source says; of a run and of its export the same."""
-        return f"run {self.run} checkpoint {self.checkpoint}"
+        return f"run {self.run} checkpoint {self.snapshot_hash}"
 
     @property
     def content_sha256(self) -> str:
@@ -75,7 +75,7 @@ class Model:
             "path": str(self.weights.parent),
             "of": self.kind,
             "run": self.run,
-            "checkpoint": self.checkpoint,
+            "checkpoint": self.snapshot_hash,
             "images": self.images,
             "classes": len(self.charset),
             "charset_fingerprint": self.charset.fingerprint,
@@ -95,7 +95,7 @@ def model_of_run(run: Run, snapshot: Path) -> Model:
         recipe=run.recipe,
         charset=run.charset,
         run=run.id,
-        checkpoint=file_hash(snapshot),
+        snapshot_hash=file_hash(snapshot),
         images=int(snapshot.stem),
         data=run.data,
         hwgen=run.versions.get("hwgen", ""),
@@ -136,7 +136,7 @@ def write_model(folder: Path, model: Model) -> None:
         "recipe": json.dumps(model.recipe, ensure_ascii=False),
         "charset": json.dumps(list(model.charset), ensure_ascii=False),
         "run": model.run,
-        "checkpoint": model.checkpoint,
+        "checkpoint": model.snapshot_hash,
         "images": str(model.images),
         "data": json.dumps(model.data, ensure_ascii=False),
         "hwgen": model.hwgen,
@@ -174,7 +174,7 @@ def read_model(folder: Path) -> Model:
             recipe=recipe,
             charset=Charset(tuple(labels)),
             run=texts["run"],
-            checkpoint=texts["checkpoint"],
+            snapshot_hash=texts["checkpoint"],
             images=int(texts["images"]),
             data=data,
             hwgen=texts["hwgen"],

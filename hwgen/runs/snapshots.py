@@ -11,7 +11,7 @@ from hwgen.runs.models import Model, is_model, model_of_run, read_model
 from hwgen.runs.run_directory import Run
 
 
-def find_snapshot(run: Run, checkpoint: str) -> Path:
+def find_snapshot(run: Run, snapshot: str) -> Path:
     """The file of "last", "best", or of a number of images.
 
     Raises:
@@ -22,9 +22,9 @@ def find_snapshot(run: Run, checkpoint: str) -> Path:
         raise RunError(
             "has no snapshot yet", where=str(run.path), remedy="Train on with the same command"
         )
-    if checkpoint == "last":
+    if snapshot == "last":
         return snapshots[-1]
-    if checkpoint == "best":
+    if snapshot == "best":
         scores = best_scores(run)
         if not scores:
             raise RunError(
@@ -33,40 +33,39 @@ def find_snapshot(run: Run, checkpoint: str) -> Path:
                 remedy="Train with --recogniser to score them, or choose last or a number",
             )
         return run.weights(max(scores, key=lambda images: scores[images]))
-    if checkpoint.isdecimal() and run.weights(int(checkpoint)).is_file():
-        return run.weights(int(checkpoint))
+    if snapshot.isdecimal() and run.weights(int(snapshot)).is_file():
+        return run.weights(int(snapshot))
     names = ", ".join(str(int(path.stem)) for path in snapshots)
     raise RunError(
-        f"has no checkpoint {checkpoint!r}",
+        f"has no snapshot {snapshot!r}",
         where=str(run.path),
         remedy=f"Choose last, best, or one of {names}",
     )
 
 
-def find_model(place: Run | Path | str, checkpoint: str) -> Model:
+def find_model(place: Run | Path | str, snapshot: str) -> Model:
     """The weights of a run, or those in an exported model folder.
 
     Args:
         place: a run, its directory, or a model folder.
-        checkpoint: see `find_snapshot`; a model folder has one only, the "last".
+        snapshot: see `find_snapshot`; a model folder has one only, the "last".
 
     Raises:
         RunError: neither is there, it is damaged, or has no such snapshot.
-        InputError: another checkpoint of a model folder was asked for.
+        InputError: another snapshot of a model folder was asked for.
     """
     if not isinstance(place, Run):
         place = Path(place)
         if is_model(place):
-            if checkpoint != "last":
+            if snapshot != "last":
                 raise InputError(
-                    f"is an exported model, which has no checkpoint {checkpoint!r} but its only "
-                    "one",
+                    f"is an exported model, which has no snapshot {snapshot!r} but its only one",
                     where=str(place),
                     remedy="Leave --checkpoint out, or give the run",
                 )
             return read_model(place)
         place = Run(place)
-    return model_of_run(place, find_snapshot(place, checkpoint))
+    return model_of_run(place, find_snapshot(place, snapshot))
 
 
 def best_scores(run: Run) -> dict[int, float]:

@@ -138,7 +138,7 @@ class RunSide:
     def draw(self, places: Places, seed: int) -> Image:
         """Samples of the generator; another seed gives others."""
         indices, ids = np.divmod(places, len(self._sampler.charset))
-        return self._sampler.draw(ids, indices, seed=seed)
+        return self._sampler.sample(ids, indices, seed=seed)
 
 
 def reduced(images: Image, size: int) -> Image:

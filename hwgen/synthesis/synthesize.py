@@ -60,7 +60,7 @@ class Source(Protocol):
     def data(self) -> str:
         """Content hash of the store that its samples may be copies of, "" where not known."""
 
-    def draw(self, class_ids: Ids, indices: Ids, *, seed: int, batch: int) -> Image:
+    def sample(self, class_ids: Ids, indices: Ids, *, seed: int, batch: int) -> Image:
         """Samples uint8 [N, S, S(, 3)]; sample (seed, class, index) never changes."""
 
 
@@ -248,7 +248,7 @@ def _draw(
         slot = np.repeat(slots, count)
         index = (unit.firsts + drawn)[slot] + _within(count)
         ids = classes[unit.places[slot]]
-        pictures = sampler.draw(ids, index, seed=seed, batch=batch)
+        pictures = sampler.sample(ids, index, seed=seed, batch=batch)
         good = np.ones(len(ids), bool) if judge is None else judge(pictures, ids)
         images.append(pictures[good])
         rows.append(slot[good])

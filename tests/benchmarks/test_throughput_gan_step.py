@@ -52,9 +52,9 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
     )
     losses = plain(x, y, 0, torch.Generator().manual_seed(1))
 
-    per_picture = 1 / len(x) if reduction == "sum" else 1
+    per_image = 1 / len(x) if reduction == "sum" else 1
     found = torch.stack([measured["loss_d"], measured["loss_g"]])
-    torch.testing.assert_close(found, torch.stack(losses) * per_picture, rtol=1e-4, atol=0)
+    torch.testing.assert_close(found, torch.stack(losses) * per_image, rtol=1e-4, atol=0)
     for ours, theirs in networks:
         whole = torch.cat([p.grad.flatten() for p in theirs.parameters()]).norm()
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):

@@ -104,7 +104,7 @@ def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
         (["STORE", "-f", "gnt", "--licence", "mit"], "--licence: not of --format gnt"),
         (["RUN", "-f", "model", "--licence", " "], "a licence is one line"),
         (["STORE", "-f", "gnt", "--checkpoint", "best"], "--checkpoint: not of --format gnt"),
-        (["RUN", "-f", "model", "--checkpoint", "5"], "has no checkpoint '5'"),
+        (["RUN", "-f", "model", "--checkpoint", "5"], "has no snapshot '5'"),
     ],
 )
 def test_mistakes_are_named(

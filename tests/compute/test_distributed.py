@@ -22,8 +22,10 @@ def check_what_ranks_tell_each_other(ranks: Ranks) -> None:
     assert (ranks.rank, ranks.size) == (dist.get_rank(), 2)
     assert ranks.first == (ranks.rank == 0)
     whole = torch.arange(12).reshape(4, 3)
-    assert torch.equal(ranks.share(whole), whole[2 * ranks.rank :][:2])
-    assert torch.equal(ranks.share(whole[:, :2], dim=1), whole[:, ranks.rank : ranks.rank + 1])
+    assert torch.equal(ranks.local_slice(whole), whole[2 * ranks.rank :][:2])
+    assert torch.equal(
+        ranks.local_slice(whole[:, :2], dim=1), whole[:, ranks.rank : ranks.rank + 1]
+    )
     values = torch.tensor([1.0, 2.0]) * (1 + ranks.rank)
     assert ranks.mean(values).tolist() == [1.5, 3.0]
     assert values.tolist() == [1.0 + ranks.rank, 2.0 + 2 * ranks.rank]
@@ -92,13 +94,13 @@ def check_batch_norm_is_over_the_whole_batch(ranks: Ranks) -> None:
         for _ in range(3):  # running statistics move on, and are what sums are taken about
             x, weights = 5 + 2 * torch.randn(shape), torch.randn(shape)
             x_whole = x.clone().requires_grad_()
-            x_part = ranks.share(x).clone().requires_grad_()
+            x_part = ranks.local_slice(x).clone().requires_grad_()
             loss, output = loss_with_penalty(plain, x_whole, weights)
             loss.backward()
-            part_loss, part_output = loss_with_penalty(replica, x_part, ranks.share(weights))
+            part_loss, part_output = loss_with_penalty(replica, x_part, ranks.local_slice(weights))
             (part_loss * ranks.size).backward()
-            close(part_output, ranks.share(output))
-            close(x_part.grad / ranks.size, ranks.share(x_whole.grad))
+            close(part_output, ranks.local_slice(output))
+            close(x_part.grad / ranks.size, ranks.local_slice(x_whole.grad))
             for (name, a), b in zip(plain.named_parameters(), ours.parameters(), strict=True):
                 close(b.grad, a.grad, name)
                 a.grad = b.grad = None
@@ -137,7 +139,7 @@ def test_a_lone_process_has_no_group_and_exchanges_nothing() -> None:
         assert ranks is ALONE
         assert not dist.is_initialized()
     values = torch.arange(3.0)
-    assert torch.equal(ranks.share(values), values)
+    assert torch.equal(ranks.local_slice(values), values)
     assert ranks.mean(values) is values
     assert ranks.any(True)
     assert not ranks.any(False)

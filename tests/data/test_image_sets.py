@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from hwgen.data import (
-    ResidentPictures,
+    ResidentImages,
     Shuffled,
-    StreamedPictures,
+    StreamedImages,
     average_down,
     image_sets,
-    pictures,
+    open_images,
     to_images,
     to_tensor,
     window_of,
@@ -58,7 +58,7 @@ def no_reader_is_left() -> bool:
     return not reading_threads()
 
 
-@pytest.mark.parametrize("kind", [ResidentPictures, StreamedPictures])
+@pytest.mark.parametrize("kind", [ResidentImages, StreamedImages])
 @pytest.mark.parametrize("size", [8, 4, 3])
 @pytest.mark.parametrize(("window", "chunk"), [(None, 1024), (60, 7), (1, 7), (30, 1)])
 def test_batches_of_joined_stores_are_what_the_order_says(
@@ -71,34 +71,34 @@ def test_batches_of_joined_stores_are_what_the_order_says(
     order = Shuffled(121, 10, seed=2, window=window, chunk=chunk)
     # Two epochs in order, then jumps to and fro, and another order.
     for step in [*range(25), 3, 4, 90, 89]:
-        x = drawn.draw(order, step)
+        x = drawn.batch(order, step)
         assert torch.equal(x, expected(stores, size, order.indices(step)))
     other = Shuffled(121, 5, seed=3, window=window, chunk=chunk)
-    assert torch.equal(drawn.draw(other, 7), expected(stores, size, other.indices(7)))
+    assert torch.equal(drawn.batch(other, 7), expected(stores, size, other.indices(7)))
 
 
-@pytest.mark.parametrize("kind", [ResidentPictures, StreamedPictures])
+@pytest.mark.parametrize("kind", [ResidentImages, StreamedImages])
 def test_a_batch_may_be_larger_than_windows_and_the_set(make_store: MakeStore, kind: type) -> None:
     stores = [make_store("a", 20)]
     order = Shuffled(20, 50, seed=0, window=3, chunk=3)
-    x = kind(stores, 8, CPU).draw(order, 1)
+    x = kind(stores, 8, CPU).batch(order, 1)
     assert torch.equal(x, expected(stores, 8, order.indices(1)))
 
 
-@pytest.mark.parametrize("kind", [ResidentPictures, StreamedPictures])
+@pytest.mark.parametrize("kind", [ResidentImages, StreamedImages])
 def test_runs_of_records_cross_the_blocks_of_a_store(make_store: MakeStore, kind: type) -> None:
     stores = [make_store("a", 2500, size=2)]
     order = Shuffled(2500, 400, seed=0, window=900, chunk=300)
     drawn = kind(stores, 2, CPU)
     for step in range(8):
-        assert torch.equal(drawn.draw(order, step), expected(stores, 2, order.indices(step)))
+        assert torch.equal(drawn.batch(order, step), expected(stores, 2, order.indices(step)))
 
 
-@pytest.mark.parametrize("kind", [ResidentPictures, StreamedPictures])
+@pytest.mark.parametrize("kind", [ResidentImages, StreamedImages])
 def test_colour_is_kept_in_its_channels(make_store: MakeStore, kind: type) -> None:
     store = make_store("colour", 3, channels=3)
     order = Shuffled(3, 2, seed=0)
-    found = to_images(kind([store], 8, CPU).draw(order, 0))
+    found = to_images(kind([store], 8, CPU).batch(order, 0))
     np.testing.assert_array_equal(found, store.images(order.indices(0).numpy()))
 
 
@@ -113,7 +113,7 @@ def test_a_stream_holds_two_windows_and_reads_the_next_ahead(
         inner(store, start, into=into)
 
     monkeypatch.setattr(Store, "read", watched)
-    streamed = StreamedPictures([make_store("a", 40)], 8, CPU)
+    streamed = StreamedImages([make_store("a", 40)], 8, CPU)
     order = Shuffled(40, 5, seed=0, window=10, chunk=5)
     read = [order.pieces(number) for number in range(3)]
 
@@ -124,11 +124,11 @@ def test_a_stream_holds_two_windows_and_reads_the_next_ahead(
             time.sleep(0.01)
         return wanted
 
-    streamed.draw(order, 0)
+    streamed.batch(order, 0)
     assert wait_for(2) == runs  # the first, and the next although nobody asked for it yet
-    streamed.draw(order, 1)
+    streamed.batch(order, 1)
     assert wait_for(2) == runs
-    streamed.draw(order, 2)  # the second window begins, and the first one makes room for the third
+    streamed.batch(order, 2)  # the second window begins, and the first one makes room for the third
     assert wait_for(3) == runs
     assert [number for _, number in streamed._held] == [1, 2]
 
@@ -155,9 +155,9 @@ def test_the_thread_ends_with_the_pictures_even_while_it_reads(
         if order.pieces(1)[0].start == 30 or order.pieces(1)[1].start == 30
     )
     assert no_reader_is_left()
-    streamed = StreamedPictures([store], 8, CPU)
+    streamed = StreamedImages([store], 8, CPU)
     monkeypatch.setattr(Store, "read", slow)
-    streamed.draw(order, 0)
+    streamed.batch(order, 0)
     assert ahead.wait(10)
     assert reading_threads()
     del streamed
@@ -179,28 +179,28 @@ def test_errors_of_the_thread_are_raised_where_the_window_is_needed(
         inner(store, start, into=into)
 
     monkeypatch.setattr(Store, "read", damaged)
-    streamed = StreamedPictures([make_store("a", 40)], 8, CPU)
-    streamed.draw(order, 0)
-    streamed.draw(order, 1)
+    streamed = StreamedImages([make_store("a", 40)], 8, CPU)
+    streamed.batch(order, 0)
+    streamed.batch(order, 1)
     for step in (2, 3):
         with pytest.raises(StoreError, match="damaged"):
-            streamed.draw(order, step)
-    assert streamed.draw(order, 4).shape == (5, 1, 8, 8)
+            streamed.batch(order, step)
+    assert streamed.batch(order, 4).shape == (5, 1, 8, 8)
 
 
-@pytest.mark.parametrize("kind", [ResidentPictures, StreamedPictures])
+@pytest.mark.parametrize("kind", [ResidentImages, StreamedImages])
 def test_too_small_pictures_are_refused(make_store: MakeStore, kind: type) -> None:
     with pytest.raises(InputError, match="--size 9"):
-        kind([make_store("a", 4)], 9, CPU).draw(Shuffled(4, 2, 0), 0)
+        kind([make_store("a", 4)], 9, CPU).batch(Shuffled(4, 2, 0), 0)
 
 
 @pytest.mark.parametrize(
     ("free", "window", "kind"),
     [
-        (2 * 30 * 16, 0, ResidentPictures),
-        (2 * 30 * 16 - 1, 0, StreamedPictures),
-        (0, 30 * 16, ResidentPictures),
-        (0, 30 * 16 - 1, StreamedPictures),
+        (2 * 30 * 16, 0, ResidentImages),
+        (2 * 30 * 16 - 1, 0, StreamedImages),
+        (0, 30 * 16, ResidentImages),
+        (0, 30 * 16 - 1, StreamedImages),
     ],
 )
 def test_a_set_is_resident_where_half_of_the_free_memory_or_a_window_holds_it(
@@ -209,7 +209,7 @@ def test_a_set_is_resident_where_half_of_the_free_memory_or_a_window_holds_it(
     monkeypatch.setattr(image_sets, "_free_bytes", lambda device: free)
     monkeypatch.setattr(image_sets, "WINDOW_BYTES", window)
     stores = [make_store("a", 10), make_store("b", 20)]
-    assert isinstance(pictures(stores, 4, CPU), kind)
+    assert isinstance(open_images(stores, 4, CPU), kind)
 
 
 def test_windows_are_counted_in_bytes_and_hold_something() -> None:

@@ -62,7 +62,7 @@ def test_a_process_may_take_its_share_of_each_batch(toy_store: Store) -> None:
     pixels = PixelRange(-1.0, 1.0)
     options: dict[str, Any] = {"size": 8, "pixels": pixels, "batch": 6, "seed": 5, "device": CPU}
     x, y = Batches(toy_store, **options).batch(3)
-    shared_x, shared_y = Batches(toy_store, **options, share=lambda all_: all_[2:4]).batch(3)
+    shared_x, shared_y = Batches(toy_store, **options, local_slice=lambda all_: all_[2:4]).batch(3)
     assert torch.equal(shared_x, x[2:4])
     assert torch.equal(shared_y, y[2:4])
 

@@ -8,7 +8,7 @@ import torch
 from hwgen.data import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.inference import Recogniser, accuracy
-from hwgen.recogniser.mixing import LabelledPictures, MixedBatches
+from hwgen.recogniser.mixing import LabelledImages, MixedBatches
 from hwgen.recogniser.network import Augmentation, Mixing, RecogniserRecipe
 from hwgen.recogniser.training import (
     augmented,
@@ -24,7 +24,7 @@ AT_16 = RecogniserRecipe(size=16)
 NO_CHANGE = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
 
-def train(data: LabelledPictures, recipe: RecogniserRecipe, seed: int = 0) -> Recogniser:
+def train(data: LabelledImages, recipe: RecogniserRecipe, seed: int = 0) -> Recogniser:
     trained = train_recogniser(data, recipe, seed=seed, device=CPU)
     assert trained is not None
     return trained
@@ -100,9 +100,9 @@ def test_no_pictures_are_refused(make_store: MakeStore, toy: RecogniserRecipe) -
 def test_stores_are_joined_in_order_and_averaged_down(make_store: MakeStore) -> None:
     small, large = make_store("small", per_class=3), make_store("large", per_class=2, size=32)
     data = from_stores([small, large], AT_16, CPU)
-    assert len(data.pictures) == 15
+    assert len(data.images) == 15
     order = Shuffled(15, 15, seed=0)
-    drawn = data.pictures.draw(order, 0)[:, 0].numpy()
+    drawn = data.images.batch(order, 0)[:, 0].numpy()
     halved = large.all_images().reshape(6, 16, 2, 16, 2).mean(axis=(2, 4)).round()
     expected = np.concatenate([small.all_images(), halved.astype(np.uint8)])
     np.testing.assert_array_equal(drawn, expected[order.indices(0)])
@@ -247,7 +247,7 @@ def test_pictures_are_held_at_a_multiple_of_the_size_where_the_store_has_it(
     recipe = RecogniserRecipe(size=16, oversample=2)
     for size, held in ((16, 16), (24, 24), (32, 32), (64, 32)):
         store = make_store(f"s{size}", size=size, per_class=1)
-        assert from_stores([store], recipe, CPU).pictures.shape == (1, held, held)
+        assert from_stores([store], recipe, CPU).images.shape == (1, held, held)
     with pytest.raises(InputError, match="16 are needed"):
         from_stores([make_store("small", size=12, per_class=1)], recipe, CPU)
     with pytest.raises(InputError, match="at least 1"):

@@ -128,7 +128,7 @@ def test_a_read_only_disk_is_named(disk: Disk, gnt: Path, run: Run, toy_recipe: 
     train(Store(disk.path / "s"), disk.path / "run", replace(toy_recipe, images=4, every=4))
     disk.remount("ro")
     assert len(Store(disk.path / "s").all_images()) == 3000  # reading needs no lock file
-    Sampler.load(disk.path / "run", device="cpu").draw([0], [0])
+    Sampler.load(disk.path / "run", device="cpu").sample([0], [0])
     with pytest.raises(StoreError, match=r"disk/t: cannot be written \(Read-only file system\)"):
         prepare_gnt([gnt], disk.path / "t", framing=FRAMING, workers=1)
     with pytest.raises(StoreError, match=r"disk/t: cannot be written \(Read-only file system\)"):

@@ -132,10 +132,10 @@ def test_weights_of_another_preset_are_refused(run: Run, toy_recipe: Recipe) -> 
 
 def test_weights_of_other_types_are_taken_as_numbers(run: Run) -> None:
     file = run.weights(20)
-    before = Sampler.load(run, device="cpu").draw([0, 1], [0, 0])
+    before = Sampler.load(run, device="cpu").sample([0, 1], [0, 0])
     tensors, texts = load_tensors(file)
     save_tensors(file, {name: tensor.double() for name, tensor in tensors.items()}, texts)
-    after = Sampler.load(run, device="cpu").draw([0, 1], [0, 0])
+    after = Sampler.load(run, device="cpu").sample([0, 1], [0, 0])
     assert (before == after).all()
 
 
@@ -257,7 +257,7 @@ def test_values_of_the_right_kind_are_built() -> None:
 
 def test_a_model_folder_that_is_a_run_of_another_machine_is_read(run: Run, tmp_path: Path) -> None:
     shutil.move(run.path, tmp_path / "手写 模型")
-    images = Sampler.load(tmp_path / "手写 模型", device="cpu").draw_text("一丁")
+    images = Sampler.load(tmp_path / "手写 模型", device="cpu").sample_text("一丁")
     assert images.shape == (2, 8, 8)
 
 

@@ -12,13 +12,13 @@ def test_snapshots_are_found_by_name(run: Run, tmp_path: Path) -> None:
     assert find_snapshot(run, "last") == run.weights(200)
     assert find_snapshot(run, "100") == run.weights(100)
     for unknown in ("300", "first", "①", "-1"):
-        with pytest.raises(RunError, match=f"no checkpoint '{unknown}'.*one of 100, 200"):
+        with pytest.raises(RunError, match=f"no snapshot '{unknown}'.*one of 100, 200"):
             find_snapshot(run, unknown)
     with pytest.raises(RunError, match=r"no snapshot was scored.*--recogniser"):
         find_snapshot(run, "best")
     first, last = (Sampler.load(run, name, "cpu") for name in ("100", "last"))
     assert first.provenance != last.provenance
-    assert (first.draw([0, 1], [0, 0]) != last.draw([0, 1], [0, 0])).any()
+    assert (first.sample([0, 1], [0, 0]) != last.sample([0, 1], [0, 0])).any()
 
 
 def test_the_score_is_what_its_docstring_says() -> None:

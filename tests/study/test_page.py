@@ -202,7 +202,7 @@ def test_a_run_is_drawn_from(
     sampler = Sampler.load(runs[0], device="cpu")
     # As synthesize draws them: the first samples of each class.
     possible = {
-        label: sampler.draw([i] * 3, range(3), seed=6).astype(int)
+        label: sampler.sample([i] * 3, range(3), seed=6).astype(int)
         for i, label in enumerate(sampler.charset)
     }
     for pair in data["pairs"]:

@@ -55,7 +55,9 @@ def test_a_synthetic_store_says_where_each_sample_was_born(
         assert record.position == n % 4
         assert record.label == "十一"[n // 4]
         assert record.source == (f"run {run.id} checkpoint {file_hash(run.weights(200))} seed 7")
-    assert apart(store.all_images(), sampler.draw([2] * 4 + [0] * 4, [0, 1, 2, 3] * 2, seed=7)) <= 1
+    assert (
+        apart(store.all_images(), sampler.sample([2] * 4 + [0] * 4, [0, 1, 2, 3] * 2, seed=7)) <= 1
+    )
 
 
 def test_all_classes_are_the_default_and_longer_sets_begin_alike(
@@ -192,7 +194,7 @@ class Darker:
 @pytest.fixture(scope="module")
 def brightness(run: Run) -> np.ndarray:
     """Of the first 600 samples of each class, float [3, 600]."""
-    images = Sampler.load(run, device="cpu").draw(
+    images = Sampler.load(run, device="cpu").sample(
         np.repeat([0, 1, 2], 600), np.tile(np.arange(600), 3)
     )
     return images.mean(axis=(1, 2)).reshape(3, 600)
@@ -218,7 +220,7 @@ def test_a_judge_keeps_the_first_that_pass(
     for class_id in range(3):
         first = np.flatnonzero(brightness[class_id] < judge.limit)[:20]
         assert positions[class_id].tolist() == first.tolist()
-    again = sampler.draw(store.labels, store.columns["position"])
+    again = sampler.sample(store.labels, store.columns["position"])
     assert apart(store.all_images(), again) <= 1
     assert len(judge.calls) < 8  # rounds of many samples
 

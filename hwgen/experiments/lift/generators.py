@@ -118,7 +118,7 @@ class DeformationGenerator:
         if self.learnt is None:
             return {"kind": "deformation", "recipe": deformation_to_json(self.recipe), **kept}
         model = find_model(self.learnt)
-        weights = [model.checkpoint]
+        weights = [model.snapshot_hash]
         return {"kind": "deformation learnt before", "run": model.run, "weights": weights, **kept}
 
     @property

@@ -45,7 +45,7 @@ def export_model(
     run: Run,
     out: Path | str,
     *,
-    checkpoint: str = "last",
+    snapshot: str = "last",
     onnx: bool = False,
     judged: Sequence[Path] = (),
     licence: str = "",
@@ -56,7 +56,7 @@ def export_model(
     Args:
         run: a trained GAN or deformation model.
         out: the folder.
-        checkpoint: which snapshot of a GAN: "last", "best" or a number of images.
+        snapshot: which snapshot of a GAN: "last", "best" or a number of images.
         onnx: also write the generator of a GAN as ONNX.
         judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
             shall tell; they must be of this very model, see hwgen.exports.runs.results.
@@ -75,20 +75,20 @@ def export_model(
     """
     out = Path(out)
     is_gan = run.kind == "gan"
-    if not is_gan and (onnx or checkpoint != "last"):
+    if not is_gan and (onnx or snapshot != "last"):
         raise InputError(
             f"is a run of kind {run.kind!r}: it has one set of weights, and no ONNX",
             where=str(run.path),
             remedy="Leave --checkpoint and --onnx out",
         )
-    model = find_gan(run, checkpoint) if is_gan else find_deformation(run)
+    model = find_gan(run, snapshot) if is_gan else find_deformation(run)
     found = read_judged(model, judged)
     licence = checked(licence) if licence else ""
     recipe: dict[str, Any] = {
         "format": "model",
         "layout": LAYOUT_VERSION,
         "run": model.run,
-        "checkpoint": model.checkpoint,
+        "checkpoint": model.snapshot_hash,
         "images": model.images,
         "onnx": onnx,
         "judged": [file_hash(file) for file in found.files],
@@ -112,6 +112,6 @@ def export_model(
 def samples(sampler: Sampler) -> Image:
     """Samples, of classes evenly spread over the charset a class a row."""
     if sampler.charset == UNLABELLED:
-        return sampler.draw(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
+        return sampler.sample(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
     classes = evenly(len(sampler.charset), ROWS)
-    return sampler.draw(np.repeat(classes, COLUMNS), np.tile(np.arange(COLUMNS), len(classes)))
+    return sampler.sample(np.repeat(classes, COLUMNS), np.tile(np.arange(COLUMNS), len(classes)))

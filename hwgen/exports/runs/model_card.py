@@ -127,9 +127,9 @@ def _use(model: Model, name: str, labelled: bool) -> str:
         )
     first = json.dumps(model.charset[0], ensure_ascii=False)
     drawn = (
-        f"pictures = sampler.draw_text([{first}])  # uint8 [1, S, S(, 3)], 255 is paper"
+        f"pictures = sampler.sample_text([{first}])  # uint8 [1, S, S(, 3)], 255 is paper"
         if labelled
-        else "pictures = sampler.draw([0, 0], [0, 1])  # uint8 [2, S, S(, 3)], 255 is paper"
+        else "pictures = sampler.sample([0, 0], [0, 1])  # uint8 [2, S, S(, 3)], 255 is paper"
     )
     return (
         f"```sh\nhwgen synthesize {name} --out synthetic {amount}\n```\n\n"
@@ -213,7 +213,7 @@ def _training(model: Model, log: Sequence[Mapping[str, Any]]) -> str:
     machines = [entry["began"] for entry in seen if isinstance(entry.get("began"), dict)]
     said = [", ".join(f"{key} {value}" for key, value in one.items()) for one in machines]
     lines = [
-        f"- run `{model.run}`, checkpoint `{model.checkpoint}`, begun with hwgen {model.hwgen}",
+        f"- run `{model.run}`, checkpoint `{model.snapshot_hash}`, begun with hwgen {model.hwgen}",
         f"- {model.images:,} of {total:,} {'images' if model.kind == 'gan' else 'pairs'}, "
         + (f"{seconds[-1]:,.0f} s" if seconds else "time not logged"),
         *(f"- on: {_line(machine)}" for machine in dict.fromkeys(said)),

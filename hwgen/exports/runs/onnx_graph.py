@@ -1,7 +1,7 @@
 """In: a generator. Out: the same as ONNX, compared with it in onnxruntime.
 
 Inputs z float32 [N, z_dim] and, of a conditional one, label int64 [N]; output image uint8 [N, S, S]
-or [N, S, S, 3], 255 is paper: what Sampler.draw gives.
+or [N, S, S, 3], 255 is paper: what Sampler.sample gives.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hwgen.data import to_uint8
 from hwgen.errors import InputError, RunError
 from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.sampling import Sampler, draw_noise
+from hwgen.generators.gan.sampling import Sampler, sample_noise
 from hwgen.io.files import replacing
 
 OPSET = 17
@@ -88,11 +88,11 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
         temporary.write_bytes(graph.SerializeToString())
     # By its bytes, since onnxruntime itself opens names of UTF-8 alone.
     session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
-    z = draw_noise(sampler.recipe.generator, np.random.default_rng(0), COMPARED)
+    z = sample_noise(sampler.recipe.generator, np.random.default_rng(0), COMPARED)
     label = np.arange(COMPARED) % len(sampler.charset)
     inputs = {"z": z, "label": label} if sampler.recipe.conditional else {"z": z}
     (image,) = session.run(None, inputs)
-    differences = np.abs(np.subtract(image, sampler.paint(z, label), dtype=np.int16))
+    differences = np.abs(np.subtract(image, sampler.from_noise(z, label), dtype=np.int16))
     found = Comparison(
         onnxruntime.__version__, int(differences.max()), float(np.mean(differences > 0))
     )

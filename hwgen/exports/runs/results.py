@@ -79,7 +79,7 @@ def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
 def _check_lift(model: Model, lift: Lift) -> None:
     generator = lift.settings["generator"]
     if "run" in generator:
-        if generator["run"] == model.run and model.checkpoint in generator.get("weights", ()):
+        if generator["run"] == model.run and model.snapshot_hash in generator.get("weights", ()):
             return
         found = f"run {generator['run']!r:.40}"
     elif generator.get("kind") != model.kind:

@@ -102,7 +102,7 @@ class DeformationSampler:
         provenance = f"{model.provenance} of {store.manifest.content_sha256[:16]}"
         return cls(net, store, pick_device(device), provenance)
 
-    def draw(
+    def sample(
         self,
         class_ids: npt.ArrayLike,
         indices: npt.ArrayLike,

@@ -20,7 +20,7 @@ from hwgen.compute.tensor_files import (
     optimizer_tensors,
     save_tensors,
 )
-from hwgen.data import ResidentPictures, to_float
+from hwgen.data import ResidentImages, to_float
 from hwgen.errors import DivergedError, InputError
 from hwgen.generators.deformation.network import DeformationNet, pair_loss
 from hwgen.generators.deformation.pairs import Pairs
@@ -91,7 +91,7 @@ def train_deformation(
         origin=summary(store.manifest.origin),
     )
     with run.locked():
-        images = ResidentPictures([store], recipe.size, where).images
+        images = ResidentImages([store], recipe.size, where).images
         _train(run, recipe, pairs, images, progress, stop)
     return run
 

@@ -104,11 +104,11 @@ class Examiner:
         """Draw and measure; a score is asked of conditional runs only."""
         sampler = Sampler(generator, self._recipe, self._run.charset, self._device)
         with autocast(self._device, self._dtype):
-            grid = sampler.draw(*self._shown, seed=self._run.seed)
+            grid = sampler.sample(*self._shown, seed=self._run.seed)
         found: dict[str, float | str] = {"deviation": deviation(grid, self._shown[0])}
         if score is not None and self._recipe.conditional:
             with autocast(self._device, self._dtype):
-                samples = sampler.draw(*self._scored, seed=self._run.seed)
+                samples = sampler.sample(*self._scored, seed=self._run.seed)
             found.update(score(samples, self._scored[0]))
         rounded = {k: v if isinstance(v, str) else round(float(v), 5) for k, v in found.items()}
         return Examination(grid, rounded)

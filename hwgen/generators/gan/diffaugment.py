@@ -40,7 +40,7 @@ def translate(
     shifts = torch.randint(
         -limit, limit + 1, (2, count * ranks.size, 1), generator=generator, device=generator.device
     )
-    shifts = ranks.share(shifts, dim=1)
+    shifts = ranks.local_slice(shifts, dim=1)
     padded = F.pad(x, (limit,) * 4, value=recipe.pixels.paper)
     rows = torch.arange(height, device=x.device) + limit + shifts[0]
     columns = torch.arange(width, device=x.device) + limit + shifts[1]
@@ -62,7 +62,7 @@ def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = A
     drawn = torch.rand(
         (5, count * ranks.size), generator=generator, device=generator.device
     )  # one draw, of one shape whatever the limits
-    drawn = ranks.share(drawn, dim=1)
+    drawn = ranks.local_slice(drawn, dim=1)
     ink = x - paper  # paper is 0, as grid_sample pads
     if limits.moves:
         matrices = _affine(drawn[:4] * 2 - 1, recipe)

@@ -20,7 +20,7 @@ class Plan:
         parameters_d: of the discriminator.
         epochs: how often each real picture is shown.
         state_bytes: weights, gradients, the optimisers' state, the moving average.
-        pictures_bytes: the whole set as uint8 at the recipe's size.
+        images_bytes: the whole set as uint8 at the recipe's size.
         checkpoint_bytes: of checkpoint.safetensors.
         snapshot_bytes: of each file in weights/.
     """
@@ -29,7 +29,7 @@ class Plan:
     parameters_d: int
     epochs: float
     state_bytes: int
-    pictures_bytes: int
+    images_bytes: int
     checkpoint_bytes: int
     snapshot_bytes: int
 
@@ -55,7 +55,7 @@ def plan(recipe: Recipe, store: Store) -> Plan:
         parameters_d=d,
         epochs=recipe.steps * recipe.batch / max(1, len(store)),
         state_bytes=state_bytes(recipe, g, d),
-        pictures_bytes=len(store) * recipe.channels * recipe.size**2,
+        images_bytes=len(store) * recipe.channels * recipe.size**2,
         # All but the gradients.
         checkpoint_bytes=state_bytes(recipe, g, d) - 4 * (g + d),
         snapshot_bytes=4 * g,

@@ -31,10 +31,10 @@ def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDAr
 
     A longer draw begins with the shorter one.
     """
-    return draw_noise(spec, np.random.default_rng((seed, class_id)), count)
+    return sample_noise(spec, np.random.default_rng((seed, class_id)), count)
 
 
-def draw_noise(
+def sample_noise(
     spec: GeneratorSpec, rng: np.random.Generator, count: int
 ) -> npt.NDArray[np.float32]:
     """Noise from a random source: float32 [count, z_dim]."""
@@ -51,7 +51,7 @@ class Sampler:
         recipe: it was trained with.
         charset: class order of the run.
         device: where it runs; the generator is moved there.
-        provenance: what a sample's source says: run and checkpoint.
+        provenance: what a sample's source says: run and snapshot.
         data: content hash of the store that it was trained on, "" where not known.
     """
 
@@ -72,12 +72,12 @@ class Sampler:
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
 
     @classmethod
-    def load(cls, run: Run | Path | str, checkpoint: str = "last", device: str = "auto") -> Sampler:
+    def load(cls, run: Run | Path | str, snapshot: str = "last", device: str = "auto") -> Sampler:
         """A run's generator, or an exported one; they draw the same samples.
 
         Args:
             run: a run, its directory, or a model folder of `hwgen export`.
-            checkpoint: "last", "best" (needs scores), or the number of images of a snapshot.
+            snapshot: "last", "best" (needs scores), or the number of images of a snapshot.
             device: "auto", "cpu", "cuda", ...
 
         Raises:
@@ -85,7 +85,7 @@ class Sampler:
                 GAN.
             InputError: its recipe cannot be.
         """
-        model = find_model(run, checkpoint)
+        model = find_model(run, snapshot)
         if model.kind != "gan":
             raise RunError(f"is of kind {model.kind!r:.40}, not a GAN", where=str(model.weights))
         recipe, classes = recipe_from_json(model.recipe), len(model.charset)
@@ -94,7 +94,7 @@ class Sampler:
         chosen = pick_device(device)
         return cls(generator, recipe, model.charset, chosen, model.provenance, model.content_sha256)
 
-    def draw(
+    def sample(
         self,
         class_ids: npt.ArrayLike,
         indices: npt.ArrayLike,
@@ -120,9 +120,9 @@ class Sampler:
             wanted = numbers[places]
             drawn = noise(self.recipe.generator, seed, int(class_id), int(wanted.max()) + 1)
             z[places] = drawn[wanted]
-        return self.paint(z, ids, batch)
+        return self.from_noise(z, ids, batch)
 
-    def draw_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
+    def sample_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
         """One sample for each character; the i-th 的 of the text is sample i of 的.
 
         Raises:
@@ -134,10 +134,10 @@ class Sampler:
         for class_id in ids.tolist():
             indices.append(seen.get(class_id, 0))
             seen[class_id] = indices[-1] + 1
-        return self.draw(ids, indices, seed=seed)
+        return self.sample(ids, indices, seed=seed)
 
     @torch.no_grad()
-    def paint(
+    def from_noise(
         self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int = 512
     ) -> Image:
         """Pictures from noise.
@@ -192,6 +192,6 @@ class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
         spec = self.sampler.recipe.generator
         while True:
             ids = rng.integers(len(self.sampler.charset), size=self.batch)
-            images = self.sampler.paint(draw_noise(spec, rng, self.batch), ids, self.batch)
+            images = self.sampler.from_noise(sample_noise(spec, rng, self.batch), ids, self.batch)
             x = to_float(to_tensor(images, torch.device("cpu")), self.pixels)
             yield from zip(x, ids.tolist(), strict=True)

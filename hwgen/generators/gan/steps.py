@@ -75,7 +75,7 @@ def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Op
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True, capturable=capturable)
 
 
-def draw_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
+def sample_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
     """Z for `count` pictures: float32 [count, z_dim] on the generator's device."""
     shape = (count, recipe.generator.z_dim)
     if recipe.generator.z == "normal":
@@ -183,7 +183,7 @@ def take_step(
     # Gradients are averaged over the ranks, which is right for means.
     per_mean = ranks.size if loss.reduction == "sum" else 1
     x = x.contiguous(memory_format=torch.channels_last)
-    z = ranks.share(draw_noise(recipe, count * ranks.size, generator))
+    z = ranks.local_slice(sample_noise(recipe, count * ranks.size, generator))
     cast = autocast(x.device, precision)
 
     # D: real towards b, generated towards a.
@@ -227,11 +227,11 @@ def take_step(
     if recipe.ema:
         update_average(state.ema, state.g, ema_weight)
 
-    per_picture = 1 / count if loss.reduction == "sum" else 1.0
+    per_image = 1 / count if loss.reduction == "sum" else 1.0
     return {
         **measured,
-        "loss_d": loss_d.detach() * per_picture,
-        "loss_g": loss_g.detach() * per_picture,
+        "loss_d": loss_d.detach() * per_image,
+        "loss_g": loss_g.detach() * per_image,
         "d_real": d_real.detach().mean(),
         "d_fake": d_fake.detach().mean(),
     }

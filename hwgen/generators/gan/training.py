@@ -221,7 +221,7 @@ def _train(
         seed=seed,
         device=device,
         balanced=recipe.balanced,
-        share=ranks.share,
+        local_slice=ranks.local_slice,
     )
     with ranks.agreed():
         checkpoint = read_checkpoint(run.checkpoint, run.id)

@@ -216,7 +216,7 @@ def test_samples_take_classes_in_turn(recipe: Recipe) -> None:
     found = samples(sampler, 7, seed=4)
     assert found.shape == (7, 16, 16, 3)
     ids, indices = np.array([0, 1, 2, 0, 1, 2, 0]), np.array([0, 0, 0, 1, 1, 1, 2])
-    assert np.array_equal(found, sampler.draw(ids, indices, seed=4))
+    assert np.array_equal(found, sampler.sample(ids, indices, seed=4))
 
 
 def test_grey_runs_are_refused(toy_recipe: Recipe) -> None:

@@ -24,7 +24,7 @@ from hwgen.data import Batches
 from hwgen.generators.gan.losses import generator_loss
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import LOSSES, Loss, Recipe, change, preset
-from hwgen.generators.gan.steps import draw_noise
+from hwgen.generators.gan.steps import sample_noise
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")
@@ -143,7 +143,7 @@ def test_answers_are_those_of_the_nets_in_either_mode(
     noise = torch.Generator().manual_seed(5)
     for number in range(3):
         x, y = batches.batch(number)
-        made = g(draw_noise(recipe, 4, noise), y).detach().requires_grad_(True)
+        made = g(sample_noise(recipe, 4, noise), y).detach().requires_grad_(True)
         part = slice(4 * number, 4 * number + 4)
         np.testing.assert_allclose(found.real[part], d(x, y).detach(), atol=1e-6)
         said = d(made, y)

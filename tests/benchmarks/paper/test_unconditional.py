@@ -122,11 +122,11 @@ def test_the_arms_differ_in_the_labels_alone() -> None:
 
 
 def test_samples_are_spread_over_the_classes() -> None:
-    def draw(ids: Any, numbers: Any, *, seed: int) -> Any:
+    def sample(ids: Any, numbers: Any, *, seed: int) -> Any:
         return np.stack([np.asarray(ids), np.asarray(numbers)], axis=1)
 
     def sampler(conditional: bool) -> Any:
-        return SimpleNamespace(recipe=SimpleNamespace(conditional=conditional), draw=draw)
+        return SimpleNamespace(recipe=SimpleNamespace(conditional=conditional), sample=sample)
 
     found, labels = unconditional.drawn(sampler(True), 3, 8, 0)
     assert labels is not None

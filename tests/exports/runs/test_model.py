@@ -50,14 +50,14 @@ def unlabelled(store: Store, recipe: Recipe, out: Path) -> Run:
 
 
 def test_a_folder_alone_draws_what_the_run_draws(run: Run, tmp_path: Path) -> None:
-    for checkpoint, name in (("last", "a"), ("4", "b"), ("best", "c")):
-        export_model(run, tmp_path / name, checkpoint=checkpoint)
-        ours = Sampler.load(run, checkpoint, "cpu")
+    for snapshot, name in (("last", "a"), ("4", "b"), ("best", "c")):
+        export_model(run, tmp_path / name, snapshot=snapshot)
+        ours = Sampler.load(run, snapshot, "cpu")
         theirs = Sampler.load(tmp_path / name, device="cpu")
-        assert np.array_equal(ours.draw(IDS, INDICES), theirs.draw(IDS, INDICES))
+        assert np.array_equal(ours.sample(IDS, INDICES), theirs.sample(IDS, INDICES))
         assert (theirs.provenance, theirs.data) == (ours.provenance, ours.data)
         assert theirs.charset == run.charset
-    assert read_model(tmp_path / "b").checkpoint == read_model(tmp_path / "c").checkpoint
+    assert read_model(tmp_path / "b").snapshot_hash == read_model(tmp_path / "c").snapshot_hash
     a, b = (synthesize(Sampler.load(p, device="cpu"), tmp_path / f"{n}.store", per_class=2)
             for n, p in enumerate((run.path, tmp_path / "a")))  # fmt: skip
     assert a is not None
@@ -68,7 +68,7 @@ def test_a_folder_alone_draws_what_the_run_draws(run: Run, tmp_path: Path) -> No
 
 def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "my model"
-    model = export_model(run, out, checkpoint="4")
+    model = export_model(run, out, snapshot="4")
     assert {path.name for path in out.iterdir()} == {
         ".export.json", "README.md", "charset.json", "model.safetensors", "samples.png"
     }  # fmt: skip
@@ -76,7 +76,7 @@ def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
     with PilImage.open(out / "samples.png") as sheet:
         assert sheet.size == (12 * 10 + 2, 3 * 10 + 2)
         first = np.asarray(sheet)[2:10, 2:10]
-    drawn = Sampler.load(out, device="cpu").draw([0], [0])[0]
+    drawn = Sampler.load(out, device="cpu").sample([0], [0])[0]
     assert np.array_equal(first, drawn)
     text = (out / "README.md").read_text("utf-8")
     header = text.split("---\n")[1]
@@ -86,7 +86,7 @@ def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
     for said in (
         "| share read as its label (purity) | 0.500 |", "recogniser `0123456789abcdef`", "一 丨 十",
         f"`{run.data['content_sha256']}`", "records: 30", "4 of 8 images", "device cpu",
-        f"`{model.checkpoint}`", "research only", '"z_dim": 6',
+        f"`{model.snapshot_hash}`", "research only", '"z_dim": 6',
     ):  # fmt: skip
         assert said in text
     assert "onnx" not in text
@@ -157,7 +157,7 @@ def test_a_run_and_a_model_of_before_that_do_not_tell(run: Run, tmp_path: Path) 
     del texts["origin"]
     save_tensors(tmp_path / "out" / FILE, tensors, texts)
     assert read_model(tmp_path / "out").origin == {}
-    assert Sampler.load(tmp_path / "out", device="cpu").draw([0], [0]).shape == (1, 8, 8)
+    assert Sampler.load(tmp_path / "out", device="cpu").sample([0], [0]).shape == (1, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_the_lines_of_the_card_work(
         exec(drawing, ours)
         assert ours["pictures"].shape[1:] == (8, 8)
         exec(running, ours)
-        want = Sampler.load(made, device="cpu").draw(np.zeros(8, int), np.arange(8))
+        want = Sampler.load(made, device="cpu").sample(np.zeros(8, int), np.arange(8))
         assert np.abs(ours["pictures"].astype(int) - want).max() <= 1
     text = Path("without/README.md").read_text("utf-8")
     assert "pipeline_tag: unconditional-image-generation" in text
@@ -256,7 +256,7 @@ def test_onnxruntime_draws_the_same(kind: str, tmp_path: Path) -> None:
         label = np.arange(count) % len(sampler.charset)
         inputs = {"z": z, "label": label} if recipe.conditional else {"z": z}
         (image,) = session.run(None, inputs)
-        want = sampler.paint(z, label)
+        want = sampler.from_noise(z, label)
         assert image.dtype == np.uint8
         assert image.shape == want.shape
         assert np.abs(image.astype(int) - want).max() <= 1
@@ -271,8 +271,8 @@ def test_a_graph_that_draws_something_else_is_not_given_out(
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     sampler = Sampler.load(run, device="cpu")
-    paint = sampler.paint
-    monkeypatch.setattr(sampler, "paint", lambda z, y: 255 - paint(z, y))
+    from_noise = sampler.from_noise
+    monkeypatch.setattr(sampler, "from_noise", lambda z, y: 255 - from_noise(z, y))
     with pytest.raises(RunError, match="onnxruntime draws other pictures than torch"):
         write_onnx(tmp_path / "m.onnx", sampler)
 
@@ -304,14 +304,14 @@ def test_a_deformation_model_bends_from_its_folder(toy_store: Store, tmp_path: P
     export_model(run, out)
     ours, theirs = (DeformationSampler.load(at, toy_store, "cpu") for at in (run, out))
     assert ours.provenance == theirs.provenance
-    assert np.array_equal(ours.draw(IDS, INDICES), theirs.draw(IDS, INDICES))
+    assert np.array_equal(ours.sample(IDS, INDICES), theirs.sample(IDS, INDICES))
     assert not (out / "samples.png").exists()
     text = (out / "README.md").read_text("utf-8")
     assert "--from STORE" in text
     assert "Nothing yet." in text
     with pytest.raises(RunError, match="of kind 'deformation', not a GAN"):
         Sampler.load(out)
-    for options in ({"onnx": True}, {"checkpoint": "2"}):
+    for options in ({"onnx": True}, {"snapshot": "2"}):
         with pytest.raises(InputError, match="no ONNX"):
             export_model(run, tmp_path / "other", **options)  # type: ignore[arg-type]
 
@@ -329,8 +329,8 @@ def test_the_same_again_is_there_and_another_needs_to_be_told(run: Run, tmp_path
     export_model(run, out)
     assert (out / "README.md").read_text() == "mine"
     with pytest.raises(InputError, match="images: 8 -> 4"):
-        export_model(run, out, checkpoint="4")
-    export_model(run, out, checkpoint="4", overwrite=True)
+        export_model(run, out, snapshot="4")
+    export_model(run, out, snapshot="4", overwrite=True)
     assert read_model(out).images == 4
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -404,7 +404,7 @@ def test_a_recipe_cannot_ask_for_more_than_the_file_holds(run: Run, tmp_path: Pa
 
 def test_a_folder_has_one_checkpoint(run: Run, tmp_path: Path) -> None:
     export_model(run, tmp_path / "out")
-    with pytest.raises(InputError, match="no checkpoint 'best' but its only one"):
+    with pytest.raises(InputError, match="no snapshot 'best' but its only one"):
         Sampler.load(tmp_path / "out", "best")
 
 

@@ -94,7 +94,7 @@ def test_an_evaluation_of_other_weights_is_refused(run: Run, tmp_path: Path) -> 
             export_model(run, tmp_path / "out", judged=[folder])
         assert refused.value.where == str(folder)
         assert "hwgen synthesize" in refused.value.remedy
-    export_model(run, tmp_path / "out", checkpoint="4", judged=[tmp_path / "e0"])
+    export_model(run, tmp_path / "out", snapshot="4", judged=[tmp_path / "e0"])
     with pytest.raises(InputError, match="has neither"):
         export_model(run, tmp_path / "other", judged=[tmp_path])
 
@@ -103,7 +103,11 @@ def test_a_lift_of_another_generator_is_refused(
     run: Run, bending: Run, root: Path, tmp_path: Path
 ) -> None:
     model = model_of_run(bending, bending.snapshots()[-1])
-    before = {"kind": "deformation learnt before", "run": model.run, "weights": [model.checkpoint]}
+    before = {
+        "kind": "deformation learnt before",
+        "run": model.run,
+        "weights": [model.snapshot_hash],
+    }
     generators: list[tuple[dict[str, Any], str]] = [
         ({"kind": "gan", "recipe": run.recipe}, "of kind 'gan'; exported is"),
         ({"kind": "deformation", "recipe": asdict(BEND) | {"steps": 9}}, "steps: 9 -> 2"),

@@ -69,7 +69,7 @@ def test_it_learns_how_a_class_varies_and_lends_it_to_another(
     # One sample of two classes that it has never seen; the upright's place is what varies.
     other = make_store("other", counts=(1, 1, 1))
     sampler = DeformationSampler.load(run, other, "cpu")
-    drawn = sampler.draw(np.full(60, 2), np.arange(60))
+    drawn = sampler.sample(np.full(60, 2), np.arange(60))
     places = drawn[:, 0].astype(int).argmin(axis=1)
     assert places.std() > 1
     # The bar stays where the class has it.
@@ -148,20 +148,20 @@ def test_samples_depend_on_seed_class_and_index_alone(
     run = train_deformation(store, tmp_path / "run", replace(toy, steps=50), device="cpu")
     sampler = DeformationSampler.load(run.path, store, "cpu")
     ids, numbers = np.repeat([0, 1], 10), np.tile(np.arange(10), 2)
-    together = sampler.draw(ids, numbers, seed=4)
+    together = sampler.sample(ids, numbers, seed=4)
     assert together.shape == (20, 32, 32)
     some = np.array([13, 2, 19])
-    again = sampler.draw(ids[some], numbers[some], seed=4, batch=2)
+    again = sampler.sample(ids[some], numbers[some], seed=4, batch=2)
     assert np.abs(again.astype(int) - together[some].astype(int)).max() <= 1
-    assert not np.array_equal(sampler.draw(ids, numbers, seed=5), together)
+    assert not np.array_equal(sampler.sample(ids, numbers, seed=5), together)
     assert len(np.unique(together, axis=0)) == 20
-    assert sampler.draw([], []).shape == (0, 32, 32)
+    assert sampler.sample([], []).shape == (0, 32, 32)
 
 
 def test_every_record_is_bent_equally_often(make_store: MakeStore, toy: DeformationRecipe) -> None:
     store = make_store("s", counts=(4, 2))
     still = DeformationSampler(DeformationNet(toy), store, torch.device("cpu"))
-    drawn = still.draw(np.zeros(12, int), np.arange(12), seed=1)
+    drawn = still.sample(np.zeros(12, int), np.arange(12), seed=1)
     own = store.all_images()[store.labels == 0]
     near = np.abs(drawn[:, None].astype(int) - own[None].astype(int)).max(axis=(2, 3)) <= 1
     expected = near.sum(axis=1)  # equal records count for each other
@@ -183,7 +183,7 @@ def test_a_synthetic_store_says_where_it_comes_from(
     assert drawn.manifest.origin["data"] == store.manifest.content_sha256
     assert run.id in drawn.record(0).source
     assert store.manifest.content_sha256[:16] in drawn.record(0).source
-    np.testing.assert_array_equal(drawn.all_images()[:5], sampler.draw([0] * 5, np.arange(5)))
+    np.testing.assert_array_equal(drawn.all_images()[:5], sampler.sample([0] * 5, np.arange(5)))
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_plan_counts_bytes_and_epochs(toy_recipe: Recipe, toy_store: Store) ->
     found = plan(toy_recipe, toy_store)
     assert (found.parameters_g, found.parameters_d) == (g, d)
     assert found.epochs == pytest.approx(280 / 30)
-    assert found.pictures_bytes == 30 * 64
+    assert found.images_bytes == 30 * 64
     assert found.state_bytes == 4 * (4 * (g + d) + g)
     assert found.checkpoint_bytes == 4 * (3 * (g + d) + g)
     rmsprop = plan(change(toy_recipe, {"optimizer.kind": "rmsprop", "ema": "0"}), toy_store)

@@ -22,20 +22,20 @@ def apart(a: np.ndarray, b: np.ndarray) -> int:
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
 def test_the_batch_size_does_not_change_a_sample(sampler: Sampler, batch: int) -> None:
-    assert apart(sampler.draw(IDS, NUMBERS), sampler.draw(IDS, NUMBERS, batch=batch)) <= 1
+    assert apart(sampler.sample(IDS, NUMBERS), sampler.sample(IDS, NUMBERS, batch=batch)) <= 1
 
 
 def test_a_sample_is_decided_by_seed_class_and_index_alone(sampler: Sampler) -> None:
-    images = sampler.draw(IDS, NUMBERS)
+    images = sampler.sample(IDS, NUMBERS)
     assert images.shape == (7, 8, 8)
     assert images.dtype == np.uint8
     assert apart(images[1], images[4]) <= 1
-    alone = sampler.draw([2], [5])
+    alone = sampler.sample([2], [5])
     assert apart(alone[0], images[1]) <= 1
     distinct = [images[i] for i in (0, 1, 2, 3, 5)]
     assert all(apart(a, b) > 1 for a, b in itertools.combinations(distinct, 2))
-    assert apart(sampler.draw(IDS, NUMBERS, seed=1), images) > 1
-    assert sampler.draw([], []).shape == (0, 8, 8)
+    assert apart(sampler.sample(IDS, NUMBERS, seed=1), images) > 1
+    assert sampler.sample([], []).shape == (0, 8, 8)
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
@@ -54,7 +54,7 @@ def test_a_longer_draw_of_noise_begins_with_the_shorter(toy_recipe: Recipe, kind
 
 def test_pictures_are_the_generators_in_evaluation_mode(sampler: Sampler) -> None:
     sampler.generator.train()
-    images = sampler.draw([1, 1], [0, 1])
+    images = sampler.sample([1, 1], [0, 1])
     assert sampler.generator.training  # left as it was found
     z = torch.from_numpy(noise(sampler.recipe.generator, 0, 1, 2))
     with torch.no_grad():
@@ -63,10 +63,10 @@ def test_pictures_are_the_generators_in_evaluation_mode(sampler: Sampler) -> Non
 
 
 def test_text_is_drawn_character_by_character(sampler: Sampler) -> None:
-    images = sampler.draw_text("十一十")
-    assert apart(images, sampler.draw([2, 0, 2], [0, 0, 1])) <= 1
+    images = sampler.sample_text("十一十")
+    assert apart(images, sampler.sample([2, 0, 2], [0, 0, 1])) <= 1
     with pytest.raises(CharsetError, match=r"2 of 3 characters.*天地"):
-        sampler.draw_text("天一地")
+        sampler.sample_text("天一地")
 
 
 def test_the_grid_of_an_unconditional_run_repeats_nothing(unconditional: Run) -> None:

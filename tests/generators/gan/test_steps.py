@@ -8,11 +8,11 @@ from torch import Tensor
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.steps import (
     State,
-    draw_noise,
     ema_weight,
     gradient_penalty,
     label_weight,
     make_state,
+    sample_noise,
     train_step,
     update_average,
 )
@@ -49,7 +49,7 @@ def outputs(state: State, recipe: Recipe) -> tuple[float, float]:
     x, y = batch()
     label = y if recipe.conditional else None
     with torch.no_grad():
-        fake = state.g(draw_noise(recipe, 4, seeded(9)), label)
+        fake = state.g(sample_noise(recipe, 4, seeded(9)), label)
         return float(state.d(x, label).mean()), float(state.d(fake, label).mean())
 
 
@@ -192,7 +192,7 @@ def test_without_weight_labels_are_not_heard_and_with_all_of_it_they_are(
 ) -> None:
     state = make_state(change(toy_recipe, {"discriminator.label": label}), 3, 0, CPU)
     x, y = batch()
-    z = draw_noise(toy_recipe, 4, seeded())
+    z = sample_noise(toy_recipe, 4, seeded())
     for network, first in ((state.g, z), (state.d, x)):
         with torch.no_grad():
             unheard = [network(first, labels, 0.0) for labels in (y, 2 - y)]
@@ -300,10 +300,10 @@ def test_optimisers_are_as_the_recipe_says(toy_recipe: Recipe) -> None:
 
 
 def test_noise_has_the_recipes_distribution(toy_recipe: Recipe) -> None:
-    normal = draw_noise(toy_recipe, 20_000, seeded())
+    normal = sample_noise(toy_recipe, 20_000, seeded())
     assert normal.shape == (20_000, 6)
     assert normal.std().item() == pytest.approx(1, abs=0.02)
-    uniform = draw_noise(change(toy_recipe, {"generator.z": "uniform"}), 20_000, seeded())
+    uniform = sample_noise(change(toy_recipe, {"generator.z": "uniform"}), 20_000, seeded())
     assert -1 <= uniform.min() < -0.99
     assert 0.99 < uniform.max() <= 1
     assert uniform.std().item() == pytest.approx(3**-0.5, abs=0.02)

@@ -102,7 +102,7 @@ def run_folder(scratch: Path) -> Target:
             found.rewind_log(10**9)
             best_scores(found)
             return f"{len(found.read_log())} entries"
-        Sampler.load(run.path, device="cpu").draw([0], [0])
+        Sampler.load(run.path, device="cpu").sample([0], [0])
         return "drawn"
 
     return Target(seeds, read, _mutate_first_kept, mib=1024)
@@ -120,7 +120,7 @@ def weights(scratch: Path) -> Target:
 
     def read(data: bytes) -> str:
         file.write_bytes(data)
-        Sampler.load(run, device="cpu").draw([0, 2], [0, 1])
+        Sampler.load(run, device="cpu").sample([0, 2], [0, 1])
         return "drawn"
 
     return Target([seed], read, _mutate_tensors, mib=1024)
@@ -137,7 +137,7 @@ def model_folder(scratch: Path) -> Target:
 
     def read(data: bytes) -> str:
         file.write_bytes(data)
-        Sampler.load(folder, device="cpu").draw([0, 2], [0, 1])
+        Sampler.load(folder, device="cpu").sample([0, 2], [0, 1])
         return "drawn"
 
     return Target([seed], read, _mutate_tensors, mib=1024)
