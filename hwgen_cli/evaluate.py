@@ -90,7 +90,7 @@ def evaluate(
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.evaluation.evaluate import EPOCHS, FILE, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
-    from hwgen.evaluation.ocr_engines import second_reader
+    from hwgen.evaluation.ocr_engines import load_ocr_engine
     from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.recogniser.training import steps_of
@@ -101,7 +101,7 @@ def evaluate(
 
     keep_freed_memory()
     where = pick_device(device)
-    second = None if reader is None else second_reader(reader)
+    second = None if reader is None else load_ocr_engine(reader)
     opened = Store(real)
     if steps is None:
         steps = steps_of(EPOCHS, opened, RecogniserRecipe(size=size))
@@ -122,7 +122,7 @@ def evaluate(
             recogniser=None if recogniser is None else Recogniser.load(recogniser, where),
             recogniser_file=recogniser,
             run=None if run is None else run_or_model(run),
-            second_reader=second,
+            ocr_engine=second,
             progress=advance,
             stop=stop,
         )

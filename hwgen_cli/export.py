@@ -139,7 +139,7 @@ def export(
     from rich.console import Console
 
     from hwgen.exports import Selection, Shards, export_store
-    from hwgen.exports.formats import is_of_run
+    from hwgen.exports.formats import exports_run
     from hwgen.exports.selection import parse_split
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
@@ -160,7 +160,7 @@ def export(
         "--judged": bool(judged),
         "--licence": bool(licence),
     }
-    if is_of_run(format, thing):
+    if exports_run(format, thing):
         _refuse(of_store if format == "model" else {**of_store, **of_model}, format)
         if format == "model":
             _export_model(thing, out, checkpoint, onnx, judged or [], licence, overwrite, json)
@@ -227,7 +227,7 @@ def _export_model(
         out,
         snapshot=checkpoint,
         onnx=onnx,
-        judged=judged,
+        results=judged,
         licence=licence,
         overwrite=overwrite,
     )

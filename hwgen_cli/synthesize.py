@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hwgen.store import Store
-    from hwgen.synthesis.filters import Judge
+    from hwgen.synthesis.filters import SampleFilter
     from hwgen.synthesis.synthesize import Source
 
 PER_CLASS = 50
@@ -142,7 +142,7 @@ def synthesize(
     from hwgen.exports import export_store
     from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.store.contact_sheets import sheet_of_store
-    from hwgen.synthesis.filters import AllOf
+    from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
     from hwgen.synthesis.synthesize import synthesize as run_synthesis
     from hwgen_cli.interrupt import interruptible
@@ -173,7 +173,7 @@ def synthesize(
                         class_ids=class_ids,
                         seed=seed,
                         batch=batch,
-                        judge=AllOf(judges) if judges else None,
+                        sample_filter=FilterChain(judges) if judges else None,
                         max_tries=max_tries or MAX_TRIES,
                         overwrite=overwrite,
                         progress=advance,
@@ -282,18 +282,18 @@ def _judges(
     device: str,
     shown: bool,
     stop: Callable[[], bool],
-) -> list[Judge] | None:
+) -> list[SampleFilter] | None:
     """What samples must pass, in this order; None if `stop` said so."""
     from hwgen.compute.devices import pick_device
     from hwgen.store import Store
-    from hwgen.synthesis.near_copy_filter import NoCopies
-    from hwgen.synthesis.recogniser_filter import Filter
+    from hwgen.synthesis.near_copy_filter import NearCopyFilter
+    from hwgen.synthesis.recogniser_filter import RecogniserFilter
     from hwgen_cli.progress import bar
 
-    judges: list[Judge] = []
+    judges: list[SampleFilter] = []
     recogniser = None
     if file is not None:
-        reads = Filter(
+        reads = RecogniserFilter(
             file,
             sampler.charset,
             class_ids,
@@ -305,7 +305,7 @@ def _judges(
         judges, recogniser = [reads], reads.recogniser
     if no_copies is not None:
         with bar("read real samples", "classes", shown=shown) as advance:
-            differs = NoCopies.of(
+            differs = NearCopyFilter.of(
                 Store(no_copies),
                 sampler.charset,
                 class_ids,
@@ -325,17 +325,17 @@ def _show_yields(store: Store, console: Console) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hwgen.synthesis.acceptance import FILE, read_report
+    from hwgen.synthesis.acceptance import FILE, read_acceptance
 
-    found = read_report(store)
+    found = read_acceptance(store)
     classes = found.classes
     table = Table(
-        "class", "drawn", "passed", "yield", "kept", title=f"Of all {found.share:.1%} passed"
+        "class", "drawn", "passed", "yield", "kept", title=f"Of all {found.rate:.1%} passed"
     )
-    for label in sorted(classes, key=lambda label: classes[label].share)[:WORST]:
+    for label in sorted(classes, key=lambda label: classes[label].rate)[:WORST]:
         one = classes[label]
         table.add_row(
-            escape(label), f"{one.drawn}", f"{one.passed}", f"{one.share:.1%}", f"{one.kept}"
+            escape(label), f"{one.drawn}", f"{one.passed}", f"{one.rate:.1%}", f"{one.kept}"
         )
     console.print(table)
     if found.short:
@@ -352,12 +352,12 @@ def _show_yields(store: Store, console: Console) -> None:
 
 def _print_json(store: Store) -> None:
     from hwgen.io.json_files import read_json
-    from hwgen.synthesis.acceptance import FILE, read_report
+    from hwgen.synthesis.acceptance import FILE, read_acceptance
 
     manifest = store.manifest
     yields = None
     if "filter" in manifest.origin:
-        read_report(store)  # refuses what is damaged
+        read_acceptance(store)  # refuses what is damaged
         yields = read_json(store.path / FILE)
     counts = dict(zip(manifest.charset, manifest.class_counts, strict=True))
     head = {"store": str(store.path), "characters": len(store), "class_counts": counts}

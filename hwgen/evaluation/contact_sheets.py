@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hwgen.evaluation.images import pictures_at
+from hwgen.evaluation.images import images_at
 from hwgen.evaluation.metrics.near_copies import Pair
-from hwgen.evaluation.reading import Reading
+from hwgen.evaluation.set_statistics import SetStatistics
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.record import PAPER
 from hwgen.store import Store
@@ -23,12 +23,12 @@ NEAREST = "nearest-{space}.png"
 BEST, WORST = "best-read.png", "worst-read.png"
 
 
-def draw_pairs(
+def save_nearest_pairs(
     folder: Path, space: str, pairs: Sequence[Pair], synthetic: Store, real: Store, size: int
 ) -> str:
     """Draw the nearest pairs; the name of the file."""
     below = [
-        pictures_at(store, np.array(numbers), size)
+        images_at(store, np.array(numbers), size)
         for store, numbers in (
             (synthetic, [pair.sample for pair in pairs]),
             (real, [pair.training for pair in pairs]),
@@ -44,10 +44,12 @@ def draw_pairs(
     return name
 
 
-def draw_best_and_worst(folder: Path, reading: Reading, synthetic: Store, size: int) -> list[str]:
+def save_best_and_worst(
+    folder: Path, reading: SetStatistics, synthetic: Store, size: int
+) -> list[str]:
     """Draw the samples whose own label was most, and least, probable; the names of the files."""
     order = np.argsort(-reading.probability, kind="stable")
     shown = ROWS * COLUMNS
     for name, numbers in ((BEST, order[:shown]), (WORST, order[::-1][:shown])):
-        save_sheet(folder / name, pictures_at(synthetic, numbers, size), COLUMNS)
+        save_sheet(folder / name, images_at(synthetic, numbers, size), COLUMNS)
     return [BEST, WORST]

@@ -19,16 +19,16 @@ import torch
 import hwgen
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RunError
-from hwgen.evaluation.contact_sheets import draw_best_and_worst, draw_pairs
-from hwgen.evaluation.images import pictures_at
+from hwgen.evaluation.contact_sheets import save_best_and_worst, save_nearest_pairs
+from hwgen.evaluation.images import images_at
 from hwgen.evaluation.measures import copy_figures, figure, set_figures
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.near_copies import QUANTILE
 from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.evaluation.notes import knows, notes
-from hwgen.evaluation.ocr_engines import SecondReader
-from hwgen.evaluation.provenance import Learnt, generator_data
-from hwgen.evaluation.reading import Reading, pictures_to_read, read_sets
+from hwgen.evaluation.ocr_engines import OcrEngine
+from hwgen.evaluation.provenance import TrainedGenerator, generator_data
+from hwgen.evaluation.set_statistics import SetStatistics, collect_statistics, images_to_read
 from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.io.json_files import write_json
 from hwgen.io.locks import only_one
@@ -60,7 +60,7 @@ class Settings:
     """How a set is evaluated.
 
     Attributes:
-        samples: most matched samples a side, see hwgen.evaluation.reading.
+        samples: most matched samples a side, see hwgen.evaluation.set_statistics.
         seed: of the choice of samples, and of every recogniser that is trained.
         recipe: of every recogniser that is trained.
         train_on_synthetic: whether to train one on the synthetic set and one on the real one.
@@ -84,8 +84,8 @@ def evaluate(
     real_test: Store | None = None,
     recogniser: Recogniser | None = None,
     recogniser_file: Path | None = None,
-    run: Learnt | None = None,
-    second_reader: SecondReader | None = None,
+    run: TrainedGenerator | None = None,
+    ocr_engine: OcrEngine | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any] | None:
@@ -103,7 +103,7 @@ def evaluate(
         recogniser_file: its file, by which a set says who filtered it.
         run: or the exported model, that the set was drawn from: knows what the generator was
             trained on.
-        second_reader: reads a part of the set, and as many real samples.
+        ocr_engine: reads a part of the set, and as many real samples.
         progress: told of the work done.
         stop: asked before each training step and each class; trained recognisers are kept.
 
@@ -131,7 +131,7 @@ def evaluate(
 
     needed = [training("real", real)] if recogniser is None or settings.train_on_synthetic else []
     needed += [training("synthetic", synthetic)] if settings.train_on_synthetic else []
-    reading_total = pictures_to_read(synthetic, real, real_test)
+    reading_total = images_to_read(synthetic, real, real_test)
     total = reading_total + len(needed) * settings.recipe.steps * settings.recipe.batch
     done = 0
 
@@ -152,12 +152,12 @@ def evaluate(
     judge = trained["real"] if recogniser is None else recogniser
     file = needed[0].path if recogniser is None else recogniser_file
 
-    # Reading
+    # SetStatistics
     def read(pictures: int) -> None:
         if progress is not None:
             progress(done + pictures, total, "reading and comparing")
 
-    reading = read_sets(
+    reading = collect_statistics(
         synthetic,
         real,
         real_test,
@@ -183,19 +183,17 @@ def evaluate(
         figures["train_on_synthetic"] = figure(
             "train_on_synthetic", top1["synthetic"], top1["real"]
         )
-    if second_reader is not None:
+    if ocr_engine is not None:
         floor_store = real if real_test is None else real_test
         pair = (("synthetic", synthetic), ("floor", floor_store))
         size = min(store.size for _, store in pair)
-        shares = [
-            _second_opinion(second_reader, store, reading, side, size) for side, store in pair
-        ]
+        shares = [_second_opinion(ocr_engine, store, reading, side, size) for side, store in pair]
         figures["second_reader"] = figure("second_reader", *shares)
 
     # Results
-    pictures = draw_best_and_worst(out, reading, synthetic, recipe.size)
+    pictures = save_best_and_worst(out, reading, synthetic, recipe.size)
     pictures += [
-        draw_pairs(out, space, found.pairs, synthetic, real, recipe.size)
+        save_nearest_pairs(out, space, found.pairs, synthetic, real, recipe.size)
         for space, found in copies.items()
         if found is not None
     ]
@@ -211,7 +209,7 @@ def evaluate(
             "size": recipe.size,
             "trained_here": sorted(trained),
             "recipe": recipe_to_json(settings.recipe) if trained else None,
-            "second_reader": None if second_reader is None else second_reader.name,
+            "second_reader": None if ocr_engine is None else ocr_engine.name,
         },
         "versions": {
             "hwgen": hwgen.__version__,
@@ -294,19 +292,19 @@ def _check(
 
 
 def _second_opinion(
-    reader: SecondReader, store: Store, reading: Reading, side: str, size: int
+    reader: OcrEngine, store: Store, reading: SetStatistics, side: str, size: int
 ) -> float:
     """Share of some matched samples that a second reader reads as their label."""
     numbers = np.concatenate(reading.numbers[side])
     count = min(len(numbers), SECOND_READER_SAMPLES)
     # The numbers go class by class: these are of all classes.
     numbers = numbers[np.arange(count) * len(numbers) // count]
-    texts = reader(pictures_at(store, numbers, size))
+    texts = reader(images_at(store, numbers, size))
     labels = store.labels[numbers]
     return sum(t == store.charset[c] for t, c in zip(texts, labels, strict=True)) / count
 
 
-def _per_class(reading: Reading, synthetic: Store) -> dict[str, dict[str, float]]:
+def _per_class(reading: SetStatistics, synthetic: Store) -> dict[str, dict[str, float]]:
     """By figure and label."""
     labels = synthetic.labels
     right = reading.read_as == labels

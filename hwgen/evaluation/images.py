@@ -16,7 +16,7 @@ from hwgen.store import Store
 Numbers = npt.NDArray[np.int64]
 
 
-def pictures_at(store: Store, numbers: Numbers, size: int) -> Image:
+def images_at(store: Store, numbers: Numbers, size: int) -> Image:
     """Pictures by record number, averaged down: uint8 [n, size, size(, 3)]."""
     return averaged(store.images(numbers), size)
 

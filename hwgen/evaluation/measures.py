@@ -11,7 +11,7 @@ from hwgen.evaluation.metrics.intervals import wilson_interval
 from hwgen.evaluation.metrics.near_copies import Copies
 from hwgen.evaluation.metrics.precision_recall import compare_manifolds
 from hwgen.evaluation.metrics.two_sample import nearest_neighbour_test
-from hwgen.evaluation.reading import SIDES, SPACES, Reading
+from hwgen.evaluation.set_statistics import SETS, SPACES, SetStatistics
 
 
 class Meaning(NamedTuple):
@@ -121,7 +121,7 @@ def figure(name: str, value: float, floor: float | None, **more: float | None) -
     return {"value": value, "floor": floor, **more, **MEANINGS[name]._asdict()}
 
 
-def set_figures(reading: Reading, purity: float) -> dict[str, dict[str, Any]]:
+def set_figures(reading: SetStatistics, purity: float) -> dict[str, dict[str, Any]]:
     """Figures of the whole set by name.
 
     Args:
@@ -139,7 +139,7 @@ def set_figures(reading: Reading, purity: float) -> dict[str, dict[str, Any]]:
         if found is not None:
             name = f"diversity_{space}"
             figures[name] = figure(name, found.ratio, None if other is None else other.ratio)
-    synthetic, real, floor_features = (reading.matched(side) for side in SIDES)
+    synthetic, real, floor_features = (reading.matched(side) for side in SETS)
     measured = [_compare(real, other) for other in (synthetic, floor_features)]
     for name in measured[0]:
         figures[name] = figure(name, *(values[name] for values in measured))

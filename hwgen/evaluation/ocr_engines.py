@@ -14,7 +14,7 @@ BATCH = 32
 """Pictures that an engine reads at once."""
 
 
-class SecondReader(Protocol):
+class OcrEngine(Protocol):
     """An independent reader of single characters."""
 
     name: str
@@ -48,21 +48,21 @@ class RapidOcr:
         self._engine = RapidOCR(params=settings)
 
     def __call__(self, images: Image) -> list[str]:
-        """See SecondReader."""
+        """See OcrEngine."""
         colour = np.repeat(images[..., None], 3, axis=3) if images.ndim == 3 else images
         found = self._engine.recognize_txt(list(colour)).txts
         return [text.strip() for text in found]
 
 
-READERS = {RapidOcr.name: RapidOcr}
+OCR_ENGINES = {RapidOcr.name: RapidOcr}
 
 
-def second_reader(name: str) -> SecondReader:
+def load_ocr_engine(name: str) -> OcrEngine:
     """The reader of this name.
 
     Raises:
         InputError: it is unknown or not installed.
     """
-    if name not in READERS:
-        raise InputError(f"no reader {name!r}", remedy=nearest(name, READERS))
-    return READERS[name]()
+    if name not in OCR_ENGINES:
+        raise InputError(f"no reader {name!r}", remedy=nearest(name, OCR_ENGINES))
+    return OCR_ENGINES[name]()

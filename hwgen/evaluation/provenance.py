@@ -9,7 +9,7 @@ from hwgen.errors import InputError
 from hwgen.store import Store
 
 
-class Learnt(Protocol):
+class TrainedGenerator(Protocol):
     """A run, or a model that was exported from it."""
 
     @property
@@ -21,7 +21,7 @@ class Learnt(Protocol):
         """What it learnt from."""
 
 
-def generator_data(synthetic: Store, run: Learnt | None) -> str | None:
+def generator_data(synthetic: Store, run: TrainedGenerator | None) -> str | None:
     """Content hash of the store that a synthetic store may hold copies of.
 
     That is what a GAN was trained on, and what a deformation model bent.

@@ -17,7 +17,7 @@ from typing import Any
 from hwgen.errors import InputError
 from hwgen.exports.formats import format_named
 from hwgen.exports.place import FILE, clear, give_name, is_there, locked, read_told
-from hwgen.exports.records import Exporter, Part, Shards
+from hwgen.exports.records import Exporter, Shards, Subset
 from hwgen.exports.selection import Selection
 from hwgen.io.json_files import write_json
 from hwgen.schema import from_json
@@ -139,7 +139,7 @@ def export_store(
         before = 0
         for name, those in numbers.items():
             tick = count.after(before)
-            part = Part(store, charset, those, name=name, shards=shards, tick=tick)
+            part = Subset(store, charset, those, name=name, shards=shards, tick=tick)
             parts[name] = row.exporter(part, partial / name)
             before += len(part)
         _begin_or_continue(partial, export, overwrite)

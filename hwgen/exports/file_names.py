@@ -26,6 +26,6 @@ def file_stem(text: str) -> str:
     return file_name(_UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", text))
 
 
-def picture_name(record: int) -> str:
+def image_name(record: int) -> str:
     """The name, without suffix, of a picture: its record number in the store, from 000000000 on."""
     return f"{record:09d}"

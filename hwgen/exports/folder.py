@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hwgen.exports.file_names import class_folder, picture_name
+from hwgen.exports.file_names import class_folder, image_name
 from hwgen.exports.provenance import write_provenance
-from hwgen.exports.records import Part, Row
+from hwgen.exports.records import RecordInfo, Subset
 from hwgen.io.json_files import write_json
 
 CLASS_MAP = "classes.json"
@@ -21,7 +21,7 @@ class FolderExporter:
     there, in alphabetical order, so its class ids need not be hwgen's.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None:
+    def __init__(self, part: Subset, folder: Path) -> None:
         self._part, self._folder = part, folder
 
     def write(self, start: int, shard: int) -> int:
@@ -42,5 +42,5 @@ class FolderExporter:
         write_provenance(self._part, self._folder, _place)
 
 
-def _place(row: Row) -> str:
-    return f"{class_folder(row.label)}/{picture_name(row.record)}.png"
+def _place(row: RecordInfo) -> str:
+    return f"{class_folder(row.label)}/{image_name(row.record)}.png"

@@ -84,7 +84,7 @@ def format_named(name: str) -> Format:
         raise InputError(f"no format {name!r}", remedy=nearest(name, FORMATS)) from None
 
 
-def is_of_run(name: str, path: Path) -> bool:
+def exports_run(name: str, path: Path) -> bool:
     """Whether a format exports what lies at a path as a run; else as a store.
 
     Raises:

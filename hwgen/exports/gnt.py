@@ -9,7 +9,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.exports.file_names import file_stem
-from hwgen.exports.records import Part
+from hwgen.exports.records import Subset
 from hwgen.record import PAPER
 from hwgen.sources.gnt import HEADER_BYTES, encode_record
 
@@ -31,7 +31,7 @@ class GntExporter:
         InputError: the store is in colour, or a label has no two-byte GB code.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None:
+    def __init__(self, part: Subset, folder: Path) -> None:
         store = part.store
         if store.channels != 1:
             raise InputError(

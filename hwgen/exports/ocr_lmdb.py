@@ -10,7 +10,7 @@ from pathlib import Path
 import lmdb
 
 from hwgen.errors import InputError
-from hwgen.exports.records import Part
+from hwgen.exports.records import Subset
 
 _PAGE = 4096
 
@@ -22,7 +22,7 @@ class OcrLmdbExporter:
     readers of the format ask for the other keys only. `num-samples` is written last.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None:
+    def __init__(self, part: Subset, folder: Path) -> None:
         self._part, self._folder = part, folder
 
     def write(self, start: int, shard: int) -> int:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from hwgen.errors import InputError
-from hwgen.exports.file_names import picture_name
+from hwgen.exports.file_names import image_name
 from hwgen.exports.provenance import write_provenance
-from hwgen.exports.records import Part, Row
+from hwgen.exports.records import RecordInfo, Subset
 from hwgen.io.files import replacing
 
 _FILES_A_FOLDER = 10_000
@@ -24,7 +24,7 @@ class PaddleExporter:
         InputError: a label has a tab or a line end.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None:
+    def __init__(self, part: Subset, folder: Path) -> None:
         for label in part.charset:
             if set("\t\n\r") & set(label):
                 raise InputError(
@@ -57,5 +57,5 @@ class PaddleExporter:
         write_provenance(self._part, self._folder, _place)
 
 
-def _place(row: Row) -> str:
-    return f"images/{row.record // _FILES_A_FOLDER:05d}/{picture_name(row.record)}.png"
+def _place(row: RecordInfo) -> str:
+    return f"images/{row.record // _FILES_A_FOLDER:05d}/{image_name(row.record)}.png"

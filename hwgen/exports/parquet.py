@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError
-from hwgen.exports.file_names import picture_name
-from hwgen.exports.records import Part, Row
+from hwgen.exports.file_names import image_name
+from hwgen.exports.records import RecordInfo, Subset
 from hwgen.io.files import replacing
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ParquetExporter:
         InputError: pyarrow is not installed.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None:
+    def __init__(self, part: Subset, folder: Path) -> None:
         try:
             import pyarrow.parquet
         except ImportError as error:
@@ -77,13 +77,13 @@ class ParquetExporter:
         return arrow.schema(fields, metadata={"huggingface": described})
 
 
-def _groups(records: Iterator[tuple[Row, bytes]]) -> Iterator[list[dict[str, Any]]]:
+def _groups(records: Iterator[tuple[RecordInfo, bytes]]) -> Iterator[list[dict[str, Any]]]:
     """Rows of the table, ROW_GROUP at a time."""
     while rows := [_row(row, png) for row, png in islice(records, ROW_GROUP)]:
         yield rows
 
 
-def _row(row: Row, png: bytes) -> dict[str, Any]:
-    image = {"bytes": png, "path": f"{picture_name(row.record)}.png"}
+def _row(row: RecordInfo, png: bytes) -> dict[str, Any]:
+    image = {"bytes": png, "path": f"{image_name(row.record)}.png"}
     known = {name: getattr(row, name) for name in _PROVENANCE}
     return {"image": image, "label": row.class_id, **known}

@@ -6,14 +6,14 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from hwgen.exports.records import Part, Row
+from hwgen.exports.records import RecordInfo, Subset
 from hwgen.io.files import replacing
 
 FILE = "provenance.csv"
 FIELDS = ("file", "label", "class_id", "writer", "source", "position", "record")
 
 
-def write_provenance(part: Part, folder: Path, place: Callable[[Row], str]) -> None:
+def write_provenance(part: Subset, folder: Path, place: Callable[[RecordInfo], str]) -> None:
     """Write `folder`/provenance.csv, UTF-8 with a header, a line a picture.
 
     Args:

@@ -43,7 +43,7 @@ class Shards:
 
 
 @dataclass(frozen=True)
-class Row:
+class RecordInfo:
     """What is known of one record, besides its picture.
 
     Attributes:
@@ -63,7 +63,7 @@ class Row:
     position: int
 
 
-class Part:
+class Subset:
     """Some records of a store in an order: a whole export, or one side of a split.
 
     Args:
@@ -104,10 +104,10 @@ class Part:
         found = {table[place] for place in np.unique(self.columns["label"]).tolist()}
         return [label for label in self.charset if label in found]
 
-    def in_order(self, order: npt.NDArray[np.intp]) -> Part:
+    def in_order(self, order: npt.NDArray[np.intp]) -> Subset:
         """The same records in another order."""
         numbers = self.numbers[order]
-        return Part(
+        return Subset(
             self.store,
             self.charset,
             numbers,
@@ -116,7 +116,7 @@ class Part:
             tick=self._tick,
         )
 
-    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
+    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[RecordInfo]:
         """What is known of the records at the places from `start` to before `stop`."""
         tables = self.store.manifest.tables
         labels, writers, sources = tables["labels"], tables["writers"], tables["sources"]
@@ -128,7 +128,7 @@ class Part:
                 some.tolist(), columns, strict=True
             ):
                 text = labels[label]
-                yield Row(
+                yield RecordInfo(
                     record,
                     text,
                     self.charset.id(text),
@@ -137,7 +137,9 @@ class Part:
                     position,
                 )
 
-    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[Row, Image]]:
+    def pictures(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[RecordInfo, Image]]:
         """The records from place `start` to before `stop`, and their pictures, uint8."""
         stop = len(self) if stop is None else min(stop, len(self))
         step = max(1, min(_READ_RECORDS, _READ_BYTES // int(np.prod(self.store.image_shape))))
@@ -148,7 +150,7 @@ class Part:
             yield from zip(self.rows(first, last), images, strict=True)
         self._tick(stop)
 
-    def shard(self, start: int) -> Iterator[tuple[Row, bytes]]:
+    def shard(self, start: int) -> Iterator[tuple[RecordInfo, bytes]]:
         """The records from place `start` on, and their PNG files, until the shard is full."""
         used = 0
         for row, image in self.pictures(start, start + self.shards.records):
@@ -166,7 +168,7 @@ class Exporter(Protocol):
     no file.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None: ...
+    def __init__(self, part: Subset, folder: Path) -> None: ...
 
     def write(self, start: int, shard: int) -> int:
         """Write a shard, durably.

@@ -8,8 +8,8 @@ import tarfile
 from dataclasses import asdict
 from pathlib import Path
 
-from hwgen.exports.file_names import picture_name
-from hwgen.exports.records import Part
+from hwgen.exports.file_names import image_name
+from hwgen.exports.records import Subset
 from hwgen.io.files import replacing
 
 
@@ -20,7 +20,7 @@ class WebDatasetExporter:
     known of it). Headers tell no time and no user: the same records give the same bytes.
     """
 
-    def __init__(self, part: Part, folder: Path) -> None:
+    def __init__(self, part: Subset, folder: Path) -> None:
         self._part, self._folder = part, folder
 
     def write(self, start: int, shard: int) -> int:
@@ -31,7 +31,7 @@ class WebDatasetExporter:
             tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
         ):
             for row, png in self._part.shard(start):
-                name = picture_name(row.record)
+                name = image_name(row.record)
                 _add(tar, f"{name}.png", png)
                 _add(tar, f"{name}.cls", b"%d" % row.class_id)
                 _add(tar, f"{name}.txt", row.label.encode())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.study.sides import Places, Side
+from hwgen.study.sets import ImageNumbers, StudySet
 
 GAP = 20
 """Pairs between a pair and its repetition, where there are as many."""
@@ -24,8 +24,8 @@ class Matches:
     """
 
     labels: tuple[str | None, ...]
-    a: Places
-    b: Places
+    a: ImageNumbers
+    b: ImageNumbers
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Showing:
     repeats: bool
 
 
-def match(a: Side, b: Side, pairs: int, rng: np.random.Generator) -> Matches:
+def match(a: StudySet, b: StudySet, pairs: int, rng: np.random.Generator) -> Matches:
     """Choose pictures: the same label on both sides where both have labels.
 
     The classes that both have come equally often, as far as their pictures reach; no picture
@@ -61,7 +61,9 @@ def match(a: Side, b: Side, pairs: int, rng: np.random.Generator) -> Matches:
     return Matches(tuple(labels), chosen_a, chosen_b)
 
 
-def _label_of_each(a: Side, b: Side, pairs: int, rng: np.random.Generator) -> list[str | None]:
+def _label_of_each(
+    a: StudySet, b: StudySet, pairs: int, rng: np.random.Generator
+) -> list[str | None]:
     shared: list[str | None] = [None]
     if a.labels is not None and b.labels is not None:
         of_b = set(b.labels)

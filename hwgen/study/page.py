@@ -25,7 +25,7 @@ from hwgen.record import Image
 from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
 from hwgen.study.design import Matches, Showing, arrange, match, shuffled
-from hwgen.study.sides import Side, describe, open_side, reduced
+from hwgen.study.sets import StudySet, describe, open_set, reduced
 from hwgen.study.votes import FORMAT_VERSION, KEY_FORMAT, VOTES_FORMAT, KeyPair, study_id
 
 QUESTION = "Which of the two looks more real?"
@@ -89,7 +89,7 @@ def write_study(
         StoreError: an unfinished or foreign store.
     """
     question = healed(question)
-    sides = open_side(a), open_side(b)
+    sides = open_set(a), open_set(b)
     _check(*sides, out)
     prints = [side.fingerprint for side in sides]
     recipe = json.dumps([seed, pairs, controls, question, *prints])
@@ -138,7 +138,7 @@ def write_study(
     )
 
 
-def _check(a: Side, b: Side, out: Path) -> None:
+def _check(a: StudySet, b: StudySet, out: Path) -> None:
     if a.fingerprint == b.fingerprint:
         raise InputError(
             f"{a.name} and {b.name} hold the same pictures", remedy="Give two different sides"

@@ -15,7 +15,7 @@ FILE = "yield.json"
 
 
 @dataclass(frozen=True)
-class ClassYield:
+class ClassAcceptance:
     """What became of one class.
 
     Attributes:
@@ -29,13 +29,13 @@ class ClassYield:
     kept: int
 
     @property
-    def share(self) -> float:
+    def rate(self) -> float:
         """Of the drawn samples, those that passed."""
         return self.passed / max(1, self.drawn)
 
 
 def report(
-    classes: Mapping[str, ClassYield], per_class: int, settings: Mapping[str, Any]
+    classes: Mapping[str, ClassAcceptance], per_class: int, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The content of yield.json.
 
@@ -59,13 +59,13 @@ def report(
         "passed": passed,
         "kept": sum(found.kept for found in classes.values()),
         "yield": round(passed / max(1, drawn), 5),
-        "short": sorted(short, key=lambda label: classes[label].share),
+        "short": sorted(short, key=lambda label: classes[label].rate),
         "classes": {label: asdict(found) for label, found in classes.items()},
     }
 
 
 @dataclass(frozen=True)
-class Yields:
+class Acceptance:
     """A yield.json, checked; see `report`.
 
     Attributes:
@@ -80,15 +80,15 @@ class Yields:
     drawn: int
     passed: int
     short: tuple[str, ...]
-    classes: dict[str, ClassYield]
+    classes: dict[str, ClassAcceptance]
 
     @property
-    def share(self) -> float:
+    def rate(self) -> float:
         """Of the drawn samples, those that passed."""
         return self.passed / max(1, self.drawn)
 
 
-def read_report(store: Store) -> Yields:
+def read_acceptance(store: Store) -> Acceptance:
     """The yield.json of a filtered store.
 
     Raises:
@@ -96,5 +96,5 @@ def read_report(store: Store) -> Yields:
     """
     file = store.path / FILE
     with reading(file, "a report of yields", "Draw the store again", raising=StoreError):
-        found: Yields = from_json(Yields, read_object(file), "yield", others=True)
+        found: Acceptance = from_json(Acceptance, read_object(file), "yield", others=True)
     return found

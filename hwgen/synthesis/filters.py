@@ -13,7 +13,7 @@ from hwgen.record import Image
 Ids = npt.NDArray[np.int64]
 
 
-class Judge(Protocol):
+class SampleFilter(Protocol):
     """Decides which samples stay."""
 
     @property
@@ -24,24 +24,28 @@ class Judge(Protocol):
         """Which pass, bool [N], of uint8 [N, S, S(, 3)] of classes int64 [N]."""
 
 
-class AllOf:
-    """Lets pass what each of several judges lets pass; a later one sees what is left.
+class FilterChain:
+    """Lets pass what each of several filters lets pass; a later one sees what is left.
 
     Args:
-        judges: the cheapest first; their settings have different names.
+        filters: the cheapest first; their settings have different names.
     """
 
-    def __init__(self, judges: Sequence[Judge]) -> None:
-        self._judges = tuple(judges)
+    def __init__(self, filters: Sequence[SampleFilter]) -> None:
+        self._filters = tuple(filters)
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """Of all of them."""
-        return {name: value for judge in self._judges for name, value in judge.settings.items()}
+        return {
+            name: value
+            for sample_filter in self._filters
+            for name, value in sample_filter.settings.items()
+        }
 
     def __call__(self, images: Image, class_ids: Ids) -> npt.NDArray[np.bool_]:
-        """See Judge."""
+        """See SampleFilter."""
         passed = np.ones(len(images), np.bool_)
-        for judge in self._judges:
-            passed[passed] = judge(images[passed], class_ids[passed])
+        for sample_filter in self._filters:
+            passed[passed] = sample_filter(images[passed], class_ids[passed])
         return passed

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
-from hwgen.evaluation.images import averaged, by_class, distinct, pictures_at, points
+from hwgen.evaluation.images import averaged, by_class, distinct, images_at, points
 from hwgen.evaluation.metrics.near_copies import Spacing, limit_of
 from hwgen.evaluation.metrics.nearest_neighbours import Points, nearest
 from hwgen.recogniser.inference import Recogniser
@@ -127,11 +127,11 @@ class Originals:
         return found
 
     def _of_class(self, class_id: int) -> dict[str, Points]:
-        images = pictures_at(self._real, self._numbers[class_id], self._size)
+        images = images_at(self._real, self._numbers[class_id], self._size)
         return self.points(images[distinct(images)])
 
 
-class NoCopies:
+class NearCopyFilter:
     """Lets pass what is not too near to a real sample of its class.
 
     A class without real samples lets everything pass.
@@ -156,7 +156,7 @@ class NoCopies:
         recogniser: Recogniser | None = None,
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
-    ) -> NoCopies | None:
+    ) -> NearCopyFilter | None:
         """Look how near the real samples are to each other.
 
         Args:

@@ -26,7 +26,7 @@ at a yield of 85 %; a margin of 0.6 alone does the same.
 """
 
 
-class Filter:
+class RecogniserFilter:
     """A recogniser that lets pass what it reads as its label with enough confidence and margin.
 
     Args:

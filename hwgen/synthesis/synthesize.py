@@ -1,7 +1,7 @@
-"""In: a generator and, perhaps, a judge of its samples. Out: a synthetic store.
+"""In: a generator and, perhaps, a filter of its samples. Out: a synthetic store.
 
-A class gets its first samples, in the order of their indices, that the judge lets pass; without a
-judge all do. Work is cut into units of whole classes, each decided by itself, so that neither an
+A class gets its first samples, in the order of their indices, that the filter lets pass; without a
+filter all do. Work is cut into units of whole classes, each decided by itself, so that neither an
 interruption nor the number of processes changes a set.
 """
 
@@ -21,8 +21,8 @@ from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
 from hwgen.record import Image
 from hwgen.store import Store, StoreWriter, is_store, sweep
-from hwgen.synthesis.acceptance import FILE, ClassYield, report
-from hwgen.synthesis.filters import Judge
+from hwgen.synthesis.acceptance import FILE, ClassAcceptance, report
+from hwgen.synthesis.filters import SampleFilter
 
 CHUNK = 1024
 """Most samples of a unit of work, between two reports of progress."""
@@ -72,7 +72,7 @@ def synthesize(
     class_ids: Sequence[int] | None = None,
     seed: int = 0,
     batch: int = 512,
-    judge: Judge | None = None,
+    sample_filter: SampleFilter | None = None,
     max_tries: int = MAX_TRIES,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -84,10 +84,10 @@ def synthesize(
     The same call goes on with what an interrupted one began, and returns what is finished. Several
     ranks draw units in turn, and rank 0 writes them in order: the same store.
 
-    With a judge, what it rejects is replaced by further samples of the same class, until the class
+    With a filter, what it rejects is replaced by further samples of the same class, until the class
     has `per_class` or `per_class * max_tries` were drawn: then the class stays short. The store's
     `yield.json` (see hwgen.synthesis.acceptance) tells how many were drawn and passed, and its
-    origin has the judge's settings under "filter" and the share that passed under "yield".
+    origin has the sample_filter's settings under "filter" and the share that passed under "yield".
 
     Args:
         sampler: what draws, such as a trained generator.
@@ -95,9 +95,9 @@ def synthesize(
         per_class: samples a class.
         class_ids: which classes; None takes all.
         seed: another seed is another set.
-        batch: pictures at a time; changes a grey level by rounding at most, and so, on a judge's
+        batch: pictures at a time; changes a grey level by rounding at most, and so, on a filter's
             very threshold, whether a sample passes.
-        judge: decides which samples stay; None keeps all.
+        sample_filter: decides which samples stay; None keeps all.
         max_tries: most samples drawn for each one wanted.
         overwrite: replace a store that is there.
         progress: called with (records that are there or given up, records in all), by rank 0.
@@ -115,7 +115,7 @@ def synthesize(
             "1 is needed"
         )
     classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
-    tries = 1 if judge is None else max_tries
+    tries = 1 if sample_filter is None else max_tries
     units = plan(per_class, len(classes), tries)
     total = per_class * len(classes)
     source = f"{sampler.provenance} seed {seed}"
@@ -128,8 +128,8 @@ def synthesize(
         "class_ids": classes.tolist(),
         **({"data": sampler.data} if sampler.data else {}),
     }
-    if judge is not None:
-        origin["filter"] = {**judge.settings, "max_tries": max_tries}
+    if sample_filter is not None:
+        origin["filter"] = {**sample_filter.settings, "max_tries": max_tries}
     finished, ledger = False, _Ledger.empty(len(classes))
     with ExitStack() as held:
         with ranks.agreed():
@@ -155,7 +155,7 @@ def synthesize(
             return Store(out)
         for first in range(begun, len(units), ranks.size):
             mine = units[first + ranks.rank : first + ranks.rank + 1]
-            results = [_draw(sampler, classes, unit, seed, batch, judge) for unit in mine]
+            results = [_draw(sampler, classes, unit, seed, batch, sample_filter) for unit in mine]
             with ranks.agreed():
                 for result in (one for several in ranks.gather(results) for one in several):
                     # A continued store may end anywhere within a unit.
@@ -178,7 +178,7 @@ def synthesize(
                 labels = [sampler.charset[i] for i in classes.tolist()]
                 found = ledger.yields(labels)
                 reports = {}
-                if judge is not None:
+                if sample_filter is not None:
                     reports[FILE] = report(found, per_class, origin["filter"])
                     origin["yield"] = reports[FILE]["yield"]
                 writer.finish(charset=sampler.charset, origin=origin, reports=reports)
@@ -237,9 +237,14 @@ class _Drawn:
 
 
 def _draw(
-    sampler: Source, classes: Ids, unit: Unit, seed: int, batch: int, judge: Judge | None
+    sampler: Source,
+    classes: Ids,
+    unit: Unit,
+    seed: int,
+    batch: int,
+    sample_filter: SampleFilter | None,
 ) -> _Drawn:
-    """Draw and judge in rounds until every slot is full or has used its tries."""
+    """Draw and filter in rounds until every slot is full or has used its tries."""
     slots = np.arange(len(unit.places))
     drawn, passed = np.zeros_like(slots), np.zeros_like(slots)
     images, rows, indices = [], [], []
@@ -249,7 +254,7 @@ def _draw(
         index = (unit.firsts + drawn)[slot] + _within(count)
         ids = classes[unit.places[slot]]
         pictures = sampler.sample(ids, index, seed=seed, batch=batch)
-        good = np.ones(len(ids), bool) if judge is None else judge(pictures, ids)
+        good = np.ones(len(ids), bool) if sample_filter is None else sample_filter(pictures, ids)
         images.append(pictures[good])
         rows.append(slot[good])
         indices.append(index[good])
@@ -321,9 +326,9 @@ class _Ledger:
         np.add.at(self.passed, unit.places, result.passed)
         np.add.at(self.kept, result.places, 1)
 
-    def yields(self, labels: Sequence[str]) -> dict[str, ClassYield]:
+    def yields(self, labels: Sequence[str]) -> dict[str, ClassAcceptance]:
         counts = zip(self.drawn.tolist(), self.passed.tolist(), self.kept.tolist(), strict=True)
-        return {label: ClassYield(*c) for label, c in zip(labels, counts, strict=True)}
+        return {label: ClassAcceptance(*c) for label, c in zip(labels, counts, strict=True)}
 
 
 def _same(store: Store, origin: Mapping[str, Any]) -> bool:

@@ -94,7 +94,7 @@ def real_test(make_store: MakeStore) -> Store:
 
 
 @pytest.fixture(scope="session")
-def judge(make_store: MakeStore, toy: RecogniserRecipe) -> Recogniser:
+def recogniser(make_store: MakeStore, toy: RecogniserRecipe) -> Recogniser:
     """Trained on real samples of its own."""
     cpu = torch.device("cpu")
     threads = torch.get_num_threads()

@@ -26,11 +26,11 @@ COMPARED = ("precision", "recall", "density", "coverage")
 
 
 @pytest.fixture
-def judged(
-    real: Store, real_test: Store, judge: Recogniser, settings: Settings, out: Path
+def evaluated(
+    real: Store, real_test: Store, recogniser: Recogniser, settings: Settings, out: Path
 ) -> Evaluate:
     def call(synthetic: Store, **changes: Any) -> dict[str, Any]:
-        options = {"out": out, "settings": settings, "device": CPU, "recogniser": judge}
+        options = {"out": out, "settings": settings, "device": CPU, "recogniser": recogniser}
         given = {**options, "real_test": real_test, **changes}
         result = evaluate(synthetic, given.pop("real", real), **given)
         assert result is not None
@@ -52,8 +52,8 @@ def pictures_of(store: Store) -> dict[str, list[Image]]:
     return {label: list(images[labels == i]) for i, label in enumerate(store.charset)}
 
 
-def test_real_samples_score_at_the_floor(judged: Evaluate, make_store: MakeStore) -> None:
-    result = judged(make_store(7))
+def test_real_samples_score_at_the_floor(evaluated: Evaluate, make_store: MakeStore) -> None:
+    result = evaluated(make_store(7))
     found, floor = values(result), floors(result)
     for name in ("purity", "diversity_pixels", "diversity_features", *COMPARED):
         assert found[name] == pytest.approx(floor[name], abs=0.2), name
@@ -67,20 +67,20 @@ def test_real_samples_score_at_the_floor(judged: Evaluate, make_store: MakeStore
 
 
 def test_figures_beside_simulated_characters_say_so(
-    judged: Evaluate, make_store: MakeStore
+    evaluated: Evaluate, make_store: MakeStore
 ) -> None:
     simulated = {"simulated": True}
-    result = judged(make_store(7, origin=simulated), real=make_store(3, origin=simulated))
+    result = evaluated(make_store(7, origin=simulated), real=make_store(3, origin=simulated))
     assert "The judged set says that it is simulated." in result["notes"]
     said = "--real holds simulated characters: the figures say nothing of real handwriting."
     assert said in result["notes"]
 
 
 def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(
-    judged: Evaluate, make_store: MakeStore
+    evaluated: Evaluate, make_store: MakeStore
 ) -> None:
     one = {label: pictures[:1] * 24 for label, pictures in pictures_of(make_store(8)).items()}
-    result = judged(make_store(9, kind="synthetic", images=one))
+    result = evaluated(make_store(9, kind="synthetic", images=one))
     found, floor = values(result), floors(result)
     assert found["purity"] == 1.0
     assert found["diversity_pixels"] == found["diversity_features"] == 0
@@ -90,13 +90,13 @@ def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(
     assert found["nearest_neighbour"] > 0.65
 
 
-def test_a_copied_set_is_caught(judged: Evaluate, make_store: MakeStore, real: Store) -> None:
+def test_a_copied_set_is_caught(evaluated: Evaluate, make_store: MakeStore, real: Store) -> None:
     rng = np.random.default_rng(0)
     copied = {
         label: [*pictures[:10], *(_dim(image, rng) for image in pictures[10:20])]
         for label, pictures in pictures_of(real).items()
     }
-    result = judged(make_store(10, kind="synthetic", images=copied))
+    result = evaluated(make_store(10, kind="synthetic", images=copied))
     found, floor = values(result), floors(result)
     assert found["exact_copies"] == 30
     assert found["copies_pixels"] == 1.0
@@ -116,9 +116,11 @@ def _dim(image: Image, rng: np.random.Generator) -> Image:
     return (image - rng.integers(0, 3, image.shape)).clip(0, 255).astype(np.uint8)
 
 
-def test_wrong_labels_are_no_purity(judged: Evaluate, make_store: MakeStore) -> None:
+def test_wrong_labels_lower_purity(evaluated: Evaluate, make_store: MakeStore) -> None:
     right = pictures_of(make_store(11))
-    result = judged(make_store(12, kind="synthetic", images={"一": right["丨"], "十": right["十"]}))
+    result = evaluated(
+        make_store(12, kind="synthetic", images={"一": right["丨"], "十": right["十"]})
+    )
     purity = result["figures"]["purity"]
     assert purity["value"] == pytest.approx(0.5, abs=0.05)
     assert purity["low"] < purity["value"] < purity["high"]
@@ -130,9 +132,9 @@ def test_wrong_labels_are_no_purity(judged: Evaluate, make_store: MakeStore) -> 
 
 
 def test_halves_of_real_are_the_floor_without_a_test_store(
-    judged: Evaluate, make_store: MakeStore
+    evaluated: Evaluate, make_store: MakeStore
 ) -> None:
-    result = judged(make_store(13, kind="synthetic"), real_test=None)
+    result = evaluated(make_store(13, kind="synthetic"), real_test=None)
     assert result["compared"]["samples"] == 36
     assert result["real_test"] is None
     assert "nearer_pixels" not in result["figures"]
@@ -144,35 +146,35 @@ def test_halves_of_real_are_the_floor_without_a_test_store(
 
 
 def test_repeated_real_samples_do_not_make_copies(
-    judged: Evaluate, make_store: MakeStore, real: Store
+    evaluated: Evaluate, make_store: MakeStore, real: Store
 ) -> None:
     twice = {label: pictures * 2 for label, pictures in pictures_of(real).items()}
-    result = judged(make_store(14, kind="synthetic"), real=make_store(15, images=twice))
+    result = evaluated(make_store(14, kind="synthetic"), real=make_store(15, images=twice))
     assert result["compared"]["repeated"] == 72
     assert result["copies"]["pixels"]["limit"] > 0
     assert "Left out: 72 real samples that repeat another one exactly." in result["notes"]
 
 
 def test_samples_are_limited_and_matched_by_class(
-    judged: Evaluate, make_store: MakeStore, settings: Settings
+    evaluated: Evaluate, make_store: MakeStore, settings: Settings
 ) -> None:
     few = pictures_of(make_store(16))
     few["一"] = few["一"][:4]
     store = make_store(17, kind="synthetic", images=few)
-    assert judged(store)["compared"]["samples"] == 4 + 24 + 24
-    limited = judged(store, settings=replace(settings, samples=30))
+    assert evaluated(store)["compared"]["samples"] == 4 + 24 + 24
+    limited = evaluated(store, settings=replace(settings, samples=30))
     assert limited["compared"]["samples"] == 4 + 10 + 10
-    again = judged(store, settings=replace(settings, samples=30))
+    again = evaluated(store, settings=replace(settings, samples=30))
     assert again["figures"] == limited["figures"]
-    other = judged(store, settings=replace(settings, samples=30, seed=1))
+    other = evaluated(store, settings=replace(settings, samples=30, seed=1))
     assert other["figures"]["frechet"] != limited["figures"]["frechet"]
 
 
 def test_the_file_and_the_pictures(
-    judged: Evaluate, make_store: MakeStore, out: Path, real_test: Store
+    evaluated: Evaluate, make_store: MakeStore, out: Path, real_test: Store
 ) -> None:
     synthetic = make_store(18, kind="synthetic")
-    result = judged(synthetic)
+    result = evaluated(synthetic)
     assert json.loads((out / FILE).read_text("utf-8")) == result
     assert result["format"] == "hwgen-evaluation"
     assert result["synthetic"]["content_sha256"] == synthetic.manifest.content_sha256
@@ -207,10 +209,12 @@ def drawn_from(make_store: MakeStore, run: Run, seed: int = 20) -> Store:
     )
 
 
-def trained_on(judge: Recogniser, *stores: Store) -> Recogniser:
+def trained_on(recogniser: Recogniser, *stores: Store) -> Recogniser:
     data = {str(i): store.manifest.content_sha256 for i, store in enumerate(stores)}
     provenance = {"decides": {"data": data}}
-    return Recogniser(judge.network, judge.recipe, judge.charset, provenance=provenance)
+    return Recogniser(
+        recogniser.network, recogniser.recipe, recogniser.charset, provenance=provenance
+    )
 
 
 @pytest.mark.parametrize(
@@ -222,9 +226,9 @@ def trained_on(judge: Recogniser, *stores: Store) -> Recogniser:
     ],
 )
 def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
-    judged: Evaluate,
+    evaluated: Evaluate,
     make_store: MakeStore,
-    judge: Recogniser,
+    recogniser: Recogniser,
     gan_run: Run,
     real: Store,
     real_test: Store,
@@ -233,16 +237,16 @@ def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
     note: str,
 ) -> None:
     stores = {"real": [real], "real_test": [real_test], None: []}[saw]
-    result = judged(
-        drawn_from(make_store, gan_run), recogniser=trained_on(judge, *stores), run=gan_run
+    result = evaluated(
+        drawn_from(make_store, gan_run), recogniser=trained_on(recogniser, *stores), run=gan_run
     )
     assert result["judge"]["learnt_with_generator"] is known
     assert any(note in line for line in result["notes"])
     flatters = any("its floor flatters" in line for line in result["notes"])
     assert flatters == (saw == "real_test")
-    halves = judged(
+    halves = evaluated(
         drawn_from(make_store, gan_run),
-        recogniser=trained_on(judge, *stores),
+        recogniser=trained_on(recogniser, *stores),
         run=gan_run,
         real_test=None,
     )
@@ -250,19 +254,19 @@ def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
 
 
 def test_a_set_that_names_its_data_needs_no_run(
-    judged: Evaluate, make_store: MakeStore, judge: Recogniser, real: Store
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser, real: Store
 ) -> None:
     origin = {"provenance": "run abc checkpoint 1234", "data": real.manifest.content_sha256}
     drawn = make_store(20, kind="synthetic", origin=origin)
-    result = judged(drawn, recogniser=trained_on(judge, real))
+    result = evaluated(drawn, recogniser=trained_on(recogniser, real))
     assert result["judge"]["generator_data"] == real.manifest.content_sha256
     assert result["judge"]["learnt_with_generator"] is True
 
 
 def test_without_the_run_nothing_is_known_of_the_generator(
-    judged: Evaluate, make_store: MakeStore, judge: Recogniser, gan_run: Run, real: Store
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser, gan_run: Run, real: Store
 ) -> None:
-    result = judged(drawn_from(make_store, gan_run), recogniser=trained_on(judge, real))
+    result = evaluated(drawn_from(make_store, gan_run), recogniser=trained_on(recogniser, real))
     assert result["judge"]["generator_data"] is None
     assert result["judge"]["learnt_with_generator"] is None
     assert result["judge"]["learnt_from_real"] is True
@@ -270,14 +274,14 @@ def test_without_the_run_nothing_is_known_of_the_generator(
 
 
 @pytest.mark.parametrize("same", [True, False])
-def test_a_set_that_the_judge_filtered_is_named(
-    judged: Evaluate, make_store: MakeStore, judge: Recogniser, tmp_path: Path, same: bool
+def test_a_set_that_the_recogniser_filtered_is_named(
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser, tmp_path: Path, same: bool
 ) -> None:
     file = tmp_path / "judge.safetensors"
-    judge.save(file)
+    recogniser.save(file)
     by = file_hash(file) if same else "another"
     synthetic = make_store(36, kind="synthetic", origin={"filter": {"recogniser": by}})
-    result = judged(synthetic, recogniser_file=file)
+    result = evaluated(synthetic, recogniser_file=file)
     assert result["judge"]["sha256"] == file_hash(file)
     said = [note for note in result["notes"] if "was filtered by" in note]
     assert len(said) == 1
@@ -285,28 +289,28 @@ def test_a_set_that_the_judge_filtered_is_named(
 
 
 def test_another_store_than_the_generator_learnt_from_is_said(
-    judged: Evaluate, make_store: MakeStore, gan_run: Run
+    evaluated: Evaluate, make_store: MakeStore, gan_run: Run
 ) -> None:
-    result = judged(drawn_from(make_store, gan_run), run=gan_run, real=make_store(21))
+    result = evaluated(drawn_from(make_store, gan_run), run=gan_run, real=make_store(21))
     assert any("on another store than --real" in note for note in result["notes"])
 
 
 def test_a_run_it_was_not_drawn_from_is_refused(
-    judged: Evaluate, make_store: MakeStore, gan_run: Run
+    evaluated: Evaluate, make_store: MakeStore, gan_run: Run
 ) -> None:
     with pytest.raises(InputError, match=f"not from run {gan_run.id}"):
-        judged(make_store(22, kind="synthetic"), run=gan_run)
+        evaluated(make_store(22, kind="synthetic"), run=gan_run)
 
 
-def test_a_judge_is_trained_once_and_kept(
-    judged: Evaluate, make_store: MakeStore, settings: Settings, out: Path
+def test_a_recogniser_is_trained_once(
+    evaluated: Evaluate, make_store: MakeStore, settings: Settings, out: Path
 ) -> None:
     synthetic, told = make_store(23, kind="synthetic"), []
 
     def progress(done: float, total: float, note: str) -> None:
         told.append((done, total, note))
 
-    first = judged(synthetic, recogniser=None, progress=progress)
+    first = evaluated(synthetic, recogniser=None, progress=progress)
     assert first["settings"]["trained_here"] == ["real"]
     assert first["judge"]["learnt_from_real"] is True
     assert any("20.0 passes over --real" in note for note in first["notes"])
@@ -319,29 +323,29 @@ def test_a_judge_is_trained_once_and_kept(
     told.clear()
     kept = out / "recogniser-real-seed0.safetensors"
     written = kept.stat().st_mtime_ns
-    assert judged(synthetic, recogniser=None, progress=progress) == first
+    assert evaluated(synthetic, recogniser=None, progress=progress) == first
     assert kept.stat().st_mtime_ns == written
     assert {note for *_, note in told} == {"reading and comparing"}
 
     changed = replace(settings, recipe=replace(settings.recipe, steps=9))
     with pytest.raises(RecipeChangedError, match=r"recipe\.steps: 60 -> 9"):
-        judged(synthetic, recogniser=None, settings=changed)
+        evaluated(synthetic, recogniser=None, settings=changed)
 
 
 def test_training_on_the_synthetic_set(
-    judged: Evaluate, make_store: MakeStore, settings: Settings, out: Path
+    evaluated: Evaluate, make_store: MakeStore, settings: Settings, out: Path
 ) -> None:
     wrong = pictures_of(make_store(24))
     wrong["一"], wrong["丨"] = wrong["丨"], wrong["一"]
     cas = replace(settings, train_on_synthetic=True)
-    result = judged(make_store(25, kind="synthetic", images=wrong), settings=cas)
+    result = evaluated(make_store(25, kind="synthetic", images=wrong), settings=cas)
     figure = result["figures"]["train_on_synthetic"]
     assert figure["floor"] > 0.9
     assert figure["value"] == pytest.approx(1 / 3, abs=0.1)
     assert result["settings"]["trained_here"] == ["real", "synthetic"]
     assert len(list(out.glob("recogniser-*"))) == 2
     with pytest.raises(InputError, match="Give them as --real-test"):
-        judged(make_store(25, kind="synthetic"), settings=cas, real_test=None)
+        evaluated(make_store(25, kind="synthetic"), settings=cas, real_test=None)
 
 
 class Oracle:
@@ -359,16 +363,16 @@ class Oracle:
         return ["一" if row > column else "丨" for row, column in zip(rows, columns, strict=True)]
 
 
-def test_a_second_reader_reads_as_many_of_both(judged: Evaluate, make_store: MakeStore) -> None:
+def test_an_ocr_engine_reads_as_many_of_both(evaluated: Evaluate, make_store: MakeStore) -> None:
     oracle = Oracle()
     twice = pictures_of(make_store(26))
     twice.pop("十")
-    result = judged(make_store(27, kind="synthetic", images=twice), second_reader=oracle)
+    result = evaluated(make_store(27, kind="synthetic", images=twice), ocr_engine=oracle)
     figure = result["figures"]["second_reader"]
     assert (figure["value"], figure["floor"]) == (1.0, 1.0)
     assert oracle.seen == [(48, 16, 16)] * 2
     assert result["settings"]["second_reader"] == "oracle"
-    all_three = judged(make_store(26, kind="synthetic"), second_reader=oracle, real_test=None)
+    all_three = evaluated(make_store(26, kind="synthetic"), ocr_engine=oracle, real_test=None)
     assert all_three["figures"]["second_reader"]["value"] == pytest.approx(2 / 3)
 
 
@@ -377,7 +381,7 @@ def test_stopping_keeps_what_is_trained(
     real_test: Store,
     make_store: MakeStore,
     settings: Settings,
-    judge: Recogniser,
+    recogniser: Recogniser,
     out: Path,
 ) -> None:
     def call(recogniser: Recogniser | None, stop: Callable[[], bool]) -> object:
@@ -397,51 +401,51 @@ def test_stopping_keeps_what_is_trained(
     asked = iter([False] * (60 + 2))
     assert call(None, lambda: next(asked, True)) is None
     assert [path.name for path in out.iterdir()] == ["recogniser-real-seed0.safetensors"]
-    assert call(judge, lambda: True) is None
+    assert call(recogniser, lambda: True) is None
 
 
 def test_one_real_sample_a_class_still_gives_purity_and_no_copies(
-    judged: Evaluate, make_store: MakeStore
+    evaluated: Evaluate, make_store: MakeStore
 ) -> None:
     single = {label: pictures[:1] for label, pictures in pictures_of(make_store(29)).items()}
-    result = judged(
+    result = evaluated(
         make_store(30, kind="synthetic"),
         real=make_store(31, images={**single, "丨": pictures_of(make_store(32))["丨"][:12]}),
     )
     assert result["copies"]["pixels"]["samples"] == 24
     assert set(result["per_class"]["diversity_pixels"]) == {"丨"}
     with pytest.raises(InputError, match="too few for balls"):
-        judged(make_store(30, kind="synthetic"), real=make_store(33, images=single))
+        evaluated(make_store(30, kind="synthetic"), real=make_store(33, images=single))
 
 
 def test_what_would_mean_something_else_is_refused(
-    judged: Evaluate, make_store: MakeStore, real: Store, judge: Recogniser, tmp_path: Path
+    evaluated: Evaluate, make_store: MakeStore, real: Store, recogniser: Recogniser, tmp_path: Path
 ) -> None:
     synthetic = make_store(34, kind="synthetic")
     with pytest.raises(InputError, match="holds synthetic samples"):
-        judged(synthetic, real=synthetic)
+        evaluated(synthetic, real=synthetic)
     with pytest.raises(InputError, match="holds synthetic samples"):
-        judged(synthetic, real_test=synthetic)
+        evaluated(synthetic, real_test=synthetic)
     with pytest.raises(InputError, match="exactly the samples of --real"):
-        judged(synthetic, real_test=real)
+        evaluated(synthetic, real_test=real)
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="is not a directory"):
-        judged(synthetic, out=tmp_path / "file")
-    other = Recogniser(judge.network, judge.recipe, Charset(("丨", "一", "十")))
+        evaluated(synthetic, out=tmp_path / "file")
+    other = Recogniser(recogniser.network, recogniser.recipe, Charset(("丨", "一", "十")))
     with pytest.raises(CharsetError, match="not the 3 of the recogniser"):
-        judged(synthetic, recogniser=other)
-    large = Recogniser(judge.network, replace(judge.recipe, size=32), judge.charset)
+        evaluated(synthetic, recogniser=other)
+    large = Recogniser(recogniser.network, replace(recogniser.recipe, size=32), recogniser.charset)
     with pytest.raises(InputError, match="at least 32 pixels"):
-        judged(synthetic, recogniser=large)
+        evaluated(synthetic, recogniser=large)
     with pytest.raises(InputError, match="the store is empty"):
-        judged(make_store(35, kind="synthetic", per_class=0))
+        evaluated(make_store(35, kind="synthetic", per_class=0))
 
 
 def test_a_judge_that_another_process_trains_is_refused(
-    judged: Evaluate, make_store: MakeStore, out: Path
+    evaluated: Evaluate, make_store: MakeStore, out: Path
 ) -> None:
     with (
         alone(out / "recogniser-real-seed0.safetensors", "training it"),
         pytest.raises(RunError, match="another process is training this recogniser"),
     ):
-        judged(make_store(23, kind="synthetic"), recogniser=None)
+        evaluated(make_store(23, kind="synthetic"), recogniser=None)

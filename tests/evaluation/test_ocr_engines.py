@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.evaluation.ocr_engines import second_reader
+from hwgen.evaluation.ocr_engines import load_ocr_engine
 
 
 class StandIn:
@@ -31,7 +31,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_installed")
 @pytest.mark.parametrize("shape", [(3, 16, 16), (3, 16, 16, 3)])
 def test_grey_and_colour_pictures_are_read(shape: tuple[int, ...]) -> None:
-    reader = second_reader("rapidocr")
+    reader = load_ocr_engine("rapidocr")
     images = np.zeros(shape, np.uint8)
     images[1], images[2] = 7, 9
     assert reader(images) == ["0", "7", "9"]
@@ -41,9 +41,9 @@ def test_grey_and_colour_pictures_are_read(shape: tuple[int, ...]) -> None:
 def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(InputError, match=r"pip install 'hwgen\[rapidocr\]'"):
-        second_reader("rapidocr")
+        load_ocr_engine("rapidocr")
 
 
 def test_an_unknown_reader_is_refused() -> None:
     with pytest.raises(InputError, match="Known: rapidocr"):
-        second_reader("tea leaves")
+        load_ocr_engine("tea leaves")

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.record import Image
-from hwgen.synthesis.filters import AllOf
+from hwgen.synthesis.filters import FilterChain
 
 
 class Above:
@@ -27,8 +27,8 @@ class Above:
 def test_all_must_let_pass_and_a_later_one_sees_what_is_left() -> None:
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1)
     first, second = Above(3, "first"), Above(6, "second")
-    both = AllOf([first, second])
+    both = FilterChain([first, second])
     assert both(images, np.zeros(10, np.int64)).tolist() == [False] * 7 + [True] * 3
     assert (first.asked, second.asked) == (10, 6)
     assert both.settings == {"first": 3, "second": 6}
-    assert AllOf([])(images, np.zeros(10, np.int64)).all()
+    assert FilterChain([])(images, np.zeros(10, np.int64)).all()

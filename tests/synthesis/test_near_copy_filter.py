@@ -9,19 +9,19 @@ from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
 from hwgen.evaluation.metrics.near_copies import Spacing
 from hwgen.evaluation.notes import notes
-from hwgen.evaluation.reading import read_sets
+from hwgen.evaluation.set_statistics import collect_statistics
 from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
-from hwgen.synthesis.near_copy_filter import NoCopies
-from tests.evaluation.conftest import judge, make_store, toy  # noqa: F401
+from hwgen.synthesis.near_copy_filter import NearCopyFilter
+from tests.evaluation.conftest import make_store, recogniser, toy  # noqa: F401
 
 MakeStore = Callable[..., Store]
 SIZE = 16
 
 
-def judge_of(real: Store, labels: str = "一丨十", **options: object) -> NoCopies:
-    found = NoCopies.of(real, Charset(tuple(labels)), size=SIZE, channels=1, **options)
+def filter_of(real: Store, labels: str = "一丨十", **options: object) -> NearCopyFilter:
+    found = NearCopyFilter.of(real, Charset(tuple(labels)), size=SIZE, channels=1, **options)
     assert found is not None
     return found
 
@@ -33,25 +33,25 @@ def noisy(images: Image, most: int, seed: int = 5) -> Image:
 
 def test_copies_are_rejected_and_new_writing_passes(make_store: MakeStore) -> None:
     real, new = make_store(1, per_class=40), make_store(2, per_class=40)
-    judge = judge_of(real)
-    assert not judge(real.all_images(), real.labels).any()
-    assert not judge(noisy(real.all_images(), 3), real.labels).any()
-    assert judge(new.all_images(), new.labels).mean() > 0.9
+    near_copies = filter_of(real)
+    assert not near_copies(real.all_images(), real.labels).any()
+    assert not near_copies(noisy(real.all_images(), 3), real.labels).any()
+    assert near_copies(new.all_images(), new.labels).mean() > 0.9
     # A copy is one of its own class.
-    assert judge(real.all_images(), (real.labels + 1) % 3).all()
-    assert judge(np.empty((0, SIZE, SIZE), np.uint8), np.empty(0, np.int64)).tolist() == []
+    assert near_copies(real.all_images(), (real.labels + 1) % 3).all()
+    assert near_copies(np.empty((0, SIZE, SIZE), np.uint8), np.empty(0, np.int64)).tolist() == []
 
 
 @pytest.mark.parametrize("with_features", [False, True])
 def test_what_passes_is_what_an_evaluation_does_not_count(
-    make_store: MakeStore, judge: Recogniser, with_features: bool
+    make_store: MakeStore, recogniser: Recogniser, with_features: bool
 ) -> None:
     real = make_store(1, per_class=30)
     blend = noisy(real.all_images(), 60)
     blend[::2] = noisy(real.all_images(), 3)[::2]
     images = {c: list(blend[real.labels == i]) for i, c in enumerate("一丨十")}
     bent = make_store(7, kind="synthetic", images=images)
-    keep = judge_of(real, recogniser=judge if with_features else None)
+    keep = filter_of(real, recogniser=recogniser if with_features else None)
     passed = keep(bent.all_images(), bent.labels)
     assert 0 < passed.mean() < 1
 
@@ -60,7 +60,7 @@ def test_what_passes_is_what_an_evaluation_does_not_count(
         labels = bent.labels[kept]
         chosen = {c: list(some[labels == i]) for i, c in enumerate("一丨十") if (labels == i).any()}
         store = make_store(8, kind="synthetic", images=chosen)
-        reading = read_sets(store, real, None, judge, samples=99, seed=0)
+        reading = collect_statistics(store, real, None, recogniser, samples=99, seed=0)
         assert reading is not None
         results = {space: test.result() for space, test in reading.copies.items()}
         return {space: found.share for space, found in results.items() if found is not None}
@@ -73,9 +73,11 @@ def test_what_passes_is_what_an_evaluation_does_not_count(
         assert passed.mean() == pytest.approx(1 - before["pixels"])
 
 
-def test_settings_tell_the_data_and_the_limits(make_store: MakeStore, judge: Recogniser) -> None:
+def test_settings_tell_the_data_and_the_limits(
+    make_store: MakeStore, recogniser: Recogniser
+) -> None:
     real = make_store(1)
-    plain, both = judge_of(real).settings, judge_of(real, recogniser=judge).settings
+    plain, both = filter_of(real).settings, filter_of(real, recogniser=recogniser).settings
     assert plain["no_copies"] == both["no_copies"] == real.manifest.content_sha256
     assert set(plain["limits"]) == {"pixels"}
     assert set(both["limits"]) == {"pixels", "features"}
@@ -89,48 +91,48 @@ def test_classes_without_a_unit_have_the_others(make_store: MakeStore) -> None:
     images["丨"] = images["丨"][:1]
     del images["十"]
     real = make_store(3, images=images)
-    judge = judge_of(real)
-    assert not judge(real.all_images(), real.labels).any()
+    near_copies = filter_of(real)
+    assert not near_copies(real.all_images(), real.labels).any()
     new = make_store(2, per_class=30)
-    assert judge(new.all_images(), new.labels)[new.labels == 1].mean() > 0.9
+    assert near_copies(new.all_images(), new.labels)[new.labels == 1].mean() > 0.9
     # Of what there is nothing real there are no copies.
-    assert judge(new.all_images(), new.labels)[new.labels == 2].all()
+    assert near_copies(new.all_images(), new.labels)[new.labels == 2].all()
 
 
 def test_a_scan_that_stands_twice_brings_nothing_nearer(make_store: MakeStore) -> None:
     once = make_store(1, per_class=20)
     images = {c: list(once.all_images()[once.labels == i]) * 2 for i, c in enumerate("一丨十")}
     twice = make_store(5, images=images)
-    assert judge_of(twice).settings["limits"] == judge_of(once).settings["limits"]
+    assert filter_of(twice).settings["limits"] == filter_of(once).settings["limits"]
 
 
 def test_classes_are_found_by_their_characters(make_store: MakeStore) -> None:
     real = make_store(1, per_class=20)
-    judge = judge_of(real, "永十一丨", class_ids=[1, 2])
+    near_copies = filter_of(real, "永十一丨", class_ids=[1, 2])
     images, own = real.all_images(), np.array([2, 3, 1])[real.labels]
-    assert judge(images, own).tolist() == (own == 3).tolist()  # not asked about
+    assert near_copies(images, own).tolist() == (own == 3).tolist()  # not asked about
 
 
 def test_it_reads_class_by_class_and_can_be_stopped(make_store: MakeStore) -> None:
     told: list[tuple[int, int]] = []
     real = make_store(1)
-    judge_of(real, progress=lambda *news: told.append(news))
+    filter_of(real, progress=lambda *news: told.append(news))
     assert told == [(1, 3), (2, 3), (3, 3)]
     charset = Charset(tuple("一丨十"))
-    assert NoCopies.of(real, charset, size=SIZE, channels=1, stop=lambda: True) is None
+    assert NearCopyFilter.of(real, charset, size=SIZE, channels=1, stop=lambda: True) is None
 
 
-def test_stores_that_say_nothing_are_refused(make_store: MakeStore, judge: Recogniser) -> None:
+def test_stores_that_say_nothing_are_refused(make_store: MakeStore, recogniser: Recogniser) -> None:
     real = make_store(1)
     with pytest.raises(CharsetError, match="no sample of the classes that are drawn"):
-        judge_of(real, "永")
+        filter_of(real, "永")
     with pytest.raises(InputError, match="the samples have 16 and 3"):
-        NoCopies.of(real, real.charset, size=SIZE, channels=3)
+        NearCopyFilter.of(real, real.charset, size=SIZE, channels=3)
     with pytest.raises(InputError, match="the samples have 8 and 1, and are compared at 16"):
-        NoCopies.of(real, real.charset, size=8, channels=1, recogniser=judge)
+        NearCopyFilter.of(real, real.charset, size=8, channels=1, recogniser=recogniser)
     one = make_store(4, images={"一": [np.zeros((SIZE, SIZE), np.uint8)] * 3})
     with pytest.raises(InputError, match="no class has two different samples"):
-        judge_of(one)
+        filter_of(one)
 
 
 def test_a_spacing_is_in_its_own_unit() -> None:

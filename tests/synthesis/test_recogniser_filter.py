@@ -13,7 +13,7 @@ from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.store import Store
-from hwgen.synthesis.recogniser_filter import Filter, certainty
+from hwgen.synthesis.recogniser_filter import RecogniserFilter, certainty
 from tests.recogniser.conftest import make_store, toy  # noqa: F401
 
 MakeStore = Callable[..., Store]
@@ -47,7 +47,7 @@ def test_what_passes_is_read_as_its_label_with_both_thresholds(
 ) -> None:
     store = make_store("real", per_class=20)
     file = saved(tmp_path / "rec.safetensors", toy)
-    judge = Filter(
+    sample_filter = RecogniserFilter(
         file,
         store.charset,
         size=16,
@@ -56,13 +56,13 @@ def test_what_passes_is_read_as_its_label_with_both_thresholds(
         min_confidence=confidence,
         min_margin=margin,
     )
-    passed = judge(store.all_images(), store.labels)
+    passed = sample_filter(store.all_images(), store.labels)
     probabilities = Recogniser.load(file, CPU).read(store.all_images())
     for row, label, passes in zip(probabilities, store.labels, passed, strict=True):
         second, best = np.sort(row)[-2:]
         expected = row.argmax() == label and best >= confidence and best - second >= margin
         assert passes == expected
-    assert judge.settings == {
+    assert sample_filter.settings == {
         "recogniser": file_hash(file),
         "min_confidence": confidence,
         "min_margin": margin,
@@ -76,12 +76,12 @@ def test_a_recogniser_that_knows_more_in_another_order_will_do(
 ) -> None:
     store = make_store("real", per_class=20)
     file = saved(tmp_path / "rec.safetensors", toy, "永十一丨")
-    judge = Filter(
+    sample_filter = RecogniserFilter(
         file, store.charset, size=16, channels=1, device=CPU, min_confidence=0, min_margin=0
     )
     read = Recogniser.load(file, CPU).read(store.all_images()).argmax(axis=1)
     expected = np.array(list("永十一丨"))[read] == np.array(list("一丨十"))[store.labels]
-    assert judge(store.all_images(), store.labels).tolist() == expected.tolist()
+    assert sample_filter(store.all_images(), store.labels).tolist() == expected.tolist()
 
 
 def test_unknown_characters_matter_only_where_they_are_drawn(
@@ -90,11 +90,11 @@ def test_unknown_characters_matter_only_where_they_are_drawn(
     file = saved(tmp_path / "rec.safetensors", toy, "一丨")
     charset = Charset(tuple("十一丨永"))
     with pytest.raises(CharsetError, match=r"knows 2 characters, and not these 2 of the 4.*十永"):
-        Filter(file, charset, size=16, channels=1, device=CPU)
+        RecogniserFilter(file, charset, size=16, channels=1, device=CPU)
     with pytest.raises(CharsetError, match=r"not these 1 of the 2.*永"):
-        Filter(file, charset, [3, 1], size=16, channels=1, device=CPU)
-    judge = Filter(file, charset, [2, 1], size=16, channels=1, device=CPU)
-    assert judge(np.zeros((2, 16, 16), np.uint8), np.array([1, 2])).shape == (2,)
+        RecogniserFilter(file, charset, [3, 1], size=16, channels=1, device=CPU)
+    sample_filter = RecogniserFilter(file, charset, [2, 1], size=16, channels=1, device=CPU)
+    assert sample_filter(np.zeros((2, 16, 16), np.uint8), np.array([1, 2])).shape == (2,)
 
 
 def test_files_sizes_channels_and_thresholds_that_do_not_fit(
@@ -103,13 +103,13 @@ def test_files_sizes_channels_and_thresholds_that_do_not_fit(
     file = saved(tmp_path / "rec.safetensors", toy)
     charset = Charset(tuple("一丨十"))
     with pytest.raises(InputError, match=r"16 pixels or more .* the samples have 8 and 1"):
-        Filter(file, charset, size=8, channels=1, device=CPU)
+        RecogniserFilter(file, charset, size=8, channels=1, device=CPU)
     with pytest.raises(InputError, match=r"with 1 channels, the samples have 16 and 3"):
-        Filter(file, charset, size=16, channels=3, device=CPU)
+        RecogniserFilter(file, charset, size=16, channels=3, device=CPU)
     with pytest.raises(RunError, match="no such checkpoint"):
-        Filter(tmp_path / "none", charset, size=16, channels=1, device=CPU)
+        RecogniserFilter(tmp_path / "none", charset, size=16, channels=1, device=CPU)
     for wrong in ({"min_confidence": 1.1}, {"min_margin": -0.1}):
         with pytest.raises(InputError, match="not between 0 and 1"):
-            Filter(file, charset, size=16, channels=1, device=CPU, **wrong)
+            RecogniserFilter(file, charset, size=16, channels=1, device=CPU, **wrong)
     smaller = saved(tmp_path / "small.safetensors", replace(toy, size=8))
-    assert Filter(smaller, charset, size=16, channels=1, device=CPU)
+    assert RecogniserFilter(smaller, charset, size=16, channels=1, device=CPU)

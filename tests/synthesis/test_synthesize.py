@@ -17,7 +17,7 @@ from hwgen.io.json_files import read_json
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
-from hwgen.synthesis.acceptance import FILE, ClassYield, read_report
+from hwgen.synthesis.acceptance import FILE, ClassAcceptance, read_acceptance
 from hwgen.synthesis.synthesize import CHUNK, plan, synthesize
 
 
@@ -209,61 +209,69 @@ def a_third(brightness: np.ndarray) -> Darker:
     return Darker(float(levels[widest : widest + 2].mean()))
 
 
-def test_a_judge_keeps_the_first_that_pass(
+def test_a_filter_keeps_the_first_that_pass(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
-    judge = a_third(brightness)
-    store = synthesize(sampler, tmp_path / "s", per_class=20, judge=judge, max_tries=30)
+    sample_filter = a_third(brightness)
+    store = synthesize(
+        sampler, tmp_path / "s", per_class=20, sample_filter=sample_filter, max_tries=30
+    )
     assert store is not None
     assert store.manifest.class_counts == [20, 20, 20]
     positions = store.columns["position"].reshape(3, 20)
     for class_id in range(3):
-        first = np.flatnonzero(brightness[class_id] < judge.limit)[:20]
+        first = np.flatnonzero(brightness[class_id] < sample_filter.limit)[:20]
         assert positions[class_id].tolist() == first.tolist()
     again = sampler.sample(store.labels, store.columns["position"])
     assert apart(store.all_images(), again) <= 1
-    assert len(judge.calls) < 8  # rounds of many samples
+    assert len(sample_filter.calls) < 8  # rounds of many samples
 
-    found, plain = read_report(store), read_json(store.path / FILE)
-    assert store.manifest.origin["filter"] == {"limit": judge.limit, "max_tries": 30}
+    found, plain = read_acceptance(store), read_json(store.path / FILE)
+    assert store.manifest.origin["filter"] == {"limit": sample_filter.limit, "max_tries": 30}
     assert plain["filter"] == store.manifest.origin["filter"]
     assert plain["yield"] == store.manifest.origin["yield"]
-    assert found.drawn == sum(judge.calls)
-    assert plain["yield"] == pytest.approx(found.share, abs=1e-5)
-    assert found.share == found.passed / found.drawn
+    assert found.drawn == sum(sample_filter.calls)
+    assert plain["yield"] == pytest.approx(found.rate, abs=1e-5)
+    assert found.rate == found.passed / found.drawn
     assert (plain["kept"], found.per_class, found.short) == (60, 20, ())
     for class_id, label in enumerate("一丨十"):
         one = found.classes[label]
-        passing = brightness[class_id, : one.drawn] < judge.limit
-        assert one == ClassYield(one.drawn, int(passing.sum()), 20)
+        passing = brightness[class_id, : one.drawn] < sample_filter.limit
+        assert one == ClassAcceptance(one.drawn, int(passing.sum()), 20)
 
 
 def test_a_class_that_cannot_be_filled_keeps_what_passed(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
-    judge = Darker(float(np.sort(brightness[0])[2]))  # some of each class, far from enough
-    store = synthesize(sampler, tmp_path / "s", per_class=50, judge=judge, max_tries=3)
+    sample_filter = Darker(float(np.sort(brightness[0])[2]))  # some of each class, far from enough
+    store = synthesize(
+        sampler, tmp_path / "s", per_class=50, sample_filter=sample_filter, max_tries=3
+    )
     assert store is not None
-    found = read_report(store)
+    found = read_acceptance(store)
     assert {one.drawn for one in found.classes.values()} == {150}
-    passing = (brightness[:, :150] < judge.limit).sum(axis=1)
+    passing = (brightness[:, :150] < sample_filter.limit).sum(axis=1)
     assert store.manifest.class_counts == passing.tolist()
     assert sorted(found.short) == sorted("一丨十")
     assert found.short[0] == "一丨十"[int(passing.argmin())]
 
-    none = synthesize(sampler, tmp_path / "none", per_class=5, judge=Darker(-1), max_tries=2)
+    none = synthesize(
+        sampler, tmp_path / "none", per_class=5, sample_filter=Darker(-1), max_tries=2
+    )
     assert none is not None
     assert none.manifest.class_counts == [0, 0, 0]
     assert none.manifest.origin["yield"] == 0
     with pytest.raises(InputError, match="0 tries"):
-        synthesize(sampler, tmp_path / "no-tries", per_class=5, judge=judge, max_tries=0)
+        synthesize(
+            sampler, tmp_path / "no-tries", per_class=5, sample_filter=sample_filter, max_tries=0
+        )
 
 
 def test_a_filtered_set_stopped_anywhere_is_the_uninterrupted_one(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
-    judge = a_third(brightness)
-    options: dict[str, Any] = {"per_class": 1500, "judge": judge, "max_tries": 2}
+    sample_filter = a_third(brightness)
+    options: dict[str, Any] = {"per_class": 1500, "sample_filter": sample_filter, "max_tries": 2}
     straight = synthesize(sampler, tmp_path / "straight", **options)
     assert straight is not None
     assert len(plan(1500, 3, 2)) == 6
@@ -283,23 +291,26 @@ def test_a_filtered_set_stopped_anywhere_is_the_uninterrupted_one(
             break
     assert broken is not None
     assert broken.manifest.content_sha256 == straight.manifest.content_sha256
-    assert read_report(broken) == read_report(straight)
+    assert read_acceptance(broken) == read_acceptance(straight)
     assert settled[-1] == 4500
     assert len(settled) > 6  # units were drawn again
-    judge.calls.clear()
+    sample_filter.calls.clear()
     again = synthesize(sampler, tmp_path / "broken", **options)
     assert again is not None
-    assert judge.calls == []
+    assert sample_filter.calls == []
 
 
 def test_another_judge_is_another_set(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
     out = tmp_path / "s"
-    judge = a_third(brightness)
-    assert synthesize(sampler, out, per_class=2000, judge=judge, stop=lambda: True) is None
+    sample_filter = a_third(brightness)
+    assert (
+        synthesize(sampler, out, per_class=2000, sample_filter=sample_filter, stop=lambda: True)
+        is None
+    )
     with pytest.raises(RecipeChangedError, match=r"filter\.limit"):
-        synthesize(sampler, out, per_class=2000, judge=Darker(3.0))
+        synthesize(sampler, out, per_class=2000, sample_filter=Darker(3.0))
     with pytest.raises(RecipeChangedError, match=r"filter\.limit: .* -> absent"):
         synthesize(sampler, out, per_class=2000)
 
@@ -320,4 +331,4 @@ def test_a_store_without_yields_says_so(sampler: Sampler, tmp_path: Path) -> Non
     assert store is not None
     assert "filter" not in store.manifest.origin
     with pytest.raises(StoreError, match="is not a report of yields this hwgen can read"):
-        read_report(store)
+        read_acceptance(store)

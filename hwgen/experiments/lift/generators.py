@@ -15,7 +15,7 @@ from hwgen.generators.gan.presets import Recipe, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
 from hwgen.store import Store
-from hwgen.synthesis.near_copy_filter import NoCopies
+from hwgen.synthesis.near_copy_filter import NearCopyFilter
 from hwgen.synthesis.synthesize import synthesize
 
 Stop = Callable[[], bool]
@@ -143,11 +143,13 @@ class DeformationGenerator:
             if stop():
                 return None
         sampler = DeformationSampler.load(self.learnt or run, real, self.device)
-        judge = None
+        sample_filter = None
         if self.no_copies:
-            judge = NoCopies.of(
+            sample_filter = NearCopyFilter.of(
                 real, sampler.charset, size=sampler.size, channels=sampler.channels, stop=stop
             )
-            if judge is None:
+            if sample_filter is None:
                 return None
-        return synthesize(sampler, out, per_class=amount, seed=seed, judge=judge, stop=stop)
+        return synthesize(
+            sampler, out, per_class=amount, seed=seed, sample_filter=sample_filter, stop=stop
+        )

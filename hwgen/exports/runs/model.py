@@ -22,8 +22,8 @@ from hwgen.errors import InputError
 from hwgen.exports.place import written_at_once
 from hwgen.exports.runs.licences import checked
 from hwgen.exports.runs.model_card import card
+from hwgen.exports.runs.model_results import read_model_results
 from hwgen.exports.runs.onnx_graph import write_onnx
-from hwgen.exports.runs.results import read_judged
 from hwgen.generators.deformation.sampling import find_model as find_deformation
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly, save_sheet
@@ -47,7 +47,7 @@ def export_model(
     *,
     snapshot: str = "last",
     onnx: bool = False,
-    judged: Sequence[Path] = (),
+    results: Sequence[Path] = (),
     licence: str = "",
     overwrite: bool = False,
 ) -> Model:
@@ -58,8 +58,8 @@ def export_model(
         out: the folder.
         snapshot: which snapshot of a GAN: "last", "best" or a number of images.
         onnx: also write the generator of a GAN as ONNX.
-        judged: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
-            shall tell; they must be of this very model, see hwgen.exports.runs.results.
+        results: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
+            shall tell; they must be of this very model, see hwgen.exports.runs.model_results.
         licence: what the exporter gives the model under, for the card; an identifier of the Hugging
             Face Hub or any line. "" says that the data's terms decide.
         overwrite: replace another export at `out`.
@@ -69,8 +69,8 @@ def export_model(
 
     Raises:
         RunError: the run has no such snapshot, or is damaged.
-        InputError: `out` is taken; a judged folder holds no result, or one of another model; ONNX
-            was asked for without its packages or of a deformation model; the licence is not one
+        InputError: `out` is taken; a folder holds no result, or one of another model; ONNX was
+            asked for without its packages or of a deformation model; the licence is not one
             line.
     """
     out = Path(out)
@@ -82,7 +82,7 @@ def export_model(
             remedy="Leave --checkpoint and --onnx out",
         )
     model = find_gan(run, snapshot) if is_gan else find_deformation(run)
-    found = read_judged(model, judged)
+    found = read_model_results(model, results)
     licence = checked(licence) if licence else ""
     recipe: dict[str, Any] = {
         "format": "model",

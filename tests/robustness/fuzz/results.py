@@ -26,7 +26,7 @@ from hwgen.runs.models import model_of_run
 from hwgen.store import Store
 from hwgen.study.tally import tally
 from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id
-from hwgen.synthesis.acceptance import ClassYield, read_report, report
+from hwgen.synthesis.acceptance import ClassAcceptance, read_acceptance, report
 from tests.robustness.fuzz.made import (
     Made,
     check_page,
@@ -114,13 +114,13 @@ def rows(scratch: Path) -> Target:
 
 def yields(scratch: Path) -> Target:
     """The yield.json of a filtered store."""
-    made = report({label: ClassYield(20, 15, 10) for label in _LABELS}, 10, {"limit": 0.5})
+    made = report({label: ClassAcceptance(20, 15, 10) for label in _LABELS}, 10, {"limit": 0.5})
     store = mock.Mock(spec=Store, path=scratch)
 
     def read(data: bytes) -> str:
         (scratch / "yield.json").write_bytes(data)
-        found = read_report(store)
-        _ = found.share, [one.share for one in found.classes.values()]
+        found = read_acceptance(store)
+        _ = found.rate, [one.rate for one in found.classes.values()]
         return "read"
 
     return Target([json.dumps(made).encode()], read, mutate_json)

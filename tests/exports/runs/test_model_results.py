@@ -71,7 +71,7 @@ def test_figures_come_into_the_card(run: Run, root: Path, tmp_path: Path) -> Non
     model = model_of_run(run, run.snapshots()[-1])
     own = evaluation(tmp_path / "own", model.provenance)
     alike = lift(tmp_path / "lift", root, {"kind": "gan", "recipe": run.recipe})
-    export_model(run, tmp_path / "out", judged=[own, alike])
+    export_model(run, tmp_path / "out", results=[own, alike])
     text = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "| purity | 0.750 | 0.875 | higher | Share. |" in text
     assert "| purity | 0.750 |  | higher | Share. |" in text
@@ -91,12 +91,12 @@ def test_an_evaluation_of_other_weights_is_refused(run: Run, tmp_path: Path) -> 
     for number, (provenance, message) in enumerate(told):
         folder = evaluation(tmp_path / f"e{number}", provenance)
         with pytest.raises(InputError, match=message) as refused:
-            export_model(run, tmp_path / "out", judged=[folder])
+            export_model(run, tmp_path / "out", results=[folder])
         assert refused.value.where == str(folder)
         assert "hwgen synthesize" in refused.value.remedy
-    export_model(run, tmp_path / "out", snapshot="4", judged=[tmp_path / "e0"])
+    export_model(run, tmp_path / "out", snapshot="4", results=[tmp_path / "e0"])
     with pytest.raises(InputError, match="has neither"):
-        export_model(run, tmp_path / "other", judged=[tmp_path])
+        export_model(run, tmp_path / "other", results=[tmp_path])
 
 
 def test_a_lift_of_another_generator_is_refused(
@@ -120,12 +120,12 @@ def test_a_lift_of_another_generator_is_refused(
     for number, (generator, message) in enumerate(generators):
         folder = lift(tmp_path / f"l{number}", root, generator)
         with pytest.raises(InputError, match=message):
-            export_model(bending, tmp_path / "out", judged=[folder])
+            export_model(bending, tmp_path / "out", results=[folder])
     good = [
         lift(tmp_path / "a", root, {"kind": "deformation", "recipe": asdict(BEND)}),
         lift(tmp_path / "b", root, before),
     ]
-    export_model(bending, tmp_path / "out", judged=good)
+    export_model(bending, tmp_path / "out", results=good)
     assert (tmp_path / "out" / "README.md").read_text("utf-8").count("--protocol few-shot") == 2
 
 

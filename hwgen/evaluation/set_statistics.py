@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.evaluation.images import by_class, distinct, pictures_at, points
+from hwgen.evaluation.images import by_class, distinct, images_at, points
 from hwgen.evaluation.metrics.diversity import feature_deviation
 from hwgen.evaluation.metrics.near_copies import CopyTest
 from hwgen.evaluation.metrics.nearest_neighbours import Points
@@ -22,14 +22,14 @@ from hwgen.recogniser.inference import ClassIds, Features, Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
 
-SIDES = ("synthetic", "real", "floor")
+SETS = ("synthetic", "real", "floor")
 """What is compared with the real side: the synthetic set, and other real samples: the floor."""
 
 SPACES = ("pixels", "features")
 
 
 @dataclass
-class Reading:
+class SetStatistics:
     """What the recogniser made of the sets.
 
     Attributes:
@@ -50,12 +50,10 @@ class Reading:
     floor_right: int = 0
     floor_count: int = 0
     deviations: dict[str, dict[str, dict[str, float]]] = field(
-        default_factory=lambda: {space: {side: {} for side in SIDES} for space in SPACES}
+        default_factory=lambda: {space: {side: {} for side in SETS} for space in SPACES}
     )
-    features: dict[str, list[Features]] = field(
-        default_factory=lambda: {side: [] for side in SIDES}
-    )
-    numbers: dict[str, list[ClassIds]] = field(default_factory=lambda: {side: [] for side in SIDES})
+    features: dict[str, list[Features]] = field(default_factory=lambda: {side: [] for side in SETS})
+    numbers: dict[str, list[ClassIds]] = field(default_factory=lambda: {side: [] for side in SETS})
     copies: dict[str, CopyTest] = field(
         default_factory=lambda: {space: CopyTest() for space in SPACES}
     )
@@ -67,14 +65,14 @@ class Reading:
         return np.concatenate(self.features[side])
 
 
-def pictures_to_read(synthetic: Store, real: Store, real_test: Store | None) -> int:
-    """How many pictures `read_sets` reads."""
+def images_to_read(synthetic: Store, real: Store, real_test: Store | None) -> int:
+    """How many pictures `collect_statistics` reads."""
     drawn = np.array(synthetic.manifest.class_counts) > 0
     others = [real] if real_test is None else [real, real_test]
     return len(synthetic) + sum(int(np.array(s.manifest.class_counts)[drawn].sum()) for s in others)
 
 
-def read_sets(
+def collect_statistics(
     synthetic: Store,
     real: Store,
     real_test: Store | None,
@@ -84,7 +82,7 @@ def read_sets(
     seed: int,
     progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Reading | None:
+) -> SetStatistics | None:
     """Read the synthetic store, and the real ones as far as they have its classes.
 
     Args:
@@ -104,7 +102,9 @@ def read_sets(
     of_test = None if real_test is None else by_class(real_test)
     drawn = [class_id for class_id, numbers in enumerate(of_synthetic) if len(numbers)]
     most = max(1, samples // max(1, len(drawn)))
-    reading = Reading(np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64))
+    reading = SetStatistics(
+        np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64)
+    )
     done = 0
     for class_id in drawn:
         if stop is not None and stop():
@@ -123,7 +123,7 @@ def read_sets(
             base, floor = whole, held_out
         _judge(reading, class_id, own, floor, recogniser)
         _compare(reading, class_id, own, whole, held_out)
-        sides = dict(zip(SIDES, (own, base, floor), strict=True))
+        sides = dict(zip(SETS, (own, base, floor), strict=True))
         label = synthetic.charset[class_id]
         for side, part in sides.items():
             part.vary(label, side, reading.deviations)
@@ -171,7 +171,7 @@ class _Part:
 
 
 def _judge(
-    reading: Reading, class_id: int, own: _Part, floor: _Part, recogniser: Recogniser
+    reading: SetStatistics, class_id: int, own: _Part, floor: _Part, recogniser: Recogniser
 ) -> None:
     probabilities = recogniser.classify(own.features)
     reading.probability[own.numbers] = probabilities[:, class_id]
@@ -183,7 +183,7 @@ def _judge(
 
 
 def _compare(
-    reading: Reading, class_id: int, own: _Part, training: _Part, held_out: _Part | None
+    reading: SetStatistics, class_id: int, own: _Part, training: _Part, held_out: _Part | None
 ) -> None:
     reading.classes += len(training) > 0
     samples, originals = own.points(), training.points()
@@ -200,5 +200,5 @@ def _compare(
 
 
 def _read(store: Store, numbers: ClassIds, recogniser: Recogniser) -> _Part:
-    images = pictures_at(store, numbers, recogniser.recipe.size)
+    images = images_at(store, numbers, recogniser.recipe.size)
     return _Part(numbers, images, recogniser.features(images))

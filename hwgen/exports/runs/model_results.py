@@ -21,7 +21,7 @@ from hwgen.schema import differences
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelResults:
     """What was measured of a model.
 
     Attributes:
@@ -35,7 +35,7 @@ class Judged:
     lifts: tuple[Lift, ...]
 
 
-def read_judged(model: Model, folders: Sequence[Path]) -> Judged:
+def read_model_results(model: Model, folders: Sequence[Path]) -> ModelResults:
     """What folders of `hwgen evaluate` and `hwgen benchmark --protocol` tell of a model.
 
     Raises:
@@ -48,7 +48,7 @@ def read_judged(model: Model, folders: Sequence[Path]) -> Judged:
         _check_evaluation(model, evaluation)
     for lift in lifts:
         _check_lift(model, lift)
-    return Judged(files, evaluations, lifts)
+    return ModelResults(files, evaluations, lifts)
 
 
 def _result(folder: Path) -> Path:

@@ -20,10 +20,10 @@ from hwgen.record import Image
 from hwgen.runs.models import is_model, kind_at
 from hwgen.store import Store, partial_path
 
-Places = npt.NDArray[np.int64]
+ImageNumbers = npt.NDArray[np.int64]
 
 
-class Side(Protocol):
+class StudySet(Protocol):
     """Where the pictures of one side come from.
 
     Attributes:
@@ -46,16 +46,16 @@ class Side(Protocol):
         """How many different pictures there are of a label, or in all (None)."""
         ...
 
-    def places(self, label: str | None, count: int, rng: np.random.Generator) -> Places:
+    def places(self, label: str | None, count: int, rng: np.random.Generator) -> ImageNumbers:
         """Which pictures to take: int64 [count], all different."""
         ...
 
-    def draw(self, places: Places, seed: int) -> Image:
+    def draw(self, places: ImageNumbers, seed: int) -> Image:
         """The pictures: uint8 [N, size, size(, 3)], 255 is paper."""
         ...
 
 
-def open_side(path: Path) -> Side:
+def open_set(path: Path) -> StudySet:
     """A trained GAN, exported or not, or a finished store, whichever lies there.
 
     Raises:
@@ -64,9 +64,9 @@ def open_side(path: Path) -> Side:
         StoreError: an unfinished or foreign store.
     """
     if (path / "run.json").is_file() or is_model(path):
-        return RunSide(path)
+        return GeneratorSet(path)
     if (path / "manifest.json").is_file() or partial_path(path).exists():
-        return StoreSide(path)
+        return StoreSet(path)
     known = what_lies_at(path)
     raise InputError(
         f"is neither a run, a model nor a store{known and f': {known}'}",
@@ -75,7 +75,7 @@ def open_side(path: Path) -> Side:
     )
 
 
-class StoreSide:
+class StoreSet:
     """The records of a store."""
 
     def __init__(self, path: Path) -> None:
@@ -93,19 +93,19 @@ class StoreSide:
             return len(self._store)
         return self._store.manifest.class_counts[self._store.charset.id(label)]
 
-    def places(self, label: str | None, count: int, rng: np.random.Generator) -> Places:
+    def places(self, label: str | None, count: int, rng: np.random.Generator) -> ImageNumbers:
         """Numbers of records."""
         if label is None:
             return rng.choice(len(self._store), count, replace=False)
         of_class = np.flatnonzero(self._store.labels == self._store.charset.id(label))
         return rng.choice(of_class, count, replace=False)
 
-    def draw(self, places: Places, seed: int) -> Image:
+    def draw(self, places: ImageNumbers, seed: int) -> Image:
         """The records; no seed is needed."""
         return self._store.images(places)
 
 
-class RunSide:
+class GeneratorSet:
     """The samples of a trained GAN, or of one that was exported, without end."""
 
     def __init__(self, path: Path) -> None:
@@ -126,7 +126,7 @@ class RunSide:
         """A generator does not run out."""
         return math.inf
 
-    def places(self, label: str | None, count: int, rng: np.random.Generator) -> Places:
+    def places(self, label: str | None, count: int, rng: np.random.Generator) -> ImageNumbers:
         """Sample numbers with the class: index * classes + class id."""
         classes = len(self._sampler.charset)
         if label is None:
@@ -135,7 +135,7 @@ class RunSide:
             ids = np.full(count, self._sampler.charset.id(label))
         return np.arange(count) * classes + ids
 
-    def draw(self, places: Places, seed: int) -> Image:
+    def draw(self, places: ImageNumbers, seed: int) -> Image:
         """Samples of the generator; another seed gives others."""
         indices, ids = np.divmod(places, len(self._sampler.charset))
         return self._sampler.sample(ids, indices, seed=seed)
@@ -150,6 +150,6 @@ def _labels(charset: Charset) -> tuple[str, ...] | None:
     return None if charset == UNLABELLED else charset.labels
 
 
-def describe(side: Side) -> dict[str, Any]:
+def describe(side: StudySet) -> dict[str, Any]:
     """What the answer key says of a side."""
     return {"name": side.name, "kind": side.kind, "fingerprint": side.fingerprint}
