@@ -1,1 +1,1 @@
-"""How fast is each job, beside the naive way and the hardware's limit? A module a job."""
+"""Speed of each job beside a plain implementation; one module per job."""

@@ -1,10 +1,10 @@
-r"""In: GNT files. Out: the peak memory of each command of the main job, on those files.
+r"""Peak memory of each command, from GNT files to the report.
 
     python -m benchmarks.throughput.memory HWDB1.0trn_gnt.zip HWDB1.0tst_gnt.zip \
         --out benchmarks/results/throughput-DATE-HARDWARE
 
-The resident memory of the largest process of each command, as the system accounts it when the
-command has ended; pages of a store's map that were read count too.
+Resident memory of the largest process of each command, as the system accounts it when the command
+ends; pages of a store that were read through its memory map are included.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from hwgen.io.json_files import write_json
 def measure(
     gnt: Path, test_gnt: Path, scratch: Path, *, images: int = 6400, steps: int = 200
 ) -> list[dict[str, Any]]:
-    """One row a command: {"command", "peak_mib", "seconds"}; `scratch` holds what they write.
+    """One row per command: {"command", "peak_mib", "seconds"}.
 
     Args:
         gnt: a GNT file or zip to train on.
         test_gnt: another to test on.
-        scratch: an empty folder.
-        images: to train generators on; memory is full after the first batches.
+        scratch: an empty folder for the output of the commands.
+        images: number of images to train generators on; memory peaks within the first batches.
         steps: of each recogniser.
     """
     train, test = scratch / "train", scratch / "test"
@@ -63,11 +63,11 @@ def _peak(name: str, arguments: Sequence[object]) -> dict[str, Any]:
         stderr=subprocess.PIPE,
     )
     assert child.stderr is not None
-    told = child.stderr.read().decode()
+    errors = child.stderr.read().decode()
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise RuntimeError(f"hwgen {name} ended with {child.returncode}: {told[-500:]}")
+        raise RuntimeError(f"hwgen {name} ended with {child.returncode}: {errors[-500:]}")
     return {
         "command": f"hwgen {name}",
         "peak_mib": round(usage.ru_maxrss / 1024),
@@ -92,11 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             images=options.images,
             steps=options.steps,
         )
-    # Not before: a command's peak would count that of the process which started it.
-    from benchmarks.throughput.timing import hardware
+    # Imports torch. Done earlier, it would raise the peak of every command, which starts with that
+    # of the process that forks it.
+    from benchmarks.provenance import provenance
 
     options.out.mkdir(parents=True, exist_ok=True)
-    write_json(options.out / "memory.json", {"rows": rows, "hardware": hardware()})
+    write_json(options.out / "memory.json", {**provenance(__file__, arguments), "rows": rows})
     for row in rows:
         print(f"{row['command']}: {row['peak_mib']:,} MiB, {row['seconds']} s")
 

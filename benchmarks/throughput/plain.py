@@ -1,10 +1,10 @@
-"""In: hwgen's networks. Out: the same mathematics as a straightforward port writes it, in fp32.
+"""Straightforward fp32 port of the conditional GAN: baseline and reference of the training step.
 
-The baseline of the training step, and an independent truth for its tests: labels are one-hot
-vectors times a matrix, Φ(y) is tiled over the map and concatenated before every layer, enlargement
-is a layer of its own, D sees real and generated pictures in two passes, G draws its pictures again
-for its own step (as two calls of `session.run` do in the authors' mcgan.py), tensors lie as torch
-lays them by default, Adam is torch's default. Weights are read from hwgen's networks by name.
+Labels are one-hot vectors times a matrix; Φ(y) is tiled over the feature map and concatenated
+before every layer; upsampling is a layer of its own; D sees real and generated images in two
+passes; G generates its images again for its own step (as two calls of `session.run` do in the
+authors' mcgan.py); memory layout and Adam are torch's defaults. Weights are copied from hwgen's
+networks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Network = TypeVar("_Network", Generator, Discriminator)
 
 
 class PlainStep:
-    """Networks, optimisers and the step of a straightforward port, for any recipe.
+    """Networks, optimisers and training step of the port, for any recipe.
 
     Args:
         g: hwgen's generator; its weights are copied.
@@ -78,12 +78,12 @@ class PlainStep:
             with torch.no_grad():
                 for average, value in zip(self.ema.parameters(), self.g.parameters(), strict=True):
                     average.mul_(decay).add_(value, alpha=1 - decay)
-                for kept, buffer in zip(self.ema.buffers(), self.g.buffers(), strict=True):
-                    kept.copy_(buffer)
+                for copied, buffer in zip(self.ema.buffers(), self.g.buffers(), strict=True):
+                    copied.copy_(buffer)
         return loss_d.detach(), loss_g.detach()
 
     def generate(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Z [N, z_dim], one-hot labels [N, classes] -> pictures [N, C, S, S]."""
+        """Z [N, z_dim], one-hot labels [N, classes] -> images [N, C, S, S]."""
         g, spec = self.g, self.recipe.generator
         assert g.label_map is not None
         condition = torch.cat([z, labels @ g.label_map.weight + g.label_map.bias], dim=1)
@@ -121,7 +121,7 @@ class PlainStep:
 
 
 def _copy(network: _Network) -> _Network:
-    """The same modules and weights, laid as torch lays them by default."""
+    """The same modules and weights, in torch's default memory layout."""
     copied = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     return copied.train().requires_grad_(True)
 
@@ -143,7 +143,7 @@ def _up(conv: Any, h: Tensor) -> Tensor:
         h = F.interpolate(h, scale_factor=conv.factor, mode="nearest")
         before, after = same_padding(h.shape[-1], conv.kernel_size[0], 1)
         return F.conv2d(F.pad(h, (before, after, before, after)), conv.weight, conv.bias)
-    side = h.shape[-1] * conv.stride[0]
-    before, _ = same_padding(side, conv.kernel_size[0], conv.stride[0])
+    size = h.shape[-1] * conv.stride[0]
+    before, _ = same_padding(size, conv.kernel_size[0], conv.stride[0])
     h = F.conv_transpose2d(h, conv.weight, conv.bias, conv.stride)
-    return h[..., before : before + side, before : before + side]
+    return h[..., before : before + size, before : before + size]

@@ -1,14 +1,12 @@
-"""In: ways of doing one job. Out: their times, taken in turn, with ratios and the hardware.
+"""Timing of several implementations of one job in turn, with ratios and the limits of the hardware.
 
-The ways run one after the other, again and again (A B C A B C ...), so that whatever slows the
-machine for a while slows all of them; ratios are taken round by round and their median is quoted.
+The implementations run in rounds (A B C A B C ...), so that whatever slows the machine for a while
+slows all of them. Ratios are computed within each round and their median is reported.
 """
 
 from __future__ import annotations
 
 import gc
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,22 +18,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-import hwgen
-from hwgen.compute.devices import describe, pick_precision
+from benchmarks.provenance import CPU, hardware, precision_name, provenance
 from hwgen.io.json_files import write_json
 
 Job = Callable[[], object]
-"""One run of one way, all set up before; what it returns is dropped."""
+"""One run of one implementation, set up beforehand; its return value is ignored."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of every counted run of one way, and how much work one run does."""
+    """Seconds of every counted run of one implementation, and the amount of work in one run."""
 
     seconds: list[float]
     work: float
@@ -46,7 +42,7 @@ class Times:
         return statistics.median(self.seconds)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; the rate is work a second, at the median."""
+        """Plain JSON; the rate is work per second at the median."""
         return {
             "median_s": _digits(self.median),
             "seconds": [_digits(s) for s in self.seconds],
@@ -63,14 +59,14 @@ def in_turn(
     warmup: int = 1,
     device: torch.device | None = None,
 ) -> dict[str, Times]:
-    """Time every way `runs` times in turn, after `warmup` rounds that do not count.
+    """Time every implementation `runs` times in turn, after `warmup` rounds that are not counted.
 
     Args:
         ways: name -> job.
-        work: what one run does (records, pictures, steps), of all ways or of each.
+        work: units in one run (records, images, steps), for all implementations or by name.
         runs: counted rounds.
-        warmup: rounds before.
-        device: waited for after each run, where it is a GPU.
+        warmup: rounds before them.
+        device: a GPU is synchronised after each run.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(warmup + runs):
@@ -95,7 +91,6 @@ def result(
     *,
     baseline: str,
     fast: str,
-    goal: str,
     settings: Mapping[str, Any],
     limits: Mapping[str, Any] | None = None,
     device: torch.device | None = None,
@@ -107,45 +102,29 @@ def result(
         job: what is done.
         unit: of the work.
         times: from `in_turn`.
-        baseline: the naive or the peer's way, by name.
-        fast: hwgen's way, by name.
-        goal: what was wanted, in words.
-        settings: all that decides the work.
+        baseline: name of the plain implementation or of another library's.
+        fast: name of hwgen's implementation.
+        settings: everything that determines the work.
         limits: what the hardware allows, measured in the same run: name -> number.
         device: where it ran; None is the CPU.
-        precision: of the fast way.
+        precision: of hwgen's implementation, see `pick_precision`.
     """
+    device = device or CPU
     slow, quick = times[baseline], times[fast]
-    a_unit = [
+    ratios = [
         (s / slow.work) / (f / quick.work) for s, f in zip(slow.seconds, quick.seconds, strict=True)
     ]
     return {
         "job": job,
         "unit": unit,
-        "goal": goal,
         "baseline": baseline,
         "fast": fast,
-        "ratio": _digits(statistics.median(a_unit)),
-        "ratios": [_digits(r) for r in a_unit],
+        "ratio": _digits(statistics.median(ratios)),
+        "ratios": [_digits(r) for r in ratios],
         "ways": {name: t.to_json() for name, t in times.items()},
         "limits": dict(limits or {}),
         "settings": dict(settings),
-        "hardware": hardware(device, precision),
-    }
-
-
-def hardware(device: torch.device | None = None, precision: str = "fp32") -> dict[str, Any]:
-    """The machine: processor, cores, memory, device, and the versions that matter."""
-    device = device or torch.device("cpu")
-    return {
-        **describe(device, pick_precision(precision, device)),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "hwgen": hwgen.__version__,
+        "hardware": hardware(device, precision_name(precision, device)),
     }
 
 
@@ -153,11 +132,11 @@ def hardware(device: torch.device | None = None, precision: str = "fp32") -> dic
 def apart(
     ways: Mapping[str, Callable[..., object]], *arguments: object
 ) -> Iterator[dict[str, Job]]:
-    """The ways, each in a process of its own, so that none profits from or pays for another.
+    """Run each implementation in its own process, so that none affects the speed of another.
 
     Args:
-        ways: name -> a module's function, which sets up in its first call and remembers.
-        arguments: handed to all of them.
+        ways: name -> a module-level function, which sets up in its first call and caches that.
+        arguments: passed to all of them.
     """
     with ExitStack() as held:
         jobs: dict[str, Job] = {}
@@ -174,7 +153,7 @@ def _result(pool: Executor, way: Callable[..., object], *arguments: object) -> o
 class FlopCount(TorchDispatchMode):
     """Counts floating point operations of matrix products and convolutions, backward included.
 
-    torch's FlopCounterMode also follows modules, and cannot do so through a double backward.
+    torch's FlopCounterMode also tracks modules, which fails in a double backward.
     """
 
     def __init__(self) -> None:
@@ -184,7 +163,7 @@ class FlopCount(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> object:
-        """Run the operation and add what it took."""
+        """Run the operation and count its floating point operations."""
         out = func(*args, **(kwargs or {}))
         count = flop_registry.get(func.overloadpacket)
         if count is not None:
@@ -193,15 +172,15 @@ class FlopCount(TorchDispatchMode):
 
 
 def matmul_rate(
-    device: torch.device, dtype: torch.dtype = torch.float32, side: int = 2048
+    device: torch.device, dtype: torch.dtype = torch.float32, size: int = 2048
 ) -> float:
-    """Floating point operations a second in a square matrix product, the best of five."""
-    a = torch.randn(side, side, device=device).to(dtype)
-    return max(2 * side**3 / t for t in _repeat(lambda: a @ a, device))
+    """Floating point operations per second of a square matrix product, the best of five runs."""
+    a = torch.randn(size, size, device=device).to(dtype)
+    return max(2 * size**3 / t for t in _repeat(lambda: a @ a, device))
 
 
 def copy_rate(device: torch.device, mib: int = 256) -> float:
-    """Bytes a second read plus written in a plain copy of memory, the best of five."""
+    """Bytes per second, read plus written, of a copy in memory, the best of five runs."""
     a = torch.empty(mib << 20, dtype=torch.uint8, device=device)
     b = torch.empty_like(a)
     return max(2 * (mib << 20) / t for t in _repeat(lambda: b.copy_(a), device))
@@ -217,30 +196,12 @@ def _wait(device: torch.device | None) -> None:
         torch.cuda.synchronize(device)
 
 
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                extra = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in _flags()]
-                return f"{line.split(':', 1)[1].strip()} ({', '.join(extra)})"
-    except OSError:
-        pass
-    return platform.processor()
-
-
-def _flags() -> set[str]:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("flags"):
-            return set(line.split(":", 1)[1].split())
-    return set()
-
-
 def _digits(value: float) -> float:
     return float(f"{value:.4g}")
 
 
 def profile(way: Job, title: str, device: torch.device) -> str:
-    """Where one run of a way spends its time, after one that does not count: a table."""
+    """A table of torch.profiler: where a run spends its time, after one warm-up run."""
     way()
     with torch.profiler.profile(record_shapes=True) as profiler:
         way()
@@ -250,15 +211,30 @@ def profile(way: Job, title: str, device: torch.device) -> str:
     return f"{title}\n{averages.table(sort_by=key, row_limit=20, max_shapes_column_width=60)}\n"
 
 
-def save(rows: Sequence[Mapping[str, Any]], out: Path, name: str) -> None:
-    """Write rows to `out`/`name`.json, and print each in a line."""
+def save(
+    rows: Sequence[Mapping[str, Any]],
+    out: Path,
+    name: str,
+    file: str,
+    arguments: Sequence[str] | None,
+) -> None:
+    """Write rows with their provenance to `out`/`name`.json, and print a line for each.
+
+    Args:
+        rows: from `result`, each with its own hardware.
+        out: folder, made if missing.
+        name: of the job.
+        file: `__file__` of the script.
+        arguments: of the script; None takes those of the process.
+    """
+    origin = {key: v for key, v in provenance(file, arguments).items() if key != "hardware"}
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / f"{name}.json", list(rows))
+    write_json(out / f"{name}.json", [{**origin, **row} for row in rows])
     for row in rows:
         print(line(row))
 
 
 def line(row: Mapping[str, Any]) -> str:
-    """One row in words."""
+    """One row as text."""
     rates = ", ".join(f"{name} {way['rate']:,.4g}/s" for name, way in row["ways"].items())
-    return f"{row['job']}: {row['ratio']:.3g} x ({row['unit']}: {rates}); goal {row['goal']}"
+    return f"{row['job']}: {row['ratio']:.3g} x ({row['unit']}: {rates})"

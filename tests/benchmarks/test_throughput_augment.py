@@ -4,7 +4,7 @@ import torch
 from benchmarks.throughput import augment as job
 
 
-def test_each_way_gives_pictures_of_the_same_kind() -> None:
+def test_all_implementations_give_images_of_the_same_kind() -> None:
     x = torch.zeros(1, 28, 28)
     x[:, 8:20, 12:15] = 1
     for name, transform in job.transforms(28, 5.0).items():
@@ -20,9 +20,9 @@ def test_each_way_gives_pictures_of_the_same_kind() -> None:
             assert float(y.sum()) == pytest.approx(float(x.sum()), rel=0.6)
 
 
-def test_rows_say_what_was_timed() -> None:
+def test_rows_state_what_was_timed() -> None:
     before = torch.get_num_threads()
-    rows = job.measure(sides=[28], batches=[2], threads=[1], runs=1)
+    rows = job.measure(sizes=[28], batches=[2], threads=[1], runs=1)
     assert torch.get_num_threads() == before
     assert [row["settings"]["job"] for row in rows] == list(job.AMOUNTS)
     for row in rows:

@@ -12,12 +12,12 @@ from hwgen.store import Store
 LABELS = [*"abc"] * 7
 
 
-def pictures(size: int) -> np.ndarray:
+def random_images(size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (21, size, size), np.uint8)
 
 
 def rows_of(batches: Iterable[benchmark.Batch]) -> list[tuple[int, bytes]]:
-    # As grey values: the ways differ in a float's last bit.
+    # As grey values: the implementations differ in a float's last bit.
     return sorted(
         (int(y), to_uint8(x, benchmark.PIXELS).numpy().tobytes())
         for xs, ys in batches
@@ -26,8 +26,8 @@ def rows_of(batches: Iterable[benchmark.Batch]) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_all_ways_give_the_same_samples(tmp_path: Path) -> None:
-    images = pictures(8)
+def test_all_implementations_give_the_same_samples(tmp_path: Path) -> None:
+    images = random_images(8)
     store = benchmark.write_store(tmp_path / "store", images, LABELS, 21)
     benchmark.write_png_lmdb(tmp_path / "png", store.all_images(), store.labels)
     expected = rows_of(
@@ -40,20 +40,20 @@ def test_all_ways_give_the_same_samples(tmp_path: Path) -> None:
     for resident in (False, True):
         made = benchmark.batches_of(store, 3, window_bytes=10 * 64, resident=resident)
         assert type(made._images).__name__.startswith("Resident" if resident else "Streamed")
-        assert rows_of(benchmark.drawn(made, 7, 3)) == expected
+        assert rows_of(benchmark.steps_of(made, 7)) == expected
 
 
-def test_a_store_repeats_the_pictures(tmp_path: Path) -> None:
-    images = pictures(8)
+def test_a_store_repeats_the_images(tmp_path: Path) -> None:
+    images = random_images(8)
     store = benchmark.write_store(tmp_path / "store", images, LABELS, 50)
     np.testing.assert_array_equal(store.all_images(), images[np.arange(50) % 21])
     assert [store.charset.labels[y] for y in store.labels] == [LABELS[n % 21] for n in range(50)]
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_measure_gives_two_rows_a_batch_size_and_leaves_nothing(tmp_path: Path) -> None:
+def test_measure_gives_two_rows_per_batch_size_and_leaves_no_files(tmp_path: Path) -> None:
     rows = benchmark.measure(
-        pictures(16),
+        random_images(16),
         LABELS,
         tmp_path,
         size=8,
@@ -68,12 +68,12 @@ def test_the_measure_gives_two_rows_a_batch_size_and_leaves_nothing(tmp_path: Pa
     assert all(len(row["ways"]) == 6 for row in rows)
     streamed = rows[1]["settings"]
     assert streamed["records"] == 400
-    assert streamed["patient"]["samples_s_had"] > 0
+    assert streamed["paced"]["samples_s"] > 0
     assert isinstance(streamed["cold"], bool)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_thrown_out_is_not_called_cold(
+def test_a_file_that_cannot_be_evicted_is_not_called_cold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "file"
@@ -83,8 +83,8 @@ def test_a_file_that_cannot_be_thrown_out_is_not_called_cold(
     assert not benchmark.evict(file)
 
 
-def test_pictures_come_from_a_store_or_are_simulated(toy_store: Store) -> None:
-    images, labels = benchmark.of_store(toy_store.path)
+def test_images_come_from_a_store_or_are_simulated(toy_store: Store) -> None:
+    images, labels = benchmark.read_store(toy_store.path)
     np.testing.assert_array_equal(images, toy_store.all_images())
     assert labels[:3] == ["一", "丨", "十"]
     images, labels = benchmark.simulated(characters=3, writers=2)

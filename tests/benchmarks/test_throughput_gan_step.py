@@ -38,7 +38,7 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
     device = torch.device("cpu")
     state = make_state(recipe, 5, 0, device)
     plain = PlainStep(state.g, state.d, recipe, 5)
-    x, y = gan_step.pictures(recipe, 5, device)
+    x, y = gan_step.random_batch(recipe, 5, device)
     networks = [(state.g, plain.g), (state.d, plain.d)]
 
     measured = train_step(
@@ -59,12 +59,12 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
         whole = torch.cat([p.grad.flatten() for p in theirs.parameters()]).norm()
         for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert (mine.grad - other.grad).norm() <= 1e-4 * whole
-    # G is not compared: the plain one draws twice a step, and moves its running statistics twice.
+    # Not compared for G: the plain one generates twice, and moves its running statistics twice.
     for name, statistic in plain.d.named_buffers():
         torch.testing.assert_close(state.d.get_buffer(name), statistic, rtol=1e-4, atol=1e-6)
 
 
-def test_a_row_says_what_was_done(tmp_path: Path) -> None:
+def test_a_row_states_what_was_done(tmp_path: Path) -> None:
     row = gan_step.measure(SMALL_PAPER, 5, device=torch.device("cpu"), steps=1, runs=2)
     assert row["ways"].keys() == {"plain", "hwgen"}
     assert row["ratio"] > 0

@@ -9,15 +9,15 @@ CPU = torch.device("cpu")
 TOY = RecogniserRecipe(size=16, widths=((4,), (6, 8)), grid=4, hidden=10, dropout=0.0)
 
 
-def test_the_ways_read_alike() -> None:
+def test_all_implementations_predict_the_same() -> None:
     torch.manual_seed(0)
-    ways = job.reading_ways(TOY, 5, 9, CPU)
+    ways = job.inference_ways(TOY, 5, 9, CPU)
     usual, same, ours = (ways[name]() for name in ("usual", "same order", "hwgen"))
     np.testing.assert_allclose(ours, same, atol=1e-5)
     assert usual.shape == same.shape
 
 
-def test_the_ways_learn_alike() -> None:
+def test_all_implementations_learn_alike() -> None:
     torch.manual_seed(0)
     ways = job.step_ways(TOY, 5, 16, CPU)
     losses = {name: [float(way()) for _ in range(4)] for name, way in ways.items()}
@@ -32,8 +32,8 @@ def test_the_usual_network_has_the_same_size() -> None:
     assert first == second
 
 
-def test_rows_and_profile_say_what_was_timed() -> None:
-    rows = job.measure(recipe=TOY, classes=[5], batch=8, reading=9, runs=1)
+def test_rows_and_profile_state_what_was_timed() -> None:
+    rows = job.measure(recipe=TOY, classes=[5], batch=8, inference_batch=9, runs=1)
     assert [row["settings"]["batch"] for row in rows] == [8, 9]
     for row in rows:
         assert set(row["ways"]) == {"usual", "same order", "hwgen"}

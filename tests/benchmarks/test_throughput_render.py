@@ -10,7 +10,7 @@ CROSS = Trajectory(
 )
 
 
-def test_both_ways_draw_the_same_character() -> None:
+def test_both_implementations_render_the_same_character() -> None:
     ink = Ink(Framing(64), pressure=0, darkness=1, grain=0, jitter=0)
     plain, ours = job.pillow_lines(ink, CROSS), ink.apply(CROSS)
     assert plain.shape == ours.shape
@@ -18,8 +18,8 @@ def test_both_ways_draw_the_same_character() -> None:
     assert np.corrcoef(plain.ravel(), ours.ravel())[0, 1] > 0.9
 
 
-def test_rows_say_what_was_timed() -> None:
+def test_rows_state_what_was_timed() -> None:
     rows = job.measure([CROSS] * 8, [16, 32], runs=1)
-    assert [row["job"] for row in rows] == ["draw ink, 16x16", "draw ink, 32x32"]
+    assert [row["job"] for row in rows] == ["render ink, 16x16", "render ink, 32x32"]
     assert [row["ways"]["hwgen"]["work"] for row in rows] == [8, 8]
     assert rows[0]["ways"][job.PLAIN]["work"] == 2

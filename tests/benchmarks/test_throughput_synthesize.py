@@ -12,7 +12,7 @@ from hwgen.store import Store
 
 
 @pytest.mark.parametrize("name", ["glyph-32", "paper-hwdb"])
-def test_both_ways_draw_the_same_characters(name: str) -> None:
+def test_both_implementations_give_the_same_images(name: str) -> None:
     recipe = preset(name)
     sampler = synthesize._sampler(recipe, 5, "cpu")
     plain = synthesize._plain(recipe, 5, "cpu")
@@ -25,7 +25,7 @@ def test_both_ways_draw_the_same_characters(name: str) -> None:
     assert np.abs(ours - theirs).max() <= 1  # a grey level, where rounding differs
 
 
-def test_a_row_says_what_was_done(toy_recipe: Recipe, tmp_path: Path) -> None:
+def test_a_row_states_what_was_done(toy_recipe: Recipe, tmp_path: Path) -> None:
     row = synthesize.measure(
         toy_recipe,
         classes=6,

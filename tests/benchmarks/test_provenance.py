@@ -1,0 +1,58 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import provenance as module
+from benchmarks.provenance import command_line, commit, precision_name, provenance
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ["-c", "user.name=x", "-c", "user.email=x"]
+    command = ["git", "-C", str(folder), *who, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_commit_is_named_with_uncommitted_changes(tmp_path: Path) -> None:
+    assert commit(tmp_path) == "unknown"
+    git(tmp_path, "init")
+    (tmp_path / "file").write_text("a")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "x")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / "untracked").touch()
+    assert commit(tmp_path) == head
+    (tmp_path / "file").write_text("b")
+    assert commit(tmp_path) == f"{head}+changes"
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "unknown"
+
+
+def test_the_command_line_has_no_absolute_paths(root: Path) -> None:
+    file = str(root / "benchmarks" / "paper" / "ring.py")
+    given = ["--out", "/home/somebody/my results", "--seeds", "3", "data/train"]
+    expected = "python -m benchmarks.paper.ring --out 'my results' --seeds 3 data/train"
+    assert command_line(file, given) == expected
+    package = command_line(str(root / "benchmarks" / "gpu" / "__main__.py"), [])
+    assert package == "python -m benchmarks.gpu"
+
+
+def test_a_result_states_commit_date_command_and_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["damage.py", "--seeds", "1"])
+    damage = str(module.ROOT / "benchmarks" / "damage.py")
+    found = provenance(damage, None, precision="bf16")
+    assert found.keys() == {"commit", "date", "command", "hardware"}
+    assert found["command"] == "python -m benchmarks.damage --seeds 1"
+    assert (found["hardware"]["device"], found["hardware"]["precision"]) == ("cpu", "bf16")
+    assert found["hardware"]["memory_gib"] > 0
+
+
+def test_auto_is_resolved_to_a_precision() -> None:
+    cpu = torch.device("cpu")
+    assert precision_name("fp32", cpu) == "fp32"
+    assert precision_name("bf16", cpu) == "bf16"
+    assert precision_name("auto", cpu) in ("fp32", "bf16")
