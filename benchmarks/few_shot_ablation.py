@@ -40,8 +40,8 @@ from hwgen.experiments.lift.summary import Counts, interval
 from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import Progress, train
-from hwgen.imaging.contact_sheets import evenly, save_sheet
-from hwgen.imaging.variation import pixel_deviation
+from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
+from hwgen.imaging.pixel_deviation import pixel_deviation
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
@@ -115,7 +115,9 @@ def draw(
     kinds = [np.flatnonzero((counts > 0) & (is_rare == kind)) for kind in (False, True)]
     total = sum(map(len, kinds))
     shares = [round(min(classes, total) * len(kind) / total) for kind in kinds]
-    picked = [kind[evenly(len(kind), share)] for kind, share in zip(kinds, shares, strict=True)]
+    picked = [
+        kind[evenly_spaced(len(kind), share)] for kind, share in zip(kinds, shares, strict=True)
+    ]
     chosen = np.sort(np.concatenate(picked))
     training, held = [], []
     for class_id in chosen.tolist():
@@ -219,7 +221,7 @@ def nearer_to_first(samples: Points, first: Points, second: Points) -> float:
     """
     count = min(len(first), len(second))
     to_first, to_second = (
-        nearest(samples, points[evenly(len(points), count)])[0] for points in (first, second)
+        nearest(samples, points[evenly_spaced(len(points), count)])[0] for points in (first, second)
     )
     return float(((to_first < to_second) + 0.5 * (to_first == to_second)).mean())
 
@@ -419,9 +421,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     # Half of a grid's rows are rare where there are rare ones.
     kinds = [np.flatnonzero(drawn.rare == kind) for kind in (True, False)]
-    some = [kind[evenly(len(kind), GRID_ROWS // 2)] for kind in kinds if len(kind)]
+    some = [kind[evenly_spaced(len(kind), GRID_ROWS // 2)] for kind in kinds if len(kind)]
     if len(some) == 1:
-        some = [evenly(len(charset), GRID_ROWS)]
+        some = [evenly_spaced(len(charset), GRID_ROWS)]
     scans = None
     if options.lift:
         # At the store's own size: recognisers distort before they average down.

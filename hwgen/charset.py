@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwgen.errors import CharsetError, InputError
-from hwgen.io.files import healed
-from hwgen.io.paths import instead, near_paths
-from hwgen.names import near_names
+from hwgen.io.files import repair_utf8
+from hwgen.io.paths import similar_paths, suggest_path
+from hwgen.names import similar_names
 
-MOST_CLASSES = 1 << 18
+MAX_CLASSES = 1 << 18
 """More than Unicode has characters."""
 
-MOST_LABEL = 256
-"""Characters of a label: the name of a class of pictures, at most."""
+MAX_LABEL_LENGTH = 256
+"""Characters of a label: the name of a class of images, at most."""
 
 _FIRST, _CHARACTERS = "first:", "characters:"
 """Before a number of classes, and before characters: where a text may be either."""
@@ -34,15 +34,15 @@ class Charset:
 
     Raises:
         CharsetError: a label is empty or stands twice, is no text that UTF-8 can hold or longer
-            than MOST_LABEL, or there are more than MOST_CLASSES.
+            than MAX_LABEL_LENGTH, or there are more than MAX_CLASSES.
     """
 
     labels: tuple[str, ...]
     _ids: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if len(self.labels) > MOST_CLASSES:
-            raise CharsetError(f"{len(self.labels):,} classes are more than {MOST_CLASSES:,}")
+        if len(self.labels) > MAX_CLASSES:
+            raise CharsetError(f"{len(self.labels):,} classes are more than {MAX_CLASSES:,}")
         ids: dict[str, int] = {}
         for label in self.labels:
             _check_label(label)
@@ -109,14 +109,14 @@ def _check_label(label: object) -> None:
         raise CharsetError("a charset has an empty label")
     if not isinstance(label, str):
         raise CharsetError(f"a label is a text, found {label!r:.40}")
-    if len(label) > MOST_LABEL:
-        raise CharsetError(f"a label has {len(label)} characters, more than {MOST_LABEL}")
+    if len(label) > MAX_LABEL_LENGTH:
+        raise CharsetError(f"a label has {len(label)} characters, more than {MAX_LABEL_LENGTH}")
     if any("\ud800" <= char <= "\udfff" for char in label):
         raise CharsetError(f"{label!r} is no text: UTF-8 has no lone surrogates")
 
 
 UNLABELLED = Charset(("*",))
-"""The classes of pictures without labels, such as an unconditional generator's: one."""
+"""The classes of images without labels, such as an unconditional generator's: one."""
 
 
 def sorted_charset(labels: Iterable[str]) -> Charset:
@@ -164,14 +164,14 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
             or a character twice.
     """
     if spec.startswith(_CHARACTERS):
-        return _from_text(healed(spec.removeprefix(_CHARACTERS)), where="")
+        return _from_text(repair_utf8(spec.removeprefix(_CHARACTERS)), where="")
     if spec == "gb2312-1":
         return gb2312_level1()
     # os.path: many characters are too long for a path, which is no error.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
     if "/" in spec or spec.endswith(".txt"):
-        remedy = instead(Path(spec), "Give gb2312-1, a file, or the characters")
+        remedy = suggest_path(Path(spec), "Give gb2312-1, a file, or the characters")
         raise CharsetError("no such charset file", where=spec, remedy=remedy)
     a_word = spec.isascii() and not all(char in known for char in "".join(spec.split()))
     near = _near(spec, ["gb2312-1", *words]) if a_word else []
@@ -181,7 +181,7 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
             remedy=f"Did you mean {' or '.join(near)}? As characters: {_CHARACTERS}{spec}",
         )
     try:
-        return _from_text(healed(spec), where="")
+        return _from_text(repair_utf8(spec), where="")
     except CharsetError as error:
         if not a_word:
             raise
@@ -191,7 +191,7 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
         ) from None
 
 
-def choose_classes(spec: str, charset: Charset) -> list[int]:
+def select_classes(spec: str, charset: Charset) -> list[int]:
     """Class ids from what a user types: a number (the first so many), characters, or a file.
 
     Digits are a number where they are not all labels; where they are, `first:10` says that they
@@ -201,7 +201,7 @@ def choose_classes(spec: str, charset: Charset) -> list[int]:
         InputError: more classes than there are, characters that are none of them, or digits that
             may be either.
     """
-    count = count_of(spec)
+    count = parse_count(spec)
     if count is None:
         return charset.ids(parse_charset(spec, known=charset).labels)
     if spec.isdecimal() and all(digit in charset for digit in spec):
@@ -218,7 +218,7 @@ def choose_classes(spec: str, charset: Charset) -> list[int]:
     return list(range(count))
 
 
-def count_of(spec: str) -> int | None:
+def parse_count(spec: str) -> int | None:
     """The number in `10` or `first:10`; None where what a user typed is none."""
     number = spec.removeprefix(_FIRST)
     return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else None
@@ -226,8 +226,8 @@ def count_of(spec: str) -> int | None:
 
 def _near(spec: str, words: Iterable[str]) -> list[str]:
     """Words, and names of files and folders, that a word is like."""
-    near = near_names(spec, words, cutoff=0.7)
-    return [*near, *map(str, near_paths(Path(spec)))]
+    near = similar_names(spec, words, cutoff=0.7)
+    return [*near, *map(str, similar_paths(Path(spec)))]
 
 
 def _from_text(text: str, where: str) -> Charset:

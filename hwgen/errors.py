@@ -10,7 +10,7 @@ The tree:
     └── RunError              a run directory is missing, incomplete or foreign
         ├── RecipeChangedError  the same directory was asked to continue with another recipe
         ├── DivergedError       training left the finite numbers
-        └── CollapsedError      a generator in training draws one picture, or nothing legible
+        └── CollapsedError      a generator in training draws one image, or nothing legible
 
 The library raises these and never prints; the command line prints them without a traceback.
 """

@@ -1,4 +1,4 @@
-"""In: one labelled picture from any source. Out: the one currency that every room trades in.
+"""In: one labelled image from any source. Out: the one currency that every room trades in.
 
 Polarity, stated here once: a glyph is dark ink on white paper, 255 = paper, 0 = full ink, in
 every Record and in every store. A preset's own range is applied in `batches` and nowhere else.
@@ -19,7 +19,7 @@ PAPER = 255
 
 @dataclass(frozen=True)
 class Record:
-    """One labelled picture.
+    """One labelled image.
 
     Attributes:
         image: uint8 [h, w] grey or [h, w, 3] colour; 255 is paper.
@@ -37,7 +37,7 @@ class Record:
 
     @property
     def raw(self) -> Image:
-        """What a store's picture is made from: the image itself."""
+        """What a store's image is made from: the image itself."""
         return self.image
 
 
@@ -60,7 +60,7 @@ class BadRecord:
         expected: what a sound file has there.
         found: what was there.
         kind: one of "damaged header", "cut short", "unreadable tag", "empty file"; of POT also
-            "no end in place", "wrong strokes"; of pictures also "bad picture", "unknown label".
+            "no end in place", "wrong strokes"; of images also "bad image", "unknown label".
     """
 
     source: str

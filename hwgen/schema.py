@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hwgen.errors import InputError
-from hwgen.names import nearest_field
+from hwgen.names import suggest_field
 
 _MOST_INT = 1 << 63
 """What no size, count or seed reaches, and arrays cannot hold."""
 
 
-MOST_WIDTH = 1 << 16
-MOST_SIDE = 1 << 12
-MOST_KERNEL = 64
-MOST_STAGES = 32
+MAX_WIDTH = 1 << 16
+MAX_SIZE = 1 << 12
+MAX_KERNEL = 64
+MAX_STAGES = 32
 """What a recipe, which may be a stranger's, can declare; presets stay far below."""
 
 
-def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
+def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False) -> Any:
     """Build a value of the annotated type `kind`, such as a frozen dataclass, from plain JSON.
 
     Args:
@@ -32,7 +32,7 @@ def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
             bool, one of these or None, or Any.
         value: what `json.loads` gave.
         name: how to call the value in an error.
-        others: pass over fields that a dataclass does not have.
+        ignore_unknown: pass over fields that a dataclass does not have.
 
     Raises:
         InputError: a field is missing, unknown, of the wrong type, or no finite number.
@@ -44,13 +44,13 @@ def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
         if value is None:
             return None
         (kind,) = (argument for argument in arguments if argument is not types.NoneType)
-        return from_json(kind, value, name, others=others)
+        return from_json(kind, value, name, ignore_unknown=ignore_unknown)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, Mapping):
             raise InputError(f"{name} should be an object, found {value!r:.60}")
         hints = typing.get_type_hints(kind)
         unknown = set(value) - set(hints)
-        if unknown and not others:
+        if unknown and not ignore_unknown:
             raise InputError(f"{name} has unknown fields {sorted(unknown)!s:.200}")
         needed = (f.name for f in dataclasses.fields(kind) if _needed(f))
         missing = [field for field in needed if field not in value]
@@ -58,7 +58,10 @@ def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
             raise InputError(f"{name} lacks the fields {missing}")
         known = {field: item for field, item in value.items() if field in hints}
         return kind(
-            **{k: from_json(hints[k], v, f"{name}.{k}", others=others) for k, v in known.items()}
+            **{
+                k: from_json(hints[k], v, f"{name}.{k}", ignore_unknown=ignore_unknown)
+                for k, v in known.items()
+            }
         )
     if origin in (tuple, list):
         if not isinstance(value, list | tuple):
@@ -68,14 +71,14 @@ def from_json(kind: Any, value: Any, name: str, *, others: bool = False) -> Any:
         if len(kinds) != len(value):
             raise InputError(f"{name} should have {len(kinds)} entries, found {value!r:.60}")
         return origin(
-            from_json(k, v, f"{name}[{i}]", others=others)
+            from_json(k, v, f"{name}[{i}]", ignore_unknown=ignore_unknown)
             for i, (k, v) in enumerate(zip(kinds, value, strict=True))
         )
     if origin is dict:
         if not isinstance(value, Mapping):
             raise InputError(f"{name} should be an object, found {value!r:.60}")
         return {
-            k: from_json(arguments[1], v, f"{name}.{k:.40}", others=others)
+            k: from_json(arguments[1], v, f"{name}.{k:.40}", ignore_unknown=ignore_unknown)
             for k, v in value.items()
         }
     if origin is Literal:
@@ -96,7 +99,7 @@ def _needed(field: dataclasses.Field[Any]) -> bool:
     return field.default is field.default_factory is dataclasses.MISSING
 
 
-def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+def with_changes(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
     """A recipe's JSON, of any kind, with fields replaced by what a user typed.
 
     Values are JSON (`0.5`, `true`, `[256, 4]`) or plain words.
@@ -112,7 +115,7 @@ def changed(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, 
             target = target.get(parent) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
             raise InputError(
-                f"no recipe field {path!r}", remedy=nearest_field(path, flatten(plain))
+                f"no recipe field {path!r}", remedy=suggest_field(path, flatten(plain))
             )
         try:
             target[last] = json.loads(text)

@@ -16,8 +16,8 @@ from typer.core import TyperGroup
 from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen.io import os_errors
-from hwgen.io.files import healed
-from hwgen.names import nearest
+from hwgen.io.files import repair_utf8
+from hwgen.names import suggest
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor
@@ -40,7 +40,7 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Suggest near names for a command that there is not."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            ctx.fail(f"No such command {args[0]!r}. {nearest(args[0], self.commands)}")
+            ctx.fail(f"No such command {args[0]!r}. {suggest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -100,7 +100,7 @@ def _show_anyhow(error: UnicodeError) -> tuple[bytes, int]:
     end = error.end
     while end < len(error.object) and "\udc80" <= error.object[end] <= "\udcff":
         end += 1  # some codecs ask for each character alone
-    text = healed(error.object[error.start : end])
+    text = repair_utf8(error.object[error.start : end])
     try:
         return text.encode(error.encoding), end
     except UnicodeEncodeError:
@@ -123,7 +123,7 @@ def main() -> None:
         said = _told(error)
         if not said:
             raise
-        _say_once(f"[bold red]error:[/] {escape(healed(said))}")
+        _say_once(f"[bold red]error:[/] {escape(repair_utf8(said))}")
         sys.exit(1)
 
 

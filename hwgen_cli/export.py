@@ -263,9 +263,9 @@ def _tell(out: Path, summary: dict[str, Any], lines: list[str], json: bool) -> N
 
 
 def _labels(store: Store, classes: str) -> tuple[str, ...]:
-    from hwgen.charset import choose_classes
+    from hwgen.charset import select_classes
 
-    chosen = choose_classes(classes, store.charset)
+    chosen = select_classes(classes, store.charset)
     return tuple(store.charset[class_id] for class_id in chosen)
 
 

@@ -191,13 +191,13 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     from hwgen.errors import InputError
     from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.inspection.summaries import inspect_gnt
-    from hwgen.io.paths import instead
+    from hwgen.io.paths import suggest_path
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
     try:
         summary, images = inspect_gnt([path], samples=samples)
     except InputError as error:
-        remedy = instead(path, error.remedy, _INSPECTED)
+        remedy = suggest_path(path, error.remedy, _INSPECTED)
         raise InputError(error.what, where=error.where, remedy=remedy) from None
     if sheet:
         save_sheet(sheet, images, _SHEET_COLUMNS)

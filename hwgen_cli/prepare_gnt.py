@@ -81,10 +81,10 @@ def prepare_gnt(
     """
     from hwgen.imaging.framing import Framing
     from hwgen.prepare import prepare_gnt as prepare
-    from hwgen.sources.writer_selection import WriterChoice
+    from hwgen.sources.writer_selection import WriterSelection
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
-    choice = WriterChoice(writers, held_out, part.value, split_seed)
+    choice = WriterSelection(writers, held_out, part.value, split_seed)
 
     def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
         return prepare(

@@ -92,11 +92,11 @@ def prepare_pot(
     from hwgen.imaging.framing import Framing
     from hwgen.imaging.ink import Ink
     from hwgen.prepare import prepare_pot as prepare
-    from hwgen.sources.writer_selection import WriterChoice
+    from hwgen.sources.writer_selection import WriterSelection
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
     ink = Ink(framing, pen_width, pressure, darkness, grain, jitter, render_seed)
-    choice = WriterChoice(writers, held_out, part.value, split_seed)
+    choice = WriterSelection(writers, held_out, part.value, split_seed)
 
     def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
         return prepare(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from hwgen.charset import count_of, gb2312_level1, parse_charset
+from hwgen.charset import gb2312_level1, parse_charset, parse_count
 from hwgen.errors import InputError
 from hwgen_cli.progress import bar
 
@@ -80,7 +80,7 @@ def _characters(spec: str, strokes: StrokeData) -> tuple[str, ...]:
     """The characters that `--classes` means."""
     from hwgen.sources.strokes.data import common_first
 
-    count = count_of(spec)
+    count = parse_count(spec)
     if count is None:
         return parse_charset(spec).labels
     drawn = strokes.characters()

@@ -135,7 +135,7 @@ def synthesize(
     """
     from rich.console import Console
 
-    from hwgen.charset import choose_classes
+    from hwgen.charset import select_classes
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
     from hwgen.errors import InputError
@@ -157,7 +157,7 @@ def synthesize(
     keep_freed_memory()
     with join(device) as ranks:
         sampler = _sampler(run, bend, checkpoint, device)
-        class_ids = None if classes is None else choose_classes(classes, sampler.charset)
+        class_ids = None if classes is None else select_classes(classes, sampler.charset)
         wanted = _per_class(per_class, count, sampler)
         with interruptible() as stop:
             judges = _judges(

@@ -174,7 +174,7 @@ def _deformation(
     """The recipe that the options say."""
     from hwgen.errors import InputError
     from hwgen.generators.deformation.recipe import recipe_from_json, recipe_to_json
-    from hwgen.schema import changed
+    from hwgen.schema import with_changes
 
     given = [f"--{name}" for name, value in meaningless.items() if value]
     if given:
@@ -183,7 +183,7 @@ def _deformation(
             remedy="They are of a GAN; --images, --batch, --set, --seed and --device are of both",
         )
     typed = {**changes} if batch is None else {"batch": str(batch), **changes}
-    recipe = recipe_from_json(changed(recipe_to_json(DEFORMATIONS[preset]), typed))
+    recipe = recipe_from_json(with_changes(recipe_to_json(DEFORMATIONS[preset]), typed))
     if images is None:
         return recipe
     return replace(recipe, steps=max(1, images // recipe.batch))

@@ -1,4 +1,4 @@
-"""Small pictures in every format that `hwgen prepare-images` reads, as tests write them."""
+"""Small images in every format that `hwgen prepare-images` reads, as tests write them."""
 
 import gzip
 import io
@@ -55,11 +55,11 @@ def write_photos(tmp_path: Path) -> Path:
 
 
 def write_digits(tmp_path: Path) -> Path:
-    """`digits/train-images-idx3-ubyte.gz` of five 4x6 pictures of 3, 1, 4, 1, 5; and labels."""
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 4, 6), np.uint8)
+    """`digits/train-images-idx3-ubyte.gz` of five 4x6 images of 3, 1, 4, 1, 5; and labels."""
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6), np.uint8)
     labels = np.array([3, 1, 4, 1, 5], np.uint8)
     folder = tmp_path / "digits"
-    put(folder / "train-images-idx3-ubyte.gz", gzip.compress(idx(pictures)))
+    put(folder / "train-images-idx3-ubyte.gz", gzip.compress(idx(images)))
     put(folder / "train-labels-idx1-ubyte", idx(labels))
     return folder
 
@@ -77,7 +77,7 @@ def write_lsun(folder: Path, values: list[bytes] | int) -> Path:
 
 
 def write_batches(tmp_path: Path) -> Path:
-    """`cifar-10-batches-py`: a data batch of 12 pictures, a test batch of 3, and the names."""
+    """`cifar-10-batches-py`: a data batch of 12 images, a test batch of 3, and the names."""
     folder = tmp_path / "cifar-10-batches-py"
     rng = np.random.default_rng(5)
     for name, count in (("data_batch_1", 12), ("test_batch", 3)):

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from hwgen.charset import (
     Charset,
-    choose_classes,
     gb2312_level1,
     parse_charset,
     read_charset_file,
+    select_classes,
     sorted_charset,
 )
 from hwgen.errors import CharsetError, InputError
@@ -104,18 +104,18 @@ def test_more_characters_than_a_path_can_have_are_characters(tmp_path: Path) -> 
 
 def test_classes_are_chosen_by_number_characters_or_file(tmp_path: Path) -> None:
     charset = Charset(tuple("一丨十天"))
-    assert choose_classes("3", charset) == [0, 1, 2]
-    assert choose_classes("十一", charset) == [2, 0]
+    assert select_classes("3", charset) == [0, 1, 2]
+    assert select_classes("十一", charset) == [2, 0]
     (tmp_path / "some.txt").write_text("天 丨\n", encoding="utf-8")
-    assert choose_classes(str(tmp_path / "some.txt"), charset) == [3, 1]
+    assert select_classes(str(tmp_path / "some.txt"), charset) == [3, 1]
     for number in ("0", "5"):
         with pytest.raises(InputError, match=f"{number} classes.*there are 4"):
-            choose_classes(number, charset)
+            select_classes(number, charset)
     for unknown in ("地一", "①一"):
         with pytest.raises(CharsetError, match=f"1 of 2 characters.*{unknown[0]}"):
-            choose_classes(unknown, charset)
+            select_classes(unknown, charset)
     with pytest.raises(CharsetError, match="no such charset file"):
-        choose_classes(str(tmp_path / "none.txt"), charset)
+        select_classes(str(tmp_path / "none.txt"), charset)
 
 
 @pytest.mark.parametrize("digits", ["01", "10", "357", "5", "33"])
@@ -123,20 +123,20 @@ def test_digits_that_are_classes_are_asked_about(digits: str) -> None:
     charset = Charset(tuple("0123456789"))
     match = f"{digits} may be a number .* Say first:{int(digits)} or characters:{digits}"
     with pytest.raises(InputError, match=match):
-        choose_classes(digits, charset)
+        select_classes(digits, charset)
 
 
 def test_a_number_and_characters_can_be_told_apart() -> None:
     charset = Charset(tuple("9876543210"))
-    assert choose_classes("first:3", charset) == [0, 1, 2]
-    assert choose_classes("characters:10", charset) == [8, 9]
-    assert choose_classes("1 0", charset) == [8, 9]
-    assert choose_classes("2", Charset(tuple("一丁9"))) == [0, 1]  # no class is called 2
+    assert select_classes("first:3", charset) == [0, 1, 2]
+    assert select_classes("characters:10", charset) == [8, 9]
+    assert select_classes("1 0", charset) == [8, 9]
+    assert select_classes("2", Charset(tuple("一丁9"))) == [0, 1]  # no class is called 2
     with pytest.raises(InputError, match="11 classes were asked for"):
-        choose_classes("first:11", charset)
+        select_classes("first:11", charset)
     for word in ("first:ten", "9" * 5000):
         with pytest.raises(InputError):
-            choose_classes(word, charset)
+            select_classes(word, charset)
 
 
 def test_a_misspelt_name_is_not_taken_for_characters(
@@ -158,4 +158,4 @@ def test_a_misspelt_name_is_not_taken_for_characters(
     assert parse_charset("characters:a/b").labels == tuple("a/b")
     assert parse_charset("abcXYZ").labels == tuple("abcXYZ")
     assert parse_charset("litan", known=set("litan")).labels == tuple("litan")
-    assert choose_classes("nital", Charset(tuple("latin"))) == [4, 3, 2, 1, 0]
+    assert select_classes("nital", Charset(tuple("latin"))) == [4, 3, 2, 1, 0]

@@ -8,7 +8,7 @@ import pytest
 
 from hwgen import charset
 from hwgen.io import json_files, zips
-from hwgen.schema import MOST_KERNEL, MOST_SIDE, MOST_STAGES, MOST_WIDTH
+from hwgen.schema import MAX_KERNEL, MAX_SIZE, MAX_STAGES, MAX_WIDTH
 from hwgen.sources import gnt
 from hwgen.store import layout
 
@@ -34,15 +34,15 @@ def test_every_promise_names_a_test() -> None:
     "bound",
     [
         gnt.MAX_PIXELS,
-        zips.MOST_RATIO,
-        charset.MOST_CLASSES,
-        charset.MOST_LABEL,
-        MOST_WIDTH,
-        MOST_SIDE,
-        MOST_KERNEL,
-        MOST_STAGES,
-        layout.MOST_SIDE,
-        json_files.MOST_JSON_BYTES >> 20,
+        zips.MAX_RATIO,
+        charset.MAX_CLASSES,
+        charset.MAX_LABEL_LENGTH,
+        MAX_WIDTH,
+        MAX_SIZE,
+        MAX_KERNEL,
+        MAX_STAGES,
+        layout.MAX_SIZE,
+        json_files.MAX_JSON_BYTES >> 20,
         zips.ALWAYS_BYTES >> 30,
     ],
 )

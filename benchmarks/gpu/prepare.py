@@ -21,7 +21,7 @@ from hwgen.prepare import prepare_pot
 from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import Strokes
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
-from hwgen.sources.writer_selection import WriterChoice
+from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store
 
 TRAIN_WRITERS = "1001-1050"
@@ -110,7 +110,7 @@ def prepare(
                 [data / "pot"],
                 store,
                 ink=Ink(framing),
-                writers=WriterChoice(writers),
+                writers=WriterSelection(writers),
                 charset=charset,
             )
         seconds[store.name] = round(time.monotonic() - began, 1)

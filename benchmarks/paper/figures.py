@@ -6,12 +6,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 DPI = 110
 
 
 def save_png(figure: Figure, file: Path) -> None:
     """Write the figure on white; what was there before stays until the new one is whole."""
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")

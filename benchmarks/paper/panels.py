@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.imaging.contact_sheets import contact_sheet
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.record import PAPER, Image
 
 GREYS = 16
@@ -27,5 +27,5 @@ def save_panels(file: Path, lines: Sequence[Sequence[Image]], columns: int) -> N
     width = max(map(len, sheets))
     blank = np.full_like(next(sheet for line in sheets for sheet in line), PAPER)
     flat = [sheet for line in sheets for sheet in (*line, *[blank] * (width - len(line)))]
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         contact_sheet(np.stack(flat), width).quantize(GREYS).save(temporary, "PNG", optimize=True)

@@ -33,7 +33,7 @@ from benchmarks.paper.ring_training import Setting, train
 from benchmarks.paper.settings import begin
 from hwgen.compute.devices import describe
 from hwgen.generators.gan.presets import LOSSES, Loss
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.io.json_files import write_json
 
 LSGAN, GAN = LOSSES["lsgan-eq9"], LOSSES["gan"]
@@ -103,7 +103,7 @@ def work(job: Job) -> Job:
     truth = setting.centres().numpy(), setting.probabilities().numpy(), setting.sd
     for seed, snapshots in zip(job.seeds, found, strict=True):
         target = samples_file(job.out, job.name, seed)
-        with replacing(target) as temporary, open(temporary, "wb") as file:
+        with atomic_write(target) as temporary, open(temporary, "wb") as file:
             np.save(file, np.stack(snapshots))
         row = {
             "name": job.name,

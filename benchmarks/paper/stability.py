@@ -34,7 +34,7 @@ from benchmarks.paper.stability_tables import differences, summary, tables
 from benchmarks.paper.stability_training import NotFiniteError, snapshots
 from benchmarks.stopping import signals
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.io.json_files import write_json
 from hwgen.record import PAPER
 from hwgen.store import Store
@@ -96,7 +96,7 @@ def run_one(
     except NotFiniteError as error:
         diverged = str(error)
     target = samples_file(options.out, name, seed)
-    with replacing(target) as temporary, open(temporary, "wb") as file:
+    with atomic_write(target) as temporary, open(temporary, "wb") as file:
         np.save(file, images)
     row = {
         "name": name,

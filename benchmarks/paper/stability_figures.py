@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 from benchmarks.paper.figures import DPI, save_png
 from benchmarks.paper.stability_tables import Row
 from hwgen.imaging.contact_sheets import contact_sheet
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.record import Image
 
 COLOURS = {"lsgan-eq9": "tab:blue", "lsgan-eq8": "tab:cyan", "gan": "tab:orange"}
@@ -84,5 +84,5 @@ def draw_sheet(
     figure.savefig(drawn, format="png", dpi=DPI, facecolor="white")
     # Photographs and noise: few colours make the file several times smaller.
     picture = PilImage.open(drawn).convert("RGB").quantize(SHEET_COLOURS)
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         picture.save(temporary, format="PNG", optimize=True)

@@ -22,7 +22,7 @@ import torch
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.evaluation.metrics.frechet import frechet_distance
 from hwgen.generators.gan.collapse import collapse
-from hwgen.imaging.variation import pixel_deviation
+from hwgen.imaging.pixel_deviation import pixel_deviation
 from hwgen.record import Image
 from hwgen.store import Store
 

@@ -44,7 +44,7 @@ from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick
 from hwgen.compute.tensor_files import file_hash
 from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.imaging.contact_sheets import evenly
+from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.class_mapping import check_readable, places_of
 from hwgen.recogniser.inference import Recogniser
@@ -98,7 +98,7 @@ def panel(images: Image, labels: Numbers | None) -> Image:
     """GRID x GRID pictures: with labels a class a row, as far as there are samples of it."""
     rows = np.arange(GRID * GRID)
     if labels is not None:
-        first = np.flatnonzero(np.diff(labels, prepend=-1))[evenly(labels[-1] + 1, GRID)]
+        first = np.flatnonzero(np.diff(labels, prepend=-1))[evenly_spaced(labels[-1] + 1, GRID)]
         rows = np.resize(first[:, None] + np.arange(GRID), GRID * GRID)
     return images[rows % len(images)]
 

@@ -34,7 +34,7 @@ from hwgen.generators.gan.cuda_graphs import GraphedStep
 from hwgen.generators.gan.networks import parameter_count
 from hwgen.generators.gan.presets import Recipe, preset
 from hwgen.generators.gan.steps import State, make_state, train_step
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 
 def measure(
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     save(rows, options.out, "gan_step", __file__, arguments)
     if options.profile:
-        with replacing(options.out / "gan_step-profile.txt") as temporary:
+        with atomic_write(options.out / "gan_step-profile.txt") as temporary:
             temporary.write_text(
                 "\n".join(
                     profile(

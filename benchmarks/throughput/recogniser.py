@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from benchmarks.throughput import timing
 from hwgen.charset import Charset
 from hwgen.compute.devices import keep_freed_memory, pick_device
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe, flop_count, logits
 from hwgen.recogniser.training import make_optimizer
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = measure(runs=options.runs, device=device)
     timing.save(rows, options.out, "recogniser", __file__, arguments)
     if options.profile:
-        with replacing(options.out / "recogniser-profile.txt") as temporary:
+        with atomic_write(options.out / "recogniser-profile.txt") as temporary:
             temporary.write_text(profile(RecogniserRecipe(), CLASSES[0], device))
 
 

@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hwgen.errors import RunError
-from hwgen.io.files import replacing
-from hwgen.io.paths import instead, what_lies_at
+from hwgen.io.files import atomic_write
+from hwgen.io.paths import describe_path, suggest_path
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -40,7 +40,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             save_file(plain, folder / path.name, metadata=dict(metadata))
             # safetensors makes it for its owner alone; the umask decides here, as of the folder.
             with suppress(PermissionError):  # of a file system without modes
@@ -210,9 +210,9 @@ def _opened(path: Path) -> Iterator[Any]:
     """A safetensors file whose failures name it."""
     if not path.is_file():
         raise RunError(
-            f"no such checkpoint: {what_lies_at(path) or 'it is a folder'}",
+            f"no such checkpoint: {describe_path(path) or 'it is a folder'}",
             where=str(path),
-            remedy=instead(path, ""),
+            remedy=suggest_path(path, ""),
         )
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

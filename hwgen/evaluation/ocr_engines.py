@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.names import nearest
+from hwgen.names import suggest
 from hwgen.record import Image
 
 BATCH = 32
@@ -64,5 +64,5 @@ def load_ocr_engine(name: str) -> OcrEngine:
         InputError: it is unknown or not installed.
     """
     if name not in OCR_ENGINES:
-        raise InputError(f"no reader {name!r}", remedy=nearest(name, OCR_ENGINES))
+        raise InputError(f"no reader {name!r}", remedy=suggest(name, OCR_ENGINES))
     return OCR_ENGINES[name]()

@@ -17,7 +17,7 @@ from hwgen.evaluation.images import by_class, distinct, images_at, points
 from hwgen.evaluation.metrics.diversity import feature_deviation
 from hwgen.evaluation.metrics.near_copies import CopyTest
 from hwgen.evaluation.metrics.nearest_neighbours import Points
-from hwgen.imaging.variation import pixel_deviation, spread_out
+from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
 from hwgen.recogniser.inference import ClassIds, Features, Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
@@ -165,7 +165,7 @@ class _Part:
     def vary(self, label: str, side: str, into: dict[str, dict[str, dict[str, float]]]) -> None:
         if len(self) < 2:
             return
-        few = spread_out(np.zeros(len(self), np.int64), 0)
+        few = evenly_spaced_records(np.zeros(len(self), np.int64), 0)
         into["pixels"][side][label] = pixel_deviation(self.images[few])
         into["features"][side][label] = feature_deviation(self.features[few])
 

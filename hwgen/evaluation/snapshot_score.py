@@ -16,7 +16,7 @@ from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.frechet import frechet_distance
-from hwgen.imaging.variation import pixel_deviation, spread_out
+from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
 from hwgen.recogniser.class_mapping import check_readable, places_of
 from hwgen.recogniser.inference import ClassIds, Features, Recogniser, accuracy
 from hwgen.record import Image
@@ -90,7 +90,9 @@ class Scorer:
         deviations: dict[str, float] = {}
         features = []
         for class_id in classes:
-            stored = to_tensor(self._real.images(spread_out(labels, class_id)), torch.device("cpu"))
+            stored = to_tensor(
+                self._real.images(evenly_spaced_records(labels, class_id)), torch.device("cpu")
+            )
             images = to_images(average_down(stored, self._size))
             if len(images) > 1:
                 deviations[str(class_id)] = pixel_deviation(images)

@@ -26,7 +26,7 @@ from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.evaluation.metrics.diversity import Diversity, diversity
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.evaluation.worst_classes import worst_classes
-from hwgen.imaging.variation import pixel_deviation, spread_out
+from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
 from hwgen.io.json_files import write_json
 from hwgen.io.locks import alone, only_one, sweep
 from hwgen.recogniser.inference import ClassIds, Recogniser, hits
@@ -354,7 +354,7 @@ def deviations(store: Store, size: int) -> dict[str, float]:
     labels = store.labels
     deviations = {}
     for class_id, label in enumerate(store.charset):
-        chosen = spread_out(labels, class_id)
+        chosen = evenly_spaced_records(labels, class_id)
         if len(chosen) > 1:
             images = to_tensor(store.images(chosen), torch.device("cpu"))
             deviations[label] = pixel_deviation(average_down(images, size).numpy())

@@ -13,8 +13,8 @@ from hwgen.exports.paddle import PaddleExporter
 from hwgen.exports.parquet import ParquetExporter
 from hwgen.exports.records import Exporter
 from hwgen.exports.webdataset import WebDatasetExporter
-from hwgen.io.paths import instead, what_lies_at
-from hwgen.names import nearest
+from hwgen.io.paths import describe_path, suggest_path
+from hwgen.names import suggest
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def format_named(name: str) -> Format:
     try:
         return FORMATS[name]
     except KeyError:
-        raise InputError(f"no format {name!r}", remedy=nearest(name, FORMATS)) from None
+        raise InputError(f"no format {name!r}", remedy=suggest(name, FORMATS)) from None
 
 
 def exports_run(name: str, path: Path) -> bool:
@@ -93,16 +93,16 @@ def exports_run(name: str, path: Path) -> bool:
     """
     known = {**FORMATS, **RUN_FORMATS}
     if name not in known:
-        raise InputError(f"no format {name!r}", remedy=nearest(name, known))
+        raise InputError(f"no format {name!r}", remedy=suggest(name, known))
     has_run = (path / "run.json").is_file()
     if name in RUN_FORMATS and not has_run:
         raise InputError(
             f"--format {name} exports a run, and here is none: "
-            f"{what_lies_at(path) or 'run.json is missing'}",
+            f"{describe_path(path) or 'run.json is missing'}",
             where=str(path),
             remedy="It holds neither log nor snapshots: give the run that it was exported from"
             if (path / "model.safetensors").is_file()
-            else instead(path, f"Formats of a store: {', '.join(FORMATS)}"),
+            else suggest_path(path, f"Formats of a store: {', '.join(FORMATS)}"),
         )
     if name in FORMATS and has_run:
         raise InputError(

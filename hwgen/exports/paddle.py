@@ -9,7 +9,7 @@ from hwgen.errors import InputError
 from hwgen.exports.file_names import image_name
 from hwgen.exports.provenance import write_provenance
 from hwgen.exports.records import RecordInfo, Subset
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 _FILES_A_FOLDER = 10_000
 
@@ -47,12 +47,12 @@ class PaddleExporter:
     def finish(self) -> None:
         """See Exporter."""
         with (
-            replacing(self._folder / "label.txt") as temporary,
+            atomic_write(self._folder / "label.txt") as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
             file.writelines(f"{_place(row)}\t{row.label}\n" for row in self._part.rows())
         characters = dict.fromkeys(character for label in self._part.charset for character in label)
-        with replacing(self._folder / "dict.txt") as temporary:
+        with atomic_write(self._folder / "dict.txt") as temporary:
             temporary.write_bytes("".join(f"{one}\n" for one in characters).encode())
         write_provenance(self._part, self._folder, _place)
 

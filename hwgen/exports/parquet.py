@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hwgen.errors import InputError
 from hwgen.exports.file_names import image_name
 from hwgen.exports.records import RecordInfo, Subset
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 if TYPE_CHECKING:
     import pyarrow
@@ -49,7 +49,7 @@ class ParquetExporter:
         schema = self._schema()
         records = self._part.shard(start)
         with (
-            replacing(path) as temporary,
+            atomic_write(path) as temporary,
             open(temporary, "wb") as stream,  # pyarrow itself takes no name that is not UTF-8
             # Pictures are compressed already, and no two are equal.
             self._arrow.parquet.ParquetWriter(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hwgen.exports.records import RecordInfo, Subset
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 FILE = "provenance.csv"
 FIELDS = ("file", "label", "class_id", "writer", "source", "position", "record")
@@ -22,7 +22,7 @@ def write_provenance(part: Subset, folder: Path, place: Callable[[RecordInfo], s
         place: the picture's path within the folder.
     """
     with (
-        replacing(folder / FILE) as temporary,
+        atomic_write(folder / FILE) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         lines = csv.writer(file, lineterminator="\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hwgen.exports.file_names import image_name
 from hwgen.exports.records import Subset
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 
 class WebDatasetExporter:
@@ -27,7 +27,7 @@ class WebDatasetExporter:
         """See Exporter."""
         path = self._folder / f"{self._part.name or 'data'}-{shard:06d}.tar"
         with (
-            replacing(path) as temporary,
+            atomic_write(path) as temporary,
             tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
         ):
             for row, png in self._part.shard(start):

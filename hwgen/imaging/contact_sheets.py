@@ -1,4 +1,4 @@
-"""In: pictures, or a store. Out: one picture with many of them, row by row."""
+"""In: images, or a store. Out: one image with many of them, row by row."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import numpy.typing as npt
 from PIL import Image as PilImage
 
 from hwgen.errors import InputError
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.record import Image
 
 GAP = 2
-"""Ground between two pictures, pixels."""
+"""Ground between two images, pixels."""
 
 GROUND = 160
 """Its grey value."""
 
 
-def evenly(total: int, wanted: int) -> npt.NDArray[np.int64]:
+def evenly_spaced(total: int, wanted: int) -> npt.NDArray[np.int64]:
     """Up to `wanted` places out of `total`, evenly spread, the first one included."""
     count = min(total, wanted)
     return np.arange(count) * total // max(1, count)
 
 
 def contact_sheet(images: Image, columns: int) -> PilImage.Image:
-    """Pictures side by side, row by row, on a grey ground.
+    """Images side by side, row by row, on a grey ground.
 
     Args:
         images: uint8 [n, h, w] or [n, h, w, 3], n >= 1.
-        columns: pictures a row.
+        columns: images a row.
 
     Raises:
-        InputError: no pictures.
+        InputError: no images.
     """
     if not len(images):
-        raise InputError("there are no pictures to draw")
+        raise InputError("there are no images to draw")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     height, width = images.shape[1:3]
@@ -52,7 +52,7 @@ def contact_sheet(images: Image, columns: int) -> PilImage.Image:
 
 def save_sheet(path: Path, images: Image, columns: int) -> None:
     """Write a contact sheet as a PNG file, atomically; makes its folder where that is missing."""
-    picture = contact_sheet(images, columns)
+    image = contact_sheet(images, columns)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
+    with atomic_write(path) as temporary:
+        image.save(temporary, format="PNG", optimize=True)

@@ -1,4 +1,4 @@
-"""In: a picture of any size. Out: the same, uint8 [size, size(, 3)], as a store holds it."""
+"""In: an image of any size. Out: the same, uint8 [size, size(, 3)], as a store holds it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SHEET_BYTES = 256 << 10
 
 @dataclass(frozen=True)
 class Framing:
-    """How a picture of any size becomes a square one.
+    """How an image of any size becomes a square one.
 
     By default the aspect ratio stays: the longer side is scaled, up or down, to the frame's inner
-    side and the picture is centred on paper. Scaling is bilinear and antialiased (Pillow's
+    side and the image is centred on paper. Scaling is bilinear and antialiased (Pillow's
     BILINEAR, whose triangle grows with the reduction).
 
     Attributes:
@@ -29,7 +29,7 @@ class Framing:
         stretch: fill the whole frame and give up the aspect ratio, as the paper does.
         margin: paper left free on each side, pixels; -1 takes size // 16, or 0 where the frame is
             filled.
-        crop: fill the whole frame with the centre square of the picture.
+        crop: fill the whole frame with the centre square of the image.
 
     Raises:
         InputError: nothing would be left of the frame, or it shall be filled in two ways, or be
@@ -56,7 +56,7 @@ class Framing:
             raise InputError(f"{how} fills the frame, so it has no margin", remedy="Drop one")
 
     def apply(self, image: Image) -> Image:
-        """Frame one picture.
+        """Frame one image.
 
         Args:
             image: uint8 [h, w], 255 = paper, or [h, w, 3].
@@ -67,7 +67,7 @@ class Framing:
         return self.apply_batch([image])[0]
 
     def apply_batch(self, images: Sequence[Image], out: Image | None = None) -> Image:
-        """Frame pictures, each as `apply` does.
+        """Frame images, each as `apply` does.
 
         Args:
             images: n times uint8 [h, w] of any sizes, or n times [h, w, 3].
@@ -99,7 +99,7 @@ class Framing:
         return out
 
     def scaled(self, height: int, width: int) -> tuple[int, int]:
-        """Width and height, within the frame, of a picture of this height and width; pixels."""
+        """Width and height, within the frame, of an image of this height and width; pixels."""
         inner = self.size - 2 * self.margin
         if self.stretch or self.crop:
             return inner, inner
@@ -107,7 +107,7 @@ class Framing:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def _shown(self, image: Image) -> Image:
-        """What is shown of a picture, cut out before it is scaled."""
+        """What is shown of an image, cut out before it is scaled."""
         if not self.crop:
             return image
         height, width = image.shape[:2]

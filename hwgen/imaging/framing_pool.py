@@ -1,7 +1,7 @@
-"""In: Records or Trajectories, batch by batch. Out: the same in order, made pictures by processes.
+"""In: Records or Trajectories, batch by batch. Out: the same in order, made images by processes.
 
-Pictures travel through memory that all processes map; through pipes go orders alone, "frame so
-many pictures in that slot", answered with one byte. Slots are taken in turn and each belongs to
+Images travel through memory that all processes map; through pipes go orders alone, "frame so
+many images in that slot", answered with one byte. Slots are taken in turn and each belongs to
 one worker, so that the order keeps itself and no pipe can ever fill.
 
 A worker is a plain new interpreter rather than multiprocessing's: it imports neither `__main__`
@@ -34,27 +34,27 @@ _MOST_WORKERS = 8  # one process reads and writes for all: more would wait for i
 _SLOTS_A_WORKER = 2  # one at work, one to be filled or fetched meanwhile
 _BATCH_RECORDS = 512
 _BATCH_BYTES = 4 << 20
-_ORDER = struct.Struct("<II")  # slot, number of pictures
+_ORDER = struct.Struct("<II")  # slot, number of images
 _DONE = b"."
 
 
 class Item(Protocol):
-    """What a picture can be made from: a Record, a Trajectory."""
+    """What an image can be made from: a Record, a Trajectory."""
 
     @property
     def raw(self) -> Image:
-        """uint8 [h, w]: all that the painter needs."""
+        """uint8 [h, w]: all that the renderer needs."""
 
 
-class Painter(Protocol):
-    """What makes pictures of one size: a Framing, an Ink. It can be pickled."""
+class Renderer(Protocol):
+    """What makes images of one size: a Framing, an Ink. It can be pickled."""
 
     @property
     def size(self) -> int:
-        """Side of the pictures, pixels."""
+        """Side of the images, pixels."""
 
     def apply_batch(self, raws: Sequence[Image], out: Image | None = None) -> Image:
-        """Pictures uint8 [n, size, size] of n raws, into `out` if given."""
+        """Images uint8 [n, size, size] of n raws, into `out` if given."""
 
 
 _Item = TypeVar("_Item", bound=Item)
@@ -84,16 +84,16 @@ def batches(records: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 def frame(
-    batches: Iterable[Sequence[_Item]], painter: Painter, *, workers: int, most_raw: int
+    batches: Iterable[Sequence[_Item]], renderer: Renderer, *, workers: int, most_raw: int
 ) -> Generator[tuple[Sequence[_Item], Image], None, None]:
-    """Make pictures of batches; what comes out does not depend on `workers`.
+    """Make images of batches; what comes out does not depend on `workers`.
 
     Close the generator if it is not run to its end: that ends the processes.
 
     Args:
         batches: from `batches`.
-        painter: how raws become pictures.
-        workers: processes; 1 paints in this one, as does any number on Windows, where memory
+        renderer: how raws become images.
+        workers: processes; 1 renders in this one, as does any number on Windows, where memory
             cannot be handed on as a file descriptor.
         most_raw: bytes; no raw has more.
 
@@ -105,11 +105,11 @@ def frame(
     """
     if workers == 1 or os.name != "posix":
         for batch in batches:
-            yield batch, painter.apply_batch([item.raw for item in batch])
+            yield batch, renderer.apply_batch([item.raw for item in batch])
         return
     under_way: deque[Sequence[_Item]] = deque()
     with ExitStack() as stack:
-        pool = _Pool(painter, workers, most_raw, stack)
+        pool = _Pool(renderer, workers, most_raw, stack)
         for batch in batches:
             if len(under_way) == pool.slots:
                 first = under_way.popleft()
@@ -124,26 +124,26 @@ class _Pool:
     """Workers, and the slots that they share with this process; first in, first out.
 
     Args:
-        painter: see `frame`.
+        renderer: see `frame`.
         workers: see `frame`.
         most_raw: see `frame`.
         stack: ends the workers when it closes.
     """
 
-    def __init__(self, painter: Painter, workers: int, most_raw: int, stack: ExitStack) -> None:
+    def __init__(self, renderer: Renderer, workers: int, most_raw: int, stack: ExitStack) -> None:
         self.slots = workers * _SLOTS_A_WORKER
         with _shared_file() as memory:
-            shape = (self.slots, painter.size, most_raw)
+            shape = (self.slots, renderer.size, most_raw)
             self._slots = _map_slots(memory, *shape)
-            setting = base64.b64encode(pickle.dumps((memory.fileno(), shape, painter))).decode()
+            setting = base64.b64encode(pickle.dumps((memory.fileno(), shape, renderer))).decode()
             self._workers = [_start(setting, memory.fileno(), stack) for _ in range(workers)]
         self._handed_over = self._fetched = 0
 
     def hand_over(self, images: Sequence[Image]) -> None:
-        """Have pictures made of these raws; a slot must be free."""
+        """Have images made of these raws; a slot must be free."""
         number, worker = self._turn(self._handed_over)
         slot = self._slots[number]
-        slot["sides"][: len(images)] = [image.shape for image in images]
+        slot["shapes"][: len(images)] = [image.shape for image in images]
         pixels, start = slot["pixels"], 0
         for image in images:
             pixels[start : start + image.size] = image.reshape(-1)
@@ -155,7 +155,7 @@ class _Pool:
         self._handed_over += 1
 
     def fetch(self, count: int) -> Image:
-        """The frames of the oldest batch, `count` pictures; valid until the next `hand_over`."""
+        """The frames of the oldest batch, `count` images; valid until the next `hand_over`."""
         number, worker = self._turn(self._fetched)
         if os.read(_fd(worker.stdout), len(_DONE)) != _DONE:
             raise _ended(worker)
@@ -171,7 +171,7 @@ class _Pool:
 
 def work() -> None:
     """A worker's whole life: frames what it is told to until its input ends."""
-    descriptor, shape, painter = pickle.loads(base64.b64decode(sys.argv[1]))  # from `_Pool`
+    descriptor, shape, renderer = pickle.loads(base64.b64decode(sys.argv[1]))  # from `_Pool`
     with os.fdopen(descriptor, "r+b") as memory:
         slots = _map_slots(memory, *shape)
     gc.disable()  # nothing here refers to itself, and looking for it takes a tenth of the time
@@ -181,11 +181,11 @@ def work() -> None:
             number, count = _ORDER.unpack(order)
             slot = slots[number]
             pixels, start, images = slot["pixels"], 0, []
-            for height, width in slot["sides"][:count].tolist():
+            for height, width in slot["shapes"][:count].tolist():
                 end = start + height * width
                 images.append(pixels[start:end].reshape(height, width))
                 start = end
-            painter.apply_batch(images, slot["frames"][:count])
+            renderer.apply_batch(images, slot["frames"][:count])
             os.write(writing, _DONE)
 
 
@@ -205,7 +205,7 @@ def _start(setting: str, memory: int, stack: ExitStack) -> subprocess.Popen[byte
 
 def _ended(worker: subprocess.Popen[bytes]) -> HwgenError:
     return HwgenError(
-        f"a process that frames pictures ended by itself (exit code {worker.wait()})",
+        f"a process that frames images ended by itself (exit code {worker.wait()})",
         remedy="Was memory short? --workers 1 frames without further processes",
     )
 
@@ -227,7 +227,7 @@ def _map_slots(memory: IO[bytes], slots: int, size: int, most_raw: int) -> npt.N
     most = _most_records(size)
     slot = np.dtype(
         [
-            ("sides", "<u4", (most, 2)),
+            ("shapes", "<u4", (most, 2)),
             ("pixels", "u1", (_BATCH_BYTES + most_raw,)),
             ("frames", "u1", (most, size, size)),
         ]
@@ -237,5 +237,5 @@ def _map_slots(memory: IO[bytes], slots: int, size: int, most_raw: int) -> npt.N
 
 
 def _most_records(size: int) -> int:
-    """Pictures in a batch, at most."""
+    """Images in a batch, at most."""
     return max(1, min(_BATCH_RECORDS, _BATCH_BYTES // size**2))

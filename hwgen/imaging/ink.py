@@ -1,4 +1,4 @@
-"""In: the pen's path over the paper. Out: the ink it leaves, as a grey picture of any size.
+"""In: the pen's path over the paper. Out: the ink it leaves, as a grey image of any size.
 
 How a character is drawn: the pen was sampled at equal times, so that a smooth curve through its
 positions (Catmull and Rom's) is where it went, and the distance between two of them is its speed.
@@ -70,10 +70,10 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Ink:
-    """How trajectories become pictures.
+    """How trajectories become images.
 
     What differs from character to character follows from `seed` and the trajectory alone, not from
-    its place among others, so that the same character is the same picture in every store.
+    its place among others, so that the same character is the same image in every store.
 
     Attributes:
         framing: the frame, as for scans: size, margin, and whether the aspect ratio stays.
@@ -113,7 +113,7 @@ class Ink:
 
     @property
     def size(self) -> int:
-        """Side of the pictures, pixels."""
+        """Side of the images, pixels."""
         return self.framing.size
 
     def apply(self, trajectory: Trajectory) -> Image:
@@ -137,7 +137,7 @@ class Ink:
         for stop, raw in enumerate(raws, 1):
             points += len(raw)
             if points >= _POINTS_AT_ONCE or stop - start == most or stop == len(raws):
-                self._draw(raws[start:stop], out[start:stop])
+                self._render(raws[start:stop], out[start:stop])
                 start, points = stop, 0
         return out
 
@@ -145,7 +145,7 @@ class Ink:
         """Plain JSON that decides every pixel, for recipes and manifests."""
         return {key: value for key, value in asdict(self).items() if key != "framing"}
 
-    def _draw(self, raws: Sequence[Image], out: Image) -> None:
+    def _render(self, raws: Sequence[Image], out: Image) -> None:
         points, character, last = _points(raws)
         noise = _noise(raws, self.seed)
         spread = noise * self.jitter
@@ -172,7 +172,7 @@ class Ink:
         of = character[place]
         lightness = lightness[place] * (1 - along) + lightness[place + ~last[place]] * along
         edge = np.sqrt(_EDGE[0] ** 2 + (_EDGE[1] * mean_scale) ** 2)
-        ink = stamp(
+        ink = render_discs(
             (len(raws), self.size, self.size),
             of,
             path,
@@ -196,9 +196,9 @@ class Ink:
         out[:] = np.rint(PAPER * (1 - np.minimum(1, ink)))
 
 
-def stamp(
+def render_discs(
     shape: tuple[int, int, int],
-    picture: Ints,
+    image: Ints,
     path: Floats,
     *,
     radius: Floats,
@@ -206,12 +206,12 @@ def stamp(
     edge: Floats,
     squeeze: Floats,
 ) -> Floats:
-    """Soft discs on pictures; at each pixel the darkest one counts.
+    """Soft discs on images; at each pixel the darkest one counts.
 
     Args:
         shape: of the result.
-        picture: int [m], the picture of each disc.
-        path: [m, 2], its centre (x, y); the first pixel's is (0, 0). Discs beyond the picture's
+        image: int [m], the image of each disc.
+        path: [m, 2], its centre (x, y); the first pixel's is (0, 0). Discs beyond the image's
             edge are moved onto it.
         radius: [m], px.
         darkness: [m], 0 to 1.
@@ -229,7 +229,7 @@ def stamp(
     ink = np.zeros(count * padded[1] * padded[2], path.dtype)
     path = np.clip(path, 0, np.array((width - 1, height - 1), path.dtype))
     centre = np.rint(path).astype(np.int64)
-    base = (picture * padded[1] + centre[:, 1] + pad) * padded[2] + centre[:, 0] + pad
+    base = (image * padded[1] + centre[:, 1] + pad) * padded[2] + centre[:, 0] + pad
     shift = path - centre.astype(path.dtype)
     for size in np.unique(reach):
         offset = np.arange(-size, size + 1)
@@ -332,9 +332,9 @@ def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 @cache
-def _texture(side: int = 256) -> Floats:
-    """float32 [side, side] in -1..1, of mean 0: what paper and ink do to a line's darkness."""
-    fine = np.random.default_rng(0).uniform(-1, 1, (side, side)).astype(np.float32)
+def _texture(size: int = 256) -> Floats:
+    """float32 [size, size] in -1..1, of mean 0: what paper and ink do to a line's darkness."""
+    fine = np.random.default_rng(0).uniform(-1, 1, (size, size)).astype(np.float32)
     # Specks of about two pixels.
     wide = fine + np.roll(fine, 1, axis=0)
     coarse = wide + np.roll(wide, 1, axis=1)

@@ -2,8 +2,8 @@
 
 A displacement field is a linear map plus bicubic interpolation of displacements at a coarse grid of
 control points (Ronneberger et al. 2015, section 3.1), so that it is a sum of fixed fields, and the
-fields of a batch are one matrix product. It is in units of half a side, free of the resolution: a
-field found on small pictures moves large ones.
+fields of a batch are one matrix product. Displacements are in units of half the image size, so a
+field fitted at one resolution can be applied at another.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def look_up(ink: Tensor, places: Tensor) -> Tensor:
+def sample_bilinear(ink: Tensor, places: Tensor) -> Tensor:
     """The ink at `places`, bilinear; outside is paper.
 
     Args:
         ink: float [N, C, S, S], paper 0.
-        places: float [N, s, s, 2], (x, y), in (-1, 1) inside; see `fields`.
+        places: float [N, s, s, 2], (x, y), in (-1, 1) inside; see `sampling_grid`.
 
     Returns:
         float [N, C, s, s].
@@ -49,32 +49,32 @@ def affine(
     return torch.stack(rows, dim=1).view(-1, 2, 3)
 
 
-def fields(amplitudes: Tensor, side: int) -> Tensor:
+def sampling_grid(amplitudes: Tensor, size: int) -> Tensor:
     """Where each pixel is taken from.
 
     Args:
         amplitudes: float [N, 2, 3 + points^2], for x and y each: a row of the linear map (of x, of
             y, constant), then the displacements at the control points; in units of half a side.
-        side: of the field, pixels.
+        size: of the field, pixels.
 
     Returns:
-        float [N, side, side, 2], (x, y).
+        float [N, size, size, 2], (x, y).
     """
     count, _, terms = amplitudes.shape
-    basis = _basis(side, round((terms - 3) ** 0.5), amplitudes.device)
+    basis = _basis(size, round((terms - 3) ** 0.5), amplitudes.device)
     flat = amplitudes.reshape(2 * count, terms) @ basis
-    return flat.view(count, 2, side, side).permute(0, 2, 3, 1)
+    return flat.view(count, 2, size, size).permute(0, 2, 3, 1)
 
 
 @functools.lru_cache(maxsize=8)
-def _basis(side: int, points: int, device: torch.device) -> Tensor:
-    """Fields of which all others are sums: float32 [3 + points^2, side^2].
+def _basis(size: int, points: int, device: torch.device) -> Tensor:
+    """Fields of which all others are sums: float32 [3 + points^2, size^2].
 
     The first three are x, y and 1 (what a row of an affine matrix multiplies), the rest are those
     of single control points.
     """
-    places = (torch.arange(side, device=device) * 2 + 1) / side - 1
+    places = (torch.arange(size, device=device) * 2 + 1) / size - 1
     y, x = torch.meshgrid(places, places, indexing="ij")
     single = torch.eye(points**2, device=device).view(-1, 1, points, points)
-    smooth = F.interpolate(single, size=(side, side), mode="bicubic", align_corners=True)
+    smooth = F.interpolate(single, size=(size, size), mode="bicubic", align_corners=True)
     return torch.cat([torch.stack([x, y, torch.ones_like(x)]), smooth[:, 0]]).flatten(1)

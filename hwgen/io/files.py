@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary neighbour to write to; at the end it is synced and takes the file's name.
 
     Raises:
@@ -30,11 +30,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text atomically as UTF-8; what is of a path in it is healed."""
-    with replacing(path) as temporary:
-        temporary.write_text(healed(text), encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(repair_utf8(text), encoding="utf-8")
 
 
-def healed(text: str) -> str:
+def repair_utf8(text: str) -> str:
     """A text with paths in it as UTF-8, whatever the locale took the bytes of their names for.
 
     Python decodes names by the locale and keeps what does not fit as lone surrogates (PEP 383); as

@@ -62,11 +62,11 @@ def read_object(file: Path, format: str = "", version: int = 1) -> dict[str, Any
     return plain
 
 
-MOST_JSON_BYTES = 256 << 20
+MAX_JSON_BYTES = 256 << 20
 """More than the manifest of any store or run: 27,000 classes take one MB."""
 
 
-def read_json(path: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+def read_json(path: Path, most_bytes: int = MAX_JSON_BYTES) -> Any:
     """The value in a JSON file, which may be anybody's.
 
     Raises:
@@ -103,13 +103,13 @@ def _check_texts(text: str) -> None:
         raise ValueError("it has half a character, which UTF-8 cannot hold") from None
 
 
-MOST_DEPTH = 100
+MAX_DEPTH = 100
 """Objects and lists within each other: what walks through them calls itself as often."""
 
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path, PurePath
 
-from hwgen.names import did_you_mean, near_names
+from hwgen.names import did_you_mean, similar_names
 
 _MARKS = {
     "model.safetensors": "an exported model, from which hwgen synthesize draws",
@@ -25,7 +25,7 @@ _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 _RAW = {
     ".gnt": "GNT, of which hwgen prepare-gnt makes a store",
     ".pot": "POT, of which hwgen prepare-pot makes a store",
-    **dict.fromkeys(_PICTURES, "pictures, of which hwgen prepare-images makes a store"),
+    **dict.fromkeys(_PICTURES, "images, of which hwgen prepare-images makes a store"),
 }
 
 _FILES = {
@@ -43,7 +43,7 @@ _SHOWN = 3
 """Folders or names that are told, at most."""
 
 
-def what_lies_at(path: Path) -> str:
+def describe_path(path: Path) -> str:
     """What is at a path, such as `it is a store, from which ...`; "" where it is not known.
 
     A folder is known by what lies in it or else in the folders in it, a file by its name or else
@@ -53,19 +53,19 @@ def what_lies_at(path: Path) -> str:
         return "there is no such file or folder"
     if path.is_dir():
         known = _known(path)
-        return f"it is {known}" if known else what_names_tell(_names(path)) or _folders_in(path)
+        return f"it is {known}" if known else describe_names(_names(path)) or _folders_in(path)
     by_name = "" if path.name in _MARKS else _FILES.get(path.suffix.lower(), "")
     known = _known(path.parent)
     return by_name or (known and f"it is a file of {path.parent}, which is {known}")
 
 
-def what_names_tell(names: Iterable[str]) -> str:
+def describe_names(names: Iterable[str]) -> str:
     """Raw data told from the names of files in a folder or a zip; "" where there is none."""
     kinds = (_RAW.get(PurePath(name).suffix.lower()) for name in names)
     return next((f"it holds {kind}" for kind in kinds if kind), "")
 
 
-def instead(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
+def suggest_path(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
     """A remedy: what somebody may have meant who typed a path; or `otherwise`.
 
     Args:
@@ -78,15 +78,15 @@ def instead(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
         around = sorted(map(path.joinpath, _names(path))) if path.is_dir() else [path.parent]
         near = [folder for folder in around if any((folder / mark).is_file() for mark in marks)]
     else:
-        near = near_paths(path)
+        near = similar_paths(path)
     return did_you_mean(near) if near else otherwise
 
 
-def near_paths(path: Path) -> list[Path]:
+def similar_paths(path: Path) -> list[Path]:
     """Those in the same folder whose names are like one that is not there, the nearest first."""
     if os.path.exists(path):
         return []
-    near = near_names(path.name, _names(path.parent))
+    near = similar_names(path.name, _names(path.parent))
     return [path.parent / name for name in near]
 
 

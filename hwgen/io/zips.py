@@ -18,9 +18,9 @@ from typing import IO
 
 from hwgen.errors import InputError
 from hwgen.io import os_errors
-from hwgen.io.files import healed
+from hwgen.io.files import repair_utf8
 
-MOST_RATIO = 1000
+MAX_RATIO = 1000
 """Unpacked bytes a packed byte, of a member and of a whole zip above ALWAYS_BYTES. HWDB's have
 about 3; blank pages reach 1,030, the most that deflate can do."""
 
@@ -53,42 +53,44 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
 
     Raises:
         InputError: the zip is damaged, encrypted, packed otherwise than by deflate, unpacks to
-            more than MOST_RATIO times its size, or has two members of one name, or one that
+            more than MAX_RATIO times its size, or has two members of one name, or one that
             would be longer than the zip.
     """
-    with watched(str(path)), zipfile.ZipFile(path) as archive:
+    with as_input_error(str(path)), zipfile.ZipFile(path) as archive:
         found = [info for info in archive.infolist() if not _is_folder(info)]
-    found = [info for info in found if not is_clutter(parts_of(text_of(info)))]
+    found = [info for info in found if not is_ignored(path_parts(member_name(info)))]
     found.sort(key=lambda info: info.filename)
     names: set[str] = set()
     unpacked, packed = sum(info.file_size for info in found), path.stat().st_size
     for info in found:
         _check(info, path)
         if info.compress_size > packed:  # zipfile asks for as much memory before it reads
-            reason = f"{text_of(info)} would have {info.compress_size:,} of its {packed:,} bytes"
+            reason = (
+                f"{member_name(info)} would have {info.compress_size:,} of its {packed:,} bytes"
+            )
             raise unreadable(str(path), ValueError(reason))
         if info.filename in names:
-            raise InputError(f"holds two files called {text_of(info)}", where=str(path))
+            raise InputError(f"holds two files called {member_name(info)}", where=str(path))
         names.add(info.filename)
-    if unpacked > max(ALWAYS_BYTES, MOST_RATIO * packed):
+    if unpacked > max(ALWAYS_BYTES, MAX_RATIO * packed):
         raise _bomb("", unpacked, packed, path)
     return found
 
 
-def hidden(path: Path) -> list[str]:
+def hidden_names(path: Path) -> list[str]:
     """Names of the files that `members` leaves out, but for macOS's attachments.
 
     Raises:
         InputError: the zip is damaged.
     """
-    with watched(str(path)), zipfile.ZipFile(path) as archive:
-        names = [text_of(info) for info in archive.infolist() if not _is_folder(info)]
-    return [name for name in names if is_hidden(parts_of(name))]
+    with as_input_error(str(path)), zipfile.ZipFile(path) as archive:
+        names = [member_name(info) for info in archive.infolist() if not _is_folder(info)]
+    return [name for name in names if is_hidden(path_parts(name))]
 
 
 @contextmanager
-def opened(path: Path, member: str, name: str) -> Iterator[IO[bytes]]:
-    """One member's bytes, to be read forward; give each read to `watched` too.
+def open_member(path: Path, member: str, name: str) -> Iterator[IO[bytes]]:
+    """One member's bytes, to be read forward; give each read to `as_input_error` too.
 
     Args:
         path: the zip.
@@ -98,33 +100,33 @@ def opened(path: Path, member: str, name: str) -> Iterator[IO[bytes]]:
     Raises:
         InputError: the zip is damaged.
     """
-    with watched(name):
+    with as_input_error(name):
         archive = zipfile.ZipFile(path)
     with archive:
-        with watched(name):
+        with as_input_error(name):
             stream = archive.open(member)
         with stream:
             yield stream
 
 
-def beginnings(path: Path, size: int) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+def member_heads(path: Path, size: int) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
     """Each of `members` with its first bytes.
 
     Raises:
         InputError: see `members`.
     """
     found = members(path)
-    with watched(str(path)):
+    with as_input_error(str(path)):
         archive = zipfile.ZipFile(path)
     with archive:
         for info in found:
-            with watched(str(path)), archive.open(info) as stream:
+            with as_input_error(str(path)), archive.open(info) as stream:
                 head = stream.read(size)
             yield info, head
 
 
 @contextmanager
-def watched(name: str) -> Iterator[None]:
+def as_input_error(name: str) -> Iterator[None]:
     """Within, a damaged or unreadable file is an InputError that names it."""
     try:
         yield
@@ -132,7 +134,7 @@ def watched(name: str) -> Iterator[None]:
         raise unreadable(name, error) from None
 
 
-def text_of(info: zipfile.ZipInfo) -> str:
+def member_name(info: zipfile.ZipInfo) -> str:
     """A member's name for people.
 
     Where a zip does not say that its names are UTF-8, zipfile takes CP437; here they are UTF-8 or,
@@ -150,11 +152,11 @@ def text_of(info: zipfile.ZipInfo) -> str:
 
 def printable(name: str) -> str:
     """A file's name without what a terminal or a JSON file cannot hold: controls, stray bytes."""
-    name = healed(name)
+    name = repair_utf8(name)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
-def is_clutter(parts: Sequence[str]) -> bool:
+def is_ignored(parts: Sequence[str]) -> bool:
     """Whether a path's parts are those of a dot file or of macOS's attachments."""
     names = [part for part in parts if part not in (".", "..")]
     return any(name.startswith(".") or name == "__MACOSX" for name in names)
@@ -163,10 +165,10 @@ def is_clutter(parts: Sequence[str]) -> bool:
 def is_hidden(parts: Sequence[str]) -> bool:
     """Whether a path's parts are those of a dot file that may be somebody's data."""
     attached = "__MACOSX" in parts or parts[-1].startswith("._")
-    return is_clutter(parts) and not attached
+    return is_ignored(parts) and not attached
 
 
-def parts_of(member: str) -> list[str]:
+def path_parts(member: str) -> list[str]:
     """Folders and name in a member's name; some that pack on Windows part them by backslashes."""
     return re.split(r"[/\\]", member)
 
@@ -195,24 +197,23 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
 def _check(info: zipfile.ZipInfo, path: Path) -> None:
     if info.flag_bits & _ENCRYPTED_FLAG or info.compress_type == _AES:
         raise InputError(
-            f"{text_of(info)} is encrypted",
+            f"{member_name(info)} is encrypted",
             where=str(path),
             remedy="Unpack it with its password and give the folder",
         )
     if info.compress_type not in _METHODS:
         raise InputError(
-            f"{text_of(info)} is packed by method {info.compress_type}, and hwgen reads deflate",
+            f"{member_name(info)} uses compression method {info.compress_type}; expected deflate",
             where=str(path),
             remedy="Unpack it and give the folder",
         )
-    if info.file_size > max(ALWAYS_BYTES, MOST_RATIO * info.compress_size):
-        raise _bomb(f"{text_of(info)} ", info.file_size, info.compress_size, path)
+    if info.file_size > max(ALWAYS_BYTES, MAX_RATIO * info.compress_size):
+        raise _bomb(f"{member_name(info)} ", info.file_size, info.compress_size, path)
 
 
 def _bomb(what: str, unpacked: int, packed: int, path: Path) -> InputError:
     return InputError(
-        f"{what}unpacks from {packed:,} to {unpacked:,} bytes, more than {MOST_RATIO} times as "
-        "many",
+        f"{what}unpacks from {packed:,} to {unpacked:,} bytes, more than {MAX_RATIO} times as many",
         where=str(path),
         remedy="If you trust it, unpack it and give the folder",
     )

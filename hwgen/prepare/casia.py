@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
-from hwgen.imaging.framing_pool import Painter, available_workers, batches, frame
+from hwgen.imaging.framing_pool import Renderer, available_workers, batches, frame
 from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport, Progress
@@ -19,7 +19,7 @@ from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
-from hwgen.sources.writer_selection import EVERYONE, WriterChoice, of_writers
+from hwgen.sources.writer_selection import ALL_WRITERS, WriterSelection, select_files
 
 _WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
 _WORTH_DRAWERS_BYTES = 1 << 20  # drawing the ink takes longer
@@ -30,7 +30,7 @@ def prepare_gnt(
     out: Path,
     *,
     framing: Framing,
-    writers: WriterChoice = EVERYONE,
+    writers: WriterSelection = ALL_WRITERS,
     charset: Charset | None = None,
     drop_empty: bool = False,
     limit: int | None = None,
@@ -48,7 +48,7 @@ def prepare_gnt(
     Args:
         inputs: GNT files, folders and zips, see `find_files`.
         out: where the store shall be.
-        framing: how pictures become square.
+        framing: how images become square.
         writers: whose files to take, told from their names; the default takes all.
         charset: the classes and their order; records of other characters are left out and
             counted. None takes the characters as found, in code point order.
@@ -57,7 +57,7 @@ def prepare_gnt(
         limit: take no more records of a class, the first ones. None takes all.
         strict: raise at the first bad record.
         overwrite: replace a finished store at `out`.
-        workers: processes that frame pictures, 1 for none but this one; the store is the same.
+        workers: processes that frame images, 1 for none but this one; the store is the same.
             None takes all cores where the files are large enough to gain by it.
         progress: see Progress.
         stop: asked now and then whether to stop.
@@ -70,11 +70,11 @@ def prepare_gnt(
         HwgenError: a worker ended by itself.
     """
     return _prepare(
-        of_writers(find_files(inputs, GNT), writers),
+        select_files(find_files(inputs, GNT), writers),
         out,
         hidden=hidden_files(inputs, GNT),
         read=read_gnt,
-        painter=framing,
+        renderer=framing,
         framing=framing,
         most_raw=MAX_PIXELS,
         worth_workers=_WORTH_WORKERS_BYTES,
@@ -95,7 +95,7 @@ def prepare_pot(
     out: Path,
     *,
     ink: Ink,
-    writers: WriterChoice = EVERYONE,
+    writers: WriterSelection = ALL_WRITERS,
     charset: Charset | None = None,
     drop_empty: bool = False,
     limit: int | None = None,
@@ -113,7 +113,7 @@ def prepare_pot(
     Args:
         inputs: POT files, folders and zips, see `find_files`.
         out: where the store shall be.
-        ink: how trajectories become pictures, the frame included.
+        ink: how trajectories become images, the frame included.
         writers: see `prepare_gnt`.
         charset: see `prepare_gnt`.
         drop_empty: see `prepare_gnt`.
@@ -132,11 +132,11 @@ def prepare_pot(
         HwgenError: see `prepare_gnt`.
     """
     return _prepare(
-        of_writers(find_files(inputs, POT), writers),
+        select_files(find_files(inputs, POT), writers),
         out,
         hidden=hidden_files(inputs, POT),
         read=read_pot,
-        painter=ink,
+        renderer=ink,
         framing=ink.framing,
         most_raw=MAX_BYTES,
         worth_workers=_WORTH_DRAWERS_BYTES,
@@ -201,7 +201,7 @@ def _prepare(
     *,
     hidden: int,
     read: _Read[_Raw],
-    painter: Painter,
+    renderer: Renderer,
     framing: Framing,
     most_raw: int,
     worth_workers: int,
@@ -215,7 +215,7 @@ def _prepare(
     progress: Progress | None,
     stop: Callable[[], bool] | None,
 ) -> PrepareReport:
-    """What the two formats have in common: processes paint."""
+    """What the two formats have in common: processes render."""
     reading = Reading([_Source(file, read) for file in files], strict, progress, stop, hidden)
     if workers is None:
         workers = available_workers() if reading.bytes_in_all > worth_workers else 1
@@ -223,13 +223,13 @@ def _prepare(
         raise InputError(f"{workers} workers cannot work", remedy="Take 1 or more")
     taken = workers
 
-    def paint(kept: Iterator[_Raw]) -> Generator[tuple[Sequence[_Raw], Image], None, None]:
-        return frame(batches(kept, painter.size), painter, workers=taken, most_raw=most_raw)
+    def render(kept: Iterator[_Raw]) -> Generator[tuple[Sequence[_Raw], Image], None, None]:
+        return frame(batches(kept, renderer.size), renderer, workers=taken, most_raw=most_raw)
 
     return write_store(
         reading,
         out,
-        paint=paint,
+        render=render,
         framing=framing,
         recipe=recipe,
         charset=charset,

@@ -1,4 +1,4 @@
-"""In: labelled pictures of any kind. Out: a store, and a report that names every loss."""
+"""In: labelled images of any kind. Out: a store, and a report that names every loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
 from hwgen.prepare.reading import Reading
-from hwgen.prepare.rendering import Painter, Picture, painted
+from hwgen.prepare.rendering import Item, Renderer, render_images
 from hwgen.prepare.report import PrepareReport, Progress
 from hwgen.prepare.writing import write_store
 from hwgen.record import BadRecord, Image
@@ -37,22 +37,22 @@ def prepare_images(
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> PrepareReport:
-    """Read labelled pictures into a new store; after any failure there is none.
+    """Read labelled images into a new store; after any failure there is none.
 
-    The store's origin is of the kind "images" and names the format, and whether pictures were
-    inverted. A picture that cannot be decoded is a bad record. Where an export's `.export.json`
+    The store's origin is of the kind "images" and names the format, and whether images were
+    inverted. An image that cannot be decoded is a bad record. Where an export's `.export.json`
     says that a generator made any of the inputs, the store counts as synthetic.
 
     Args:
         inputs: image folders, zips of them, PaddleOCR's label lists, idx files, CIFAR-10's
             batches, LMDB folders of LSUN or for OCR, parquet files; see `find_images`.
         out: where the store shall be.
-        framing: how pictures become square.
-        channels: 1 makes all pictures grey, 3 colour; None is what the format has.
+        framing: how images become square.
+        channels: 1 makes all images grey, 3 colour; None is what the format has.
         invert: exchange light and dark, so that ink is dark on light; None does so for formats
             whose ink is light.
-        limit: take no more pictures of a class, the first ones; a bad one counts. None takes all.
-        charset: the classes and their order; pictures of others are left out and counted. None
+        limit: take no more images of a class, the first ones; a bad one counts. None takes all.
+        charset: the classes and their order; images of others are left out and counted. None
             takes the labels as found, in code point order.
         drop_empty: see `prepare_gnt`.
         strict: see `prepare_gnt`.
@@ -62,7 +62,7 @@ def prepare_images(
         stop: see `prepare_gnt`.
 
     Raises:
-        InputError: an input cannot be used, an `.export.json` is damaged, no picture would be
+        InputError: an input cannot be used, an `.export.json` is damaged, no image would be
             kept, or a number is out of range.
         BadRecordError: see `prepare_gnt`.
         StoreError: see `prepare_gnt`.
@@ -75,23 +75,23 @@ def prepare_images(
         )
     sources = find_images(inputs)
     first = sources[0]  # all are of one format
-    painter = Painter(
+    renderer = Renderer(
         framing,
         channels or (1 if first.grey else 3),
         first.light_ink if invert is None else invert,
     )
-    reading: Reading[Picture] = Reading(sources, strict, progress, stop)
+    reading: Reading[Item] = Reading(sources, strict, progress, stop)
 
-    def paint(kept: Iterator[Picture]) -> Generator[tuple[list[Picture], Image], None, None]:
-        with closing(painted(kept, painter, workers=threads)) as chunks:
+    def render(kept: Iterator[Item]) -> Generator[tuple[list[Item], Image], None, None]:
+        with closing(render_images(kept, renderer, workers=threads)) as chunks:
             for chunk in chunks:
-                sound: list[Picture] = []
+                sound: list[Item] = []
                 images: list[Image] = []
-                for picture, result in chunk:
+                for image, result in chunk:
                     if isinstance(result, BadRecord):
-                        reading.lose(result, picture.source, was_sound=True)
+                        reading.lose(result, image.source, was_sound=True)
                     else:
-                        sound.append(picture)
+                        sound.append(image)
                         images.append(result)
                 if sound:
                     yield sound, np.stack(images)
@@ -102,13 +102,13 @@ def prepare_images(
         return write_store(
             reading,
             out,
-            paint=paint,
+            render=render,
             framing=framing,
-            channels=painter.channels,
+            channels=renderer.channels,
             recipe={
                 "kind": "images",
                 "format": first.format,
-                "inverted": painter.invert,
+                "inverted": renderer.invert,
             },
             charset=charset,
             drop_empty=drop_empty,

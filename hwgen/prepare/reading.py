@@ -16,7 +16,7 @@ _PROGRESS_RECORDS = 256
 
 
 class Item(Protocol):
-    """What becomes one record of a store: a Record, a Trajectory, a picture not yet decoded."""
+    """What becomes one record of a store: a Record, a Trajectory, an image not yet decoded."""
 
     @property
     def label(self) -> str:
@@ -117,7 +117,7 @@ class Reading(Generic[ItemT]):
         Args:
             bad: the loss.
             source: the source's name.
-            was_sound: whether `items` gave it, and only painting it showed that it is bad.
+            was_sound: whether `items` gave it, and only rendering it showed that it is bad.
 
         Raises:
             BadRecordError: with `strict`.

@@ -1,4 +1,4 @@
-"""In: a reading of any sources, and how its items become pictures. Out: a store and a report."""
+"""In: a reading of any sources, and how its items become images. Out: a store and a report."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from hwgen.imaging.framing import Framing
 from hwgen.prepare.reading import ItemT, Reading
 from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
 from hwgen.record import Image
-from hwgen.sources.provenance import told_of
+from hwgen.sources.provenance import declared_provenance
 from hwgen.store import StoreWriter
 
-Painting = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
-"""Makes framed pictures uint8 [n, size, size(, 3)] of items, many at once, in their order."""
+Render = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
+"""Makes framed images uint8 [n, size, size(, 3)] of items, many at once, in their order."""
 
 
 def write_store(
     reading: Reading[ItemT],
     out: Path,
     *,
-    paint: Painting[ItemT],
+    render: Render[ItemT],
     framing: Framing,
     recipe: Mapping[str, Any],
     charset: Charset | None,
@@ -37,20 +37,20 @@ def write_store(
     overwrite: bool,
     channels: int = 1,
 ) -> PrepareReport:
-    """What all formats have in common: read, keep, paint, store, report.
+    """What all formats have in common: read, select, render, store, report.
 
     Args:
         reading: gives the items.
         out: where the store shall be; after any failure there is none.
-        paint: see Painting.
-        framing: how pictures become square.
+        render: see Render.
+        framing: how images become square.
         recipe: {"kind": ..., and what else decides the pixels}; becomes the store's origin,
             together with sources, framing and charset, and with {"synthetic": True} where an
             export's `.export.json` says so of any source.
         charset: the classes and their order; items of others are left out and counted. None takes
             the labels as found, in code point order.
         drop_empty: leave out of the charset what has no record.
-        limit: take no more items of a class, the first ones; one that painting shows to be bad
+        limit: take no more items of a class, the first ones; one that rendering shows to be bad
             counts. None takes all.
         overwrite: replace a finished store at `out`.
         channels: 1 grey, 3 colour.
@@ -63,7 +63,7 @@ def write_store(
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} records a class cannot be", remedy="Take 1 or more")
     began = time.monotonic()
-    told = told_of((source.path, source.name) for source in reading.sources)
+    told = declared_provenance((source.path, source.name) for source in reading.sources)
     recipe = {
         **recipe,
         **told,
@@ -80,8 +80,8 @@ def write_store(
         out, size=framing.size, channels=channels, recipe=recipe, overwrite=overwrite
     ) as writer:
         kept = _first(_kept(reading.items(), charset, left_out), limit, over_limit)
-        with closing(paint(kept)) as painted:
-            for items, images in painted:
+        with closing(render(kept)) as batches:
+            for items, images in batches:
                 labels = [item.label for item in items]
                 writers = [item.writer for item in items]
                 counts.update(labels)

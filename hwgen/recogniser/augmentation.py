@@ -40,7 +40,7 @@ def augment(
     if amounts.stroke_width:
         widths = _uniform(generator, count) * (amounts.stroke_width * side)
         ink = change_stroke_width(ink, widths, most=amounts.stroke_width * side)
-    moved = warps.look_up(ink, grid)
+    moved = warps.sample_bilinear(ink, grid)
     if amounts.blur:
         shares = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
         moved = moved.lerp(gaussian(moved, amounts.blur * side), shares)
@@ -85,7 +85,7 @@ def fields(count: int, side: int, amounts: Augmentation, generator: torch.Genera
     points = amounts.elastic_grid
     coarse = torch.randn(count, 2, points**2, generator=generator, device=generator.device)
     amplitudes = torch.cat([matrices, coarse * (2 * amounts.elastic)], dim=2)
-    return warps.fields(amplitudes, side)
+    return warps.sampling_grid(amplitudes, side)
 
 
 def affine_matrices(count: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:

@@ -29,9 +29,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.compute.winograd import Conv3x3
 from hwgen.errors import InputError
-from hwgen.names import nearest
+from hwgen.names import suggest
 from hwgen.record import PixelRange
-from hwgen.schema import MOST_SIDE, MOST_STAGES, MOST_WIDTH, from_json
+from hwgen.schema import MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,16 @@ class RecogniserRecipe:
     def __post_init__(self) -> None:
         widths = [width for stage in self.widths for width in stage]
         if (
-            not 1 <= len(self.widths) <= len(widths) <= MOST_STAGES
+            not 1 <= len(self.widths) <= len(widths) <= MAX_STAGES
             or not all(self.widths)
-            or not 1 <= min(*widths, self.hidden) <= max(*widths, self.hidden) <= MOST_WIDTH
-            or max(self.size, self.grid) > MOST_SIDE
+            or not 1 <= min(*widths, self.hidden) <= max(*widths, self.hidden) <= MAX_WIDTH
+            or max(self.size, self.grid) > MAX_SIZE
             or not 0 <= self.dropout <= 1
         ):
             raise InputError(
                 "the layers of the recogniser cannot be",
-                remedy=f"At most {MOST_STAGES} convolutions, at least one a stage; widths of 1 to "
-                f"{MOST_WIDTH:,}; sides of at most {MOST_SIDE:,}; a dropout between 0 and 1",
+                remedy=f"At most {MAX_STAGES} convolutions, at least one a stage; widths of 1 to "
+                f"{MAX_WIDTH:,}; sides of at most {MAX_SIZE:,}; a dropout between 0 and 1",
             )
         if (
             self.size < 2 ** len(self.widths)
@@ -185,7 +185,7 @@ def recogniser_named(name: str) -> RecogniserRecipe:
         InputError: there is none; near names are suggested.
     """
     if name not in RECOGNISERS:
-        raise InputError(f"no recogniser {name!r}", remedy=nearest(name, RECOGNISERS))
+        raise InputError(f"no recogniser {name!r}", remedy=suggest(name, RECOGNISERS))
     return RECOGNISERS[name]
 
 

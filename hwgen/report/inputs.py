@@ -9,7 +9,7 @@ from typing import Any
 
 from hwgen.errors import InputError
 from hwgen.io.json_files import read_object, reading
-from hwgen.io.paths import instead, what_lies_at
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.results.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
 from hwgen.results.lift import LIFT_FILE, Lift, read_lift
 from hwgen.runs import Run
@@ -164,11 +164,11 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
         elif (path / "manifest.json").is_file() or partial_path(path).exists():
             stores.append(Store(path))
         else:
-            known = what_lies_at(path)
+            known = describe_path(path)
             raise InputError(
                 f"is neither a run, a benchmark, an evaluation nor a store{known and f': {known}'}",
                 where=str(path),
-                remedy=instead(
+                remedy=suggest_path(
                     path, "Give what hwgen train, benchmark, evaluate or synthesize wrote"
                 ),
             )
@@ -203,7 +203,7 @@ def read_benchmark(file: Path) -> Benchmark:
     """
     with reading(file, "a benchmark", "Run hwgen benchmark again"):
         plain = read_object(file, BENCHMARK_FORMAT, BENCHMARK_VERSION)
-        found: _File = from_json(_File, plain, "benchmark", others=True)
+        found: _File = from_json(_File, plain, "benchmark", ignore_unknown=True)
         trials = max((len(arm.runs) for arm in found.arms.values()), default=0)
         if len(found.arms) > MOST_ARMS or trials > MOST_TRIALS:
             raise ValueError(f"{len(found.arms):,} arms of up to {trials:,} runs")

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.report.markup import Html
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, plain
 from hwgen.results.lift import ALL, BASELINE, Figures, Lift, Series, count_name
@@ -45,7 +45,7 @@ def save_lift_png(lift: Lift, file: Path) -> Path:
     paint = {marker: light[variable] for marker, variable in COLOURS.items()}
     style = {key: paint.get(value, value) for key, value in STYLE.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(style), replacing(file) as temporary:
+    with matplotlib.rc_context(style), atomic_write(file) as temporary:
         figure = _draw(lift, paint)
         figure.savefig(temporary, format="png", dpi=_DPI, facecolor="white")
     return file

@@ -82,7 +82,7 @@ def read_evaluation(file: Path) -> Evaluation:
     """
     with reading(file, "an evaluation", "Run hwgen evaluate again"):
         plain = read_object(file, EVALUATION_FORMAT, EVALUATION_VERSION)
-        found: _File = from_json(_File, plain, "evaluation", others=True)
+        found: _File = from_json(_File, plain, "evaluation", ignore_unknown=True)
     stores = {"synthetic": found.synthetic, "real": found.real, "real_test": found.real_test}
     return Evaluation(
         path=file.parent,

@@ -14,7 +14,7 @@ LIFT_FILE = "lift.json"
 LIFT_FORMAT = "hwgen-lift"
 LIFT_VERSION = 1
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 """Groups, numbers of samples, and ways of training that a page shows, of each."""
 
 ALL = 0
@@ -110,7 +110,7 @@ def read_lift(file: Path) -> Lift:
     """
     with reading(file, "a lift", "Run hwgen benchmark --protocol again"):
         plain = read_object(file, LIFT_FORMAT, LIFT_VERSION)
-        found: _File = from_json(_File, plain, "lift", others=True)
+        found: _File = from_json(_File, plain, "lift", ignore_unknown=True)
         accuracy, differences = _figures(found.accuracy), _figures(found.differences)
         if not accuracy:
             raise ValueError("no accuracy")
@@ -118,7 +118,7 @@ def read_lift(file: Path) -> Lift:
         arms = found.protocol.arms
         if min(counts) < 0:
             raise ValueError(f"{min(counts)} real samples a class")
-        if max(len(groups), len(counts), len(series)) > MOST_SHOWN:
+        if max(len(groups), len(counts), len(series)) > MAX_SHOWN:
             raise ValueError(
                 f"{len(groups):,} groups, {len(counts):,} counts and {len(series):,} ways of "
                 "training"

@@ -17,7 +17,7 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import parse_json
-from hwgen.io.paths import instead, what_lies_at
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.runs.run_directory import Run
 
 FILE = "model.safetensors"
@@ -154,9 +154,9 @@ def read_model(folder: Path) -> Model:
     file = folder / FILE
     if not file.is_file():
         raise RunError(
-            f"no model here: {what_lies_at(folder) or f'{FILE} is missing'}",
+            f"no model here: {describe_path(folder) or f'{FILE} is missing'}",
             where=str(folder),
-            remedy=instead(folder, "Make one with: hwgen export RUN --format model", [FILE]),
+            remedy=suggest_path(folder, "Make one with: hwgen export RUN --format model", [FILE]),
         )
     texts = load_texts(file)
     try:

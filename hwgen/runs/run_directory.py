@@ -24,10 +24,10 @@ import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.io import os_errors
-from hwgen.io.files import replacing
-from hwgen.io.json_files import MOST_JSON_BYTES, parse_json, read_json, write_json
+from hwgen.io.files import atomic_write
+from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json, write_json
 from hwgen.io.locks import only_one
-from hwgen.io.paths import instead, what_lies_at
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.schema import differences, from_json
 
 FORMAT = "hwgen-run"
@@ -67,9 +67,9 @@ class Run:
         file = self.path / "run.json"
         if not file.is_file():
             raise RunError(
-                f"no run here: {what_lies_at(self.path) or 'run.json is missing'}",
+                f"no run here: {describe_path(self.path) or 'run.json is missing'}",
                 where=str(self.path),
-                remedy=instead(
+                remedy=suggest_path(
                     self.path, "Make one with: hwgen train", ["run.json", "model.safetensors"]
                 ),
             )
@@ -144,9 +144,9 @@ class Run:
         if not file.is_file():
             return entries
         size = file.stat().st_size
-        if size > MOST_JSON_BYTES:
+        if size > MAX_JSON_BYTES:
             raise RunError(
-                f"{size:,} bytes are more than the {MOST_JSON_BYTES:,} that are read",
+                f"{size:,} bytes are more than the {MAX_JSON_BYTES:,} that are read",
                 where=str(file),
                 remedy="Remove lines from its beginning",
             )
@@ -160,7 +160,7 @@ class Run:
     def rewind_log(self, images: int) -> None:
         """Drop what was logged after `images`, since a resumed run will log it again."""
         kept = [e for e in self.read_log() if e.get("images", 0) <= images]
-        with replacing(self.path / "log.jsonl") as temporary:
+        with atomic_write(self.path / "log.jsonl") as temporary:
             text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept)
             temporary.write_text(text, encoding="utf-8")
 

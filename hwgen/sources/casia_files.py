@@ -16,7 +16,7 @@ from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.paths import instead, what_lies_at, what_names_tell
+from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
@@ -53,7 +53,7 @@ POT = Format("POT", ".pot", "a record whose size leads to its (-1, -1)", looks_l
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file of pictures or trajectories, loose or inside a zip.
+    """One file of images or trajectories, loose or inside a zip.
 
     Attributes:
         name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, free of the
@@ -81,10 +81,10 @@ class RawFile:
         # Only opening is watched: what the caller raises while reading is not the file's fault.
         with ExitStack() as stack:
             if self.member:
-                within = zips.opened(self.path, self.member, self.name)
+                within = zips.open_member(self.path, self.member, self.name)
                 stream: IO[bytes] = stack.enter_context(within)
             else:
-                with zips.watched(self.name):
+                with zips.as_input_error(self.name):
                     stream = stack.enter_context(open(self.path, "rb"))
             yield cast(BinaryIO, _Checked(stream, self.name))
 
@@ -96,7 +96,7 @@ class _Checked:
         self._stream, self._name = stream, name
 
     def read(self, size: int) -> bytes:
-        with zips.watched(self._name):
+        with zips.as_input_error(self._name):
             return self._stream.read(size)
 
 
@@ -147,12 +147,14 @@ def _in_input(path: Path, sought: Format) -> list[RawFile]:
         if path.is_dir():
             return _in_folder(path, sought)
         if not path.exists():
-            raise InputError("no such file or folder", where=str(path), remedy=instead(path, ""))
+            raise InputError(
+                "no such file or folder", where=str(path), remedy=suggest_path(path, "")
+            )
         files = _in_file(path, zips.printable(path.name), sought)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
     if not files:
-        known = what_lies_at(path)
+        known = describe_path(path)
         raise InputError(
             f"is not a {sought.name} file: {known or f'it does not begin with {sought.record}'}",
             where=str(path),
@@ -169,10 +171,10 @@ def _hidden(path: Path) -> Iterator[str]:
             parts = file.relative_to(root).parts
             if file.is_file() and zips.is_hidden(parts):
                 yield file.name
-            elif file.is_file() and not zips.is_clutter(parts):
+            elif file.is_file() and not zips.is_ignored(parts):
                 yield from _hidden(file)
     elif zipfile.is_zipfile(path):
-        yield from zips.hidden(path)
+        yield from zips.hidden_names(path)
 
 
 def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
@@ -181,7 +183,7 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     refused: list[InputError] = []
     for path in sorted(root.rglob("*")):
         within = path.relative_to(root)
-        if path.is_file() and path.name not in _LMDB and not zips.is_clutter(within.parts):
+        if path.is_file() and path.name not in _LMDB and not zips.is_ignored(within.parts):
             try:
                 name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
                 files += _in_file(path, name, sought)
@@ -190,7 +192,7 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     if refused and not files:
         raise refused[0]
     if not files:
-        known = what_lies_at(folder)
+        known = describe_path(folder)
         raise InputError(
             f"no {sought.name} file in this folder{known and f'; {known}'}", where=str(folder)
         )
@@ -217,12 +219,12 @@ def _in_file(path: Path, name: str, sought: Format) -> list[RawFile]:
 def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
     files = []
     held = []
-    for info, head in zips.beginnings(path, _LOOK_BYTES):
-        member = zips.text_of(info)
+    for info, head in zips.member_heads(path, _LOOK_BYTES):
+        member = zips.member_name(info)
         held.append(member)
         if sought.looks_like(head) or member.lower().endswith(sought.suffix):
             full_name = f"{name}!{member}"
-            writer = writer_of(zips.parts_of(member)[-1])
+            writer = writer_of(zips.path_parts(member)[-1])
             files.append(RawFile(full_name, writer, info.file_size, path, info.filename))
     if not files:
         alz = [member for member in held if member.lower().endswith(".alz")]
@@ -234,7 +236,7 @@ def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
             )
         raise _OtherFormatError(
             f"no {sought.name} file in this zip; "
-            + (what_names_tell(held) or f"it holds {', '.join(held[:5]) or 'nothing'}"),
+            + (describe_names(held) or f"it holds {', '.join(held[:5]) or 'nothing'}"),
             where=str(path),
         )
     return files

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.record import BadRecord, Image, Record
 
 HEADER_BYTES = 10
@@ -146,7 +146,7 @@ def write_gnt(path: Path, records: Iterable[tuple[str, Image]]) -> int:
         InputError: see `encode_record`; nothing is left at `path` then.
     """
     count = 0
-    with replacing(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         for label, image in records:
             file.write(encode_record(label, image))
             count += 1

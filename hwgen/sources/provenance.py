@@ -1,6 +1,6 @@
 """In: places that things are read from. Out: whether hwgen made them, and how.
 
-Picture files and GNT cannot say that a generator made them, or that `hwgen simulate` wrote them;
+Image files and GNT cannot say that a generator made them, or that `hwgen simulate` wrote them;
 `.export.json` beside them does.
 """
 
@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hwgen.io import zips
-from hwgen.io.json_files import MOST_JSON_BYTES, parse_json, read_json, reading, write_json
+from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json, reading, write_json
 
 MARKER = ".export.json"
 """A dot file, since Hugging Face's datasets would read any other one as data."""
 
 _ABOVE = 2
-"""Folders between a picture's own and the export's: that of its class, that of the part."""
+"""Folders between an image's own and the export's: that of its class, that of the part."""
 
 _TRUTHS = ("synthetic", "simulated")
 _MOST_NOTICE = 4_000
@@ -39,7 +39,7 @@ def mark_simulated(folder: Path, notice: str) -> None:
     write_json(folder / MARKER, {"synthetic": False, "simulated": True, "notice": notice})
 
 
-def told_of(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
+def declared_provenance(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
     """What a store's origin shall say of this, by the markers of the exports that it lies in.
 
     A marker counts for what lies beside it and up to two folders deeper, where `hwgen export` puts
@@ -83,10 +83,10 @@ def _beside(paths: Iterable[Path]) -> Iterator[Path]:
 def _zipped(path: Path, places: Iterable[PurePosixPath]) -> Iterator[zipfile.ZipInfo]:
     """Each marker in a zip that counts for one of these places in it."""
     above = {folder for place in places for folder in (place, *place.parents)}
-    with zips.watched(str(path)), zipfile.ZipFile(path) as archive:
+    with zips.as_input_error(str(path)), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     for info in members:
-        member = PurePosixPath(zips.text_of(info).lstrip("/"))
+        member = PurePosixPath(zips.member_name(info).lstrip("/"))
         if member.name == MARKER and member.parent in above:
             yield info
 
@@ -97,13 +97,13 @@ def _read(marker: Path) -> dict[str, Any]:
 
 
 def _read_zipped(path: Path, info: zipfile.ZipInfo) -> dict[str, Any]:
-    name = f"{path}!{zips.text_of(info)}"
+    name = f"{path}!{zips.member_name(info)}"
     with _reading(Path(name)):
         if info.flag_bits & _ENCRYPTED_FLAG or info.compress_type not in _METHODS:
             raise ValueError("it is encrypted, or packed otherwise than by deflate")
-        if max(info.file_size, info.compress_size) > MOST_JSON_BYTES:
+        if max(info.file_size, info.compress_size) > MAX_JSON_BYTES:
             raise ValueError(f"{info.file_size:,} bytes")
-        with zips.opened(path, info.filename, name) as stream, zips.watched(name):
+        with zips.open_member(path, info.filename, name) as stream, zips.as_input_error(name):
             return _said(parse_json(stream.read(info.file_size).decode()))
 
 
@@ -122,5 +122,5 @@ def _reading(marker: Path) -> AbstractContextManager[None]:
     return reading(
         marker,
         "an export's description",
-        "Export the store again; or, where the pictures are real for certain, remove this file",
+        "Export the store again; or, where the images are real for certain, remove this file",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hwgen.errors import InputError
-from hwgen.io.files import healed
+from hwgen.io.files import repair_utf8
 from hwgen.sources.casia_files import RawFile
 
 Part = Literal["train", "test"]
@@ -18,7 +18,7 @@ _RANGE = re.compile(r"(\d+)-(\d+)")
 
 
 @dataclass(frozen=True)
-class WriterChoice:
+class WriterSelection:
     """Which writers to take: those named, and of these the ones held out for tests, or the others.
 
     The same files, share and seed give two parts, "train" and "test", that have no writer in common
@@ -48,10 +48,10 @@ class WriterChoice:
             )
 
 
-EVERYONE = WriterChoice()
+ALL_WRITERS = WriterSelection()
 
 
-def of_writers(files: Sequence[RawFile], choice: WriterChoice) -> list[RawFile]:
+def select_files(files: Sequence[RawFile], choice: WriterSelection) -> list[RawFile]:
     """The files of the chosen writers, in their order.
 
     Raises:
@@ -86,7 +86,7 @@ def named_writers(text: str, present: Sequence[str]) -> list[str]:
         InputError: one of them, or every one of a range, is not among those present.
     """
     chosen: list[str] = []
-    for name in (part.strip() for part in healed(text).split(",")):
+    for name in (part.strip() for part in repair_utf8(text).split(",")):
         match = _RANGE.fullmatch(name)
         if match and name not in present:
             low, high = int(match[1]), int(match[2])

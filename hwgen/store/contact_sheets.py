@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.imaging.contact_sheets import evenly
+from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.record import PAPER, Image
 from hwgen.store.reader import Store
 
@@ -13,11 +13,11 @@ from hwgen.store.reader import Store
 def classes_to_show(store: Store, rows: int) -> npt.NDArray[np.int64]:
     """At most `rows` ids of classes that have records, evenly spread over the charset."""
     filled = np.flatnonzero(store.manifest.class_counts)
-    return filled[evenly(len(filled), rows)]
+    return filled[evenly_spaced(len(filled), rows)]
 
 
 def sheet_of_store(store: Store, *, rows: int = 12, columns: int = 12) -> Image:
-    """Pictures for a contact sheet: one row for each of `classes_to_show`.
+    """Images for a contact sheet: one row for each of `classes_to_show`.
 
     Returns:
         uint8 [n, size, size(, 3)], n <= rows * columns; a class with fewer records than
@@ -28,6 +28,6 @@ def sheet_of_store(store: Store, *, rows: int = 12, columns: int = 12) -> Image:
     sheet = np.full((len(shown), columns, *store.images([]).shape[1:]), PAPER, np.uint8)
     for row, class_id in enumerate(shown):
         places = np.flatnonzero(labels == class_id)
-        places = places[evenly(len(places), columns)]
+        places = places[evenly_spaced(len(places), columns)]
         sheet[row, : len(places)] = store.images(places)
     return sheet.reshape(-1, *sheet.shape[2:])

@@ -5,7 +5,7 @@ A store is a directory:
     manifest.json   written last: without it there is no store
     data.mdb        LMDB with keys `columns/%08d`, `images/%08d` and `sha256/%08d`, three a block
 
-A block holds many records, so that LMDB's 4,096-byte pages are not wasted on single pictures: its
+A block holds many records, so that LMDB's 4,096-byte pages are not wasted on single images: its
 images are one uint8 array [n, size, size(, 3)], its columns one array of COLUMNS, its sha256 the
 hash over columns, then images. Columns point into tables of texts that the manifest keeps; the
 charset gives the labels their class ids.
@@ -29,15 +29,15 @@ import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import InputError, StoreError
 from hwgen.io.json_files import read_json
-from hwgen.io.paths import instead, what_lies_at
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.schema import from_json
 
 MANIFEST = "manifest.json"
 FORMAT = "hwgen-store"
 FORMAT_VERSION = 1
 POLARITY = "255 = paper, 0 = ink"
-MOST_SIDE = 1 << 14
-"""Of a picture, pixels."""
+MAX_SIZE = 1 << 14
+"""Of an image, pixels."""
 
 COLUMNS = np.dtype([("label", "<u4"), ("writer", "<u4"), ("source", "<u4"), ("position", "<u8")])
 """One row a record: places in the text tables, and the position within the source."""
@@ -49,7 +49,7 @@ class Manifest:
 
     Attributes:
         count: number of records.
-        size: side of each picture, pixels.
+        size: side of each image, pixels.
         channels: 1 grey, 3 colour.
         charset: labels in class order.
         charset_fingerprint: of `charset`, see Charset.fingerprint.
@@ -57,7 +57,7 @@ class Manifest:
         writer_counts: records a writer; the writer "" is "not known".
         tables: the texts that the columns point into: "labels", "writers", "sources".
         origin: where the records came from: {"kind": ..., and its recipe}; the kind is "gnt" for
-            scans, "ink" for real pen trajectories that were drawn, "images" for pictures of any
+            scans, "ink" for real pen trajectories that were drawn, "images" for images of any
             kind, with their "format" and whether they were "inverted", "synthetic" for a
             generator's. {"synthetic": True} with any kind: a generator made some of them, and they
             came back from an export. {"simulated": True, "notice": ...}: `hwgen simulate` wrote
@@ -91,7 +91,7 @@ def key(kind: str, block: int) -> bytes:
 
 
 def image_shape(size: int, channels: int) -> tuple[int, ...]:
-    """Shape of one picture."""
+    """Shape of one image."""
     return (size, size) if channels == 1 else (size, size, channels)
 
 
@@ -143,12 +143,12 @@ def read_manifest(path: Path) -> Manifest:
             )
         alone = (path / "data.mdb").is_file()
         raise StoreError(
-            f"no store here: {what_lies_at(path) or 'manifest.json is missing'}"
+            f"no store here: {describe_path(path) or 'manifest.json is missing'}"
             + " beside data.mdb" * alone,
             where=str(path),
             remedy="Was it copied whole? Of an OCR LMDB hwgen prepare-images makes a store"
             if alone
-            else instead(path, "Make one with: hwgen prepare-gnt", [MANIFEST]),
+            else suggest_path(path, "Make one with: hwgen prepare-gnt", [MANIFEST]),
         )
     try:
         fields = read_json(file)
@@ -193,8 +193,8 @@ def _check(manifest: Manifest) -> None:
     Raises:
         ValueError: says what.
     """
-    if not (1 <= manifest.size <= MOST_SIDE and manifest.channels in (1, 3)):
-        raise ValueError(f"pictures of {manifest.size} pixels, {manifest.channels} channels")
+    if not (1 <= manifest.size <= MAX_SIZE and manifest.channels in (1, 3)):
+        raise ValueError(f"images of {manifest.size} pixels, {manifest.channels} channels")
     if manifest.block_records < 1:
         raise ValueError(f"blocks of {manifest.block_records} records")
     if set(manifest.tables) != {"labels", "writers", "sources"}:

@@ -1,4 +1,4 @@
-"""In: a finished store. Out: its pictures, labels and Records."""
+"""In: a finished store. Out: its images, labels and Records."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Store:
 
     @property
     def size(self) -> int:
-        """Side of each picture, pixels."""
+        """Side of each image, pixels."""
         return self.manifest.size
 
     @property
@@ -66,7 +66,7 @@ class Store:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Of one picture: (size, size), or (size, size, 3) in colour."""
+        """Of one image: (size, size), or (size, size, 3) in colour."""
         return image_shape(self.size, self.channels)
 
     @property
@@ -104,7 +104,7 @@ class Store:
         return table[self.columns["label"]] if len(table) else np.empty(0, np.int64)
 
     def images(self, indices: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Image:
-        """Pictures by record number, uint8 [len(indices), size, size(, 3)]."""
+        """Images by record number, uint8 [len(indices), size, size(, 3)]."""
         numbers = np.asarray(indices, dtype=np.int64)
         outside = numbers[(numbers < 0) | (numbers >= len(self))]
         if len(outside):
@@ -117,13 +117,13 @@ class Store:
         return out
 
     def all_images(self) -> Image:
-        """Every picture, uint8 [count, size, size(, 3)], in one array in memory."""
+        """Every image, uint8 [count, size, size(, 3)], in one array in memory."""
         out = np.empty((len(self), *self.image_shape), np.uint8)
         self.read(0, into=out)
         return out
 
     def read(self, start: int, *, into: Image) -> None:
-        """Copy the pictures of consecutive records from the file, without mapping its pages.
+        """Copy the images of consecutive records from the file, without mapping its pages.
 
         The way to read much: what is in the page cache is copied some times as fast as it would be
         through the map, whose pages have to be entered one by one.
@@ -145,7 +145,7 @@ class Store:
             start += len(images)
 
     def image_blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Image]:
-        """Pictures of the records from `start` to before `stop`, or to the end, block by block.
+        """Images of the records from `start` to before `stop`, or to the end, block by block.
 
         Each is an array of its own, uint8 [n, size, size(, 3)].
         """
@@ -198,7 +198,7 @@ class _Blocks:
         self._check_content()
 
     def images(self, block: int) -> Image:
-        """Pictures of one block, uint8 [n, size, size(, 3)]."""
+        """Images of one block, uint8 [n, size, size(, 3)]."""
         view = self._images.get(block)
         if view is None:
             shape = image_shape(self._manifest.size, self._manifest.channels)
@@ -211,7 +211,7 @@ class _Blocks:
         return self._value("columns", block, COLUMNS)
 
     def _check_content(self) -> None:
-        """Compare the manifest's content hash with the blocks' own; no picture is read.
+        """Compare the manifest's content hash with the blocks' own; no image is read.
 
         Raises:
             StoreError: the manifest is of other data.
@@ -226,7 +226,7 @@ class _Blocks:
             raise _foreign(self._path, "their content hashes differ")
 
     def copy(self, view: Image, into: Image) -> None:
-        """Copy what a view of consecutive pictures shows, by reading the file where it lies."""
+        """Copy what a view of consecutive images shows, by reading the file where it lies."""
         place = self._handle.place(view)
         if place is None or os.preadv(self._handle.descriptor, [into.data], place) != into.nbytes:
             into[:] = view

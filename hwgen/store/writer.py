@@ -21,7 +21,7 @@ from hwgen.record import Image, Record
 from hwgen.schema import from_json
 from hwgen.store.layout import (
     COLUMNS,
-    MOST_SIDE,
+    MAX_SIZE,
     Manifest,
     content_hash,
     image_shape,
@@ -63,7 +63,7 @@ class StoreWriter:
 
     Args:
         path: where the store shall be.
-        size: side of each picture, pixels.
+        size: side of each image, pixels.
         channels: 1 grey, 3 colour.
         recipe: plain JSON that decides every byte of the store. With `resumable`, a partial
             store of the same recipe is continued.
@@ -94,11 +94,11 @@ class StoreWriter:
     ) -> None:
         self.path = Path(path)
         self.size, self.channels = size, channels
-        if not 1 <= size <= MOST_SIDE:
+        if not 1 <= size <= MAX_SIZE:
             raise StoreError(
-                f"pictures of {size} pixels cannot be stored",
+                f"images of {size} pixels cannot be stored",
                 where=str(self.path),
-                remedy=f"Sides are 1 to {MOST_SIDE:,} pixels",
+                remedy=f"Sides are 1 to {MAX_SIZE:,} pixels",
             )
         self._resumable = resumable
         header = {
@@ -180,7 +180,7 @@ class StoreWriter:
         lengths = (len(labels), len(writers), len(sources), len(positions))
         if lengths != (len(images),) * 4:
             raise StoreError(
-                f"{len(images)} pictures came with {lengths} labels, writers, sources, positions",
+                f"{len(images)} images came with {lengths} labels, writers, sources, positions",
                 where=str(self.path),
             )
         if images.shape[1:] != self._images.shape[1:] or images.dtype != np.uint8:

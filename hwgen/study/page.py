@@ -19,7 +19,7 @@ from PIL import Image as PilImage
 
 from hwgen.errors import InputError
 from hwgen.io import os_errors
-from hwgen.io.files import healed, write_text
+from hwgen.io.files import repair_utf8, write_text
 from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.report.images import data_uri
@@ -88,7 +88,7 @@ def write_study(
         RunError: an unfinished or foreign run.
         StoreError: an unfinished or foreign store.
     """
-    question = healed(question)
+    question = repair_utf8(question)
     sides = open_set(a), open_set(b)
     _check(*sides, out)
     prints = [side.fingerprint for side in sides]

@@ -14,8 +14,8 @@ from hwgen.compute.devices import pick_device
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
 from hwgen.generators.gan.sampling import UNLABELLED, Sampler
-from hwgen.io.files import healed
-from hwgen.io.paths import instead, what_lies_at
+from hwgen.io.files import repair_utf8
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.record import Image
 from hwgen.runs.models import is_model, kind_at
 from hwgen.store import Store, partial_path
@@ -67,11 +67,11 @@ def open_set(path: Path) -> StudySet:
         return GeneratorSet(path)
     if (path / "manifest.json").is_file() or partial_path(path).exists():
         return StoreSet(path)
-    known = what_lies_at(path)
+    known = describe_path(path)
     raise InputError(
         f"is neither a run, a model nor a store{known and f': {known}'}",
         where=str(path),
-        remedy=instead(path, "Give what hwgen train, synthesize or a prepare command wrote"),
+        remedy=suggest_path(path, "Give what hwgen train, synthesize or a prepare command wrote"),
     )
 
 
@@ -81,7 +81,7 @@ class StoreSet:
     def __init__(self, path: Path) -> None:
         self._store = Store(path)
         manifest = self._store.manifest
-        self.name = healed(path.resolve().name)
+        self.name = repair_utf8(path.resolve().name)
         self.kind = f"{self._store.made_as} store"
         self.fingerprint = manifest.content_sha256
         self.labels = _labels(self._store.charset)
@@ -117,7 +117,10 @@ class GeneratorSet:
                 remedy="Draw a store from it with hwgen synthesize and give that",
             )
         self._sampler = Sampler.load(path)
-        self.name, self.kind = healed(path.resolve().name), "model" if is_model(path) else "run"
+        self.name, self.kind = (
+            repair_utf8(path.resolve().name),
+            "model" if is_model(path) else "run",
+        )
         self.fingerprint = self._sampler.provenance
         self.labels = _labels(self._sampler.charset)
         self.size, self.channels = self._sampler.size, self._sampler.channels

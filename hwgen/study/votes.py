@@ -104,7 +104,7 @@ def read_key(file: Path) -> Key:
     """
     with reading(file, "an answer key"):
         plain = read_object(file, KEY_FORMAT, FORMAT_VERSION)
-        found: _KeyFile = from_json(_KeyFile, plain, "key", others=True)
+        found: _KeyFile = from_json(_KeyFile, plain, "key", ignore_unknown=True)
     if found.study != study_id(plain):
         raise InputError(
             "was changed after it was written: its study id does not fit",
@@ -145,7 +145,7 @@ def read_ballots(files: Sequence[Path], key: Key) -> list[Ballot]:
 def _read_ballot(file: Path, key: Key) -> Ballot:
     with reading(file, "an export of votes", "Ask the voter to export again"):
         plain = read_object(file, VOTES_FORMAT, FORMAT_VERSION)
-        found: _VotesFile = from_json(_VotesFile, plain, "votes", others=True)
+        found: _VotesFile = from_json(_VotesFile, plain, "votes", ignore_unknown=True)
     if found.study != key.study:
         raise InputError(
             f"holds votes of study {found.study!r:.60}, the key is of {key.study!r}",

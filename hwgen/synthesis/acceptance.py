@@ -96,5 +96,5 @@ def read_acceptance(store: Store) -> Acceptance:
     """
     file = store.path / FILE
     with reading(file, "a report of yields", "Draw the store again", raising=StoreError):
-        found: Acceptance = from_json(Acceptance, read_object(file), "yield", others=True)
+        found: Acceptance = from_json(Acceptance, read_object(file), "yield", ignore_unknown=True)
     return found

@@ -73,7 +73,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("evaluate train --real train --out x --reader rapid", "no reader 'rapid'. Did you mean"),
         ("prepare-gnt ink.zip --out x", "no GNT file in this zip; it holds POT.* prepare-pot"),
         ("prepare-pot HWDB.zip --out x", "no POT file in this zip; it holds GNT.* prepare-gnt"),
-        ("prepare-images ink.zip --out x", "no picture in this zip; it holds POT"),
+        ("prepare-images ink.zip --out x", "no image in this zip; it holds POT"),
         ("prepare-gnt train --out x", "no GNT file in this folder; it is a store"),
         ("prepare-gnt HWDB.zip --out x --charset gb2312-l", "Did you mean gb2312-1?"),
         ("prepare-gnt HWDB.zip --out x --charset trian", "no charset 'trian'. Did you mean train?"),

@@ -30,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def test_the_whole_picture_fills_the_frame_by_default(run: Run, tmp_path: Path) -> None:
+def test_the_whole_image_fills_the_frame_by_default(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("prepare-images", write_photos(tmp_path), "--out", tmp_path / "s")
     assert code == 0
     assert "3 kept of 3 read" in out
@@ -93,13 +93,13 @@ def test_losses_and_empty_classes_are_shown(run: Run, tmp_path: Path) -> None:
     assert "2 kept of 3 read" in out
     assert "1 records of 1 characters: owl 1" in out
     assert "empty: 1 classes have no record: dog;" in out
-    assert "bad picture: 1" in out
-    assert "photos/cat/2.png@0: 4 bytes lost; expected a sound picture" in out
+    assert "bad image: 1" in out
+    assert "photos/cat/2.png@0: 4 bytes lost; expected a sound image" in out
     run("prepare-images", photos, "-o", tmp_path / "s", *options, "--overwrite")
     assert Store(tmp_path / "s").charset.labels == ("cat",)
     code, _, err = run("prepare-images", photos, "-o", tmp_path / "t", "--strict")
     assert code == 1
-    assert "error: photos/cat/2.png@0: expected a sound picture" in err
+    assert "error: photos/cat/2.png@0: expected a sound image" in err
     assert "Traceback" not in err
 
 
@@ -113,13 +113,13 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = write_photos(tmp_path)
-    paint = hwgen.prepare.images.painted
+    paint = hwgen.prepare.images.render_images
 
     def paint_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
         signal.raise_signal(signal.SIGINT)
         yield from paint(*args, **options)
 
-    monkeypatch.setattr(hwgen.prepare.images, "painted", paint_and_interrupt)
+    monkeypatch.setattr(hwgen.prepare.images, "render_images", paint_and_interrupt)
     out = tmp_path / "s"
     code, _, err = run("prepare-images", photos, "-o", out)
     assert code == 130

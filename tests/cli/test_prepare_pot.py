@@ -55,13 +55,13 @@ def test_the_summary_names_store_counts_and_report(run: Run, pots: Path, tmp_pat
 
 def test_the_defaults_are_those_of_the_library(run: Run, pots: Path, tmp_path: Path) -> None:
     from hwgen.imaging.ink import Ink
-    from hwgen.sources.writer_selection import EVERYONE
+    from hwgen.sources.writer_selection import ALL_WRITERS
 
     run("prepare-pot", pots, "-o", tmp_path / "store")
     origin = Store(tmp_path / "store").manifest.origin
     assert origin["ink"] == Ink().to_json()
     assert origin["framing"] == Ink().framing.to_json()
-    assert origin["writers"] == vars(EVERYONE)
+    assert origin["writers"] == vars(ALL_WRITERS)
 
 
 def test_options_reach_the_store(run: Run, pots: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.imaging.contact_sheets import contact_sheet, evenly, save_sheet
+from hwgen.imaging.contact_sheets import contact_sheet, evenly_spaced, save_sheet
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen.store.contact_sheets import sheet_of_store
@@ -21,9 +21,9 @@ def small_store(path: Path) -> Store:
 
 
 def test_places_are_spread_evenly_and_begin_with_the_first() -> None:
-    assert evenly(10, 5).tolist() == [0, 2, 4, 6, 8]
-    assert evenly(3, 5).tolist() == [0, 1, 2]
-    assert evenly(0, 5).tolist() == []
+    assert evenly_spaced(10, 5).tolist() == [0, 2, 4, 6, 8]
+    assert evenly_spaced(3, 5).tolist() == [0, 1, 2]
+    assert evenly_spaced(0, 5).tolist() == []
 
 
 def test_a_stores_sheet_has_a_class_a_row_and_no_row_for_an_empty_class(tmp_path: Path) -> None:
@@ -33,14 +33,14 @@ def test_a_stores_sheet_has_a_class_a_row_and_no_row_for_an_empty_class(tmp_path
     assert len(sheet_of_store(store, rows=1, columns=2)) == 2
 
 
-def test_a_saved_sheet_opens_as_a_picture(tmp_path: Path) -> None:
+def test_a_saved_sheet_opens_as_an_image(tmp_path: Path) -> None:
     save_sheet(tmp_path / "sheet.png", np.zeros((4, 6, 6), np.uint8), 2)
-    with PilImage.open(tmp_path / "sheet.png") as picture:
-        assert picture.size == (18, 18)
+    with PilImage.open(tmp_path / "sheet.png") as image:
+        assert image.size == (18, 18)
 
 
 @pytest.mark.parametrize("colour", [(), (3,)])
-def test_a_contact_sheet_places_pictures_row_by_row(colour: tuple[int, ...]) -> None:
+def test_a_contact_sheet_places_images_row_by_row(colour: tuple[int, ...]) -> None:
     images = np.stack([np.full((4, 6, *colour), n, np.uint8) for n in range(5)])
     sheet = np.asarray(contact_sheet(images, columns=3))
     assert sheet.shape == (2 * 6 + 2, 3 * 8 + 2, *colour)
@@ -51,5 +51,5 @@ def test_a_contact_sheet_places_pictures_row_by_row(colour: tuple[int, ...]) -> 
 
 
 def test_a_sheet_of_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         contact_sheet(np.empty((0, 4, 4), np.uint8), 3)

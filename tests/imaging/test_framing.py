@@ -80,7 +80,7 @@ def test_impossible_frames_are_refused(options: dict[str, int]) -> None:
         Framing(**options)
 
 
-def test_a_batch_is_framed_as_its_pictures_are() -> None:
+def test_a_batch_is_framed_as_its_images_are() -> None:
     images = [ink(*shape) for shape in [(80, 60), (1, 90), (30, 30)]]
     images += [ink(40, 60)[::2, ::3], np.asfortranarray(ink(33, 44))]
     for framing in (Framing(64), Framing(28, stretch=True)):
@@ -96,7 +96,7 @@ def photo(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(80, 60), (20, 30), (7, 7), (5, 90)])
-def test_colours_are_framed_each_as_a_grey_picture(shape: tuple[int, int]) -> None:
+def test_colours_are_framed_each_as_a_grey_image(shape: tuple[int, int]) -> None:
     for framing in (Framing(32), Framing(28, stretch=True), Framing(24, crop=True)):
         framed = framing.apply_batch([photo(*shape), photo(*shape[::-1])])
         assert framed.shape == (2, framing.size, framing.size, 3)

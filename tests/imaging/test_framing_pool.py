@@ -73,13 +73,13 @@ def test_batches_are_as_large_as_a_slot_takes() -> None:
         return [len(batch) for batch in batches(records, size)]
 
     assert sizes(0, 8, 64) == []
-    assert sizes(1100, 8, 64) == [512, 512, 76]  # so many pictures
+    assert sizes(1100, 8, 64) == [512, 512, 76]  # so many images
     assert sizes(5, 2048, 64) == [1] * 5  # so many pixels
     assert sizes(9, 8, 1024) == [4, 4, 1]  # so many pixels of the frames
     assert sizes(2, 8, 4096) == [1, 1]
 
 
-def test_a_full_batch_with_the_largest_picture_fits() -> None:
+def test_a_full_batch_with_the_largest_image_fits() -> None:
     small = Record(np.zeros((1023, 4099), np.uint8), "一", "", "f", 0)
     large = Record(np.full((4096, 4096), 7, np.uint8), "一", "", "f", 1)
     (batch,) = batches([small, large], 16)

@@ -6,7 +6,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
-from hwgen.imaging.ink import UNITS_PER_PIXEL, Ink, Trajectory, stamp
+from hwgen.imaging.ink import UNITS_PER_PIXEL, Ink, Trajectory, render_discs
 
 PLAIN = Ink(Framing(64), pen_width=5, pressure=0, darkness=1, grain=0, jitter=0)
 
@@ -60,9 +60,9 @@ def test_the_disc_is_that_of_a_second_computation() -> None:
     path = rng.uniform(-2, 22, (9, 2))
     radius, darkness = rng.uniform(0.5, 4, 9), rng.uniform(0.3, 1, 9)
     edge, squeeze = rng.uniform(0.5, 3, 9), rng.uniform(0.5, 2, (9, 2))
-    picture = rng.integers(0, 2, 9)
-    found = stamp(
-        (2, 18, 20), picture, path, radius=radius, darkness=darkness, edge=edge, squeeze=squeeze
+    image = rng.integers(0, 2, 9)
+    found = render_discs(
+        (2, 18, 20), image, path, radius=radius, darkness=darkness, edge=edge, squeeze=squeeze
     )
     expected = np.zeros((2, 18, 20))
     y, x = np.mgrid[:18, :20]
@@ -70,11 +70,11 @@ def test_the_disc_is_that_of_a_second_computation() -> None:
         cx, cy = np.clip(path[n], 0, (19, 17))
         gap = np.hypot((x - cx) * squeeze[n, 0], (y - cy) * squeeze[n, 1])
         cover = np.clip((radius[n] + edge[n] / 2 - gap) / edge[n], 0, 1) * darkness[n]
-        expected[picture[n]] = np.maximum(expected[picture[n]], cover)
+        expected[image[n]] = np.maximum(expected[image[n]], cover)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_a_picture_depends_on_its_trajectory_and_the_seed_alone() -> None:
+def test_an_image_depends_on_its_trajectory_and_the_seed_alone() -> None:
     ink = Ink(Framing(32), seed=3)
     many = [scribble(n, 12 + n) for n in range(150)]
     together = ink.apply_batch([one.raw for one in many])

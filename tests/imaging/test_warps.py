@@ -15,17 +15,17 @@ def test_fields_are_affine_grids_plus_bicubic_displacements() -> None:
     points = given[:, :, 3:].unflatten(2, (4, 4))
     smooth = F.interpolate(points, size=(12, 12), mode="bicubic", align_corners=True)
     expected = affine + smooth.permute(0, 2, 3, 1)
-    torch.testing.assert_close(warps.fields(given, 12), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(warps.sampling_grid(given, 12), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_a_field_moves_pictures_of_any_size_alike() -> None:
+def test_a_field_moves_images_of_any_size_alike() -> None:
     given = torch.cat([torch.eye(2, 3).expand(1, 2, 3), amplitudes(1, 4) * 0.05], dim=2)[:, :, :19]
     y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
     large = torch.exp(-8 * (x**2 + y**2))[None, None]
     small = F.avg_pool2d(large, 2)
-    moved = F.avg_pool2d(warps.look_up(large, warps.fields(given, 64)), 2)
+    moved = F.avg_pool2d(warps.sample_bilinear(large, warps.sampling_grid(given, 64)), 2)
     torch.testing.assert_close(
-        warps.look_up(small, warps.fields(given, 32)), moved, atol=0.02, rtol=0
+        warps.sample_bilinear(small, warps.sampling_grid(given, 32)), moved, atol=0.02, rtol=0
     )
 
 
@@ -33,7 +33,7 @@ def test_outside_is_paper_and_gradients_flow() -> None:
     given = torch.cat([torch.eye(2, 3).expand(1, 2, 3), torch.zeros(1, 2, 16)], dim=2).clone()
     given[0, 0, 2] = 1.0  # look half the side further to the right
     given.requires_grad_()
-    moved = warps.look_up(torch.ones(1, 1, 8, 8), warps.fields(given, 8))
+    moved = warps.sample_bilinear(torch.ones(1, 1, 8, 8), warps.sampling_grid(given, 8))
     assert moved[..., :4].min() == 1
     assert moved[..., 5:].max() == 0
     moved.sum().backward()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.io.files import file_name, healed, replacing
+from hwgen.io.files import atomic_write, file_name, repair_utf8
 from hwgen.io.json_files import parse_json, read_json, write_json
 
 
@@ -24,7 +24,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         temporary.write_text("ne")
         raise RuntimeError("half way")
 
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         fail(temporary)
     assert path.read_text() == "old"
     with pytest.raises(TypeError):
@@ -36,7 +36,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
 def test_the_new_file_replaces_the_old_one_whole(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("old")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -82,8 +82,8 @@ def test_json_is_read_up_to_a_bound_and_as_utf8(tmp_path: Path) -> None:
 
 def test_names_that_a_locale_did_not_understand_are_healed(tmp_path: Path) -> None:
     seen = "手写/一".encode().decode("ascii", "surrogateescape")  # as in the locale C
-    assert healed(f"{seen} 丁") == "手写/一 丁"
-    assert healed("\udcb0\udca1") == "\ufffd\ufffd"  # GBK, which is no UTF-8
+    assert repair_utf8(f"{seen} 丁") == "手写/一 丁"
+    assert repair_utf8("\udcb0\udca1") == "\ufffd\ufffd"  # GBK, which is no UTF-8
     write_json(tmp_path / "x.json", {"store": seen})
     assert read_json(tmp_path / "x.json") == {"store": "手写/一"}
 
@@ -92,5 +92,5 @@ def test_a_text_is_a_files_name_in_any_locale(monkeypatch: pytest.MonkeyPatch) -
     assert file_name("张 三") == "张 三"
     monkeypatch.setattr("os.fsencode", lambda text: text.encode("ascii", "surrogateescape"))
     monkeypatch.setattr("os.fsdecode", lambda name: name.decode("ascii", "surrogateescape"))
-    assert healed(file_name("张 三")) == "张 三"
+    assert repair_utf8(file_name("张 三")) == "张 三"
     assert file_name("1001") == "1001"

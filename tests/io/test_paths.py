@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.io.paths import instead, what_lies_at, what_names_tell
+from hwgen.io.paths import describe_names, describe_path, suggest_path
 
 
 @pytest.mark.parametrize(
@@ -17,15 +17,15 @@ from hwgen.io.paths import instead, what_lies_at, what_names_tell
         (".export.json", "hwgen export wrote"),
         ("001-f.gnt", "it holds GNT, of which hwgen prepare-gnt makes a store"),
         ("1001-c.POT", "it holds POT, of which hwgen prepare-pot makes a store"),
-        ("a.png", "it holds pictures, of which hwgen prepare-images makes a store"),
+        ("a.png", "it holds images, of which hwgen prepare-images makes a store"),
     ],
 )
 def test_a_folder_is_known_by_a_file_in_it(tmp_path: Path, name: str, said: str) -> None:
-    assert what_lies_at(tmp_path) == ""
+    assert describe_path(tmp_path) == ""
     (tmp_path / "notes.txt").touch()
-    assert what_lies_at(tmp_path) == ""
+    assert describe_path(tmp_path) == ""
     (tmp_path / name).touch()
-    assert said in what_lies_at(tmp_path)
+    assert said in describe_path(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def test_a_folder_is_known_by_a_file_in_it(tmp_path: Path, name: str, said: str)
     [
         ("HWDB.zip", "it is a zip, of which hwgen prepare-gnt, prepare-pot or prepare-images"),
         ("a.gnt", "it holds GNT,"),
-        ("a.JPG", "it holds pictures,"),
+        ("a.JPG", "it holds images,"),
         ("weights.safetensors", "it is a file of weights"),
         ("notes.txt", ""),
     ],
 )
 def test_a_file_is_known_by_its_name(tmp_path: Path, name: str, said: str) -> None:
-    assert what_lies_at(tmp_path / name) == "there is no such file or folder"
+    assert describe_path(tmp_path / name) == "there is no such file or folder"
     (tmp_path / name).touch()
-    assert what_lies_at(tmp_path / name).startswith(said)
-    assert bool(what_lies_at(tmp_path / name)) is bool(said)
+    assert describe_path(tmp_path / name).startswith(said)
+    assert bool(describe_path(tmp_path / name)) is bool(said)
 
 
 def a_folder(path: Path, mark: str) -> Path:
@@ -54,13 +54,13 @@ def a_folder(path: Path, mark: str) -> Path:
 def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     a_folder(tmp_path / "b", "run.json")
-    assert what_lies_at(tmp_path) == "it holds b, a run, from which hwgen synthesize draws"
+    assert describe_path(tmp_path) == "it holds b, a run, from which hwgen synthesize draws"
     for name in "cdefg":
         a_folder(tmp_path / name, "run.json")
     a_folder(tmp_path / "store", "manifest.json")
-    assert what_lies_at(tmp_path).startswith("it holds b, c, d and 3 more, each a run,")
+    assert describe_path(tmp_path).startswith("it holds b, c, d and 3 more, each a run,")
     (tmp_path / "001-f.gnt").touch()
-    assert what_lies_at(tmp_path).startswith("it holds GNT,")
+    assert describe_path(tmp_path).startswith("it holds GNT,")
 
 
 @pytest.mark.parametrize(
@@ -75,22 +75,22 @@ def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
 def test_a_file_is_known_by_its_folder(tmp_path: Path, mark: str, name: str, said: str) -> None:
     folder = a_folder(tmp_path / "x", mark)
     (folder / name).touch()
-    assert what_lies_at(folder / name).startswith(said.format(folder))
+    assert describe_path(folder / name).startswith(said.format(folder))
 
 
 def test_the_folder_of_a_file_and_those_in_a_folder_are_near(tmp_path: Path) -> None:
     store = a_folder(tmp_path / "store", "manifest.json")
     (store / "data.mdb").touch()
     for path in (store / "data.mdb", tmp_path):
-        assert instead(path, "Else", ["manifest.json"]) == f"Did you mean {store}?"
-        assert instead(path, "Else", ["run.json"]) == "Else"
-        assert instead(path, "Else") == "Else"
-    assert instead(store, "Else", ["manifest.json"]) == "Else"
+        assert suggest_path(path, "Else", ["manifest.json"]) == f"Did you mean {store}?"
+        assert suggest_path(path, "Else", ["run.json"]) == "Else"
+        assert suggest_path(path, "Else") == "Else"
+    assert suggest_path(store, "Else", ["manifest.json"]) == "Else"
 
 
 def test_the_first_known_name_tells() -> None:
-    assert what_names_tell([]) == ""
-    assert what_names_tell(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it holds POT")
+    assert describe_names([]) == ""
+    assert describe_names(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it holds POT")
 
 
 def test_near_names_in_the_same_folder_are_named(
@@ -98,11 +98,11 @@ def test_near_names_in_the_same_folder_are_named(
 ) -> None:
     for name in ("train", "train.partial", "train.lock", ".trian", "other"):
         (tmp_path / name).touch()
-    assert instead(tmp_path / "trian", "Else") == f"Did you mean {tmp_path / 'train'}?"
-    assert instead(tmp_path / "xyz", "Else") == "Else"
-    assert instead(tmp_path / "train", "Else") == "Else"
-    assert instead(tmp_path / "no" / "where", "Else") == "Else"
+    assert suggest_path(tmp_path / "trian", "Else") == f"Did you mean {tmp_path / 'train'}?"
+    assert suggest_path(tmp_path / "xyz", "Else") == "Else"
+    assert suggest_path(tmp_path / "train", "Else") == "Else"
+    assert suggest_path(tmp_path / "no" / "where", "Else") == "Else"
     monkeypatch.chdir(tmp_path)
-    assert instead(Path("trian"), "") == "Did you mean train?"
+    assert suggest_path(Path("trian"), "") == "Did you mean train?"
     Path("trains").touch()
-    assert instead(Path("trian"), "") == "Did you mean train or trains?"
+    assert suggest_path(Path("trian"), "") == "Did you mean train or trains?"

@@ -18,13 +18,13 @@ from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import frame
 from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt
 from hwgen.sources.gnt import encode_record, write_gnt
-from hwgen.sources.writer_selection import WriterChoice
+from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store, is_store, partial_path
 
 FRAMING = Framing(16)
 
 
-def picture(seed: int) -> np.ndarray:
+def image(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, tuple(rng.integers(5, 30, 2)), np.uint8)
 
@@ -34,8 +34,8 @@ def gnts(tmp_path: Path) -> Path:
     """Two writers: 001 wrote 一丁七一, 002 wrote 一A."""
     folder = tmp_path / "gnts"
     folder.mkdir()
-    write_gnt(folder / "001-f.gnt", [(c, picture(n)) for n, c in enumerate("一丁七一")])
-    write_gnt(folder / "002-f.gnt", [(c, picture(9 + n)) for n, c in enumerate("一A")])
+    write_gnt(folder / "001-f.gnt", [(c, image(n)) for n, c in enumerate("一丁七一")])
+    write_gnt(folder / "002-f.gnt", [(c, image(9 + n)) for n, c in enumerate("一A")])
     return folder
 
 
@@ -48,10 +48,10 @@ def test_records_arrive_framed_with_label_writer_and_offset(gnts: Path, tmp_path
     assert [record.writer for record in records] == ["001"] * 4 + ["002"] * 2
     assert {record.source for record in records} == {"gnts/001-f.gnt", "gnts/002-f.gnt"}
     data = (gnts / "001-f.gnt").read_bytes()
-    sizes = [10 + picture(n).size for n in range(3)]
+    sizes = [10 + image(n).size for n in range(3)]
     assert [record.position for record in records[:4]] == [0, *np.cumsum(sizes)]
     assert data[records[1].position + 4 : records[1].position + 6] == "丁".encode("gb2312")
-    np.testing.assert_array_equal(records[2].image, FRAMING.apply(picture(2)))
+    np.testing.assert_array_equal(records[2].image, FRAMING.apply(image(2)))
     assert store.manifest.writer_counts == {"001": 4, "002": 2}
     assert store.manifest.class_counts == [1, 3, 1, 1]
     assert store.manifest.origin["kind"] == "gnt"
@@ -84,7 +84,7 @@ def test_empty_classes_can_be_dropped(gnts: Path, tmp_path: Path) -> None:
 
 def damaged(gnts: Path) -> tuple[Path, int]:
     """A file whose second record has a damaged size, and whose end is cut."""
-    parts = [encode_record(c, picture(n)) for n, c in enumerate("一丁七一丁")]
+    parts = [encode_record(c, image(n)) for n, c in enumerate("一丁七一丁")]
     parts[1] = b"\xff" + parts[1][1:]
     path = gnts / "003-f.gnt"
     path.write_bytes(b"".join(parts)[:-5])
@@ -120,13 +120,13 @@ def test_a_limit_below_one_is_refused(gnts: Path, tmp_path: Path) -> None:
 
 
 def test_the_files_of_some_writers_can_be_taken(gnts: Path, tmp_path: Path) -> None:
-    write_gnt(gnts / "003-f.gnt", [("丁", picture(20))])
-    prepare_gnt([gnts], tmp_path / "s", framing=FRAMING, writers=WriterChoice("002-003"))
+    write_gnt(gnts / "003-f.gnt", [("丁", image(20))])
+    prepare_gnt([gnts], tmp_path / "s", framing=FRAMING, writers=WriterSelection("002-003"))
     store = Store(tmp_path / "s")
     assert store.manifest.writer_counts == {"002": 2, "003": 1}
     assert store.manifest.origin["writers"]["named"] == "002-003"
     with pytest.raises(InputError, match="no writer '007'"):
-        prepare_gnt([gnts], tmp_path / "t", framing=FRAMING, writers=WriterChoice("007"))
+        prepare_gnt([gnts], tmp_path / "t", framing=FRAMING, writers=WriterSelection("007"))
     assert_nothing_at(tmp_path / "t")
 
 
@@ -198,7 +198,7 @@ def test_stop_is_obeyed(gnts: Path, tmp_path: Path, workers: int) -> None:
 
 def test_workers_make_the_store_that_one_process_makes(gnts: Path, tmp_path: Path) -> None:
     damaged(gnts)
-    more = [("一丁七A"[n % 4], picture(n)) for n in range(3000)]
+    more = [("一丁七A"[n % 4], image(n)) for n in range(3000)]
     write_gnt(gnts / "004-f.gnt", more)
     stores, reports = [], []
     for workers in (1, 2, 3):
@@ -212,7 +212,7 @@ def test_workers_make_the_store_that_one_process_makes(gnts: Path, tmp_path: Pat
     assert stores[0].manifest == stores[1].manifest == stores[2].manifest
     assert reports[0]["left_out"] == {"七": 752, "A": 751}
     np.testing.assert_array_equal(stores[0].all_images(), stores[1].all_images())
-    np.testing.assert_array_equal(stores[0].all_images()[-1], FRAMING.apply(picture(2997)))
+    np.testing.assert_array_equal(stores[0].all_images()[-1], FRAMING.apply(image(2997)))
 
 
 def test_large_files_get_all_cores_and_small_ones_none(
@@ -244,7 +244,7 @@ def test_a_worker_that_dies_leaves_nothing(
 
 
 def test_progress_grows_to_the_total(tmp_path: Path) -> None:
-    one = encode_record("一", picture(0))
+    one = encode_record("一", image(0))
     for name in ("001-f.gnt", "002-f.gnt"):
         (tmp_path / name).write_bytes(one * 600)
     seen: list[tuple[int, int, int]] = []
@@ -300,7 +300,7 @@ def test_killed_in_the_middle_there_is_no_store_and_the_same_command_makes_it_wh
     tmp_path: Path, workers: int
 ) -> None:
     gnt = tmp_path / "all.gnt"
-    write_gnt(gnt, [("一丁七万"[n % 4], picture(n)) for n in range(4000)])
+    write_gnt(gnt, [("一丁七万"[n % 4], image(n)) for n in range(4000)])
     out = tmp_path / "store"
     # A script, unguarded: its `__main__` must not be run again by workers.
     (tmp_path / "script.py").write_text(KILLED)

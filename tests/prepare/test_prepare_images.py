@@ -17,9 +17,9 @@ from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_store
 from hwgen.prepare import REPORT_FILE, prepare_images
 from hwgen.prepare import rendering as painting_module
-from hwgen.prepare.rendering import Painter, painted
+from hwgen.prepare.rendering import Renderer, render_images
 from hwgen.record import BadRecord, Record
-from hwgen.sources.images.collection import Encoded
+from hwgen.sources.images.collection import EncodedImage
 from hwgen.store import Store, StoreWriter, partial_path
 from hwgen.store.contact_sheets import sheet_of_store
 from tests.image_files import encoded, photo, put, write_digits, write_lsun, write_photos, zipped
@@ -68,7 +68,7 @@ def test_photographs_become_a_colour_store(tmp_path: Path) -> None:
     assert written == json.loads(json.dumps(report.to_json()))
 
 
-def test_a_zip_makes_the_same_pictures(tmp_path: Path) -> None:
+def test_a_zip_makes_the_same_images(tmp_path: Path) -> None:
     root = write_photos(tmp_path)
     archive = zipped(root, tmp_path / "p.zip")
     for name, path in (("folder", root), ("zip", archive)):
@@ -82,19 +82,19 @@ def test_a_zip_makes_the_same_pictures(tmp_path: Path) -> None:
 def test_digits_are_inverted_and_grey(tmp_path: Path) -> None:
     digits = write_digits(tmp_path)
     data = gzip.decompress((digits / "train-images-idx3-ubyte.gz").read_bytes())
-    pictures = np.frombuffer(data, np.uint8, offset=16).reshape(5, 4, 6)
+    images = np.frombuffer(data, np.uint8, offset=16).reshape(5, 4, 6)
     prepare_images([digits], tmp_path / "store", framing=STRETCH)
     store = Store(tmp_path / "store")
     assert store.channels == 1
     assert store.charset.labels == ("1", "3", "4", "5")
     assert store.manifest.origin["inverted"] is True
-    for n, picture in enumerate(pictures):
-        np.testing.assert_array_equal(store.record(n).image, resized(255 - picture, 8))
+    for n, image in enumerate(images):
+        np.testing.assert_array_equal(store.record(n).image, resized(255 - image, 8))
     prepare_images([digits], tmp_path / "raw", framing=STRETCH, invert=False, channels=3)
     raw = Store(tmp_path / "raw")
     assert (raw.channels, raw.manifest.origin["inverted"]) == (3, False)
     for channel in range(3):
-        np.testing.assert_array_equal(raw.record(0).image[:, :, channel], resized(pictures[0], 8))
+        np.testing.assert_array_equal(raw.record(0).image[:, :, channel], resized(images[0], 8))
 
 
 def test_padding_is_paper_also_where_light_ink_was_inverted(tmp_path: Path) -> None:
@@ -154,14 +154,14 @@ def test_every_loss_is_named(tmp_path: Path) -> None:
     found = [bad.found for bad in report.bad_records]
     assert "truncated" in found[0]
     assert found[1:] == ["no bytes", "something else", "4100 x 4100 pixels"]
-    assert {bad.kind for bad in report.bad_records} == {"bad picture"}
+    assert {bad.kind for bad in report.bad_records} == {"bad image"}
     assert report.bad_records[2].length == 4
     assert [(file.records, file.bad) for file in report.files] == [(2, 2), (1, 2)]
     assert report.records == len(Store(tmp_path / "s")) == 3
 
 
 def test_strict_stops_at_the_first_loss(tmp_path: Path) -> None:
-    with pytest.raises(BadRecordError, match=r"photos/cat/2\.jpg@0: expected a sound picture"):
+    with pytest.raises(BadRecordError, match=r"photos/cat/2\.jpg@0: expected a sound image"):
         prepare_images([spoilt(tmp_path)], tmp_path / "s", framing=STRETCH, strict=True)
     assert_nothing_at(tmp_path / "s")
 
@@ -245,31 +245,31 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any
         prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, **options)
 
 
-def test_few_pictures_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(painting_module, "_MOST_BYTES", 1 << 20)
     data = encoded(np.zeros((300, 300), np.uint8), "BMP")  # 91 kB
     read, given = 0, 0
 
-    def pictures() -> Any:
+    def images() -> Any:
         nonlocal read
         for n in range(200):
             read += 1
             assert (read - given) * len(data) < 3 << 20
-            yield Encoded("a", "s", n, f"s/{n}", lambda: data)
+            yield EncodedImage("a", "s", n, f"s/{n}", lambda: data)
 
-    for chunk in painted(pictures(), Painter(STRETCH, 1, False), workers=2):
+    for chunk in render_images(images(), Renderer(STRETCH, 1, False), workers=2):
         given += len(chunk)
     assert given == 200
 
 
-def test_a_raw_picture_that_cannot_be_painted_is_named_by_its_source() -> None:
+def test_a_raw_image_that_cannot_be_rendered_is_named_by_its_source() -> None:
     record = Record(np.zeros((2, 2), np.uint8), "a", "", "file", 3)
 
-    class Refusing(Painter):
-        def paint(self, picture: Any) -> Any:
+    class Refusing(Renderer):
+        def render(self, image: Any) -> Any:
             raise InputError("no")
 
-    ((item, bad),) = next(painted([record], Refusing(STRETCH, 1, False), workers=1))
+    ((item, bad),) = next(render_images([record], Refusing(STRETCH, 1, False), workers=1))
     assert item is record
     assert isinstance(bad, BadRecord)
     assert (bad.source, bad.length, bad.found) == ("file", 4, "no")

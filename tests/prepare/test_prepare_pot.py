@@ -11,7 +11,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare import prepare_pot
 from hwgen.sources.pot import encode_trajectory
-from hwgen.sources.writer_selection import WriterChoice
+from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store, is_store
 
 INK = Ink(Framing(16), seed=3)
@@ -53,7 +53,7 @@ def test_characters_arrive_drawn_with_label_writer_and_offset(pots: Path, tmp_pa
 
 
 def test_the_store_says_that_its_ink_was_drawn_and_how(pots: Path, tmp_path: Path) -> None:
-    prepare_pot([pots], tmp_path / "store", ink=INK, writers=WriterChoice("1001-1002"))
+    prepare_pot([pots], tmp_path / "store", ink=INK, writers=WriterSelection("1001-1002"))
     store = Store(tmp_path / "store")
     origin = store.manifest.origin
     assert origin["kind"] == "ink"
@@ -69,7 +69,7 @@ def test_held_out_writers_make_two_stores_without_a_common_writer(
     pots: Path, tmp_path: Path
 ) -> None:
     for part in ("train", "test"):
-        choice = WriterChoice(held_out=0.3, part=part)  # type: ignore[arg-type]
+        choice = WriterSelection(held_out=0.3, part=part)  # type: ignore[arg-type]
         prepare_pot([pots], tmp_path / part, ink=INK, writers=choice)
     train, test = Store(tmp_path / "train"), Store(tmp_path / "test")
     assert (len(train), len(test)) == (6, 3)
@@ -77,9 +77,9 @@ def test_held_out_writers_make_two_stores_without_a_common_writer(
     assert train.writers | test.writers == {"1001", "1002", "1003"}
 
 
-def test_a_character_is_the_same_picture_in_every_store(pots: Path, tmp_path: Path) -> None:
+def test_a_character_is_the_same_image_in_every_store(pots: Path, tmp_path: Path) -> None:
     prepare_pot([pots], tmp_path / "all", ink=INK)
-    choice = WriterChoice("1002")
+    choice = WriterSelection("1002")
     prepare_pot(
         [pots], tmp_path / "one", ink=INK, writers=choice, charset=Charset(("七",)), workers=1
     )
@@ -123,9 +123,9 @@ def test_what_cannot_be_used_is_said(pots: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none of the 9 records is in the charset"):
         prepare_pot([pots], out, ink=INK, charset=Charset(("万",)))
     with pytest.raises(InputError, match="no writer '7'"):
-        prepare_pot([pots], out, ink=INK, writers=WriterChoice("7"))
+        prepare_pot([pots], out, ink=INK, writers=WriterSelection("7"))
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match="is not a POT file: it holds pictures"):
+    with pytest.raises(InputError, match="is not a POT file: it holds images"):
         prepare_pot([tmp_path / "a.png"], out, ink=INK)
     with pytest.raises(StoreError, match="stopped before the end"):
         prepare_pot([pots], out, ink=INK, stop=lambda: True)
@@ -137,7 +137,7 @@ def test_real_writers_give_all_classes(shared_data: Path, tmp_path: Path) -> Non
         [shared_data / "olhwdb"],
         tmp_path / "store",
         ink=Ink(Framing(16)),
-        writers=WriterChoice("1001-1002"),
+        writers=WriterSelection("1001-1002"),
         charset=gb2312_level1(),
         workers=1,
     )

@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
 from hwgen.exports.runs.model_card import card
-from hwgen.io.json_files import MOST_JSON_BYTES
+from hwgen.io.json_files import MAX_JSON_BYTES
 from hwgen.report import images
 from hwgen.report.images import read_picture
 from hwgen.report.markup import MOST_JSON, as_json, tag
@@ -177,7 +177,7 @@ def test_controls_are_replaced() -> None:
 def test_a_log_beyond_measure_is_refused(make_run: Callable[..., Run]) -> None:
     run = make_run(log=False, scores=False)
     with open(run.path / "log.jsonl", "wb") as file:
-        file.truncate(MOST_JSON_BYTES + 1)
+        file.truncate(MAX_JSON_BYTES + 1)
     with pytest.raises(RunError, match="bytes are more than the 268,435,456 that are read"):
         run.read_log()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from hwgen.charset import MOST_CLASSES, MOST_LABEL, Charset
+from hwgen.charset import MAX_CLASSES, MAX_LABEL_LENGTH, Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CharsetError, HwgenError, InputError, RunError
 from hwgen.generators.deformation.recipe import DeformationRecipe
@@ -215,17 +215,17 @@ def test_deformation_recipes_are_bounded_too() -> None:
 
 
 def test_labels_are_texts_that_a_file_can_hold() -> None:
-    assert Charset(("x" * MOST_LABEL, "\0")).id("\0") == 1
+    assert Charset(("x" * MAX_LABEL_LENGTH, "\0")).id("\0") == 1
     for wrong, message in (
         (("一", 5), "a label is a text"),
-        (("x" * (MOST_LABEL + 1),), "more than 256"),
+        (("x" * (MAX_LABEL_LENGTH + 1),), "more than 256"),
         (("\udc80",), "lone surrogates"),
         ((None,), "an empty label"),
     ):
         with pytest.raises(CharsetError, match=message):
             Charset(wrong)  # type: ignore[arg-type]
     with pytest.raises(CharsetError, match="262,145 classes are more than 262,144"):
-        Charset(tuple(map(str, range(MOST_CLASSES + 1))))
+        Charset(tuple(map(str, range(MAX_CLASSES + 1))))
 
 
 @pytest.mark.parametrize(

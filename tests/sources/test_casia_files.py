@@ -165,7 +165,7 @@ def test_a_missing_path_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"short", b"\x89PNG\r\n\x1a\n and so on"])
 def test_what_is_not_gnt_is_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(InputError, match="is not a GNT file"):
-        find_files([put(tmp_path / "picture.png", data)], GNT)
+        find_files([put(tmp_path / "image.png", data)], GNT)
 
 
 def test_a_folder_without_gnt_is_refused(tmp_path: Path) -> None:

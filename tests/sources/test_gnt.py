@@ -24,12 +24,12 @@ from hwgen.sources.gnt import (
 LABELS = "".join(gb2312_level1()) + "Aa0!，"
 
 
-def picture(seed: int, height: int = 9, width: int = 7) -> np.ndarray:
+def random_image(seed: int, height: int = 9, width: int = 7) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
 
 
 def raw(tag: bytes, seed: int = 0) -> bytes:
-    image = picture(seed)
+    image = random_image(seed)
     return struct.pack("<I2sHH", 10 + image.size, tag, 7, 9) + image.tobytes()
 
 
@@ -96,7 +96,7 @@ def test_a_stream_that_gives_few_bytes_reads_the_same(at_most: int) -> None:
 
 
 def test_records_larger_than_the_window_are_read() -> None:
-    image = picture(1, 4000, 4000)
+    image = random_image(1, 4000, 4000)
     records = good(read(encode_record("一", image) * 2 + raw(b"\xb0\xa1")))
     assert [record.label for record in records] == ["一", "一", "啊"]
     np.testing.assert_array_equal(records[1].image, image)
@@ -144,7 +144,7 @@ def test_a_damaged_header_costs_its_own_record_only() -> None:
         kept = [row for row in range(4) if row != place]
         assert [record.position // 73 for record in good(items)] == kept
         for record, row in zip(good(items), kept, strict=True):
-            np.testing.assert_array_equal(record.image, picture(row))
+            np.testing.assert_array_equal(record.image, random_image(row))
         (lost,) = bad(items)
         assert (lost.source, lost.offset, lost.length) == ("f.gnt", 73 * place, 73)
         assert lost.kind == "damaged header"
@@ -273,7 +273,7 @@ def test_memory_is_bounded_by_the_window() -> None:
 @pytest.mark.parametrize("label", ["", "ab", "啊啊", "\n", "\U0002000b", "ü̈", "\ud800"])
 def test_labels_without_a_two_byte_code_are_refused(label: str) -> None:
     with pytest.raises(InputError, match="no two-byte GB code"):
-        encode_record(label, picture(0))
+        encode_record(label, random_image(0))
 
 
 @pytest.mark.parametrize(
@@ -300,10 +300,10 @@ def test_the_largest_record_fits_and_a_larger_one_is_not_believed() -> None:
 
 def test_a_written_file_is_whole_or_not_there(tmp_path: Path) -> None:
     path = tmp_path / "001-f.gnt"
-    assert write_gnt(path, [("啊", picture(0)), ("A", picture(1))]) == 2
+    assert write_gnt(path, [("啊", random_image(0)), ("A", random_image(1))]) == 2
     assert [record.label for record in good(read(path.read_bytes()))] == ["啊", "A"]
     before = path.read_bytes()
     with pytest.raises(InputError):
-        write_gnt(path, [("啊", picture(0)), ("\n", picture(1))])
+        write_gnt(path, [("啊", random_image(0)), ("\n", random_image(1))])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -5,7 +5,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.sources import provenance
-from hwgen.sources.provenance import MARKER, mark_simulated, told_of
+from hwgen.sources.provenance import MARKER, declared_provenance, mark_simulated
 
 SYNTHETIC = {"synthetic": True}
 
@@ -20,22 +20,22 @@ def test_a_marker_counts_beside_and_two_folders_below(tmp_path: Path) -> None:
     mark(tmp_path / "a")
     deep.mkdir(parents=True)
     (deep / "file.gnt").touch()
-    assert told_of([(tmp_path / "a", "a")]) == SYNTHETIC
-    assert told_of([(deep, "a/b/c")]) == SYNTHETIC
-    assert not told_of([(deep / "file.gnt", "a/b/c/file.gnt")])
-    assert not told_of([(tmp_path, "x")])
-    assert not told_of([])
+    assert declared_provenance([(tmp_path / "a", "a")]) == SYNTHETIC
+    assert declared_provenance([(deep, "a/b/c")]) == SYNTHETIC
+    assert not declared_provenance([(deep / "file.gnt", "a/b/c/file.gnt")])
+    assert not declared_provenance([(tmp_path, "x")])
+    assert not declared_provenance([])
 
 
 def test_one_of_many_is_enough_and_a_damaged_one_too_much(tmp_path: Path) -> None:
     mark(tmp_path / "x" / "y" / "real", '{"synthetic": false}')
     mark(tmp_path / "x" / "y" / "made")
     both = [(tmp_path / "x" / "y" / name, name) for name in ("made", "real")]
-    assert told_of(both) == SYNTHETIC
-    assert told_of(reversed(both)) == SYNTHETIC
+    assert declared_provenance(both) == SYNTHETIC
+    assert declared_provenance(reversed(both)) == SYNTHETIC
     mark(tmp_path / "x" / "y" / "real", '{"synthetic": null}')
     with pytest.raises(InputError, match=r"real/\.export\.json.*does not tell"):
-        told_of(both)
+        declared_provenance(both)
 
 
 def test_in_a_zip_it_counts_for_what_is_below_it(tmp_path: Path) -> None:
@@ -44,10 +44,10 @@ def test_in_a_zip_it_counts_for_what_is_below_it(tmp_path: Path) -> None:
         archive.writestr(f"made/{MARKER}", '{"synthetic": true}')
         archive.writestr("made/U+4E00/1.png", "")
         archive.writestr("real/U+4E00/1.png", "")
-    assert told_of([(path, "a!b.zip!made/U+4E00")]) == SYNTHETIC
-    assert told_of([(path, "up/a!b.zip!/made/U+4E00/1.png")]) == SYNTHETIC
-    assert not told_of([(path, "a!b.zip!real/U+4E00")])
-    assert not told_of([(path, "a!b.zip")])
+    assert declared_provenance([(path, "a!b.zip!made/U+4E00")]) == SYNTHETIC
+    assert declared_provenance([(path, "up/a!b.zip!/made/U+4E00/1.png")]) == SYNTHETIC
+    assert not declared_provenance([(path, "a!b.zip!real/U+4E00")])
+    assert not declared_provenance([(path, "a!b.zip")])
 
 
 def test_a_zipped_marker_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,18 +57,18 @@ def test_a_zipped_marker_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             archive.writestr(MARKER, '{"synthetic": true}')
         if method == zipfile.ZIP_LZMA:
             with pytest.raises(InputError, match="packed otherwise"):
-                told_of([(path, "a.zip")])
+                declared_provenance([(path, "a.zip")])
         else:
-            assert told_of([(path, "a.zip")]) == SYNTHETIC
-            monkeypatch.setattr(provenance, "MOST_JSON_BYTES", 18)
+            assert declared_provenance([(path, "a.zip")]) == SYNTHETIC
+            monkeypatch.setattr(provenance, "MAX_JSON_BYTES", 18)
             with pytest.raises(InputError, match=r"a\.zip!\.export\.json.*19 bytes"):
-                told_of([(path, "a.zip")])
+                declared_provenance([(path, "a.zip")])
 
 
 def test_a_deep_marker_is_refused(tmp_path: Path) -> None:
     mark(tmp_path, '{"synthetic": true, "x": ' + "[" * 200 + "]" * 200 + "}")
     with pytest.raises(InputError, match="nested too deeply"):
-        told_of([(tmp_path, "x")])
+        declared_provenance([(tmp_path, "x")])
 
 
 def test_simulated_writers_are_told_apart_with_their_strokes(tmp_path: Path) -> None:
@@ -77,11 +77,15 @@ def test_simulated_writers_are_told_apart_with_their_strokes(tmp_path: Path) -> 
     made, a, b = (tmp_path / "x" / "y" / name for name in ("made", "a", "b"))
     mark_simulated(a, "Of A.")
     mark_simulated(b, "Of B.")
-    assert told_of([(a, "a")]) == {"simulated": True, "notice": "Of A."}
-    assert told_of([(a, "a"), (b, "b")]) == {"simulated": True, "notice": "Of A. Of B."}
-    assert told_of([(a, "a"), (a / "001-f.gnt", "a/001-f.gnt")])["notice"] == "Of A."
+    assert declared_provenance([(a, "a")]) == {"simulated": True, "notice": "Of A."}
+    assert declared_provenance([(a, "a"), (b, "b")]) == {"simulated": True, "notice": "Of A. Of B."}
+    assert declared_provenance([(a, "a"), (a / "001-f.gnt", "a/001-f.gnt")])["notice"] == "Of A."
     mark(made)
-    assert told_of([(made, "m"), (a, "a")]) == {**SYNTHETIC, "simulated": True, "notice": "Of A."}
+    assert declared_provenance([(made, "m"), (a, "a")]) == {
+        **SYNTHETIC,
+        "simulated": True,
+        "notice": "Of A.",
+    }
 
 
 @pytest.mark.parametrize(
@@ -95,4 +99,4 @@ def test_simulated_writers_are_told_apart_with_their_strokes(tmp_path: Path) -> 
 def test_a_marker_that_tells_amiss_is_refused(tmp_path: Path, text: str, message: str) -> None:
     mark(tmp_path, text)
     with pytest.raises(InputError, match=message):
-        told_of([(tmp_path, "x")])
+        declared_provenance([(tmp_path, "x")])

@@ -42,7 +42,7 @@ def assert_holds(store: Store, count: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_are_read_by_number_in_any_order(tmp_path: Path, channels: int) -> None:
+def test_images_are_read_by_number_in_any_order(tmp_path: Path, channels: int) -> None:
     store = write(tmp_path / "s", 2500, channels)
     whole = store.all_images()
     np.testing.assert_array_equal(whole[2100], record(2100, channels).image)
@@ -66,7 +66,7 @@ def test_a_range_is_read_block_by_block(tmp_path: Path, start: int, stop: int | 
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_consecutive_pictures_are_read_from_the_file_wherever_it_is_mapped(
+def test_consecutive_images_are_read_from_the_file_wherever_it_is_mapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
 ) -> None:
     if not told:
@@ -195,8 +195,8 @@ def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path:
         ({"count": 10**40}, "a number of 41 digits"),
         ({"count": 5.0}, "count should be int"),
         ({"count": None}, "count should be int"),
-        ({"size": 0}, "pictures of 0 pixels"),
-        ({"size": 10**9}, "pictures of 1000000000 pixels"),
+        ({"size": 0}, "images of 0 pixels"),
+        ({"size": 10**9}, "images of 1000000000 pixels"),
         ({"channels": 2}, "2 channels"),
         ({"block_records": 0}, "blocks of 0 records"),
         ({"class_counts": [1, 4]}, "2 counts of 3 classes"),

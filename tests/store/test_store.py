@@ -140,7 +140,7 @@ def test_batches_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     }
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
         for name in fields:
-            with pytest.raises(StoreError, match="3 pictures came with"):
+            with pytest.raises(StoreError, match="3 images came with"):
                 writer.add_batch(images, **{**fields, name: ["a"]})
         with pytest.raises(StoreError, match=r"a@4: a record of shape \(8,\)"):
             writer.add_batch(images[:, 0], **{**fields, "positions": [4, 5, 6]})
@@ -386,8 +386,8 @@ def test_the_content_hash_changes_with_every_text_and_pixel(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("size", [0, -1, 16_385, 10**9])
-def test_pictures_beyond_the_bound_are_refused(tmp_path: Path, size: int) -> None:
-    with pytest.raises(StoreError, match=rf"s: pictures of {size} pixels cannot be stored"):
+def test_images_beyond_the_bound_are_refused(tmp_path: Path, size: int) -> None:
+    with pytest.raises(StoreError, match=rf"s: images of {size} pixels cannot be stored"):
         StoreWriter(tmp_path / "s", size=size, recipe=RECIPE)
     assert list(tmp_path.iterdir()) == []
 

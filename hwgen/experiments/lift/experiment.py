@@ -32,7 +32,7 @@ from hwgen.experiments.lift.summary import summarise
 from hwgen.experiments.lift.trials import ARMS, BASELINE, Arm, Cell, Row, all_cells
 from hwgen.io.json_files import write_json
 from hwgen.io.locks import only_one
-from hwgen.names import nearest
+from hwgen.names import suggest
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import (
     STRONG,
@@ -97,7 +97,7 @@ class Protocol:
         if unknown or not self.arms:
             raise InputError(
                 f"there is no arm {', '.join(unknown) or 'at all'}",
-                remedy=nearest("".join(unknown[:1]), ARMS),
+                remedy=suggest("".join(unknown[:1]), ARMS),
             )
         if (
             not self.counts

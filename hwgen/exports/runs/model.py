@@ -26,7 +26,7 @@ from hwgen.exports.runs.model_results import read_model_results
 from hwgen.exports.runs.onnx_graph import write_onnx
 from hwgen.generators.deformation.sampling import find_model as find_deformation
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.imaging.contact_sheets import evenly, save_sheet
+from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json
 from hwgen.record import Image
@@ -113,5 +113,5 @@ def samples(sampler: Sampler) -> Image:
     """Samples, of classes evenly spread over the charset a class a row."""
     if sampler.charset == UNLABELLED:
         return sampler.sample(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
-    classes = evenly(len(sampler.charset), ROWS)
+    classes = evenly_spaced(len(sampler.charset), ROWS)
     return sampler.sample(np.repeat(classes, COLUMNS), np.tile(np.arange(COLUMNS), len(classes)))

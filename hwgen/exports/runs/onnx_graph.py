@@ -21,7 +21,7 @@ from hwgen.errors import InputError, RunError
 from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler, sample_noise
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 
 OPSET = 17
 """Of ONNX 1.12 (2022); onnxruntime has read it since 1.12."""
@@ -81,7 +81,7 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
             f"--onnx needs {error.name}", remedy="Install it with: pip install 'hwgen[onnx]'"
         ) from None
     texts = {"charset": json.dumps(list(sampler.charset), ensure_ascii=False)}
-    with replacing(file) as temporary:
+    with atomic_write(file) as temporary:
         graph = onnx.load_from_string(_written(sampler))
         onnx.helper.set_model_props(graph, {**texts, "provenance": sampler.provenance})
         onnx.checker.check_model(graph, full_check=True)

@@ -76,7 +76,7 @@ class DeformationNet(nn.Module):
             z: float [N, z_dim].
 
         Returns:
-            Amplitudes float [N, 2, 3 + grid^2], see hwgen.imaging.warps.fields.
+            Amplitudes float [N, 2, 3 + grid^2], see hwgen.imaging.warps.sampling_grid.
         """
         gain, bias = self.modulation(z)[:, :, None, None].chunk(2, dim=1)
         seen = self.look(x) * (1 + gain) + bias
@@ -91,7 +91,7 @@ class DeformationNet(nn.Module):
 
 def bend(ink: Tensor, amplitudes: Tensor) -> Tensor:
     """Ink float [N, C, S, S] of any size, moved by `DeformationNet`'s amplitudes."""
-    return warps.look_up(ink, warps.fields(amplitudes, ink.shape[-1]))
+    return warps.sample_bilinear(ink, warps.sampling_grid(amplitudes, ink.shape[-1]))
 
 
 def pair_loss(net: DeformationNet, x: Tensor, target: Tensor, noise: Tensor) -> dict[str, Tensor]:

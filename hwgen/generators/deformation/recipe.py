@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwgen.errors import InputError
-from hwgen.schema import MOST_SIDE, MOST_WIDTH, from_json
+from hwgen.schema import MAX_SIZE, MAX_WIDTH, from_json
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class DeformationRecipe:
                 f"of {self.size} pixels",
                 remedy="The size must be a multiple of 8, at least 16, and the grid a quarter",
             )
-        if self.size > MOST_SIDE or max(self.z_dim, self.width) > MOST_WIDTH:
+        if self.size > MAX_SIZE or max(self.z_dim, self.width) > MAX_WIDTH:
             raise InputError(
-                f"a deformation recipe's size is at most {MOST_SIDE:,}, its z_dim and width "
-                f"{MOST_WIDTH:,}"
+                f"a deformation recipe's size is at most {MAX_SIZE:,}, its z_dim and width "
+                f"{MAX_WIDTH:,}"
             )
         if min(self.z_dim, self.width, self.batch, self.steps) < 1 or self.width % 2:
             raise InputError(

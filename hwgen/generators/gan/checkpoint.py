@@ -22,7 +22,7 @@ from hwgen.generators.gan.meter import Meter
 from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.steps import State
-from hwgen.io.files import replacing
+from hwgen.io.files import atomic_write
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import Checkpoint
 
@@ -76,7 +76,7 @@ def is_snapshot(step: int, recipe: Recipe) -> bool:
 
 def keep_for_rollback(run: Run) -> None:
     """Put the checkpoint aside: it is a good snapshot's, the one to replace it is not."""
-    with replacing(run.last_good) as temporary:
+    with atomic_write(run.last_good) as temporary:
         shutil.copyfile(run.checkpoint, temporary)
 
 

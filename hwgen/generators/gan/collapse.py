@@ -25,8 +25,8 @@ from hwgen.data import average_down, to_images, to_tensor
 from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.imaging.contact_sheets import evenly
-from hwgen.imaging.variation import SAMPLES, pixel_deviation, spread_out
+from hwgen.imaging.contact_sheets import evenly_spaced
+from hwgen.imaging.pixel_deviation import SAMPLES, evenly_spaced_records, pixel_deviation
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store
@@ -134,9 +134,11 @@ def real_deviation(store: Store, recipe: Recipe) -> float | None:
     """The same of a store's records at the recipe's size; None where no class has two."""
     if recipe.conditional:
         labels = store.labels
-        chosen = [spread_out(labels, one) for one in classes_to_show(store, GRID_ROWS).tolist()]
+        chosen = [
+            evenly_spaced_records(labels, one) for one in classes_to_show(store, GRID_ROWS).tolist()
+        ]
     else:
-        chosen = [evenly(len(store), SAMPLES)]
+        chosen = [evenly_spaced(len(store), SAMPLES)]
     parts = []
     for numbers in chosen:
         if len(numbers) > 1:

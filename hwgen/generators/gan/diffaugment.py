@@ -67,7 +67,7 @@ def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = A
     if limits.moves:
         matrices = _affine(drawn[:4] * 2 - 1, recipe)
         grid = F.affine_grid(matrices, list(x.shape), align_corners=False)
-        ink = warps.look_up(ink, grid)
+        ink = warps.sample_bilinear(ink, grid)
     return ink * (1 - limits.fade * drawn[4])[:, None, None, None] + paper
 
 

@@ -1,1 +1,1 @@
-"""Labelled pictures as other people keep them, read lazily: one module a format, and `find`."""
+"""Labelled images as other people keep them, read lazily: one module a format, and `find`."""

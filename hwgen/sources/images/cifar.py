@@ -114,7 +114,7 @@ def _upright(row: Image) -> Image:
 
 
 def _unpickled(path: Path) -> tuple[Image, list[int]]:
-    """Pictures uint8 [n, 32, 32, 3] and labels of one batch, through torchvision."""
+    """Images uint8 [n, 32, 32, 3] and labels of one batch, through torchvision."""
     try:
         from torchvision.datasets import CIFAR10
     except ImportError:

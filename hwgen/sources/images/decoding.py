@@ -1,4 +1,4 @@
-"""In: the bytes of a picture file. Out: its pixels, or what is wrong with it."""
+"""In: the bytes of an image file. Out: its pixels, or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hwgen.errors import InputError
 from hwgen.record import PAPER, BadRecord, Image
 
 MAX_PIXELS = 1 << 24
-"""Of one picture; 4,096 x 4,096. More is refused before anything is decoded."""
+"""Of one image; 4,096 x 4,096. More is refused before anything is decoded."""
 
 MAX_BYTES = 128 << 20
-"""Of one picture file. More is refused before it is read."""
+"""Of one image file. More is refused before it is read."""
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""Of picture files, in lower case."""
+"""Of image files, in lower case."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """As Pillow calls them. No others are tried: some of Pillow's readers start other programs."""
 
 
 def decode(data: bytes, channels: int) -> Image:
-    """The first picture of a file, upright, on paper where it is transparent.
+    """The first image of a file, upright, on paper where it is transparent.
 
     Args:
         data: the file's bytes.
@@ -37,7 +37,7 @@ def decode(data: bytes, channels: int) -> Image:
         uint8 [h, w] or [h, w, 3].
 
     Raises:
-        InputError: no picture, a damaged one, or one of more than MAX_PIXELS; the text is what
+        InputError: no image, a damaged one, or one of more than MAX_PIXELS; the text is what
             was found.
     """
     if not data:
@@ -50,8 +50,8 @@ def decode(data: bytes, channels: int) -> Image:
             opened.load()
             with suppress(SyntaxError, struct.error):  # notes that are damaged turn nothing
                 ImageOps.exif_transpose(opened, in_place=True)
-            picture = _opaque(opened)
-            return np.asarray(picture.convert("L" if channels == 1 else "RGB"))
+            image = _opaque(opened)
+            return np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except InputError:
         raise
     except PilImage.DecompressionBombError:
@@ -63,16 +63,16 @@ def decode(data: bytes, channels: int) -> Image:
         raise InputError(str(error) or type(error).__name__) from None
 
 
-def bad_picture(name: str, size: int, found: str) -> BadRecord:
-    """The loss of one picture file.
+def bad_image(name: str, size: int, found: str) -> BadRecord:
+    """The loss of one image file.
 
     Args:
         name: the file's.
         size: its bytes, 0 where they could not be read.
-        found: what was there instead of a picture.
+        found: what was there instead of an image.
     """
-    expected = f"a sound picture of at most {MAX_PIXELS:,} pixels and {MAX_BYTES:,} bytes"
-    return BadRecord(name, 0, size, expected, found, "bad picture")
+    expected = f"a sound image of at most {MAX_PIXELS:,} pixels and {MAX_BYTES:,} bytes"
+    return BadRecord(name, 0, size, expected, found, "bad image")
 
 
 def to_channels(image: Image, channels: int) -> Image:
@@ -89,14 +89,14 @@ def to_channels(image: Image, channels: int) -> Image:
     return np.asarray(PilImage.fromarray(image).convert("L"))
 
 
-def _opaque(picture: PilImage.Image) -> PilImage.Image:
-    """The picture in a mode that Pillow turns into grey or colour as people see it."""
-    if picture.mode.startswith("I;16"):  # Pillow would cut off all above 255
-        return PilImage.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    if picture.mode in ("I", "F"):
-        raise InputError(f"pixels of mode {picture.mode}, whose white is not known")
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
+def _opaque(image: PilImage.Image) -> PilImage.Image:
+    """The image in a mode that Pillow turns into grey or colour as people see it."""
+    if image.mode.startswith("I;16"):  # Pillow would cut off all above 255
+        return PilImage.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise InputError(f"pixels of mode {image.mode}, whose white is not known")
+    if "A" in image.getbands() or "transparency" in image.info:
+        layer = image.convert("RGBA")
         ground = PilImage.new("RGBA", layer.size, (PAPER, PAPER, PAPER, 255))
         return PilImage.alpha_composite(ground, layer)
-    return picture
+    return image

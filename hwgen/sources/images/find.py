@@ -1,4 +1,4 @@
-"""In: files, folders and zips, as users have them. Out: the collections of pictures in them."""
+"""In: files, folders and zips, as users have them. Out: the collections of images in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.paths import instead, what_lies_at, what_names_tell
+from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
@@ -33,7 +33,7 @@ _TEST = re.compile(r"(?<![a-z0-9])(test|testing|t10k|val|valid|validation)(?![a-
 
 
 def find_images(inputs: Sequence[Path]) -> list[Collection]:
-    """The collections of pictures in files, folders and zips, in the inputs' order.
+    """The collections of images in files, folders and zips, in the inputs' order.
 
     What an input is, its content says. `archive.zip!inner/folder` names a folder in a zip. One
     that is met twice, by whatever path, counts once.
@@ -55,7 +55,7 @@ def find_images(inputs: Sequence[Path]) -> list[Collection]:
             remedy="Make a store of each",
         )
     if not collections:
-        raise InputError("no input was given", remedy="Give folders of pictures, or files")
+        raise InputError("no input was given", remedy="Give folders of images, or files")
     return collections
 
 
@@ -70,7 +70,7 @@ def _in_input(path: Path) -> list[Collection]:
         raise zips.unreadable(str(path), error) from None
     archive, mark, inner = str(path).partition(_INNER)
     if not mark or not Path(archive).is_file():
-        raise InputError("no such file or folder", where=str(path), remedy=instead(path, ""))
+        raise InputError("no such file or folder", where=str(path), remedy=suggest_path(path, ""))
     return _in_archive(Path(archive), inner.strip("/"))
 
 
@@ -87,18 +87,18 @@ def _in_folder(folder: Path) -> list[Collection]:
         return list({found.name: found for found in special}.values())  # a pair is met twice
     texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
     _refuse_several(folder, "label lists", filter(_is_list, texts))
-    pictures = in_folder(folder)
-    if not pictures:
+    images = in_folder(folder)
+    if not images:
         _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
         for path in files:
             _refuse_packed(path)
         raise InputError(
-            "no picture in this folder; "
-            + (what_lies_at(folder) or f"it holds {_listed(sorted(folder.iterdir()))}"),
+            "no image in this folder; "
+            + (describe_path(folder) or f"it holds {_listed(sorted(folder.iterdir()))}"),
             where=str(folder),
-            remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
+            remedy=f"Images are files that end in {', '.join(SUFFIXES)}",
         )
-    return pictures
+    return images
 
 
 def _in_file(path: Path) -> list[Collection]:
@@ -116,15 +116,15 @@ def _in_file(path: Path) -> list[Collection]:
         return [label_list(path)]
     if path.suffix.lower() in SUFFIXES:
         raise InputError(
-            "is one picture",
+            "is one image",
             where=str(path),
             remedy="Give the folder that holds it: the folder's name is the class",
         )
     raise InputError(
-        "is neither a zip of pictures, nor a list of pictures and labels, nor idx, nor parquet, "
+        "is neither a zip of images, nor a list of images and labels, nor idx, nor parquet, "
         "nor a batch of CIFAR-10",
         where=str(path),
-        remedy="Give one of these, a folder of pictures, or an LMDB folder",
+        remedy="Give one of these, a folder of images, or an LMDB folder",
     )
 
 
@@ -182,14 +182,14 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
     for info in zips.members(path):
         if PurePosixPath(info.filename).name == LIST_FILE and _is_zipped_list(path, info.filename):
             raise InputError(
-                f"holds a label list, {zips.text_of(info)}, which cannot be read in place",
+                f"holds a label list, {zips.member_name(info)}, which cannot be read in place",
                 where=str(path),
                 remedy=f"Unpack it and give the folder of {LIST_FILE}",
             )
     found = in_zip(path, inner)
     if found:
         return found
-    held = [zips.text_of(info) for info in zips.members(path)]
+    held = [zips.member_name(info) for info in zips.members(path)]
     if any(name.endswith("data.mdb") for name in held):
         raise InputError(
             "holds an LMDB, which cannot be read in place",
@@ -198,15 +198,14 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
         )
     within = f" in {inner}" if inner else ""
     raise InputError(
-        f"no picture in this zip{within}; "
-        + (what_names_tell(held) or f"it holds {_listed(held)}"),
+        f"no image in this zip{within}; " + (describe_names(held) or f"it holds {_listed(held)}"),
         where=str(path),
-        remedy=f"Pictures are files that end in {', '.join(SUFFIXES)}",
+        remedy=f"Images are files that end in {', '.join(SUFFIXES)}",
     )
 
 
 def _is_zipped_list(path: Path, member: str) -> bool:
-    with zips.opened(path, member, str(path)) as stream, zips.watched(str(path)):
+    with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
         return is_label_list(cast(BinaryIO, stream))
 
 

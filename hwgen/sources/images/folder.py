@@ -1,4 +1,4 @@
-"""In: a folder of pictures, or a zip of one. Out: one collection a folder that holds some."""
+"""In: a folder of images, or a zip of one. Out: one collection a folder that holds some."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import ClassVar
 from hwgen.errors import InputError
 from hwgen.io import zips
 from hwgen.record import BadRecord
-from hwgen.sources.images.collection import Collection, Encoded
-from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_picture
+from hwgen.sources.images.collection import Collection, EncodedImage
+from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image
 
 _CODE_POINTS = re.compile(r"U\+[0-9A-F]{4,6}(-U\+[0-9A-F]{4,6})*")
 
 
 @dataclass(frozen=True)
 class Folder(Collection):
-    """The pictures of one class: those that lie in one folder, in the order of their names.
+    """The images of one class: those that lie in one folder, in the order of their names.
 
     Attributes:
         label: see `class_of`.
@@ -34,20 +34,20 @@ class Folder(Collection):
 
     format: ClassVar[str] = "folder"
 
-    def items(self) -> Iterator[Encoded | BadRecord]:
+    def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
         for position, (file, size) in enumerate(self.files):
             name = f"{self.name}/{zips.printable(file)}"
             if size > MAX_BYTES:
-                yield bad_picture(name, size, f"{size:,} bytes")
+                yield bad_image(name, size, f"{size:,} bytes")
                 continue
             path = self.path / file
 
             def read(path: Path = path, name: str = name) -> bytes:
-                with zips.watched(name):
+                with zips.as_input_error(name):
                     return path.read_bytes()
 
-            yield Encoded(self.label, self.name, position, name, read)
+            yield EncodedImage(self.label, self.name, position, name, read)
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,22 @@ class ZippedFolder(Collection):
 
     format: ClassVar[str] = "folder"
 
-    def items(self) -> Iterator[Encoded | BadRecord]:
+    def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
-        with zips.watched(self.name):
+        with zips.as_input_error(self.name):
             archive = zipfile.ZipFile(self.path)
         with archive:
             for position, info in enumerate(self.members):
-                name = f"{zips.printable(self.path.name)}!{zips.text_of(info)}"
+                name = f"{zips.printable(self.path.name)}!{zips.member_name(info)}"
                 if info.file_size > MAX_BYTES:
-                    yield bad_picture(name, info.file_size, f"{info.file_size:,} bytes")
+                    yield bad_image(name, info.file_size, f"{info.file_size:,} bytes")
                     continue
 
                 def read(info: zipfile.ZipInfo = info, name: str = name) -> bytes:
-                    with zips.watched(name):
+                    with zips.as_input_error(name):
                         return archive.read(info)
 
-                yield Encoded(self.label, self.name, position, name, read)
+                yield EncodedImage(self.label, self.name, position, name, read)
 
 
 def class_of(folder: str) -> str:
@@ -92,7 +92,7 @@ def class_of(folder: str) -> str:
 
 
 def in_folder(root: Path) -> list[Collection]:
-    """Every folder below `root`, and itself, that holds pictures, sorted by path.
+    """Every folder below `root`, and itself, that holds images, sorted by path.
 
     Files without one of SUFFIXES are passed over, as are dot files and `__MACOSX`. Links to
     folders are not followed.
@@ -109,13 +109,13 @@ def in_folder(root: Path) -> list[Collection]:
 
     for place, folders, names in os.walk(root, onerror=refuse):
         folder = Path(place)
-        folders[:] = [name for name in folders if not zips.is_clutter((name,))]
-        pictures = sorted(name for name in names if _is_picture(name) and (folder / name).is_file())
-        if pictures:
-            _refuse_shard(pictures, names, folder)
+        folders[:] = [name for name in folders if not zips.is_ignored((name,))]
+        images = sorted(name for name in names if _is_image(name) and (folder / name).is_file())
+        if images:
+            _refuse_shard(images, names, folder)
             within = PurePosixPath(top) / folder.relative_to(root).as_posix()
             name = zips.printable(within.as_posix())
-            files = tuple((file, (folder / file).stat().st_size) for file in pictures)
+            files = tuple((file, (folder / file).stat().st_size) for file in images)
             size = sum(size for _, size in files)
             label = class_of(PurePosixPath(name).name)
             found.append(Folder(name, folder, size, len(files), label=label, files=files))
@@ -123,9 +123,9 @@ def in_folder(root: Path) -> list[Collection]:
 
 
 def in_zip(path: Path, inner: str = "") -> list[Collection]:
-    """Every folder of a zip, below `inner`, that holds pictures, sorted by path.
+    """Every folder of a zip, below `inner`, that holds images, sorted by path.
 
-    Pictures that lie in no folder are of a class called like the zip.
+    Images that lie in no folder are of a class called like the zip.
 
     Raises:
         InputError: see `zips.members`; or it holds a shard of WebDataset, unpacked.
@@ -133,11 +133,11 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
     below = PurePosixPath(inner)
     members: dict[PurePosixPath, list[zipfile.ZipInfo]] = defaultdict(list)
     held = zips.members(path)
-    pictures = [info.filename for info in held if _is_picture(info.filename)]
-    _refuse_shard(pictures, [info.filename for info in held], path)
+    images = [info.filename for info in held if _is_image(info.filename)]
+    _refuse_shard(images, [info.filename for info in held], path)
     for info in held:
-        file = PurePosixPath(zips.text_of(info).lstrip("/"))
-        if _is_picture(file.name) and below in file.parents:
+        file = PurePosixPath(zips.member_name(info).lstrip("/"))
+        if _is_image(file.name) and below in file.parents:
             members[file.parent].append(info)
     top = zips.printable(path.name)
     found: list[Collection] = []
@@ -151,19 +151,19 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
     return found
 
 
-def _refuse_shard(pictures: Iterable[str], names: Iterable[str], where: Path) -> None:
-    """Refuse pictures whose classes lie in files beside them, and not in a folder's name."""
+def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> None:
+    """Refuse images whose classes lie in files beside them, and not in a folder's name."""
     classes = set(names)
-    for picture in pictures:
-        beside = os.path.splitext(picture)[0] + ".cls"
+    for image in images:
+        beside = os.path.splitext(image)[0] + ".cls"
         if beside in classes:
             raise InputError(
                 f"is WebDataset unpacked, which hwgen does not read: the class of "
-                f"{zips.printable(picture)} lies in {zips.printable(beside)}",
+                f"{zips.printable(image)} lies in {zips.printable(beside)}",
                 where=str(where),
                 remedy="Make a folder a class of it, parquet or an OCR LMDB",
             )
 
 
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not zips.is_clutter((name,))
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not zips.is_ignored((name,))

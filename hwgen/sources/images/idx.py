@@ -1,4 +1,4 @@
-"""In: an idx file of pictures, and one of labels beside it, as MNIST's. Out: Records."""
+"""In: an idx file of images, and one of labels beside it, as MNIST's. Out: Records."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DAMAGE = (EOFError, OSError, zlib.error)
 
 @dataclass(frozen=True)
 class Idx(Collection):
-    """Pictures of one file, labelled by the numbers of another; ink is 255 on 0.
+    """Images of one file, labelled by the numbers of another; ink is 255 on 0.
 
     Attributes:
         labels: the file of labels.
@@ -68,14 +68,14 @@ class Idx(Collection):
             self.name,
             16 + position * pixels,
             held,
-            f"{missing:,} more pictures of {pixels:,} bytes",
+            f"{missing:,} more images of {pixels:,} bytes",
             f"the end after {held:,} bytes",
             "cut short",
         )
 
 
 def is_idx(head: bytes, path: Path) -> bool:
-    """Whether a file that begins with these bytes is an idx file of pictures or of labels."""
+    """Whether a file that begins with these bytes is an idx file of images or of labels."""
     if head.startswith(_GZIP):
         try:
             with gzip.open(path) as stream:
@@ -86,21 +86,21 @@ def is_idx(head: bytes, path: Path) -> bool:
 
 
 def idx_pair(path: Path) -> Idx:
-    """The pictures, and their labels, that one of the two files names.
+    """The images, and their labels, that one of the two files names.
 
     Raises:
-        InputError: one of the two is missing, or the pictures' header is damaged.
+        InputError: one of the two is missing, or the images' header is damaged.
     """
     images = _sibling(path, "labels", "images")
     labels = _sibling(path, "images", "labels")
     name = zips.printable(images.name)
     with _opened(images) as stream:
-        with zips.watched(name):
+        with zips.as_input_error(name):
             head = stream.read(16)
         magic, count, height, width = struct.unpack(">4sIII", head.ljust(16, b"\0"))
     if magic != _IMAGES or not 0 < height * width <= MAX_PIXELS:
         raise InputError(
-            "expected the header of an idx file of pictures, found "
+            "expected the header of an idx file of images, found "
             + (f"{count:,} of {width} x {height}" if magic == _IMAGES else magic.hex(" ")),
             where=str(images),
         )
@@ -132,7 +132,7 @@ def _sibling(path: Path, here: str, there: str) -> Path:
 
 
 def _read_labels(path: Path, count: int) -> list[int]:
-    with _opened(path) as stream, zips.watched(str(path)):
+    with _opened(path) as stream, zips.as_input_error(str(path)):
         magic, held = struct.unpack(">4sI", stream.read(8).ljust(8, b"\0"))
         data = stream.read(min(held, _MOST_LABELS))
     if magic != _LABELS or held != count or len(data) != held:
@@ -143,7 +143,7 @@ def _read_labels(path: Path, count: int) -> list[int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    with zips.watched(str(path)), open(path, "rb") as file:
+    with zips.as_input_error(str(path)), open(path, "rb") as file:
         packed = file.read(2) == _GZIP
     with gzip.open(path) if packed else open(path, "rb") as stream:
         yield cast(BinaryIO, stream)

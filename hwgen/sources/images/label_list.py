@@ -1,4 +1,4 @@
-"""In: a list of picture files and labels, as PaddleOCR reads it. Out: its pictures, in order."""
+"""In: a list of image files and labels, as PaddleOCR reads it. Out: its images, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO, ClassVar
 from hwgen.errors import InputError
 from hwgen.io import zips
 from hwgen.record import BadRecord
-from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
+from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES
 
 LIST_FILE = "label.txt"
@@ -33,24 +33,24 @@ class LabelList(Collection):
 
     format: ClassVar[str] = "paddle"
 
-    def items(self) -> Iterator[Encoded | BadRecord]:
+    def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
         with open(self.path, "rb") as stream:
             for position, (number, line) in enumerate(_lines(stream, self.path)):
                 yield self._item(line, number, position)
 
-    def _item(self, line: bytes, number: int, position: int) -> Encoded | BadRecord:
+    def _item(self, line: bytes, number: int, position: int) -> EncodedImage | BadRecord:
         file, label = _parted(line)
-        if not 0 < len(label) <= MOST_LABEL:
-            expected = f"a path, a tab and a label of 1 to {MOST_LABEL} characters"
-            found = zips.printable(line.decode(errors="replace"))[:MOST_LABEL]
+        if not 0 < len(label) <= MAX_LABEL_LENGTH:
+            expected = f"a path, a tab and a label of 1 to {MAX_LABEL_LENGTH} characters"
+            found = zips.printable(line.decode(errors="replace"))[:MAX_LABEL_LENGTH]
             return BadRecord(f"{self.name}:{number}", 0, 0, expected, found, "unknown label")
         name = f"{PurePosixPath(self.name).parent}/{zips.printable(file)}"
-        return Encoded(label, self.name, position, name, _reader(self.path.parent, file))
+        return EncodedImage(label, self.name, position, name, _reader(self.path.parent, file))
 
 
 def label_list(path: Path) -> LabelList:
-    """The collection in a file of which `is_label_list` says yes; its size is the pictures'.
+    """The collection in a file of which `is_label_list` says yes; its size is the images'.
 
     Raises:
         InputError: a line is longer than any path.
@@ -59,14 +59,14 @@ def label_list(path: Path) -> LabelList:
     with open(path, "rb") as stream:
         for _, line in _lines(stream, path):
             count += 1
-            picture = _within(path.parent, _parted(line)[0])
-            size += picture.stat().st_size if picture else 0
+            image = _within(path.parent, _parted(line)[0])
+            size += image.stat().st_size if image else 0
     top = path.parent.name or path.parent.resolve().name
     return LabelList(zips.printable(f"{top}/{path.name}"), path, size, count)
 
 
 def is_label_list(stream: BinaryIO) -> bool:
-    """Whether one of a file's first lines is the path of a picture file, a tab and a label."""
+    """Whether one of a file's first lines is the path of an image file, a tab and a label."""
     try:
         parted = (_parted(line) for _, line in islice(_lines(stream, Path()), _LOOK_LINES))
         return any(label and file.lower().endswith(SUFFIXES) for file, label in parted)
@@ -96,23 +96,23 @@ def _parted(line: bytes) -> tuple[str, str]:
 
 
 def _within(folder: Path, file: str) -> Path | None:
-    """The picture file of a path in the list; None where there is none within the folder."""
+    """The image file of a path in the list; None where there is none within the folder."""
     inner = PurePosixPath(file)
     if inner.is_absolute() or ".." in inner.parts:
         return None
-    picture = folder / inner
-    return picture if os.path.isfile(picture) else None  # False too of what is no name at all
+    image = folder / inner
+    return image if os.path.isfile(image) else None  # False too of what is no name at all
 
 
 def _reader(folder: Path, file: str) -> Callable[[], bytes]:
     def read() -> bytes:
-        picture = _within(folder, file)
-        if picture is None:
+        image = _within(folder, file)
+        if image is None:
             raise InputError("no such file within the list's folder")
-        with zips.watched(file):
-            size = picture.stat().st_size
+        with zips.as_input_error(file):
+            size = image.stat().st_size
             if size > MAX_BYTES:
                 raise InputError(f"{size:,} bytes")
-            return picture.read_bytes()
+            return image.read_bytes()
 
     return read

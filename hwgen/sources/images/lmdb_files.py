@@ -66,7 +66,7 @@ class Lmdb:
         """The value of a key, or None.
 
         Raises:
-            InputError: it is longer than a picture file may be.
+            InputError: it is longer than an image file may be.
         """
         view = self._txn.get(key)
         return None if view is None else _copied(view)

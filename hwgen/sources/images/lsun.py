@@ -1,4 +1,4 @@
-"""In: an LMDB folder of LSUN, one category. Out: its pictures in the order of their keys."""
+"""In: an LMDB folder of LSUN, one category. Out: its images in the order of their keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from hwgen.sources.images.collection import Collection, Encoded
+from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.lmdb_files import Lmdb
 
 _ENDING = re.compile(r"(_(train|val|test))?(_lmdb)?$")
@@ -16,20 +16,20 @@ _ENDING = re.compile(r"(_(train|val|test))?(_lmdb)?$")
 
 @dataclass(frozen=True)
 class Lsun(Collection):
-    """One category: each value is the bytes of a picture file, its key 40 hex digits.
+    """One category: each value is the bytes of an image file, its key 40 hex digits.
 
     However many there are, one is held at a time: neither keys nor values are collected.
     """
 
     format: ClassVar[str] = "lsun"
 
-    def items(self) -> Iterator[Encoded]:
+    def items(self) -> Iterator[EncodedImage]:
         """See Collection; the label is the folder's name without `_train_lmdb`."""
         label = category_of(self.path)
         with Lmdb(self.path) as database:
             for position, (key, value) in enumerate(database.entries()):
                 name = f"{self.name}[{key.decode('ascii', 'backslashreplace')}]"
-                yield Encoded(label, self.name, position, name, value)
+                yield EncodedImage(label, self.name, position, name, value)
 
 
 def category_of(path: Path) -> str:

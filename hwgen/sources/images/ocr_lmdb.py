@@ -1,4 +1,4 @@
-"""In: an LMDB as OCR trainers read it. Out: its pictures by number, a class for each label."""
+"""In: an LMDB as OCR trainers read it. Out: its images by number, a class for each label."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import ClassVar
 from hwgen.errors import InputError
 from hwgen.io.json_files import parse_json
 from hwgen.record import BadRecord
-from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
+from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.lmdb_files import Lmdb
 
 _COUNT = b"num-samples"
@@ -26,7 +26,7 @@ class OcrLmdb(Collection):
 
     format: ClassVar[str] = "ocr-lmdb"
 
-    def items(self) -> Iterator[Encoded | BadRecord]:
+    def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
         with Lmdb(self.path) as database:
             for position in range(self.count):
@@ -34,13 +34,16 @@ class OcrLmdb(Collection):
                 name = f"{self.name}[{number:09d}]"
                 label = _text(database.get(b"label-%09d" % number))
                 image = b"image-%09d" % number
-                if not 0 < len(label) <= MOST_LABEL:
-                    expected, found = f"a label of 1 to {MOST_LABEL} characters", f"{len(label)}"
+                if not 0 < len(label) <= MAX_LABEL_LENGTH:
+                    expected, found = (
+                        f"a label of 1 to {MAX_LABEL_LENGTH} characters",
+                        f"{len(label)}",
+                    )
                     yield BadRecord(name, 0, 0, expected, found, "unknown label")
                     continue
                 writer = _writer(_text(database.get(b"meta-%09d" % number)))
                 read = _reader(database, image)
-                yield Encoded(label, self.name, position, name, read, writer)
+                yield EncodedImage(label, self.name, position, name, read, writer)
 
 
 def is_ocr_lmdb(database: Lmdb) -> bool:
@@ -88,4 +91,4 @@ def _writer(meta: str) -> str:
         writer = parse_json(meta)["writer"]
     except (ValueError, LookupError, TypeError):
         return ""
-    return writer if isinstance(writer, str) and len(writer) <= MOST_LABEL else ""
+    return writer if isinstance(writer, str) and len(writer) <= MAX_LABEL_LENGTH else ""

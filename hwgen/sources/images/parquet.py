@@ -1,4 +1,4 @@
-"""In: a parquet file as Hugging Face's datasets writes pictures. Out: its pictures, row by row."""
+"""In: a parquet file as Hugging Face's datasets writes images. Out: its images, row by row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hwgen.errors import InputError
 from hwgen.io import zips
 from hwgen.io.json_files import parse_json
 from hwgen.record import BadRecord
-from hwgen.sources.images.collection import MOST_LABEL, Collection, Encoded
+from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES
 
 MAGIC = b"PAR1"
@@ -22,10 +22,10 @@ _ROWS = 64  # read at a time
 
 @dataclass(frozen=True)
 class Parquet(Collection):
-    """A column of pictures, struct<bytes, path>, and one of labels; others are not read.
+    """A column of images, struct<bytes, path>, and one of labels; others are not read.
 
     Attributes:
-        image: the column of pictures.
+        image: the column of images.
         label: the column of labels: class ids, or texts.
         names: the classes' names by id; () where labels are the names, or bare numbers.
         writers: the column of writers, as hwgen's own exports have it, or "".
@@ -38,7 +38,7 @@ class Parquet(Collection):
 
     format: ClassVar[str] = "parquet"
 
-    def items(self) -> Iterator[Encoded | BadRecord]:
+    def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
         position = 0
         columns = [self.image, self.label, *([self.writers] if self.writers else [])]
@@ -48,16 +48,16 @@ class Parquet(Collection):
                     yield self._item(row, position)
                     position += 1
 
-    def _item(self, row: dict[str, Any], position: int) -> Encoded | BadRecord:
+    def _item(self, row: dict[str, Any], position: int) -> EncodedImage | BadRecord:
         name = f"{self.name}[{position}]"
         label = self._label(row[self.label])
-        if not 0 < len(label) <= MOST_LABEL:
-            expected, found = "a class", str(row[self.label])[:MOST_LABEL]
+        if not 0 < len(label) <= MAX_LABEL_LENGTH:
+            expected, found = "a class", str(row[self.label])[:MAX_LABEL_LENGTH]
             return BadRecord(name, 0, 0, expected, found, "unknown label")
         writer = row.get(self.writers) or ""
-        if len(writer) > MOST_LABEL:
+        if len(writer) > MAX_LABEL_LENGTH:
             writer = ""
-        return Encoded(label, self.name, position, name, _reader(row[self.image]), writer)
+        return EncodedImage(label, self.name, position, name, _reader(row[self.image]), writer)
 
     def _label(self, value: object) -> str:
         """The class, or nothing where it is none."""
@@ -70,7 +70,7 @@ def parquet(path: Path) -> Parquet:
     """The collection in a parquet file.
 
     Raises:
-        InputError: pyarrow is not installed, the file is damaged, or no column holds pictures, or
+        InputError: pyarrow is not installed, the file is damaged, or no column holds images, or
             none labels.
     """
     with _opened(path) as (arrow, file):
@@ -91,10 +91,10 @@ def parquet(path: Path) -> Parquet:
     ]
     if not images or not labels:
         raise InputError(
-            f"has no column of {'labels' if images else 'pictures'}; its columns are "
+            f"has no column of {'labels' if images else 'images'}; its columns are "
             f"{zips.printable(', '.join(schema.names))[:200]}",
             where=str(path),
-            remedy="Pictures are struct<bytes, path>, labels a ClassLabel or a column label",
+            remedy="Images are struct<bytes, path>, labels a ClassLabel or a column label",
         )
     names = features.get(labels[0], {}).get("names", ())
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
@@ -163,7 +163,7 @@ def _reader(image: dict[str, Any] | None) -> Callable[[], bytes]:
     def read() -> bytes:
         data = (image or {}).get("bytes")
         if data is None:
-            raise InputError("a picture that lies elsewhere" if image else "no picture")
+            raise InputError("an image that lies elsewhere" if image else "no image")
         if len(data) > MAX_BYTES:
             raise InputError(f"{len(data):,} bytes")
         return bytes(data)

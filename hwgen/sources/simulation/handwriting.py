@@ -1,4 +1,4 @@
-"""In: a character's strokes and a seed. Out: simulated pen handwriting, picture by picture.
+"""In: a character's strokes and a seed. Out: simulated pen handwriting, image by image.
 
 To train recognisers on before the real scans, and for demonstrations and tests of the whole chain.
 
@@ -42,7 +42,7 @@ class Hand:
         pressure: how far radius and ink vary along the strokes, 0 to 1.
         ink: darkness of a full stroke, 0 to 1.
         grain: how much of the ink the paper's texture takes away, 0 to 1.
-        texture: float [side, side] in 0..1: the paper's texture.
+        texture: float [n, n] in 0..1: the paper's texture.
     """
 
     size: float
@@ -80,8 +80,8 @@ def hand_of(seed: int, writer: int) -> Hand:
     )
 
 
-def _texture(rng: np.random.Generator, side: int = 192) -> Points:
-    fine = rng.random((side, side))
+def _texture(rng: np.random.Generator, size: int = 192) -> Points:
+    fine = rng.random((size, size))
     # Averaging neighbours along the diagonals gives specks of about two pixels.
     coarse = sum(np.roll(fine, shift, axis=(0, 1)) for shift in ((0, 0), (0, 1), (1, 0), (1, 1)))
     return np.clip(0.5 + 0.6 * (coarse / 4 - 0.5) * 4 + 0.3 * (fine - 0.5), 0, 1)

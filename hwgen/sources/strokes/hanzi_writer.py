@@ -18,7 +18,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.io.json_files import parse_json
-from hwgen.io.paths import instead
+from hwgen.io.paths import suggest_path
 from hwgen.sources.strokes.data import BOX, STEP, StrokeData, Strokes, resample
 
 _SIDE, _BASE = 1024.0, 900.0  # y = 900 is the top of the box
@@ -74,7 +74,9 @@ class HanziWriter(StrokeData):
     def _all(self) -> Iterator[_Found]:
         """Each character once, in the order of the file, with what reads its JSON."""
         if not self.path.exists():
-            raise InputError("no such file", where=str(self.path), remedy=instead(self.path, ""))
+            raise InputError(
+                "no such file", where=str(self.path), remedy=suggest_path(self.path, "")
+            )
         try:
             if self.path.is_dir():
                 yield from _in_folder(self.path)

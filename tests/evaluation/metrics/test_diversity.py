@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hwgen.evaluation.metrics.diversity import diversity, feature_deviation
-from hwgen.imaging.variation import SAMPLES, pixel_deviation, spread_out
+from hwgen.imaging.pixel_deviation import SAMPLES, evenly_spaced_records, pixel_deviation
 
 
 def test_deviation_is_the_mean_over_pixels_of_the_sample_standard_deviation():
@@ -17,12 +17,12 @@ def test_equal_pictures_have_no_deviation():
 
 def test_few_samples_are_all_taken_and_many_are_thinned_evenly():
     labels = np.array([0, 1] * 200, np.int64)
-    assert spread_out(labels[:20], 1).tolist() == list(range(1, 20, 2))
-    chosen = spread_out(labels, 1)
+    assert evenly_spaced_records(labels[:20], 1).tolist() == list(range(1, 20, 2))
+    chosen = evenly_spaced_records(labels, 1)
     assert len(chosen) == SAMPLES == len(set(chosen.tolist()))
     assert set(labels[chosen]) == {1}
     assert np.unique(np.diff(chosen)).tolist() == [8]
-    assert spread_out(labels, 7).tolist() == []
+    assert evenly_spaced_records(labels, 7).tolist() == []
 
 
 def test_ratio_is_over_shared_classes_only():

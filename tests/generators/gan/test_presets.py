@@ -205,7 +205,7 @@ class Whole:
 
 def test_what_else_a_file_holds_may_be_passed_over_and_nothing_may_be_none() -> None:
     plain = {"parts": [{"name": "a", "share": 1, "x": 0}, {"name": "b", "share": None}], "y": []}
-    found = from_json(Whole, {**plain, "best": None}, "it", others=True)
+    found = from_json(Whole, {**plain, "best": None}, "it", ignore_unknown=True)
     assert found == Whole((Part("a", 1.0), Part("b", None)), None)
     with pytest.raises(InputError, match="it has unknown fields"):
         from_json(Whole, {**plain, "best": None}, "it")
@@ -216,7 +216,7 @@ def test_what_else_a_file_holds_may_be_passed_over_and_nothing_may_be_none() -> 
         ({"parts": [0], "best": None}, r"it.parts\[0\] should be an object"),
     ):
         with pytest.raises(InputError, match=message):
-            from_json(Whole, wrong, "it", others=True)
+            from_json(Whole, wrong, "it", ignore_unknown=True)
 
 
 @pytest.mark.parametrize(

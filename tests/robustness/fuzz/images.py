@@ -20,7 +20,7 @@ from PIL import Image as PilImage
 
 from hwgen.errors import InputError
 from hwgen.record import BadRecord, Record
-from hwgen.sources.images.collection import MOST_LABEL
+from hwgen.sources.images.collection import MAX_LABEL_LENGTH
 from hwgen.sources.images.decoding import decode, to_channels
 from hwgen.sources.images.find import find_images
 from tests.robustness.fuzz.mutation import Mutate, mutate
@@ -221,8 +221,8 @@ def _drain(path: Path) -> str:
             elif isinstance(item, Record):
                 assert to_channels(item.image, 1).ndim == 2, "no grey picture"
             else:
-                assert 0 < len(item.label) <= MOST_LABEL, "a label out of bounds"
-                assert len(item.writer) <= MOST_LABEL, "a writer out of bounds"
+                assert 0 < len(item.label) <= MAX_LABEL_LENGTH, "a label out of bounds"
+                assert len(item.writer) <= MAX_LABEL_LENGTH, "a writer out of bounds"
                 try:
                     decode(item.read(), 1)
                 except InputError:  # which becomes a bad record

@@ -40,7 +40,7 @@ def test_grey_becomes_colour_and_colour_grey() -> None:
     np.testing.assert_allclose(decode(encoded(photo(2)), 1), luma, atol=1)
 
 
-def test_channels_of_raw_pictures_are_changed_alike() -> None:
+def test_channels_of_raw_images_are_changed_alike() -> None:
     colour, grey = photo(3), photo(3)[:, :, 1]
     assert to_channels(grey, 1) is grey
     assert to_channels(colour, 3) is colour
@@ -78,12 +78,12 @@ def test_a_photograph_stands_upright() -> None:
     np.testing.assert_allclose(turned, np.rot90(image, -1), atol=3)
 
 
-def test_damaged_notes_do_not_lose_the_picture() -> None:
+def test_damaged_notes_do_not_lose_the_image() -> None:
     data = encoded(photo(4), "JPEG", exif=b"Exif\0\0garbage!")
     assert decode(data, 3).shape == photo(4).shape
 
 
-def test_the_first_picture_of_an_animation_is_taken() -> None:
+def test_the_first_image_of_an_animation_is_taken() -> None:
     frames = [PilImage.new("L", (5, 4), value) for value in (9, 99)]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
@@ -102,7 +102,7 @@ def test_the_first_picture_of_an_animation_is_taken() -> None:
         (png_header(60000, 60000), "far too many pixels"),
     ],
 )
-def test_what_is_no_picture_says_so(data: bytes, found: str) -> None:
+def test_what_is_no_image_says_so(data: bytes, found: str) -> None:
     with pytest.raises(InputError, match=found):
         decode(data, 3)
 

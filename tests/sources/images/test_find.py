@@ -138,8 +138,8 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
     for name, message in (
         ("none", "no such file or folder"),
         ("note!inner", "no such file or folder|is damaged"),
-        ("empty", "no picture in this folder; it holds nothing"),
-        ("texts", r"it holds a\.txt.*Pictures are files that end in \.bmp"),
+        ("empty", "no image in this folder; it holds nothing"),
+        ("texts", r"it holds a\.txt.*Images are files that end in \.bmp"),
         ("x.tar.gz", "Unpack it and give the folder; of WebDataset's shards.* parquet or an OCR"),
         ("shards", r"data-000000\.tar: is an archive.*WebDataset's shards"),
         ("unpacked", r"WebDataset unpacked.* the class of 7\.png lies in 7\.cls"),
@@ -148,13 +148,13 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("icdar", r"label lists: 1. Give those that you want, such as .*icdar.rec_gt_train\.txt$"),
         ("lists.zip", r"holds a label list, lists/a/label\.txt, which cannot be read in place"),
         ("long.txt", r"line 2 has more than 65,536 bytes"),
-        ("one.png", "is one picture. Give the folder that holds it"),
-        ("note", "neither a zip of pictures"),
+        ("one.png", "is one image. Give the folder that holds it"),
+        ("note", "neither a zip of images"),
         ("bad.zip", "the zip is damaged"),
         ("lsun", r"holds LMDBs: 1.*bedroom_train_lmdb.data\.mdb$"),
         ("lsun.zip", "holds an LMDB, which cannot be read in place"),
         ("texts.zip", r"it holds 0\.txt, .*4\.txt, \.\.\."),
-        ("texts.zip!deep", "no picture in this zip in deep"),
+        ("texts.zip!deep", "no image in this zip in deep"),
         ("store", "is a store already"),
     ):
         with pytest.raises(InputError, match=message) as caught:

@@ -8,30 +8,30 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.record import BadRecord
 from hwgen.sources.images import folder
-from hwgen.sources.images.collection import Collection, Encoded
+from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.folder import class_of, in_folder, in_zip
 from tests.image_files import encoded, photo, put, write_photos, zipped
 
 
-def pictures(collections: list[Collection]) -> list[tuple[str, bytes]]:
-    """Labels and bytes of all pictures."""
+def images(collections: list[Collection]) -> list[tuple[str, bytes]]:
+    """Labels and bytes of all images."""
     return [
         (item.label, item.read())
         for collection in collections
         for item in collection.items()
-        if isinstance(item, Encoded)
+        if isinstance(item, EncodedImage)
     ]
 
 
-def encoded_of(items: Iterator[object]) -> Encoded:
+def encoded_of(items: Iterator[object]) -> EncodedImage:
     """The next item."""
     item = next(items)
-    assert isinstance(item, Encoded)
+    assert isinstance(item, EncodedImage)
     return item
 
 
-def test_a_class_is_the_folder_that_holds_the_picture(tmp_path: Path) -> None:
+def test_a_class_is_the_folder_that_holds_the_image(tmp_path: Path) -> None:
     cat, dog = in_folder(write_photos(tmp_path))
     assert (cat.name, cat.count, dog.name, dog.count) == ("photos/cat", 2, "photos/dog", 1)
     items = list(cat.items())
@@ -43,10 +43,10 @@ def test_a_class_is_the_folder_that_holds_the_picture(tmp_path: Path) -> None:
     assert cat.size == sum(len(item.read()) for item in items)
 
 
-def test_pictures_of_the_root_are_of_its_own_class(tmp_path: Path) -> None:
+def test_images_of_the_root_are_of_its_own_class(tmp_path: Path) -> None:
     put(tmp_path / "faces" / "a.png", encoded(photo(0)))
     put(tmp_path / "faces" / "deep" / "er" / "b.png", encoded(photo(1)))
-    assert [label for label, _ in pictures(in_folder(tmp_path / "faces"))] == ["faces", "er"]
+    assert [label for label, _ in images(in_folder(tmp_path / "faces"))] == ["faces", "er"]
     with zipfile.ZipFile(tmp_path / "faces 2.zip", "w") as archive:
         archive.writestr("a.png", encoded(photo(0)))
     (root,) = in_zip(tmp_path / "faces 2.zip")
@@ -57,12 +57,12 @@ def test_pictures_of_the_root_are_of_its_own_class(tmp_path: Path) -> None:
 def test_a_zip_is_the_folder(tmp_path: Path) -> None:
     root = write_photos(tmp_path)
     archive = zipped(root, tmp_path / "all.zip")
-    assert pictures(in_zip(archive)) == pictures(in_folder(root))
+    assert images(in_zip(archive)) == images(in_folder(root))
     assert [found.name for found in in_zip(archive)] == [
         "all.zip!photos/cat",
         "all.zip!photos/dog",
     ]
-    assert pictures(in_zip(archive, "photos/dog")) == pictures(in_folder(root / "dog"))
+    assert images(in_zip(archive, "photos/dog")) == images(in_folder(root / "dog"))
     assert in_zip(archive, "photos/do") == []
 
 
@@ -100,21 +100,21 @@ def test_what_is_lost_on_the_way_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     for found in (cat, zipped_cat):
         lost = list(found.items())
         assert all(isinstance(item, BadRecord) for item in lost)
-        assert (lost[0].kind, lost[0].length) == ("bad picture", cat.files[0][1])
+        assert (lost[0].kind, lost[0].length) == ("bad image", cat.files[0][1])
 
 
 def test_names_in_a_zip_are_text_and_no_paths(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         for name in ("/etc/a.png", "../up/a.png", "./here/a.png"):
             archive.writestr(name, encoded(photo(0)))
-    assert {label for label, _ in pictures(in_zip(tmp_path / "z.zip"))} == {"etc", "up", "here"}
+    assert {label for label, _ in images(in_zip(tmp_path / "z.zip"))} == {"etc", "up", "here"}
 
 
 def test_labels_that_are_chinese_survive_a_zip_of_either_kind(tmp_path: Path) -> None:
     root = tmp_path / "字"
     put(root / "永" / "1.png", encoded(photo(0)))
     archive = zipped(root, tmp_path / "字.zip")
-    assert [label for label, _ in pictures(in_zip(archive))] == ["永"]
+    assert [label for label, _ in images(in_zip(archive))] == ["永"]
 
 
 @pytest.mark.parametrize(

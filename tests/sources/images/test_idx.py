@@ -23,7 +23,7 @@ def test_a_pair_is_found_by_either_name_packed_or_not(tmp_path: Path) -> None:
     assert idx_pair(folder / IMAGES).labels.name == f"{LABELS}.gz"
 
 
-def test_pictures_and_labels_are_those_written(tmp_path: Path) -> None:
+def test_images_and_labels_are_those_written(tmp_path: Path) -> None:
     expected = np.random.default_rng(0).integers(0, 256, (5, 4, 6), np.uint8)
     records = list(idx_pair(write_digits(tmp_path) / IMAGES).items())
     assert [record.label for record in records] == list("31415")
@@ -69,7 +69,7 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path: Path, packed: bool) -> N
     assert [record.label for record in records] == list("314")
     assert isinstance(bad, BadRecord)
     assert (bad.kind, bad.offset, bad.source) == ("cut short", 16 + 3 * 24, IMAGES)
-    assert "2 more pictures" in bad.expected
+    assert "2 more images" in bad.expected
 
 
 def test_pairs_that_cannot_be_are_refused(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.record import BadRecord
 from hwgen.sources.images import label_list
-from hwgen.sources.images.collection import Collection, Encoded
+from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.find import find_images
 from tests.image_files import encoded, photo, put
 
 
-def write(folder: Path, text: str | bytes, name: str = "label.txt", pictures: int = 3) -> Path:
+def write(folder: Path, text: str | bytes, name: str = "label.txt", images: int = 3) -> Path:
     """A folder of images/0.png and so on, with a list."""
-    for n in range(pictures):
+    for n in range(images):
         put(folder / "images" / f"{n}.png", encoded(photo(n)))
     put(folder / name, text if isinstance(text, bytes) else text.encode())
     return folder
@@ -32,22 +32,22 @@ def losses(collection: Collection) -> list[tuple[str, str]]:
     ]
 
 
-def unread(item: Encoded | object) -> str:
-    """Why a picture cannot be had."""
-    assert isinstance(item, Encoded)
+def unread(item: EncodedImage | object) -> str:
+    """Why an image cannot be had."""
+    assert isinstance(item, EncodedImage)
     with pytest.raises(InputError) as caught:
         item.read()
     return caught.value.what
 
 
 @pytest.mark.parametrize("name", ["label.txt", "rec_gt_train.txt"])
-def test_a_line_is_a_picture_and_its_class(tmp_path: Path, name: str) -> None:
+def test_a_line_is_an_image_and_its_class(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path / "字", "images/2.png\t永\nimages/0.png\tstreet 1\n", name)
     found = only(folder / name)
     assert (found.name, found.count) == (f"字/{name}", 2)
     read = []
     for item in found.items():
-        assert isinstance(item, Encoded)
+        assert isinstance(item, EncodedImage)
         read.append((item.label, item.writer, item.source, item.position, item.name, item.read()))
     assert read == [
         ("永", "", f"字/{name}", 0, "字/images/2.png", encoded(photo(2))),
@@ -67,7 +67,7 @@ def test_a_folder_is_known_by_its_list(tmp_path: Path, monkeypatch: pytest.Monke
 def test_another_label_txt_makes_no_list_of_a_folder(tmp_path: Path, text: str | bytes) -> None:
     (found,) = find_images([write(tmp_path / "f", text)])
     assert (found.format, found.name) == ("folder", "f/images")
-    with pytest.raises(InputError, match="nor a list of pictures and labels"):
+    with pytest.raises(InputError, match="nor a list of images and labels"):
         find_images([tmp_path / "f" / "label.txt"])
 
 
@@ -110,7 +110,7 @@ def test_a_path_names_nothing_outside_the_folder(tmp_path: Path) -> None:
     assert {unread(item) for item in items} == {"no such file within the list's folder"}
 
 
-def test_a_picture_that_is_too_large_is_not_read(
+def test_an_image_that_is_too_large_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = only(write(tmp_path / "w", "images/0.png\ta\n"))

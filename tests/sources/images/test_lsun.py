@@ -27,7 +27,7 @@ def test_a_category_is_told_from_the_folder(name: str, category: str) -> None:
     assert category_of(Path("somewhere") / name) == category
 
 
-def test_pictures_come_in_the_order_of_their_keys(tmp_path: Path) -> None:
+def test_images_come_in_the_order_of_their_keys(tmp_path: Path) -> None:
     (found,) = find_images([write_lsun(tmp_path / "bedroom_train_lmdb", 7)])
     assert isinstance(found, Lsun)
     assert (found.name, found.count) == ("bedroom_train_lmdb", 7)
@@ -49,15 +49,15 @@ def test_it_is_what_torchvision_reads(tmp_path: Path, monkeypatch: pytest.Monkey
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # nor does it close that file
         theirs = datasets.LSUN(".", classes=["bedroom_train", "church_outdoor_train"])
-        pictures = [np.asarray(picture) for picture, _ in (theirs[n] for n in range(len(theirs)))]
+        images = [np.asarray(image) for image, _ in (theirs[n] for n in range(len(theirs)))]
         targets = [theirs[n][1] for n in range(len(theirs))]
         for database in theirs.dbs:
             database.env.close()
     found = find_images([tmp_path / "bedroom_train_lmdb", tmp_path / "church_outdoor_train_lmdb"])
     ours = [(item.label, decode(item.read(), 3)) for each in found for item in each.items()]
     assert [label for label, _ in ours] == [["bedroom", "church_outdoor"][n] for n in targets]
-    for (_, image), picture in zip(ours, pictures, strict=True):
-        np.testing.assert_array_equal(image, picture)
+    for (_, image), image in zip(ours, images, strict=True):
+        np.testing.assert_array_equal(image, image)
 
 
 def test_nothing_is_written_into_the_folder(tmp_path: Path) -> None:

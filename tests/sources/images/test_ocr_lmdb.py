@@ -6,7 +6,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.record import BadRecord
-from hwgen.sources.images.collection import Encoded
+from hwgen.sources.images.collection import EncodedImage
 from hwgen.sources.images.find import find_images
 from tests.image_files import encoded, photo
 
@@ -27,7 +27,7 @@ def sample(number: int, label: str, **meta: object) -> dict[str, bytes]:
     return values
 
 
-def test_pictures_are_numbered_from_one_and_classes_are_labels(tmp_path: Path) -> None:
+def test_images_are_numbered_from_one_and_classes_are_labels(tmp_path: Path) -> None:
     folder = write(
         tmp_path / "words",
         num_samples=b"3",
@@ -40,7 +40,7 @@ def test_pictures_are_numbered_from_one_and_classes_are_labels(tmp_path: Path) -
     assert (found.format, found.name, found.count) == ("ocr-lmdb", "words", 3)
     read = []
     for item in found.items():
-        assert isinstance(item, Encoded)
+        assert isinstance(item, EncodedImage)
         read.append((item.label, item.writer, item.position, item.name, item.read()))
     assert read == [
         ("永", "", 0, "words[000000001]", encoded(photo(1))),
@@ -56,14 +56,14 @@ def test_a_label_that_is_none_is_a_loss(tmp_path: Path, label: bytes) -> None:
     bad, sound = found.items()
     assert isinstance(bad, BadRecord)
     assert (bad.kind, bad.source) == ("unknown label", "w[000000001]")
-    assert isinstance(sound, Encoded)
+    assert isinstance(sound, EncodedImage)
 
 
-def test_a_picture_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_an_image_that_is_missing_is_named(tmp_path: Path) -> None:
     (found,) = find_images([write(tmp_path / "w", num_samples=b"1", label_000000001=b"a")])
     items = found.items()
     item = next(items)
-    assert isinstance(item, Encoded)
+    assert isinstance(item, EncodedImage)
     with pytest.raises(InputError, match="no image-000000001"):
         item.read()
 
@@ -73,7 +73,7 @@ def test_notes_of_strangers_are_no_writers(tmp_path: Path, meta: bytes) -> None:
     values = {**sample(1, "a"), "meta_000000001": meta}
     (found,) = find_images([write(tmp_path / "w", num_samples=b"1", **values)])
     (item,) = found.items()
-    assert isinstance(item, Encoded)
+    assert isinstance(item, EncodedImage)
     assert item.writer == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.record import BadRecord
 from hwgen.sources.images import parquet as parquet_module
-from hwgen.sources.images.collection import Encoded
+from hwgen.sources.images.collection import EncodedImage
 from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.find import find_images
 from tests.image_files import encoded, photo, put
@@ -27,7 +27,7 @@ def write(path: Path, columns: dict[str, Any], features: Any = None) -> Path:
     return path
 
 
-def pictures(count: int) -> list[dict[str, Any]]:
+def cells(count: int) -> list[dict[str, Any]]:
     return [{"bytes": encoded(photo(n)), "path": f"{n}.png"} for n in range(count)]
 
 
@@ -35,7 +35,7 @@ def told(path: Path) -> list[tuple[str, str, int]]:
     (found,) = find_images([path])
     items = []
     for item in found.items():
-        assert isinstance(item, Encoded)
+        assert isinstance(item, EncodedImage)
         np.testing.assert_array_equal(decode(item.read(), 3), photo(item.position))
         items.append((item.label, item.writer, item.position))
     return items
@@ -44,7 +44,7 @@ def told(path: Path) -> list[tuple[str, str, int]]:
 def test_class_labels_get_their_names(tmp_path: Path) -> None:
     path = write(
         tmp_path / "train.parquet",
-        {"img": pictures(3), "fine": [1, 0, 1], "writer": ["a", None, "b"]},
+        {"img": cells(3), "fine": [1, 0, 1], "writer": ["a", None, "b"]},
         {"img": {"_type": "Image"}, "fine": {"_type": "ClassLabel", "names": ["永", "和"]}},
     )
     assert told(path) == [("和", "a", 0), ("永", "", 1), ("和", "b", 2)]
@@ -54,15 +54,15 @@ def test_class_labels_get_their_names(tmp_path: Path) -> None:
 
 def test_a_writer_has_an_end(tmp_path: Path) -> None:
     writers = ["w" * 256, "w" * 257]
-    path = write(tmp_path / "x", {"image": pictures(2), "label": ["永", "和"], "writer": writers})
+    path = write(tmp_path / "x", {"image": cells(2), "label": ["永", "和"], "writer": writers})
     assert [writer for _, writer, _ in told(path)] == ["w" * 256, ""]
 
 
 @pytest.mark.parametrize("features", [None, 3, {"label": 3}, {"label": {"_type": "Value"}}])
 def test_labels_without_names_are_themselves(tmp_path: Path, features: Any) -> None:
-    path = write(tmp_path / "x", {"image": pictures(2), "label": ["永", "和"]}, features)
+    path = write(tmp_path / "x", {"image": cells(2), "label": ["永", "和"]}, features)
     assert [label for label, _, _ in told(path)] == ["永", "和"]
-    path = write(tmp_path / "x", {"image": pictures(2), "label": [7, 12]}, features)
+    path = write(tmp_path / "x", {"image": cells(2), "label": [7, 12]}, features)
     assert [label for label, _, _ in told(path)] == ["7", "12"]
 
 
@@ -70,13 +70,13 @@ def test_a_file_of_datasets_itself_is_read(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
     features = datasets.Features(kinds)
-    columns = {"image": pictures(2), "label": [1, 0]}
+    columns = {"image": cells(2), "label": [1, 0]}
     datasets.Dataset.from_dict(columns, features=features).to_parquet(str(tmp_path / "a.parquet"))
     assert [label for label, _, _ in told(tmp_path / "a.parquet")] == ["dog", "cat"]
 
 
 def test_losses_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = [*pictures(3), {"bytes": None, "path": "far.png"}, None]
+    images = [*cells(3), {"bytes": None, "path": "far.png"}, None]
     path = write(
         tmp_path / "x.parquet",
         {"image": images, "label": [2, None, 0, 0, 0]},
@@ -88,24 +88,24 @@ def test_losses_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(none, BadRecord)
     assert (unknown.source, unknown.found, none.found) == ("x.parquet[0]", "2", "None")
     monkeypatch.setattr(parquet_module, "MAX_BYTES", 10)
-    for item, message in ((large, "bytes"), (elsewhere, "lies elsewhere"), (empty, "no picture")):
-        assert isinstance(item, Encoded)
+    for item, message in ((large, "bytes"), (elsewhere, "lies elsewhere"), (empty, "no image")):
+        assert isinstance(item, EncodedImage)
         with pytest.raises(InputError, match=message):
             item.read()
 
 
-def test_what_holds_no_labelled_pictures_is_refused(tmp_path: Path) -> None:
+def test_what_holds_no_labelled_images_is_refused(tmp_path: Path) -> None:
     for columns, message in (
-        ({"text": ["a"], "label": [1]}, "no column of pictures; its columns are text, label"),
-        ({"image": pictures(1), "text": ["a"]}, "no column of labels"),
-        ({"image": pictures(1), "label": [0.5]}, "no column of labels"),
+        ({"text": ["a"], "label": [1]}, "no column of images; its columns are text, label"),
+        ({"image": cells(1), "text": ["a"]}, "no column of labels"),
+        ({"image": cells(1), "label": [0.5]}, "no column of labels"),
     ):
         with pytest.raises(InputError, match=message):
             find_images([write(tmp_path / "x.parquet", columns)])
 
 
 def test_damage_is_an_error(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.parquet", {"image": pictures(40), "label": [0] * 40})
+    path = write(tmp_path / "x.parquet", {"image": cells(40), "label": [0] * 40})
     data = path.read_bytes()
     with pytest.raises(InputError, match="is a damaged parquet file"):
         find_images([put(tmp_path / "cut.parquet", data[:-300])])
@@ -119,14 +119,14 @@ def test_damage_is_an_error(tmp_path: Path) -> None:
 def test_without_pyarrow_the_remedy_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path / "x.parquet", {"image": pictures(1), "label": [0]})
+    path = write(tmp_path / "x.parquet", {"image": cells(1), "label": [0]})
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(InputError, match=r"pip install 'hwgen\[parquet\]'"):
         find_images([path])
 
 
 def test_text_that_is_none_is_damage(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.parquet", {"image": pictures(2), "label": ["0123", "4567"]})
+    path = write(tmp_path / "x.parquet", {"image": cells(2), "label": ["0123", "4567"]})
     spoilt = path.read_bytes().replace(b"0123", b"\xff\xfe\xfd\xfc")
     (found,) = find_images([put(tmp_path / "spoilt.parquet", spoilt)])
     with pytest.raises(InputError, match="is a damaged parquet file"):
@@ -135,5 +135,5 @@ def test_text_that_is_none_is_damage(tmp_path: Path) -> None:
 
 def test_half_characters_are_no_names_of_classes(tmp_path: Path) -> None:
     features = {"label": {"_type": "ClassLabel", "names": ["\ud800", "b"]}}
-    path = write(tmp_path / "x.parquet", {"image": pictures(2), "label": [0, 1]}, features)
+    path = write(tmp_path / "x.parquet", {"image": cells(2), "label": [0, 1]}, features)
     assert [label for label, _, _ in told(path)] == ["0", "1"]

@@ -80,7 +80,7 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 
 def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
     for character, strokes in real.items():
-        pictures = np.stack(
+        images = np.stack(
             [
                 [
                     thumbnail(write_character(hand_of(0, w), strokes, (0, w, ord(character)), r))
@@ -89,7 +89,7 @@ def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
                 for w in range(1, 13)
             ]
         )  # [writer, repeat, 24, 24]
-        within = pictures.var(axis=1, ddof=1).mean()
-        between = pictures[:, 0].var(axis=0, ddof=1).mean()
+        within = images.var(axis=1, ddof=1).mean()
+        between = images[:, 0].var(axis=0, ddof=1).mean()
         assert within > 0
         assert between > 1.5 * within

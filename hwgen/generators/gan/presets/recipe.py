@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from hwgen.errors import InputError
 from hwgen.record import PixelRange
-from hwgen.schema import MOST_KERNEL, MOST_SIDE, MOST_STAGES, MOST_WIDTH, changed, from_json
+from hwgen.schema import MAX_KERNEL, MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json, with_changes
 
 
 @dataclass(frozen=True)
@@ -237,20 +237,20 @@ class Recipe:
                 min(stage.channels, stage.kernel, stage.stride) >= 1
                 for stage in (*g.stages, *d.stages)
             ),
-            f"channels, hidden, z_dim and label_dim must be at most {MOST_WIDTH:,}": (
-                max(g.start[0], g.z_dim, g.label_dim, d.label_dim, g.hidden, d.hidden) <= MOST_WIDTH
-                and all(stage.channels <= MOST_WIDTH for stage in (*g.stages, *d.stages))
+            f"channels, hidden, z_dim and label_dim must be at most {MAX_WIDTH:,}": (
+                max(g.start[0], g.z_dim, g.label_dim, d.label_dim, g.hidden, d.hidden) <= MAX_WIDTH
+                and all(stage.channels <= MAX_WIDTH for stage in (*g.stages, *d.stages))
             ),
-            f"sides must be at most {MOST_SIDE:,}, kernels and strides {MOST_KERNEL}": (
-                1 <= self.size <= MOST_SIDE
-                and g.start[1] <= MOST_SIDE
+            f"sides must be at most {MAX_SIZE:,}, kernels and strides {MAX_KERNEL}": (
+                1 <= self.size <= MAX_SIZE
+                and g.start[1] <= MAX_SIZE
                 and all(
-                    max(stage.kernel, stage.stride) <= MOST_KERNEL
+                    max(stage.kernel, stage.stride) <= MAX_KERNEL
                     for stage in (*g.stages, *d.stages)
                 )
             ),
-            f"there must be at most {MOST_STAGES} stages": (
-                max(len(g.stages), len(d.stages)) <= MOST_STAGES
+            f"there must be at most {MAX_STAGES} stages": (
+                max(len(g.stages), len(d.stages)) <= MAX_STAGES
             ),
             "channels must be 1 or 3": self.channels in (1, 3),
             "a deconv's kernel must be at least its stride": g.upsampling == "nearest"
@@ -336,4 +336,4 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     Raises:
         InputError: an unknown field (near names are suggested), or a value that does not fit.
     """
-    return recipe_from_json(changed(recipe_to_json(recipe), changes))
+    return recipe_from_json(with_changes(recipe_to_json(recipe), changes))

@@ -16,7 +16,7 @@ from hwgen.generators.gan.presets.recipe import (
     Stage,
     Warp,
 )
-from hwgen.names import nearest
+from hwgen.names import suggest
 from hwgen.record import PixelRange
 
 # The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
@@ -223,7 +223,7 @@ def preset(name: str, also: Iterable[str] = ()) -> Recipe:
         InputError: no such preset; near names are suggested.
     """
     if name not in PRESETS:
-        raise InputError(f"no preset {name!r}", remedy=nearest(name, [*PRESETS, *also]))
+        raise InputError(f"no preset {name!r}", remedy=suggest(name, [*PRESETS, *also]))
     return PRESETS[name]
 
 
@@ -234,5 +234,5 @@ def loss_named(name: str) -> Loss:
         InputError: no such loss; near names are suggested.
     """
     if name not in LOSSES:
-        raise InputError(f"no loss {name!r}", remedy=nearest(name, LOSSES))
+        raise InputError(f"no loss {name!r}", remedy=suggest(name, LOSSES))
     return LOSSES[name]

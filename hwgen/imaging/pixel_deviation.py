@@ -8,11 +8,11 @@ import numpy.typing as npt
 from hwgen.record import Image
 
 SAMPLES = 50
-"""Most pictures of a class that are looked at."""
+"""Most images of a class that are looked at."""
 
 
 def pixel_deviation(images: Image) -> float:
-    """Mean over the pixels of the standard deviation (n - 1) over the pictures, in grey levels.
+    """Mean over the pixels of the standard deviation (n - 1) over the images, in grey levels.
 
     Args:
         images: uint8 [n, ...], n >= 2, all of one class and size.
@@ -20,8 +20,8 @@ def pixel_deviation(images: Image) -> float:
     return float(images.astype(np.float32).std(axis=0, ddof=1).mean())
 
 
-def spread_out(labels: npt.NDArray[np.int64], class_id: int) -> npt.NDArray[np.int64]:
-    """Record numbers of at most SAMPLES pictures of a class, evenly spread over all it has."""
+def evenly_spaced_records(labels: npt.NDArray[np.int64], class_id: int) -> npt.NDArray[np.int64]:
+    """Record numbers of at most SAMPLES images of a class, evenly spread over all it has."""
     found = np.flatnonzero(labels == class_id)
     if len(found) <= SAMPLES:
         return found
