@@ -1,1 +1,1 @@
-"""Measurements that need a GPU, as one list that is run in one go where a GPU appears."""
+"""Measurements on one GPU, run together by run.sh."""

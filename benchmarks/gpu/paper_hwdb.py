@@ -1,4 +1,4 @@
-"""The papers' network on 3,755 characters: after how many steps are samples legible?"""
+"""The paper's network on 3,755 characters: legibility of its samples by number of steps."""
 
 from __future__ import annotations
 
@@ -10,43 +10,70 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.prepare import Inputs, arrays
-from benchmarks.gpu.resnet import RecogniserSettings, accuracy, train_recogniser
-from hwgen.generators.gan.presets import preset
+from benchmarks.gpu.resnet import (
+    RecogniserSettings,
+    accuracy,
+    random_batches,
+    train_recogniser,
+)
+from hwgen.generators.gan.presets import change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.store import Store
 
+TINY = {
+    "generator.start": "[6, 7]",
+    "generator.stages": '[{"channels": 5, "kernel": 5, "stride": 2},'
+    ' {"channels": 1, "kernel": 5, "stride": 2}]',
+    "discriminator.hidden": "10",
+    "discriminator.stages": '[{"channels": 7, "kernel": 5, "stride": 2},'
+    ' {"channels": 8, "kernel": 5, "stride": 2}]',
+    "batch": "8",
+    "images": "32",
+    "every": "16",
+}
+"""Changes to the preset for a dry run."""
+
 
 def run(
     inputs: Inputs,
     device: torch.device,
+    settings: RecogniserSettings,
     *,
-    judge_steps: int,
     judge_seconds: float,
     train_seconds: float,
     every_steps: int = 20_000,
     per_class: int = 4,
     tiny: bool = False,
 ) -> dict[str, Any]:
-    """Train `paper-hwdb` for a time and judge every snapshot.
+    """Train `paper-hwdb` for a given time and score every snapshot.
 
-    The judge is a recogniser of real pen ink of the same training writers; its accuracy on real
+    The judge is a recogniser trained on real pen ink of the same writers; its accuracy on real
     images of other writers is the reference for the purity of samples.
+
+    Args:
+        inputs: stores of real characters.
+        device: where to train.
+        settings: of the judge.
+        judge_seconds: time limit of the judge's training.
+        train_seconds: time limit of the GAN's training.
+        every_steps: steps between snapshots.
+        per_class: samples of each class to score.
+        tiny: small networks and few steps, for a dry run.
 
     Returns:
         The judge, the training, and per snapshot: images seen, purity (fraction of samples read as
         their label) and variety (per-pixel standard deviation within classes, over the real one).
     """
     images, labels = (torch.from_numpy(a).to(device) for a in arrays(inputs.train28))
-    settings = RecogniserSettings(steps=judge_steps, batch=32 if tiny else 512)
-
-    def draw(n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        at = torch.randint(len(images), (n,), device=device)
-        return images[at], labels[at]
-
     judge, judged = train_recogniser(
-        draw, inputs.classes, settings, device, seconds=judge_seconds, seed=0
+        random_batches(images, labels),
+        inputs.classes,
+        settings,
+        device,
+        seconds=judge_seconds,
+        seed=0,
     )
     test, truth = (torch.from_numpy(a).to(device) for a in arrays(inputs.test28))
     judged["accuracy_on_real_test"] = round(accuracy(judge, test, truth), 4)
@@ -56,7 +83,7 @@ def run(
     recipe = preset("paper-hwdb")
     recipe = replace(recipe, every=every_steps * recipe.batch)
     if tiny:
-        recipe = replace(recipe, images=recipe.batch * 4, every=recipe.batch * 2)
+        recipe = change(recipe, TINY)
     out = inputs.work / "paper-hwdb"
     began = time.monotonic()
     store = Store(inputs.train28)
@@ -101,5 +128,5 @@ def _variety(images: np.ndarray, labels: np.ndarray) -> float:
     order = np.argsort(labels, kind="stable")
     images, labels = images[order], labels[order]
     ends = np.flatnonzero(np.diff(labels)) + 1
-    found = [part.std(0).mean() for part in np.split(images, ends)[:500] if len(part) > 1]
-    return float(np.mean(found))
+    deviations = [part.std(0).mean() for part in np.split(images, ends)[:500] if len(part) > 1]
+    return float(np.mean(deviations))

@@ -1,4 +1,4 @@
-"""POT files and stroke data -> the stores and arrays that the entries of the GPU list read."""
+"""POT files and stroke data -> the stores and arrays that the other entries read."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from hwgen.store import Store
 TRAIN_WRITERS = "1001-1050"
 TEST_WRITERS = "1051-1060"
 SEEN = 2755
-"""Classes with real samples: the first ones in GB2312 order, as zero-shot papers take them."""
+"""Number of classes with real samples: the first ones in GB2312 order, as in zero-shot papers."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything the entries read, made once per machine in one folder.
+    """Everything that the other entries read, made once per machine in one folder.
 
     Attributes:
         work: the folder.
         classes: number of classes, the first ones of GB2312 level 1.
-        seen: the first classes, of which real samples may be used.
+        seen: number of first classes with real training samples.
         hands: simulated hands per class.
     """
 
@@ -81,7 +81,7 @@ def arrays(store: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
 def prepare(
     data: Path, work: Path, *, classes: int = 3755, hands: int = 64, tiny: bool = False
 ) -> Inputs:
-    """Make everything in `work` that is not there yet.
+    """Make everything that is missing in `work`.
 
     Args:
         data: folder with `pot/*.pot` (OLHWDB1.1, writers 1001 to 1060) and `graphics.txt` (Make Me

@@ -1,8 +1,8 @@
 """The refiner at 64 pixels: an LSGAN whose generator starts from simulated handwriting.
 
-G takes a simulated image of a character and noise, bends the image by a smooth flow field and
-re-inks it. D sees real and refined images with their class (projection). What G learns is how
-people write; so it also writes classes that D has never seen. Recipe of this experiment: LSGAN
+G takes a simulated image of a character and noise, deforms the image by a smooth flow field and
+changes its ink. D sees real and refined images with their class (projection). G learns a style that
+does not depend on the class, so it also refines classes that D has never seen. Recipe: LSGAN
 (0, 1, 1), lazy R1 on real images, Adam, moving average of G.
 """
 
@@ -29,9 +29,9 @@ class RefinerSettings:
         steps: of D and G each.
         batch: real images per step.
         z_dim: size of the noise vector.
-        flow: bound of the coarse flow, in units of half the image's side; the fine one has a third.
+        flow: bound of the coarse flow, in halves of the image size; the fine flow has a third.
         lr: of both networks; falls to a tenth over the last third of the steps.
-        r1: gamma of R1, per image; applied every fourth step.
+        r1: gamma of R1 per image, applied every fourth step.
         ema: decay of G's moving average.
         width: multiplies all channel counts.
     """
@@ -99,17 +99,17 @@ class RefinerGenerator(nn.Module):
             h = n[i](conv(h), w)
             skips.append(h)
         h = n[4](self.middle(h), w)
-        h = n[5](self.up8(torch.cat([_double(h), skips[2]], 1)), w)
+        h = n[5](self.up8(torch.cat([_upsample(h), skips[2]], 1)), w)
         flow8 = torch.tanh(self.flow8(h).float()) * self.flow_bound
-        h = n[6](self.up16(torch.cat([_double(h), skips[1]], 1)), w)
+        h = n[6](self.up16(torch.cat([_upsample(h), skips[1]], 1)), w)
         flow16 = torch.tanh(self.flow16(h).float()) * (self.flow_bound / 3)
-        flow = _enlarge(flow8) + _enlarge(flow16)
+        flow = _resize_flow(flow8) + _resize_flow(flow16)
         grid = self.grid + flow.permute(0, 2, 3, 1)
-        bent = F.grid_sample(x.float() - 1, grid, align_corners=False) + 1
-        h = _double(n[7](self.up32(torch.cat([_double(h), skips[0]], 1)), w)).float()
-        h = torch.cat([F.grid_sample(h, grid, align_corners=False), bent], 1)
+        warped = F.grid_sample(x.float() - 1, grid, align_corners=False) + 1
+        h = _upsample(n[7](self.up32(torch.cat([_upsample(h), skips[0]], 1)), w)).float()
+        h = torch.cat([F.grid_sample(h, grid, align_corners=False), warped], 1)
         h = n[8](self.up64(h), w)
-        return torch.tanh(1.5 * bent + self.ink(h).float())
+        return torch.tanh(1.5 * warped + self.ink(h).float())
 
 
 class RefinerDiscriminator(nn.Module):
@@ -132,11 +132,11 @@ class RefinerDiscriminator(nn.Module):
         return (self.out(h)[:, 0] + (self.phi(y) * h).sum(1) / 16).float()
 
 
-def _double(x: Tensor) -> Tensor:
+def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2)
 
 
-def _enlarge(flow: Tensor) -> Tensor:
+def _resize_flow(flow: Tensor) -> Tensor:
     return F.interpolate(flow, size=64, mode="bicubic", align_corners=False)
 
 
@@ -164,13 +164,12 @@ def train_refiner(
         simulated: uint8 [at least classes, hands, 64, 64] on the device.
         classes: number of seen classes.
         settings: see RefinerSettings.
-        seconds: stop earlier after so long; the rate falls with the time or the steps, whichever
-            is ahead.
-        report: called every `every` steps with the step, what was measured, and the average.
-        every: see there.
+        seconds: time limit; the learning rate follows the time or the steps, whichever is ahead.
+        report: called every `every` steps with the step, losses, and the moving average of G.
+        every: steps between reports.
 
     Returns:
-        G's moving average in evaluation mode, and what the training was.
+        G's moving average in evaluation mode, and facts about the training.
     """
     device = real.device
     g, d = RefinerGenerator(settings), RefinerDiscriminator(classes, settings)
@@ -222,10 +221,10 @@ def train_refiner(
         for p in d.parameters():
             p.requires_grad_(True)
         with torch.no_grad():
-            for ours, theirs in zip(average.parameters(), g.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - settings.ema)
-            for buffer, value in zip(average.buffers(), g.buffers(), strict=True):
-                buffer.copy_(value)
+            for mean, value in zip(average.parameters(), g.parameters(), strict=True):
+                mean.lerp_(value, 1 - settings.ema)
+            for buffer, current in zip(average.buffers(), g.buffers(), strict=True):
+                buffer.copy_(current)
         return torch.stack([loss.detach(), loss_g.detach(), d_real.mean(), d_fake.mean()]).detach()
 
     plain, with_penalty = (
@@ -234,7 +233,7 @@ def train_refiner(
     )
     began, done, log = time.monotonic(), 0, []
     for done in range(1, settings.steps + 1):
-        watched = (with_penalty if done % 4 == 0 else plain)()
+        logged = (with_penalty if done % 4 == 0 else plain)()
         if done % 100 == 0 or done % every == 0:
             if cuda:
                 torch.cuda.synchronize()
@@ -243,7 +242,7 @@ def train_refiner(
             lr.fill_(settings.lr * (1 if ahead < 2 / 3 else 0.1 ** ((ahead - 2 / 3) * 3)))
             if done % every == 0 or elapsed > seconds:
                 names = ("loss_d", "loss_g", "d_real", "d_fake")
-                values = dict(zip(names, (round(v, 4) for v in watched.tolist()), strict=True))
+                values = dict(zip(names, (round(v, 4) for v in logged.tolist()), strict=True))
                 log.append({"step": done, "seconds": round(elapsed, 1), **values})
                 report(done, values, average)
             if elapsed > seconds:

@@ -1,4 +1,4 @@
-"""A recogniser of the field's kind for one GPU: a small residual network, trained in minutes."""
+"""A small residual network for character recognition, trained in minutes on one GPU."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from torch import Tensor, nn
 from benchmarks.gpu.captured import Captured
 from hwgen.compute.devices import pick_precision
 
-Draw = Callable[[int], tuple[Tensor, Tensor]]
-"""Number of images -> uint8 [n, S, S] and labels int64 [n], drawn at random on the device."""
+RandomBatches = Callable[[int], tuple[Tensor, Tensor]]
+"""Number of images -> random uint8 [n, S, S] and labels int64 [n] on the device."""
 
 
 @dataclass(frozen=True)
 class RecogniserSettings:
-    """How it is trained.
+    """Network and training.
 
     Attributes:
         steps: optimizer steps; the learning rate follows one cosine with 5 % warm-up.
         batch: images per step.
-        lr: highest rate of AdamW.
-        weight_decay: of AdamW, on weights of more than one dimension.
+        lr: highest learning rate of AdamW.
+        weight_decay: of AdamW, on tensors of more than one dimension.
         smoothing: label smoothing.
         widths: channels of the four stages.
-        rotate: most rotation, degrees.
-        scale: most change of size on each axis, as a fraction.
-        shear: most shear.
-        shift: most shift, in units of half the side.
-        elastic: standard deviation of the displacement at 6x6 control points, likewise.
+        rotate: largest rotation, degrees.
+        scale: largest change of size per axis, as a fraction.
+        shear: largest shear.
+        shift: largest shift, in halves of the image size.
+        elastic: standard deviation of displacements at 6x6 control points, in the same unit.
     """
 
     steps: int = 8_000
@@ -85,8 +85,8 @@ def network(classes: int, widths: tuple[int, int, int, int]) -> nn.Sequential:
 
 
 def augment(x: Tensor, settings: RecogniserSettings) -> Tensor:
-    """Random affine and elastic changes of ink: float [N, 1, S, S] in 0 (paper) to 1."""
-    n, side, device = len(x), x.shape[-1], x.device
+    """Random affine and elastic distortion: float [N, 1, S, S], paper 0, ink up to 1."""
+    n, size, device = len(x), x.shape[-1], x.device
 
     def uniform(most: float) -> Tensor:
         return (torch.rand(n, device=device) * 2 - 1) * most
@@ -105,9 +105,9 @@ def augment(x: Tensor, settings: RecogniserSettings) -> Tensor:
         ],
         1,
     )
-    grid = F.affine_grid(theta, [n, 1, side, side], align_corners=False)
+    grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
     bends = torch.randn(n, 2, 6, 6, device=device) * settings.elastic
-    bends = F.interpolate(bends, size=side, mode="bicubic", align_corners=True)
+    bends = F.interpolate(bends, size=size, mode="bicubic", align_corners=True)
     x = F.grid_sample(x, grid + bends.permute(0, 2, 3, 1), align_corners=False)
     darker = 1 + (torch.rand(n, 1, 1, 1, device=device) - 0.5) * 0.6
     return (x * darker).clamp(0, 1)
@@ -118,8 +118,18 @@ def to_ink(x: Tensor) -> Tensor:
     return 1 - x[:, None].float() / 255
 
 
+def random_batches(images: Tensor, labels: Tensor) -> RandomBatches:
+    """Uniformly random samples of images uint8 [n, S, S] with labels int64 [n]."""
+
+    def batch(n: int) -> tuple[Tensor, Tensor]:
+        at = torch.randint(len(images), (n,), device=images.device)
+        return images[at], labels[at]
+
+    return batch
+
+
 def train_recogniser(
-    draw: Draw,
+    batches: RandomBatches,
     classes: int,
     settings: RecogniserSettings,
     device: torch.device,
@@ -131,16 +141,16 @@ def train_recogniser(
     """Train a recogniser; the rate anneals over the steps or the seconds, whichever is ahead.
 
     Args:
-        draw: the training data, see Draw.
+        batches: the training data.
         classes: number of outputs.
         settings: see RecogniserSettings.
-        device: where.
-        seconds: most time.
-        seed: of weights and, on this device, of everything drawn.
-        report: called now and then with a line.
+        device: where to train.
+        seconds: time limit.
+        seed: of the weights and of all random numbers on this device.
+        report: called every 1,000 steps with a line of text.
 
     Returns:
-        The network in evaluation mode, and what the training was.
+        The network in evaluation mode, and facts about the training.
     """
     torch.manual_seed(seed)
     net = network(classes, settings.widths).to(device)
@@ -159,7 +169,7 @@ def train_recogniser(
     )
 
     def step() -> Tensor:
-        x, y = draw(settings.batch)
+        x, y = batches(settings.batch)
         x = augment(to_ink(x), settings).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast, cache_enabled=False):
             logits = net(x)
@@ -175,7 +185,7 @@ def train_recogniser(
     for done in range(1, settings.steps + 1):
         loss = captured()
         if done % 20 == 0 or done < 20:
-            watched = loss.item()  # waits, so that the time is the device's
+            value = loss.item()  # waits for the device, so that elapsed time is correct
             elapsed = time.monotonic() - began
             ahead = min(1.0, max(done / settings.steps, elapsed / seconds))
             warm = min(1.0, ahead / 0.05)
@@ -183,7 +193,7 @@ def train_recogniser(
                 settings.lr * warm * 0.5 * (1 + torch.cos(torch.tensor(ahead * torch.pi)).item())
             )
             if done % 200 == 0:
-                log.append({"step": done, "seconds": round(elapsed, 1), "loss": round(watched, 4)})
+                log.append({"step": done, "seconds": round(elapsed, 1), "loss": round(value, 4)})
                 if done % 1000 == 0:
                     report(str(log[-1]))
             if elapsed >= seconds:
@@ -201,7 +211,7 @@ def train_recogniser(
 
 @torch.no_grad()
 def predictions(net: nn.Module, images: Tensor, candidates: Tensor | None = None) -> Tensor:
-    """Predicted class of uint8 [n, S, S], int64 [n]; among `candidates` only, where given."""
+    """Predicted classes int64 [n] of uint8 [n, S, S], restricted to `candidates` if given."""
     found = []
     device = next(net.parameters()).device
     for part in images.split(2048):

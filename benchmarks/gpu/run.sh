@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# The GPU list on a bare machine: smoke (a minute or two), then all entries side by side.
-#   run.sh smoke INPUT WORK OUT COMMIT      INPUT: pot.tar.xz, graphics.txt, whl/ (what the machine lacks)
+# Runs benchmarks.gpu on a machine with one GPU: `smoke` takes a minute or two, `full` runs all
+# entries at the same time.
+#   run.sh smoke INPUT WORK OUT COMMIT
 #   run.sh full  INPUT WORK OUT COMMIT
+# INPUT holds pot.tar.xz, graphics.txt and whl/ (wheels that the machine lacks). The options of the
+# entries come from the environment: REFINED, BASELINES, PAPER.
 set -u
 mode=$1 input=$2 work=$3 out=$4 commit=$5
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=2 PYTHONPATH=/tmp/hwgen-site
@@ -39,7 +42,7 @@ gpu paper-hwdb $PAPER > "$out/paper-hwdb.log" 2>&1 &
 wait
 say "all entries"
 tail -n 4 "$out"/*.log
-# Few and small files, since not much may come back from the machine.
+# Few and small files: the machine limits what is copied back.
 cp "$work"/judge64.pt "$work"/refiner64.pt "$out/" 2>/dev/null
 tar czf "$out/images.tar.gz" -C "$work" refined-unseen.png refined-sample.npz $(cd "$work" && ls paper-hwdb-*.png) prepare.json 2>/dev/null
 tar czf "$out/logs.tar.gz" -C "$out" $(cd "$out" && ls *.log) && rm -f "$out"/*.log

@@ -1,4 +1,4 @@
-"""Step times and sampling rates on one GPU: the plain port, eager fp32 and bf16, CUDA graphs."""
+"""Step times and sampling rates on one GPU: plain port, eager fp32 and bf16, CUDA graphs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hwgen.generators.gan.sampling import Sampler
 
 
 def measure(device: torch.device, *, classes: int, tiny: bool = False) -> dict[str, Any]:
-    """Every row, with medians, minima and maxima of five runs in turn."""
+    """All rows, with median, minimum and maximum of five runs in turn."""
     runs, steps = (2, 2) if tiny else (5, 60)
     rows: dict[str, Any] = {}
     kind = device.type
@@ -66,7 +66,7 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 def _synthesis(device: torch.device, per_class: int, classes: int) -> dict[str, Any]:
-    """Seconds for `per_class` samples of each class by glyph-32, noise and copies included."""
+    """Seconds for `per_class` samples per class by glyph-32, with noise and copies to the host."""
     recipe, charset = preset("glyph-32"), gb2312_level1()
     sampler = Sampler(build_generator(recipe, len(charset)).eval(), recipe, charset, device)
     ids = np.repeat(np.arange(classes), per_class)
@@ -79,7 +79,7 @@ def _synthesis(device: torch.device, per_class: int, classes: int) -> dict[str, 
 
 
 def _refiner(device: torch.device, tiny: bool) -> dict[str, Any]:
-    """The refiner's step on random images, and refining on the device."""
+    """Time of the refiner's training step on random images, and of refining."""
     n, classes, hands = (64, 4, 2) if tiny else (4096, 3740, 8)
     settings = RefinerSettings(steps=4 if tiny else 600, batch=8 if tiny else 128)
     real = torch.randint(0, 256, (n, 64, 64), dtype=torch.uint8, device=device)
@@ -100,7 +100,7 @@ def _refiner(device: torch.device, tiny: bool) -> dict[str, Any]:
         report=report,
         every=1 if tiny else 100,
     )
-    # The first 200 steps hold the warm-up and the captures.
+    # The first 200 steps include warm-up and captures.
     (first, began), (last, ended) = stamps[min(1, len(stamps) - 2)], stamps[-1]
     per_class = 1 if tiny else 50
     refine(g, simulated, 1, seed=0)

@@ -1,8 +1,8 @@
-"""Characters without a real sample: a recogniser learns them from simulated or refined images.
+"""Recognition of 1,000 characters without real samples, from simulated or refined images.
 
 The first 2,755 classes of GB2312 level 1 have real samples (pen ink, writers 1001 to 1050), the
 last 1,000 have none. One recogniser of all classes is trained and tested on real images of other
-writers (1051 to 1060): on the unseen classes among 1,000 and among all candidates, and on the seen.
+writers (1051 to 1060): on unseen classes among 1,000 and among all candidates, and on seen ones.
 """
 
 from __future__ import annotations
@@ -17,29 +17,20 @@ from torch import Tensor
 from benchmarks.gpu.prepare import Inputs, arrays
 from benchmarks.gpu.refiner import RefinerGenerator, RefinerSettings, refine, train_refiner
 from benchmarks.gpu.resnet import (
-    Draw,
+    RandomBatches,
     RecogniserSettings,
     accuracy,
     network,
+    random_batches,
     train_recogniser,
 )
 from hwgen.imaging.contact_sheets import save_sheet
 
 
-def draw_real(images: Tensor, labels: Tensor) -> Draw:
-    """Real samples as they come."""
+def mixed_batches(images: Tensor, labels: Tensor, made: Tensor, seen: int) -> RandomBatches:
+    """Classes uniformly at random; half of the seen classes' images are real, all others are made.
 
-    def draw(n: int) -> tuple[Tensor, Tensor]:
-        at = torch.randint(len(images), (n,), device=images.device)
-        return images[at], labels[at]
-
-    return draw
-
-
-def draw_mixed(images: Tensor, labels: Tensor, made: Tensor, seen: int) -> Draw:
-    """Classes uniformly; half of the seen classes' images are real, all others are made.
-
-    Seen classes get made images too, so that looking made says nothing about the class.
+    Seen classes get made images too, so that the look of made images does not reveal the class.
 
     Args:
         images: real ones, uint8 [n, S, S], classes below `seen` only.
@@ -53,27 +44,27 @@ def draw_mixed(images: Tensor, labels: Tensor, made: Tensor, seen: int) -> Draw:
     classes, per_class = made.shape[:2]
     device = images.device
 
-    def draw(n: int) -> tuple[Tensor, Tensor]:
+    def batch(n: int) -> tuple[Tensor, Tensor]:
         y = torch.randint(classes, (n,), device=device)
         u = torch.rand(n, device=device)
         known = y.clamp(max=seen - 1)
         real = order[first[known] + (u * counts[known]).long().clamp(max=counts[known] - 1)]
-        drawn = made[y, torch.randint(per_class, (n,), device=device)]
+        chosen = made[y, torch.randint(per_class, (n,), device=device)]
         is_real = (y < seen) & (torch.rand(n, device=device) < 0.5) & (counts[known] > 0)
-        return torch.where(is_real[:, None, None], images[real], drawn), y
+        return torch.where(is_real[:, None, None], images[real], chosen), y
 
-    return draw
+    return batch
 
 
-def test_of(inputs: Inputs, device: torch.device) -> tuple[Tensor, Tensor]:
+def real_test_images(inputs: Inputs, device: torch.device) -> tuple[Tensor, Tensor]:
     """Real test images and labels."""
     images, labels = arrays(inputs.test64)
     return torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
 
 
 def scores(net: torch.nn.Module, inputs: Inputs, device: torch.device) -> dict[str, float]:
-    """Top-1 on real test images: unseen among the unseen, unseen and seen among all, and all."""
-    images, labels = test_of(inputs, device)
+    """Top-1 accuracy on real test images: unseen classes, seen classes, and all."""
+    images, labels = real_test_images(inputs, device)
     candidates = torch.arange(inputs.seen, inputs.classes, device=device)
     unseen = labels >= inputs.seen
     found = {
@@ -90,11 +81,11 @@ def scores(net: torch.nn.Module, inputs: Inputs, device: torch.device) -> dict[s
 def baselines(
     inputs: Inputs, device: torch.device, settings: RecogniserSettings, *, seconds: float
 ) -> dict[str, Any]:
-    """Two recognisers: of real images of all classes (the upper bound), and with simulated ones."""
+    """Recognisers trained on real images of all classes (upper bound), and with simulated ones."""
     images, labels = (torch.from_numpy(a).to(device) for a in arrays(inputs.train64))
     found: dict[str, Any] = {}
     net, facts = train_recogniser(
-        draw_real(images, labels), inputs.classes, settings, device, seconds=seconds, seed=0
+        random_batches(images, labels), inputs.classes, settings, device, seconds=seconds, seed=0
     )
     found["real, all classes"] = {**scores(net, inputs, device), "training": facts}
     print(
@@ -107,8 +98,10 @@ def baselines(
     torch.save(weights, inputs.work / "judge64.pt")
     seen = labels < inputs.seen
     simulated = torch.from_numpy(np.array(inputs.simulated())).to(device)
-    draw = draw_mixed(images[seen], labels[seen], simulated, inputs.seen)
-    net, facts = train_recogniser(draw, inputs.classes, settings, device, seconds=seconds, seed=0)
+    batches = mixed_batches(images[seen], labels[seen], simulated, inputs.seen)
+    net, facts = train_recogniser(
+        batches, inputs.classes, settings, device, seconds=seconds, seed=0
+    )
     found["real seen + simulated"] = {**scores(net, inputs, device), "training": facts}
     print("simulated", scores(net, inputs, device), flush=True)
     return found
@@ -124,7 +117,7 @@ def refined(
     seconds: float,
     per_class: int = 128,
 ) -> dict[str, Any]:
-    """Train the refiner on the seen classes, refine all, train a recogniser, and score it."""
+    """Train the refiner on seen classes, refine all, train a recogniser with them, and score it."""
     images, labels = (torch.from_numpy(a).to(device) for a in arrays(inputs.train64))
     seen = labels < inputs.seen
     images, labels = images[seen], labels[seen]
@@ -154,7 +147,7 @@ def refined(
     made = refine(g, simulated, per_class, seed=1)
     found: dict[str, Any] = {"refiner": facts, "per_class": per_class}
     net, training = train_recogniser(
-        draw_mixed(images, labels, made, inputs.seen),
+        mixed_batches(images, labels, made, inputs.seen),
         inputs.classes,
         settings,
         device,
@@ -178,7 +171,7 @@ def refined(
 def purity(
     judge: Path, inputs: Inputs, settings: RecogniserSettings, made: Tensor, simulated: Tensor
 ) -> dict[str, float]:
-    """Fraction of images read as their label, by the recogniser of real images of all classes."""
+    """Fraction of images read as their label by the recogniser of real images of all classes."""
     device = made.device
     net = network(inputs.classes, settings.widths).to(device)
     net.load_state_dict(torch.load(judge, weights_only=True))

@@ -42,6 +42,7 @@ from hwgen.store import Store
 
 FRAMINGS = (Framing(64), Framing(28, stretch=True))
 PYCASIA = "PyCasia"
+WRITTEN_BYTES = 256 << 20
 
 # The command; it then prints the peak memory (KiB on Linux) of itself and of its largest child.
 _COMMAND = """
@@ -236,8 +237,8 @@ def limits(
 
     def write() -> None:
         with open(scratch / "written", "wb") as stream:
-            for _ in range(64):
-                stream.write(bytes(4 << 20))
+            for _ in range(WRITTEN_BYTES >> 20):
+                stream.write(bytes(1 << 20))
             os.fsync(stream.fileno())
 
     size = sum(file.stat().st_size for file in some)
@@ -246,7 +247,7 @@ def limits(
         ways = {"read warm": read}
     ways |= {"resize, one core": scale, "write, synced": write}
     work = {"(evict)": 1.0, "read cold": size, "read warm": size}
-    work |= {"resize, one core": len(to_resize), "write, synced": 256 << 20}
+    work |= {"resize, one core": len(to_resize), "write, synced": WRITTEN_BYTES}
     times = in_turn(ways, work, runs=3, warmup=0)
     rates = {name: t.to_json()["rate"] for name, t in times.items() if name[0] != "("}
     rates["resize, all cores, if they scale"] = float(

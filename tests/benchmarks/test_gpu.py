@@ -1,15 +1,14 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.gpu.__main__ import main
 from benchmarks.gpu.prepare import SEEN, prepare
 from benchmarks.gpu.refiner import RefinerGenerator, RefinerSettings, refine, to_float
-from benchmarks.gpu.unseen import draw_mixed
+from benchmarks.gpu.unseen import mixed_batches
 from hwgen.charset import gb2312_level1
 from hwgen.sources.pot import encode_trajectory
 
@@ -18,7 +17,7 @@ CLASSES, HANDS = 6, 2
 
 @pytest.fixture(scope="module")
 def gpu_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `prepare` makes of four writers of six characters with random strokes."""
+    """Output of `prepare` for four writers of six characters with random strokes."""
     data, work = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("work")
     (data / "pot").mkdir()
     characters = gb2312_level1().labels[:CLASSES]
@@ -40,7 +39,7 @@ def gpu_inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
-def test_the_refiner_starts_as_almost_the_identity() -> None:
+def test_the_refiner_starts_near_the_identity() -> None:
     torch.manual_seed(0)
     g = RefinerGenerator(RefinerSettings(width=0.25)).eval()
     simulated = torch.full((2, 1, 64, 64), 255, dtype=torch.uint8)
@@ -58,7 +57,7 @@ def test_seen_classes_mix_real_and_made_images_and_unseen_ones_are_made() -> Non
     images = torch.tensor([10, 11, 20], dtype=torch.uint8)[:, None, None].expand(3, 2, 2)
     labels = torch.tensor([0, 0, 1])
     made = torch.full((3, 2, 2, 2), 200, dtype=torch.uint8)
-    x, y = draw_mixed(images, labels, made, seen=2)(600)
+    x, y = mixed_batches(images, labels, made, seen=2)(600)
     values = x[:, 0, 0]
     assert set(values[y == 0].tolist()) == {10, 11, 200}
     assert set(values[y == 1].tolist()) == {20, 200}
@@ -67,15 +66,20 @@ def test_seen_classes_mix_real_and_made_images_and_unseen_ones_are_made() -> Non
 
 
 @pytest.mark.parametrize("entry", ["refined", "paper-hwdb"])
-def test_the_list_runs_at_a_tiny_size_on_a_cpu(
-    entry: str, tmp_path: Path, gpu_inputs: Path
+def test_an_entry_runs_at_a_tiny_size_on_a_cpu(
+    entry: str,
+    tmp_path: Path,
+    gpu_inputs: Path,
+    one_thread: None,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = [sys.executable, "-m", "benchmarks.gpu", entry, "--work", str(gpu_inputs)]
-    command += ["--out", str(tmp_path), "--classes", str(CLASSES), "--hands", str(HANDS), "--tiny"]
+    paths = ["--work", str(gpu_inputs), "--out", str(tmp_path)]
+    command = [entry, *paths, "--tiny", "--classes", str(CLASSES), "--hands", str(HANDS)]
     command += ["--recogniser-steps", "4", "--refiner-steps", "4", "--commit", "abc"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    main(command)
     result = json.loads((tmp_path / f"{entry}.json").read_text())
     assert (result["entry"], result["commit"]) == (entry, "abc")
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert again.stdout == f"{entry} is done\n"
+    assert result["command"].startswith(f"python -m benchmarks.gpu {entry} --work ")
+    capsys.readouterr()
+    main(command)
+    assert capsys.readouterr().out.startswith(f"{entry}: skipped, ")

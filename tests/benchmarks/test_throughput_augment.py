@@ -20,6 +20,7 @@ def test_all_implementations_give_images_of_the_same_kind() -> None:
             assert float(y.sum()) == pytest.approx(float(x.sum()), rel=0.6)
 
 
+@pytest.mark.usefixtures("quick")
 def test_rows_state_what_was_timed() -> None:
     before = torch.get_num_threads()
     rows = job.measure(sizes=[28], batches=[2], threads=[1], runs=1)

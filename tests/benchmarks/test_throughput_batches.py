@@ -51,6 +51,7 @@ def test_a_store_repeats_the_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.usefixtures("quick")
 def test_measure_gives_two_rows_per_batch_size_and_leaves_no_files(tmp_path: Path) -> None:
     rows = benchmark.measure(
         random_images(16),

@@ -64,6 +64,7 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
         torch.testing.assert_close(state.d.get_buffer(name), statistic, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_row_states_what_was_done(tmp_path: Path) -> None:
     row = gan_step.measure(SMALL_PAPER, 5, device=torch.device("cpu"), steps=1, runs=2)
     assert row["ways"].keys() == {"plain", "hwgen"}

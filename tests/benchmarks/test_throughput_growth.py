@@ -1,10 +1,12 @@
+import pytest
 import torch
 
 from benchmarks.throughput import growth
 from hwgen.generators.gan.presets import Recipe
 
 
-def test_a_row_says_what_a_class_costs(toy_recipe: Recipe) -> None:
+@pytest.mark.usefixtures("quick")
+def test_a_row_states_the_memory_of_a_further_class(toy_recipe: Recipe) -> None:
     row = growth.measure(toy_recipe, [5, 40_005], device=torch.device("cpu"), steps=1, runs=1)
     assert row["ways"].keys() == {"5 classes", "40,005 classes"}
     limits = row["limits"]

@@ -32,6 +32,7 @@ def test_the_usual_network_has_the_same_size() -> None:
     assert first == second
 
 
+@pytest.mark.usefixtures("quick")
 def test_rows_and_profile_state_what_was_timed() -> None:
     rows = job.measure(recipe=TOY, classes=[5], batch=8, inference_batch=9, runs=1)
     assert [row["settings"]["batch"] for row in rows] == [8, 9]

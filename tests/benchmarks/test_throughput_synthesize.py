@@ -25,6 +25,7 @@ def test_both_implementations_give_the_same_images(name: str) -> None:
     assert np.abs(ours - theirs).max() <= 1  # a grey level, where rounding differs
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_row_states_what_was_done(toy_recipe: Recipe, tmp_path: Path) -> None:
     row = synthesize.measure(
         toy_recipe,
