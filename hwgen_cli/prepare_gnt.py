@@ -28,9 +28,8 @@ from hwgen_cli.preparing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hwgen.prepare import PrepareReport, Progress
+    from hwgen.prepare import PrepareReport
+    from hwgen.progress import Control
 
 
 def prepare_gnt(
@@ -80,26 +79,30 @@ def prepare_gnt(
       hwgen prepare-gnt HWDB1.0trn_gnt.zip -o few --charset 的一是不了在人有我他 --writers 001-010
     """
     from hwgen.imaging.framing import Framing
+    from hwgen.prepare import PrepareOptions
     from hwgen.prepare import prepare_gnt as prepare
     from hwgen.sources.writer_selection import WriterSelection
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
-    choice = WriterSelection(writers, held_out, part.value, split_seed)
+    selection = WriterSelection(writers, held_out, part.value, split_seed)
 
-    def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
+    options = PrepareOptions(
+        charset=charset_of(charset),
+        drop_empty=drop_empty,
+        limit=limit,
+        strict=strict,
+        overwrite=overwrite,
+        workers=workers,
+    )
+
+    def run(control: Control) -> PrepareReport:
         return prepare(
             inputs,
             out,
             framing=framing,
-            writers=choice,
-            charset=charset_of(charset),
-            drop_empty=drop_empty,
-            limit=limit,
-            strict=strict,
-            overwrite=overwrite,
-            workers=workers,
-            progress=progress,
-            stop=stop,
+            writers=selection,
+            options=options,
+            control=control,
         )
 
     carry_out(run, out, json=json)

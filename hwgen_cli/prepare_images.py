@@ -22,9 +22,8 @@ from hwgen_cli.preparing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hwgen.prepare import PrepareReport, Progress
+    from hwgen.prepare import PrepareReport
+    from hwgen.progress import Control
 
 
 class Fit(str, Enum):
@@ -99,26 +98,30 @@ def prepare_images(
       hwgen prepare-images photos/test -o test --size 112 --charset train
     """
     from hwgen.imaging.framing import Framing
+    from hwgen.prepare import PrepareOptions
     from hwgen.prepare import prepare_images as prepare
 
     margin = -1 if margin is None else margin
     framing = Framing(size, fit is Fit.stretch, margin, crop=fit is Fit.crop)
 
-    def run(progress: Progress, stop: Callable[[], bool]) -> PrepareReport:
+    options = PrepareOptions(
+        charset=charset_of(charset),
+        drop_empty=drop_empty,
+        limit=limit,
+        strict=strict,
+        overwrite=overwrite,
+        workers=workers,
+    )
+
+    def run(control: Control) -> PrepareReport:
         return prepare(
             inputs,
             out,
             framing=framing,
             channels=None if colour is None else 3 if colour else 1,
             invert=invert,
-            charset=charset_of(charset),
-            drop_empty=drop_empty,
-            limit=limit,
-            strict=strict,
-            overwrite=overwrite,
-            workers=workers,
-            progress=progress,
-            stop=stop,
+            options=options,
+            control=control,
         )
 
     carry_out(run, out, json=json)

@@ -6,7 +6,6 @@ And the options that all `hwgen prepare-*` have.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hwgen.charset import Charset
-    from hwgen.prepare import PrepareReport, Progress
+    from hwgen.prepare import PrepareReport
+    from hwgen.progress import Control
 
 
 class Part(str, Enum):
@@ -78,13 +78,11 @@ JsonOption = Annotated[
 _SHOWN_PLACES = 5
 
 
-def carry_out(
-    prepare: Callable[[Progress, Callable[[], bool]], PrepareReport], out: Path, *, json: bool
-) -> None:
+def carry_out(prepare: Callable[[Control], PrepareReport], out: Path, *, json: bool) -> None:
     """Prepare with a progress bar, to the end or to Ctrl-C, and show the report.
 
     Args:
-        prepare: takes `progress` and `stop` of the library's functions.
+        prepare: one of the library's functions, called with progress and stop requests.
         out: the store.
         json: print the report as JSON rather than for people.
     """
@@ -93,18 +91,17 @@ def carry_out(
     from rich.console import Console
 
     from hwgen.errors import StoreError
+    from hwgen.progress import Control
     from hwgen_cli.interrupt import interruptible
-    from hwgen_cli.progress import bar, rate
+    from hwgen_cli.progress import bar
 
-    began = time.monotonic()
     with bar("Preparing", "MB") as advance, interruptible() as stop:
 
-        def progress(done: int, records: int, total: int) -> None:
-            speed = records / max(1e-9, time.monotonic() - began)
-            advance(done / 1e6, total / 1e6, rate(speed, "records"))
+        def progress(done: float, total: float, note: str) -> None:
+            advance(done / 1e6, total / 1e6, note)
 
         try:
-            report = prepare(progress, stop)
+            report = prepare(Control(progress, stop))
         except StoreError:
             if not stop():
                 raise
@@ -138,7 +135,7 @@ def _show(report: PrepareReport, console: Console) -> None:
     from rich.table import Table
 
     from hwgen.prepare import REPORT_FILE
-    from hwgen.prepare.report import joined
+    from hwgen.prepare.report import join_labels
 
     read = sum(file.records for file in report.files)
     per_class = report.per_class
@@ -184,7 +181,7 @@ def _show(report: PrepareReport, console: Console) -> None:
     if report.empty_classes:
         console.print(
             f"[yellow]empty[/]: {len(report.empty_classes):,} classes have no record: "
-            f"{escape(joined(report.empty_classes[:40]))}; --drop-empty leaves them out of the "
+            f"{escape(join_labels(report.empty_classes[:40]))}; --drop-empty drops them from the "
             "charset",
             highlight=False,
         )

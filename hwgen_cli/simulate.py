@@ -49,6 +49,7 @@ def simulate(
     Example: hwgen simulate --out simulated --classes 3700 --writers 55
     """
     from hwgen.imaging.framing_pool import available_workers
+    from hwgen.progress import Control
     from hwgen.sources.simulation import gnt_folder
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.sources.strokes.kanjivg import KanjiVG
@@ -64,7 +65,7 @@ def simulate(
             seed=seed,
             strokes=data,
             workers=workers or available_workers(),
-            progress=advance,
+            control=Control(advance),
         )
     console = Console()
     console.print(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hwgen.charset import Charset, gb2312_level1
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink
-from hwgen.prepare import prepare_pot
+from hwgen.prepare import PrepareOptions, prepare_pot
 from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import Strokes
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
@@ -111,7 +111,7 @@ def prepare(
                 store,
                 ink=Ink(framing),
                 writers=WriterSelection(writers),
-                charset=charset,
+                options=PrepareOptions(charset=charset),
             )
         seconds[store.name] = round(time.monotonic() - began, 1)
     began = time.monotonic()

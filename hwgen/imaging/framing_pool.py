@@ -84,7 +84,7 @@ def batches(records: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
 
 
 def frame(
-    batches: Iterable[Sequence[_Item]], renderer: Renderer, *, workers: int, most_raw: int
+    batches: Iterable[Sequence[_Item]], renderer: Renderer, *, workers: int, max_raw: int
 ) -> Generator[tuple[Sequence[_Item], Image], None, None]:
     """Make images of batches; what comes out does not depend on `workers`.
 
@@ -95,7 +95,7 @@ def frame(
         renderer: how raws become images.
         workers: processes; 1 renders in this one, as does any number on Windows, where memory
             cannot be handed on as a file descriptor.
-        most_raw: bytes; no raw has more.
+        max_raw: bytes; no raw has more.
 
     Yields:
         (batch, uint8 [len(batch), size, size]); the array is valid until the next step.
@@ -109,7 +109,7 @@ def frame(
         return
     under_way: deque[Sequence[_Item]] = deque()
     with ExitStack() as stack:
-        pool = _Pool(renderer, workers, most_raw, stack)
+        pool = _Pool(renderer, workers, max_raw, stack)
         for batch in batches:
             if len(under_way) == pool.slots:
                 first = under_way.popleft()
@@ -126,14 +126,14 @@ class _Pool:
     Args:
         renderer: see `frame`.
         workers: see `frame`.
-        most_raw: see `frame`.
+        max_raw: see `frame`.
         stack: ends the workers when it closes.
     """
 
-    def __init__(self, renderer: Renderer, workers: int, most_raw: int, stack: ExitStack) -> None:
+    def __init__(self, renderer: Renderer, workers: int, max_raw: int, stack: ExitStack) -> None:
         self.slots = workers * _SLOTS_A_WORKER
         with _shared_file() as memory:
-            shape = (self.slots, renderer.size, most_raw)
+            shape = (self.slots, renderer.size, max_raw)
             self._slots = _map_slots(memory, *shape)
             setting = base64.b64encode(pickle.dumps((memory.fileno(), shape, renderer))).decode()
             self._workers = [_start(setting, memory.fileno(), stack) for _ in range(workers)]
@@ -205,8 +205,8 @@ def _start(setting: str, memory: int, stack: ExitStack) -> subprocess.Popen[byte
 
 def _ended(worker: subprocess.Popen[bytes]) -> HwgenError:
     return HwgenError(
-        f"a process that frames images ended by itself (exit code {worker.wait()})",
-        remedy="Was memory short? --workers 1 frames without further processes",
+        f"a process that renders images died (exit code {worker.wait()})",
+        remedy="It may have run out of memory; use --workers 1",
     )
 
 
@@ -222,13 +222,13 @@ def _shared_file() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def _map_slots(memory: IO[bytes], slots: int, size: int, most_raw: int) -> npt.NDArray[Any]:
+def _map_slots(memory: IO[bytes], slots: int, size: int, max_raw: int) -> npt.NDArray[Any]:
     """Slots with room for any batch; only what is used of them takes memory."""
     most = _most_records(size)
     slot = np.dtype(
         [
             ("shapes", "<u4", (most, 2)),
-            ("pixels", "u1", (_BATCH_BYTES + most_raw,)),
+            ("pixels", "u1", (_BATCH_BYTES + max_raw,)),
             ("frames", "u1", (most, size, size)),
         ]
     )

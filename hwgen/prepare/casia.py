@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
-from hwgen.charset import Charset
-from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import Renderer, available_workers, batches, frame
 from hwgen.imaging.ink import Ink, Trajectory
+from hwgen.prepare.options import DEFAULT_OPTIONS, PrepareOptions
 from hwgen.prepare.reading import Reading
-from hwgen.prepare.report import PrepareReport, Progress
+from hwgen.prepare.report import PrepareReport
 from hwgen.prepare.writing import write_store
+from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord, Image, Record
-from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, POT, Format, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
 from hwgen.sources.writer_selection import ALL_WRITERS, WriterSelection, select_files
-
-_WORTH_WORKERS_BYTES = 64 << 20  # one process frames it within a second; workers need half of it
-_WORTH_DRAWERS_BYTES = 1 << 20  # drawing the ink takes longer
 
 
 def prepare_gnt(
@@ -31,62 +28,38 @@ def prepare_gnt(
     *,
     framing: Framing,
     writers: WriterSelection = ALL_WRITERS,
-    charset: Charset | None = None,
-    drop_empty: bool = False,
-    limit: int | None = None,
-    strict: bool = False,
-    overwrite: bool = False,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
+    options: PrepareOptions = DEFAULT_OPTIONS,
+    control: Control = NO_CONTROL,
 ) -> PrepareReport:
-    """Read GNT files into a new store; after any failure there is none.
+    """Read GNT files into a new store; a failure leaves no store behind.
 
-    Where an export's `.export.json` says that a generator made any of the inputs, the store counts
-    as synthetic.
+    If the `.export.json` of an export declares any of the inputs synthetic, so is the store.
 
     Args:
         inputs: GNT files, folders and zips, see `find_files`.
-        out: where the store shall be.
-        framing: how images become square.
-        writers: whose files to take, told from their names; the default takes all.
-        charset: the classes and their order; records of other characters are left out and
-            counted. None takes the characters as found, in code point order.
-        drop_empty: leave out of the charset what has no record. Otherwise a given charset stays
-            whole, so that all stores made with it agree.
-        limit: take no more records of a class, the first ones. None takes all.
-        strict: raise at the first bad record.
-        overwrite: replace a finished store at `out`.
-        workers: processes that frame images, 1 for none but this one; the store is the same.
-            None takes all cores where the files are large enough to gain by it.
-        progress: see Progress.
-        stop: asked now and then whether to stop.
+        out: the store's directory.
+        framing: how images are scaled to squares.
+        writers: which writers' files to read, by the names of the files.
+        options: classes, limits and workers.
+        control: progress in bytes, with the records read as its note; and stop requests.
 
     Raises:
-        InputError: an input cannot be used, a writer asked for is not there, an `.export.json` is
-            damaged, no record would be kept, or `limit` or `workers` is below 1.
-        BadRecordError: a bad record, with `strict`.
-        StoreError: `out` cannot be written, or `stop` said so.
-        HwgenError: a worker ended by itself.
+        InputError: an input cannot be used, a selected writer does not exist, an `.export.json`
+            is damaged, or no record is left.
+        BadRecordError: a record is damaged, and `options.strict` is set.
+        StoreError: `out` cannot be written, or a stop was requested.
+        HwgenError: a worker process died.
     """
     return _prepare(
-        select_files(find_files(inputs, GNT), writers),
+        _GNT,
+        inputs,
         out,
-        hidden=hidden_files(inputs, GNT),
-        read=read_gnt,
         renderer=framing,
         framing=framing,
-        most_raw=MAX_PIXELS,
-        worth_workers=_WORTH_WORKERS_BYTES,
-        recipe={"kind": "gnt", "writers": asdict(writers)},
-        charset=charset,
-        drop_empty=drop_empty,
-        limit=limit,
-        strict=strict,
-        overwrite=overwrite,
-        workers=workers,
-        progress=progress,
-        stop=stop,
+        recipe={"kind": "gnt"},
+        writers=writers,
+        options=options,
+        control=control,
     )
 
 
@@ -96,59 +69,35 @@ def prepare_pot(
     *,
     ink: Ink,
     writers: WriterSelection = ALL_WRITERS,
-    charset: Charset | None = None,
-    drop_empty: bool = False,
-    limit: int | None = None,
-    strict: bool = False,
-    overwrite: bool = False,
-    workers: int | None = None,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
+    options: PrepareOptions = DEFAULT_OPTIONS,
+    control: Control = NO_CONTROL,
 ) -> PrepareReport:
-    """Draw the trajectories of POT files into a new store; after any failure there is none.
+    """Render the pen trajectories of POT files into a new store; a failure leaves no store behind.
 
-    The store's origin is of the kind "ink", with all that decides how the ink was drawn. It counts
-    as real handwriting (`Store.is_synthetic` is false), though not as scans.
+    The store's origin is of the kind "ink" and holds all parameters of the rendering. The store
+    counts as real handwriting (`Store.is_synthetic` is false), though not as scans.
 
     Args:
         inputs: POT files, folders and zips, see `find_files`.
-        out: where the store shall be.
-        ink: how trajectories become images, the frame included.
+        out: the store's directory.
+        ink: how trajectories are rendered, framing included.
         writers: see `prepare_gnt`.
-        charset: see `prepare_gnt`.
-        drop_empty: see `prepare_gnt`.
-        limit: see `prepare_gnt`.
-        strict: see `prepare_gnt`.
-        overwrite: see `prepare_gnt`.
-        workers: processes that draw, 1 for none but this one; the store is the same. None takes
-            all cores.
-        progress: see Progress.
-        stop: see `prepare_gnt`.
+        options: see `prepare_gnt`.
+        control: see `prepare_gnt`.
 
     Raises:
-        InputError: see `prepare_gnt`.
-        BadRecordError: see `prepare_gnt`.
-        StoreError: see `prepare_gnt`.
         HwgenError: see `prepare_gnt`.
     """
     return _prepare(
-        select_files(find_files(inputs, POT), writers),
+        _POT,
+        inputs,
         out,
-        hidden=hidden_files(inputs, POT),
-        read=read_pot,
         renderer=ink,
         framing=ink.framing,
-        most_raw=MAX_BYTES,
-        worth_workers=_WORTH_DRAWERS_BYTES,
-        recipe={"kind": "ink", "ink": ink.to_json(), "writers": asdict(writers)},
-        charset=charset,
-        drop_empty=drop_empty,
-        limit=limit,
-        strict=strict,
-        overwrite=overwrite,
-        workers=workers,
-        progress=progress,
-        stop=stop,
+        recipe={"kind": "ink", "ink": ink.to_json()},
+        writers=writers,
+        options=options,
+        control=control,
     )
 
 
@@ -162,6 +111,29 @@ class _Read(Protocol[_Raw_co]):
     def __call__(
         self, stream: BinaryIO, *, source: str, writer: str
     ) -> Iterator[_Raw_co | BadRecord]: ...
+
+
+@dataclass(frozen=True)
+class _Kind(Generic[_Raw]):
+    """What differs between the two formats.
+
+    Attributes:
+        format: how its files are found.
+        read: its reader.
+        max_raw_bytes: maximum size of one record before it is rendered.
+        parallel_bytes: total size of the inputs above which worker processes pay.
+    """
+
+    format: Format
+    read: _Read[_Raw]
+    max_raw_bytes: int
+    parallel_bytes: int
+
+
+# 64 MiB of scans are framed within a second, and workers take half a second to start; rendering
+# ink takes longer.
+_GNT = _Kind(GNT, read_gnt, max_raw_bytes=MAX_PIXELS, parallel_bytes=64 << 20)
+_POT = _Kind(POT, read_pot, max_raw_bytes=MAX_BYTES, parallel_bytes=1 << 20)
 
 
 @dataclass(frozen=True)
@@ -196,44 +168,38 @@ class _Source(Generic[_Raw]):
 
 
 def _prepare(
-    files: Sequence[RawFile],
+    kind: _Kind[_Raw],
+    inputs: Sequence[Path],
     out: Path,
     *,
-    hidden: int,
-    read: _Read[_Raw],
     renderer: Renderer,
     framing: Framing,
-    most_raw: int,
-    worth_workers: int,
     recipe: Mapping[str, Any],
-    charset: Charset | None,
-    drop_empty: bool,
-    limit: int | None,
-    strict: bool,
-    overwrite: bool,
-    workers: int | None,
-    progress: Progress | None,
-    stop: Callable[[], bool] | None,
+    writers: WriterSelection,
+    options: PrepareOptions,
+    control: Control,
 ) -> PrepareReport:
-    """What the two formats have in common: processes render."""
-    reading = Reading([_Source(file, read) for file in files], strict, progress, stop, hidden)
-    if workers is None:
-        workers = available_workers() if reading.bytes_in_all > worth_workers else 1
-    if workers < 1:
-        raise InputError(f"{workers} workers cannot work", remedy="Take 1 or more")
-    taken = workers
+    """Either format to a store, rendered by processes."""
+    files = select_files(find_files(inputs, kind.format), writers)
+    reading = Reading(
+        [_Source(file, kind.read) for file in files],
+        strict=options.strict,
+        control=control,
+        hidden=hidden_files(inputs, kind.format),
+    )
+    parallel = reading.total_bytes > kind.parallel_bytes
+    workers = options.workers or (available_workers() if parallel else 1)
 
-    def render(kept: Iterator[_Raw]) -> Generator[tuple[Sequence[_Raw], Image], None, None]:
-        return frame(batches(kept, renderer.size), renderer, workers=taken, most_raw=most_raw)
+    def render(items: Iterator[_Raw]) -> Generator[tuple[Sequence[_Raw], Image], None, None]:
+        return frame(
+            batches(items, renderer.size), renderer, workers=workers, max_raw=kind.max_raw_bytes
+        )
 
     return write_store(
         reading,
         out,
         render=render,
         framing=framing,
-        recipe=recipe,
-        charset=charset,
-        drop_empty=drop_empty,
-        limit=limit,
-        overwrite=overwrite,
+        recipe={**recipe, "writers": writers.to_json()},
+        options=options,
     )

@@ -1,26 +1,29 @@
-"""In: sources of labelled things. Out: their items in order, and an account of what was lost."""
+"""In: sources of labelled items. Out: their items in order, and a list of what was lost."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from hwgen.errors import BadRecordError, StoreError
-from hwgen.prepare.report import FileReport, Progress
+from hwgen.prepare.report import FileReport
+from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord
 
 _PROGRESS_RECORDS = 256
 
 
 class Item(Protocol):
-    """What becomes one record of a store: a Record, a Trajectory, an image not yet decoded."""
+    """What becomes one record of a store: a Record, a Trajectory, an image not yet decoded.
+
+    Its attributes are those of a Record.
+    """
 
     @property
-    def label(self) -> str:
-        """See Record; so are the others."""
+    def label(self) -> str: ...  # noqa: D102
 
     @property
     def writer(self) -> str: ...  # noqa: D102
@@ -37,66 +40,64 @@ ItemT_co = TypeVar("ItemT_co", bound=Item, covariant=True)
 
 
 class Source(Protocol[ItemT_co]):
-    """What holds items: one file, or one folder of a class."""
+    """One file of items, or the folder of one class."""
 
     @property
     def name(self) -> str:
-        """As in `Record.source`; no two sources have the same."""
+        """As in `Record.source`; unique among the sources of a store."""
 
     @property
     def writer(self) -> str:
-        """Who wrote all of it, "" where that is not known."""
+        """Who wrote all of it, "" if unknown."""
 
     @property
     def size(self) -> int:
-        """Bytes of it, for progress and report."""
+        """Size in bytes."""
 
     @property
     def path(self) -> Path:
-        """The file or folder that the user gave, or that lies in it."""
+        """The file or folder on the disk."""
 
     def items(self) -> Iterator[ItemT_co | BadRecord]:
         """All items in order, with a BadRecord in the place of each loss."""
 
     def bytes_before(self, position: int) -> int:
-        """How many of its bytes lie before the item of this position."""
+        """How many of its bytes lie before the item at this position."""
 
 
 @dataclass
 class Reading(Generic[ItemT]):
-    """One pass over sources: gives the sound items and keeps account of the others.
+    """One pass over sources that yields the sound items and records the losses.
 
     Attributes:
         sources: read in order.
-        strict: raise at the first bad record.
-        progress: see Progress.
-        stop: asked now and then whether to stop.
-        hidden: files passed over, see `hidden_files`.
-        bad: what was lost so far.
+        strict: raise at the first damaged record.
+        control: progress in bytes, and stop requests.
+        hidden: number of hidden files that were skipped, see `hidden_files`.
+        bad: the losses so far.
     """
 
     sources: Sequence[Source[ItemT]]
-    strict: bool
-    progress: Progress | None
-    stop: Callable[[], bool] | None
+    strict: bool = False
+    control: Control = NO_CONTROL
     hidden: int = 0
     bad: list[BadRecord] = field(default_factory=list)
     _sound: Counter[str] = field(default_factory=Counter)
     _lost: Counter[str] = field(default_factory=Counter)
 
     @property
-    def bytes_in_all(self) -> int:
-        """Of all sources."""
+    def total_bytes(self) -> int:
+        """Size of all sources."""
         return sum(source.size for source in self.sources)
 
     def items(self) -> Iterator[ItemT]:
         """The sound items.
 
         Raises:
-            BadRecordError: a bad record, with `strict`.
-            StoreError: `stop` said so.
+            BadRecordError: a record is damaged, and `strict` is set.
+            StoreError: a stop was requested.
         """
-        total = self.bytes_in_all
+        total = self.total_bytes
         before, seen = 0, 0
         for source in self.sources:
             for item in source.items():
@@ -106,34 +107,34 @@ class Reading(Generic[ItemT]):
                 seen += 1
                 self._sound[source.name] += 1
                 if seen % _PROGRESS_RECORDS == 0:
-                    self._report(before + source.bytes_before(item.position), seen, total)
+                    self._report(before + source.bytes_before(item.position), total, seen)
                 yield item
             before += source.size
-        self._report(total, seen, total)
+        self._report(total, total, seen)
 
     def lose(self, bad: BadRecord, source: str, *, was_sound: bool = False) -> None:
-        """Note a loss of the source with this name.
+        """Record a loss in the source with this name.
 
         Args:
             bad: the loss.
             source: the source's name.
-            was_sound: whether `items` gave it, and only rendering it showed that it is bad.
+            was_sound: whether `items` yielded it, and only rendering showed the damage.
 
         Raises:
-            BadRecordError: with `strict`.
+            BadRecordError: `strict` is set.
         """
         if self.strict:
             raise BadRecordError(
                 f"expected {bad.expected}, found {bad.found}",
                 where=f"{bad.source}@{bad.offset}",
-                remedy="Without --strict, bad records are passed over and reported",
+                remedy="Without --strict, damaged records are skipped and reported",
             )
         self.bad.append(bad)
         self._lost[source] += 1
         self._sound[source] -= was_sound
 
     def files(self) -> list[FileReport]:
-        """What each source gave."""
+        """How many records each source gave."""
         return [
             FileReport(
                 source.name,
@@ -145,8 +146,7 @@ class Reading(Generic[ItemT]):
             for source in self.sources
         ]
 
-    def _report(self, done: int, seen: int, total: int) -> None:
-        if self.progress is not None:
-            self.progress(done, seen, total)
-        if self.stop is not None and self.stop():
-            raise StoreError("stopped before the end, so there is no store")
+    def _report(self, done: int, total: int, seen: int) -> None:
+        self.control.progress(done, total, f"{seen:,} records")
+        if self.control.stop():
+            raise StoreError("stopped before the end; no store was written")

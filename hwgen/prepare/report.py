@@ -1,8 +1,8 @@
-"""In: what a preparation read, kept and lost. Out: its report, for people and as JSON."""
+"""The report of a preparation: what was read, stored and lost."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,20 +11,17 @@ from hwgen.record import BadRecord
 REPORT_FILE = "prepare-report.json"
 """Name of the report within the store."""
 
-Progress = Callable[[int, int, int], None]
-"""Called with (bytes read, records read, bytes in all)."""
-
 
 @dataclass(frozen=True)
 class FileReport:
-    """What one file gave.
+    """How much of one file was read and lost.
 
     Attributes:
         name: see RawFile.
-        writer: its writer id, "" where not known.
+        writer: its writer id, "" if unknown.
         size: bytes.
-        records: sound records, those left out included.
-        bad: stretches that gave no record.
+        records: sound records, including those left out of the store.
+        bad: damaged stretches.
     """
 
     name: str
@@ -36,26 +33,26 @@ class FileReport:
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What was read, kept and lost.
+    """What was read, stored and lost.
 
     Attributes:
         store: path of the store, as given.
-        records: records kept.
+        records: records stored.
         classes: classes of the store.
-        per_class: {"min", "median", "max"} of the records a class.
-        empty_classes: characters of the charset without a record.
-        writers: known writers among the kept records.
-        left_out: records outside the charset, by character.
-        over_limit: sound records of the charset left out since their class had `limit` already.
+        per_class: {"min", "median", "max"} of the number of records per class.
+        empty_classes: classes of the charset without a record.
+        writers: known writers of the stored records.
+        left_out: records outside the charset, by label.
+        over_limit: sound records left out because their class had `limit` records already.
         bad_records: every stretch of a file that gave no record.
         files: what each file gave.
         bytes_read: bytes of all files, unpacked.
         framing: see Framing.to_json.
         charset_fingerprint: see Charset.fingerprint.
         seconds: time taken.
-        hidden: files passed over, see `hidden_files`.
-        synthetic: whether a generator made some of it, as an export among the inputs says.
-        simulated: whether simulated writers wrote some of it, as their folder says.
+        hidden: hidden files that were skipped, see `hidden_files`.
+        synthetic: whether the `.export.json` of an input says that a generator made some of it.
+        simulated: whether the `.export.json` of an input says that some of it is simulated.
     """
 
     store: str
@@ -78,15 +75,15 @@ class PrepareReport:
 
     @property
     def bytes_lost(self) -> int:
-        """Bytes of all bad stretches."""
+        """Total length of the damaged stretches, bytes."""
         return sum(bad.length for bad in self.bad_records)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as it lies in the store."""
+        """Plain JSON, as written to REPORT_FILE."""
         return {**asdict(self), "bytes_lost": self.bytes_lost}
 
 
-def joined(labels: Iterable[str]) -> str:
-    """Labels as people list them: characters side by side, names apart."""
+def join_labels(labels: Iterable[str]) -> str:
+    """Labels as text: characters without separator, names with commas."""
     labels = list(labels)
     return ("" if all(len(label) == 1 for label in labels) else ", ").join(labels)

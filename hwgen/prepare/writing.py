@@ -1,4 +1,4 @@
-"""In: a reading of any sources, and how its items become images. Out: a store and a report."""
+"""In: items of any source, and a renderer. Out: a store and a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,15 @@ import numpy as np
 from hwgen.charset import Charset, sorted_charset
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
-from hwgen.prepare.reading import ItemT, Reading
-from hwgen.prepare.report import REPORT_FILE, PrepareReport, joined
+from hwgen.prepare.options import PrepareOptions
+from hwgen.prepare.reading import Item, ItemT, Reading
+from hwgen.prepare.report import REPORT_FILE, PrepareReport, join_labels
 from hwgen.record import Image
 from hwgen.sources.provenance import declared_provenance
 from hwgen.store import StoreWriter
 
 Render = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
-"""Makes framed images uint8 [n, size, size(, 3)] of items, many at once, in their order."""
+"""Renders items, in order and many at once, to framed images uint8 [n, size, size(, 3)]."""
 
 
 def write_store(
@@ -31,131 +33,127 @@ def write_store(
     render: Render[ItemT],
     framing: Framing,
     recipe: Mapping[str, Any],
-    charset: Charset | None,
-    drop_empty: bool,
-    limit: int | None,
-    overwrite: bool,
+    options: PrepareOptions,
     channels: int = 1,
 ) -> PrepareReport:
-    """What all formats have in common: read, select, render, store, report.
+    """The steps common to all formats: read, select, render, store, report.
 
     Args:
-        reading: gives the items.
-        out: where the store shall be; after any failure there is none.
+        reading: yields the items.
+        out: the store's directory; a failure leaves no store behind.
         render: see Render.
-        framing: how images become square.
-        recipe: {"kind": ..., and what else decides the pixels}; becomes the store's origin,
-            together with sources, framing and charset, and with {"synthetic": True} where an
-            export's `.export.json` says so of any source.
-        charset: the classes and their order; items of others are left out and counted. None takes
-            the labels as found, in code point order.
-        drop_empty: leave out of the charset what has no record.
-        limit: take no more items of a class, the first ones; one that rendering shows to be bad
-            counts. None takes all.
-        overwrite: replace a finished store at `out`.
+        framing: how images are scaled to squares.
+        recipe: {"kind": ..., and all other parameters of the pixels}; becomes the store's origin,
+            together with sources, framing and charset, and with {"synthetic": True} where the
+            `.export.json` of an export declares a source synthetic.
+        options: classes and limits.
         channels: 1 grey, 3 colour.
 
     Raises:
-        InputError: no record would be kept, `limit` is below 1, or an `.export.json` is damaged.
-        BadRecordError: a bad record, with `Reading.strict`.
-        StoreError: `out` cannot be written, or `Reading.stop` said so.
+        InputError: no record is left, or an `.export.json` is damaged.
+        BadRecordError: a record is damaged, and `Reading.strict` is set.
+        StoreError: `out` cannot be written, or a stop was requested.
     """
-    if limit is not None and limit < 1:
-        raise InputError(f"a limit of {limit} records a class cannot be", remedy="Take 1 or more")
     began = time.monotonic()
-    told = declared_provenance((source.path, source.name) for source in reading.sources)
+    provenance = declared_provenance((source.path, source.name) for source in reading.sources)
+    charset = options.charset
     recipe = {
         **recipe,
-        **told,
-        "limit": limit,
+        **provenance,
+        "limit": options.limit,
         "files": [{"name": source.name, "bytes": source.size} for source in reading.sources],
         "framing": framing.to_json(),
         "charset": list(charset.labels) if charset else "found",
     }
-    counts: Counter[str] = Counter()
-    left_out: Counter[str] = Counter()
-    over_limit: Counter[str] = Counter()
-    writer_ids: set[str] = set()
+    counts = _Counts()
     with StoreWriter(
-        out, size=framing.size, channels=channels, recipe=recipe, overwrite=overwrite
+        out, size=framing.size, channels=channels, recipe=recipe, overwrite=options.overwrite
     ) as writer:
-        kept = _first(_kept(reading.items(), charset, left_out), limit, over_limit)
-        with closing(render(kept)) as batches:
+        with closing(render(counts.select(reading.items(), options))) as batches:
             for items, images in batches:
-                labels = [item.label for item in items]
-                writers = [item.writer for item in items]
-                counts.update(labels)
-                writer_ids.update(writers)
+                counts.add(items)
                 writer.add_batch(
                     images,
-                    labels=labels,
-                    writers=writers,
+                    labels=[item.label for item in items],
+                    writers=[item.writer for item in items],
                     sources=[item.source for item in items],
                     positions=[item.position for item in items],
                 )
-        if not counts:
-            raise _nothing_kept(reading, left_out)
-        final = charset or sorted_charset(counts)
-        if drop_empty:
-            final = Charset(tuple(label for label in final if counts[label]))
-        per_class = [counts[label] for label in final]
+        if not counts.records:
+            raise _nothing_left(reading, counts.left_out)
+        charset = charset or sorted_charset(counts.records)
+        if options.drop_empty:
+            charset = Charset(tuple(label for label in charset if counts.records[label]))
         report = PrepareReport(
             store=str(out),
-            records=counts.total(),
-            classes=len(final),
-            per_class={
-                "min": min(per_class),
-                "median": float(np.median(per_class)),
-                "max": max(per_class),
-            },
-            empty_classes=[label for label in final if not counts[label]],
-            writers=len(writer_ids - {""}),
-            left_out=dict(left_out.most_common()),
-            over_limit=over_limit.total(),
+            records=counts.records.total(),
+            classes=len(charset),
+            per_class=counts.per_class(charset),
+            empty_classes=[label for label in charset if not counts.records[label]],
+            writers=len(counts.writers - {""}),
+            left_out=dict(counts.left_out.most_common()),
+            over_limit=counts.over_limit,
             bad_records=reading.bad,
             files=reading.files(),
-            bytes_read=reading.bytes_in_all,
+            bytes_read=reading.total_bytes,
             framing=framing.to_json(),
-            charset_fingerprint=final.fingerprint,
+            charset_fingerprint=charset.fingerprint,
             hidden=reading.hidden,
             seconds=round(time.monotonic() - began, 3),
-            synthetic="synthetic" in told,
-            simulated="simulated" in told,
+            synthetic="synthetic" in provenance,
+            simulated="simulated" in provenance,
         )
-        writer.finish(charset=final, origin=recipe, reports={REPORT_FILE: report.to_json()})
+        writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report
 
 
-def _kept(
-    items: Iterable[ItemT], charset: Charset | None, left_out: Counter[str]
-) -> Iterator[ItemT]:
-    """The items whose label is in the charset; the others are counted."""
-    for item in items:
-        if charset is None or item.label in charset:
-            yield item
-        else:
-            left_out[item.label] += 1
+@dataclass
+class _Counts:
+    """What was stored, and what was left out.
+
+    Attributes:
+        records: records stored, by label.
+        writers: their writers.
+        left_out: items outside the charset, by label.
+        over_limit: items of classes that had `limit` records already.
+    """
+
+    records: Counter[str] = field(default_factory=Counter)
+    writers: set[str] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
+    over_limit: int = 0
+
+    def select(self, items: Iterable[ItemT], options: PrepareOptions) -> Iterator[ItemT]:
+        """The items to store: those in the charset, the first `limit` of each class."""
+        taken: Counter[str] = Counter()
+        for item in items:
+            if options.charset is not None and item.label not in options.charset:
+                self.left_out[item.label] += 1
+            elif options.limit is not None and taken[item.label] >= options.limit:
+                self.over_limit += 1
+            else:
+                taken[item.label] += 1
+                yield item
+
+    def add(self, items: Sequence[Item]) -> None:
+        """Count items as stored."""
+        self.records.update(item.label for item in items)
+        self.writers.update(item.writer for item in items)
+
+    def per_class(self, charset: Charset) -> dict[str, float]:
+        """Minimum, median and maximum number of records per class."""
+        counts = [self.records[label] for label in charset]
+        return {"min": min(counts), "median": float(np.median(counts)), "max": max(counts)}
 
 
-def _first(items: Iterable[ItemT], limit: int | None, over_limit: Counter[str]) -> Iterator[ItemT]:
-    """The first items of each class; the others are counted."""
-    taken: Counter[str] = Counter()
-    for item in items:
-        if limit is None or taken[item.label] < limit:
-            taken[item.label] += 1
-            yield item
-        else:
-            over_limit[item.label] += 1
-
-
-def _nothing_kept(reading: Reading[ItemT], left_out: Counter[str]) -> InputError:
+def _nothing_left(reading: Reading[ItemT], left_out: Counter[str]) -> InputError:
     where = ", ".join(dict.fromkeys(str(source.path) for source in reading.sources))
     if left_out:
-        shown = joined(label for label, _ in left_out.most_common(12))
+        shown = join_labels(label for label, _ in left_out.most_common(12))
         return InputError(
-            f"none of the {left_out.total()} records is in the charset; they are of {shown}",
+            f"none of the {left_out.total()} records is in the charset; their labels: {shown}",
             where=where,
-            remedy="If a file or a store was meant for the charset, there is none of that name",
+            remedy="If you meant a file or a store as the charset, check its path",
         )
     bad = reading.bad
     first = f": at byte {bad[0].offset}, expected {bad[0].expected}, found {bad[0].found}"

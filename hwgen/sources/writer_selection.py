@@ -1,4 +1,4 @@
-"""In: files of writers, and whose are wanted. Out: the files of these writers."""
+"""Selecting files by writer, and splitting writers into training and test sets."""
 
 from __future__ import annotations
 
@@ -6,87 +6,104 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hwgen.errors import InputError
 from hwgen.io.files import repair_utf8
 from hwgen.sources.casia_files import RawFile
 
-Part = Literal["train", "test"]
+Split = Literal["train", "test"]
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
 
 @dataclass(frozen=True)
 class WriterSelection:
-    """Which writers to take: those named, and of these the ones held out for tests, or the others.
+    """Which writers' files to read.
 
-    The same files, share and seed give two parts, "train" and "test", that have no writer in common
-    and together have all.
+    For the same files, fraction and seed, the splits "train" and "test" have no writer in common
+    and together contain all of them.
 
     Attributes:
-        named: ids and ranges of numbers, such as "1001-1050,1055"; "" takes every writer.
-        held_out: share of the writers that is held out, 0 to 1; 0 holds out none.
-        part: "train" takes the writers that are not held out, "test" those that are.
-        seed: another seed holds out others.
+        named: ids and ranges of numbers, such as "1001-1050,1055"; "" selects every writer.
+        held_out: fraction of these writers that is held out for tests, 0 (none) to below 1.
+        split: "train" selects the writers that are not held out, "test" those that are.
+        seed: of the random choice of held-out writers.
 
     Raises:
-        InputError: a value out of its range.
+        InputError: a value is out of range.
     """
 
     named: str = ""
     held_out: float = 0.0
-    part: Part = "train"
+    split: Split = "train"
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out < 1:
-            raise InputError(f"a held-out share of {self.held_out} is not from 0 to below 1")
-        if self.part == "test" and not self.held_out:
             raise InputError(
-                "the test part needs held-out writers", remedy="Give a share, such as 0.1"
+                f"the held-out fraction must be at least 0 and below 1, found {self.held_out}"
             )
+        if self.split == "test" and not self.held_out:
+            raise InputError(
+                "the test split needs held-out writers",
+                remedy="Give the fraction to hold out, such as 0.1",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON for the store's origin."""
+        # "part" is the key in stores that already exist.
+        return {
+            "named": self.named,
+            "held_out": self.held_out,
+            "part": self.split,
+            "seed": self.seed,
+        }
 
 
 ALL_WRITERS = WriterSelection()
 
 
-def select_files(files: Sequence[RawFile], choice: WriterSelection) -> list[RawFile]:
-    """The files of the chosen writers, in their order.
+def select_files(files: Sequence[RawFile], writers: WriterSelection) -> list[RawFile]:
+    """The files of the selected writers, in order.
 
     Raises:
-        InputError: a file's name tells no writer; a named writer, or every one of a range, is
-            absent; or a part would have no writer.
+        InputError: a file's name contains no writer id; a named writer, or every writer of a
+            range, is missing; or a split would be empty.
     """
     nameless = [file.name for file in files if not file.writer]
-    if nameless and (choice.named or choice.held_out):
+    if nameless and (writers.named or writers.held_out):
         raise InputError(
-            f"the names of {len(nameless)} files tell no writer, so none can be chosen",
+            f"the names of {len(nameless)} files contain no writer id",
             where=nameless[0],
-            remedy="A writer's file is named as 1001.pot or 1001-c.pot",
+            remedy="Name each file after its writer, such as 1001.pot or 1001-c.pot",
         )
     present = list(dict.fromkeys(file.writer for file in files))
-    chosen = set(named_writers(choice.named, present) if choice.named else present)
-    if choice.held_out:
-        # By a hash, so that the order of files is of no matter.
-        ranked = sorted(chosen, key=lambda writer: _rank(writer, choice.seed))
-        count = max(1, round(choice.held_out * len(ranked)))
+    chosen = set(named_writers(writers.named, present) if writers.named else present)
+    if writers.held_out:
+        # By a hash, so that the result does not depend on the order of the files.
+        ranked = sorted(chosen, key=lambda writer: _rank(writer, writers.seed))
+        count = max(1, round(writers.held_out * len(ranked)))
         if count == len(ranked):
             raise InputError(
-                f"holding out {choice.held_out} of {len(ranked)} writers leaves none to train on"
+                f"holding out {writers.held_out} of {len(ranked)} writers leaves none to train on"
             )
-        chosen = set(ranked[:count] if choice.part == "test" else ranked[count:])
+        chosen = set(ranked[:count] if writers.split == "test" else ranked[count:])
     return [file for file in files if file.writer in chosen]
 
 
 def named_writers(text: str, present: Sequence[str]) -> list[str]:
-    """The writers that a user names, by ids and ranges of numbers such as "1001-1050,1055".
+    """Writer ids from text such as "1001-1050,1055".
+
+    Args:
+        text: ids and ranges of numbers, separated by commas.
+        present: the ids that exist.
 
     Raises:
-        InputError: one of them, or every one of a range, is not among those present.
+        InputError: an id, or every id of a range, is missing from `present`.
     """
     chosen: list[str] = []
-    for name in (part.strip() for part in repair_utf8(text).split(",")):
+    for name in (item.strip() for item in repair_utf8(text).split(",")):
         match = _RANGE.fullmatch(name)
         if match and name not in present:
             low, high = int(match[1]), int(match[2])
@@ -96,7 +113,7 @@ def named_writers(text: str, present: Sequence[str]) -> list[str]:
         if not found:
             some = ", ".join(present[:5]) + (", ..." if len(present) > 5 else "")
             raise InputError(
-                f"no writer {name!r} among the {len(present)} there: {some}",
+                f"no writer {name!r} among the {len(present)} writers: {some}",
                 remedy="Give ids and ranges, such as 1001-1050,1055",
             )
         chosen += found

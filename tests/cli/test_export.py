@@ -95,7 +95,7 @@ class pressed:  # noqa: N801
     [
         (["-f", "gmt"], "no format 'gmt'. Did you mean gnt"),
         (["-f", "gnt", "--classes", "天"], "1 of 1 characters are not among the 3 classes"),
-        (["-f", "gnt", "--writers", "9"], "no writer '9' among the 2 there"),
+        (["-f", "gnt", "--writers", "9"], "no writer '9' among the 2 writers"),
         (["-f", "gnt", "--split", "train"], "Write it as train=0.9,test=0.1"),
     ],
 )

@@ -39,7 +39,8 @@ def run(
     """Exit code of a command whose work is replaced; `work` gets what says whether to stop."""
 
     def library(*args: Any, **options: Any) -> None:
-        stop = next(value for value in (*args, *options.values()) if is_stop(value))
+        given = [getattr(value, "stop", value) for value in (*args, *options.values())]
+        stop = next(value for value in given if is_stop(value))
         work(stop)
 
     def is_stop(value: object) -> bool:

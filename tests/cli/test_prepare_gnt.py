@@ -2,6 +2,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,8 @@ def test_ctrl_c_leaves_nothing_and_says_so(
         yield from read_gnt(*args, **options)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(hwgen.prepare.casia, "read_gnt", read_and_interrupt)
+    casia = hwgen.prepare.casia
+    monkeypatch.setattr(casia, "_GNT", replace(casia._GNT, read=read_and_interrupt))
     out = tmp_path / "store"
     code, _, err = run("prepare-gnt", gnt, "-o", out, "--workers", workers)
     assert code == 130

@@ -78,7 +78,7 @@ def test_options_reach_the_store(run: Run, tmp_path: Path) -> None:
     digits = write_digits(tmp_path)
     code, _, err = run("prepare-images", digits, "-o", tmp_path / "d", *options)
     assert code == 1
-    assert "none of the 5 records is in the charset; they are of 1345" in err
+    assert "none of the 5 records is in the charset; their labels: 1345" in err
 
 
 def test_losses_and_empty_classes_are_shown(run: Run, tmp_path: Path) -> None:

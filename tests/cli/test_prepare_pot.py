@@ -2,6 +2,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_the_defaults_are_those_of_the_library(run: Run, pots: Path, tmp_path: P
     origin = Store(tmp_path / "store").manifest.origin
     assert origin["ink"] == Ink().to_json()
     assert origin["framing"] == Ink().framing.to_json()
-    assert origin["writers"] == vars(ALL_WRITERS)
+    assert origin["writers"] == ALL_WRITERS.to_json()
 
 
 def test_options_reach_the_store(run: Run, pots: Path, tmp_path: Path) -> None:
@@ -118,7 +119,8 @@ def test_ctrl_c_leaves_nothing_and_says_so(
         yield from read_pot(*args, **options)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(hwgen.prepare.casia, "read_pot", read_and_interrupt)
+    casia = hwgen.prepare.casia
+    monkeypatch.setattr(casia, "_POT", replace(casia._POT, read=read_and_interrupt))
     code, _, err = run("prepare-pot", pots / "1001-c.pot", "-o", tmp_path / "store")
     assert code == 130
     assert "stopped, so there is no store" in err
@@ -141,9 +143,9 @@ def test_losses_are_shown_or_stop(run: Run, pots: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--writers", "7"], "no writer '7' among the 4 there"),
-        (["--part", "test"], "the test part needs held-out writers"),
-        (["--held-out", "1"], "not from 0 to below 1"),
+        (["--writers", "7"], "no writer '7' among the 4 writers"),
+        (["--part", "test"], "the test split needs held-out writers"),
+        (["--held-out", "1"], "must be at least 0 and below 1"),
         (["--pen-width", "0"], "a pen width of 0.0 is not between"),
         (["--margin", "32"], "leaves no room"),
     ],

@@ -18,7 +18,7 @@ from torchvision.datasets import ImageFolder
 from hwgen.errors import InputError
 from hwgen.exports import Selection, Shards, export_store
 from hwgen.imaging.framing import Framing
-from hwgen.prepare import prepare_gnt, prepare_images
+from hwgen.prepare import PrepareOptions, prepare_gnt, prepare_images
 from hwgen.record import Record
 from hwgen.sources.gnt import read_gnt, write_gnt
 from hwgen.store import Store
@@ -133,7 +133,11 @@ def test_what_was_exported_comes_back(make_store: MakeStore, tmp_path: Path, for
     whole = Framing(store.size, stretch=False, margin=0)
     back_path = tmp_path / "back"
     report = prepare_images(
-        [tmp_path / "out"], back_path, framing=whole, channels=1, charset=store.charset
+        [tmp_path / "out"],
+        back_path,
+        framing=whole,
+        channels=1,
+        options=PrepareOptions(charset=store.charset),
     )
     assert (report.bad_records, report.left_out) == ([], {})
     back = Store(back_path)

@@ -42,7 +42,7 @@ def test_writers_by_ids_and_ranges(store: Store) -> None:
     (numbers,) = Selection(writers="003, 010-012").parts(store).values()
     assert writers_of(store, numbers) == {"003", "010", "011", "012"}
     assert len(numbers) == 40
-    with pytest.raises(InputError, match="no writer '99' among the 20 there"):
+    with pytest.raises(InputError, match="no writer '99' among the 20 writers"):
         Selection(writers="99").parts(store)
 
 

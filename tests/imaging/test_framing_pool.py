@@ -50,7 +50,7 @@ def test_batches_come_back_framed_and_in_order(
     lengths: tuple[int, ...], framing: Framing, workers: int
 ) -> None:
     given = of_lengths(*lengths)
-    taken = frame(iter(given), framing, workers=workers, most_raw=MAX_PIXELS)
+    taken = frame(iter(given), framing, workers=workers, max_raw=MAX_PIXELS)
     found = [(batch, images.copy()) for batch, images in taken]
     assert [batch for batch, _ in found] == given
     for batch, images in found:
@@ -62,7 +62,7 @@ def test_where_memory_cannot_be_handed_on_this_process_frames(
 ) -> None:
     monkeypatch.setattr(framing_pool.os, "name", "nt")
     given = of_lengths(3, 2)
-    framed = [images for _, images in frame(given, FRAMING, workers=2, most_raw=MAX_PIXELS)]
+    framed = [images for _, images in frame(given, FRAMING, workers=2, max_raw=MAX_PIXELS)]
     assert [len(images) for images in framed] == [3, 2]
     assert not started
 
@@ -84,18 +84,18 @@ def test_a_full_batch_with_the_largest_image_fits() -> None:
     large = Record(np.full((4096, 4096), 7, np.uint8), "一", "", "f", 1)
     (batch,) = batches([small, large], 16)
     framing = Framing(16, stretch=True)
-    found = [i.copy() for _, i in frame([batch], framing, workers=2, most_raw=4096 * 4096)]
+    found = [i.copy() for _, i in frame([batch], framing, workers=2, max_raw=4096 * 4096)]
     assert [found[0][0].max(), found[0][1].min(), found[0][1].max()] == [0, 7, 7]
 
 
 def test_workers_end_with_the_work(started: list[subprocess.Popen[bytes]]) -> None:
-    list(frame(of_lengths(1, 1), FRAMING, workers=2, most_raw=MAX_PIXELS))
+    list(frame(of_lengths(1, 1), FRAMING, workers=2, max_raw=MAX_PIXELS))
     assert len(started) == 2
     assert all(worker.poll() is not None for worker in started)
 
 
 def test_workers_end_when_the_work_is_given_up(started: list[subprocess.Popen[bytes]]) -> None:
-    framed = frame(of_lengths(*[1] * 9), FRAMING, workers=2, most_raw=MAX_PIXELS)
+    framed = frame(of_lengths(*[1] * 9), FRAMING, workers=2, max_raw=MAX_PIXELS)
     next(framed)
     assert [worker.poll() for worker in started] == [None, None]
     framed.close()
@@ -108,16 +108,16 @@ def test_workers_end_when_the_batches_fail(started: list[subprocess.Popen[bytes]
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        list(frame(failing(), FRAMING, workers=2, most_raw=MAX_PIXELS))
+        list(frame(failing(), FRAMING, workers=2, max_raw=MAX_PIXELS))
     assert all(worker.poll() is not None for worker in started)
 
 
 def test_a_killed_worker_is_an_error(started: list[subprocess.Popen[bytes]]) -> None:
-    framed = frame(of_lengths(*[1] * 9), FRAMING, workers=2, most_raw=MAX_PIXELS)
+    framed = frame(of_lengths(*[1] * 9), FRAMING, workers=2, max_raw=MAX_PIXELS)
     next(framed)
     started[0].send_signal(signal.SIGKILL)
     started[0].wait()
-    with pytest.raises(HwgenError, match=r"ended by itself \(exit code -9\).*--workers 1"):
+    with pytest.raises(HwgenError, match=r"died \(exit code -9\).*--workers 1"):
         list(framed)
     assert started[1].poll() is not None
 
@@ -130,14 +130,14 @@ def test_a_worker_that_fails_at_work_is_an_error(
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(HwgenError, match="exit code 3"):
-        list(frame(of_lengths(1), FRAMING, workers=2, most_raw=MAX_PIXELS))
+        list(frame(of_lengths(1), FRAMING, workers=2, max_raw=MAX_PIXELS))
 
 
 def test_an_unnamed_file_on_disk_serves_where_there_is_no_memfd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
-    framed = frame(of_lengths(3), FRAMING, workers=2, most_raw=MAX_PIXELS)
+    framed = frame(of_lengths(3), FRAMING, workers=2, max_raw=MAX_PIXELS)
     ((batch, images),) = [(batch, images.copy()) for batch, images in framed]
     np.testing.assert_array_equal(images, FRAMING.apply_batch([r.image for r in batch]))
 

@@ -7,7 +7,7 @@ import pytest
 from hwgen.charset import Charset
 from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_gnt, inspect_store
-from hwgen.prepare import prepare_gnt
+from hwgen.prepare import PrepareOptions, prepare_gnt
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import Store
 
@@ -72,7 +72,9 @@ def test_samples_are_drawn_from_the_whole_file_and_the_same_each_time(tmp_path: 
 
 def test_a_store_is_summed_up(gnts: Path, tmp_path: Path) -> None:
     charset = Charset(("一", "丁", "七"))
-    prepare_gnt([gnts], tmp_path / "store", framing=Framing(16), charset=charset)
+    prepare_gnt(
+        [gnts], tmp_path / "store", framing=Framing(16), options=PrepareOptions(charset=charset)
+    )
     summary = inspect_store(Store(tmp_path / "store"))
     assert (summary.records, summary.size, summary.channels) == (5, 16, 1)
     assert (summary.classes.groups, summary.classes.empty) == (3, 1)

@@ -12,7 +12,7 @@ from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_gnt
 from hwgen.io import zips
-from hwgen.prepare import prepare_gnt
+from hwgen.prepare import PrepareOptions, prepare_gnt
 from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.store import Store
@@ -62,7 +62,9 @@ def test_names_that_lead_elsewhere_are_names_only(tmp_path: Path, name: str) -> 
     inside = tmp_path / "deep" / "er"
     inside.mkdir(parents=True)
     path = make_zip(inside / "a.zip", {name: SOUND})
-    report = prepare_gnt([path], inside / "store", framing=Framing(size=8), workers=1)
+    report = prepare_gnt(
+        [path], inside / "store", framing=Framing(size=8), options=PrepareOptions(workers=1)
+    )
     assert report.records == 3
     everything = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
     store = {f"deep/er/store/{n}" for n in ("data.mdb", "manifest.json", "prepare-report.json")}
@@ -84,7 +86,9 @@ def test_hidden_files_are_counted_unopened(tmp_path: Path) -> None:
     (tmp_path / "007-f.gnt").write_bytes(SOUND)
     assert hidden_files([tmp_path], GNT) == 4
     assert inspect_gnt([tmp_path])[0].hidden == 4
-    report = prepare_gnt([tmp_path], tmp_path / "store", framing=Framing(size=8), workers=1)
+    report = prepare_gnt(
+        [tmp_path], tmp_path / "store", framing=Framing(size=8), options=PrepareOptions(workers=1)
+    )
     assert (report.hidden, report.records) == (4, 6)
 
 

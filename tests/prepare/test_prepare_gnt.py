@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from hwgen.charset import Charset
 from hwgen.errors import BadRecordError, HwgenError, InputError, StoreError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import frame
-from hwgen.prepare import REPORT_FILE, PrepareReport, prepare_gnt
+from hwgen.prepare import REPORT_FILE, PrepareOptions, PrepareReport, prepare_gnt
+from hwgen.progress import Control
 from hwgen.sources.gnt import encode_record, write_gnt
 from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store, is_store, partial_path
@@ -63,7 +65,12 @@ def test_records_arrive_framed_with_label_writer_and_offset(gnts: Path, tmp_path
 
 
 def test_the_report_lies_in_the_store(gnts: Path, tmp_path: Path) -> None:
-    report = prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, charset=Charset(("一", "万")))
+    report = prepare_gnt(
+        [gnts],
+        tmp_path / "store",
+        framing=FRAMING,
+        options=PrepareOptions(charset=Charset(("一", "万"))),
+    )
     written = json.loads((tmp_path / "store" / REPORT_FILE).read_text(encoding="utf-8"))
     assert written == json.loads(json.dumps(report.to_json()))
     assert written["left_out"] == {"丁": 1, "七": 1, "A": 1}
@@ -76,7 +83,10 @@ def test_the_report_lies_in_the_store(gnts: Path, tmp_path: Path) -> None:
 def test_empty_classes_can_be_dropped(gnts: Path, tmp_path: Path) -> None:
     charset = Charset(("七", "万", "一"))
     report = prepare_gnt(
-        [gnts], tmp_path / "store", framing=FRAMING, charset=charset, drop_empty=True
+        [gnts],
+        tmp_path / "store",
+        framing=FRAMING,
+        options=PrepareOptions(charset=charset, drop_empty=True),
     )
     assert Store(tmp_path / "store").charset.labels == ("七", "一")
     assert report.empty_classes == []
@@ -97,10 +107,15 @@ def test_the_first_records_of_each_class_can_be_taken(
 ) -> None:
     charset = Charset(("丁", "一"))
     report = prepare_gnt(
-        [gnts], tmp_path / "s", framing=FRAMING, charset=charset, limit=2, workers=workers
+        [gnts],
+        tmp_path / "s",
+        framing=FRAMING,
+        options=PrepareOptions(charset=charset, limit=2, workers=workers),
     )
     store = Store(tmp_path / "s")
-    whole = prepare_gnt([gnts], tmp_path / "whole", framing=FRAMING, charset=charset)
+    whole = prepare_gnt(
+        [gnts], tmp_path / "whole", framing=FRAMING, options=PrepareOptions(charset=charset)
+    )
     every = Store(tmp_path / "whole")
     assert [every.record(n).label for n in range(len(every))] == list("一丁一一")
     np.testing.assert_array_equal(store.images([0, 1, 2]), every.images([0, 1, 2]))
@@ -114,8 +129,8 @@ def test_the_first_records_of_each_class_can_be_taken(
 
 
 def test_a_limit_below_one_is_refused(gnts: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a limit of 0 records a class cannot be"):
-        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, limit=0)
+    with pytest.raises(InputError, match="limit must be at least 1, found 0"):
+        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, options=PrepareOptions(limit=0))
     assert_nothing_at(tmp_path / "store")
 
 
@@ -149,7 +164,9 @@ def test_strict_stops_at_the_first_loss_and_leaves_nothing(
     path, offset = damaged(gnts)
     out = tmp_path / "store"
     with pytest.raises(BadRecordError, match=rf"{path.name}@{offset}: expected a header.*found"):
-        prepare_gnt([gnts], out, framing=FRAMING, strict=True, workers=workers)
+        prepare_gnt(
+            [gnts], out, framing=FRAMING, options=PrepareOptions(strict=True, workers=workers)
+        )
     assert_nothing_at(tmp_path / "store")
 
 
@@ -161,8 +178,10 @@ def assert_nothing_at(path: Path) -> None:
 
 def test_nothing_kept_is_an_error_that_says_why(gnts: Path, tmp_path: Path) -> None:
     out = tmp_path / "store"
-    with pytest.raises(InputError, match="none of the 6 records is in the charset; they are of 一"):
-        prepare_gnt([gnts], out, framing=FRAMING, charset=Charset(("万",)))
+    with pytest.raises(
+        InputError, match="none of the 6 records is in the charset; their labels: 一"
+    ):
+        prepare_gnt([gnts], out, framing=FRAMING, options=PrepareOptions(charset=Charset(("万",))))
     assert_nothing_at(out)
     noise = tmp_path / "noise.gnt"
     noise.write_bytes(b"\xff" * 50)
@@ -176,12 +195,16 @@ def test_nothing_kept_is_an_error_that_says_why(gnts: Path, tmp_path: Path) -> N
 def test_an_interruption_leaves_nothing(
     gnts: Path, tmp_path: Path, error: type[BaseException], workers: int
 ) -> None:
-    def interrupt(done: int, records: int, total: int) -> None:
+    def interrupt(done: float, total: float, note: str) -> None:
         raise error
 
     with pytest.raises(error):
         prepare_gnt(
-            [gnts], tmp_path / "store", framing=FRAMING, progress=interrupt, workers=workers
+            [gnts],
+            tmp_path / "store",
+            framing=FRAMING,
+            options=PrepareOptions(workers=workers),
+            control=Control(progress=interrupt),
         )
     assert_nothing_at(tmp_path / "store")
 
@@ -190,9 +213,21 @@ def test_an_interruption_leaves_nothing(
 def test_stop_is_obeyed(gnts: Path, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "store"
     with pytest.raises(StoreError, match="stopped before the end"):
-        prepare_gnt([gnts], out, framing=FRAMING, stop=lambda: True, workers=workers)
+        prepare_gnt(
+            [gnts],
+            out,
+            framing=FRAMING,
+            options=PrepareOptions(workers=workers),
+            control=Control(stop=lambda: True),
+        )
     assert_nothing_at(out)
-    prepare_gnt([gnts], out, framing=FRAMING, stop=lambda: False, workers=workers)
+    prepare_gnt(
+        [gnts],
+        out,
+        framing=FRAMING,
+        options=PrepareOptions(workers=workers),
+        control=Control(stop=lambda: False),
+    )
     assert is_store(out)
 
 
@@ -204,7 +239,10 @@ def test_workers_make_the_store_that_one_process_makes(gnts: Path, tmp_path: Pat
     for workers in (1, 2, 3):
         out = tmp_path / str(workers)
         report = prepare_gnt(
-            [gnts], out, framing=FRAMING, charset=Charset(("一", "丁", "万")), workers=workers
+            [gnts],
+            out,
+            framing=FRAMING,
+            options=PrepareOptions(charset=Charset(("一", "丁", "万")), workers=workers),
         )
         stores.append(Store(out))
         reports.append({**report.to_json(), "seconds": 0, "store": ""})
@@ -227,19 +265,20 @@ def test_large_files_get_all_cores_and_small_ones_none(
     monkeypatch.setattr(hwgen.prepare.casia, "frame", spy)
     monkeypatch.setattr(hwgen.prepare.casia, "available_workers", lambda: 5)
     prepare_gnt([gnts], tmp_path / "small", framing=FRAMING)
-    monkeypatch.setattr(hwgen.prepare.casia, "_WORTH_WORKERS_BYTES", 100)
+    small = replace(hwgen.prepare.casia._GNT, parallel_bytes=100)
+    monkeypatch.setattr(hwgen.prepare.casia, "_GNT", small)
     prepare_gnt([gnts], tmp_path / "large", framing=FRAMING)
     assert taken == [1, 5]
-    with pytest.raises(InputError, match="0 workers"):
-        prepare_gnt([gnts], tmp_path / "none", framing=FRAMING, workers=0)
+    with pytest.raises(InputError, match="workers must be at least 1, found 0"):
+        prepare_gnt([gnts], tmp_path / "none", framing=FRAMING, options=PrepareOptions(workers=0))
 
 
 def test_a_worker_that_dies_leaves_nothing(
     gnts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(HwgenError, match=r"ended by itself \(exit code 1\)"):
-        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, workers=2)
+    with pytest.raises(HwgenError, match=r"died \(exit code 1\)"):
+        prepare_gnt([gnts], tmp_path / "store", framing=FRAMING, options=PrepareOptions(workers=2))
     assert_nothing_at(tmp_path / "store")
 
 
@@ -247,15 +286,18 @@ def test_progress_grows_to_the_total(tmp_path: Path) -> None:
     one = encode_record("一", image(0))
     for name in ("001-f.gnt", "002-f.gnt"):
         (tmp_path / name).write_bytes(one * 600)
-    seen: list[tuple[int, int, int]] = []
+    seen: list[tuple[float, float, str]] = []
     prepare_gnt(
-        [tmp_path], tmp_path / "store", framing=FRAMING, progress=lambda *now: seen.append(now)
+        [tmp_path],
+        tmp_path / "store",
+        framing=FRAMING,
+        control=Control(progress=lambda *now: seen.append(now)),
     )
     total = 1200 * len(one)
-    assert seen == sorted(seen)
+    assert [now[0] for now in seen] == sorted(now[0] for now in seen)
     assert len(seen) > 4
-    assert seen[-1] == (total, 1200, total)
-    assert {now[2] for now in seen} == {total}
+    assert seen[-1] == (total, total, "1,200 records")
+    assert {now[1] for now in seen} == {total}
 
 
 def test_a_finished_store_is_replaced_only_when_told(gnts: Path, tmp_path: Path) -> None:
@@ -265,7 +307,7 @@ def test_a_finished_store_is_replaced_only_when_told(gnts: Path, tmp_path: Path)
     with pytest.raises(StoreError, match="--overwrite"):
         prepare_gnt([gnts], out, framing=Framing(8))
     assert Store(out).manifest.content_sha256 == before
-    prepare_gnt([gnts], out, framing=Framing(8), overwrite=True)
+    prepare_gnt([gnts], out, framing=Framing(8), options=PrepareOptions(overwrite=True))
     assert Store(out).size == 8
 
 
@@ -284,14 +326,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from hwgen.imaging.framing import Framing
-from hwgen.prepare import prepare_gnt
+from hwgen.prepare import PrepareOptions, prepare_gnt
+from hwgen.progress import Control
 
-def progress(done, records, total):
+def progress(done, total, note):
     if "die" in sys.argv and done > total / 2:
         os.kill(os.getpid(), signal.SIGKILL)
 
 gnt, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-prepare_gnt([gnt], out, framing=Framing(16), progress=progress, workers=workers)
+prepare_gnt([gnt], out, framing=Framing(16),
+            options=PrepareOptions(workers=workers), control=Control(progress))
 """
 
 

@@ -15,9 +15,10 @@ from hwgen.exports.export import export_store
 from hwgen.imaging.contact_sheets import contact_sheet
 from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_store
-from hwgen.prepare import REPORT_FILE, prepare_images
+from hwgen.prepare import REPORT_FILE, PrepareOptions, prepare_images
 from hwgen.prepare import rendering as painting_module
 from hwgen.prepare.rendering import Renderer, render_images
+from hwgen.progress import Control
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import EncodedImage
 from hwgen.store import Store, StoreWriter, partial_path
@@ -162,7 +163,9 @@ def test_every_loss_is_named(tmp_path: Path) -> None:
 
 def test_strict_stops_at_the_first_loss(tmp_path: Path) -> None:
     with pytest.raises(BadRecordError, match=r"photos/cat/2\.jpg@0: expected a sound image"):
-        prepare_images([spoilt(tmp_path)], tmp_path / "s", framing=STRETCH, strict=True)
+        prepare_images(
+            [spoilt(tmp_path)], tmp_path / "s", framing=STRETCH, options=PrepareOptions(strict=True)
+        )
     assert_nothing_at(tmp_path / "s")
 
 
@@ -191,7 +194,10 @@ def test_a_file_that_goes_away_is_a_loss(tmp_path: Path, monkeypatch: pytest.Mon
 def test_charset_and_limit_choose(tmp_path: Path) -> None:
     root = write_photos(tmp_path)
     report = prepare_images(
-        [root], tmp_path / "s", framing=STRETCH, charset=Charset(("cat", "owl")), limit=1
+        [root],
+        tmp_path / "s",
+        framing=STRETCH,
+        options=PrepareOptions(charset=Charset(("cat", "owl")), limit=1),
     )
     store = Store(tmp_path / "s")
     assert store.manifest.class_counts == [1, 0]
@@ -199,7 +205,12 @@ def test_charset_and_limit_choose(tmp_path: Path) -> None:
     assert store.record(0).position == 0
     assert store.manifest.origin["limit"] == 1
     with pytest.raises(InputError, match=r"none of the 3 records is in the charset; .* cat, dog"):
-        prepare_images([root], tmp_path / "t", framing=STRETCH, charset=Charset(("owl",)))
+        prepare_images(
+            [root],
+            tmp_path / "t",
+            framing=STRETCH,
+            options=PrepareOptions(charset=Charset(("owl",))),
+        )
 
 
 def test_any_number_of_threads_makes_the_same_store(tmp_path: Path) -> None:
@@ -209,7 +220,9 @@ def test_any_number_of_threads_makes_the_same_store(tmp_path: Path) -> None:
     stores, reports = [], []
     for workers in (1, 2, 5):
         out = tmp_path / str(workers)
-        report = prepare_images([root], out, framing=STRETCH, workers=workers)
+        report = prepare_images(
+            [root], out, framing=STRETCH, options=PrepareOptions(workers=workers)
+        )
         stores.append(Store(out).manifest)
         reports.append({**report.to_json(), "seconds": 0, "store": ""})
     assert reports[0] == reports[1] == reports[2]
@@ -221,7 +234,11 @@ def test_stop_is_obeyed_and_no_thread_stays(tmp_path: Path) -> None:
     before = threading.active_count()
     with pytest.raises(StoreError, match="stopped before the end"):
         prepare_images(
-            [write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, stop=lambda: True, workers=2
+            [write_photos(tmp_path)],
+            tmp_path / "s",
+            framing=STRETCH,
+            options=PrepareOptions(workers=2),
+            control=Control(stop=lambda: True),
         )
     assert_nothing_at(tmp_path / "s")
     assert threading.active_count() == before
@@ -229,20 +246,28 @@ def test_stop_is_obeyed_and_no_thread_stays(tmp_path: Path) -> None:
 
 def test_progress_grows_to_the_total(tmp_path: Path) -> None:
     folder = write_lsun(tmp_path / "tower_train_lmdb", [encoded(photo(0))] * 600)
-    seen: list[tuple[int, int, int]] = []
+    seen: list[tuple[float, float, str]] = []
     prepare_images(
-        [folder], tmp_path / "s", framing=STRETCH, progress=lambda *now: seen.append(now)
+        [folder],
+        tmp_path / "s",
+        framing=STRETCH,
+        control=Control(progress=lambda *now: seen.append(now)),
     )
     size = (folder / "data.mdb").stat().st_size
-    assert seen == sorted(seen)
-    assert [now[1] for now in seen] == [256, 512, 600]
-    assert seen[-1] == (size, 600, size)
+    assert [now[0] for now in seen] == sorted(now[0] for now in seen)
+    assert [now[2] for now in seen] == [f"{n} records" for n in (256, 512, 600)]
+    assert seen[-1] == (size, size, "600 records")
 
 
-@pytest.mark.parametrize("options", [{"workers": 0}, {"limit": 0}, {"channels": 2}])
-def test_numbers_out_of_range_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="cannot be"):
-        prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, **options)
+@pytest.mark.parametrize("options", [{"workers": 0}, {"limit": 0}])
+def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="must be at least 1, found 0"):
+        PrepareOptions(**options)
+
+
+def test_other_numbers_of_channels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="channels must be 1 or 3, found 2"):
+        prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, channels=2)
 
 
 def test_few_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ from hwgen.charset import Charset, gb2312_level1
 from hwgen.errors import BadRecordError, InputError, StoreError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink, Trajectory
-from hwgen.prepare import prepare_pot
+from hwgen.prepare import PrepareOptions, prepare_pot
+from hwgen.progress import Control
 from hwgen.sources.pot import encode_trajectory
 from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store, is_store
@@ -69,7 +70,7 @@ def test_held_out_writers_make_two_stores_without_a_common_writer(
     pots: Path, tmp_path: Path
 ) -> None:
     for part in ("train", "test"):
-        choice = WriterSelection(held_out=0.3, part=part)  # type: ignore[arg-type]
+        choice = WriterSelection(held_out=0.3, split=part)  # type: ignore[arg-type]
         prepare_pot([pots], tmp_path / part, ink=INK, writers=choice)
     train, test = Store(tmp_path / "train"), Store(tmp_path / "test")
     assert (len(train), len(test)) == (6, 3)
@@ -81,7 +82,11 @@ def test_a_character_is_the_same_image_in_every_store(pots: Path, tmp_path: Path
     prepare_pot([pots], tmp_path / "all", ink=INK)
     choice = WriterSelection("1002")
     prepare_pot(
-        [pots], tmp_path / "one", ink=INK, writers=choice, charset=Charset(("七",)), workers=1
+        [pots],
+        tmp_path / "one",
+        ink=INK,
+        writers=choice,
+        options=PrepareOptions(charset=Charset(("七",)), workers=1),
     )
     zipped = tmp_path / "pots.zip"
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -96,7 +101,9 @@ def test_workers_make_the_store_that_one_process_makes(pots: Path, tmp_path: Pat
     more = [encode_trajectory("一丁七"[n % 3], strokes(n)) for n in range(1200)]
     (pots / "1004-c.pot").write_bytes(b"".join(more))
     for workers in (1, 2, 3):
-        prepare_pot([pots], tmp_path / str(workers), ink=INK, workers=workers)
+        prepare_pot(
+            [pots], tmp_path / str(workers), ink=INK, options=PrepareOptions(workers=workers)
+        )
     one, two, three = (Store(tmp_path / str(n)) for n in (1, 2, 3))
     assert one.manifest == two.manifest == three.manifest
     np.testing.assert_array_equal(one.all_images(), two.all_images())
@@ -114,21 +121,26 @@ def test_every_loss_is_named_and_strict_stops_there(pots: Path, tmp_path: Path) 
     assert [file.bad for file in report.files] == [0, 2, 0]
     for workers in (1, 2):
         with pytest.raises(BadRecordError, match=rf"pots/1002-c\.pot@{size}: expected the GB code"):
-            prepare_pot([pots], tmp_path / "strict", ink=INK, strict=True, workers=workers)
+            prepare_pot(
+                [pots],
+                tmp_path / "strict",
+                ink=INK,
+                options=PrepareOptions(strict=True, workers=workers),
+            )
         assert not is_store(tmp_path / "strict")
 
 
 def test_what_cannot_be_used_is_said(pots: Path, tmp_path: Path) -> None:
     out = tmp_path / "store"
     with pytest.raises(InputError, match="none of the 9 records is in the charset"):
-        prepare_pot([pots], out, ink=INK, charset=Charset(("万",)))
+        prepare_pot([pots], out, ink=INK, options=PrepareOptions(charset=Charset(("万",))))
     with pytest.raises(InputError, match="no writer '7'"):
         prepare_pot([pots], out, ink=INK, writers=WriterSelection("7"))
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     with pytest.raises(InputError, match="is not a POT file: it holds images"):
         prepare_pot([tmp_path / "a.png"], out, ink=INK)
     with pytest.raises(StoreError, match="stopped before the end"):
-        prepare_pot([pots], out, ink=INK, stop=lambda: True)
+        prepare_pot([pots], out, ink=INK, control=Control(stop=lambda: True))
     assert not out.exists()
 
 
@@ -138,8 +150,7 @@ def test_real_writers_give_all_classes(shared_data: Path, tmp_path: Path) -> Non
         tmp_path / "store",
         ink=Ink(Framing(16)),
         writers=WriterSelection("1001-1002"),
-        charset=gb2312_level1(),
-        workers=1,
+        options=PrepareOptions(charset=gb2312_level1(), workers=1),
     )
     assert (report.records, report.writers, report.bad_records) == (7502, 2, [])
     assert (report.classes, report.empty_classes, report.left_out) == (3755, [], {})

@@ -23,7 +23,7 @@ from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
 from hwgen.imaging.framing import Framing
 from hwgen.io.json_files import write_json
-from hwgen.prepare import prepare_gnt
+from hwgen.prepare import PrepareOptions, prepare_gnt
 from hwgen.runs import Run
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import Store, StoreWriter, is_store
@@ -103,34 +103,44 @@ def test_preparing_on_a_full_disk_leaves_nothing_and_works_when_there_is_room(
 ) -> None:
     disk.leave(kib)
     with pytest.raises(StoreError, match=f"disk/s: {FULL}"):
-        prepare_gnt([gnt], disk.path / "s", framing=FRAMING, workers=1)
+        prepare_gnt([gnt], disk.path / "s", framing=FRAMING, options=PrepareOptions(workers=1))
     assert disk.names() == set()
     disk.clear()
-    assert prepare_gnt([gnt], disk.path / "s", framing=FRAMING, workers=1).records == 3000
+    assert (
+        prepare_gnt(
+            [gnt], disk.path / "s", framing=FRAMING, options=PrepareOptions(workers=1)
+        ).records
+        == 3000
+    )
     assert disk.names() == {"s"}
 
 
 def test_a_store_is_not_lost_to_an_overwriting_one_that_finds_no_room(
     disk: Disk, gnt: Path
 ) -> None:
-    prepare_gnt([gnt], disk.path / "s", framing=Framing(8), workers=1)
+    prepare_gnt([gnt], disk.path / "s", framing=Framing(8), options=PrepareOptions(workers=1))
     before = Store(disk.path / "s").manifest
     disk.leave(200)
     with pytest.raises(StoreError, match="cannot be written"):
-        prepare_gnt([gnt], disk.path / "s", framing=FRAMING, overwrite=True, workers=1)
+        prepare_gnt(
+            [gnt],
+            disk.path / "s",
+            framing=FRAMING,
+            options=PrepareOptions(overwrite=True, workers=1),
+        )
     assert Store(disk.path / "s").manifest == before
     assert disk.names() == {"s"}
     assert len(Store(disk.path / "s").all_images()) == 3000
 
 
 def test_a_read_only_disk_is_named(disk: Disk, gnt: Path, run: Run, toy_recipe: Recipe) -> None:
-    prepare_gnt([gnt], disk.path / "s", framing=FRAMING, workers=1)
+    prepare_gnt([gnt], disk.path / "s", framing=FRAMING, options=PrepareOptions(workers=1))
     train(Store(disk.path / "s"), disk.path / "run", replace(toy_recipe, images=4, every=4))
     disk.remount("ro")
     assert len(Store(disk.path / "s").all_images()) == 3000  # reading needs no lock file
     Sampler.load(disk.path / "run", device="cpu").sample([0], [0])
     with pytest.raises(StoreError, match=r"disk/t: cannot be written \(Read-only file system\)"):
-        prepare_gnt([gnt], disk.path / "t", framing=FRAMING, workers=1)
+        prepare_gnt([gnt], disk.path / "t", framing=FRAMING, options=PrepareOptions(workers=1))
     with pytest.raises(StoreError, match=r"disk/t: cannot be written \(Read-only file system\)"):
         synthesize(Sampler.load(run, device="cpu"), disk.path / "t", per_class=1)
     with pytest.raises(RunError, match=r"disk/new: cannot be written \(Read-only file system\)"):
@@ -148,7 +158,7 @@ def test_what_may_not_be_read_or_written_is_named_with_what_to_do(
             pytest.skip("needs setpriv, so that root has not all rights")
         powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     store, closed = tmp_path / "s", tmp_path / "closed"
-    prepare_gnt([gnt], store, framing=Framing(8), workers=1)
+    prepare_gnt([gnt], store, framing=Framing(8), options=PrepareOptions(workers=1))
     closed.mkdir(mode=0o555)
 
     def said(*arguments: object) -> str:

@@ -21,7 +21,7 @@ from hwgen.generators.gan.training import train
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import Ink
 from hwgen.inspection.summaries import inspect_store
-from hwgen.prepare import prepare_gnt, prepare_images, prepare_pot
+from hwgen.prepare import PrepareOptions, prepare_gnt, prepare_images, prepare_pot
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
@@ -44,7 +44,9 @@ def picture(seed: int = 0, height: int = 12, width: int = 9) -> Image:
 
 def prepared(folder: Path, records: list[tuple[str, Image]]) -> Store:
     write_gnt(folder / "001-f.gnt", records)
-    prepare_gnt([folder / "001-f.gnt"], folder / "store", framing=FRAMING, workers=1)
+    prepare_gnt(
+        [folder / "001-f.gnt"], folder / "store", framing=FRAMING, options=PrepareOptions(workers=1)
+    )
     return Store(folder / "store")
 
 
@@ -105,9 +107,16 @@ def test_bitmaps_of_one_pixel_and_of_millions(
 def test_an_empty_file_is_named_alone_and_passed_over_beside_others(tmp_path: Path) -> None:
     (tmp_path / "001-f.gnt").touch()
     with pytest.raises(InputError, match="no sound record found: at byte 0, expected at least one"):
-        prepare_gnt([tmp_path / "001-f.gnt"], tmp_path / "store", framing=FRAMING, workers=1)
+        prepare_gnt(
+            [tmp_path / "001-f.gnt"],
+            tmp_path / "store",
+            framing=FRAMING,
+            options=PrepareOptions(workers=1),
+        )
     write_gnt(tmp_path / "002-f.gnt", [("一", picture())])
-    report = prepare_gnt([tmp_path], tmp_path / "store", framing=FRAMING, workers=1)
+    report = prepare_gnt(
+        [tmp_path], tmp_path / "store", framing=FRAMING, options=PrepareOptions(workers=1)
+    )
     assert report.records == 1
     assert [bad.kind for bad in report.bad_records] == ["empty file"]
 
@@ -125,7 +134,9 @@ def test_glyphs_without_ink_and_without_paper(
 
 def test_a_character_of_one_dot_of_ink(tmp_path: Path) -> None:
     (tmp_path / "1.pot").write_bytes(encode_trajectory("一", [[(5, 5)]]))
-    report = prepare_pot([tmp_path / "1.pot"], tmp_path / "s", ink=Ink(FRAMING), workers=1)
+    report = prepare_pot(
+        [tmp_path / "1.pot"], tmp_path / "s", ink=Ink(FRAMING), options=PrepareOptions(workers=1)
+    )
     assert report.records == 1
     assert Store(tmp_path / "s").all_images().min() < 128
 
@@ -165,8 +176,7 @@ def test_mixed_charsets_are_refused_with_the_strangers_named(tmp_path: Path) -> 
             [tmp_path / "001-f.gnt"],
             tmp_path / "other",
             framing=FRAMING,
-            charset=Charset(("啊",)),
-            workers=1,
+            options=PrepareOptions(charset=Charset(("啊",)), workers=1),
         )
     assert set("一A丂！") - set(gb2312_level1()) == {"A", "丂", "！"}
 

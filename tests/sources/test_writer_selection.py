@@ -45,7 +45,7 @@ def test_an_id_need_not_be_a_number() -> None:
 
 @pytest.mark.parametrize("named", ["1011", "1011-1020", "1001,1011", "1001,", "1003-1001"])
 def test_a_writer_who_is_not_there_is_named(named: str) -> None:
-    with pytest.raises(InputError, match=r"no writer '.*' among the 10 there: 1001, .*\.\.\."):
+    with pytest.raises(InputError, match=r"no writer '.*' among the 10 writers: 1001, .*\.\.\."):
         chosen(WriterSelection(named))
 
 
@@ -71,7 +71,7 @@ def test_holding_out_counts_among_the_named() -> None:
 
 def test_files_of_unknown_writers_cannot_be_split() -> None:
     for choice in (WriterSelection("1001"), WriterSelection("", 0.1)):
-        with pytest.raises(InputError, match="names of 1 files tell no writer"):
+        with pytest.raises(InputError, match="names of 1 files contain no writer id"):
             chosen(choice, [*TEN, *files("")])
 
 
@@ -79,7 +79,7 @@ def test_a_split_must_leave_someone() -> None:
     with pytest.raises(InputError, match="of 1 writers leaves none to train on"):
         chosen(WriterSelection("1001", 0.5))
     for share in (-0.1, 1.0):
-        with pytest.raises(InputError, match="held-out share"):
+        with pytest.raises(InputError, match="held-out fraction"):
             WriterSelection("", share)
     with pytest.raises(InputError, match="needs held-out writers"):
         WriterSelection("", 0.0, "test")

@@ -1,9 +1,9 @@
-"""In: characters and numbers of simulated writers. Out: a folder of GNT files, one a writer."""
+"""In: characters and numbers of simulated writers. Out: a folder of GNT files, one per writer."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from hwgen.errors import HwgenError, InputError
+from hwgen.progress import NO_CONTROL, Control
 from hwgen.sources.gnt import write_gnt
 from hwgen.sources.provenance import mark_simulated
 from hwgen.sources.simulation.handwriting import simulate_writer
@@ -25,40 +26,39 @@ def simulate(
     seed: int,
     strokes: StrokeData,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    stop: Callable[[], bool] = lambda: False,
+    control: Control = NO_CONTROL,
 ) -> list[Path]:
-    """Write one GNT file a writer, named as CASIA names HWDB1.0's: `001-f.gnt`, `002-f.gnt`, ...
+    """Write one GNT file per writer, named like those of CASIA's HWDB1.0: `001-f.gnt`, ...
 
-    The same call writes the same bytes. `NOTICE.txt` beside the files states the licence, and
-    `.export.json` tells `prepare_gnt` that they are simulated.
+    The same arguments give the same bytes. `NOTICE.txt` beside the files states the licence, and
+    `.export.json` marks them as simulated for `prepare_gnt`.
 
     Args:
-        out: a folder; made where it is missing.
-        characters: what each writer writes once, in this order.
-        writers: numbers of the writers; another number is another hand.
-        seed: another seed is another set of hands.
-        strokes: how the characters are written.
-        workers: processes that write; the files are the same. More than one import the caller's
-            `__main__`, as multiprocessing does.
-        progress: called with characters written and their total, after each writer.
-        stop: asked after each writer; true ends the work there.
+        out: a folder; created if missing.
+        characters: each is written once by every writer, in this order.
+        writers: numbers of the writers; each number is another handwriting.
+        seed: of the writers.
+        strokes: the strokes of the characters.
+        workers: number of processes; the files do not depend on it. With more than one, the
+            caller's `__main__` is imported by each, as by multiprocessing.
+        control: progress in characters, reported after each writer; a stop request is obeyed
+            after the writer in hand.
 
     Returns:
         The files written.
 
     Raises:
-        InputError: the strokes cannot be read, or `out` holds other GNT files, which would be
-            taken for a part of this set.
-        CharsetError: names every character that has no strokes.
-        HwgenError: a process ended by itself.
+        InputError: the strokes cannot be read, or `out` contains GNT files that are not in this
+            set and would be mistaken for it.
+        CharsetError: lists every character that has no strokes.
+        HwgenError: a worker process died.
     """
     page = _Page(tuple(characters), strokes.load(characters), seed)
     files = {out / f"{writer:03d}-f.gnt": writer for writer in writers}
     others = sorted(set(out.glob("*.gnt")) - files.keys())
     if others:
         raise InputError(
-            f"the folder holds {len(others)} other GNT files, {others[0].name} the first",
+            f"the folder contains {len(others)} other GNT files, such as {others[0].name}",
             where=str(out),
             remedy="Give an empty folder",
         )
@@ -68,8 +68,8 @@ def simulate(
     written: list[Path] = []
     for path in _written(page, files, min(workers, len(files))):
         written.append(path)
-        progress(len(written) * len(characters), len(files) * len(characters))
-        if stop():
+        control.progress(len(written) * len(characters), len(files) * len(characters), "")
+        if control.stop():
             break
     return written
 
@@ -87,29 +87,29 @@ class _Page:
 
 
 def _written(page: _Page, files: Mapping[Path, int], workers: int) -> Iterator[Path]:
-    """Each file, in order, when it is there."""
+    """Each file, in order, once it is written."""
     if workers <= 1:
         for path, writer in files.items():
             page.write(path, writer)
             yield path
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _take, (page,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _init_worker, (page,))
     try:
-        under_way = [(path, pool.submit(_write, path, writer)) for path, writer in files.items()]
-        for path, done in under_way:
+        pending = [(path, pool.submit(_write, path, writer)) for path, writer in files.items()]
+        for path, done in pending:
             done.result()
             yield path
     except BrokenProcessPool:
         raise HwgenError(
-            "a process that simulates writers ended by itself",
-            remedy="Was memory short? --workers 1 writes without further processes",
+            "a process that simulates writers died",
+            remedy="It may have run out of memory; use --workers 1",
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _take(page: _Page) -> None:
-    """What a process does first: it keeps the page, and leaves Ctrl-C to the caller."""
+def _init_worker(page: _Page) -> None:
+    """Keep the page in this process, and leave Ctrl-C to the caller."""
     global _page
     _page = page
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import CharsetError, HwgenError, InputError
+from hwgen.progress import Control
 from hwgen.sources.simulation.gnt_folder import simulate
 from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import Strokes
@@ -32,14 +33,14 @@ DRAWN = Drawn()
 
 
 def test_files_are_those_of_casia(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[float, float]] = []
     files = simulate(
         tmp_path / "set",
         characters="十刁",
         writers=range(7, 10),
         seed=2,
         strokes=DRAWN,
-        progress=lambda done, total: seen.append((done, total)),
+        control=Control(progress=lambda done, total, _: seen.append((done, total))),
     )
     assert [path.name for path in files] == ["007-f.gnt", "008-f.gnt", "009-f.gnt"]
     assert seen == [(2, 6), (4, 6), (6, 6)]
@@ -67,7 +68,7 @@ def test_the_same_call_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_gnt_files_is_refused(tmp_path: Path) -> None:
     simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, strokes=DRAWN)
-    with pytest.raises(InputError, match="1 other GNT files, 003-f"):
+    with pytest.raises(InputError, match="1 other GNT files, such as 003-f"):
         simulate(tmp_path, characters="十", writers=range(1, 3), seed=0, strokes=DRAWN)
 
 
@@ -79,7 +80,7 @@ def test_stop_ends_between_writers(tmp_path: Path) -> None:
         writers=range(1, 9),
         seed=0,
         strokes=DRAWN,
-        stop=lambda: next(answers),
+        control=Control(stop=lambda: next(answers)),
     )
     assert [path.name for path in tmp_path.glob("*.gnt")] == ["001-f.gnt"]
     assert [path.name for path in files] == ["001-f.gnt"]
@@ -88,7 +89,7 @@ def test_stop_ends_between_writers(tmp_path: Path) -> None:
 def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
     kept = []
     for workers in (1, 2):
-        seen: list[int] = []
+        seen: list[float] = []
         files = simulate(
             tmp_path / str(workers),
             characters="十刁",
@@ -96,7 +97,7 @@ def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
             seed=0,
             strokes=DRAWN,
             workers=workers,
-            progress=lambda done, total, seen=seen: seen.append(done),
+            control=Control(progress=lambda done, total, _, seen=seen: seen.append(done)),
         )
         assert seen == [2, 4, 6, 8, 10]
         kept.append([(path.name, path.read_bytes()) for path in files])
@@ -117,7 +118,7 @@ class Fatal(Drawn):
 
 
 def test_a_process_that_ends_is_told(tmp_path: Path) -> None:
-    with pytest.raises(HwgenError, match=r"ended by itself.*--workers 1"):
+    with pytest.raises(HwgenError, match=r"died.*--workers 1"):
         simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, strokes=Fatal(), workers=2)
     assert not list(tmp_path.glob("*.gnt"))
 
