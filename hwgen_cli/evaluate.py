@@ -91,6 +91,7 @@ def evaluate(
     from hwgen.evaluation.evaluate import EPOCHS, FILE, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
     from hwgen.evaluation.ocr_engines import load_ocr_engine
+    from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.recogniser.training import steps_of
@@ -123,8 +124,7 @@ def evaluate(
             recogniser_file=recogniser,
             run=None if run is None else run_or_model(run),
             ocr_engine=second,
-            progress=advance,
-            stop=stop,
+            control=Control(progress=advance, stop=stop),
         )
     if result is None:
         stopped = f"{out}: stopped, the same command goes on"

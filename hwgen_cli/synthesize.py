@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hwgen.store import Store
     from hwgen.synthesis.filters import SampleFilter
-    from hwgen.synthesis.synthesize import Source
+    from hwgen.synthesis.sampling import Sampler
 
 PER_CLASS = 50
 
@@ -141,6 +141,7 @@ def synthesize(
     from hwgen.errors import InputError
     from hwgen.exports import export_store
     from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.progress import Control
     from hwgen.store.contact_sheets import sheet_of_store
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
@@ -176,8 +177,7 @@ def synthesize(
                         sample_filter=FilterChain(judges) if judges else None,
                         max_tries=max_tries or MAX_TRIES,
                         overwrite=overwrite,
-                        progress=advance,
-                        stop=stop,
+                        control=Control(advance, stop),
                         ranks=ranks,
                     )
     console = Console(stderr=True, quiet=not ranks.first)
@@ -213,7 +213,7 @@ def synthesize(
         _print_json(store)
 
 
-def _per_class(per_class: int | None, count: int | None, sampler: Source) -> int:
+def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> int:
     """Samples of each class; pictures without labels are all of one."""
     from hwgen.charset import UNLABELLED
     from hwgen.errors import InputError
@@ -243,12 +243,12 @@ def _thresholds(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Source:
+def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Sampler:
     """A GAN, or a deformation model with the samples that it bends."""
     from hwgen.errors import InputError
     from hwgen.generators.deformation.sampling import DeformationSampler
     from hwgen.generators.deformation.training import KIND
-    from hwgen.generators.gan.sampling import Sampler
+    from hwgen.generators.gan.sampling import Sampler as GanSampler
     from hwgen.runs.models import kind_at
     from hwgen.store import Store
 
@@ -259,7 +259,7 @@ def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Sour
                 where=str(run),
                 remedy="Leave --from out",
             )
-        return Sampler.load(run, checkpoint, device)
+        return GanSampler.load(run, checkpoint, device)
     if bend is None:
         raise InputError(
             "is a deformation run, which bends real samples",
@@ -277,7 +277,7 @@ def _judges(
     file: Path | None,
     thresholds: dict[str, float],
     no_copies: Path | None,
-    sampler: Source,
+    sampler: Sampler,
     class_ids: list[int] | None,
     device: str,
     shown: bool,
@@ -285,6 +285,7 @@ def _judges(
 ) -> list[SampleFilter] | None:
     """What samples must pass, in this order; None if `stop` said so."""
     from hwgen.compute.devices import pick_device
+    from hwgen.progress import Control
     from hwgen.store import Store
     from hwgen.synthesis.near_copy_filter import NearCopyFilter
     from hwgen.synthesis.recogniser_filter import RecogniserFilter
@@ -312,8 +313,7 @@ def _judges(
                 size=sampler.size,
                 channels=sampler.channels,
                 recogniser=recogniser,
-                progress=advance,
-                stop=stop,
+                control=Control(advance, stop),
             )
         if differs is None:
             return None

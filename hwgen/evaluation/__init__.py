@@ -1,1 +1,1 @@
-"""What a synthetic set is worth: read, compared with real characters, checked for copies."""
+"""Evaluation of a synthetic set: legibility, variety, distance from real characters, copies."""

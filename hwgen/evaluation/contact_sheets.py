@@ -1,4 +1,4 @@
-"""In: a reading of a set. Out: pictures to look at: nearest pairs, best and worst read samples."""
+"""Contact sheets of an evaluation: nearest pairs, and the samples that read best and worst."""
 
 from __future__ import annotations
 
@@ -18,38 +18,49 @@ COLUMNS = 12
 ROWS = 3
 
 NEAREST = "nearest-{space}.png"
-"""Rows in turn: samples, and below each its nearest real sample. Holds real pictures."""
+"""Alternating rows: samples, and below each its nearest real sample. Shows real images."""
 
 BEST, WORST = "best-read.png", "worst-read.png"
 
 
 def save_nearest_pairs(
-    folder: Path, space: str, pairs: Sequence[Pair], synthetic: Store, real: Store, size: int
+    folder: Path, space: str, pairs: Sequence[Pair], *, synthetic: Store, real: Store, size: int
 ) -> str:
-    """Draw the nearest pairs; the name of the file."""
-    below = [
-        images_at(store, np.array(numbers), size)
-        for store, numbers in (
-            (synthetic, [pair.sample for pair in pairs]),
-            (real, [pair.training for pair in pairs]),
-        )
-    ]
+    """Save the nearest pairs as a contact sheet.
+
+    Args:
+        folder: output directory.
+        space: "pixels" or "features"; part of the file's name.
+        pairs: the nearest first.
+        synthetic: store of the samples.
+        real: store of their nearest real samples.
+        size: of each image on the sheet, pixels.
+
+    Returns:
+        The file's name.
+    """
+    above = images_at(synthetic, np.array([pair.sample for pair in pairs]), size)
+    below = images_at(real, np.array([pair.training for pair in pairs]), size)
     rows = -(-len(pairs) // COLUMNS)
-    sheet = np.full((rows, 2, COLUMNS, *below[0].shape[1:]), PAPER, np.uint8)
-    for place in range(len(pairs)):
-        for row in (0, 1):
-            sheet[place // COLUMNS, row, place % COLUMNS] = below[row][place]
+    sheet = np.full((rows, 2, COLUMNS, *above.shape[1:]), PAPER, np.uint8)
+    for i in range(len(pairs)):
+        row, column = divmod(i, COLUMNS)
+        sheet[row, 0, column], sheet[row, 1, column] = above[i], below[i]
     name = NEAREST.format(space=space)
     save_sheet(folder / name, sheet.reshape(-1, *sheet.shape[3:]), COLUMNS)
     return name
 
 
 def save_best_and_worst(
-    folder: Path, reading: SetStatistics, synthetic: Store, size: int
+    folder: Path, statistics: SetStatistics, synthetic: Store, size: int
 ) -> list[str]:
-    """Draw the samples whose own label was most, and least, probable; the names of the files."""
-    order = np.argsort(-reading.probability, kind="stable")
+    """Save the samples with the highest and with the lowest probability of their own label.
+
+    Returns:
+        The names of the two files.
+    """
+    order = np.argsort(-statistics.probability, kind="stable")
     shown = ROWS * COLUMNS
-    for name, numbers in ((BEST, order[:shown]), (WORST, order[::-1][:shown])):
-        save_sheet(folder / name, images_at(synthetic, numbers, size), COLUMNS)
+    for name, records in ((BEST, order[:shown]), (WORST, order[::-1][:shown])):
+        save_sheet(folder / name, images_at(synthetic, records, size), COLUMNS)
     return [BEST, WORST]

@@ -1,178 +1,321 @@
-"""In: what was measured. Out: the figures of an evaluation, each beside its real-to-real floor."""
+"""The measures of an evaluation: name, unit, meaning, and how each is computed.
+
+A new measure is one row of MEASURES and, where it needs new data, a field of `Measured`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.frechet import frechet_distance
 from hwgen.evaluation.metrics.intervals import wilson_interval
-from hwgen.evaluation.metrics.near_copies import Copies
-from hwgen.evaluation.metrics.precision_recall import compare_manifolds
+from hwgen.evaluation.metrics.near_copies import CopyResult
+from hwgen.evaluation.metrics.precision_recall import ManifoldComparison, compare_manifolds
 from hwgen.evaluation.metrics.two_sample import nearest_neighbour_test
-from hwgen.evaluation.set_statistics import SETS, SPACES, SetStatistics
+from hwgen.evaluation.set_statistics import SetStatistics
+from hwgen.recogniser.inference import Features
 
 
-class Meaning(NamedTuple):
-    """How a figure is to be read.
+class Figure(NamedTuple):
+    """A measured value beside its reference.
 
     Attributes:
-        title: what it is called.
-        unit: "share" (shown in percent), "ratio", "distance" or "count".
+        value: of the synthetic set.
+        reference: the same measure of real samples; None where it does not apply.
+        low, high: 95 % interval of the value; None where there is none.
+    """
+
+    value: float
+    reference: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that the measures are computed from.
+
+    Attributes:
+        statistics: of the sets.
+        purity: fraction of the synthetic samples whose prediction is their label.
+        manifolds: of the synthetic set and of the reference, relative to the real set.
+        copies: copy tests by space; None where no class could be compared.
+        real_top1: top-1 accuracy on real test samples, by what the recogniser was trained on:
+            "synthetic" and "real"; empty if it was not measured.
+        ocr: fraction that an OCR engine reads as its label, of synthetic and of real samples; None
+            if it was not measured.
+    """
+
+    statistics: SetStatistics
+    purity: float
+    manifolds: tuple[ManifoldComparison, ManifoldComparison]
+    copies: Mapping[str, CopyResult | None]
+    real_top1: Mapping[str, float]
+    ocr: tuple[float, float] | None
+
+    @classmethod
+    def of(
+        cls,
+        statistics: SetStatistics,
+        *,
+        purity: float,
+        real_top1: Mapping[str, float],
+        ocr: tuple[float, float] | None,
+    ) -> Measured:
+        """Run what several measures share.
+
+        Raises:
+            InputError: a set has too few matched samples.
+        """
+        real = statistics.matched_features("real")
+        synthetic, reference = (
+            compare_manifolds(real, statistics.matched_features(name))
+            for name in ("synthetic", "reference")
+        )
+        copies = {space: test.result() for space, test in statistics.copy_tests.items()}
+        return cls(statistics, purity, (synthetic, reference), copies, real_top1, ocr)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure.
+
+    Attributes:
+        title: short name.
+        unit: "share" (a fraction, shown in percent), "ratio", "distance" or "count"; as in
+            evaluation.json.
         better: which values are better.
         meaning: one sentence.
+        compute: the figure; None where it does not apply.
     """
 
     title: str
     unit: str
     better: str
     meaning: str
+    compute: Callable[[Measured], Figure | None]
 
 
-MEANINGS = {
-    "purity": Meaning(
+def _purity(measured: Measured) -> Figure:
+    statistics = measured.statistics
+    count = len(statistics.predictions)
+    limits = wilson_interval(round(measured.purity * count), count)
+    reference = (
+        statistics.reference_correct / statistics.reference_count
+        if statistics.reference_count
+        else None
+    )
+    return Figure(measured.purity, reference, limits.low, limits.high)
+
+
+def _diversity(space: str) -> Callable[[Measured], Figure | None]:
+    def compute(measured: Measured) -> Figure | None:
+        deviations = measured.statistics.deviations[space]
+        found = diversity(deviations["synthetic"], deviations["real"])
+        reference = diversity(deviations["reference"], deviations["real"])
+        if found is None:
+            return None
+        return Figure(found.ratio, None if reference is None else reference.ratio)
+
+    return compute
+
+
+def _manifold(name: str) -> Callable[[Measured], Figure]:
+    def compute(measured: Measured) -> Figure:
+        synthetic, reference = measured.manifolds
+        return Figure(getattr(synthetic, name), getattr(reference, name))
+
+    return compute
+
+
+def _feature_distance(distance: Callable[[Features, Features], float]) -> Callable[..., Figure]:
+    def compute(measured: Measured) -> Figure:
+        real = measured.statistics.matched_features("real")
+        synthetic, reference = (
+            distance(real, measured.statistics.matched_features(name))
+            for name in ("synthetic", "reference")
+        )
+        return Figure(synthetic, reference)
+
+    return compute
+
+
+def _too_near(space: str) -> Callable[[Measured], Figure | None]:
+    def compute(measured: Measured) -> Figure | None:
+        found = measured.copies[space]
+        return None if found is None else Figure(found.fraction, found.reference_fraction)
+
+    return compute
+
+
+def _nearer(space: str) -> Callable[[Measured], Figure | None]:
+    def compute(measured: Measured) -> Figure | None:
+        found = measured.copies[space]
+        if found is None or found.nearer is None:
+            return None
+        return Figure(found.nearer, found.reference_nearer)
+
+    return compute
+
+
+def _exact(measured: Measured) -> Figure | None:
+    found = measured.copies["pixels"]
+    return None if found is None else Figure(found.exact, None)
+
+
+def _real_top1(measured: Measured) -> Figure | None:
+    top1 = measured.real_top1
+    return Figure(top1["synthetic"], top1["real"]) if "synthetic" in top1 else None
+
+
+def _ocr(measured: Measured) -> Figure | None:
+    return None if measured.ocr is None else Figure(*measured.ocr)
+
+
+MEASURES = {
+    "purity": Measure(
         "read as its label (purity)",
         "share",
         "higher",
-        "Share that the recogniser reads as the label they were made for.",
+        "Fraction of samples that the recogniser reads as their label.",
+        _purity,
     ),
-    "diversity_pixels": Meaning(
+    "diversity_pixels": Measure(
         "variety within a class, pixels",
         "share",
-        "near the floor",
-        "Standard deviation of each pixel, of the real one's; below: too alike; noise raises it.",
+        "near the reference",
+        "Standard deviation of each pixel within a class, relative to real samples; lower: samples "
+        "too similar; noise increases it.",
+        _diversity("pixels"),
     ),
-    "diversity_features": Meaning(
+    "diversity_features": Measure(
         "variety within a class, features",
         "share",
-        "near the floor",
-        "Size of a class's cloud of features, of the real one's.",
+        "near the reference",
+        "Standard deviation of features within a class, relative to real samples.",
+        _diversity("features"),
     ),
-    "frechet": Meaning(
+    "frechet": Measure(
         "Fréchet distance",
         "distance",
         "lower",
-        "Of the two sets of features as Gaussians; depends on the number of samples.",
+        "Distance between the features of both sets as Gaussians; depends on the number of "
+        "samples.",
+        _feature_distance(frechet_distance),
     ),
-    "precision": Meaning(
-        "precision", "share", "higher", "Share of the set that lies where real samples lie."
+    "precision": Measure(
+        "precision",
+        "share",
+        "higher",
+        "Fraction of the set within the manifold of real samples.",
+        _manifold("precision"),
     ),
-    "recall": Meaning(
-        "recall", "share", "higher", "Share of real samples that lie where the set lies."
+    "recall": Measure(
+        "recall",
+        "share",
+        "higher",
+        "Fraction of real samples within the manifold of the set.",
+        _manifold("recall"),
     ),
-    "density": Meaning(
-        "density", "ratio", "higher", "How densely real samples surround the set's; may exceed 1."
+    "density": Measure(
+        "density",
+        "ratio",
+        "higher",
+        "How densely real samples surround those of the set; may exceed 1.",
+        _manifold("density"),
     ),
-    "coverage": Meaning(
-        "coverage", "share", "higher", "Share of real samples with one of the set close by."
+    "coverage": Measure(
+        "coverage",
+        "share",
+        "higher",
+        "Fraction of real samples with a sample of the set nearby.",
+        _manifold("coverage"),
     ),
-    "nearest_neighbour": Meaning(
+    "nearest_neighbour": Measure(
         "1-NN two-sample accuracy",
         "share",
         "near 50 %",
-        "How often the nearest neighbour tells which set a sample is from; 50 % is chance.",
+        "How often the nearest neighbour of a sample is of the same set; chance is 50 %.",
+        _feature_distance(lambda real, other: nearest_neighbour_test(real, other).accuracy),
     ),
-    "copies_pixels": Meaning(
-        "too near to a real one, pixels",
+    "copies_pixels": Measure(
+        "too near to a real sample, pixels",
         "share",
-        "at most the floor",
-        "Share nearer to a real sample than all but the nearest 1 % of real samples are to others.",
+        "at most the reference",
+        "Fraction nearer to a real sample than all but the nearest 1 % of real samples are to each "
+        "other.",
+        _too_near("pixels"),
     ),
-    "copies_features": Meaning(
-        "too near to a real one, features",
+    "nearer_pixels": Measure(
+        "nearer to training than held-out, pixels",
         "share",
-        "at most the floor",
-        "The same by features, which also see copies that were moved or thickened.",
+        "near the reference",
+        "Fraction nearer to training than to other real samples, high for copies; reference: the "
+        "samples of --real.",
+        _nearer("pixels"),
     ),
-    "nearer_pixels": Meaning(
-        "nearer to learnt than new, pixels",
+    "copies_features": Measure(
+        "too near to a real sample, features",
         "share",
-        "near the floor",
-        "Copies are nearer to what was learnt from than to other real samples; the floor: samples "
-        "of --real themselves.",
+        "at most the reference",
+        "The same in features, which also detects copies that were moved or thickened.",
+        _too_near("features"),
     ),
-    "nearer_features": Meaning(
-        "nearer to learnt than new, features",
+    "nearer_features": Measure(
+        "nearer to training than held-out, features",
         "share",
-        "near the floor",
-        "The same by features.",
+        "near the reference",
+        "The same in features.",
+        _nearer("features"),
     ),
-    "exact_copies": Meaning(
-        "exact copies of a real sample", "count", "0", "All pixels equal at the compared size."
+    "exact_copies": Measure(
+        "exact copies of a real sample",
+        "count",
+        "0",
+        "All pixels are equal at the size of comparison.",
+        _exact,
     ),
-    "train_on_synthetic": Meaning(
-        "trained on it alone, real top-1",
+    "train_on_synthetic": Measure(
+        "trained on the set, real top-1",
         "share",
         "higher",
-        "Trained on the set alone, read real test samples; beside it: trained on --real.",
+        "Accuracy on real test samples of a recogniser trained on the set alone; reference: "
+        "trained on --real.",
+        _real_top1,
     ),
-    "second_reader": Meaning(
-        "read as label by a second reader",
+    "second_reader": Measure(
+        "read as its label by an OCR engine",
         "share",
         "higher",
-        "By an OCR engine that saw none of these data; beside it: real samples of equal size.",
+        "Fraction read correctly by an OCR engine trained on none of these data; reference: real "
+        "samples at the same size.",
+        _ocr,
     ),
 }
+"""All measures by name, in the order of evaluation.json and of the tables."""
 
 
-def figure(name: str, value: float, floor: float | None, **more: float | None) -> dict[str, Any]:
-    """One figure as plain JSON: {"value", "floor", "title", "unit", "better", "meaning"}."""
-    return {"value": value, "floor": floor, **more, **MEANINGS[name]._asdict()}
-
-
-def set_figures(reading: SetStatistics, purity: float) -> dict[str, dict[str, Any]]:
-    """Figures of the whole set by name.
-
-    Args:
-        reading: of the set.
-        purity: share read as its label.
-    """
-    count = len(reading.read_as)
-    limits = wilson_interval(round(purity * count), count)
-    floor = reading.floor_right / reading.floor_count if reading.floor_count else None
-    figures = {"purity": figure("purity", purity, floor, low=limits.low, high=limits.high)}
-    for space in SPACES:
-        sides = reading.deviations[space]
-        found = diversity(sides["synthetic"], sides["real"])
-        other = diversity(sides["floor"], sides["real"])
-        if found is not None:
-            name = f"diversity_{space}"
-            figures[name] = figure(name, found.ratio, None if other is None else other.ratio)
-    synthetic, real, floor_features = (reading.matched(side) for side in SETS)
-    measured = [_compare(real, other) for other in (synthetic, floor_features)]
-    for name in measured[0]:
-        figures[name] = figure(name, *(values[name] for values in measured))
-    return figures
-
-
-def _compare(real: Any, other: Any) -> dict[str, float]:
-    manifolds = compare_manifolds(real, other)
+def figures(measured: Measured) -> dict[str, dict[str, Any]]:
+    """All figures that apply, as plain JSON by name."""
+    found = {name: measure.compute(measured) for name, measure in MEASURES.items()}
     return {
-        "frechet": frechet_distance(real, other),
-        "precision": manifolds.precision,
-        "recall": manifolds.recall,
-        "density": manifolds.density,
-        "coverage": manifolds.coverage,
-        "nearest_neighbour": nearest_neighbour_test(real, other).accuracy,
+        name: figure_to_json(name, figure) for name, figure in found.items() if figure is not None
     }
 
 
-def copy_figures(copies: Mapping[str, Copies | None]) -> dict[str, dict[str, Any]]:
-    """Figures of the copy test by name.
-
-    Args:
-        copies: by space; None where no class could be compared.
-    """
-    figures = {}
-    for space, found in copies.items():
-        if found is not None:
-            name = f"copies_{space}"
-            figures[name] = figure(name, found.share, found.floor)
-            if found.nearer is not None:
-                name = f"nearer_{space}"
-                figures[name] = figure(name, found.nearer, found.nearer_floor)
-    pixels = copies["pixels"]
-    if pixels is not None:
-        figures["exact_copies"] = figure("exact_copies", pixels.exact, None)
-    return figures
+def figure_to_json(name: str, figure: Figure) -> dict[str, Any]:
+    """A figure with the texts of its measure, as plain JSON."""
+    measure = MEASURES[name]
+    limits = {} if figure.low is None else {"low": figure.low, "high": figure.high}
+    return {
+        "value": figure.value,
+        "floor": figure.reference,
+        **limits,
+        "title": measure.title,
+        "unit": measure.unit,
+        "better": measure.better,
+        "meaning": measure.meaning,
+    }

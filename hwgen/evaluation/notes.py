@@ -1,4 +1,4 @@
-"""In: what was compared with what. Out: sentences on how far the figures may be believed."""
+"""Notes of an evaluation: what a reader must know to judge how far the figures can be trusted."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.store import Store
 
 
-def knows(saw: set[str], data: str | None) -> bool | None:
-    """Whether the store with content hash `data` is among those in `saw`; None: not known."""
-    return None if data is None or not saw else data in saw
+def was_trained_on(trained_on: set[str], data: str | None) -> bool | None:
+    """Whether the store with content hash `data` is among `trained_on`; None if not known."""
+    return None if data is None or not trained_on else data in trained_on
 
 
 def notes(
@@ -17,93 +17,120 @@ def notes(
     real: Store,
     real_test: Store | None,
     *,
-    judge: str | None,
-    saw: set[str],
-    data: str | None,
+    recogniser_file: str | None,
+    recogniser_data: set[str],
+    generator_data: str | None,
     epochs: float | None,
     compared: int,
     repeated: int,
 ) -> list[str]:
-    """What a reader of the figures must know.
+    """One sentence or two per note.
 
     Args:
-        synthetic: what was judged.
-        real: what it was compared with.
-        real_test: the floor, if it was given.
-        judge: hash of the recogniser's file, if it has one.
-        saw: content hashes of what the recogniser was trained on.
-        data: content hash of what the generator was trained on, if known.
-        epochs: passes of the recogniser over the real store, if it was trained here.
-        compared: samples a side that were compared as sets.
-        repeated: real samples that were left out since they repeat another one.
+        synthetic: the evaluated store.
+        real: the store that it was compared with.
+        real_test: the reference, if it was given.
+        recogniser_file: hash of the recogniser's file, if it has one.
+        recogniser_data: content hashes of the recogniser's training stores.
+        generator_data: content hash of the generator's training store, if known.
+        epochs: training epochs on `real` of a recogniser that was trained here; None for another.
+        compared: matched samples per set.
+        repeated: real samples left out as exact repetitions.
     """
-    lines = []
-    if epochs is not None:
-        lines.append(
-            f"The recogniser was trained here, {epochs:.1f} passes over --real: fewer than "
-            "hwgen benchmark takes."
-        )
-    lines.append(
-        {
-            True: "The recogniser was trained on the generator's own training data: the two may "
-            "share what they learnt wrong.",
-            False: "The recogniser was trained on other data than the generator (another set; "
-            "single samples were not compared).",
-            None: "Whether the recogniser was trained on the generator's training data is not "
-            "known.",
-        }[knows(saw, data)]
-    )
-    filtered = synthetic.manifest.origin.get("filter")
-    kept = filtered if isinstance(filtered, dict) else {}
-    if "recogniser" in kept:
-        by = kept["recogniser"]
-        lines.append(
-            "The set was filtered by this same recogniser: its purity is what the filter asked "
-            "for, and says little. Judge it with another one."
-            if by == judge
-            else "The set was filtered by another recogniser."
-        )
-    if "no_copies" in kept:
-        same = kept["no_copies"] == real.manifest.content_sha256
-        lines.append(
-            "Samples too near to a real one of --real were rejected when the set was drawn."
-            if same
-            else "Samples too near to a real one were rejected when the set was drawn, by another "
-            "store than --real."
-        )
-    if data is None:
-        lines.append(
-            "Whether --real is what the generator was trained on is not known; --run tells."
-        )
-    elif data != real.manifest.content_sha256:
-        lines.append(
-            "The generator was trained on another store than --real: copies of its training data "
-            "would not be seen."
-        )
-    if real_test is not None:
-        lines.append("The floor: real samples of --real-test in place of the synthetic ones.")
-        if knows(saw, real_test.manifest.content_sha256):
-            lines.append("The recogniser was trained on --real-test: its floor flatters.")
-    else:
-        lines.append("The floor: one half of --real in place of the synthetic set, the other real.")
-        if knows(saw, real.manifest.content_sha256):
-            lines.append(
-                "The recogniser was trained on --real, so that the floor is better than new real "
-                "characters would get; --real-test gives an honest one."
-            )
-    lines.append(
-        f"Compared as sets: {compared:,} samples a side, as many of each class on both; "
-        f"neighbour {K} ends a ball. Too near: below the {QUANTILE:.0%} quantile of "
-        "the distances of real samples to their nearest of the same class."
-    )
+    lines = [
+        *_on_recogniser(recogniser_data, generator_data, epochs),
+        *_on_filters(synthetic, real, recogniser_file),
+        *_on_generator(real, generator_data),
+        *_on_reference(real, real_test, recogniser_data),
+        f"Compared as sets: {compared:,} samples per set, equally many of each class; manifolds of "
+        f"{K} nearest neighbours. Too near: below the {QUANTILE:.0%} quantile of the distances of "
+        "real samples to their nearest of the same class.",
+    ]
     if repeated:
         lines.append(f"Left out: {repeated:,} real samples that repeat another one exactly.")
     if not synthetic.is_synthetic:
-        lines.append(f"The judged set says that it is {synthetic.made_as}.")
-    simulated = {"--real": real, "--real-test": real_test}
+        lines.append(f"The evaluated set is marked as {synthetic.made_as}.")
+    given = {"--real": real, "--real-test": real_test}
     lines += [
-        f"{name} holds simulated characters: the figures say nothing of real handwriting."
-        for name, store in simulated.items()
+        f"{name} holds simulated characters: the figures say nothing about real handwriting."
+        for name, store in given.items()
         if store is not None and store.made_as == "simulated"
     ]
+    return lines
+
+
+def _on_recogniser(
+    recogniser_data: set[str], generator_data: str | None, epochs: float | None
+) -> list[str]:
+    lines = []
+    if epochs is not None:
+        lines.append(
+            f"The recogniser was trained for {epochs:.1f} epochs on --real, fewer than hwgen "
+            "benchmark uses."
+        )
+    same = was_trained_on(recogniser_data, generator_data)
+    if same is None:
+        lines.append(
+            "Whether the recogniser was trained on the generator's training data is not known."
+        )
+    elif same:
+        lines.append(
+            "The recogniser was trained on the generator's training data: both may have learnt "
+            "the same mistakes."
+        )
+    else:
+        lines.append(
+            "The recogniser was trained on other data than the generator (by the hashes of the "
+            "stores; single samples were not compared)."
+        )
+    return lines
+
+
+def _on_filters(synthetic: Store, real: Store, recogniser_file: str | None) -> list[str]:
+    settings = synthetic.manifest.origin.get("filter")
+    if not isinstance(settings, dict):
+        return []
+    lines = []
+    if "recogniser" in settings:
+        lines.append(
+            "The set was filtered by this same recogniser, so its purity is high by construction. "
+            "Evaluate with another recogniser."
+            if settings["recogniser"] == recogniser_file
+            else "The set was filtered by another recogniser."
+        )
+    if "no_copies" in settings:
+        near = "Samples too near to a real sample"
+        lines.append(
+            f"{near} of --real were rejected when the set was made."
+            if settings["no_copies"] == real.manifest.content_sha256
+            else f"{near} of another store than --real were rejected when the set was made."
+        )
+    return lines
+
+
+def _on_generator(real: Store, generator_data: str | None) -> list[str]:
+    if generator_data is None:
+        return ["Whether the generator was trained on --real is not known; --run tells."]
+    if generator_data != real.manifest.content_sha256:
+        return [
+            "The generator was trained on another store than --real: copies of its training data "
+            "would not be detected."
+        ]
+    return []
+
+
+def _on_reference(real: Store, real_test: Store | None, recogniser_data: set[str]) -> list[str]:
+    if real_test is not None:
+        lines = ["Reference: real samples of --real-test in place of the synthetic ones."]
+        if was_trained_on(recogniser_data, real_test.manifest.content_sha256):
+            lines.append("The recogniser was trained on --real-test, so the reference is too good.")
+        return lines
+    lines = [
+        "Reference: one half of --real in place of the synthetic set, compared with the other."
+    ]
+    if was_trained_on(recogniser_data, real.manifest.content_sha256):
+        lines.append(
+            "The recogniser was trained on --real, so the reference is better than for new real "
+            "characters; give those as --real-test."
+        )
     return lines

@@ -1,4 +1,4 @@
-"""In: pictures. Out: the texts that an OCR engine, which knows none of our data, reads in them."""
+"""OCR engines trained on none of our data, as independent readers of single characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hwgen.names import suggest
 from hwgen.record import Image
 
 BATCH = 32
-"""Pictures that an engine reads at once."""
+"""Images per call of an engine."""
 
 
 class OcrEngine(Protocol):
@@ -20,14 +20,17 @@ class OcrEngine(Protocol):
     name: str
 
     def __call__(self, images: Image) -> list[str]:
-        """The text in each picture, uint8 [n, h, w] or [n, h, w, 3]; "" where none is found."""
+        """The text in each image, uint8 [n, h, w] or [n, h, w, 3]; "" where none is found."""
 
 
 class RapidOcr:
-    """PP-OCR's recogniser by RapidOCR, whose package carries the weights; no detection.
+    """PP-OCR's text recogniser in RapidOCR, whose wheel includes the weights; without detection.
 
-    The network wants lines 48 pixels high. A single character is given to it as a line of twice
-    its width: alone or on the usual 320 pixels it is read less well or at a fourth of the speed.
+    The network expects lines 48 pixels high. A single character is read best in a line of twice
+    its height: a square is read less well, and the usual 320 pixels take four times as long.
+
+    Raises:
+        InputError: rapidocr is not installed.
     """
 
     name = "rapidocr"
@@ -37,7 +40,7 @@ class RapidOcr:
             from rapidocr import RapidOCR
         except ImportError as error:
             raise InputError(
-                f"the reader rapidocr is not installed ({error})",
+                f"the OCR engine rapidocr is not installed ({error})",
                 remedy="Install it with: pip install 'hwgen[rapidocr]'",
             ) from None
         settings = {
@@ -50,19 +53,19 @@ class RapidOcr:
     def __call__(self, images: Image) -> list[str]:
         """See OcrEngine."""
         colour = np.repeat(images[..., None], 3, axis=3) if images.ndim == 3 else images
-        found = self._engine.recognize_txt(list(colour)).txts
-        return [text.strip() for text in found]
+        result = self._engine.recognize_txt(list(colour)).txts
+        return [text.strip() for text in result]
 
 
 OCR_ENGINES = {RapidOcr.name: RapidOcr}
 
 
 def load_ocr_engine(name: str) -> OcrEngine:
-    """The reader of this name.
+    """The OCR engine of this name.
 
     Raises:
-        InputError: it is unknown or not installed.
+        InputError: the name is unknown, or the engine is not installed.
     """
     if name not in OCR_ENGINES:
-        raise InputError(f"no reader {name!r}", remedy=suggest(name, OCR_ENGINES))
+        raise InputError(f"no OCR engine {name!r}", remedy=suggest(name, OCR_ENGINES))
     return OCR_ENGINES[name]()

@@ -1,4 +1,4 @@
-"""Which real store a synthetic one may hold copies of."""
+"""Which training data a synthetic store may hold copies of."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ class TrainedGenerator(Protocol):
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What it learnt from."""
+        """Facts about the training store."""
 
 
-def generator_data(synthetic: Store, run: TrainedGenerator | None) -> str | None:
-    """Content hash of the store that a synthetic store may hold copies of.
+def training_data(synthetic: Store, run: TrainedGenerator | None) -> str | None:
+    """Content hash of the store that the samples of a synthetic store may be copies of.
 
-    That is what a GAN was trained on, and what a deformation model bent.
+    For a GAN it is its training store, for a deformation model the store that it deformed.
 
     Args:
-        synthetic: its origin names the run it was drawn from, and the data, unless it is older.
-        run: that run or model, for a store that does not name the data; None where none is at
-            hand.
+        synthetic: its origin names the run that it was sampled from and, unless an older version
+            of hwgen wrote it, the data.
+        run: that run or model, for a store that does not name the data; may be None.
 
     Returns:
         None where it is not known.
 
     Raises:
-        InputError: the store was not drawn from this run.
+        InputError: the store was not sampled from `run`.
     """
     origin = synthetic.manifest.origin
     if run is not None and run.id not in str(origin.get("provenance", "")).split():
         raise InputError(
-            f"was drawn from {origin.get('provenance', 'a run that it does not name')!r}, not "
-            f"from run {run.id}",
+            f"was sampled from {origin.get('provenance', 'an unnamed run')!r}, not from "
+            f"run {run.id}",
             where=str(synthetic.path),
-            remedy="Give the run that it was drawn from, or none",
+            remedy="Give the run that it was sampled from as --run, or leave --run out",
         )
     found = origin.get("data") or (run and run.data.get("content_sha256"))
     return str(found) if found else None

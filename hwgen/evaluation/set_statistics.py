@@ -1,7 +1,7 @@
-"""In: a synthetic and a real store, and a recogniser. Out: all that is compared, class by class.
+"""Predictions, features, variety and copy tests of a synthetic set and of real ones.
 
-One class is in memory at a time, but for a sample of features of all classes: as many of each
-class from the synthetic set as from both sides of the real one, so that sets are compared that
+Classes are processed one after the other. Only one class is in memory at a time, plus the features
+of the matched samples: from every set the same number of each class, so that the compared sets
 have one size and one mixture of classes.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.evaluation.images import by_class, distinct, images_at, points
+from hwgen.evaluation.images import as_points, first_occurrences, images_at, records_by_class
 from hwgen.evaluation.metrics.diversity import feature_deviation
 from hwgen.evaluation.metrics.near_copies import CopyTest
 from hwgen.evaluation.metrics.nearest_neighbours import Points
@@ -22,54 +22,59 @@ from hwgen.recogniser.inference import ClassIds, Features, Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
 
-SETS = ("synthetic", "real", "floor")
-"""What is compared with the real side: the synthetic set, and other real samples: the floor."""
+SETS = ("synthetic", "real", "reference")
+"""The synthetic set is compared with the real one; the reference, other real samples, likewise."""
 
 SPACES = ("pixels", "features")
 
 
 @dataclass
 class SetStatistics:
-    """What the recogniser made of the sets.
+    """What is measured per class and sample, before it is summed up in figures.
 
     Attributes:
-        probability: of its own label, each synthetic sample: float32 [N].
-        read_as: the most probable class of each: int64 [N].
-        floor_right: how many samples of the floor were read as their label.
-        floor_count: of how many.
-        deviations: variety by space, side and label.
-        features: of the matched samples, a list of a class each, by side.
-        numbers: their record numbers, likewise; those of the floor count in its own store.
-        copies: the copy test by space.
-        classes: with synthetic and real samples.
-        repeated: real samples that were left out, since they repeat another one of their class.
+        probability: of its own label, for each synthetic sample: float32 [N].
+        predictions: the most probable class of each: int64 [N].
+        reference_correct: samples of the reference whose prediction is their label.
+        reference_count: samples of the reference.
+        deviations: within-class deviation by space, set and label.
+        features: of the matched samples, by set a list of float32 [n, hidden] per class.
+        records: their record numbers, likewise; the reference counts in its own store.
+        copy_tests: by space.
+        classes: number of classes with synthetic and real samples.
+        repeated: real samples left out as exact repetitions of another one of their class.
     """
 
     probability: npt.NDArray[np.float32]
-    read_as: ClassIds
-    floor_right: int = 0
-    floor_count: int = 0
+    predictions: ClassIds
+    reference_correct: int = 0
+    reference_count: int = 0
     deviations: dict[str, dict[str, dict[str, float]]] = field(
-        default_factory=lambda: {space: {side: {} for side in SETS} for space in SPACES}
+        default_factory=lambda: {space: {name: {} for name in SETS} for space in SPACES}
     )
-    features: dict[str, list[Features]] = field(default_factory=lambda: {side: [] for side in SETS})
-    numbers: dict[str, list[ClassIds]] = field(default_factory=lambda: {side: [] for side in SETS})
-    copies: dict[str, CopyTest] = field(
+    features: dict[str, list[Features]] = field(default_factory=lambda: {name: [] for name in SETS})
+    records: dict[str, list[ClassIds]] = field(default_factory=lambda: {name: [] for name in SETS})
+    copy_tests: dict[str, CopyTest] = field(
         default_factory=lambda: {space: CopyTest() for space in SPACES}
     )
     classes: int = 0
     repeated: int = 0
 
-    def matched(self, side: str) -> Features:
-        """Features of the matched samples of a side, float32 [n, hidden]; n is that of all."""
-        return np.concatenate(self.features[side])
+    def matched_features(self, name: str) -> Features:
+        """Features of the matched samples of a set, float32 [n, hidden]; all sets have one n."""
+        return np.concatenate(self.features[name])
+
+    def matched_records(self, name: str) -> ClassIds:
+        """Their record numbers, int64 [n], class by class."""
+        return np.concatenate(self.records[name])
 
 
 def images_to_read(synthetic: Store, real: Store, real_test: Store | None) -> int:
-    """How many pictures `collect_statistics` reads."""
-    drawn = np.array(synthetic.manifest.class_counts) > 0
+    """Number of images that `collect_statistics` reads."""
+    present = np.array(synthetic.manifest.class_counts) > 0
     others = [real] if real_test is None else [real, real_test]
-    return len(synthetic) + sum(int(np.array(s.manifest.class_counts)[drawn].sum()) for s in others)
+    counts = (np.array(store.manifest.class_counts)[present] for store in others)
+    return len(synthetic) + sum(int(count.sum()) for count in counts)
 
 
 def collect_statistics(
@@ -83,122 +88,136 @@ def collect_statistics(
     progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> SetStatistics | None:
-    """Read the synthetic store, and the real ones as far as they have its classes.
+    """Read the synthetic store, and of the real ones the same classes.
 
     Args:
-        synthetic: what is judged.
-        real: what the generator learnt from.
-        real_test: other real samples; None takes two halves of `real` for "real" and "floor".
-        recogniser: knows the stores' charset.
-        samples: most matched samples a side.
-        seed: of the halves and of the choice.
-        progress: told of the pictures read.
-        stop: asked before each class.
+        synthetic: the evaluated store.
+        real: training store of the generator.
+        real_test: other real samples, the reference; None splits `real` into two random halves,
+            "real" and "reference".
+        recogniser: has the stores' charset.
+        samples: most matched samples per set.
+        seed: of the halves and of the choice of matched samples.
+        progress: called with the number of images read.
+        stop: asked before each class whether to stop.
 
     Returns:
-        None if `stop` said so.
+        None if `stop` returned True.
     """
-    of_synthetic, of_real = by_class(synthetic), by_class(real)
-    of_test = None if real_test is None else by_class(real_test)
-    drawn = [class_id for class_id, numbers in enumerate(of_synthetic) if len(numbers)]
-    most = max(1, samples // max(1, len(drawn)))
-    reading = SetStatistics(
+    stores = [synthetic, real, *([] if real_test is None else [real_test])]
+    records = [records_by_class(store) for store in stores]
+    present = [class_id for class_id, own in enumerate(records[0]) if len(own)]
+    most = max(1, samples // max(1, len(present)))
+    statistics = SetStatistics(
         np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64)
     )
     done = 0
-    for class_id in drawn:
+    for class_id in present:
         if stop is not None and stop():
             return None
         rng = np.random.default_rng((seed, class_id))
-        own = _read(synthetic, of_synthetic[class_id], recogniser)
-        whole = _read(real, of_real[class_id], recogniser).distinct()
-        reading.repeated += len(of_real[class_id]) - len(whole)
-        if real_test is None or of_test is None:
-            held_out = None
-            mixed = rng.permutation(len(whole))
-            base, floor = whole.take(mixed[::2]), whole.take(mixed[1::2])
-        else:
-            held_out = _read(real_test, of_test[class_id], recogniser).distinct()
-            reading.repeated += len(of_test[class_id]) - len(held_out)
-            base, floor = whole, held_out
-        _judge(reading, class_id, own, floor, recogniser)
-        _compare(reading, class_id, own, whole, held_out)
-        sides = dict(zip(SETS, (own, base, floor), strict=True))
-        label = synthetic.charset[class_id]
-        for side, part in sides.items():
-            part.vary(label, side, reading.deviations)
-        count = min(most, *(len(part) for part in sides.values()))
-        for side, part in sides.items():
-            chosen = part.take(np.sort(rng.permutation(len(part))[:count]))
-            reading.features[side].append(chosen.features)
-            reading.numbers[side].append(chosen.numbers)
-        done += sum(
-            len(numbers[class_id]) for numbers in (of_synthetic, of_real, of_test) if numbers
+        own, *found = (
+            _read(store, by_class[class_id], recogniser)
+            for store, by_class in zip(stores, records, strict=True)
         )
+        unique = [part.without_repeats() for part in found]
+        statistics.repeated += sum(map(len, found)) - sum(map(len, unique))
+        training, held_out = unique[0], unique[1] if len(unique) > 1 else None
+        if held_out is None:
+            mixed = rng.permutation(len(training))
+            base, reference = training.take(mixed[::2]), training.take(mixed[1::2])
+        else:
+            base, reference = training, held_out
+        _add_predictions(statistics, class_id, own, reference, recogniser)
+        _add_copy_tests(statistics, class_id, own, training, held_out)
+        sets = dict(zip(SETS, (own, base, reference), strict=True))
+        _add_deviations(statistics, synthetic.charset[class_id], sets)
+        _add_matched(statistics, sets, most, rng)
+        done += sum(len(by_class[class_id]) for by_class in records)
         if progress is not None:
             progress(done)
-    return reading
+    return statistics
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Samples of one class: record numbers, pictures at the recogniser's size, features."""
+class _Samples:
+    """Samples of one class: record numbers, images at the recogniser's size, features."""
 
-    numbers: ClassIds
+    records: ClassIds
     images: Image
     features: Features
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.records)
 
-    def take(self, places: npt.NDArray[np.int64]) -> _Part:
-        return _Part(self.numbers[places], self.images[places], self.features[places])
+    def take(self, indices: npt.NDArray[np.int64]) -> _Samples:
+        return _Samples(self.records[indices], self.images[indices], self.features[indices])
 
-    def distinct(self) -> _Part:
-        """Without what repeats."""
-        return self.take(distinct(self.images))
+    def without_repeats(self) -> _Samples:
+        return self.take(first_occurrences(self.images))
 
     def points(self) -> dict[str, Points]:
-        """By space: float32 [n, d]; pixels from 0 to 1."""
-        return {"pixels": points(self.images), "features": self.features}
-
-    def vary(self, label: str, side: str, into: dict[str, dict[str, dict[str, float]]]) -> None:
-        if len(self) < 2:
-            return
-        few = evenly_spaced_records(np.zeros(len(self), np.int64), 0)
-        into["pixels"][side][label] = pixel_deviation(self.images[few])
-        into["features"][side][label] = feature_deviation(self.features[few])
+        """By space: float32 [n, d]; pixels in [0, 1]."""
+        return {"pixels": as_points(self.images), "features": self.features}
 
 
-def _judge(
-    reading: SetStatistics, class_id: int, own: _Part, floor: _Part, recogniser: Recogniser
+def _read(store: Store, records: ClassIds, recogniser: Recogniser) -> _Samples:
+    images = images_at(store, records, recogniser.recipe.size)
+    return _Samples(records, images, recogniser.features(images))
+
+
+def _add_predictions(
+    statistics: SetStatistics,
+    class_id: int,
+    own: _Samples,
+    reference: _Samples,
+    recogniser: Recogniser,
 ) -> None:
     probabilities = recogniser.classify(own.features)
-    reading.probability[own.numbers] = probabilities[:, class_id]
-    reading.read_as[own.numbers] = probabilities.argmax(axis=1)
-    if len(floor):
-        right = recogniser.classify(floor.features).argmax(axis=1) == class_id
-        reading.floor_right += int(right.sum())
-        reading.floor_count += len(right)
+    statistics.probability[own.records] = probabilities[:, class_id]
+    statistics.predictions[own.records] = probabilities.argmax(axis=1)
+    if len(reference):
+        correct = recogniser.classify(reference.features).argmax(axis=1) == class_id
+        statistics.reference_correct += int(correct.sum())
+        statistics.reference_count += len(correct)
 
 
-def _compare(
-    reading: SetStatistics, class_id: int, own: _Part, training: _Part, held_out: _Part | None
+def _add_copy_tests(
+    statistics: SetStatistics,
+    class_id: int,
+    own: _Samples,
+    training: _Samples,
+    held_out: _Samples | None,
 ) -> None:
-    reading.classes += len(training) > 0
+    statistics.classes += len(training) > 0
     samples, originals = own.points(), training.points()
     others = None if held_out is None else held_out.points()
-    for space, test in reading.copies.items():
+    for space, test in statistics.copy_tests.items():
         test.add(
             class_id,
             samples[space],
             originals[space],
             None if others is None else others[space],
-            sample_numbers=own.numbers,
-            training_numbers=training.numbers,
+            sample_records=own.records,
+            training_records=training.records,
         )
 
 
-def _read(store: Store, numbers: ClassIds, recogniser: Recogniser) -> _Part:
-    images = images_at(store, numbers, recogniser.recipe.size)
-    return _Part(numbers, images, recogniser.features(images))
+def _add_deviations(statistics: SetStatistics, label: str, sets: dict[str, _Samples]) -> None:
+    for name, part in sets.items():
+        if len(part) > 1:
+            few = evenly_spaced_records(np.zeros(len(part), np.int64), 0)
+            pixels, features = part.images[few], part.features[few]
+            statistics.deviations["pixels"][name][label] = pixel_deviation(pixels)
+            statistics.deviations["features"][name][label] = feature_deviation(features)
+
+
+def _add_matched(
+    statistics: SetStatistics, sets: dict[str, _Samples], most: int, rng: np.random.Generator
+) -> None:
+    """Choose equally many samples of each set, at most `most`."""
+    count = min(most, *map(len, sets.values()))
+    for name, part in sets.items():
+        chosen = part.take(np.sort(rng.permutation(len(part))[:count]))
+        statistics.features[name].append(chosen.features)
+        statistics.records[name].append(chosen.records)

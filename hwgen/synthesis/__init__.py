@@ -1,1 +1,1 @@
-"""Any generator to a synthetic store: plan, draw, filter, and an account of what was accepted."""
+"""Synthetic stores from a generator: plan, sampling, filters, acceptance, provenance."""

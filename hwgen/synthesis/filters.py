@@ -1,4 +1,4 @@
-"""In: samples and their classes. Out: which of them stay; what `synthesize` is handed."""
+"""Filters of samples: the protocol, and several in a row."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ Ids = npt.NDArray[np.int64]
 
 
 class SampleFilter(Protocol):
-    """Decides which samples stay."""
+    """Accepts or rejects samples, each independently of the others."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Plain JSON on which every decision depends; written into the store's origin."""
+        """Plain JSON that determines every decision; part of the store's origin."""
 
     def __call__(self, images: Image, class_ids: Ids) -> npt.NDArray[np.bool_]:
-        """Which pass, bool [N], of uint8 [N, S, S(, 3)] of classes int64 [N]."""
+        """Whether each sample is accepted, bool [N].
+
+        Args:
+            images: uint8 [N, S, S(, 3)].
+            class_ids: int64 [N].
+        """
 
 
 class FilterChain:
-    """Lets pass what each of several filters lets pass; a later one sees what is left.
+    """Accepts samples that all filters accept; each filter sees what the ones before it accepted.
 
     Args:
-        filters: the cheapest first; their settings have different names.
+        filters: the fastest first; no name occurs in the settings of two.
     """
 
     def __init__(self, filters: Sequence[SampleFilter]) -> None:
@@ -36,16 +41,12 @@ class FilterChain:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Of all of them."""
-        return {
-            name: value
-            for sample_filter in self._filters
-            for name, value in sample_filter.settings.items()
-        }
+        """Of all filters."""
+        return {name: value for one in self._filters for name, value in one.settings.items()}
 
     def __call__(self, images: Image, class_ids: Ids) -> npt.NDArray[np.bool_]:
         """See SampleFilter."""
-        passed = np.ones(len(images), np.bool_)
+        accepted = np.ones(len(images), np.bool_)
         for sample_filter in self._filters:
-            passed[passed] = sample_filter(images[passed], class_ids[passed])
-        return passed
+            accepted[accepted] = sample_filter(images[accepted], class_ids[accepted])
+        return accepted

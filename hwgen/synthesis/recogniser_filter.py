@@ -1,7 +1,4 @@
-"""In: samples and their labels. Out: which of them a recogniser reads as their labels, and surely.
-
-What hwgen.synthesis.synthesize.synthesize takes as `judge`.
-"""
+"""A filter of samples that accepts those that a recogniser reads as their label."""
 
 from __future__ import annotations
 
@@ -21,33 +18,33 @@ from hwgen.recogniser.inference import ClassIds, Probabilities, Recogniser
 from hwgen.record import Image
 
 MIN_CONFIDENCE, MIN_MARGIN = 0.7, 0.0
-"""They make 95 % pure samples of 89 classes more than 99 % pure, as a second recogniser reads them,
-at a yield of 85 %; a margin of 0.6 alone does the same.
+"""Raise the purity of samples of 89 classes from 95 % to over 99 % by a second recogniser, at an
+acceptance of 85 %; so does a margin of 0.6 alone.
 """
 
 
 class RecogniserFilter:
-    """A recogniser that lets pass what it reads as its label with enough confidence and margin.
+    """Accepts samples that are read as their label with enough confidence and margin.
 
     Args:
-        file: a recogniser's; its hash names it in `settings`.
-        charset: class order of the samples; the recogniser may know more characters, and a sample
-            that it reads as one of those is rejected.
-        class_ids: the classes that will be judged; None is all.
-        size: side of the samples.
+        file: of the recogniser; its hash is in `settings`.
+        charset: class order of the samples. The recogniser may know more characters; a sample that
+            it reads as one of those is rejected.
+        class_ids: classes of the samples; None for all.
+        size: of the samples, pixels.
         channels: of the samples.
-        device: where the recogniser works.
-        min_confidence: least probability of the label, 0 to 1.
-        min_margin: least distance to the probability of the next class, 0 to 1.
+        device: where the recogniser runs.
+        min_confidence: lowest probability of the label, in [0, 1].
+        min_margin: lowest difference to the highest probability of another class, in [0, 1].
 
     Attributes:
-        recogniser: the file's.
+        recogniser: loaded from the file.
 
     Raises:
-        CharsetError: names the characters that the recogniser does not know.
+        CharsetError: the recogniser does not know all characters; the message lists them.
         InputError: the samples are too small for the recogniser or have other channels, or a
-            threshold is none.
-        RunError: the file is not a recogniser's.
+            threshold is out of range.
+        RunError: the file does not hold a recogniser.
     """
 
     def __init__(
@@ -64,7 +61,8 @@ class RecogniserFilter:
     ) -> None:
         if not (0 <= min_confidence <= 1 and 0 <= min_margin <= 1):
             raise InputError(
-                f"confidence {min_confidence} and margin {min_margin} are not between 0 and 1"
+                f"confidence and margin must be between 0 and 1, found {min_confidence} and "
+                f"{min_margin}"
             )
         self.recogniser = Recogniser.load(file, device)
         check_readable(self.recogniser, size, channels)
@@ -74,7 +72,7 @@ class RecogniserFilter:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """What decides: the recogniser's hash and the thresholds."""
+        """Hash of the recogniser, and the thresholds."""
         return {
             "recogniser": self._hash,
             "min_confidence": self._min_confidence,
@@ -82,14 +80,14 @@ class RecogniserFilter:
         }
 
     def __call__(self, images: Image, class_ids: ClassIds) -> npt.NDArray[np.bool_]:
-        """Which pass, bool [N].
+        """Whether each sample is accepted, bool [N].
 
         Args:
             images: uint8 [N, S, S(, 3)].
-            class_ids: int64 [N], places in `charset`.
+            class_ids: int64 [N], positions in `charset`.
         """
         confidence, margin = certainty(self.recogniser.read(images), self._places[class_ids])
-        # Nothing is read as its label that is level with another.
+        # A margin of 0 is a tie with another class.
         return (margin > 0) & (confidence >= self._min_confidence) & (margin >= self._min_margin)
 
 
@@ -100,11 +98,11 @@ def certainty(
 
     Args:
         probabilities: float32 [N, classes].
-        labels: int64 [N], places in the recogniser's charset.
+        labels: int64 [N], positions in the recogniser's charset.
 
     Returns:
-        The label's probability, and its distance from that of the best other class: below 0 where
-        that one is read.
+        The label's probability, and its difference to the highest of the other classes: negative
+        where another class is read.
     """
     rows = np.arange(len(labels))
     confidence = probabilities[rows, labels]

@@ -66,9 +66,9 @@ def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_pa
         "Fréchet distance",
         "1-NN two-sample accuracy",
         "exact copies of a real sample │ 0 │",
-        "trained on it alone, real top-1",
-        "at most the floor",
-        "The recogniser was trained here",
+        "trained on the set, real top-1",
+        "at most the reference",
+        "The recogniser was trained for",
         "written: ",
     ):
         assert text in shown, text
@@ -135,7 +135,7 @@ def test_ctrl_c_is_told(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> 
     ("options", "error"),
     [
         (["--reader", "rapidocr"], "pip install 'hwgen[rapidocr]'"),
-        (["--reader", "tea"], "no reader 'tea'"),
+        (["--reader", "tea"], "no OCR engine 'tea'"),
         (["--recogniser", "nowhere"], "nowhere"),
         (["--run", "nowhere"], "nowhere"),
         (["--size", 32], "at least 32 pixels"),
@@ -150,7 +150,7 @@ def test_mistakes_are_named(
     assert error in err
 
 
-def test_a_second_reader_has_a_row(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ocr_engine_has_a_row(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("rapidocr")
 
     class Engine:
@@ -165,4 +165,4 @@ def test_a_second_reader_has_a_row(evaluate: Evaluate, monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "rapidocr", module)
     code, shown, _ = evaluate("--reader", "rapidocr")
     assert code == 0
-    assert "read as label by a second reader │ 50.00 % │ 50.00 %" in shown
+    assert "read as its label by an OCR engine │ 50.00 % │ 50.00 %" in shown

@@ -70,7 +70,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("report frist", "there is no such file or folder. Did you mean first?"),
         ("study train frist --out x.html", "frist: is neither .* Did you mean first?"),
         ("export train --format ocrlmdb --out x", "no format 'ocrlmdb'. Did you mean ocr-lmdb"),
-        ("evaluate train --real train --out x --reader rapid", "no reader 'rapid'. Did you mean"),
+        (
+            "evaluate train --real train --out x --reader rapid",
+            "no OCR engine 'rapid'. Did you mean",
+        ),
         ("prepare-gnt ink.zip --out x", "no GNT file in this zip; it holds POT.* prepare-pot"),
         ("prepare-pot HWDB.zip --out x", "no POT file in this zip; it holds GNT.* prepare-gnt"),
         ("prepare-images ink.zip --out x", "no image in this zip; it holds POT"),

@@ -14,6 +14,7 @@ from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import FILE, Settings, evaluate
 from hwgen.io.locks import alone
+from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
 from hwgen.runs import Run, begin_or_continue
@@ -43,26 +44,26 @@ def values(result: dict[str, Any]) -> dict[str, float]:
     return {name: figure["value"] for name, figure in result["figures"].items()}
 
 
-def floors(result: dict[str, Any]) -> dict[str, float]:
+def references(result: dict[str, Any]) -> dict[str, float]:
     return {name: figure["floor"] for name, figure in result["figures"].items()}
 
 
-def pictures_of(store: Store) -> dict[str, list[Image]]:
+def images_of(store: Store) -> dict[str, list[Image]]:
     labels, images = store.labels, store.all_images()
     return {label: list(images[labels == i]) for i, label in enumerate(store.charset)}
 
 
-def test_real_samples_score_at_the_floor(evaluated: Evaluate, make_store: MakeStore) -> None:
+def test_real_samples_score_like_the_reference(evaluated: Evaluate, make_store: MakeStore) -> None:
     result = evaluated(make_store(7))
-    found, floor = values(result), floors(result)
+    found, reference = values(result), references(result)
     for name in ("purity", "diversity_pixels", "diversity_features", *COMPARED):
-        assert found[name] == pytest.approx(floor[name], abs=0.2), name
+        assert found[name] == pytest.approx(reference[name], abs=0.2), name
     assert found["purity"] > 0.9
     assert found["nearest_neighbour"] == pytest.approx(0.5, abs=0.15)
-    assert found["nearer_pixels"] == pytest.approx(floor["nearer_pixels"], abs=0.25)
+    assert found["nearer_pixels"] == pytest.approx(reference["nearer_pixels"], abs=0.25)
     assert found["exact_copies"] == 0
     assert result["compared"] == {"classes": 3, "samples": 72, "repeated": 0}
-    assert "The judged set says that it is real." in result["notes"]
+    assert "The evaluated set is marked as real." in result["notes"]
     assert not any("simulated" in note for note in result["notes"])
 
 
@@ -71,38 +72,38 @@ def test_figures_beside_simulated_characters_say_so(
 ) -> None:
     simulated = {"simulated": True}
     result = evaluated(make_store(7, origin=simulated), real=make_store(3, origin=simulated))
-    assert "The judged set says that it is simulated." in result["notes"]
-    said = "--real holds simulated characters: the figures say nothing of real handwriting."
+    assert "The evaluated set is marked as simulated." in result["notes"]
+    said = "--real holds simulated characters: the figures say nothing about real handwriting."
     assert said in result["notes"]
 
 
 def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(
     evaluated: Evaluate, make_store: MakeStore
 ) -> None:
-    one = {label: pictures[:1] * 24 for label, pictures in pictures_of(make_store(8)).items()}
+    one = {label: images[:1] * 24 for label, images in images_of(make_store(8)).items()}
     result = evaluated(make_store(9, kind="synthetic", images=one))
-    found, floor = values(result), floors(result)
+    found, reference = values(result), references(result)
     assert found["purity"] == 1.0
     assert found["diversity_pixels"] == found["diversity_features"] == 0
     assert found["recall"] == 0
-    assert found["coverage"] < floor["coverage"] - 0.2
-    assert found["frechet"] > 1.5 * floor["frechet"]
+    assert found["coverage"] < reference["coverage"] - 0.2
+    assert found["frechet"] > 1.5 * reference["frechet"]
     assert found["nearest_neighbour"] > 0.65
 
 
 def test_a_copied_set_is_caught(evaluated: Evaluate, make_store: MakeStore, real: Store) -> None:
     rng = np.random.default_rng(0)
     copied = {
-        label: [*pictures[:10], *(_dim(image, rng) for image in pictures[10:20])]
-        for label, pictures in pictures_of(real).items()
+        label: [*images[:10], *(_dim(image, rng) for image in images[10:20])]
+        for label, images in images_of(real).items()
     }
     result = evaluated(make_store(10, kind="synthetic", images=copied))
-    found, floor = values(result), floors(result)
+    found, reference = values(result), references(result)
     assert found["exact_copies"] == 30
     assert found["copies_pixels"] == 1.0
-    assert floor["copies_pixels"] < 0.1
+    assert reference["copies_pixels"] < 0.1
     assert found["nearer_pixels"] == 1.0
-    assert floor["nearer_pixels"] == pytest.approx(0.5, abs=0.2)
+    assert reference["nearer_pixels"] == pytest.approx(0.5, abs=0.2)
     assert found["nearest_neighbour"] < 0.3
     pairs = result["copies"]["pixels"]["pairs"]
     assert [pair["distance"] for pair in pairs] == [0.0] * 24
@@ -117,7 +118,7 @@ def _dim(image: Image, rng: np.random.Generator) -> Image:
 
 
 def test_wrong_labels_lower_purity(evaluated: Evaluate, make_store: MakeStore) -> None:
-    right = pictures_of(make_store(11))
+    right = images_of(make_store(11))
     result = evaluated(
         make_store(12, kind="synthetic", images={"一": right["丨"], "十": right["十"]})
     )
@@ -131,24 +132,24 @@ def test_wrong_labels_lower_purity(evaluated: Evaluate, make_store: MakeStore) -
     assert result["compared"]["classes"] == 2
 
 
-def test_halves_of_real_are_the_floor_without_a_test_store(
+def test_halves_of_real_are_the_reference_without_a_test_store(
     evaluated: Evaluate, make_store: MakeStore
 ) -> None:
     result = evaluated(make_store(13, kind="synthetic"), real_test=None)
     assert result["compared"]["samples"] == 36
     assert result["real_test"] is None
     assert "nearer_pixels" not in result["figures"]
-    assert floors(result)["copies_pixels"] == 0.01
+    assert references(result)["copies_pixels"] == 0.01
     assert any("one half of --real" in note for note in result["notes"])
-    found, floor = values(result), floors(result)
+    found, reference = values(result), references(result)
     for name in COMPARED:
-        assert found[name] == pytest.approx(floor[name], abs=0.35), name
+        assert found[name] == pytest.approx(reference[name], abs=0.35), name
 
 
 def test_repeated_real_samples_do_not_make_copies(
     evaluated: Evaluate, make_store: MakeStore, real: Store
 ) -> None:
-    twice = {label: pictures * 2 for label, pictures in pictures_of(real).items()}
+    twice = {label: images * 2 for label, images in images_of(real).items()}
     result = evaluated(make_store(14, kind="synthetic"), real=make_store(15, images=twice))
     assert result["compared"]["repeated"] == 72
     assert result["copies"]["pixels"]["limit"] > 0
@@ -158,7 +159,7 @@ def test_repeated_real_samples_do_not_make_copies(
 def test_samples_are_limited_and_matched_by_class(
     evaluated: Evaluate, make_store: MakeStore, settings: Settings
 ) -> None:
-    few = pictures_of(make_store(16))
+    few = images_of(make_store(16))
     few["一"] = few["一"][:4]
     store = make_store(17, kind="synthetic", images=few)
     assert evaluated(store)["compared"]["samples"] == 4 + 24 + 24
@@ -170,7 +171,7 @@ def test_samples_are_limited_and_matched_by_class(
     assert other["figures"]["frechet"] != limited["figures"]["frechet"]
 
 
-def test_the_file_and_the_pictures(
+def test_the_file_and_the_images(
     evaluated: Evaluate, make_store: MakeStore, out: Path, real_test: Store
 ) -> None:
     synthetic = make_store(18, kind="synthetic")
@@ -220,12 +221,12 @@ def trained_on(recogniser: Recogniser, *stores: Store) -> Recogniser:
 @pytest.mark.parametrize(
     ("saw", "known", "note"),
     [
-        ("real", True, "on the generator's own training data"),
+        ("real", True, "on the generator's training data: both"),
         ("real_test", False, "on other data than the generator"),
         (None, None, "is not known."),
     ],
 )
-def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
+def test_notes_tell_whether_the_recogniser_was_trained_on_the_generators_data(
     evaluated: Evaluate,
     make_store: MakeStore,
     recogniser: Recogniser,
@@ -242,7 +243,7 @@ def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
     )
     assert result["judge"]["learnt_with_generator"] is known
     assert any(note in line for line in result["notes"])
-    flatters = any("its floor flatters" in line for line in result["notes"])
+    flatters = any("the reference is too good" in line for line in result["notes"])
     assert flatters == (saw == "real_test")
     halves = evaluated(
         drawn_from(make_store, gan_run),
@@ -250,7 +251,9 @@ def test_it_says_whether_the_recogniser_saw_what_the_generator_saw(
         run=gan_run,
         real_test=None,
     )
-    assert any("gives an honest one" in n for n in halves["notes"]) == (saw == "real")
+    assert any("better than for new real characters" in n for n in halves["notes"]) == (
+        saw == "real"
+    )
 
 
 def test_a_set_that_names_its_data_needs_no_run(
@@ -310,10 +313,10 @@ def test_a_recogniser_is_trained_once(
     def progress(done: float, total: float, note: str) -> None:
         told.append((done, total, note))
 
-    first = evaluated(synthetic, recogniser=None, progress=progress)
+    first = evaluated(synthetic, recogniser=None, control=Control(progress))
     assert first["settings"]["trained_here"] == ["real"]
     assert first["judge"]["learnt_from_real"] is True
-    assert any("20.0 passes over --real" in note for note in first["notes"])
+    assert any("20.0 epochs on --real" in note for note in first["notes"])
     total = 60 * 24 + 3 * 72
     assert {of for _, of, _ in told} == {total}
     assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
@@ -323,9 +326,9 @@ def test_a_recogniser_is_trained_once(
     told.clear()
     kept = out / "recogniser-real-seed0.safetensors"
     written = kept.stat().st_mtime_ns
-    assert evaluated(synthetic, recogniser=None, progress=progress) == first
+    assert evaluated(synthetic, recogniser=None, control=Control(progress)) == first
     assert kept.stat().st_mtime_ns == written
-    assert {note for *_, note in told} == {"reading and comparing"}
+    assert {note for *_, note in told} == {"reading"}
 
     changed = replace(settings, recipe=replace(settings.recipe, steps=9))
     with pytest.raises(RecipeChangedError, match=r"recipe\.steps: 60 -> 9"):
@@ -335,7 +338,7 @@ def test_a_recogniser_is_trained_once(
 def test_training_on_the_synthetic_set(
     evaluated: Evaluate, make_store: MakeStore, settings: Settings, out: Path
 ) -> None:
-    wrong = pictures_of(make_store(24))
+    wrong = images_of(make_store(24))
     wrong["一"], wrong["丨"] = wrong["丨"], wrong["一"]
     cas = replace(settings, train_on_synthetic=True)
     result = evaluated(make_store(25, kind="synthetic", images=wrong), settings=cas)
@@ -365,7 +368,7 @@ class Oracle:
 
 def test_an_ocr_engine_reads_as_many_of_both(evaluated: Evaluate, make_store: MakeStore) -> None:
     oracle = Oracle()
-    twice = pictures_of(make_store(26))
+    twice = images_of(make_store(26))
     twice.pop("十")
     result = evaluated(make_store(27, kind="synthetic", images=twice), ocr_engine=oracle)
     figure = result["figures"]["second_reader"]
@@ -376,7 +379,7 @@ def test_an_ocr_engine_reads_as_many_of_both(evaluated: Evaluate, make_store: Ma
     assert all_three["figures"]["second_reader"]["value"] == pytest.approx(2 / 3)
 
 
-def test_stopping_keeps_what_is_trained(
+def test_stopping_keeps_trained_recognisers(
     real: Store,
     real_test: Store,
     make_store: MakeStore,
@@ -392,7 +395,7 @@ def test_stopping_keeps_what_is_trained(
             settings=settings,
             device=CPU,
             recogniser=recogniser,
-            stop=stop,
+            control=Control(stop=stop),
         )
 
     asked = iter([False] * 3)
@@ -407,18 +410,18 @@ def test_stopping_keeps_what_is_trained(
 def test_one_real_sample_a_class_still_gives_purity_and_no_copies(
     evaluated: Evaluate, make_store: MakeStore
 ) -> None:
-    single = {label: pictures[:1] for label, pictures in pictures_of(make_store(29)).items()}
+    single = {label: images[:1] for label, images in images_of(make_store(29)).items()}
     result = evaluated(
         make_store(30, kind="synthetic"),
-        real=make_store(31, images={**single, "丨": pictures_of(make_store(32))["丨"][:12]}),
+        real=make_store(31, images={**single, "丨": images_of(make_store(32))["丨"][:12]}),
     )
     assert result["copies"]["pixels"]["samples"] == 24
     assert set(result["per_class"]["diversity_pixels"]) == {"丨"}
-    with pytest.raises(InputError, match="too few for balls"):
+    with pytest.raises(InputError, match="too few for 5 nearest"):
         evaluated(make_store(30, kind="synthetic"), real=make_store(33, images=single))
 
 
-def test_what_would_mean_something_else_is_refused(
+def test_unsuitable_stores_are_refused(
     evaluated: Evaluate, make_store: MakeStore, real: Store, recogniser: Recogniser, tmp_path: Path
 ) -> None:
     synthetic = make_store(34, kind="synthetic")
@@ -441,7 +444,7 @@ def test_what_would_mean_something_else_is_refused(
         evaluated(make_store(35, kind="synthetic", per_class=0))
 
 
-def test_a_judge_that_another_process_trains_is_refused(
+def test_a_recogniser_that_another_process_trains_is_refused(
     evaluated: Evaluate, make_store: MakeStore, out: Path
 ) -> None:
     with (

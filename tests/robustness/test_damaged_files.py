@@ -19,7 +19,7 @@ from hwgen.io.json_files import read_object, reading
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen.synthesis.acceptance import FILE as YIELDS
-from hwgen.synthesis.acceptance import ClassAcceptance, read_acceptance, report
+from hwgen.synthesis.acceptance import ClassAcceptance, acceptance_json, read_acceptance
 
 BROKEN = ["", "{", "[]", "null", "3", '"text"', "\ufeff{}", "[" * 100_000, '{"format": NaN}']
 
@@ -103,7 +103,7 @@ def test_a_row_that_cannot_be_is_refused(tmp_path: Path, change: Change, message
     ],
 )
 def test_yields_that_cannot_be_are_refused(store: Store, change: Change, message: str) -> None:
-    made = report({label: ClassAcceptance(9, 5, 5) for label in "一丁"}, 5, {})
+    made = acceptance_json({label: ClassAcceptance(9, 5, 5) for label in "一丁"}, 5, {})
     file = store.path / YIELDS
     file.write_text(changed(made, change), encoding="utf-8")
     with pytest.raises(StoreError, match=message) as refused:
@@ -112,7 +112,7 @@ def test_yields_that_cannot_be_are_refused(store: Store, change: Change, message
 
 
 def test_yields_of_nothing_are_shares_all_the_same(store: Store) -> None:
-    made = report({"一": ClassAcceptance(0, 0, 0)}, 5, {})
+    made = acceptance_json({"一": ClassAcceptance(0, 0, 0)}, 5, {})
     (store.path / YIELDS).write_text(json.dumps(made), encoding="utf-8")
     found = read_acceptance(store)
     assert (found.rate, found.classes["一"].rate) == (0, 0)

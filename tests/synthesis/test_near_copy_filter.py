@@ -10,6 +10,7 @@ from hwgen.errors import CharsetError, InputError
 from hwgen.evaluation.metrics.near_copies import Spacing
 from hwgen.evaluation.notes import notes
 from hwgen.evaluation.set_statistics import collect_statistics
+from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
@@ -60,10 +61,10 @@ def test_what_passes_is_what_an_evaluation_does_not_count(
         labels = bent.labels[kept]
         chosen = {c: list(some[labels == i]) for i, c in enumerate("一丨十") if (labels == i).any()}
         store = make_store(8, kind="synthetic", images=chosen)
-        reading = collect_statistics(store, real, None, recogniser, samples=99, seed=0)
-        assert reading is not None
-        results = {space: test.result() for space, test in reading.copies.items()}
-        return {space: found.share for space, found in results.items() if found is not None}
+        statistics = collect_statistics(store, real, None, recogniser, samples=99, seed=0)
+        assert statistics is not None
+        results = {space: test.result() for space, test in statistics.copy_tests.items()}
+        return {space: found.fraction for space, found in results.items() if found is not None}
 
     before, after = shares(np.ones(len(bent), bool)), shares(passed)
     spaces = ("pixels", "features") if with_features else ("pixels",)
@@ -116,19 +117,24 @@ def test_classes_are_found_by_their_characters(make_store: MakeStore) -> None:
 def test_it_reads_class_by_class_and_can_be_stopped(make_store: MakeStore) -> None:
     told: list[tuple[int, int]] = []
     real = make_store(1)
-    filter_of(real, progress=lambda *news: told.append(news))
+    filter_of(real, control=Control(lambda done, total, _: told.append((done, total))))
     assert told == [(1, 3), (2, 3), (3, 3)]
     charset = Charset(tuple("一丨十"))
-    assert NearCopyFilter.of(real, charset, size=SIZE, channels=1, stop=lambda: True) is None
+    assert (
+        NearCopyFilter.of(real, charset, size=SIZE, channels=1, control=Control(stop=lambda: True))
+        is None
+    )
 
 
-def test_stores_that_say_nothing_are_refused(make_store: MakeStore, recogniser: Recogniser) -> None:
+def test_unsuitable_stores_are_refused(make_store: MakeStore, recogniser: Recogniser) -> None:
     real = make_store(1)
-    with pytest.raises(CharsetError, match="no sample of the classes that are drawn"):
+    with pytest.raises(CharsetError, match="no sample of the requested classes"):
         filter_of(real, "永")
-    with pytest.raises(InputError, match="the samples have 16 and 3"):
+    with pytest.raises(InputError, match="the samples have 16 pixels with 3 channels"):
         NearCopyFilter.of(real, real.charset, size=SIZE, channels=3)
-    with pytest.raises(InputError, match="the samples have 8 and 1, and are compared at 16"):
+    with pytest.raises(
+        InputError, match="the samples have 8 pixels with 1 channels, compared at 16"
+    ):
         NearCopyFilter.of(real, real.charset, size=8, channels=1, recogniser=recogniser)
     one = make_store(4, images={"一": [np.zeros((SIZE, SIZE), np.uint8)] * 3})
     with pytest.raises(InputError, match="no class has two different samples"):
@@ -147,8 +153,8 @@ def test_a_spacing_is_in_its_own_unit() -> None:
 @pytest.mark.parametrize(
     ("kept", "text"),
     [
-        ("same", "too near to a real one of --real were rejected"),
-        ("other", "by another store than --real"),
+        ("same", "too near to a real sample of --real were rejected"),
+        ("other", "of another store than --real"),
         (None, ""),
     ],
 )
@@ -160,7 +166,15 @@ def test_notes_tell_that_copies_were_rejected(
     filtered: object = {"no_copies": of[kept]} if kept else "no filter of ours"
     drawn = make_store(6, kind="synthetic", origin={"filter": filtered})
     lines = notes(
-        drawn, real, None, judge=None, saw=(), data=None, epochs=None, compared=1, repeated=0
+        drawn,
+        real,
+        None,
+        recogniser_file=None,
+        recogniser_data=set(),
+        generator_data=None,
+        epochs=None,
+        compared=1,
+        repeated=0,
     )
     assert sum("rejected" in line for line in lines) == bool(kept)
     assert any(text in line for line in lines)

@@ -109,7 +109,7 @@ def test_files_sizes_channels_and_thresholds_that_do_not_fit(
     with pytest.raises(RunError, match="no such checkpoint"):
         RecogniserFilter(tmp_path / "none", charset, size=16, channels=1, device=CPU)
     for wrong in ({"min_confidence": 1.1}, {"min_margin": -0.1}):
-        with pytest.raises(InputError, match="not between 0 and 1"):
+        with pytest.raises(InputError, match="must be between 0 and 1"):
             RecogniserFilter(file, charset, size=16, channels=1, device=CPU, **wrong)
     smaller = saved(tmp_path / "small.safetensors", replace(toy, size=8))
     assert RecogniserFilter(smaller, charset, size=16, channels=1, device=CPU)

@@ -14,11 +14,13 @@ from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RecipeChangedError, StoreError
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.io.json_files import read_json
+from hwgen.progress import Control
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
 from hwgen.synthesis.acceptance import FILE, ClassAcceptance, read_acceptance
-from hwgen.synthesis.synthesize import CHUNK, plan, synthesize
+from hwgen.synthesis.plan import CHUNK, plan
+from hwgen.synthesis.synthesize import synthesize
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> int:
@@ -41,7 +43,7 @@ def test_a_synthetic_store_says_where_each_sample_was_born(
         per_class=4,
         class_ids=[2, 0],
         seed=7,
-        progress=lambda done, total: seen.append((done, total)),
+        control=Control(lambda done, total, _: seen.append((done, total))),
     )
     assert store is not None
     assert seen == [(8, 8)]
@@ -78,12 +80,15 @@ def test_all_classes_are_the_default_and_longer_sets_begin_alike(
 def test_a_stopped_synthesis_goes_on(sampler: Sampler, tmp_path: Path) -> None:
     answers = iter([False, True])
     out = tmp_path / "stopped"
-    assert synthesize(sampler, out, per_class=1000, stop=lambda: next(answers)) is None
+    assert (
+        synthesize(sampler, out, per_class=1000, control=Control(stop=lambda: next(answers)))
+        is None
+    )
     assert not is_store(out)
     assert partial_path(out).exists()
     firsts: list[int] = []
     store = synthesize(
-        sampler, out, per_class=1000, progress=lambda done, total: firsts.append(done)
+        sampler, out, per_class=1000, control=Control(lambda done, *_: firsts.append(done))
     )
     assert store is not None
     assert firsts == [2000, 3000]  # 1024 were there
@@ -98,12 +103,14 @@ from pathlib import Path
 import torch
 from PIL import Image as PilImage
 from hwgen.generators.gan.sampling import Sampler
+from hwgen.progress import Control
 from hwgen.synthesis.synthesize import synthesize
 torch.set_num_threads(1)
-def die(done, total):
+def die(done, total, note):
     if done >= 2048:
         os.kill(os.getpid(), signal.SIGKILL)
-synthesize(Sampler.load(sys.argv[1], device="cpu"), Path(sys.argv[2]), per_class=1000, progress=die)
+sampler = Sampler.load(sys.argv[1], device="cpu")
+synthesize(sampler, Path(sys.argv[2]), per_class=1000, control=Control(die))
 """
 
 
@@ -122,7 +129,7 @@ def test_a_killed_synthesis_ends_as_an_uninterrupted_one(
         Store(out)
     done: list[int] = []
     store = synthesize(
-        sampler, out, per_class=1000, progress=lambda count, total: done.append(count)
+        sampler, out, per_class=1000, control=Control(lambda count, *_: done.append(count))
     )
     straight = synthesize(sampler, tmp_path / "straight", per_class=1000)
     assert store is not None
@@ -138,7 +145,7 @@ def test_a_killed_synthesis_ends_as_an_uninterrupted_one(
 
 def test_another_recipe_does_not_continue_a_partial_store(sampler: Sampler, tmp_path: Path) -> None:
     out = tmp_path / "s"
-    assert synthesize(sampler, out, per_class=1000, stop=lambda: True) is None
+    assert synthesize(sampler, out, per_class=1000, control=Control(stop=lambda: True)) is None
     with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
         synthesize(sampler, out, per_class=1000, seed=1)
     store = synthesize(sampler, out, per_class=1000, seed=1, overwrite=True)
@@ -283,8 +290,10 @@ def test_a_filtered_set_stopped_anywhere_is_the_uninterrupted_one(
             sampler,
             tmp_path / "broken",
             **options,
-            progress=lambda done, total: settled.append(done),
-            stop=lambda answers=answers: next(answers),
+            control=Control(
+                lambda done, *_: settled.append(done),
+                lambda answers=answers: next(answers),
+            ),
         )
         assert broken is None or units > 3
         if broken is not None:
@@ -306,7 +315,13 @@ def test_another_judge_is_another_set(
     out = tmp_path / "s"
     sample_filter = a_third(brightness)
     assert (
-        synthesize(sampler, out, per_class=2000, sample_filter=sample_filter, stop=lambda: True)
+        synthesize(
+            sampler,
+            out,
+            per_class=2000,
+            sample_filter=sample_filter,
+            control=Control(stop=lambda: True),
+        )
         is None
     )
     with pytest.raises(RecipeChangedError, match=r"filter\.limit"):
@@ -317,11 +332,11 @@ def test_another_judge_is_another_set(
 
 def test_units_hold_whole_classes_or_parts_of_one() -> None:
     few = plan(300, 7, 10)
-    assert [unit.places.tolist() for unit in few] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert all((unit.wanted == 300).all() and not unit.firsts.any() for unit in few)
+    assert [unit.classes.tolist() for unit in few] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert all((unit.wanted == 300).all() and not unit.first_indices.any() for unit in few)
     many = plan(2500, 2, 3)
-    assert [unit.places.tolist() for unit in many] == [[0], [0], [0], [1], [1], [1]]
-    assert [unit.firsts.tolist() for unit in many[:3]] == [[0], [3 * CHUNK], [6 * CHUNK]]
+    assert [unit.classes.tolist() for unit in many] == [[0], [0], [0], [1], [1], [1]]
+    assert [unit.first_indices.tolist() for unit in many[:3]] == [[0], [3 * CHUNK], [6 * CHUNK]]
     assert [unit.wanted.tolist() for unit in many[:3]] == [[CHUNK], [CHUNK], [2500 - 2 * CHUNK]]
     assert plan(5, 0, 1) == []
 
@@ -330,5 +345,5 @@ def test_a_store_without_yields_says_so(sampler: Sampler, tmp_path: Path) -> Non
     store = synthesize(sampler, tmp_path / "s", per_class=2)
     assert store is not None
     assert "filter" not in store.manifest.origin
-    with pytest.raises(StoreError, match="is not a report of yields this hwgen can read"):
+    with pytest.raises(StoreError, match="is not a report of acceptance this hwgen can read"):
         read_acceptance(store)

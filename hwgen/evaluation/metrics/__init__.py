@@ -1,1 +1,1 @@
-"""What judges a synthetic set."""
+"""Metrics of sets of samples: arithmetic on arrays, without stores or networks."""

@@ -1,6 +1,6 @@
-"""In: samples of one class. Out: how much they vary, and synthetic variety as a share of real one.
+"""Variety within a class, and that of synthetic samples relative to real ones.
 
-A generator that ignores z draws one picture a class, and each class has deviation 0.
+A generator that ignores z makes one image per class, and each class has deviation 0.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Diversity:
-    """Variety within classes, synthetic as a share of real.
+    """Within-class deviation of synthetic samples divided by that of real ones.
 
     Attributes:
-        ratio: mean synthetic deviation over mean real deviation, over the shared classes.
-        per_class: the same for each shared class.
+        ratio: mean synthetic over mean real deviation, over the classes of both sets.
+        per_class: the same for each of these classes.
     """
 
     ratio: float
@@ -26,7 +26,7 @@ class Diversity:
 
 
 def feature_deviation(features: npt.NDArray[np.float32]) -> float:
-    """Root of the summed variances (n - 1): the size of the cloud of one class.
+    """Root of the summed variances (n - 1) of the features of one class.
 
     Args:
         features: float32 [n, d], n >= 2, all of one class.
@@ -35,20 +35,20 @@ def feature_deviation(features: npt.NDArray[np.float32]) -> float:
 
 
 def diversity(synthetic: Mapping[str, float], real: Mapping[str, float]) -> Diversity | None:
-    """Compare the deviations of the classes that both have.
+    """Compare the deviations of the classes of both sets.
 
     Args:
-        synthetic: `pixel_deviation` by label.
-        real: likewise, of pictures of the same size.
+        synthetic: `pixel_deviation` or `feature_deviation` by label.
+        real: likewise, at the same image size.
 
     Returns:
-        None where no class is shared, or none of the real ones varies.
+        None where the sets have no class in common, or no real class varies.
     """
-    shared = [label for label in real if label in synthetic and real[label] > 0]
-    if not shared:
+    common = [label for label in real if label in synthetic and real[label] > 0]
+    if not common:
         return None
-    total = sum(real[label] for label in shared)
+    total = sum(real[label] for label in common)
     return Diversity(
-        ratio=sum(synthetic[label] for label in shared) / total,
-        per_class={label: synthetic[label] / real[label] for label in shared},
+        ratio=sum(synthetic[label] for label in common) / total,
+        per_class={label: synthetic[label] / real[label] for label in common},
     )

@@ -1,4 +1,4 @@
-"""In: points. Out: the nearest others of each, found block by block in bounded memory."""
+"""Nearest neighbours and membership in balls by Euclidean distance, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 Points = npt.NDArray[np.float32]
 
 BLOCK_BYTES = 64 << 20
-"""Of the distances that are in memory at a time."""
+"""Most memory for distances at a time."""
 
 
 def nearest(
@@ -16,27 +16,27 @@ def nearest(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The k nearest points of each query, by Euclidean distance, the nearest first.
 
-    Candidates come from |q|^2 - 2 q p + |p|^2 in float32, a product of matrices. That rounds
-    small distances badly, so those of the k found are computed once more from the differences.
+    Candidates come from |q|^2 - 2 q p + |p|^2 in float32, a matrix product. It has large rounding
+    errors for small distances, so the k found are recomputed from the differences in float64.
 
     Args:
         queries: float32 [n, d].
         points: float32 [m, d].
         k: at most m, or m - 1 with `itself`.
-        itself: the queries are the points, and none is a neighbour of itself.
+        itself: the queries are the points, and a point is no neighbour of itself.
 
     Returns:
-        Distances float64 [n, k] and places among the points int64 [n, k].
+        Distances float64 [n, k] and indices of the points int64 [n, k].
     """
     centre = points.mean(axis=0, dtype=np.float64).astype(np.float32)
     near, far = queries - centre, points - centre
     squares = np.einsum("ij,ij->i", far, far)
     distances = np.empty((len(queries), k))
-    places = np.empty((len(queries), k), np.int64)
+    indices = np.empty((len(queries), k), np.int64)
     rows = max(1, BLOCK_BYTES // (4 * len(points)))
     for start in range(0, len(queries), rows):
         block = near[start : start + rows]
-        # |q|^2 is the same for all points.
+        # |q|^2 is the same for all points of a row.
         scores = squares - 2 * (block @ far.T)
         if itself:
             own = np.arange(len(block))
@@ -48,18 +48,18 @@ def nearest(
             exact[:, column] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
         order = np.argsort(exact, axis=1, kind="stable")
         distances[start : start + rows] = np.take_along_axis(exact, order, axis=1)
-        places[start : start + rows] = np.take_along_axis(found, order, axis=1)
-    return distances, places
+        indices[start : start + rows] = np.take_along_axis(found, order, axis=1)
+    return distances, indices
 
 
 def inside(
     queries: Points, points: Points, radii: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """How many of the balls around the points each query lies in, borders included.
+    """Number of balls around the points that each query lies in; a ball includes its surface.
 
     Args:
         queries: float32 [n, d].
-        points: float32 [m, d]: the centres.
+        points: float32 [m, d], the centres.
         radii: float64 [m].
 
     Returns:

@@ -1,6 +1,7 @@
-"""In: features of a real and of another set. Out: precision, recall, density, coverage.
+"""Precision, recall, density and coverage of a set of features, relative to a real set.
 
-Balls around the points of a set, out to each one's k-th neighbour, stand for where the set is.
+The manifold of a set is the union of balls around its points, each with the distance to the k-th
+nearest neighbour as its radius.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from hwgen.errors import InputError
 from hwgen.evaluation.metrics.nearest_neighbours import Points, inside, nearest
 
 K = 5
-"""The neighbour that ends a ball: what Naeem et al. take."""
+"""Neighbour whose distance is the radius of a ball, as in Naeem et al. 2020."""
 
 
 @dataclass(frozen=True)
-class Manifolds:
-    """How another set lies to a real one; for two samples of one distribution all are near 1.
+class ManifoldComparison:
+    """Agreement of two sets; all values are near 1 for two samples of one distribution.
 
     Attributes:
-        precision: share of the other set within a ball of the real one, in [0, 1].
-        recall: share of the real set within a ball of the other one, in [0, 1].
-        density: real balls that a point of the other set lies in, over k; may exceed 1.
-        coverage: share of real balls that hold a point of the other set, in [0, 1].
+        precision: fraction of the other set inside the real manifold, in [0, 1].
+        recall: fraction of the real set inside the other manifold, in [0, 1].
+        density: number of real balls that a point of the other set lies in, divided by k; may
+            exceed 1.
+        coverage: fraction of real balls that contain a point of the other set, in [0, 1].
     """
 
     precision: float
@@ -33,31 +35,31 @@ class Manifolds:
     coverage: float
 
 
-def compare_manifolds(real: Points, other: Points, k: int = K) -> Manifolds:
-    """Precision and recall (Kynkäänniemi et al. 2019, Eq. 1 and 2); the rest: Naeem et al. 2020.
+def compare_manifolds(real: Points, other: Points, k: int = K) -> ManifoldComparison:
+    """Precision and recall (Kynkäänniemi et al. 2019, Eq. 1 and 2), density and coverage.
 
-    Density is Naeem's Eq. 3, coverage Eq. 4. Borders belong to the balls.
+    The latter are Eq. 3 and 4 of Naeem et al. 2020. Balls include their surface.
 
     Args:
         real: float32 [n, d], n > k.
         other: float32 [m, d], m > k.
-        k: which neighbour's distance is a ball's radius.
+        k: neighbour whose distance is the radius of a ball.
 
     Raises:
         InputError: a set has k points or fewer.
     """
     if min(len(real), len(other)) <= k:
         raise InputError(
-            f"{len(real)} and {len(other)} samples are too few for balls out to neighbour {k}",
-            remedy=f"Give at least {k + 1} of each",
+            f"{len(real)} and {len(other)} samples are too few for {k} nearest neighbours",
+            remedy=f"Give at least {k + 1} samples of each set",
         )
     real_radii = nearest(real, real, k, itself=True)[0][:, -1]
     other_radii = nearest(other, other, k, itself=True)[0][:, -1]
-    held = inside(other, real, real_radii)
+    balls = inside(other, real, real_radii)
     to_other = nearest(real, other)[0][:, 0]
-    return Manifolds(
-        precision=float((held > 0).mean()),
+    return ManifoldComparison(
+        precision=float((balls > 0).mean()),
         recall=float((inside(real, other, other_radii) > 0).mean()),
-        density=float(held.mean() / k),
+        density=float(balls.mean() / k),
         coverage=float(np.mean(to_other <= real_radii)),
     )

@@ -1,4 +1,4 @@
-"""In: features of two sets. Out: how often a sample's nearest neighbour is of its own set."""
+"""1-nearest-neighbour two-sample test of two sets of features."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hwgen.evaluation.metrics.nearest_neighbours import Points, nearest
 
 @dataclass(frozen=True)
 class TwoSample:
-    """Leave-one-out accuracy of the 1-nearest-neighbour classifier "which set is it from?".
+    """Leave-one-out accuracy of the 1-nearest-neighbour classifier between two sets.
 
     Attributes:
-        accuracy: over both sets; 0.5 where they cannot be told apart, 1 where they lie apart,
+        accuracy: over both sets; 0.5 where they are indistinguishable, 1 where they are separate,
             below 0.5 where the second set repeats samples of the first.
-        first: share of the first set whose nearest neighbour is of the first set.
-        second: likewise of the second; near 1 where it is a few modes.
+        first: fraction of the first set with the nearest neighbour in the first set.
+        second: the same of the second set; near 1 where it has collapsed to a few modes.
     """
 
     accuracy: float
@@ -27,25 +27,26 @@ class TwoSample:
 
 
 def nearest_neighbour_test(first: Points, second: Points) -> TwoSample:
-    """The 1-NN two-sample test (Lopez-Paz & Oquab 2017, section 2; apart: Xu et al. 2018).
+    """1-NN two-sample test (Lopez-Paz & Oquab 2017, section 2; per set: Xu et al. 2018).
 
     Args:
         first: float32 [n, d].
-        second: float32 [n, d]: as many, or chance is not 0.5.
+        second: float32 [n, d]; of equal size, so that chance is 0.5.
 
     Raises:
-        InputError: the sets are not of one size, or empty.
+        InputError: the sets differ in size, or are empty.
     """
     if len(first) != len(second) or not len(first):
         raise InputError(
-            f"sets of {len(first)} and {len(second)} samples cannot be compared by neighbours",
-            remedy="Give two sets of one size",
+            f"the 1-NN test needs two sets of equal size, found {len(first)} and {len(second)} "
+            "samples",
+            remedy="Give equally many samples of both",
         )
     both = np.concatenate([first, second])
-    of_first = np.arange(len(both)) < len(first)
-    same = of_first[nearest(both, both, itself=True)[1][:, 0]] == of_first
+    in_first = np.arange(len(both)) < len(first)
+    same = in_first[nearest(both, both, itself=True)[1][:, 0]] == in_first
     return TwoSample(
         accuracy=float(same.mean()),
-        first=float(same[of_first].mean()),
-        second=float(same[~of_first].mean()),
+        first=float(same[in_first].mean()),
+        second=float(same[~in_first].mean()),
     )

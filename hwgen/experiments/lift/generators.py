@@ -14,6 +14,7 @@ from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
+from hwgen.progress import Control
 from hwgen.store import Store
 from hwgen.synthesis.near_copy_filter import NearCopyFilter
 from hwgen.synthesis.synthesize import synthesize
@@ -92,7 +93,7 @@ class GanGenerator:
         if stop():
             return None
         sampler = Sampler.load(run, device=self.device)
-        return synthesize(sampler, out, per_class=amount, seed=seed, stop=stop)
+        return synthesize(sampler, out, per_class=amount, seed=seed, control=Control(stop=stop))
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,19 @@ class DeformationGenerator:
         sample_filter = None
         if self.no_copies:
             sample_filter = NearCopyFilter.of(
-                real, sampler.charset, size=sampler.size, channels=sampler.channels, stop=stop
+                real,
+                sampler.charset,
+                size=sampler.size,
+                channels=sampler.channels,
+                control=Control(stop=stop),
             )
             if sample_filter is None:
                 return None
         return synthesize(
-            sampler, out, per_class=amount, seed=seed, sample_filter=sample_filter, stop=stop
+            sampler,
+            out,
+            per_class=amount,
+            seed=seed,
+            sample_filter=sample_filter,
+            control=Control(stop=stop),
         )

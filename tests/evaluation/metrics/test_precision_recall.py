@@ -58,5 +58,5 @@ def test_sets_apart_score_nothing() -> None:
 
 @pytest.mark.parametrize(("n", "m"), [(5, 30), (30, 5)])
 def test_too_few_samples_are_refused(n: int, m: int) -> None:
-    with pytest.raises(InputError, match="too few for balls out to neighbour 5"):
+    with pytest.raises(InputError, match="too few for 5 nearest neighbours"):
         compare_manifolds(cloud(n, 0), cloud(m, 1))

@@ -41,5 +41,5 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize(("n", "m"), [(3, 4), (0, 0)])
 def test_sets_of_different_sizes_are_refused(n: int, m: int) -> None:
-    with pytest.raises(InputError, match="cannot be compared by neighbours"):
+    with pytest.raises(InputError, match="two sets of equal size"):
         nearest_neighbour_test(cloud(n, 0), cloud(m, 1))

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from hwgen.evaluation.measures import figure
+from hwgen.evaluation.measures import Figure, figure_to_json
 from hwgen.experiments.lift.summary import summarise
 from hwgen.experiments.lift.trials import BASELINE, Cell, Row
 
@@ -56,9 +56,9 @@ def made_evaluation() -> Made:
         "real_test": None,
         "notes": ["Little was compared."],
         "figures": {
-            "purity": figure("purity", 0.9, 0.95, low=0.8, high=0.95),
-            "frechet": figure("frechet", 3.5, 1.0),
-            "exact_copies": figure("exact_copies", 0, None),
+            "purity": figure_to_json("purity", Figure(0.9, 0.95, 0.8, 0.95)),
+            "frechet": figure_to_json("frechet", Figure(3.5, 1.0)),
+            "exact_copies": figure_to_json("exact_copies", Figure(0, None)),
         },
         "per_class": {"purity": {"一": 0.9, "丁": 0.8}},
         "worst": [],

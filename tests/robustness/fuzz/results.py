@@ -26,7 +26,7 @@ from hwgen.runs.models import model_of_run
 from hwgen.store import Store
 from hwgen.study.tally import tally
 from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id
-from hwgen.synthesis.acceptance import ClassAcceptance, read_acceptance, report
+from hwgen.synthesis.acceptance import ClassAcceptance, acceptance_json, read_acceptance
 from tests.robustness.fuzz.made import (
     Made,
     check_page,
@@ -114,7 +114,9 @@ def rows(scratch: Path) -> Target:
 
 def yields(scratch: Path) -> Target:
     """The yield.json of a filtered store."""
-    made = report({label: ClassAcceptance(20, 15, 10) for label in _LABELS}, 10, {"limit": 0.5})
+    made = acceptance_json(
+        {label: ClassAcceptance(20, 15, 10) for label in _LABELS}, 10, {"limit": 0.5}
+    )
     store = mock.Mock(spec=Store, path=scratch)
 
     def read(data: bytes) -> str:

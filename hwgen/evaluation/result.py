@@ -1,0 +1,155 @@
+"""The content of evaluation.json."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+import hwgen
+from hwgen.evaluation.measures import Measured, figures
+from hwgen.evaluation.metrics.diversity import diversity
+from hwgen.evaluation.metrics.near_copies import QUANTILE
+from hwgen.evaluation.metrics.precision_recall import K
+from hwgen.evaluation.notes import notes, was_trained_on
+from hwgen.evaluation.set_statistics import SetStatistics
+from hwgen.evaluation.settings import Settings, Stores
+from hwgen.evaluation.worst_classes import worst_classes
+from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.network import recipe_to_json
+from hwgen.recogniser.store_checks import describe_store, learnt_from
+from hwgen.store import Store
+
+FORMAT = "hwgen-evaluation"
+FORMAT_VERSION = 1
+FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The recogniser that read the sets.
+
+    Attributes:
+        recogniser: it.
+        file_hash: of its file; None where it has none.
+        trained_here: "real" and "synthetic", where such a recogniser was trained here.
+        epochs: training epochs on the real store if it was trained here; else None.
+        ocr_engine: name of the OCR engine that read some samples too; None for none.
+    """
+
+    recogniser: Recogniser
+    file_hash: str | None
+    trained_here: tuple[str, ...]
+    epochs: float | None
+    ocr_engine: str | None
+
+
+def result_json(
+    stores: Stores,
+    settings: Settings,
+    measured: Measured,
+    *,
+    reader: Reader,
+    generator_data: str | None,
+    images: Sequence[str],
+) -> dict[str, Any]:
+    """The content of evaluation.json, plain JSON.
+
+    Args:
+        stores: that were compared.
+        settings: of the evaluation.
+        measured: what was found.
+        reader: the recogniser that read the sets.
+        generator_data: content hash of the generator's training store; None if not known.
+        images: file names of the contact sheets.
+    """
+    statistics, synthetic, real_test = measured.statistics, stores.synthetic, stores.real_test
+    compared = len(statistics.matched_records("synthetic"))
+    recogniser_data = learnt_from(reader.recogniser.provenance)
+    predictions = [statistics.predictions[:, None]]
+    value = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "settings": _settings(settings, reader),
+        "versions": {
+            "hwgen": hwgen.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "synthetic": {
+            **describe_store(synthetic),
+            "provenance": str(synthetic.manifest.origin.get("provenance", "")),
+        },
+        "real": describe_store(stores.real),
+        "real_test": None if real_test is None else describe_store(real_test),
+        "judge": {
+            "trained_on": sorted(recogniser_data),
+            "generator_data": generator_data,
+            "sha256": reader.file_hash,
+            "learnt_with_generator": was_trained_on(recogniser_data, generator_data),
+            "learnt_from_real": was_trained_on(
+                recogniser_data, stores.real.manifest.content_sha256
+            ),
+        },
+        "compared": {
+            "classes": statistics.classes,
+            "samples": compared,
+            "repeated": statistics.repeated,
+        },
+        "notes": notes(
+            synthetic,
+            stores.real,
+            real_test,
+            recogniser_file=reader.file_hash,
+            recogniser_data=recogniser_data,
+            generator_data=generator_data,
+            epochs=reader.epochs,
+            compared=compared,
+            repeated=statistics.repeated,
+        ),
+        "figures": figures(measured),
+        "per_class": _per_class(statistics, synthetic),
+        "worst": worst_classes(predictions, synthetic.labels, synthetic.charset),
+        "copies": {
+            space: None if found is None else found.to_json()
+            for space, found in measured.copies.items()
+        },
+        "pictures": list(images),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(value))
+    return plain
+
+
+def _settings(settings: Settings, reader: Reader) -> dict[str, Any]:
+    return {
+        "samples": settings.samples,
+        "seed": settings.seed,
+        "k": K,
+        "copy_quantile": QUANTILE,
+        "size": reader.recogniser.recipe.size,
+        "trained_here": sorted(reader.trained_here),
+        "recipe": recipe_to_json(settings.recipe) if reader.trained_here else None,
+        "second_reader": reader.ocr_engine,
+    }
+
+
+def _per_class(statistics: SetStatistics, synthetic: Store) -> dict[str, dict[str, float]]:
+    """Figures by name and label."""
+    labels = synthetic.labels
+    correct = statistics.predictions == labels
+    out = {
+        "purity": {
+            synthetic.charset[class_id]: float(correct[labels == class_id].mean())
+            for class_id in np.unique(labels).tolist()
+        }
+    }
+    for space, deviations in statistics.deviations.items():
+        found = diversity(deviations["synthetic"], deviations["real"])
+        out[f"diversity_{space}"] = {} if found is None else found.per_class
+    return out

@@ -1,0 +1,46 @@
+"""Provenance of a synthetic store, in its manifest and in each of its samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hwgen.store import Store
+from hwgen.synthesis.filters import SampleFilter
+from hwgen.synthesis.plan import Ids
+from hwgen.synthesis.sampling import Sampler
+
+
+def origin_of(
+    sampler: Sampler,
+    *,
+    class_ids: Ids,
+    per_class: int,
+    seed: int,
+    sample_filter: SampleFilter | None,
+    max_tries: int,
+) -> dict[str, Any]:
+    """The manifest's "origin": all settings that determine the samples."""
+    origin: dict[str, Any] = {
+        "kind": "synthetic",
+        "preset": sampler.preset,
+        "provenance": sampler.provenance,
+        "seed": seed,
+        "per_class": per_class,
+        "class_ids": class_ids.tolist(),
+        **({"data": sampler.data} if sampler.data else {}),
+    }
+    if sample_filter is not None:
+        origin["filter"] = {**sample_filter.settings, "max_tries": max_tries}
+    return origin
+
+
+def source_of(sampler: Sampler, seed: int) -> str:
+    """The "source" of each sample; its "position" is the sample's index within the class."""
+    return f"{sampler.provenance} seed {seed}"
+
+
+def has_origin(store: Store, origin: Mapping[str, Any]) -> bool:
+    """Whether a finished store was made with these settings; "yield" is a result of them."""
+    found = store.manifest.origin
+    return {name: value for name, value in found.items() if name != "yield"} == origin
