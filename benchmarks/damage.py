@@ -1,27 +1,26 @@
-"""In: a GNT file. Out: how many intact records are read after 1 % of its records were damaged.
+"""Damaged GNT files: with 1 % of the records damaged, at least 99 % of the intact ones are read.
 
-Claim: with one record in a hundred damaged, in each of six ways and in all of them mixed, at
-least 99 % of the intact records are read, none of what is read is wrong, and every byte that gave
-no record is named. Run:
+    python -m benchmarks.damage HWDB1.0tst_gnt.zip --out benchmarks/results/damage-DATE-HARDWARE
 
-    python benchmarks/damage.py HWDB1.0tst_gnt.zip --out benchmarks/results/damage-DATE-HARDWARE
+Records are damaged in each of six ways and in all of them mixed. No record is read wrong, and every
+byte that gave no record is reported as lost.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import platform
 import struct
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import hwgen
+from benchmarks.options import make_parser
+from benchmarks.provenance import provenance
 from hwgen.io.json_files import write_json
 from hwgen.record import BadRecord, Record
 from hwgen.sources.casia_files import GNT, find_files
@@ -33,17 +32,17 @@ MIXED = "all six mixed"
 
 @dataclass(frozen=True)
 class Damaged:
-    """A damaged GNT file, and the truth about it.
+    """A damaged GNT file and where it is damaged.
 
     Attributes:
         data: its bytes.
-        intact: offset in `data` -> place in the undamaged file, of every record still whole.
-        hurt: [begin, end) in `data` of each damaged record or stretch of garbage.
+        intact: offset in `data` -> number of the record in the original file, for intact records.
+        damaged: [begin, end) in `data` of each damaged record or piece of garbage.
     """
 
     data: bytes
     intact: dict[int, int]
-    hurt: list[tuple[int, int]]
+    damaged: list[tuple[int, int]]
 
 
 def damage(records: list[bytes], kind: str, fraction: float, rng: np.random.Generator) -> Damaged:
@@ -52,25 +51,25 @@ def damage(records: list[bytes], kind: str, fraction: float, rng: np.random.Gene
     chosen = set(rng.choice(len(records), count, replace=False).tolist())
     parts: list[bytes] = []
     intact: dict[int, int] = {}
-    hurt: list[tuple[int, int]] = []
+    damaged: list[tuple[int, int]] = []
     at = 0
-    for place, record in enumerate(records):
+    for number, record in enumerate(records):
         way = ""
-        if place in chosen:
+        if number in chosen:
             way = KINDS[int(rng.integers(len(KINDS)))] if kind == MIXED else kind
-            part = _hurt(record, way, rng)
-            hurt.append((at, at + len(part)))
+            part = _damage(record, way, rng)
+            damaged.append((at, at + len(part)))
             parts.append(part)
             at += len(part)
         if way in ("", "garbage inserted"):
-            intact[at] = place
+            intact[at] = number
             parts.append(record)
             at += len(record)
-    return Damaged(b"".join(parts), intact, hurt)
+    return Damaged(b"".join(parts), intact, damaged)
 
 
-def _hurt(record: bytes, way: str, rng: np.random.Generator) -> bytes:
-    """What stands where the sound record stood; for garbage, what stands in front of it."""
+def _damage(record: bytes, way: str, rng: np.random.Generator) -> bytes:
+    """The bytes in place of a record; for garbage, those in front of it."""
     if way == "garbage inserted":
         return rng.bytes(int(rng.integers(1, 4000)))
     if way == "truncated tail":
@@ -85,7 +84,7 @@ def _hurt(record: bytes, way: str, rng: np.random.Generator) -> bytes:
 
 
 def measure(records: list[bytes], damaged: Damaged) -> dict[str, Any]:
-    """Read a damaged file and compare with the truth."""
+    """Read a damaged file and compare with the original records."""
     began = time.perf_counter()
     items = list(read_gnt(io.BytesIO(damaged.data), source="damaged", writer=""))
     seconds = time.perf_counter() - began
@@ -96,19 +95,19 @@ def measure(records: list[bytes], damaged: Damaged) -> dict[str, Any]:
             bad.append(item)
             continue
         read_bytes += HEADER_BYTES + item.image.size
-        place = damaged.intact.get(item.position)
-        if place is not None and _is(item, records[place]):
+        number = damaged.intact.get(item.position)
+        if number is not None and _equals(item, records[number]):
             right += 1
         else:
             wrong += 1
-    named = sum(
+    reported = sum(
         any(b.offset < end and begin < b.offset + b.length for b in bad)
-        for begin, end in damaged.hurt
+        for begin, end in damaged.damaged
     )
     return {
         "records": len(records),
-        "damaged places": len(damaged.hurt),
-        "damaged places named": named,
+        "damaged places": len(damaged.damaged),
+        "damaged places named": reported,
         "intact": len(damaged.intact),
         "intact read": right,
         "intact read, share": right / len(damaged.intact),
@@ -121,7 +120,7 @@ def measure(records: list[bytes], damaged: Damaged) -> dict[str, Any]:
     }
 
 
-def _is(item: Record, record: bytes) -> bool:
+def _equals(item: Record, record: bytes) -> bool:
     height, width = item.image.shape
     label = item.label.encode("gb18030").ljust(2, b"\0")
     header = struct.pack("<I2sHH", HEADER_BYTES + item.image.size, label, width, height)
@@ -129,20 +128,24 @@ def _is(item: Record, record: bytes) -> bool:
 
 
 def load(path: Path) -> list[bytes]:
-    """The bytes of every record of a sound GNT file, or of the first one in a zip or folder."""
+    """The bytes of every record of an undamaged GNT file, or of the first in a zip or folder.
+
+    Raises:
+        SystemExit: a record is damaged.
+    """
     file = find_files([path], GNT)[0]
     parts = []
     with file.open() as stream:
         data = stream.read(-1)
     for item in read_gnt(io.BytesIO(data), source=file.name, writer=file.writer):
         if isinstance(item, BadRecord):
-            raise SystemExit(f"{path} is damaged already: {item}")
+            raise SystemExit(f"expected an undamaged file: {path}: {item}")
         parts.append(data[item.position : item.position + HEADER_BYTES + item.image.size])
     return parts
 
 
 def run(records: list[bytes], fraction: float, seeds: int) -> dict[str, Any]:
-    """All kinds, each with several choices of the damaged records."""
+    """All kinds of damage, each with several random choices of records."""
     return {
         kind: [
             measure(records, damage(records, kind, fraction, np.random.default_rng([seed, row])))
@@ -152,19 +155,19 @@ def run(records: list[bytes], fraction: float, seeds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("gnt", type=Path, help="a GNT file, or a zip that holds one")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("gnt", type=Path, help="a GNT file or a zip with one")
     parser.add_argument("--out", type=Path, required=True, help="folder for result.json")
-    parser.add_argument("--fraction", type=float, default=0.01)
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    parser.add_argument("--fraction", type=float, default=0.01, help="of the records to damage")
+    parser.add_argument("--seeds", type=int, default=3, help="random choices of records")
+    options = parser.parse_args(arguments)
     results = run(load(options.gnt), options.fraction, options.seeds)
     for kind, rows in results.items():
         for row in rows:
             print(
                 f"{kind:18} intact read {row['intact read']} of {row['intact']} "
-                f"({row['intact read, share']:.4%}), wrong {row['wrong read']}, places named "
+                f"({row['intact read, share']:.4%}), wrong {row['wrong read']}, places reported "
                 f"{row['damaged places named']} of {row['damaged places']}, "
                 f"bytes unaccounted {row['bytes unaccounted']}"
             )
@@ -172,12 +175,9 @@ def main() -> None:
     write_json(
         options.out / "result.json",
         {
-            "question": (__doc__ or "").splitlines()[0],
-            "command": f"python benchmarks/damage.py {options.gnt.name} --fraction "
-            f"{options.fraction} --seeds {options.seeds}",
+            **provenance(__file__, arguments),
             "fraction": options.fraction,
-            "python": platform.python_version(),
-            "hwgen": hwgen.__version__,
+            "seeds": options.seeds,
             "results": results,
         },
     )

@@ -1,16 +1,15 @@
-"""What does each opt-in for few samples do to a generator, at equal numbers of pictures?
+"""Ablation of the GAN's options for few samples, each trained on equally many images.
 
-In: a real store, and a recogniser trained on it, which judges only. Draws a training set of N
-samples a class, or of all samples of common classes and N of each rare one, and a judged set that
-no generator sees; trains glyph-32 on the training set once for each variant. Out: DIR/ablation.json
-and table.txt, one row for each finished variant, and a grid of its samples. Ctrl-C or SIGTERM
-stops it after the step, and the same command goes on there. With `--lift STEPS` light recognisers
-learn from the training set as it is and with each variant's samples beside it, and read the judged
-set.
+    python -m benchmarks.few_shot_ablation STORE --recogniser FILE --out DIR --per-class 10
+    python -m benchmarks.few_shot_ablation STORE --recogniser FILE --out DIR --rare 3
+    python -m benchmarks.few_shot_ablation STORE --recogniser FILE --out DIR --quick
 
-    python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --per-class 10
-    python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --rare 3
-    python benchmarks/few_shot_ablation.py STORE --recogniser FILE --out DIR --quick
+Splits a real store into a training set of N samples per class (or all samples of common classes and
+N of each rare one) and an evaluation set that no generator sees; trains glyph-32 once per variant.
+FILE is a recogniser trained on STORE, which scores the samples. With `--lift STEPS` light
+recognisers are trained on the training set alone and with each variant's samples, and tested on the
+evaluation set. Writes DIR/ablation.json and table.txt with one row per finished variant, and a grid
+of its samples. After Ctrl-C or SIGTERM rerun the command to resume.
 """
 
 from __future__ import annotations
@@ -19,35 +18,31 @@ import argparse
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from benchmarks.few_shot_scores import Judge, by_class, count_right, lift
+from benchmarks.few_shot_split import Numbers, Split, split_records
 from benchmarks.light_glyph import LIGHT_GLYPH
-from benchmarks.stopping import signals
+from benchmarks.options import make_parser, split_names
+from benchmarks.provenance import provenance
+from benchmarks.stop_signals import STOPPED, stop_signals
+from benchmarks.stores import images_at, write_store
 from hwgen.charset import Charset
 from hwgen.compute.devices import describe
 from hwgen.compute.tensor_files import file_hash
-from hwgen.data import average_down, to_images, to_tensor
-from hwgen.evaluation.metrics.diversity import diversity
-from hwgen.evaluation.metrics.frechet import frechet_distance
-from hwgen.evaluation.metrics.nearest_neighbours import Points, nearest
-from hwgen.experiments.lift.summary import Counts, interval
 from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import Progress, train
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
-from hwgen.imaging.pixel_deviation import pixel_deviation
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.network import LIGHT
-from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
-from hwgen.store import Store, StoreWriter, is_store
+from hwgen.store import Store
 
 WARP = {"translate": "1", "warp.scale": "0.1", "warp.shear": "0.1", "warp.rotate": "5"}
 TRANSITION = {"transition": "[0.05, 0.3]"}
@@ -65,219 +60,35 @@ VARIANTS: dict[str, dict[str, str]] = {
 }
 """Changes to glyph-32."""
 
-GROUPS = ("all", "common", "rare")
 GRID_ROWS, GRID_COLUMNS = 10, 12
 CPU = torch.device("cpu")
-
-Numbers = npt.NDArray[np.int64]
+KIND = "few-shot ablation"
 
 
 @dataclass(frozen=True)
-class Draw:
-    """Which records are trained on and which are judged by.
+class Data:
+    """What all variants share.
 
     Attributes:
-        classes: class ids in the store.
-        rare: whether each of them is rare; all false where every class has the same number.
-        training: record numbers.
-        judged: record numbers, equally many a class.
+        training: store of the training samples at the generator's size.
+        full_size: the same at the source's size, since recognisers distort before they average
+            down; None without --lift.
+        judged: evaluation images, uint8 [n, size, size].
+        labels: classes of `judged`, int64 [n].
+        judge: scores samples.
+        grid_rows: classes shown in the grids.
     """
 
-    classes: Numbers
-    rare: npt.NDArray[np.bool_]
-    training: Numbers
-    judged: Numbers
-
-
-def draw(
-    labels: Numbers,
-    *,
-    classes: int,
-    per_class: int,
-    rare: bool,
-    common_above: int,
-    judged: int,
-    seed: int,
-) -> Draw:
-    """Choose classes evenly over the charset and their records at random.
-
-    Args:
-        labels: class of each record of the store.
-        classes: how many, of common and rare ones in proportion where `rare`.
-        per_class: records to train on, of each class or of each rare one.
-        rare: classes of more than `common_above` records are common and give all their records.
-        common_above: see `rare`.
-        judged: records a class to judge by, none of which is trained on.
-        seed: of the draw.
-    """
-    counts = np.bincount(labels)
-    is_rare = (counts <= common_above) & rare
-    kinds = [np.flatnonzero((counts > 0) & (is_rare == kind)) for kind in (False, True)]
-    total = sum(map(len, kinds))
-    shares = [round(min(classes, total) * len(kind) / total) for kind in kinds]
-    picked = [
-        kind[evenly_spaced(len(kind), share)] for kind, share in zip(kinds, shares, strict=True)
-    ]
-    chosen = np.sort(np.concatenate(picked))
-    training, held = [], []
-    for class_id in chosen.tolist():
-        own = np.flatnonzero(labels == class_id)
-        own = own[np.random.default_rng((seed, class_id)).permutation(len(own))]
-        held.append(own[:judged])
-        few = not rare or is_rare[class_id]
-        training.append(own[judged : judged + per_class] if few else own[judged:])
-    return Draw(chosen, is_rare[chosen], np.concatenate(training), np.concatenate(held))
-
-
-def write_store(path: Path, images: Image, labels: Sequence[str], charset: Charset) -> Store:
-    """A store of these pictures; the one that is there, if it is."""
-    if is_store(path):
-        return Store(path)
-    count = len(images)
-    with StoreWriter(path, size=images.shape[1], recipe={}, overwrite=True) as writer:
-        writer.add_batch(
-            images,
-            labels=labels,
-            writers=[""] * count,
-            sources=[""] * count,
-            positions=np.arange(count),
-        )
-        return writer.finish(charset=charset, origin={"kind": "few-shot ablation"})
-
-
-def taken(store: Store, numbers: Numbers, size: int) -> Image:
-    """Records of a store at `size`: uint8 [n, size, size]."""
-    return to_images(average_down(to_tensor(store.images(numbers), CPU), size))
-
-
-class Judge:
-    """Scores samples by class.
-
-    Args:
-        recogniser: reads the samples.
-        classes: its id of each class.
-        rare: which classes are rare.
-        training: pictures of each class that the generator saw.
-        real: pictures of each class that it did not see, equally many.
-
-    Attributes:
-        groups: names of sets of classes, and their numbers.
-    """
-
-    def __init__(
-        self,
-        recogniser: Recogniser,
-        classes: Numbers,
-        rare: npt.NDArray[np.bool_],
-        training: Sequence[Image],
-        real: Sequence[Image],
-    ) -> None:
-        self._recogniser, self._classes = recogniser, classes
-        self._training, self._real = training, real
-        everything = np.arange(len(classes))
-        groups = zip(GROUPS, (everything, np.flatnonzero(~rare), np.flatnonzero(rare)), strict=True)
-        self.groups = {name: group for name, group in groups if len(group)}
-        if len(self.groups) == 2:  # one of them is all
-            self.groups = {"all": everything}
-        self._features = [recogniser.features(images) for images in real]
-
-    def score(self, samples: Sequence[Image]) -> dict[str, dict[str, float]]:
-        """Figures for each group of classes from as many samples a class as there are real ones.
-
-        Returns:
-            purity: share read as their class, of all classes that the recogniser knows.
-            diversity: deviation within classes over that of real ones.
-            frechet: mean over the classes' Fréchet distance to the real ones, in the recogniser's
-                features.
-            copying: share of samples nearer to a training sample than to any of as many unseen real
-                ones; 0.5 is none.
-        """
-        features = [self._recogniser.features(images) for images in samples]
-        read = [self._recogniser.classify(f).argmax(axis=1) for f in features]
-        right = [float((r == c).mean()) for r, c in zip(read, self._classes, strict=True)]
-        distances = [frechet_distance(a, b) for a, b in zip(features, self._features, strict=True)]
-        seen_and_not = zip(samples, self._training, self._real, strict=True)
-        copied = [nearer_to_first(*map(_points, images)) for images in seen_and_not]
-        figures = {}
-        for name, group in self.groups.items():
-            spread = diversity(
-                {str(n): pixel_deviation(samples[n]) for n in group.tolist()},
-                {str(n): pixel_deviation(self._real[n]) for n in group.tolist()},
-            )
-            assert spread is not None
-            figures[name] = {
-                "purity": float(np.mean([right[n] for n in group])),
-                "diversity": spread.ratio,
-                "frechet": float(np.mean([distances[n] for n in group])),
-                "copying": float(np.mean([copied[n] for n in group])),
-            }
-        return figures
-
-
-def nearer_to_first(samples: Points, first: Points, second: Points) -> float:
-    """Share of the samples that are nearer to the first set than to the second, ties being half.
-
-    As many of each are looked at, evenly spread, since the nearest of many is nearer.
-    """
-    count = min(len(first), len(second))
-    to_first, to_second = (
-        nearest(samples, points[evenly_spaced(len(points), count)])[0] for points in (first, second)
-    )
-    return float(((to_first < to_second) + 0.5 * (to_first == to_second)).mean())
-
-
-def _points(images: Image) -> Points:
-    return images.reshape(len(images), -1).astype(np.float32)
-
-
-def by_class(images: Image, labels: Numbers, classes: int) -> list[Image]:
-    """Pictures of each class in turn."""
-    return [images[labels == n] for n in range(classes)]
-
-
-def read_right(
-    training: Store,
-    synthetic: Store | None,
-    judged: Image,
-    labels: Numbers,
-    *,
-    steps: int,
-    seeds: int,
-) -> Counts:
-    """How many judged pictures light recognisers read that learnt from the training set.
-
-    Augmentation is classical, and every class is drawn equally often; samples take half of each
-    batch, where there are any.
-
-    Returns:
-        float64 [seeds, classes].
-    """
-    recipe = replace(LIGHT, steps=steps, balanced=True)
-    data = from_stores([training], recipe, CPU)
-    made = None if synthetic is None else from_stores([synthetic], recipe, CPU)
-    found = []
-    for seed in range(seeds):
-        trained = train_recogniser(data, recipe, synthetic=made, seed=seed, device=CPU)
-        assert trained is not None  # nothing stops it
-        right = trained.read(judged).argmax(axis=1) == labels
-        found.append(np.bincount(labels[right], minlength=len(training.charset)))
-    return np.stack(found).astype(np.float64)
-
-
-def lift(more: Counts, less: Counts, each: int) -> dict[str, Any]:
-    """How much more is read, as a share, with limits over classes and the recognisers' seeds.
-
-    Args:
-        more: float64 [seeds, classes], pictures read right.
-        less: the same of the baseline.
-        each: pictures a class.
-    """
-    found = interval(more - less, np.full_like(less, each))
-    return {**asdict(found), "runs": ((more - less).mean(axis=1) / each).tolist()}
+    training: Store
+    full_size: Store | None
+    judged: Image
+    labels: Numbers
+    judge: Judge
+    grid_rows: Numbers
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The rows as text, one a variant and group."""
+    """The rows as text, one per variant and group of classes."""
     head = f"{'variant':14} {'classes':8} {'purity':>7} {'half-way':>8} {'diversity':>9}"
     lines = [f"{head} {'Fréchet':>8} {'copying':>8} {'lift, points':>21} {'seconds':>8}"]
     for name, row in result["rows"].items():
@@ -297,21 +108,20 @@ def table(result: Mapping[str, Any]) -> str:
 def run_variant(
     name: str,
     recipe: Recipe,
-    store: Store,
-    judge: Judge,
+    data: Data,
     *,
     out: Path,
-    rows: Numbers,
     samples: int,
     seed: int,
     stopped: threading.Event,
 ) -> dict[str, Any] | None:
-    """Train a variant, judge it half-way and at the end, and draw its grid; None if stopped."""
+    """Train a variant, score it half-way and at the end, and save its grid; None if stopped."""
 
     def report(progress: Progress) -> None:
         rate = progress.measured["images_per_second"]
         print(f"{name}: {progress.images} of {progress.total}, {rate:.0f}/s", flush=True)
 
+    store = data.training
     run = train(
         store,
         out / "runs" / name,
@@ -324,67 +134,64 @@ def run_variant(
     )
     if stopped.is_set():
         return None
-    found: dict[str, Any] = {}
+    scores: dict[str, Any] = {}
     classes = np.arange(len(store.charset))
     ids, numbers = np.repeat(classes, samples), np.tile(np.arange(samples), len(classes))
     snapshots = run.snapshots()
     for when, path in (("half", snapshots[0]), ("end", snapshots[-1])):
         sampler = Sampler.load(run, str(int(path.stem)), device="cpu")
         images = sampler.sample(ids, numbers, seed=seed)
-        found[when] = judge.score(by_class(images, ids, len(classes)))
-    shown = np.isin(ids, rows) & (numbers < GRID_COLUMNS)
+        scores[when] = data.judge.score(by_class(images, ids, len(classes)))
+    shown = np.isin(ids, data.grid_rows) & (numbers < GRID_COLUMNS)
     save_sheet(out / f"{name}.png", images[shown], min(GRID_COLUMNS, samples))
     seconds = [entry["seconds"] for entry in run.read_log() if "seconds" in entry]
     labels = [store.charset[n] for n in ids.tolist()]
-    write_store(out / "synthetic" / name, images, labels, store.charset)
-    return {"recipe": run.recipe, "seconds": seconds[-1], **found}
+    write_store(out / "synthetic" / name, images, labels, store.charset, kind=KIND)
+    return {"recipe": run.recipe, "seconds": seconds[-1], **scores}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser(__doc__)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--recogniser", type=Path, required=True)
+    parser.add_argument("--recogniser", type=Path, required=True, help="scores the samples")
     parser.add_argument("--out", type=Path, required=True)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--per-class", type=int, default=10, help="samples of every class")
-    kind.add_argument("--rare", type=int, help="samples of the rare classes, common ones have all")
-    parser.add_argument("--common-above", type=int, default=300, help="records of a common class")
-    parser.add_argument("--classes", type=int, default=100_000, help="at most so many")
-    parser.add_argument("--images", type=int, default=448_000, help="shown to each variant")
-    parser.add_argument("--judged", type=int, default=50, help="unseen samples a class to judge by")
+    kind.add_argument("--per-class", type=int, default=10, help="training samples of each class")
+    kind.add_argument("--rare", type=int, help="training samples of each rare class")
+    parser.add_argument(
+        "--common-above",
+        type=int,
+        default=300,
+        help="records of a common class",
+    )
+    parser.add_argument("--classes", type=int, default=100_000, help="largest number of classes")
+    parser.add_argument("--images", type=int, default=448_000, help="training images per variant")
+    parser.add_argument("--judged", type=int, default=50, help="evaluation samples per class")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, by commas")
-    parser.add_argument("--lift", type=int, metavar="STEPS", help="of each recogniser")
-    parser.add_argument("--lift-seeds", type=int, default=3, help="recognisers a variant")
+    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, comma-separated")
+    parser.add_argument("--lift", type=int, metavar="STEPS", help="steps of each recogniser")
+    parser.add_argument("--lift-seeds", type=int, default=3, help="recognisers per variant")
     parser.add_argument("--small", action="store_true", help="half the width, batches of 16")
-    parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="a dry run with tiny settings")
     options = parser.parse_args(arguments)
     if options.quick:
         options.classes, options.images, options.judged, options.small = 3, 64, 4, True
-    wanted = options.only.split(",")
-    unknown = [name for name in wanted if name not in VARIANTS]
-    if unknown:
-        parser.error(f"no variant {', '.join(unknown)}; known: {', '.join(VARIANTS)}")
-    store, recogniser = Store(options.store), Recogniser.load(options.recogniser, CPU)
-    few = options.rare or options.per_class
-    drawn = draw(
-        store.labels,
-        classes=options.classes,
-        per_class=few,
-        rare=options.rare is not None,
-        common_above=options.common_above,
-        judged=options.judged,
-        seed=options.seed,
-    )
-    shared = {"images": str(options.images), "every": str(options.images // 2)}
-    base = change(preset("glyph-32"), {**shared, **(LIGHT_GLYPH if options.small else {})})
+    options.variants = split_names(parser, options.only, "variant", VARIANTS)
+    options.few = options.rare or options.per_class
+    options.of_lift = {"steps": options.lift, "seeds": options.lift_seeds}
+    options.error = parser.error
+    return options
+
+
+def begin(options: argparse.Namespace, store: Store, split: Split) -> dict[str, Any]:
+    """The result so far, or a new one, written before anything that depends on the settings."""
     settings = {
         "store": store.manifest.content_sha256,
         "recogniser": file_hash(options.recogniser),
-        "setting": f"{'rare' if options.rare else 'every'} class of {few}",
-        "classes": len(drawn.classes),
-        "rare classes": int(drawn.rare.sum()),
-        "training samples": len(drawn.training),
+        "setting": f"{'rare' if options.rare else 'every'} class of {options.few}",
+        "classes": len(split.classes),
+        "rare classes": int(split.rare.sum()),
+        "training samples": len(split.training),
         "judged samples a class": options.judged,
         "images": options.images,
         "small": options.small,
@@ -396,69 +203,92 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if file.exists():
         result = json.loads(file.read_text(encoding="utf-8"))
         if result["settings"] != settings:
-            parser.error(f"{options.out} was begun with other settings; give another --out")
-    of_lift = {"steps": options.lift, "seeds": options.lift_seeds}
-    begun = result.get("real alone", of_lift)
-    if options.lift and {key: begun[key] for key in of_lift} != of_lift:
-        parser.error(f"{options.out} has lifts of other steps or seeds; give another --out")
+            options.error(f"{options.out} was started with other settings; choose another --out")
+    begun = result.get("real alone", options.of_lift)
+    if options.lift and {key: begun[key] for key in options.of_lift} != options.of_lift:
+        options.error(f"{options.out} has lifts of other steps or seeds; choose another --out")
     options.out.mkdir(parents=True, exist_ok=True)
-    write_json(file, result)  # before anything that depends on the settings
+    write_json(file, result)
+    return result
 
-    charset = Charset(tuple(store.charset[n] for n in drawn.classes.tolist()))
-    labels = [store.charset[n] for n in store.labels[drawn.training].tolist()]
+
+def make_data(
+    options: argparse.Namespace, store: Store, split: Split, recogniser: Recogniser, size: int
+) -> Data:
+    """Stores of the split, and the judge."""
+    charset = Charset(tuple(store.charset[n] for n in split.classes.tolist()))
+    labels = [store.charset[n] for n in store.labels[split.training].tolist()]
     images = {
-        part: taken(store, numbers, base.size)
-        for part, numbers in (("training", drawn.training), ("judged", drawn.judged))
+        part: images_at(store, records, size)
+        for part, records in (("training", split.training), ("judged", split.judged))
     }
-    training = write_store(options.out / "training", images["training"], labels, charset)
-    truth = np.searchsorted(drawn.classes, store.labels[drawn.judged])
+    training = write_store(options.out / "training", images["training"], labels, charset, kind=KIND)
+    truth = np.searchsorted(split.classes, store.labels[split.judged])
     judge = Judge(
         recogniser,
         np.array(recogniser.charset.ids(list(charset.labels))),
-        drawn.rare,
+        split.rare,
         by_class(images["training"], training.labels, len(charset)),
         by_class(images["judged"], truth, len(charset)),
     )
-    # Half of a grid's rows are rare where there are rare ones.
-    kinds = [np.flatnonzero(drawn.rare == kind) for kind in (True, False)]
-    some = [kind[evenly_spaced(len(kind), GRID_ROWS // 2)] for kind in kinds if len(kind)]
-    if len(some) == 1:
-        some = [evenly_spaced(len(charset), GRID_ROWS)]
-    scans = None
+    # Half of a grid's rows are rare classes where there are any.
+    kinds = [np.flatnonzero(split.rare == kind) for kind in (True, False)]
+    rows = [kind[evenly_spaced(len(kind), GRID_ROWS // 2)] for kind in kinds if len(kind)]
+    if len(rows) == 1:
+        rows = [evenly_spaced(len(charset), GRID_ROWS)]
+    full_size = None
     if options.lift:
-        # At the store's own size: recognisers distort before they average down.
-        own = taken(store, drawn.training, store.size)
-        scans = write_store(options.out / "training-full-size", own, labels, charset)
-        if "real alone" not in result:
-            right = read_right(scans, None, images["judged"], truth, **of_lift)
-            result["real alone"] = {**of_lift, "right": right.tolist()}
-        alone = np.array(result["real alone"]["right"])
-    for name in wanted:
+        own = images_at(store, split.training, store.size)
+        path = options.out / "training-full-size"
+        full_size = write_store(path, own, labels, charset, kind=KIND)
+    return Data(training, full_size, images["judged"], truth, judge, np.concatenate(rows))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parsed(arguments)
+    store, recogniser = Store(options.store), Recogniser.load(options.recogniser, CPU)
+    split = split_records(
+        store.labels,
+        classes=options.classes,
+        per_class=options.few,
+        rare=options.rare is not None,
+        common_above=options.common_above,
+        judged=options.judged,
+        seed=options.seed,
+    )
+    shared = {"images": str(options.images), "every": str(options.images // 2)}
+    base = change(preset("glyph-32"), {**shared, **(LIGHT_GLYPH if options.small else {})})
+    result = begin(options, store, split)
+    result |= provenance(__file__, arguments)
+    data = make_data(options, store, split, recogniser, base.size)
+    if data.full_size is not None and "real alone" not in result:
+        right = count_right(data.full_size, None, data.judged, data.labels, **options.of_lift)
+        result["real alone"] = {**options.of_lift, "right": right.tolist()}
+    for name in options.variants:
         row = result["rows"].get(name)
         if row is None:
-            with signals() as stopped:
+            with stop_signals() as stopped:
                 row = run_variant(
                     name,
                     change(base, VARIANTS[name]),
-                    training,
-                    judge,
+                    data,
                     out=options.out,
-                    rows=np.concatenate(some),
                     samples=options.judged,
                     seed=options.seed,
                     stopped=stopped,
                 )
         if row is None:
-            raise SystemExit(f"stopped in {name}; the same command goes on")
-        if scans is not None and "lift" not in row:
+            raise SystemExit(f"{name}: {STOPPED}")
+        if data.full_size is not None and "lift" not in row:
             made = Store(options.out / "synthetic" / name)
-            right = read_right(scans, made, images["judged"], truth, **of_lift)
+            right = count_right(data.full_size, made, data.judged, data.labels, **options.of_lift)
+            alone = np.array(result["real alone"]["right"])
             row["lift"] = {
                 group: lift(right[:, classes], alone[:, classes], options.judged)
-                for group, classes in judge.groups.items()
+                for group, classes in data.judge.groups.items()
             }
         result["rows"][name] = row
-        write_json(file, result)
+        write_json(options.out / "ablation.json", result)
         (options.out / "table.txt").write_text(table(result), encoding="utf-8")
     print(table(result), end="")
 

@@ -1,21 +1,24 @@
-"""Which opt-ins make glyph-32 legible and varied? Trains one run a variant, all with one seed.
+"""Ablation of glyph-32's settings: purity and diversity of samples by number of training images.
 
-In: a real store and a recogniser trained on it. Out: curves.json: purity and diversity of every
-snapshot of every variant. Variants run side by side, so their seconds are not comparable with a
-run that has the machine for itself; images are.
+    python -m benchmarks.glyph_ablation STORE --recogniser FILE --out DIR [--only base,eq8]
 
-    python benchmarks/glyph_ablation.py STORE --recogniser FILE --out DIR [--only base,eq8]
+One run per variant, all with the same seed; FILE is a recogniser trained on the real store. Writes
+DIR/curves.json with the scores of every snapshot. Variants run at the same time, so their seconds
+do not compare with a run that has the machine to itself; numbers of images do.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.options import make_parser, split_names
+from benchmarks.provenance import precision_name, provenance
+from hwgen.compute.devices import pick_device
+from hwgen.io.json_files import write_json
 from hwgen.runs import Run
 
 SMALL_G = [
@@ -28,7 +31,7 @@ SMALL_D = [
     '{"channels":64,"kernel":4,"stride":2},{"channels":128,"kernel":4,"stride":2},'
     '{"channels":128,"kernel":3,"stride":1}]',
 ]
-# What glyph-32 was when the rounds were run; every variant is a change to this.
+# glyph-32 at the time of the committed results; every variant is a change to this.
 BASE = [
     "generator.start=[256, 4]",
     'generator.stages=[{"channels":128,"kernel":3,"stride":2},'
@@ -59,7 +62,7 @@ VARIANTS: dict[str, list[str]] = {
     "no-ema": ["ema=0"],
 }
 
-# Second round: what the first one showed to learn faster, combined.
+# Second round: combinations of what learnt faster in the first.
 LR_6E4 = ["optimizer.lr_g=6e-4", "optimizer.lr_d=6e-4", "r1_gamma=0.1"]
 LR_1E3 = ["optimizer.lr_g=1e-3", "optimizer.lr_d=1e-3", "r1_gamma=0.1"]
 SMALL_32 = [*SMALL_G, *SMALL_D, "batch=32"]
@@ -80,33 +83,33 @@ VARIANTS |= {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__)
     parser.add_argument("store", type=Path)
     parser.add_argument("--recogniser", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", default="glyph-32")
-    parser.add_argument("--images", type=int, default=704_000)
-    parser.add_argument("--every", type=int, default=64_000)
-    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, by commas")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    names = arguments.only.split(",")
+    parser.add_argument("--images", type=int, default=704_000, help="training images per variant")
+    parser.add_argument("--every", type=int, default=64_000, help="images between snapshots")
+    parser.add_argument("--only", default=",".join(VARIANTS), help="variants, comma-separated")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    names = split_names(parser, options.only, "variant", VARIANTS)
     running = {}
     for name in names:
-        command = [sys.executable, "-m", "hwgen_cli", "train", str(arguments.store)]
-        command += ["--out", str(arguments.out / name), "--preset", arguments.preset]
-        command += ["--images", str(arguments.images), "--every", str(arguments.every)]
-        command += ["--recogniser", str(arguments.recogniser)]
+        command = [sys.executable, "-m", "hwgen_cli", "train", str(options.store)]
+        command += ["--out", str(options.out / name), "--preset", options.preset]
+        command += ["--images", str(options.images), "--every", str(options.every)]
+        command += ["--recogniser", str(options.recogniser)]
         for change in BASE + VARIANTS[name]:
             command += ["--set", change]
-        log = open(arguments.out / f"{name}.log", "w")  # noqa: SIM115
+        log = open(options.out / f"{name}.log", "w")  # noqa: SIM115
         running[name] = subprocess.Popen(command, stdout=log, stderr=log)
     failed = [name for name, process in running.items() if process.wait() != 0]
     curves: dict[str, dict[str, Any]] = {}
     for name in names:
         if name not in failed:
-            entries = Run(arguments.out / name).read_log()
+            entries = Run(options.out / name).read_log()
             curves[name] = {
                 "changes": VARIANTS[name],
                 "scores": [e for e in entries if "purity" in e],
@@ -114,8 +117,15 @@ def main() -> None:
             }
             last = curves[name]["scores"][-1]
             print(f"{name:16s} purity {last['purity']:.3f} diversity {last['diversity']:.3f}")
-    result = {"preset": arguments.preset, "images": arguments.images, "failed": failed}
-    (arguments.out / "curves.json").write_text(json.dumps({**result, "curves": curves}, indent=1))
+    device = pick_device("auto")
+    result = {
+        **provenance(__file__, arguments, device=device, precision=precision_name("auto", device)),
+        "preset": options.preset,
+        "images": options.images,
+        "failed": failed,
+        "curves": curves,
+    }
+    write_json(options.out / "curves.json", result)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

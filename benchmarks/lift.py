@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stopping import signals
+from benchmarks.stop_signals import stop_signals
 from hwgen.compute.devices import pick_device
 from hwgen.experiments.lift.experiment import (
     FILE,
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.quick:
         recipe = replace(generator.recipe, steps=QUICK_STEPS, batch=8)
         generator = replace(generator, recipe=recipe)
-    with signals() as stopped:
+    with stop_signals() as stopped:
         for name in [options.only] if options.only else PROTOCOLS:
             protocol = PROTOCOLS[name]
             if start is not None:

@@ -1,7 +1,7 @@
-"""Out: changes to the preset glyph-32 with which a core makes thousands of steps in minutes.
+"""Changes to the preset glyph-32 for CPU experiments: thousands of steps in minutes on one core.
 
-Half the width, batches of half the size, a shorter average: before some thousands of steps
-nothing is legible, however few the classes.
+Half the width, half the batch size and a shorter moving average. Samples become legible only after
+some thousands of steps, even with few classes.
 """
 
 from __future__ import annotations
@@ -19,4 +19,4 @@ LIGHT_GLYPH: Mapping[str, str] = {
     "batch": "16",
     "ema": "0.995",
 }
-"""As hwgen.generators.gan.presets.change takes them."""
+"""Argument of hwgen.generators.gan.presets.change."""

@@ -29,7 +29,7 @@ from benchmarks.paper.panels import save_panels
 from benchmarks.paper.saturation_figures import MODES, draw_histograms
 from benchmarks.paper.saturation_measures import answers, summary
 from benchmarks.paper.settings import begin
-from benchmarks.stopping import signals
+from benchmarks.stop_signals import stop_signals
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.data import Batches
 from hwgen.generators.gan.presets import LOSSES, Recipe, change, preset
@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     hardware = describe(device, pick_precision(options.precision, device))
     settings = options.settings | {"seeds": options.seeds, **hardware}
-    with signals() as stopped:
+    with stop_signals() as stopped:
         try:
             reader = judge(
                 options.out / "reader.safetensors", store, recipe, device=device, stopped=stopped

@@ -32,7 +32,7 @@ from benchmarks.paper.stability_measures import SAMPLES, Real, measures, real_of
 from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
 from benchmarks.paper.stability_tables import differences, summary, tables
 from benchmarks.paper.stability_training import NotFiniteError, snapshots
-from benchmarks.stopping import signals
+from benchmarks.stop_signals import stop_signals
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device
 from hwgen.io.files import atomic_write
 from hwgen.io.json_files import write_json
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     jobs = [(name, seed) for seed in range(options.seeds) for name in options.names]
     left = [job for job in jobs if not row_file(options.out, *job).exists()]
     pace = Pace("all", "runs", len(jobs), done=len(jobs) - len(left), line_every=0)
-    with signals() as stopped:
+    with stop_signals() as stopped:
         try:
             for done, job in enumerate(left, len(jobs) - len(left) + 1):
                 run_one(*job, store, real, options, stopped)

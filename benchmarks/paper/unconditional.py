@@ -39,7 +39,7 @@ from benchmarks.paper.unconditional_measures import (
     subset,
     table,
 )
-from benchmarks.stopping import signals
+from benchmarks.stop_signals import stop_signals
 from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
 from hwgen.compute.tensor_files import file_hash
 from hwgen.generators.gan.presets import Recipe, change, preset
@@ -266,7 +266,7 @@ def work(options: argparse.Namespace, stopped: threading.Event) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     keep_freed_memory()
-    with signals() as stopped:
+    with stop_signals() as stopped:
         try:
             work(options, stopped)
         except KeyboardInterrupt:

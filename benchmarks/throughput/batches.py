@@ -198,7 +198,7 @@ def paced_waits(batches: Batches, batch: int, rate: float, samples: int) -> dict
     return {
         "samples_s_asked": rate,
         "samples_s": round((samples // batch - 1) * batch / elapsed),
-        "fraction_of_time_in_batch": round(waited / elapsed, 4),
+        "share_of_time_in_batch": round(waited / elapsed, 4),
         "longest_batch_ms": round(1000 * longest, 2),
         "first_batch_s": round(first, 3),
     }

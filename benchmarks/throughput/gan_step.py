@@ -70,7 +70,7 @@ def measure(
         "matmul_flops_s": rate,
         "copy_bytes_s": copy_rate(device),
         "arithmetic_floor_s": flops / rate,
-        "fraction_of_floor": flops / rate / (times[fast].median / steps),
+        "share_of_floor": flops / rate / (times[fast].median / steps),
         "hours_for_a_million_steps": times[fast].median / steps * 1e6 / 3600,
         "parameter_bytes": 4 * (parameter_count(state.g) + parameter_count(state.d)),
     }

@@ -50,11 +50,11 @@ def measure(
     limits: dict[str, Any] = {
         "slowest_over_fastest": round(max(medians) / min(medians), 4),
         "state_bytes_predicted": predicted,
-        "bytes_per_further_class_predicted": round((predicted[-1] - predicted[0]) / further),
+        "bytes_a_further_class_predicted": round((predicted[-1] - predicted[0]) / further),
     }
     if taken:
         limits["peak_bytes_taken"] = taken
-        limits["bytes_per_further_class_taken"] = round((taken[-1] - taken[0]) / further)
+        limits["bytes_a_further_class_taken"] = round((taken[-1] - taken[0]) / further)
     return result(
         f"growth of a step, {recipe.preset}, {device.type}",
         "steps",

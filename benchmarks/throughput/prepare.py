@@ -127,7 +127,7 @@ def measure(
                 settings={
                     "framing": framing.to_json(),
                     "gnt_bytes": sum(file.stat().st_size for file in files),
-                    "records_per_file": per_file,
+                    "records_a_file": per_file,
                     "real_records": len(records),
                     "workers": workers,
                 },
@@ -146,7 +146,7 @@ def _growth(times: Times, runs: Sequence[Run], workers: int, count: int) -> dict
     return {
         "records": count,
         "seconds": times.to_json()["median_s"],
-        "microseconds_per_record": round(1e6 * times.median / count, 2),
+        "microseconds_a_record": round(1e6 * times.median / count, 2),
         "store_over_payload": round(runs[-1].store / runs[-1].payload, 4),
         "peak_mib_of_main_process": round(max(run.peak for run in runs) / 1024),
         "peak_mib_of_a_worker": round(max(run.worker_peak for run in runs) / 1024),

@@ -82,7 +82,7 @@ def measure(
                 settings={
                     "ink": ink.to_json(),
                     "framing": ink.framing.to_json(),
-                    "points_per_character": round(float(np.mean([len(raw) for raw in raws])), 1),
+                    "points_a_character": round(float(np.mean([len(raw) for raw in raws])), 1),
                     "processes": 1,
                 },
             )

@@ -60,10 +60,10 @@ def measure(
     flops = counter.total / 16
     floor = work["hwgen"] * flops / rate
     limits = {
-        "flops_per_character": flops,
+        "flops_a_character": flops,
         "matmul_flops_s": rate,
         "arithmetic_floor_s": floor,
-        "fraction_of_floor": floor / times["hwgen"].median,
+        "share_of_floor": floor / times["hwgen"].median,
     }
     return result(
         f"synthesize, {recipe.preset}, {classes:,} classes x {per_class}, {device.type}",

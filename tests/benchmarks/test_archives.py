@@ -6,19 +6,21 @@ import pytest
 from benchmarks import archives
 
 
-@pytest.mark.parametrize("what", archives.ARCHIVES)
-def test_every_archive_is_made(what: str) -> None:
-    name, make = archives.ARCHIVES[what]
+@pytest.mark.parametrize("archive", archives.ARCHIVES)
+def test_every_archive_is_made(archive: str) -> None:
+    name, make = archives.ARCHIVES[archive]
     assert Path(name).name == name
     assert make()
 
 
-def test_a_row_tells_what_was_read_said_and_left(
+def test_a_row_has_records_message_and_files_outside(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    some = ["sound", "name climbs out: ../../../up.gnt", "encrypted"]
+    some = ["undamaged", "name climbs out: ../../../up.gnt", "encrypted"]
     archives.main(["--out", str(tmp_path / "out"), "--only", *some])
-    found = json.loads((tmp_path / "out" / "archives.json").read_text("utf-8"))
+    result = json.loads((tmp_path / "out" / "archives.json").read_text("utf-8"))
+    assert result["command"].startswith("python -m benchmarks.archives --out out --only ")
+    found = result["rows"]
     assert [one["archive"] for one in found] == some
     assert [one["read"] for one in found] == [3, 3, None]
     assert all(one["outside"] == [] for one in found)

@@ -9,6 +9,8 @@ import torch
 from PIL import Image as PilImage
 
 from benchmarks import few_shot_ablation as ablation
+from benchmarks.few_shot_scores import Judge, lift, nearer_to_first
+from benchmarks.few_shot_split import Split, split_records
 from benchmarks.light_glyph import LIGHT_GLYPH
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors
@@ -30,13 +32,13 @@ def _one_thread(one_thread: None) -> None:
     """Toy nets are quickest on one thread."""
 
 
-def drawn(**changes: int) -> ablation.Draw:
+def split(**changes: int) -> Split:
     options = {"classes": 99, "per_class": 3, "common_above": 20, "judged": 5, "seed": 0}
-    return ablation.draw(LABELS, **{"rare": False, **options, **changes})
+    return split_records(LABELS, **{"rare": False, **options, **changes})
 
 
-def test_every_class_gives_so_many_samples_and_others_to_judge_by() -> None:
-    found = drawn()
+def test_training_and_evaluation_records_of_a_class_are_disjoint() -> None:
+    found = split()
     assert found.classes.tolist() == [0, 1, 2, 3, 5, 6]
     assert not found.rare.any()
     assert np.bincount(LABELS[found.training], minlength=7).tolist() == [3, 3, 3, 3, 0, 3, 3]
@@ -44,32 +46,32 @@ def test_every_class_gives_so_many_samples_and_others_to_judge_by() -> None:
     assert not set(found.training.tolist()) & set(found.judged.tolist())
 
 
-def test_common_classes_give_all_that_is_not_judged() -> None:
-    found = drawn(rare=True)
+def test_common_classes_train_on_all_other_records() -> None:
+    found = split(rare=True)
     assert found.rare.tolist() == [False] * 4 + [True] * 2
     assert np.bincount(LABELS[found.training], minlength=7).tolist() == [35] * 4 + [0, 3, 3]
     assert not set(found.training.tolist()) & set(found.judged.tolist())
 
 
 def test_fewer_classes_are_common_and_rare_in_proportion() -> None:
-    assert drawn(rare=True, classes=3).classes.tolist() == [0, 2, 5]
-    assert drawn(classes=3).classes.tolist() == [0, 2, 5]
-    assert drawn(classes=2).classes.tolist() == [0, 3]
+    assert split(rare=True, classes=3).classes.tolist() == [0, 2, 5]
+    assert split(classes=3).classes.tolist() == [0, 2, 5]
+    assert split(classes=2).classes.tolist() == [0, 3]
 
 
-def test_a_draw_depends_on_its_seed_alone() -> None:
-    assert np.array_equal(drawn().training, drawn(classes=6).training)
-    assert not np.array_equal(drawn().training, drawn(seed=1).training)
+def test_a_split_depends_only_on_its_seed() -> None:
+    assert np.array_equal(split().training, split(classes=6).training)
+    assert not np.array_equal(split().training, split(seed=1).training)
 
 
-def test_copies_are_nearer_to_what_they_are_copies_of() -> None:
+def test_copies_are_nearer_to_their_originals() -> None:
     rng = np.random.default_rng(0)
     first, second = rng.random((2, 30, 4), np.float32)
-    assert ablation.nearer_to_first(first[:3] + 1e-3, first, second) == 1
-    assert ablation.nearer_to_first(second, first, second) == 0
-    assert ablation.nearer_to_first(second, first, first.copy()) == 0.5
+    assert nearer_to_first(first[:3] + 1e-3, first, second) == 1
+    assert nearer_to_first(second, first, second) == 0
+    assert nearer_to_first(second, first, first.copy()) == 0.5
     fresh = rng.random((900, 4), np.float32)
-    assert ablation.nearer_to_first(fresh, first[:5], second) == pytest.approx(0.5, abs=0.15)
+    assert nearer_to_first(fresh, first[:5], second) == pytest.approx(0.5, abs=0.15)
 
 
 def toy_recogniser(labels: str) -> Recogniser:
@@ -78,15 +80,15 @@ def toy_recogniser(labels: str) -> Recogniser:
     return Recogniser(RecogniserNetwork(recipe, len(labels), 1), recipe, Charset(tuple(labels)))
 
 
-def pictures(count: int, seed: int) -> list[np.ndarray]:
+def random_images(count: int, seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 256, (count, 32, 32)).astype(np.uint8) for _ in range(3)]
 
 
-def test_unseen_real_samples_are_perfect_but_for_the_reading() -> None:
-    recogniser, real = toy_recogniser("一丨丶十"), pictures(6, 1)
+def test_unseen_real_samples_have_perfect_scores_except_purity() -> None:
+    recogniser, real = toy_recogniser("一丨丶十"), random_images(6, 1)
     rare = np.array([False, True, False])
-    judge = ablation.Judge(recogniser, np.array([0, 1, 3]), rare, pictures(4, 2), real)
+    judge = Judge(recogniser, np.array([0, 1, 3]), rare, random_images(4, 2), real)
     found = judge.score(real)
     assert list(found) == ["all", "common", "rare"]
     read = [recogniser.read(images).argmax(axis=1) for images in real]
@@ -97,10 +99,10 @@ def test_unseen_real_samples_are_perfect_but_for_the_reading() -> None:
     for figures in found.values():
         assert figures["diversity"] == pytest.approx(1)
         assert figures["frechet"] == pytest.approx(0, abs=1e-4)
-    copied = judge.score([np.repeat(part[:3], 2, axis=0) for part in pictures(4, 2)])
+    copied = judge.score([np.repeat(part[:3], 2, axis=0) for part in random_images(4, 2)])
     assert copied["all"]["copying"] == 1
     assert copied["all"]["frechet"] > 1e-4
-    same = ablation.Judge(recogniser, np.arange(3), np.zeros(3, bool), real, real)
+    same = Judge(recogniser, np.arange(3), np.zeros(3, bool), real, real)
     assert list(same.score(real)) == ["all"]
 
 
@@ -137,7 +139,7 @@ def strokes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_signal_stops_after_the_step_and_the_command_goes_on(
+def test_a_signal_stops_after_the_step_and_a_rerun_resumes(
     strokes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = [str(strokes / "store"), "--recogniser", str(strokes / "reader.safetensors")]
@@ -149,7 +151,7 @@ def test_a_signal_stops_after_the_step_and_the_command_goes_on(
         return train(*args, **options)
 
     monkeypatch.setattr(ablation, "train", interrupted)
-    with pytest.raises(SystemExit, match="stopped in plain"):
+    with pytest.raises(SystemExit, match="plain: stopped; rerun the command to resume"):
         ablation.main(command)
     assert signal.getsignal(signal.SIGTERM) is before
     assert json.loads((strokes / "out" / "ablation.json").read_text())["rows"] == {}
@@ -165,7 +167,7 @@ def test_a_signal_stops_after_the_step_and_the_command_goes_on(
     assert "plain" in json.loads((strokes / "out" / "ablation.json").read_text())["rows"]
 
 
-def test_the_command_trains_judges_and_goes_on(
+def test_the_command_trains_scores_and_resumes(
     strokes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = strokes / "out"
@@ -200,7 +202,7 @@ def test_the_command_trains_judges_and_goes_on(
 
     with pytest.raises(SystemExit):
         ablation.main([*command, "--seed", "1"])
-    assert "begun with other settings" in capsys.readouterr().err
+    assert "started with other settings" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         ablation.main([*command, "--lift", "3", "--lift-seeds", "2", "--only", "plain"])
     assert "lifts of other steps or seeds" in capsys.readouterr().err
@@ -208,7 +210,7 @@ def test_the_command_trains_judges_and_goes_on(
 
 def test_lift_is_the_paired_difference_over_classes_and_seeds() -> None:
     more, less = np.array([[8.0, 10], [6, 10]]), np.array([[4.0, 10], [4, 10]])
-    found = ablation.lift(more, less, 10)
+    found = lift(more, less, 10)
     assert found["mean"] == pytest.approx((0.2 + 0.1) / 2)
     assert found["runs"] == pytest.approx([0.2, 0.1])
     assert found["low"] < found["mean"] < found["high"]
@@ -221,8 +223,8 @@ def test_other_settings_and_variants_are_refused(
     command += ["--out", str(strokes / "out"), "--quick", "--per-class", "2"]
     with pytest.raises(SystemExit):
         ablation.main([*command, "--only", "plain,plane"])
-    assert "no variant plane" in capsys.readouterr().err
+    assert "unknown variant plane" in capsys.readouterr().err
     ablation.main([*command, "--only", "plain"])
     with pytest.raises(SystemExit):
         ablation.main([*command, "--only", "plain", "--seed", "3"])
-    assert "begun with other settings" in capsys.readouterr().err
+    assert "started with other settings" in capsys.readouterr().err

@@ -1,18 +1,17 @@
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from benchmarks import readers
 from hwgen.exports import export_store
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 
-# What the two have in common: `num-samples`, and from 1 on a label and a picture.
+# What both readers do: read `num-samples`, and a label and an image for each number from 1.
 DATASET = """
 import io, lmdb
 from PIL import Image
@@ -37,17 +36,6 @@ def build_tree_dataset(root, **options):
 """
 
 
-@pytest.fixture(scope="module")
-def readers(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("readers", root / "benchmarks" / "readers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["readers"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     rng = np.random.default_rng(0)
@@ -63,22 +51,21 @@ def items(store: Store) -> list[tuple[PilImage.Image, str]]:
     return [(PilImage.fromarray(record.image), record.label) for record in records]
 
 
-def test_every_pixel_and_label_is_compared(readers: ModuleType, store: Store) -> None:
+def test_every_pixel_and_label_is_compared(store: Store) -> None:
     same = items(store)
-    assert readers.compare(same, store) == readers.Found(5, 0, 0)
-    colour = [(picture.convert("RGB"), label) for picture, label in same]
-    assert readers.compare(colour, store) == readers.Found(5, 0, 0)
-    assert readers.compare(same[:4], store) == readers.Found(4, 0, 0)
+    assert readers.compare(same, store) == readers.Comparison(5, 0, 0)
+    colour = [(image.convert("RGB"), label) for image, label in same]
+    assert readers.compare(colour, store) == readers.Comparison(5, 0, 0)
+    assert readers.compare(same[:4], store) == readers.Comparison(4, 0, 0)
     other = np.array(same[3][0])
     other[2, 4] += 1
     odd = [*same[:2], (same[2][0], "?"), (PilImage.fromarray(other), "一"), same[4]]
-    assert readers.compare(odd, store) == readers.Found(5, 1, 1)
+    assert readers.compare(odd, store) == readers.Comparison(5, 1, 1)
     small = [*same[:4], (same[4][0].resize((3, 3)), same[4][1])]
-    assert readers.compare(small, store) == readers.Found(5, 0, 36)
+    assert readers.compare(small, store) == readers.Comparison(5, 0, 36)
 
 
 def test_the_table_names_reader_and_commit(
-    readers: ModuleType,
     store: Store,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -99,9 +86,8 @@ def test_the_table_names_reader_and_commit(
     given = [str(store.path), str(tmp_path / "out")]
     for name in checkouts:
         given += [f"--{name}", str(tmp_path / name)]
-    monkeypatch.setattr(sys, "argv", ["readers.py", *given])
     with pytest.raises(SystemExit) as leaving:
-        readers.main()
+        readers.main(given)
     assert leaving.value.code == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.endswith("| 5 | 0 | 0 |")]
     assert [row.split(" | ")[2] for row in rows] == [

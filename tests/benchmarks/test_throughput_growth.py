@@ -12,5 +12,5 @@ def test_a_row_states_the_memory_of_a_further_class(toy_recipe: Recipe) -> None:
     limits = row["limits"]
     assert limits["slowest_over_fastest"] >= 1
     # Φ of G (5 wide) and of D (8 wide): value, gradient and two moments each; G's average.
-    assert limits["bytes_per_further_class_predicted"] == 4 * (4 * (5 + 8) + 5)
-    assert 0.5 < limits["bytes_per_further_class_taken"] / (4 * (4 * (5 + 8) + 5)) < 3
+    assert limits["bytes_a_further_class_predicted"] == 4 * (4 * (5 + 8) + 5)
+    assert 0.5 < limits["bytes_a_further_class_taken"] / (4 * (4 * (5 + 8) + 5)) < 3

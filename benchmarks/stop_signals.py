@@ -1,4 +1,4 @@
-"""In: Ctrl-C and SIGTERM. Out: an event, so that an experiment saves before it ends."""
+"""Ctrl-C and SIGTERM set an event, so that an experiment saves its state before it ends."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+STOPPED = "stopped; rerun the command to resume"
+
 
 @contextmanager
-def signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, instead of ending the process."""
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set instead of ending the process."""
     stopped = threading.Event()
     kinds = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(kind, lambda *_: stopped.set()) for kind in kinds]
