@@ -1,4 +1,4 @@
-"""In: this machine. Out: what hwgen finds on it, what is broken, and what is missing for what."""
+"""A check of this machine: packages, devices, disk space, and what is missing for which command."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hwgen
-from hwgen.inspection.requirements import EXTRAS, MODULES, REQUIRED, Extra
+from hwgen.errors import InputError
+from hwgen.inspection.requirements import MODULES, Extra, Requirements, installed_requirements
 
 if TYPE_CHECKING:
     import torch
 
-_SIDE = 64
-"""Of the matrices that are tried."""
+_SIZE = 64
+"""Rows and columns of the matrices of the trial products."""
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCHELASTIC_RUN_ID", "WORLD_SIZE")
 
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package, or one that is missing.
+    """A package, installed or not.
 
     Attributes:
-        name: as pip knows it.
-        version: "" where it is not installed.
-        problem: what is wrong with it, "" where nothing is.
+        name: as pip spells it.
+        version: "" if it is not installed.
+        problem: what is wrong with it; "" if it works.
     """
 
     name: str
@@ -45,13 +46,13 @@ class Package:
 
 @dataclass(frozen=True)
 class Feature:
-    """An extra, and what it lacks here.
+    """An extra of hwgen, and what is missing for it.
 
     Attributes:
         extra: its name.
         needed_by: commands and options.
-        packages: its packages.
-        remedy: how to get what is missing, "" where nothing is.
+        packages: of the extra.
+        remedy: the command that installs what is missing; "" if nothing is.
     """
 
     extra: str
@@ -67,9 +68,9 @@ class Cpu:
     Attributes:
         model: its name.
         cores: of the machine.
-        cores_usable: those that this process may run on.
-        memory_bytes, memory_available_bytes: 0 where the system does not tell.
-        memory_limit_bytes: of the container; 0 where there is none.
+        cores_usable: by this process.
+        memory_bytes, memory_available_bytes: 0 if not known.
+        memory_limit_bytes: of the container; 0 if there is none.
     """
 
     model: str
@@ -82,16 +83,16 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Device:
-    """What torch computes on: the CPU, or one GPU.
+    """A device of torch: the CPU, or one GPU.
 
     Attributes:
         name: "cpu", or "cuda:0" and so on.
         model: "" for the CPU.
-        memory_bytes: of a GPU, in all; 0 for the CPU.
+        memory_bytes: total memory of a GPU; 0 for the CPU.
         capability: compute capability of a GPU, such as "9.0"; "" for the CPU.
-        fp32, bf16: how a product of matrices went: "" where it is right, or what happened.
-        precision: what `--precision auto` takes.
-        cuda_graphs: how a captured product went: "" where it is right, or what happened.
+        fp32, bf16: result of a trial matrix product: "" if it is correct, else the error.
+        precision: that `--precision auto` selects.
+        cuda_graphs: result of a trial product in a CUDA graph: "" if it is correct, else the error.
     """
 
     name: str
@@ -106,13 +107,13 @@ class Device:
 
 @dataclass(frozen=True)
 class Disk:
-    """Room at a place.
+    """Disk space of a directory.
 
     Attributes:
         use: what hwgen writes there.
-        path: the place.
+        path: of the directory.
         free_bytes, total_bytes: of its file system.
-        writable: whether this user may write there.
+        writable: by this user.
     """
 
     use: str
@@ -124,20 +125,20 @@ class Disk:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All that `examine` found.
+    """Result of `examine`.
 
     Attributes:
         hwgen, python, system: versions.
-        encoding: of texts on the screen.
-        packages: those that hwgen requires.
-        features: its extras.
+        encoding: of standard output; "" if not known.
+        packages: that hwgen requires.
+        features: extras of hwgen.
         cpu: the processor.
-        devices: what torch can compute on; empty where torch is broken.
-        compiler: what torch.compile would use: "triton", or a C++ compiler; hwgen itself does not
-            compile. "" for none.
-        threads: torch's threads, and the environment's settings.
-        disks: where the user stands, and the temporary folder.
-        problems: what keeps hwgen from running.
+        devices: of torch; empty if torch does not work.
+        compiler: that torch.compile would use: "triton" or a C++ compiler; "" for none. hwgen
+            itself does not use torch.compile.
+        threads: of torch, and settings of the environment.
+        disks: the current directory and the one for temporary files.
+        problems: what prevents hwgen from running; empty if it can run.
     """
 
     hwgen: str
@@ -159,22 +160,23 @@ class Checkup:
 
 
 def examine() -> Checkup:
-    """Look at this machine; takes about as long as importing torch.
+    """Check this machine; takes about as long as importing torch.
 
-    What hwgen requires is really imported, since a package may be there and not load. Of the
-    extras it is only looked up whether they are there.
+    Required packages are imported, since an installed package may fail to load. Packages of extras
+    are only looked up.
     """
-    packages = [_tried(name, oldest) for name, oldest in REQUIRED.items()]
-    problems = [
+    required, problems = _requirements()
+    packages = [_imported(name, oldest) for name, oldest in required.packages.items()]
+    problems += [
         f"{package.name}: {package.problem}. Install it with: "
-        f"pip install '{package.name}>={REQUIRED[package.name]}'"
+        f"pip install '{package.name}>={required.packages[package.name]}'"
         for package in packages
         if package.problem
     ]
     working = not any(package.problem for package in packages if package.name == "torch")
     devices = _devices() if working else []
     problems += [
-        f"{device.name} cannot be computed on: {reason}"
+        f"{device.name} does not compute correctly: {reason}"
         for device in devices
         if (reason := device.fp32 or (device.bf16 if device.precision == "bf16" else ""))
     ]
@@ -184,27 +186,35 @@ def examine() -> Checkup:
         system=platform.platform(),
         encoding=getattr(sys.stdout, "encoding", None) or "",
         packages=packages,
-        features=[_feature(name, extra) for name, extra in EXTRAS.items()],
+        features=[_feature(name, extra) for name, extra in required.extras.items()],
         cpu=_cpu(),
         devices=devices,
         compiler=_compiler(devices),
         threads=_threads(working),
         disks=[
-            _disk("the present folder", Path.cwd()),
+            _disk("current directory", Path.cwd()),
             _disk("temporary files", Path(tempfile.gettempdir())),
         ],
         problems=problems,
     )
 
 
-def _tried(name: str, oldest: str) -> Package:
-    """A required package, really imported."""
+def _requirements() -> tuple[Requirements, list[str]]:
+    """The requirements of hwgen, and the problem if they are not known."""
+    try:
+        return installed_requirements(), []
+    except InputError as error:
+        return Requirements(), [str(error)]
+
+
+def _imported(name: str, oldest: str) -> Package:
+    """A required package, after importing it."""
     version = _version(name)
     try:
         importlib.import_module(MODULES.get(name, name))
-    except Exception as error:  # whatever a broken library raises
+    except Exception as error:  # a broken library may raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return Package(name, version, f"cannot be imported ({reason})")
+        return Package(name, version, f"importing it fails ({reason})")
     return Package(name, version, _too_old(version, oldest))
 
 
@@ -238,7 +248,7 @@ def _too_old(version: str, oldest: str) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """`2.6.0+cu124` as (2, 6): what stands before any letter, without zeros at the end."""
+    """`2.6.0+cu124` as (2, 6): the numbers before any letter, without trailing zeros."""
     numbers = [int(text) for text in re.findall(r"\d+", re.split(r"[^\d.]", version)[0])]
     while numbers and not numbers[-1]:
         numbers.pop()
@@ -277,12 +287,12 @@ def _device(device: torch.device) -> Device:
 
 
 def _outcome(product: Callable[[], torch.Tensor]) -> str:
-    """How a product of ones went: "" where it came out right, or what happened."""
+    """Result of a trial product of ones: "" if it is correct, else the error."""
     try:
         found = product().float().cpu()
-    except Exception as error:  # torch raises RuntimeError, and others of its backends
+    except Exception as error:  # RuntimeError of torch, and others of its backends
         return (str(error).splitlines() or [type(error).__name__])[0]
-    return "" if bool((found == _SIDE).all()) else "gives wrong numbers"
+    return "" if bool((found == _SIZE).all()) else "wrong result"
 
 
 def _product(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
@@ -291,7 +301,7 @@ def _product(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     from hwgen.compute.devices import autocast
 
     with autocast(device, dtype):
-        ones = torch.ones(_SIDE, _SIDE, device=device)
+        ones = torch.ones(_SIZE, _SIZE, device=device)
         return ones @ ones
 
 
@@ -299,8 +309,8 @@ def _captured(device: torch.device) -> torch.Tensor:
     import torch
 
     with torch.cuda.device(device):
-        ones = torch.ones(_SIDE, _SIDE, device=device)
-        _ = ones @ ones  # makes the libraries' workspaces, which a capture may not
+        ones = torch.ones(_SIZE, _SIZE, device=device)
+        _ = ones @ ones  # allocates the libraries' workspaces, which is impossible in a capture
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
@@ -341,7 +351,7 @@ def _cpu() -> Cpu:
 
 
 def _fields(file: Path) -> dict[str, str]:
-    """The first `name: value` of each name in one of Linux's texts; nothing elsewhere."""
+    """The first `name: value` of each name in a file of /proc; empty on other systems."""
     found: dict[str, str] = {}
     for line in _text(file).splitlines():
         name, colon, value = line.partition(":")

@@ -1,76 +1,128 @@
-"""In: nothing. Out: which packages hwgen needs, and which command needs each optional one."""
+"""Packages that hwgen requires, and those of its extras, by the metadata of the installed hwgen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import importlib.metadata
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-REQUIRED: Mapping[str, str] = {
-    "filelock": "3.12",
-    "lmdb": "3",
-    "matplotlib": "3.8",
-    "numpy": "1.26",
-    "pillow": "10.1",
-    "rich": "13.7",
-    "safetensors": "0.4.3",
-    "torch": "2.6",
-    "typer": "0.12.4",
+from hwgen.errors import InputError
+
+NEEDED_BY = {
+    "demo": "hwgen simulate, make demo",
+    "onnx": "hwgen export --format model --onnx",
+    "parquet": "hwgen export --format parquet, hwgen prepare-images for parquet",
+    "rapidocr": "hwgen evaluate --reader rapidocr",
+    "scenes": "hwgen prepare-images, for CIFAR-10",
+    "score": "the inception score of CIFAR-10 in benchmarks/paper",
+    "tensorboard": "hwgen export --format tensorboard",
+    "test": "make test, make lint",
+    "test-formats": "the tests that read exports with other libraries",
 }
-"""Packages without which hwgen does not run, and the oldest versions; as in pyproject.toml."""
+"""Commands and options that need an extra, by its name in pyproject.toml."""
+
+MODULES = {"import-linter": "importlinter", "pillow": "PIL"}
+"""Modules of packages that are not imported by their own name."""
+
+# Covers what pyproject.toml uses, `name[extra]>=version`, and the marker of an extra. The library
+# packaging would parse every form, but is no dependency of hwgen.
+_REQUIREMENT = re.compile(
+    r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[\w\s,.-]+)\])?\s*\(?(?:>=\s*(?P<oldest>[\w.]+))?\)?\s*"
+    r"(?:;\s*extra\s*==\s*['\"](?P<of>[\w.-]+)['\"]\s*)?"
+)
+
+
+class Requirement(NamedTuple):
+    """One line "Requires-Dist" of a package's metadata.
+
+    Attributes:
+        name: of the required package.
+        extras: of that package, which are required too.
+        oldest: lowest version; "" for any.
+        of: extra that requires it; "" for every installation.
+    """
+
+    name: str
+    extras: tuple[str, ...]
+    oldest: str
+    of: str
 
 
 @dataclass(frozen=True)
 class Extra:
-    """An optional part of hwgen, as in pyproject.toml.
+    """An extra: optional packages for some commands.
 
     Attributes:
         needed_by: commands and options.
-        packages: what `pip install 'hwgen[NAME]'` brings, and the oldest versions.
+        packages: name -> lowest version, "" for any.
     """
 
     needed_by: str
     packages: Mapping[str, str]
 
 
-EXTRAS: Mapping[str, Extra] = {
-    "demo": Extra("hwgen simulate, make demo", {"kanjivg": ""}),
-    "onnx": Extra("hwgen export --format model --onnx", {"onnx": "1.16", "onnxruntime": "1.18"}),
-    "parquet": Extra(
-        "hwgen export --format parquet, hwgen prepare-images for parquet", {"pyarrow": "15"}
-    ),
-    "rapidocr": Extra(
-        "hwgen evaluate --reader rapidocr", {"onnxruntime": "1.18", "rapidocr": "3.10"}
-    ),
-    "scenes": Extra("hwgen prepare-images, for CIFAR-10", {"torchvision": "0.21"}),
-    "score": Extra(
-        "the inception score of CIFAR-10 in benchmarks/paper", {"torch-fidelity": "0.4"}
-    ),
-    "tensorboard": Extra("hwgen export --format tensorboard", {"tensorboard": "2.14"}),
-    "test": Extra(
-        "make test, make lint",
-        {
-            "hypothesis": "6.100",
-            "import-linter": "2.1",
-            "mypy": "1.10",
-            "pytest": "8",
-            "ruff": "0.6",
-            "torch-fidelity": "0.4",
-            "torchvision": "0.21",
-        },
-    ),
-    "test-formats": Extra(
-        "the tests of what other libraries read",
-        {
-            "datasets": "3",
-            "onnx": "1.16",
-            "onnxruntime": "1.18",
-            "pyarrow": "15",
-            "tensorboard": "2.14",
-            "webdataset": "0.2.100",
-        },
-    ),
-}
-"""Every extra by name."""
+@dataclass(frozen=True)
+class Requirements:
+    """What hwgen requires.
 
-MODULES = {"pillow": "PIL"}
-"""Where a package is not imported by its own name."""
+    Attributes:
+        packages: name -> lowest version, "" for any.
+        extras: by name.
+    """
+
+    packages: Mapping[str, str] = field(default_factory=dict)
+    extras: Mapping[str, Extra] = field(default_factory=dict)
+
+
+def installed_requirements() -> Requirements:
+    """The requirements of the installed hwgen.
+
+    Raises:
+        InputError: hwgen is imported from a source tree that is not installed.
+    """
+    try:
+        metadata = importlib.metadata.metadata("hwgen")
+        lines = importlib.metadata.requires("hwgen")
+    except importlib.metadata.PackageNotFoundError:
+        raise InputError(
+            "hwgen is not installed, so its requirements are not known",
+            remedy="Install it with: pip install -e . (in the source tree)",
+        ) from None
+    return requirements_of(lines or (), metadata.get_all("Provides-Extra") or ())
+
+
+def requirements_of(lines: Iterable[str], extras: Iterable[str]) -> Requirements:
+    """Requirements by the lines "Requires-Dist" and the names of all extras."""
+    parsed = [parse(line) for line in lines]
+
+    def packages(extra: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for requirement in parsed:
+            if requirement.of != extra:
+                continue
+            if requirement.name == "hwgen":  # an extra that consists of others
+                for inner in requirement.extras:
+                    found |= packages(inner)
+            else:
+                found[requirement.name] = requirement.oldest
+        return found
+
+    return Requirements(
+        packages(""),
+        {name: Extra(NEEDED_BY.get(name, ""), packages(name)) for name in sorted(extras)},
+    )
+
+
+def parse(line: str) -> Requirement:
+    """One line "Requires-Dist", of the forms that pyproject.toml uses.
+
+    Raises:
+        InputError: it has another form.
+    """
+    match = _REQUIREMENT.fullmatch(line.strip())
+    if match is None:
+        raise InputError(f"the requirement {line!r} is not of the form name>=version")
+    extras = tuple(text.strip() for text in (match["extras"] or "").split(",") if text.strip())
+    return Requirement(match["name"], extras, match["oldest"] or "", match["of"] or "")

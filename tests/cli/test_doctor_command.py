@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hwgen.inspection import doctor
+from hwgen.inspection.requirements import Extra, Requirements, installed_requirements
 from hwgen_cli.__main__ import app
 
 
@@ -12,7 +13,7 @@ def test_people_read_what_is_there_and_what_is_missing() -> None:
     assert result.exit_code == 0, result.output
     for said in ("torch", "cores usable", "auto takes", "free of", "torch.compile", "threads"):
         assert said in result.output
-    for extra in doctor.EXTRAS:
+    for extra in installed_requirements().extras:
         assert f"extra {extra}" in result.output
 
 
@@ -25,8 +26,9 @@ def test_programs_read_json() -> None:
 
 
 def test_what_is_broken_is_said_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "REQUIRED", {"no-such-package-xyz": "1"})
-    monkeypatch.setattr(doctor, "EXTRAS", {"dreams": doctor.Extra("hwgen dream", {"nope": ""})})
+    extras = {"dreams": Extra("hwgen dream", {"nope": ""})}
+    required = Requirements({"no-such-package-xyz": "1"}, extras)
+    monkeypatch.setattr(doctor, "installed_requirements", lambda: required)
     result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code == 1
     assert "broken: no-such-package-xyz" in result.output

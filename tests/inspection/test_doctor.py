@@ -1,5 +1,4 @@
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,23 +8,7 @@ import torch
 
 from hwgen.inspection import doctor
 from hwgen.inspection.doctor import Checkup, examine
-from hwgen.inspection.requirements import EXTRAS, REQUIRED
-
-PYPROJECT = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-# No tomllib before Python 3.11.
-SECTION = re.compile(r"^([\w-]+) = \[((?:[^\[\]]|\[[\w-]+\])*)\]$", re.MULTILINE)
-WANTS = re.compile(r'"([\w-]+)(\[[\w-]+\])?(?:>=([\d.]+))?"')
-
-
-def declared(section: str) -> dict[str, str]:
-    """Packages of a list in pyproject.toml, and their oldest versions; extras within are opened."""
-    found: dict[str, str] = {}
-    uncommented = re.sub(r"^\s*#.*$", "", PYPROJECT, flags=re.MULTILINE)
-    for name, inner in SECTION.findall(uncommented):
-        if name == section:
-            for package, extra, oldest in WANTS.findall(inner):
-                found |= declared(extra[1:-1]) if package == "hwgen" else {package: oldest}
-    return found
+from hwgen.inspection.requirements import Extra, installed_requirements
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +16,9 @@ def found() -> Checkup:
     return examine()
 
 
-def test_what_is_required_is_what_pyproject_says() -> None:
-    assert declared("dependencies")
-    assert dict(REQUIRED) == declared("dependencies")
-
-
-def test_every_extra_of_pyproject_has_its_row() -> None:
-    start = PYPROJECT.index("[project.optional-dependencies]")
-    section = PYPROJECT[start : PYPROJECT.index("\n[", start)]
-    extras = re.findall(r"^([\w-]+) = \[", section, re.MULTILINE)
-    assert sorted(EXTRAS) == sorted(extras), "hwgen/inspection/requirements.py tells of every extra"
-    for name, extra in EXTRAS.items():
-        assert dict(extra.packages) == declared(name), name
-
-
 def test_a_sound_machine_has_no_problem(found: Checkup) -> None:
     assert found.problems == []
-    assert [package.name for package in found.packages] == list(REQUIRED)
+    assert [package.name for package in found.packages] == list(installed_requirements().packages)
     assert all(package.version and not package.problem for package in found.packages)
     assert found.cpu.cores >= found.cpu.cores_usable >= 1
     cpu = found.devices[0]
@@ -60,7 +29,7 @@ def test_a_sound_machine_has_no_problem(found: Checkup) -> None:
     assert found.threads["torch"] == str(torch.get_num_threads())
 
 
-def test_free_room_is_the_systems(found: Checkup) -> None:
+def test_free_disk_space_is_the_systems(found: Checkup) -> None:
     here = found.disks[0]
     assert here.path == os.getcwd()
     assert here.total_bytes == shutil.disk_usage(".").total
@@ -106,27 +75,27 @@ def test_versions_are_compared_by_their_numbers(version: str, oldest: str, old: 
 
 
 def test_an_extra_that_is_missing_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    extra = doctor.Extra("hwgen dream", {"pytest": "8", "no-such-package-xyz": "1"})
+    extra = Extra("hwgen dream", {"pytest": "8", "no-such-package-xyz": "1"})
     feature = doctor._feature("dreams", extra)
     assert feature.remedy == "pip install 'hwgen[dreams]'"
     assert [bool(package.problem) for package in feature.packages] == [False, True]
-    assert doctor._feature("tests", doctor.Extra("", {"pytest": "8"})).remedy == ""
-    old = doctor._feature("tests", doctor.Extra("", {"pytest": "9999"}))
+    assert doctor._feature("tests", Extra("", {"pytest": "8"})).remedy == ""
+    old = doctor._feature("tests", Extra("", {"pytest": "9999"}))
     assert "older than 9999" in old.packages[0].problem
 
 
-def test_a_device_that_reckons_wrongly_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_computes_wrongly_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_product", lambda device, dtype: torch.zeros(2, 2))
-    assert examine().problems == ["cpu cannot be computed on: gives wrong numbers"]
+    assert examine().problems == ["cpu does not compute correctly: wrong result"]
 
     def broken(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         raise RuntimeError("no kernel image\nis available")
 
     monkeypatch.setattr(doctor, "_product", broken)
-    assert examine().problems == ["cpu cannot be computed on: no kernel image"]
+    assert examine().problems == ["cpu does not compute correctly: no kernel image"]
 
 
-def test_bf16_matters_only_where_it_would_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_matters_only_where_auto_selects_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def product(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
         return torch.full((2, 2), 64.0 if dtype == torch.float32 else 0.0)
 
@@ -138,7 +107,7 @@ def test_bf16_matters_only_where_it_would_be_taken(monkeypatch: pytest.MonkeyPat
         assert len(examine().problems) == problems
 
 
-def test_a_gpu_is_told_with_memory_and_capability(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_has_memory_and_capability(monkeypatch: pytest.MonkeyPatch) -> None:
     class Properties:
         name, total_memory, major, minor = "Some GPU", 80 << 30, 9, 0
 
