@@ -1,1 +1,1 @@
-"""What a store, a run, raw files and this machine hold."""
+"""Inspection of stores, runs, raw files and this machine."""

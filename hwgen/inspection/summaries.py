@@ -1,4 +1,4 @@
-"""In: a store, GNT files or a run. Out: what is in it, as numbers."""
+"""Summaries of stores, GNT files and runs, in numbers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from hwgen.store import Store
 
 @dataclass(frozen=True)
 class Balance:
-    """How records are spread over groups, such as classes or writers.
+    """Distribution of records over groups: classes or writers.
 
     Attributes:
-        groups: number of groups, empty ones included.
-        empty: groups without a record.
-        least, median, most: records a group, empty ones included; 0 without groups.
-        fewest: the names of the groups with the fewest records, at most ten, with their records.
-        largest: the same for the most records.
+        groups: number of groups, including empty ones.
+        empty: number of groups without a record.
+        least, median, most: records per group, including empty ones; 0 without groups.
+        fewest: up to ten groups with the fewest records, as (name, records).
+        largest: up to ten groups with the most records, likewise.
     """
 
     groups: int
@@ -43,18 +43,18 @@ class Balance:
 
 @dataclass(frozen=True)
 class StoreSummary:
-    """What a store holds.
+    """Summary of a store.
 
     Attributes:
-        path: where it lies.
-        records: how many.
-        size, channels: of each picture.
+        path: of the store.
+        records: number of records.
+        size, channels: of each image.
         charset_fingerprint: see Charset.fingerprint.
-        classes: records a class.
-        writers: records a known writer.
-        writer_unknown: records whose writer is not known.
+        classes: records per class.
+        writers: records per known writer.
+        writer_unknown: records of unknown writers.
         duplicates: records that repeat an earlier one in label and every pixel.
-        sources: files or runs that the records came from.
+        sources: number of source files or runs.
         origin: {"kind": ...}, see Manifest.
         content_sha256: see Manifest.
         versions: see Manifest.
@@ -83,19 +83,19 @@ class StoreSummary:
 
 @dataclass(frozen=True)
 class GntSummary:
-    """What GNT files hold.
+    """Summary of GNT files.
 
     Attributes:
-        files: how many.
+        files: number of files.
         hidden: see `hidden_files`.
-        bytes_read: of all of them, unpacked.
-        records: sound ones.
-        classes: records a character.
-        writers: records a known writer.
-        writer_unknown: records whose writer the file's name does not tell.
+        bytes_read: of all files, uncompressed.
+        records: that could be read.
+        classes: records per character.
+        writers: records per known writer.
+        writer_unknown: records in files that are not named after a writer.
         duplicates: records that repeat an earlier one in label, shape and every pixel.
         widths, heights: least, median and most, pixels.
-        bad_records: stretches that gave no record.
+        bad_records: ranges of bytes that are not a record.
     """
 
     files: int
@@ -117,20 +117,20 @@ class GntSummary:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Where a training stands.
+    """Summary of a run, finished or not.
 
     Attributes:
-        path: the run directory.
+        path: of the run directory.
         id: of the run.
-        preset: what its recipe began as; the run's kind, where a recipe does not tell.
+        preset: that the recipe is based on; the run's kind for a recipe without presets.
         seed: of the run.
         classes: number of classes.
         charset_fingerprint: see Charset.fingerprint.
-        images: real pictures shown so far, or pairs of them.
-        total: to be shown in all.
-        seconds: spent training.
-        last: the last logged losses, and outputs of D.
-        snapshots: images of every snapshot.
+        images: real images, or pairs of them, trained on so far.
+        total: images or pairs of the whole training.
+        seconds: of training.
+        last: the last entry of the log: losses and outputs of D.
+        snapshots: number of images at each snapshot.
         scores: every logged score: images, purity, diversity.
         recipe: plain JSON.
     """
@@ -155,7 +155,7 @@ class RunSummary:
 
 
 def inspect_run(run: Run) -> RunSummary:
-    """Sum up a run directory, finished or not."""
+    """Summarise a run directory, finished or not."""
     log = run.read_log()
     # A GAN's and a deformation model's.
     losses = [entry for entry in log if "loss_d" in entry or "distance" in entry]
@@ -180,7 +180,7 @@ def inspect_run(run: Run) -> RunSummary:
 
 
 def inspect_store(store: Store) -> StoreSummary:
-    """Read a whole store and sum it up; holds one block of pictures at a time."""
+    """Summarise a store; reads all of it, one block of images at a time."""
     manifest = store.manifest
     digests: set[bytes] = set()
     labels = store.labels
@@ -212,15 +212,15 @@ def inspect_store(store: Store) -> StoreSummary:
 def inspect_gnt(
     inputs: Sequence[Path], *, samples: int = 0, size: int = 64
 ) -> tuple[GntSummary, Image]:
-    """Read GNT files once, sum them up, and draw some of their records by lot.
+    """Summarise GNT files in one pass, and choose some of their records at random.
 
     Args:
         inputs: see `find_files`.
-        samples: how many records to draw; the same ones each time.
-        size: side of the drawn pictures, pixels.
+        samples: number of records to choose; every call chooses the same ones.
+        size: of the chosen images, pixels.
 
     Returns:
-        the summary, and uint8 [min(samples, records), size, size], ordered by character.
+        The summary, and images uint8 [min(samples, records), size, size], ordered by character.
 
     Raises:
         InputError: see `find_files`.
@@ -232,8 +232,8 @@ def inspect_gnt(
     heights: Counter[int] = Counter()
     digests: set[bytes] = set()
     bad: list[BadRecord] = []
-    drawn: list[Record] = []
-    lot = np.random.default_rng(0)
+    chosen: list[Record] = []
+    rng = np.random.default_rng(0)
     for file in files:
         with file.open() as stream:
             for item in read_gnt(stream, source=file.name, writer=file.writer):
@@ -245,11 +245,11 @@ def inspect_gnt(
                 heights[item.image.shape[0]] += 1
                 widths[item.image.shape[1]] += 1
                 digests.add(_digest(f"{item.label} {item.image.shape}", item.image))
-                # Reservoir sampling: every record has the same chance, the number unknown.
-                if len(drawn) < samples:
-                    drawn.append(item)
-                elif samples and (place := int(lot.integers(labels.total()))) < samples:
-                    drawn[place] = item
+                # Reservoir sampling: each record is equally likely, their number is not known yet.
+                if len(chosen) < samples:
+                    chosen.append(item)
+                elif samples and (slot := int(rng.integers(labels.total()))) < samples:
+                    chosen[slot] = item
     unknown = writers.pop("", 0)
     summary = GntSummary(
         files=len(files),
@@ -265,9 +265,9 @@ def inspect_gnt(
         bad_records=bad,
     )
     framing = Framing(size)
-    drawn.sort(key=lambda record: (record.label, record.source, record.position))
-    pictures = [framing.apply(record.image) for record in drawn]
-    return summary, np.array(pictures, np.uint8).reshape(-1, size, size)
+    chosen.sort(key=lambda record: (record.label, record.source, record.position))
+    images = [framing.apply(record.image) for record in chosen]
+    return summary, np.array(images, np.uint8).reshape(-1, size, size)
 
 
 def _digest(text: str, image: Image) -> bytes:
@@ -291,7 +291,7 @@ def _balance(counts: Mapping[str, int]) -> Balance:
 
 
 def _spread(counts: Mapping[int, int]) -> tuple[int, float, int]:
-    """Least, median and most of counted values; zeros where there are none."""
+    """Least, median and most of values with their counts; zeros without values."""
     if not counts:
         return 0, 0.0, 0
     values = _repeated(counts.items())
