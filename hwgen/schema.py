@@ -1,4 +1,9 @@
-"""In: a recipe of any kind as plain JSON. Out: the same built, changed or compared."""
+"""Typed JSON: dataclasses built from plain JSON, changed field by field, and compared.
+
+Not msgspec (measured with 0.22.0): for dataclasses it accepts unknown fields, NaN, infinity and
+integers beyond 64 bits, names only the first missing field, and leaves dictionary keys out of the
+path. The checks that would remain here are 45 of the 75 lines of `from_json`.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +16,16 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hwgen.errors import InputError
-from hwgen.names import suggest_field
+from hwgen.names import did_you_mean, similar_names, suggest_field
 
-_MOST_INT = 1 << 63
-"""What no size, count or seed reaches, and arrays cannot hold."""
+_MAX_NUMBER = 1 << 63
+"""Sizes, counts and seeds stay below; so do the integers of arrays."""
 
-
+# Limits of a recipe, which may be untrusted input; presets stay far below.
 MAX_WIDTH = 1 << 16
 MAX_SIZE = 1 << 12
 MAX_KERNEL = 64
 MAX_STAGES = 32
-"""What a recipe, which may be a stranger's, can declare; presets stay far below."""
 
 
 def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False) -> Any:
@@ -30,12 +34,13 @@ def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False)
     Args:
         kind: dataclass, tuple[...], list[...], dict[str, ...], Literal[...], int, float, str,
             bool, one of these or None, or Any.
-        value: what `json.loads` gave.
-        name: how to call the value in an error.
-        ignore_unknown: pass over fields that a dataclass does not have.
+        value: from `json.loads`.
+        name: how errors refer to the value; they extend it to the field, as in `recipe.stages[2]`.
+        ignore_unknown: skip fields that a dataclass does not have.
 
     Raises:
-        InputError: a field is missing, unknown, of the wrong type, or no finite number.
+        InputError: a field is missing, unknown, of the wrong type, or not a finite number below
+            2^63.
     """
     if kind is Any:
         return value
@@ -46,28 +51,12 @@ def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False)
         (kind,) = (argument for argument in arguments if argument is not types.NoneType)
         return from_json(kind, value, name, ignore_unknown=ignore_unknown)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, Mapping):
-            raise InputError(f"{name} should be an object, found {value!r:.60}")
-        hints = typing.get_type_hints(kind)
-        unknown = set(value) - set(hints)
-        if unknown and not ignore_unknown:
-            raise InputError(f"{name} has unknown fields {sorted(unknown)!s:.200}")
-        needed = (f.name for f in dataclasses.fields(kind) if _needed(f))
-        missing = [field for field in needed if field not in value]
-        if missing:
-            raise InputError(f"{name} lacks the fields {missing}")
-        known = {field: item for field, item in value.items() if field in hints}
-        return kind(
-            **{
-                k: from_json(hints[k], v, f"{name}.{k}", ignore_unknown=ignore_unknown)
-                for k, v in known.items()
-            }
-        )
+        return _dataclass(kind, value, name, ignore_unknown)
     if origin in (tuple, list):
         if not isinstance(value, list | tuple):
             raise InputError(f"{name} should be a list, found {value!r:.60}")
-        endless = origin is list or Ellipsis in arguments
-        kinds = [arguments[0]] * len(value) if endless else list(arguments)
+        variadic = origin is list or Ellipsis in arguments
+        kinds = [arguments[0]] * len(value) if variadic else list(arguments)
         if len(kinds) != len(value):
             raise InputError(f"{name} should have {len(kinds)} entries, found {value!r:.60}")
         return origin(
@@ -75,8 +64,7 @@ def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False)
             for i, (k, v) in enumerate(zip(kinds, value, strict=True))
         )
     if origin is dict:
-        if not isinstance(value, Mapping):
-            raise InputError(f"{name} should be an object, found {value!r:.60}")
+        _check_object(value, name)
         return {
             k: from_json(arguments[1], v, f"{name}.{k:.40}", ignore_unknown=ignore_unknown)
             for k, v in value.items()
@@ -86,26 +74,60 @@ def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False)
             choices = ", ".join(map(str, arguments))
             raise InputError(f"{name} = {value!r:.60} is not one of {choices}")
         return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) < _MOST_INT else math.inf  # and float would overflow
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{name} should be {kind.__name__}, found {value!r:.60}")
-    if kind in (int, float) and not abs(value) < _MOST_INT:  # nor NaN
-        raise InputError(f"{name} = {value!r:.60} is no number to reckon with")
-    return value
+    return _scalar(kind, value, name)
 
 
-def _needed(field: dataclasses.Field[Any]) -> bool:
+def _dataclass(kind: type, value: Any, name: str, ignore_unknown: bool) -> Any:
+    _check_object(value, name)
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(value) - set(hints))
+    if unknown and not ignore_unknown:
+        near = similar_names(unknown[0], hints)
+        raise InputError(
+            f"{name} has unknown fields {unknown!s:.200}",
+            remedy=did_you_mean(near) if near else "",
+        )
+    missing = [f.name for f in dataclasses.fields(kind) if _required(f) and f.name not in value]
+    if missing:
+        raise InputError(f"{name} lacks the fields {missing}")
+    return kind(
+        **{
+            k: from_json(hints[k], v, f"{name}.{k}", ignore_unknown=ignore_unknown)
+            for k, v in value.items()
+            if k in hints
+        }
+    )
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
     return field.default is field.default_factory is dataclasses.MISSING
 
 
-def with_changes(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
-    """A recipe's JSON, of any kind, with fields replaced by what a user typed.
+def _check_object(value: Any, name: str) -> None:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} should be an object, found {value!r:.60}")
 
-    Values are JSON (`0.5`, `true`, `[256, 4]`) or plain words.
+
+def _scalar(kind: Any, value: Any, name: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value) if abs(value) < _MAX_NUMBER else math.inf  # float() would overflow
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{name} should be {kind.__name__}, found {value!r:.60}")
+    if kind in (int, float) and not abs(value) < _MAX_NUMBER:  # also refuses NaN
+        raise InputError(f"{name} should be a finite number below 2^63, found {value!r:.60}")
+    return value
+
+
+def with_changes(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:
+    """A recipe's JSON with some fields replaced.
+
+    Args:
+        recipe: of any kind, as plain JSON.
+        changes: new values by dotted field name, each as JSON text (`0.5`, `true`, `[256, 4]`);
+            other text is taken as a string.
 
     Raises:
-        InputError: an unknown field (near names are suggested).
+        InputError: an unknown field; similar names are suggested.
     """
     plain: dict[str, Any] = json.loads(json.dumps(recipe))
     for path, text in changes.items():
@@ -115,7 +137,7 @@ def with_changes(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[
             target = target.get(parent) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
             raise InputError(
-                f"no recipe field {path!r}", remedy=suggest_field(path, flatten(plain))
+                f"unknown recipe field {path!r}", remedy=suggest_field(path, flatten(plain))
             )
         try:
             target[last] = json.loads(text)
@@ -135,7 +157,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested JSON objects as one: {"loss": {"a": 0}} becomes {"loss.a": 0}."""
+    """Nested JSON objects as a flat one: {"loss": {"a": 0}} becomes {"loss.a": 0}."""
     out: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(item, Mapping):

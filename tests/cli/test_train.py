@@ -106,7 +106,7 @@ def test_training_reports_and_refuses_another_recipe(
     ("options", "text"),
     [
         (["--set", "ema"], "--set ema is not FIELD=VALUE"),
-        (["--set", "loss.aa=1"], "no recipe field 'loss.aa'. Did you mean loss.a"),
+        (["--set", "loss.aa=1"], "unknown recipe field 'loss.aa'. Did you mean loss.a"),
         (["--set", "batch=x"], "recipe.batch should be int, found 'x'"),
         (["--preset", "glyph32"], "no preset 'glyph32'. Did you mean glyph-32"),
         (["--loss", "wgan"], "no loss 'wgan'. Did you mean gan"),

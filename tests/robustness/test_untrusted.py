@@ -85,8 +85,8 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("recipe", "discriminator", "hidden", value=10**9), "at most 65,536"),
         (put("recipe", "size", value=10**9), "sides must be at most 4,096"),
         (put("recipe", "generator", "z_dim", value=10**30), "a number of 31 digits"),
-        (put("recipe", "r1_gamma", value=math.nan), "no number to reckon with"),
-        (put("recipe", "r1_gamma", value=math.inf), "no number to reckon with"),
+        (put("recipe", "r1_gamma", value=math.nan), "finite number below"),
+        (put("recipe", "r1_gamma", value=math.inf), "finite number below"),
         # Within the bounds and yet a hundred GB: the file holds no such tensors.
         (put("recipe", "generator", "start", value=[60_000, 4]), "does not fit its recipe"),
         (put("recipe", "generator", "z_dim", value=60_000), "does not fit its recipe"),

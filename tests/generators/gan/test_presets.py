@@ -113,9 +113,9 @@ def test_change_reaches_nested_fields_and_leaves_the_preset() -> None:
     ("field", "value", "text"),
     [
         ("loss.aa", "1", "Did you mean .*loss.a"),
-        ("lr", "1", "no recipe field 'lr'"),
-        ("generator.stages.channels", "1", "no recipe field"),
-        ("loss.a.b", "1", "no recipe field"),
+        ("lr", "1", "unknown recipe field 'lr'"),
+        ("generator.stages.channels", "1", "unknown recipe field"),
+        ("loss.a.b", "1", "unknown recipe field"),
         ("qqqq", "1", "Known: preset"),
         ("batch", "many", "recipe.batch should be int, found 'many'"),
         ("batch", "1.5", "should be int"),
