@@ -28,9 +28,9 @@ echo "Simulated handwriting, not data: this shows that the chain works, and noth
 
 # Raw files, one a writer; the test writers are others than the training writers.
 once "$out/train/manifest.json" \
-  hwgen simulate --out "$out/train-writers" --classes $classes --writers $writers
+  hwgen simulate --out "$out/train-writers" --classes $classes --num-writers $writers
 once "$out/test/manifest.json" \
-  hwgen simulate --out "$out/test-writers" --classes $classes --writers 20 \
+  hwgen simulate --out "$out/test-writers" --classes $classes --num-writers 20 \
   --first-writer $((writers + 1))
 
 # Stores, with the same classes in the same order.
@@ -44,7 +44,7 @@ run hwgen benchmark --train "$out/train" --test "$out/test" --out "$out/benchmar
   --steps $steps --seeds $seeds
 
 # The generator, and characters of its own.
-run hwgen train "$out/train" --preset glyph-32 --out "$out/run" --images $images --every $every \
+run hwgen train "$out/train" --preset glyph-32 --out "$out/run" --images $images --snapshot-every $every \
   --recogniser "$out/benchmark/recogniser-real-seed0.safetensors"
 once "$out/synthetic/manifest.json" \
   hwgen synthesize "$out/run" --out "$out/synthetic" --per-class $per_class \

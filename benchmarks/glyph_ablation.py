@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in names:
         command = [sys.executable, "-m", "hwgen_cli", "train", str(options.store)]
         command += ["--out", str(options.out / name), "--preset", options.preset]
-        command += ["--images", str(options.images), "--every", str(options.every)]
+        command += ["--images", str(options.images), "--snapshot-every", str(options.every)]
         command += ["--recogniser", str(options.recogniser)]
         for change in BASE + VARIANTS[name]:
             command += ["--set", change]

@@ -1,4 +1,4 @@
-"""In: the names that an option takes. Out: what the shell offers for a word that is begun."""
+"""Shell completion of option values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 
 def one_of(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """For `autocompletion` of an option: the names that begin as what was typed."""
+    """For `autocompletion`: the names that begin with what was typed."""
     known = list(names)
 
     def begun(incomplete: str) -> list[str]:

@@ -1,10 +1,13 @@
-"""In: this machine. Out: what hwgen finds on it, on the screen or as JSON."""
+"""`hwgen doctor`: versions, devices, disk space and missing packages of this machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from hwgen_cli.options import Json
+from hwgen_cli.output import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,20 +15,14 @@ if TYPE_CHECKING:
     from hwgen.inspection.doctor import Checkup, Cpu, Device, Disk, Feature
 
 
-def doctor(
-    json: Annotated[
-        bool, typer.Option("--json", help="Print what was found as JSON on standard output.")
-    ] = False,
-) -> None:
-    """Show versions, devices, room on disk, and what is missing for which feature.
+def doctor(json: Json = False) -> None:
+    """Show versions, devices, free disk space, and packages that optional features need.
 
-    Each device is tried with a small product in fp32 and bf16, a GPU also with a CUDA graph.
-    The exit code is 1 where something that hwgen requires is broken.
+    Each device is tested with a small matrix product in fp32 and bf16, a GPU also with a CUDA
+    graph. The exit code is 1 if something that hwgen requires does not work.
 
     Example: hwgen doctor
     """
-    import json as json_module
-
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -34,15 +31,15 @@ def doctor(
 
     found = examine()
     if json:
-        print(json_module.dumps(found.to_json(), ensure_ascii=False, indent=1))
+        print_json(found.to_json())
     else:
         table = Table.grid(padding=(0, 2))
         for name, value in _rows(found):
             table.add_row(name, escape(value))
         Console().print(table, highlight=False)
         for problem in found.problems:
-            said = f"[bold red]broken:[/] {escape(problem)}"
-            Console().print(said, highlight=False, soft_wrap=True)
+            line = f"[bold red]broken:[/] {escape(problem)}"
+            Console().print(line, highlight=False, soft_wrap=True)
     if found.problems:
         raise typer.Exit(1)
 
@@ -55,9 +52,9 @@ def _rows(found: Checkup) -> Iterator[tuple[str, str]]:
     for device in found.devices:
         yield device.name, _device(device)
     if len(found.devices) < 2:
-        yield "gpu", "none that torch can use"
-    compiler = found.compiler or "none found"
-    yield "torch.compile", f"{compiler}; hwgen does without it"
+        yield "gpu", "no GPU that torch can use"
+    compiler = found.compiler or "no compiler found"
+    yield "torch.compile", f"{compiler}; hwgen does not need it"
     yield "threads", ", ".join(f"{name} {value}" for name, value in found.threads.items())
     for disk in found.disks:
         yield "disk", _disk(disk)
@@ -66,7 +63,7 @@ def _rows(found: Checkup) -> Iterator[tuple[str, str]]:
 
 
 def _cpu(cpu: Cpu) -> str:
-    memory = f"{_gib(cpu.memory_bytes)}, {_gib(cpu.memory_available_bytes)} of it available"
+    memory = f"{_gib(cpu.memory_bytes)}, {_gib(cpu.memory_available_bytes)} available"
     limit = f", limited to {_gib(cpu.memory_limit_bytes)}" if cpu.memory_limit_bytes else ""
     return f"{cpu.model}, {cpu.cores_usable} of {cpu.cores} cores usable, memory {memory}{limit}"
 
@@ -76,7 +73,7 @@ def _device(device: Device) -> str:
     if device.capability:
         parts.append(f"{_gib(device.memory_bytes)}, compute capability {device.capability}")
     parts += [f"fp32 {device.fp32 or 'works'}", f"bf16 {device.bf16 or 'works'}"]
-    parts += [f"auto takes {device.precision}", f"CUDA graphs: {device.cuda_graphs or 'work'}"]
+    parts += [f"auto precision: {device.precision}", f"CUDA graphs: {device.cuda_graphs or 'work'}"]
     return ", ".join(parts)
 
 
@@ -89,7 +86,7 @@ def _disk(disk: Disk) -> str:
 def _feature(feature: Feature) -> str:
     if not feature.remedy:
         versions = ", ".join(f"{one.name} {one.version}" for one in feature.packages)
-        return f"there ({versions})"
+        return f"installed ({versions})"
     lacking = ", ".join(f"{one.name} {one.problem}" for one in feature.packages if one.problem)
     return f"{lacking}: for {feature.needed_by}: {feature.remedy}"
 

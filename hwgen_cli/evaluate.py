@@ -1,4 +1,4 @@
-"""In: the options of `hwgen evaluate`. Out: evaluation.json, pictures, a table on the screen."""
+"""`hwgen evaluate`: a synthetic set compared with real samples."""
 
 from __future__ import annotations
 
@@ -7,84 +7,111 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwgen_cli.options import (
+    RECOGNISER,
+    Device,
+    Json,
+    Precision,
+    RecogniserSize,
+    Steps,
+    out_option,
+    recogniser_option,
+    seed_option,
+)
+from hwgen_cli.output import leave_stopped, print_json, print_lines, print_worst_classes
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SHOWN_CLASSES = 10
-_SHOWN_MISREADINGS = 4
+SyntheticArgument = Annotated[
+    Path, typer.Argument(metavar="STORE", help="Store of synthetic samples to evaluate.")
+]
+Real = Annotated[
+    Path,
+    typer.Option(
+        "--real",
+        metavar="STORE",
+        help="Store of the real samples that the generator was trained on.",
+    ),
+]
+RealTest = Annotated[
+    Path | None,
+    typer.Option(
+        "--real-test",
+        metavar="STORE",
+        show_default="halves of --real",
+        help="Store of real samples that the generator was not trained on, as a reference.",
+    ),
+]
+Recogniser = Annotated[
+    Path | None,
+    recogniser_option(
+        "It reads the samples. Without one, a recogniser is trained on --real and saved in --out.",
+        RECOGNISER,
+    ),
+]
+Run = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="Run or exported model that the samples are from; it records its training data.",
+    ),
+]
+OcrEngine = Annotated[
+    str | None,
+    typer.Option(
+        "--ocr-engine",
+        metavar="rapidocr",
+        rich_help_panel=RECOGNISER,
+        help="Independent OCR engine that also reads the samples.",
+    ),
+]
+Cas = Annotated[
+    bool,
+    typer.Option(
+        "--cas",
+        rich_help_panel=RECOGNISER,
+        help="Also measure the classification accuracy score: recognisers trained on the "
+        "synthetic set alone and on --real read --real-test.",
+    ),
+]
+Samples = Annotated[
+    int,
+    typer.Option(
+        "--samples",
+        min=1,
+        metavar="N",
+        help="Maximum number of samples of each set in measures that compare sets.",
+    ),
+]
 
 
 def evaluate(
-    synthetic: Annotated[
-        Path, typer.Argument(metavar="STORE", help="The synthetic characters to judge.")
-    ],
-    real: Annotated[
-        Path,
-        typer.Option("--real", metavar="STORE", help="What the generator was trained on."),
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Directory of evaluation.json and pictures.")
-    ],
-    real_test: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="STORE",
-            help="Real characters the generator did not see: what real ones get. Without it, "
-            "halves of --real.",
-        ),
-    ] = None,
-    recogniser: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The judge, a recogniser-*.safetensors of a benchmark; without it one is "
-            "trained on --real and kept in --out.",
-        ),
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="The run, or the exported model, that it was drawn from: says what that learnt "
-            "from.",
-        ),
-    ] = None,
-    reader: Annotated[
-        str | None, typer.Option(metavar="rapidocr", help="A second, independent reader.")
-    ] = None,
-    cas: Annotated[
-        bool,
-        typer.Option(
-            "--cas", help="Train on the set alone and on --real; read --real-test with both."
-        ),
-    ] = False,
-    steps: Annotated[
-        int | None,
-        typer.Option("--cas-steps", min=1, help="Optimiser steps of a recogniser trained here."),
-    ] = None,
-    size: Annotated[
-        int, typer.Option(min=16, max=256, help="Side of what such a recogniser reads, pixels.")
-    ] = 32,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Most samples a side that are compared as sets.")
-    ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of samples and training.")] = 0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to work.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="auto|bf16|fp32", help="Of training; reading is in fp32.")
-    ] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print evaluation.json instead.")] = False,
+    synthetic: SyntheticArgument,
+    real: Real,
+    out: Annotated[Path, out_option("DIR")],
+    real_test: RealTest = None,
+    run: Run = None,
+    recogniser: Recogniser = None,
+    ocr_engine: OcrEngine = None,
+    cas: Cas = False,
+    steps: Steps = None,
+    size: RecogniserSize = 32,
+    samples: Samples = 10_000,
+    seed: Annotated[int, seed_option("the choice of samples and for training")] = 0,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    json: Json = False,
 ) -> None:
-    """Judge a synthetic set: legible, varied, like real ones, no copies?
+    """Evaluate a synthetic set: is it legible, varied, like real samples, and free of copies?
 
-    Each figure stands beside the floor: what real characters get in place of the
-    synthetic ones. Ctrl-C keeps the recognisers that are finished; the same command
-    goes on.
+    Each measure is also taken of real samples in place of the synthetic ones, as a reference.
+    Writes evaluation.json and images. Rerun the command to resume after Ctrl-C: finished
+    recognisers are not trained again.
 
-    Example: hwgen evaluate synthetic --real train --real-test test --run runs/first --out judged
+    Example: hwgen evaluate synthetic --real train --real-test test --run runs/first -o evaluation
     """
-    import json as json_module
-
     from rich.console import Console
 
     from hwgen.compute.devices import keep_freed_memory, pick_device
@@ -102,11 +129,10 @@ def evaluate(
 
     keep_freed_memory()
     where = pick_device(device)
-    second = None if reader is None else load_ocr_engine(reader)
+    engine = None if ocr_engine is None else load_ocr_engine(ocr_engine)
     opened = Store(real)
-    if steps is None:
-        steps = steps_of(EPOCHS, opened, RecogniserRecipe(size=size))
-    with bar("evaluate", "pictures") as advance, interruptible() as stop:
+    steps = steps or steps_of(EPOCHS, opened, RecogniserRecipe(size=size))
+    with bar("Evaluating", "images") as advance, interruptible() as stop:
         result = run_evaluation(
             Store(synthetic),
             opened,
@@ -123,49 +149,32 @@ def evaluate(
             recogniser=None if recogniser is None else Recogniser.load(recogniser, where),
             recogniser_file=recogniser,
             run=None if run is None else run_or_model(run),
-            ocr_engine=second,
-            control=Control(progress=advance, stop=stop),
+            ocr_engine=engine,
+            control=Control(advance, stop),
         )
     if result is None:
-        stopped = f"{out}: stopped, the same command goes on"
-        Console(stderr=True).print(stopped, markup=False, soft_wrap=True, highlight=False)
-        raise typer.Exit(130)
+        leave_stopped(out)
     if json:
-        print(json_module.dumps(result, ensure_ascii=False, indent=1))
+        print_json(result)
     else:
         _show(result, out, FILE, Console())
 
 
 def _show(result: dict[str, Any], out: Path, file: str, console: Console) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"The {result['synthetic']['count']:,} samples, beside real ones")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
+    table = Table(title=f"{result['synthetic']['count']:,} synthetic samples and real ones")
+    table.add_column("measure")
+    table.add_column("synthetic", justify="right")
     table.add_column("real", justify="right")
     table.add_column("better")
     for figure in result["figures"].values():
-        value, floor = (_text(figure[key], figure["unit"]) for key in ("value", "floor"))
-        table.add_row(figure["title"], value, floor, figure["better"])
+        value, reference = (_text(figure[key], figure["unit"]) for key in ("value", "floor"))
+        table.add_row(figure["title"], value, reference, figure["better"])
     console.print(table)
-    if result["worst"]:
-        table = Table(title="Classes read worst")
-        table.add_column("class")
-        table.add_column("right, %", justify="right")
-        table.add_column("read as (times)")
-        for entry in result["worst"][:_SHOWN_CLASSES]:
-            misread = list(entry["read_as"].items())[:_SHOWN_MISREADINGS]
-            table.add_row(
-                escape(entry["label"]),
-                f"{100 * entry['accuracy']:.1f}",
-                "  ".join(f"{escape(label)} ({times})" for label, times in misread),
-            )
-        console.print(table)
-    for note in result["notes"]:
-        console.print(note, markup=False, highlight=False)
-    for name in (file, *result["pictures"]):
-        console.print(f"written: {out / name}", highlight=False, markup=False, soft_wrap=True)
+    print_worst_classes(console, "Classes with the lowest accuracy", result["worst"])
+    print_lines(*result["notes"])
+    print_lines(*(f"written: {out / name}" for name in (file, *result["pictures"])))
 
 
 def _text(value: float | None, unit: str) -> str:

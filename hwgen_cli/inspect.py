@@ -1,4 +1,4 @@
-"""In: the options of `hwgen inspect`. Out: what a store, GNT file, run, model or preset holds."""
+"""`hwgen inspect`: what a store, a run, an exported model or GNT files contain."""
 
 from __future__ import annotations
 
@@ -9,109 +9,68 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwgen.generators.gan.presets import PRESETS
-from hwgen_cli.completion import one_of
+from hwgen_cli.options import Json, Sheet
+from hwgen_cli.output import print_json, print_lines
 
 if TYPE_CHECKING:
     from hwgen.inspection.summaries import Balance
 
 _SHEET_COLUMNS = 12
+_SHOWN_PLACES = 5
 
-_INSPECTED = ("manifest.json", "run.json", "model.safetensors")
-"""By which the folders are known that are shown, besides those of GNT files."""
+_MARKERS = ("manifest.json", "run.json", "model.safetensors")
+"""Files by which a store, a run and a model are recognised; other folders hold GNT files."""
+
+PathArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PATH",
+        help="A store, a run, an exported model, a GNT file, or a folder or zip of GNT files.",
+    ),
+]
 
 
-def inspect(
-    thing: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A store, a run, an exported model, a GNT file, a folder or a zip of them."
-        ),
-    ] = None,
-    sheet: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.png", help="Also draw a contact sheet of some pictures."),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Show a preset's recipe and parameters.",
-            autocompletion=one_of(PRESETS),
-        ),
-    ] = None,
-    classes: Annotated[
-        int, typer.Option(min=1, help="Classes to count the parameters for, with --preset.")
-    ] = 3740,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON on standard output.")
-    ] = False,
-) -> None:
-    """Show what a store, a run, an exported model, a GNT file or a preset holds.
+def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None:
+    """Show what a store, a run, an exported model or GNT files contain.
 
-    Counts, class balance, writers, exact duplicates, damage; where a run stands; how
-    many parameters a preset has.
+    Of a store and of GNT files: records, balance of classes, writers, exact duplicates and damage.
+    Of a run: progress, snapshots and their scores.
 
-    Example: hwgen inspect train.store --sheet train.png
-
-    Example: hwgen inspect --preset paper-hwdb --classes 3740
+    Example: hwgen inspect train --sheet train.png
     """
-    import json as json_module
-
     from rich.console import Console
     from rich.table import Table
 
     from hwgen.errors import InputError
 
-    if (thing is None) == (preset is None):
-        raise InputError("give one thing to inspect, or --preset NAME")
-    if thing is not None and str(thing) in PRESETS and not thing.exists():
-        remedy = f"For the preset: hwgen inspect --preset {thing}"
-        raise InputError("no such file or folder", where=str(thing), remedy=remedy)
-    summary, rows = _preset(preset, classes) if thing is None else _shower(thing)(thing, sheet)
+    if str(path) in PRESETS and not path.exists():
+        remedy = f"To see the preset: hwgen presets {path}"
+        raise InputError("no such file or folder", where=str(path), remedy=remedy)
+    summary, rows = _reader(path)(path, sheet)
     if json:
-        print(json_module.dumps(summary, ensure_ascii=False, indent=1))
-    else:
-        table = Table.grid(padding=(0, 2))
-        for name, value in rows:
-            table.add_row(name, value)
-        Console(markup=False).print(table, highlight=False)  # names come from elsewhere
-        if sheet and sheet.is_file():
-            Console().print(
-                f"contact sheet: {sheet}", markup=False, highlight=False, soft_wrap=True
-            )
+        print_json(summary)
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(name, value)
+    Console(markup=False).print(table, highlight=False)  # names are untrusted
+    if sheet and sheet.is_file():
+        print_lines(f"contact sheet: {sheet}")
 
 
 Shown = tuple[dict[str, Any], list[tuple[str, str]]]
-"""A summary as JSON, and the rows that a person reads."""
+"""A summary as JSON, and the rows of the table."""
 
 
-def _shower(thing: Path) -> Callable[[Path, Path | None], Shown]:
+def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
     from hwgen.runs.models import is_model
     from hwgen.store import is_some_store
 
-    if is_some_store(thing):
+    if is_some_store(path):
         return _store
-    if is_model(thing):
+    if is_model(path):
         return _model
-    return _run if (thing / "run.json").is_file() else _gnt
-
-
-def _preset(name: str | None, classes: int) -> Shown:
-    from hwgen.generators.gan.estimate import count_parameters
-    from hwgen.generators.gan.presets import preset, recipe_to_json
-    from hwgen.schema import flatten
-
-    recipe = preset(name or "")
-    g, d = count_parameters(recipe, classes)
-    plain = recipe_to_json(recipe)
-    summary = {"kind": "preset", "classes": classes, "parameters_g": g, "parameters_d": d}
-    return {**summary, "recipe": plain}, [
-        ("preset", recipe.preset),
-        ("classes", f"{classes:,}"),
-        ("parameters of G", f"{g:,}"),
-        ("parameters of D", f"{d:,}"),
-        *((field, str(value)) for field, value in flatten(plain).items() if field != "preset"),
-    ]
+    return _run if (path / "run.json").is_file() else _gnt
 
 
 def _run(path: Path, sheet: Path | None) -> Shown:
@@ -157,7 +116,7 @@ def _model(path: Path, sheet: Path | None) -> Shown:
         ("size", str(model.recipe.get("size"))),
         ("from", f"{model.provenance}, {model.images:,} images"),
         ("charset", f"{len(model.charset):,} classes, fingerprint {model.charset.fingerprint}"),
-        ("learnt from", f"content {model.content_sha256[:16] or 'not known'}"),
+        ("training data", f"content {model.content_sha256[:16] or 'not known'}"),
         ("hwgen", model.hwgen),
         ("on disk", f"{summary['bytes'] / 1e6:,.1f} MB"),
     ]
@@ -180,7 +139,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
         ("records", f"{summary.records:,} of {summary.size} x {summary.size}, {colour}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),
-        ("duplicates", f"{summary.duplicates:,} records repeat another one exactly"),
+        ("duplicates", f"{summary.duplicates:,} records are exact copies of others"),
         ("charset", summary.charset_fingerprint),
         ("content", summary.content_sha256[:16]),
         ("on disk", f"{summary.bytes_on_disk / 1e6:,.1f} MB"),
@@ -197,23 +156,23 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     try:
         summary, images = inspect_gnt([path], samples=samples)
     except InputError as error:
-        remedy = suggest_path(path, error.remedy, _INSPECTED)
+        remedy = suggest_path(path, error.remedy, _MARKERS)
         raise InputError(error.what, where=error.where, remedy=remedy) from None
     if sheet:
         save_sheet(sheet, images, _SHEET_COLUMNS)
     bad = summary.bad_records
     rows = [
         ("GNT", f"{summary.files:,} files, {summary.bytes_read / 1e6:,.1f} MB"),
-        *([("", f"hidden, passed over: {summary.hidden:,}")] if summary.hidden else []),
+        *([("", f"hidden files skipped: {summary.hidden:,}")] if summary.hidden else []),
         ("records", f"{summary.records:,}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),
-        ("duplicates", f"{summary.duplicates:,} records repeat another one exactly"),
+        ("duplicates", f"{summary.duplicates:,} records are exact copies of others"),
         ("width", "{:,} to {:,}, median {:,.0f} pixels".format(*_range(summary.widths))),
         ("height", "{:,} to {:,}, median {:,.0f} pixels".format(*_range(summary.heights))),
-        ("bad", f"{len(bad):,} places, {sum(item.length for item in bad):,} bytes"),
+        ("damaged", f"{len(bad):,} places, {sum(item.length for item in bad):,} bytes"),
     ]
-    for item in bad[:5]:
+    for item in bad[:_SHOWN_PLACES]:
         place = f"{item.source}@{item.offset}: expected {item.expected}, found {item.found}"
         rows.append(("", place))
     return summary.to_json(), rows
@@ -228,8 +187,8 @@ def _balance_rows(name: str, balance: Balance) -> list[tuple[str, str]]:
     rows = [
         (
             name,
-            f"{balance.groups:,}, {balance.empty:,} of them empty; records each: "
-            f"{balance.least:,} least, {balance.median:,.0f} median, {balance.most:,} most",
+            f"{balance.groups:,}, {balance.empty:,} of them empty; records each: {balance.least:,} "
+            f"minimum, {balance.median:,.0f} median, {balance.most:,} maximum",
         )
     ]
     if balance.least != balance.most:
@@ -239,7 +198,7 @@ def _balance_rows(name: str, balance: Balance) -> list[tuple[str, str]]:
 
 
 def _writer_rows(balance: Balance, unknown: int) -> list[tuple[str, str]]:
-    rows = _balance_rows("writers", balance) if balance.groups else [("writers", "none known")]
+    rows = _balance_rows("writers", balance) if balance.groups else [("writers", "not known")]
     if balance.groups and unknown:
         rows.append(("", f"{unknown:,} records of unknown writers"))
     return rows

@@ -1,7 +1,7 @@
-"""In: Ctrl-C. Out: a polite "please stop" that long work asks for; a second one stops at once.
+"""Ctrl-C as a request to stop at the next good moment; a second Ctrl-C stops at once.
 
-Under torchrun a second one changes nothing: a launcher may signal torchrun and its processes, to
-whom torchrun passes it on; after 30 seconds torchrun ends them itself.
+Under torchrun a second one has no effect, because a launcher may signal both torchrun and its
+processes, and torchrun passes the signal on. After 30 seconds torchrun kills them itself.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ASKED = b"\nstopping as soon as what is begun is saved; Ctrl-C once more stops at once\n"
+_MESSAGE = b"\nstopping after the current step is saved; press Ctrl-C again to stop at once\n"
 
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Yields `stop`, which is True after the first Ctrl-C (or SIGTERM)."""
+    """Yields `stop`, which returns True after the first Ctrl-C (or SIGTERM)."""
     asked = False
     under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
 
@@ -26,8 +26,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         if asked and not under_torchrun:
             raise KeyboardInterrupt
         if not asked:
-            # Not by print, which a signal may find in the middle of another one.
-            os.write(2, _ASKED)
+            # Not print: the signal may arrive while another print is running.
+            os.write(2, _MESSAGE)
         asked = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}

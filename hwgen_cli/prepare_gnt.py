@@ -1,4 +1,4 @@
-"""In: the options of `hwgen prepare-gnt`. Out: a store; what was kept and lost on the screen."""
+"""`hwgen prepare-gnt`: a store from GNT files."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_option
 from hwgen_cli.preparing import (
     CharsetOption,
-    DropEmptyOption,
-    HeldOutOption,
-    JsonOption,
-    LimitOption,
-    MarginOption,
-    OutOption,
-    OverwriteOption,
-    Part,
-    PartOption,
-    SizeOption,
-    SplitSeedOption,
-    StretchOption,
-    StrictOption,
-    WritersOption,
+    DropEmpty,
+    HeldOut,
+    Margin,
+    MaxPerClass,
+    Size,
+    StoreOut,
+    Stretch,
+    Strict,
+    Subset,
+    SubsetOption,
     carry_out,
     charset_of,
 )
@@ -31,42 +28,41 @@ if TYPE_CHECKING:
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
 
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="GNT files, folders of them, and zips of CASIA, which are read in place.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    workers_option("Number of processes that scale images.", "all cores for large files"),
+]
+
 
 def prepare_gnt(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="INPUT...",
-            help="GNT files, folders of them, and CASIA's zips, which are read in place.",
-        ),
-    ],
-    out: OutOption,
-    size: SizeOption = 64,
-    stretch: StretchOption = False,
-    margin: MarginOption = None,
+    inputs: Inputs,
+    out: StoreOut,
+    size: Size = 64,
+    stretch: Stretch = False,
+    margin: Margin = None,
     charset: CharsetOption = "found",
-    drop_empty: DropEmptyOption = False,
-    limit: LimitOption = None,
-    writers: WritersOption = "",
-    held_out: HeldOutOption = 0.0,
-    part: PartOption = Part.train,
-    split_seed: SplitSeedOption = 0,
-    strict: StrictOption = False,
-    overwrite: OverwriteOption = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes that scale pictures; 1 is this one alone. The store is the same.",
-            show_default="all cores for large files",
-        ),
-    ] = None,
-    json: JsonOption = False,
+    drop_empty: DropEmpty = False,
+    max_per_class: MaxPerClass = None,
+    writers: Writers = "",
+    held_out: HeldOut = 0.0,
+    subset: SubsetOption = Subset.train,
+    split_seed: SplitSeed = 0,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    json: Json = False,
 ) -> None:
-    """Make a store from GNT files: CASIA HWDB as it is shipped, or your own.
+    """Make a store from GNT files: those of CASIA HWDB, or your own.
 
-    Pictures keep their aspect ratio, centred on white paper. A damaged record
-    is reported and passed over. One store serves every preset up to its size.
+    Images keep their aspect ratio and are centred on white. Damaged records are skipped and
+    reported. One store can be used with every preset of at most its size.
 
     Example, then a test set with the same classes:
 
@@ -84,12 +80,11 @@ def prepare_gnt(
     from hwgen.sources.writer_selection import WriterSelection
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
-    selection = WriterSelection(writers, held_out, part.value, split_seed)
-
+    selection = WriterSelection(writers, held_out, subset.value, split_seed)
     options = PrepareOptions(
         charset=charset_of(charset),
         drop_empty=drop_empty,
-        limit=limit,
+        limit=max_per_class,
         strict=strict,
         overwrite=overwrite,
         workers=workers,

@@ -1,4 +1,4 @@
-"""In: the options of `hwgen prepare-images`. Out: a store; what was kept and lost on the screen."""
+"""`hwgen prepare-images`: a store from image files, archives and data sets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen_cli.options import Json, Overwrite, workers_option
 from hwgen_cli.preparing import (
+    FRAMING,
     CharsetOption,
-    DropEmptyOption,
-    JsonOption,
-    LimitOption,
-    OutOption,
-    OverwriteOption,
-    SizeOption,
-    StrictOption,
+    DropEmpty,
+    Margin,
+    MaxPerClass,
+    Size,
+    StoreOut,
+    Strict,
     carry_out,
     charset_of,
 )
@@ -27,69 +28,76 @@ if TYPE_CHECKING:
 
 
 class Fit(str, Enum):
-    """How a picture that is not square becomes so."""
+    """How an image becomes square."""
 
     stretch = "stretch"
     crop = "crop"
     pad = "pad"
 
 
-def prepare_images(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="INPUT...",
-            help="A folder of pictures, a zip of one or ZIP!FOLDER in it, idx files as MNIST's, "
-            "CIFAR-10's batches, LMDB folders of LSUN or for OCR, Hugging Face's parquet files, "
-            "PaddleOCR's label.txt or the folder that holds it.",
-        ),
-    ],
-    out: OutOption,
-    size: SizeOption = 64,
-    fit: Annotated[
-        Fit,
-        typer.Option(
-            help="Resize the whole picture, aspect not kept; or its centre square; or keep the "
-            "aspect, on paper."
-        ),
-    ] = Fit.stretch,
-    margin: Annotated[
-        int | None,
-        typer.Option(min=0, help="With pad: paper on each side, pixels.", show_default="size / 16"),
-    ] = None,
-    colour: Annotated[
-        bool | None,
-        typer.Option("--colour/--grey", help="What the store holds.", show_default="grey for idx"),
-    ] = None,
-    invert: Annotated[
-        bool | None,
-        typer.Option(
-            "--invert/--no-invert",
-            help="Exchange light and dark: ink is dark in a store.",
-            show_default="for idx",
-        ),
-    ] = None,
-    charset: CharsetOption = "found",
-    drop_empty: DropEmptyOption = False,
-    limit: LimitOption = None,
-    strict: StrictOption = False,
-    overwrite: OverwriteOption = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Threads that decode and scale. The store is the same.",
-            show_default="cores",
-        ),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Make a store from pictures: photographs of scenes, MNIST, your own folders.
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="A folder of images, a zip of one (ZIP!FOLDER for a folder in it), idx files such as "
+        "those of MNIST, batches of CIFAR-10, LMDB folders of LSUN or for OCR, parquet files of "
+        "Hugging Face, or label.txt of PaddleOCR or the folder that holds it.",
+    ),
+]
+FitOption = Annotated[
+    Fit,
+    typer.Option(
+        "--fit",
+        rich_help_panel=FRAMING,
+        help="stretch: resize the whole image to a square. crop: take the square in its centre. "
+        "pad: keep its aspect ratio, on white.",
+    ),
+]
+Colour = Annotated[
+    bool | None,
+    typer.Option(
+        "--colour/--grey",
+        rich_help_panel=FRAMING,
+        show_default="grey for idx files, else colour",
+        help="Make a store of colour or of grey images.",
+    ),
+]
+Invert = Annotated[
+    bool | None,
+    typer.Option(
+        "--invert/--no-invert",
+        rich_help_panel=FRAMING,
+        show_default="invert idx files only",
+        help="Exchange light and dark, for input with light ink; in a store ink is dark.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    workers_option("Number of threads that decode and scale images.", "all cores"),
+]
 
-    A picture's class is the folder that holds it; the digit in MNIST; the category
-    in LSUN; the whole label in an LMDB or a list for OCR. A picture that cannot be
-    read is reported and passed over. MNIST's ink, light on dark, becomes dark on
-    light as in every store. For characters in picture files take --fit pad --grey.
+
+def prepare_images(
+    inputs: Inputs,
+    out: StoreOut,
+    size: Size = 64,
+    fit: FitOption = Fit.stretch,
+    margin: Margin = None,
+    colour: Colour = None,
+    invert: Invert = None,
+    charset: CharsetOption = "found",
+    drop_empty: DropEmpty = False,
+    max_per_class: MaxPerClass = None,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Make a store from images: characters, photographs of scenes, MNIST, your own folders.
+
+    The class of an image is the name of its folder, the digit in MNIST, the category in LSUN, or
+    the whole label in an LMDB or a list for OCR. Images that cannot be read are skipped and
+    reported. For characters in image files give --fit pad --grey; --margin applies to --fit pad.
 
     Example, then a test set with the same classes:
 
@@ -103,11 +111,10 @@ def prepare_images(
 
     margin = -1 if margin is None else margin
     framing = Framing(size, fit is Fit.stretch, margin, crop=fit is Fit.crop)
-
     options = PrepareOptions(
         charset=charset_of(charset),
         drop_empty=drop_empty,
-        limit=limit,
+        limit=max_per_class,
         strict=strict,
         overwrite=overwrite,
         workers=workers,

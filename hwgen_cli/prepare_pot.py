@@ -1,4 +1,4 @@
-"""In: the options of `hwgen prepare-pot`. Out: a store; what was kept and lost on the screen."""
+"""`hwgen prepare-pot`: a store from POT files."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_option
 from hwgen_cli.preparing import (
     CharsetOption,
-    DropEmptyOption,
-    HeldOutOption,
-    JsonOption,
-    LimitOption,
-    MarginOption,
-    OutOption,
-    OverwriteOption,
-    Part,
-    PartOption,
-    SizeOption,
-    SplitSeedOption,
-    StretchOption,
-    StrictOption,
-    WritersOption,
+    DropEmpty,
+    HeldOut,
+    Margin,
+    MaxPerClass,
+    Size,
+    StoreOut,
+    Stretch,
+    Strict,
+    Subset,
+    SubsetOption,
     carry_out,
     charset_of,
 )
@@ -31,62 +28,109 @@ if TYPE_CHECKING:
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
 
+RENDERING = "Rendering"
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="POT files, folders of them, and zips of CASIA, which are read in place.",
+    ),
+]
+PenWidth = Annotated[
+    float,
+    typer.Option(
+        "--pen-width",
+        metavar="WIDTH",
+        rich_help_panel=RENDERING,
+        help="Width of a slow pen's line, in pixels of a 300 dpi scan.",
+    ),
+]
+Pressure = Annotated[
+    float,
+    typer.Option(
+        "--pressure",
+        metavar="FRACTION",
+        rich_help_panel=RENDERING,
+        help="How much thinner and paler the line of a fast pen is, 0 to 1.",
+    ),
+]
+Darkness = Annotated[
+    float,
+    typer.Option(
+        "--darkness",
+        metavar="FRACTION",
+        rich_help_panel=RENDERING,
+        help="Darkness of a slow pen's line, 0 (white) to 1 (black).",
+    ),
+]
+Grain = Annotated[
+    float,
+    typer.Option(
+        "--grain",
+        metavar="FRACTION",
+        rich_help_panel=RENDERING,
+        help="Unevenness of the ink, 0 to 1.",
+    ),
+]
+Jitter = Annotated[
+    float,
+    typer.Option(
+        "--jitter",
+        metavar="FACTOR",
+        rich_help_panel=RENDERING,
+        help="Variation of pen and shape between characters: 0 is none, 2 is twice the default.",
+    ),
+]
+RenderSeed = Annotated[
+    int,
+    typer.Option(
+        "--render-seed",
+        min=0,
+        metavar="N",
+        rich_help_panel=RENDERING,
+        help="Random seed for jitter and grain.",
+    ),
+]
+Workers = Annotated[
+    int | None, workers_option("Number of processes that render images.", "all cores")
+]
+
 
 def prepare_pot(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="INPUT...",
-            help="POT files, folders of them, and CASIA's zips, which are read in place.",
-        ),
-    ],
-    out: OutOption,
-    size: SizeOption = 64,
-    stretch: StretchOption = False,
-    margin: MarginOption = None,
+    inputs: Inputs,
+    out: StoreOut,
+    size: Size = 64,
+    stretch: Stretch = False,
+    margin: Margin = None,
     charset: CharsetOption = "found",
-    drop_empty: DropEmptyOption = False,
-    limit: LimitOption = None,
-    writers: WritersOption = "",
-    held_out: HeldOutOption = 0.0,
-    part: PartOption = Part.train,
-    split_seed: SplitSeedOption = 0,
-    pen_width: Annotated[
-        float, typer.Option(help="Width of a slow pen's line, pixels of a 300 dpi scan.")
-    ] = 5.2,
-    pressure: Annotated[
-        float, typer.Option(help="How much thinner and paler a fast pen's line is, 0 to 1.")
-    ] = 0.7,
-    darkness: Annotated[float, typer.Option(help="Of a slow pen's line, up to 1, black.")] = 0.87,
-    grain: Annotated[float, typer.Option(help="How uneven the ink is, 0 to 1.")] = 0.2,
-    jitter: Annotated[
-        float,
-        typer.Option(help="How much pen and shape differ by character: 0 not at all, 2 twice."),
-    ] = 1.0,
-    render_seed: Annotated[int, typer.Option(min=0, help="Of jitter and grain.")] = 0,
-    strict: StrictOption = False,
-    overwrite: OverwriteOption = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes that draw; 1 is this one alone. The store is the same.",
-            show_default="all cores",
-        ),
-    ] = None,
-    json: JsonOption = False,
+    drop_empty: DropEmpty = False,
+    max_per_class: MaxPerClass = None,
+    writers: Writers = "",
+    held_out: HeldOut = 0.0,
+    subset: SubsetOption = Subset.train,
+    split_seed: SplitSeed = 0,
+    pen_width: PenWidth = 5.2,
+    pressure: Pressure = 0.7,
+    darkness: Darkness = 0.87,
+    grain: Grain = 0.2,
+    jitter: Jitter = 1.0,
+    render_seed: RenderSeed = 0,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    workers: Workers = None,
+    json: Json = False,
 ) -> None:
-    """Make a store from POT files: the pen's paths of CASIA OLHWDB, drawn like scans.
+    """Make a store from POT files: the pen paths of CASIA OLHWDB, rendered like scans.
 
-    The handwriting is real, the ink is not: a soft pen follows each path, wider
-    and darker where it is slow, and the picture is framed as a scan would be. The
-    same options draw the same pixels, whatever the number of workers.
+    The handwriting is real, the ink is rendered: the line is wider and darker where the pen is
+    slow, and the image is framed like a scan. The same options give the same pixels.
 
     Example, split by writer:
 
       hwgen prepare-pot OLHWDB1.1trn_pot.zip -o train --charset gb2312-1 --held-out 0.1
 
-      hwgen prepare-pot OLHWDB1.1trn_pot.zip -o test --charset train --held-out 0.1 --part test
+      hwgen prepare-pot OLHWDB1.1trn_pot.zip -o test --charset train --held-out 0.1 --subset test
     """
     from hwgen.imaging.framing import Framing
     from hwgen.imaging.ink import Ink
@@ -95,13 +139,20 @@ def prepare_pot(
     from hwgen.sources.writer_selection import WriterSelection
 
     framing = Framing(size, stretch, -1 if margin is None else margin)
-    ink = Ink(framing, pen_width, pressure, darkness, grain, jitter, render_seed)
-    selection = WriterSelection(writers, held_out, part.value, split_seed)
-
+    ink = Ink(
+        framing,
+        pen_width=pen_width,
+        pressure=pressure,
+        darkness=darkness,
+        grain=grain,
+        jitter=jitter,
+        seed=render_seed,
+    )
+    selection = WriterSelection(writers, held_out, subset.value, split_seed)
     options = PrepareOptions(
         charset=charset_of(charset),
         drop_empty=drop_empty,
-        limit=limit,
+        limit=max_per_class,
         strict=strict,
         overwrite=overwrite,
         workers=workers,

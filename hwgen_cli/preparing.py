@@ -1,7 +1,4 @@
-"""In: a preparation of the library. Out: its progress and its report on the screen, or as JSON.
-
-And the options that all `hwgen prepare-*` have.
-"""
+"""Options, progress and the printed report that all `hwgen prepare-*` commands share."""
 
 from __future__ import annotations
 
@@ -13,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen_cli.options import CLASSES, out_option
+from hwgen_cli.output import leave_stopped, print_json, print_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,74 +20,119 @@ if TYPE_CHECKING:
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
 
+FRAMING = "Framing"
+INPUT = "Input"
 
-class Part(str, Enum):
-    """A side of the split by writer."""
+_SHOWN_LEFT_OUT = 20
+_SHOWN_EMPTY = 40
+_SHOWN_PLACES = 5
+"""Characters, classes and damaged places of each kind that are printed."""
+
+
+class Subset(str, Enum):
+    """Subset of a split by writer."""
 
     train = "train"
     test = "test"
 
 
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where the store shall be.")]
-SizeOption = Annotated[
-    int, typer.Option(min=4, max=1024, help="Side of the store's pictures, pixels.")
+StoreOut = Annotated[Path, out_option("STORE")]
+Size = Annotated[
+    int,
+    typer.Option(
+        "--size",
+        min=4,
+        max=1024,
+        metavar="N",
+        rich_help_panel=FRAMING,
+        help="Image size in pixels of the store.",
+    ),
 ]
-StretchOption = Annotated[
-    bool, typer.Option("--stretch", help="Fill the frame, as the paper: aspect not kept.")
+Stretch = Annotated[
+    bool,
+    typer.Option(
+        "--stretch",
+        rich_help_panel=FRAMING,
+        help="Stretch each character to the full image instead of keeping its aspect ratio.",
+    ),
 ]
-MarginOption = Annotated[
-    int | None, typer.Option(min=0, help="Paper on each side, pixels.", show_default="size / 16")
+Margin = Annotated[
+    int | None,
+    typer.Option(
+        "--margin",
+        min=0,
+        metavar="N",
+        rich_help_panel=FRAMING,
+        show_default="size / 16",
+        help="White margin around each character, in pixels.",
+    ),
 ]
 CharsetOption = Annotated[
     str,
     typer.Option(
+        "--charset",
         metavar="found|gb2312-1|FILE|STORE|CHARACTERS",
-        help="Classes and their order; what is outside is left out and counted. characters:TEXT "
-        "where TEXT could be a name.",
+        rich_help_panel=CLASSES,
+        help="Classes of the store and their order: those found in the input, a character set, "
+        "those in a text file, those of another store, or the characters themselves (also as "
+        "characters:TEXT). Records of other classes are left out and counted.",
     ),
 ]
-DropEmptyOption = Annotated[
-    bool, typer.Option("--drop-empty", help="Drop classes of the charset without a record.")
-]
-LimitOption = Annotated[
-    int | None, typer.Option(min=1, help="Records of a class at most, the first ones.")
-]
-WritersOption = Annotated[
-    str,
+DropEmpty = Annotated[
+    bool,
     typer.Option(
-        metavar="IDS",
-        help="Whose files to take: ids and ranges, as 1001-1050,1055; all if none.",
+        "--drop-empty",
+        rich_help_panel=CLASSES,
+        help="Remove classes without a record from the store.",
     ),
 ]
-HeldOutOption = Annotated[
+MaxPerClass = Annotated[
+    int | None,
+    typer.Option(
+        "--max-per-class",
+        min=1,
+        metavar="N",
+        rich_help_panel=CLASSES,
+        help="Maximum number of records per class; the first ones are taken.",
+    ),
+]
+HeldOut = Annotated[
     float,
-    typer.Option(min=0, max=1, help="Share of these writers that is held out for tests."),
+    typer.Option(
+        "--held-out",
+        min=0,
+        max=1,
+        metavar="FRACTION",
+        rich_help_panel=CLASSES,
+        help="Fraction of these writers to hold out for testing, 0 to 1.",
+    ),
 ]
-PartOption = Annotated[
-    Part, typer.Option(help="With --held-out: the others' files, or those held out.")
+SubsetOption = Annotated[
+    Subset,
+    typer.Option(
+        "--subset",
+        rich_help_panel=CLASSES,
+        help="With --held-out: train takes the other writers, test the held-out ones.",
+    ),
 ]
-SplitSeedOption = Annotated[int, typer.Option(min=0, help="Another seed holds out others.")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="Stop at the first damaged record.")]
-OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the store that lies there.")
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        rich_help_panel=INPUT,
+        help="Stop at the first damaged record instead of skipping and reporting it.",
+    ),
 ]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print the report as JSON on standard output.")
-]
-
-_SHOWN_PLACES = 5
 
 
 def carry_out(prepare: Callable[[Control], PrepareReport], out: Path, *, json: bool) -> None:
-    """Prepare with a progress bar, to the end or to Ctrl-C, and show the report.
+    """Prepare with a progress bar, to the end or until Ctrl-C, and print the report.
 
     Args:
         prepare: one of the library's functions, called with progress and stop requests.
         out: the store.
-        json: print the report as JSON rather than for people.
+        json: print the report as JSON instead of for people.
     """
-    import json as json_module
-
     from rich.console import Console
 
     from hwgen.errors import StoreError
@@ -107,24 +152,22 @@ def carry_out(prepare: Callable[[Control], PrepareReport], out: Path, *, json: b
                 raise
             report = None
     if report is None:
-        said = f"{out}: stopped, so there is no store; the same command begins anew"
-        Console(stderr=True).print(said, markup=False, soft_wrap=True, highlight=False)
-        raise typer.Exit(130)
+        leave_stopped(out, "no store was written; rerun the command to start again")
     if json:
-        print(json_module.dumps(report.to_json(), ensure_ascii=False, indent=1))
+        print_json(report.to_json())
     else:
         _show(report, Console())
 
 
 def charset_of(spec: str) -> Charset | None:
-    """What `--charset` means; None is "found"."""
+    """The charset that `--charset` stands for; None for "found"."""
     from hwgen.charset import parse_charset
     from hwgen.store import Store, is_some_store
 
     if spec == "found":
         return None
     path = Path(spec)
-    # os.path: many characters are too long for a path, which is no error.
+    # os.path: many characters are too long for a path, which raises in pathlib.
     if is_some_store(path) or os.path.isdir(path):
         return Store(path).charset
     return parse_charset(spec, words=["found"])
@@ -135,74 +178,82 @@ def _show(report: PrepareReport, console: Console) -> None:
     from rich.table import Table
 
     from hwgen.prepare import REPORT_FILE
-    from hwgen.prepare.report import join_labels
 
     read = sum(file.records for file in report.files)
     per_class = report.per_class
     table = Table.grid(padding=(0, 2))
     table.add_row("store", escape(report.store))
-    table.add_row("records", f"{report.records:,} kept of {read:,} read")
+    table.add_row("records", f"{report.records:,} in the store, {read:,} read")
     table.add_row(
         "classes",
-        f"{report.classes:,}; records a class: {per_class['min']:,} least, "
-        f"{per_class['median']:,.0f} median, {per_class['max']:,} most",
+        f"{report.classes:,}; records per class: {per_class['min']:,} minimum, "
+        f"{per_class['median']:,.0f} median, {per_class['max']:,} maximum",
     )
     table.add_row("writers", f"{report.writers:,}" if report.writers else "not known")
     table.add_row("files", f"{len(report.files):,}, {report.bytes_read / 1e6:,.1f} MB")
     if report.hidden:
-        table.add_row("", f"hidden, passed over: {report.hidden:,}")
+        table.add_row("", f"hidden files skipped: {report.hidden:,}")
     table.add_row("time", f"{report.seconds:,.1f} s, {read / report.seconds:,.0f} records/s")
     console.print(table)
+    for line in (*_origin_lines(report), *_left_out_lines(report)):
+        console.print(line, highlight=False)
+    _show_bad(report, console)
+    print_lines(f"report: {Path(report.store) / REPORT_FILE}")
+
+
+def _origin_lines(report: PrepareReport) -> list[str]:
+    lines = []
     if report.synthetic:
-        console.print(
-            "[yellow]synthetic[/]: an export's .export.json says that a generator made some of "
-            "this, so the store does not count as real",
-            highlight=False,
+        lines.append(
+            "[yellow]synthetic[/]: according to .export.json in the input, a generator made some "
+            "of these records, so the store does not count as real"
         )
     if report.simulated:
-        console.print(
-            "[yellow]simulated[/]: its .export.json says that simulated writers wrote some of "
-            "this: train on it, and test on real handwriting",
-            highlight=False,
+        lines.append(
+            "[yellow]simulated[/]: according to .export.json in the input, some of these records "
+            "are simulated; train on this store, but test on real handwriting"
         )
+    return lines
+
+
+def _left_out_lines(report: PrepareReport) -> list[str]:
+    from rich.markup import escape
+
+    from hwgen.prepare.report import join_labels
+
+    lines = []
     if report.left_out:
-        some = " ".join(f"{char} {n:,}" for char, n in list(report.left_out.items())[:20])
-        more = len(report.left_out) - 20
-        console.print(
-            f"[yellow]left out[/], outside the charset: {sum(report.left_out.values()):,} records "
-            f"of {len(report.left_out):,} characters: {escape(some)}"
-            + (f" … and {more:,} more" if more > 0 else ""),
-            highlight=False,
+        some = list(report.left_out.items())[:_SHOWN_LEFT_OUT]
+        shown = escape(" ".join(f"{char} {n:,}" for char, n in some))
+        more = len(report.left_out) - len(some)
+        lines.append(
+            f"[yellow]left out[/], not in the charset: {sum(report.left_out.values()):,} records "
+            f"of {len(report.left_out):,} characters: {shown}"
+            + (f" … and {more:,} more" if more > 0 else "")
         )
     if report.over_limit:
-        console.print(
-            f"[yellow]left out[/] by --limit: {report.over_limit:,} records", highlight=False
-        )
+        lines.append(f"[yellow]left out[/] by --max-per-class: {report.over_limit:,} records")
     if report.empty_classes:
-        console.print(
+        lines.append(
             f"[yellow]empty[/]: {len(report.empty_classes):,} classes have no record: "
-            f"{escape(join_labels(report.empty_classes[:40]))}; --drop-empty drops them from the "
-            "charset",
-            highlight=False,
+            f"{escape(join_labels(report.empty_classes[:_SHOWN_EMPTY]))}; rerun with "
+            "--drop-empty to remove them"
         )
-    _show_bad(report, console)
-    console.print(
-        f"report: {Path(report.store) / REPORT_FILE}", markup=False, highlight=False, soft_wrap=True
-    )
+    return lines
 
 
 def _show_bad(report: PrepareReport, console: Console) -> None:
     from rich.markup import escape
 
     if not report.bad_records:
-        console.print("[green]no bad records[/]")
+        console.print("[green]no damaged records[/]")
         return
     kinds: dict[str, list[str]] = {}
     for bad in report.bad_records:
         place = f"{bad.source}@{bad.offset}: {bad.length:,} bytes lost; expected {bad.expected}, "
         kinds.setdefault(bad.kind, []).append(place + f"found {bad.found}")
     console.print(
-        f"[yellow]bad[/]: {len(report.bad_records):,} places, {report.bytes_lost:,} bytes lost",
+        f"[yellow]damaged[/]: {len(report.bad_records):,} places, {report.bytes_lost:,} bytes lost",
         highlight=False,
     )
     for kind, places in kinds.items():

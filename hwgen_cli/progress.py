@@ -1,6 +1,7 @@
-"""In: counts of work done. Out: progress with rate and remaining time, on standard error.
+"""Progress with rate and remaining time, on standard error.
 
-A terminal gets a live bar with a line of notes below it; a log file gets a plain line now and then.
+A terminal gets a live bar with a line of notes below it; a log file gets a plain line every
+LINE_EVERY seconds.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ LINE_EVERY = 30.0
 
 
 class Advance(Protocol):
-    """Reports work: `done` so far, of `total` (None: not known), and a short note to show."""
+    """Called with the work done so far, its total (None: not known) and a short note."""
 
     def __call__(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Redraw."""
+        """Show the new state."""
 
 
 class _Rate(ProgressColumn):
@@ -57,11 +58,11 @@ def bar(
 ) -> Iterator[Advance]:
     """Progress of one piece of work; yields the function to call with the work done so far.
 
-    Of several processes on one terminal, one at most shall have it `shown`.
+    Of several processes on one terminal, at most one may have `shown`.
     """
     console = Console(stderr=True, quiet=not shown)
     columns = (
-        TextColumn("{task.description}", markup=False),  # a preset may have any name
+        TextColumn("{task.description}", markup=False),  # names are untrusted
         BarColumn(bar_width=None),
         TextColumn("{task.completed:,.0f}"),
         _Rate(unit),
@@ -74,19 +75,19 @@ def bar(
         *columns, console=console, speed_estimate_period=10, disable=not live, expand=True
     )
     task = progress.add_task(title, total=total, note="")
-    began = said = time.monotonic()
-    first: float | None = None  # what was done when we began, in an earlier run of the command
+    began = printed = time.monotonic()
+    first: float | None = None  # done before, by an earlier run of this command
 
     def advance(done: float, total: float | None = None, note: str = "") -> None:
-        nonlocal said, first
+        nonlocal printed, first
         progress.update(task, completed=done, note=note)
         if total is not None:
             progress.update(task, total=total)
         first = done if first is None else first
         now = time.monotonic()
         finished = done == progress.tasks[task].total
-        if not live and (now - said >= LINE_EVERY or finished):
-            said = now
+        if not live and (now - printed >= LINE_EVERY or finished):
+            printed = now
             speed = (done - first) / max(now - began, 1e-9)
             console.print(
                 _line(title, done, progress.tasks[task].total, speed, unit, note),
@@ -104,13 +105,13 @@ def _line(title: str, done: float, total: float | None, speed: float, unit: str,
     if total and speed and done < total:
         minutes, seconds = divmod(round((total - done) / speed), 60)
         left = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
-    # Of a total below half a unit, as of a few KB in MB, the counts would be 0 of 0.
+    # A total below half a unit, such as a few KB in MB, would be printed as 0 of 0.
     known = (counts if total is None or total > 0.5 else "", rate(speed, unit), left)
-    said = "  ".join(filter(None, (", ".join(filter(None, known)), note)))
-    return Text(f"{title}: {said or 'done'}")
+    state = "  ".join(filter(None, (", ".join(filter(None, known)), note)))
+    return Text(f"{title}: {state or 'done'}")
 
 
 def rate(speed: float, unit: str) -> str:
-    """`930 images/s`; what takes longer than a second by the hour, `45 cells/h`; "" for none."""
+    """`930 images/s`; less than one per second as `45 recognisers/h`; "" where nothing is done."""
     number, time_unit = (3600 * speed, "h") if speed < 1 else (speed, "s")
     return f"{number:,.0f} {unit}/{time_unit}" if number > 0.5 else ""

@@ -1,7 +1,8 @@
-"""In: the commands, presets and formats in the code. Out: docs/reference.md, that tells of them.
+"""docs/reference.md: all commands, presets and formats, generated from the code.
 
-Made by `python -m hwgen_cli.reference`, in the repository. It is built from the declarations and
-not from what a terminal shows, so that it is the same for any terminal and any version of typer.
+`python -m hwgen_cli.reference` in the repository writes it. It is built from the declarations
+rather than from the output of --help, so that it is the same for any terminal and any version of
+typer.
 """
 
 from __future__ import annotations
@@ -24,41 +25,55 @@ from hwgen_cli.__main__ import app
 FILE = Path("docs/reference.md")
 
 CLASSES = 3_740
-"""Of HWDB: parameters are counted for so many."""
+"""Classes of HWDB, for which parameters are counted."""
 
 _HEAD = """\
 # Reference
 
-Made from the code by `python -m hwgen_cli.reference`; do not edit it.
+Generated from the code by `python -m hwgen_cli.reference`; do not edit it.
 
-The shell completes commands, options, and the names of presets, losses and formats, after
-`hwgen --install-completion` and a new shell.
+`hwgen --install-completion` installs completion of commands, options, and the names of presets,
+losses and formats; it works in new shells.
 
-Exit codes: 0 done; 1 a mistake, a limit or a broken file, told without a traceback; 2 a wrong
-command line; 130 stopped by Ctrl-C. After Ctrl-C once the present step is finished and what can be
-kept is saved, and the same command goes on; Ctrl-C twice stops at once.
+Exit codes: 0 success; 1 an error that you can fix, such as a wrong file, printed without a
+traceback; 2 a wrong command line; 130 stopped by Ctrl-C. After Ctrl-C a command finishes its
+current step and saves what it can; rerun it to resume. Ctrl-C twice stops at once.
 """
 
 Row = Sequence[str]
 
 
+Command = tuple[str, Any, Callable[..., Any]]
+"""Name, command of click, and the function with its declarations."""
+
+
 def reference() -> str:
     """The whole page, Markdown."""
-    group: Any = typer.main.get_command(app)
-    # In the order of the code, which is that of the alphabet.
-    names = [str(info.name) for info in app.registered_commands]
-    functions = [info.callback for info in app.registered_commands]
+    commands = sorted(all_commands(app), key=lambda command: command[0])
     parts = [_HEAD, "## Commands\n"]
-    parts += [f"- [{name}](#hwgen-{name}): {_summary(group.commands[name])}" for name in names]
-    for name, function in zip(names, functions, strict=True):
-        assert function is not None
-        parts.append(_command(name, group.commands[name], function))
+    parts += [
+        f"- [{name}](#hwgen-{name.replace(' ', '-')}): {_summary(command)}"
+        for name, command, _ in commands
+    ]
+    parts += [_command(*command) for command in commands]
     parts += [_gans(), _losses(), _deformations(), _recognisers(), _formats()]
     return "\n".join(parts)
 
 
+def all_commands(application: typer.Typer, prefix: str = "") -> Iterator[Command]:
+    """Commands and those of groups, as `study make`, in the order in which they are registered."""
+    group: Any = typer.main.get_group(application)
+    for info in application.registered_commands:
+        name = str(info.name)
+        assert info.callback is not None
+        yield prefix + name, group.commands[name], info.callback
+    for sub in application.registered_groups:
+        assert sub.typer_instance is not None
+        yield from all_commands(sub.typer_instance, f"{prefix}{sub.name} ")
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Write the page, to docs/reference.md if no other place is named."""
+    """Write the page to the file given, or to docs/reference.md."""
     file = Path(arguments[0]) if arguments else FILE
     file.write_text(reference(), encoding="utf-8")
 
@@ -75,21 +90,21 @@ def _command(name: str, command: Any, function: Callable[..., Any]) -> str:
     lines += _paragraphs(inspect.cleandoc(function.__doc__ or ""))
     if arguments:
         places = [(f"`{_cell(_argument(p))}`", _text(p.help)) for p in arguments]
-        lines.append(_table(("argument", "what"), places))
+        lines.append(_table(("argument", "meaning"), places))
     panels = dict.fromkeys(p.rich_help_panel or "" for p in options)
-    for panel in panels:
+    for panel in sorted(panels, key=bool):
         rows = [
             (_names(p), _code(_values(p, *declared[p.name])), _default(p), _text(p.help))
             for p in options
             if (p.rich_help_panel or "") == panel
         ]
         lines += [f"{panel}:\n"] if panel else []
-        lines.append(_table(("option", "value", "default", "what"), rows))
+        lines.append(_table(("option", "value", "default", "meaning"), rows))
     return "\n".join(lines)
 
 
 def _declared(function: Callable[..., Any]) -> dict[str, tuple[Any, ParameterInfo]]:
-    """Of each parameter: its type, without None, and how it was declared for typer."""
+    """For each parameter its type, without None, and its declaration for typer."""
     found = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         kind, info = parameter.annotation, parameter.default
@@ -114,22 +129,20 @@ def _argument(parameter: Any) -> str:
 def _names(parameter: Any) -> str:
     on = ", ".join(f"`{name}`" for name in parameter.opts)
     off = ", ".join(f"`{name}`" for name in parameter.secondary_opts)
-    repeated = ", again and again" if parameter.multiple else ""
+    repeated = ", repeatable" if parameter.multiple else ""
     return f"{on} or {off}" if off else on + repeated
 
 
 def _values(parameter: Any, kind: Any, info: ParameterInfo) -> str:
-    """What may be typed: `integer, 1 or more`."""
+    """Value and range: `N>=1`."""
     if kind is bool:
         return ""
-    if parameter.metavar:
-        return str(parameter.metavar)
     if issubclass(kind, enum.Enum):
         return "|".join(str(choice.value) for choice in kind)
-    name = {int: "INTEGER", float: "NUMBER", Path: "PATH", str: "TEXT"}[kind]
+    name = parameter.metavar or {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}[kind]
     if info.min is None:
-        return name
-    return f"{name}>={info.min:g}" if info.max is None else f"{name} {info.min:g}..{info.max:g}"
+        return str(name)
+    return f"{name}>={info.min:g}" if info.max is None else f"{name}, {info.min:g} to {info.max:g}"
 
 
 def _default(parameter: Any) -> str:
@@ -144,19 +157,19 @@ def _default(parameter: Any) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """A docstring as Markdown: what begins with `hwgen`, or `Example: hwgen`, is a command."""
+    """A docstring as Markdown; lines that begin with `hwgen` or `Example: hwgen` are commands."""
     commands: list[str] = []
     for paragraph in [*text.split("\n\n"), ""]:
-        said = " ".join(paragraph.split())
-        command = said.removeprefix("Example: ")
+        line = " ".join(paragraph.split())
+        command = line.removeprefix("Example: ")
         if command.startswith("hwgen "):
             commands.append(command)
             continue
         if commands:
             yield "\n".join(["```sh", *commands, "```\n"])
             commands = []
-        if said:
-            yield _text(said) + "\n"
+        if line:
+            yield _text(line) + "\n"
 
 
 def _gans() -> str:
@@ -182,13 +195,22 @@ def _gans() -> str:
                 _text(ABOUT[name]),
             )
         )
-    head = ("preset", "pictures", "labels", "G", "D", "loss", "optimiser", "batch", "images")
+    head = (
+        "preset",
+        "images",
+        "labels",
+        "G",
+        "D",
+        "loss",
+        "optimiser",
+        "batch",
+        "length in images",
+    )
     return "\n".join(
         [
             "\n## Presets of GANs\n",
-            f"G and D: parameters, with labels for {CLASSES:,} classes. All fields, as `hwgen train"
-            " --set` changes them: `hwgen inspect --preset`.\n",
-            _table((*head, "for"), rows),
+            "XX",
+            _table((*head, "purpose"), rows),
         ]
     )
 
@@ -211,7 +233,13 @@ def _losses() -> str:
         else (f"`{name}`", "sigmoid cross entropy", "", "", "")
         for name, loss in LOSSES.items()
     ]
-    head = ("loss", "kind", "a: D of generated", "b: D of real", "c: G of generated")
+    head = (
+        "loss",
+        "kind",
+        "a: target of D for generated",
+        "b: of D for real",
+        "c: of G for generated",
+    )
     return "\n".join(["\n## Losses\n", _table(head, rows)])
 
 
@@ -226,10 +254,10 @@ def _deformations() -> str:
         with torch.device("meta"):
             size = sum(p.numel() for p in DeformationNet(recipe).parameters())
         figures = (f"{n:,}" for n in (size, recipe.z_dim, recipe.batch, recipe.steps))
-        learns = f"{recipe.size}x{recipe.size}"
-        rows.append((f"`{name}`", learns, *figures, f"adam {recipe.lr:g}", _text(ABOUT[name])))
-    head = ("preset", "learns from", "parameters", "z", "batch of pairs", "steps", "optimiser")
-    return "\n".join(["\n## Presets of deformation models\n", _table((*head, "for"), rows)])
+        trained_on = f"{recipe.size}x{recipe.size}"
+        rows.append((f"`{name}`", trained_on, *figures, f"adam {recipe.lr:g}", _text(ABOUT[name])))
+    head = ("preset", "trained on", "parameters", "z", "batch of pairs", "steps", "optimiser")
+    return "\n".join(["\n## Presets of deformation models\n", _table((*head, "purpose"), rows)])
 
 
 def _recognisers() -> str:
@@ -246,22 +274,18 @@ def _recognisers() -> str:
         reads = f"{recipe.size}x{recipe.size}"
         rows.append((f"`{name}`", reads, widths, *figures, f"adamw {recipe.lr:g}", ABOUT[name]))
     head = ("preset", "reads", "convolutions", "hidden", "parameters", "batch", "steps")
-    note = f"Parameters: for {CLASSES:,} classes. `hwgen benchmark` changes size and steps.\n"
-    table = _table((*head, "optimiser", "for"), rows)
+    note = (
+        f"Parameters are counted for {CLASSES:,} classes. --size and --steps change the recipe.\n"
+    )
+    table = _table((*head, "optimiser", "purpose"), rows)
     return "\n".join(["\n## Presets of recognisers\n", note, table])
 
 
 def _formats() -> str:
-    from hwgen.exports import FORMATS, RUN_FORMATS
+    from hwgen.exports import FORMATS
 
-    rows = [
-        (f"`{name}`", of, _text(row.what), _text(row.readers))
-        for of, table in (("store", FORMATS), ("run", RUN_FORMATS))
-        for name, row in table.items()
-    ]
-    return "\n".join(
-        ["\n## Export formats\n", _table(("format", "of a", "files", "read by"), rows)]
-    )
+    rows = [(f"`{name}`", _text(row.what), _text(row.readers)) for name, row in FORMATS.items()]
+    return "\n".join(["\n## Export formats\n", _table(("format", "files", "read by"), rows)])
 
 
 def _table(head: Row, rows: Iterable[Row]) -> str:
@@ -274,12 +298,12 @@ def _code(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Inside a table a bar ends a cell, also in code."""
+    """Escape bars, which end a cell of a table even inside code."""
     return text.replace("|", r"\|")
 
 
 def _text(text: str | None) -> str:
-    """Running text on one line, that Markdown leaves as it is."""
+    """Text on one line, with the signs that have a meaning in Markdown escaped."""
     return re.sub(r"([\\*_<>|])", r"\\\1", " ".join((text or "").split()))
 
 

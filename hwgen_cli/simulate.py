@@ -1,52 +1,84 @@
-"""In: how many characters and writers. Out: a folder of simulated GNT files, one a writer."""
+"""`hwgen simulate`: handwriting simulated from stroke data, as one GNT file per writer."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from hwgen.charset import gb2312_level1, parse_charset, parse_count
 from hwgen.errors import InputError
+from hwgen_cli.options import CLASSES, Json, out_option, seed_option, workers_option
+from hwgen_cli.output import print_json, print_lines
 from hwgen_cli.progress import bar
 
 if TYPE_CHECKING:
     from hwgen.sources.strokes.data import StrokeData
 
-_FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a code of two bytes in GNT
+_FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a two-byte code in GNT
+
+SimulatedClasses = Annotated[
+    str,
+    typer.Option(
+        "--classes",
+        metavar="N|CHARACTERS|FILE",
+        rich_help_panel=CLASSES,
+        help="Characters to write: a number N (the N most common ones first, then the rest of "
+        "GB2312 level 1, then others), the characters themselves, or a text file with them. For "
+        "digits, write characters:012.",
+    ),
+]
+NumWriters = Annotated[
+    int,
+    typer.Option(
+        "--num-writers",
+        min=1,
+        metavar="N",
+        rich_help_panel=CLASSES,
+        help="Number of writers; each writes every character once, into one file.",
+    ),
+]
+FirstWriter = Annotated[
+    int,
+    typer.Option(
+        "--first-writer",
+        min=1,
+        metavar="N",
+        rich_help_panel=CLASSES,
+        help="Number of the first writer. Give test writers other numbers than training writers.",
+    ),
+]
+Strokes = Annotated[
+    Path | None,
+    typer.Option(
+        "--strokes",
+        metavar="FILE",
+        show_default="KanjiVG, characters as written in Japan",
+        help="Stroke data of characters as written in China: the tar file that `npm pack "
+        "hanzi-writer-data` downloads, or graphics.txt of Make Me a Hanzi.",
+    ),
+]
 
 
 def simulate(
-    out: Path = typer.Option(..., help="Folder for the files 001-f.gnt, 002-f.gnt, ..."),
-    classes: str = typer.Option(
-        "60",
-        metavar="N|CHARACTERS|FILE",
-        help="A number (that many: everyday characters first, then others of GB2312 level 1, then "
-        "any), the characters, or a file of them. Digits are a number: characters:012 are not.",
-    ),
-    writers: int = typer.Option(40, min=1, help="How many writers, one file each."),
-    first_writer: int = typer.Option(1, min=1, help="Number of the first writer."),
-    seed: int = typer.Option(0, min=0, help="Another seed is another set of hands."),
-    strokes: Path | None = typer.Option(
-        None,
-        metavar="FILE",
-        show_default="KanjiVG, as written in Japan",
-        help="How characters are written: the tar that `npm pack hanzi-writer-data` fetches, or "
-        "graphics.txt of Make Me a Hanzi, as in China.",
-    ),
-    workers: int | None = typer.Option(
-        None, min=1, help="Processes; the files are the same.", show_default="all cores"
-    ),
+    out: Annotated[Path, out_option("DIR")],
+    classes: SimulatedClasses = "60",
+    num_writers: NumWriters = 40,
+    first_writer: FirstWriter = 1,
+    strokes: Strokes = None,
+    seed: Annotated[int, seed_option("the writers")] = 0,
+    workers: Annotated[
+        int | None, workers_option("Number of worker processes.", "all cores")
+    ] = None,
+    json: Json = False,
 ) -> None:
-    """Write simulated handwriting as GNT files, to train a recogniser on before the real ones.
+    """Simulate handwriting, for pretraining a recogniser or for trying hwgen without HWDB.
 
-    Or to try hwgen without HWDB. Writers are simulated from the stroke paths of KanjiVG (copyright
-    Ulrich Apel, CC BY-SA 3.0; needs the extra "demo") or of Make Me a Hanzi (Arphic Public
-    License), and what is written is under the same licence.
+    The stroke data are those of KanjiVG (copyright Ulrich Apel, CC BY-SA 3.0; needs the extra
+    "demo") or of Make Me a Hanzi (Arphic Public License). The same licence holds for the output.
 
-    Example: hwgen simulate --out simulated --classes 3700 --writers 55
+    Example: hwgen simulate --out simulated --classes 3700 --num-writers 55
     """
     from hwgen.imaging.framing_pool import available_workers
     from hwgen.progress import Control
@@ -56,42 +88,38 @@ def simulate(
 
     data = KanjiVG() if strokes is None else HanziWriter(strokes)
     characters = _characters(classes, data)
-    numbers = range(first_writer, first_writer + writers)
-    with bar("writing", "characters") as advance:
+    with bar("Writing", "characters") as advance:
         files = gnt_folder.simulate(
             out,
             characters=characters,
-            writers=numbers,
+            writers=range(first_writer, first_writer + num_writers),
             seed=seed,
             strokes=data,
             workers=workers or available_workers(),
             control=Control(advance),
         )
-    console = Console()
-    console.print(
-        f"{len(files):,} writers x {len(characters):,} characters in {out}",
-        markup=False,
-        soft_wrap=True,
-        highlight=False,
-    )
-    console.print(data.notice, highlight=False)
+    if json:
+        names = [str(file) for file in files]
+        print_json({"files": names, "characters": list(characters), "notice": data.notice})
+        return
+    print_lines(f"{out}: {len(files):,} writers, {len(characters):,} characters each", data.notice)
 
 
 def _characters(spec: str, strokes: StrokeData) -> tuple[str, ...]:
-    """The characters that `--classes` means."""
+    """The characters that `--classes` stands for."""
     from hwgen.sources.strokes.data import common_first
 
     count = parse_count(spec)
     if count is None:
         return parse_charset(spec).labels
-    drawn = strokes.characters()
-    level1 = [character for character in gb2312_level1() if character in drawn]
-    others = sorted(c for c in drawn - set(level1) if _FIRST_HAN <= c <= _LAST_HAN)
+    available = strokes.characters()
+    level1 = [character for character in gb2312_level1() if character in available]
+    others = sorted(c for c in available - set(level1) if _FIRST_HAN <= c <= _LAST_HAN)
     known = common_first([*level1, *others])
     if not 1 <= count <= len(known):
         raise InputError(
-            f"{count} classes asked for, and {strokes.name} has {len(known):,} Chinese characters",
-            remedy=f"Give a number from 1 to {len(known)}, or the characters themselves, as "
+            f"--classes {count}: {strokes.name} has {len(known):,} Chinese characters",
+            remedy=f"Give a number from 1 to {len(known)}, or the characters themselves, such as "
             f"characters:{spec}",
         )
     return tuple(known[:count])

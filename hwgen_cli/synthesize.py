@@ -1,220 +1,269 @@
-"""In: the options of `hwgen synthesize`. Out: a synthetic store, files and a contact sheet."""
+"""`hwgen synthesize`: a store of synthetic samples from a trained generator."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwgen_cli.options import (
+    FILTER,
+    GENERATOR,
+    HARDWARE,
+    Classes,
+    Device,
+    Json,
+    Overwrite,
+    Sheet,
+    Snapshot,
+    out_option,
+    recogniser_option,
+    seed_option,
+)
+from hwgen_cli.output import leave_stopped, print_json, print_lines
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console
-
     from hwgen.store import Store
     from hwgen.synthesis.filters import SampleFilter
     from hwgen.synthesis.sampling import Sampler
 
 PER_CLASS = 50
 
-WORST, SHOWN = 10, 40
-"""Most classes in the table of yields, and in the warning."""
+SHOWN_CLASSES = 10
+SHOWN_SHORT = 40
+"""Rows in the table of acceptance rates, and classes in the warning."""
+
+RunArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="Run directory of hwgen train, or folder of hwgen export-model."
+    ),
+]
+PerClass = Annotated[
+    int | None,
+    typer.Option(
+        "--per-class",
+        min=1,
+        metavar="N",
+        rich_help_panel="Classes and samples",
+        show_default=str(PER_CLASS),
+        help="Number of samples per class.",
+    ),
+]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--count",
+        min=1,
+        metavar="N",
+        rich_help_panel="Classes and samples",
+        help="Number of samples in total, for a GAN that was trained without labels.",
+    ),
+]
+Real = Annotated[
+    Path | None,
+    typer.Option(
+        "--real",
+        metavar="STORE",
+        rich_help_panel=GENERATOR,
+        help="Store of real samples that a deformation model deforms; their classes may differ "
+        "from those that it was trained on.",
+    ),
+]
+Recogniser = Annotated[
+    Path | None,
+    recogniser_option(
+        "It reads each sample; samples that it does not read as their label are replaced.", FILTER
+    ),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence",
+        min=0,
+        max=1,
+        metavar="FRACTION",
+        rich_help_panel=FILTER,
+        show_default="0.7",
+        help="Minimum probability that --recogniser gives the label.",
+    ),
+]
+MinMargin = Annotated[
+    float | None,
+    typer.Option(
+        "--min-margin",
+        min=0,
+        max=1,
+        metavar="FRACTION",
+        rich_help_panel=FILTER,
+        show_default="0",
+        help="Minimum difference to the probability of the second class.",
+    ),
+]
+NoCopiesOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--no-copies-of",
+        metavar="STORE",
+        rich_help_panel=FILTER,
+        help="Store of real samples that must not be copied: samples that are nearer to one of "
+        "them than all but the nearest 1 % of them are to each other are replaced. Distances are "
+        "in pixels, and in features of --recogniser if that is given.",
+    ),
+]
+MaxTries = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tries",
+        min=1,
+        metavar="N",
+        rich_help_panel=FILTER,
+        show_default="10",
+        help="Maximum number of samples generated for each one in the store, with --recogniser or "
+        "--no-copies-of.",
+    ),
+]
+Batch = Annotated[
+    int,
+    typer.Option(
+        "--batch",
+        min=1,
+        metavar="N",
+        rich_help_panel=HARDWARE,
+        help="Number of images per batch. The samples do not depend on it.",
+    ),
+]
+Png = Annotated[
+    Path | None,
+    typer.Option("--png", metavar="DIR", help="Also write PNG files, one folder per class."),
+]
+Gnt = Annotated[Path | None, typer.Option("--gnt", metavar="DIR", help="Also write a GNT file.")]
+
+
+@dataclass(frozen=True)
+class _Filter:
+    """Options of the filter."""
+
+    recogniser: Path | None
+    min_confidence: float | None
+    min_margin: float | None
+    no_copies_of: Path | None
+    max_tries: int | None
+
+    def check(self) -> None:
+        """Refuse options that have no effect without another one."""
+        from hwgen.errors import InputError
+
+        thresholds = (self.min_confidence, self.min_margin)
+        if self.recogniser is None and any(value is not None for value in thresholds):
+            raise InputError(
+                "--min-confidence and --min-margin need a recogniser",
+                remedy="Give one as --recogniser, or leave them out",
+            )
+        if self.max_tries is not None and self.recogniser is None and self.no_copies_of is None:
+            raise InputError(
+                "--max-tries has no effect without a filter",
+                remedy="Give --recogniser FILE or --no-copies-of STORE, or leave it out",
+            )
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Those that were given, as the library names them."""
+        given = {"min_confidence": self.min_confidence, "min_margin": self.min_margin}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def synthesize(
-    run: Annotated[
-        Path,
-        typer.Argument(help="A run directory of hwgen train, or a model folder of hwgen export."),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The new store.")],
-    per_class: Annotated[
-        int | None, typer.Option(min=1, show_default="50", help="Samples a class.")
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, help="Of a run without labels: pictures in all.")
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|CHARACTERS|FILE",
-            help="A number (the first so many), characters, or a file. Where digits are classes, "
-            "say first:10 or characters:10.",
-        ),
-    ] = None,
-    bend: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="STORE",
-            help="Of a deformation run: the real samples to bend. Their classes need not be those "
-            "that it learnt from.",
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        str, typer.Option(metavar="last|best|IMAGES", help="Which snapshot of the run.")
-    ] = "last",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed is another set.")] = 0,
-    judge: Annotated[
-        Path | None,
-        typer.Option(
-            "--filter",
-            metavar="RECOGNISER",
-            help="Keep what it reads as its label; a recogniser-*.safetensors of a benchmark.",
-        ),
-    ] = None,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            show_default="0.7",
-            help="Of the filter: least probability of the label.",
-        ),
-    ] = None,
-    min_margin: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            show_default="0",
-            help="Of the filter: least distance to the next class's probability.",
-        ),
-    ] = None,
-    no_copies: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="STORE",
-            help="Reject what is nearer to one of these real samples than they are to each other, "
-            "but for the nearest 1 %: in pixels, and in features of the --filter.",
-        ),
-    ] = None,
-    max_tries: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            show_default="10",
-            help="Of --filter and --no-copies: most samples drawn for each one wanted.",
-        ),
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="At a time; does not change the set.")] = 512,
-    png: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write PNG files, a folder a class.")
-    ] = None,
-    gnt: Annotated[Path | None, typer.Option(metavar="DIR", help="Also write a GNT file.")] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw a contact sheet.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print counts and yields as JSON.")
-    ] = False,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to draw.")] = "auto",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a store that is there.")
-    ] = False,
+    run: RunArgument,
+    out: Annotated[Path, out_option("STORE")],
+    per_class: PerClass = None,
+    count: Count = None,
+    classes: Classes = None,
+    seed: Annotated[int, seed_option("the samples")] = 0,
+    snapshot: Snapshot = "last",
+    real: Real = None,
+    recogniser: Recogniser = None,
+    min_confidence: MinConfidence = None,
+    min_margin: MinMargin = None,
+    no_copies_of: NoCopiesOf = None,
+    max_tries: MaxTries = None,
+    batch: Batch = 512,
+    device: Device = "auto",
+    png: Png = None,
+    gnt: Gnt = None,
+    sheet: Sheet = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
-    """Draw labelled synthetic characters into a store; of a run without labels, pictures.
+    """Generate a store of labelled synthetic samples.
 
-    The same seed gives the same set on any batch size, also after an interruption:
-    the same command goes on.
+    The same seed gives the same samples, also after an interruption: rerun the command to resume.
 
-    With --filter, a sample stays if the recogniser reads it as its label, with --no-copies if it
-    is no copy of a real one; further ones of the same class take the place of the others. A class
-    that is not full after --max-tries keeps what passed and is named in a warning, and the command
-    succeeds; yield.json in the store holds the yield of each class.
+    With a filter (--recogniser, --no-copies-of) rejected samples are replaced by further ones of
+    the same class. A class that is still not full after --max-tries has fewer samples and is named
+    in a warning. yield.json in the store has the acceptance rate of each class.
 
-    torchrun --nproc-per-node N -m hwgen_cli synthesize ... draws the same set on N GPUs or
-    processes.
+    torchrun --nproc-per-node N -m hwgen_cli synthesize ... generates the same samples on N GPUs.
 
-    Example: hwgen synthesize runs/first --out synthetic.store --classes 3740 --per-class 50
+    Example: hwgen synthesize runs/first --out synthetic --classes 3740 --per-class 50
 
-    Example: hwgen synthesize runs/scenes --out synthetic.store --count 50000
+    Example: hwgen synthesize runs/scenes --out synthetic --count 50000
 
-    Example: hwgen synthesize runs/bend --from few.store --out bent.store --per-class 100
+    Example: hwgen synthesize runs/deformation --real few --out deformed --per-class 100
     """
-    from rich.console import Console
-
     from hwgen.charset import select_classes
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.errors import InputError
-    from hwgen.exports import export_store
-    from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.progress import Control
-    from hwgen.store.contact_sheets import sheet_of_store
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
     from hwgen.synthesis.synthesize import synthesize as run_synthesis
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    thresholds = _thresholds(judge, min_confidence, min_margin)
-    if max_tries is not None and judge is None and no_copies is None:
-        raise InputError(
-            "--max-tries is of a filter, and there is none",
-            remedy="Give --filter RECOGNISER or --no-copies STORE",
-        )
+    chosen = _Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
+    chosen.check()
     keep_freed_memory()
+    store = None
     with join(device) as ranks:
-        sampler = _sampler(run, bend, checkpoint, device)
+        sampler = _sampler(run, real, snapshot, device)
         class_ids = None if classes is None else select_classes(classes, sampler.charset)
-        wanted = _per_class(per_class, count, sampler)
+        amount = _per_class(per_class, count, sampler)
         with interruptible() as stop:
-            judges = _judges(
-                judge, thresholds, no_copies, sampler, class_ids, device, ranks.first, stop
+            filters = _filters(
+                chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
             )
-            store = None
-            if not ranks.any(judges is None):
-                with bar("synthesize", "characters", shown=ranks.first) as advance:
+            if not ranks.any(filters is None):
+                with bar("Synthesizing", "images", shown=ranks.first) as advance:
                     store = run_synthesis(
                         sampler,
                         out,
-                        per_class=wanted,
+                        per_class=amount,
                         class_ids=class_ids,
                         seed=seed,
                         batch=batch,
-                        sample_filter=FilterChain(judges) if judges else None,
+                        sample_filter=FilterChain(filters) if filters else None,
                         max_tries=max_tries or MAX_TRIES,
                         overwrite=overwrite,
                         control=Control(advance, stop),
                         ranks=ranks,
                     )
-    console = Console(stderr=True, quiet=not ranks.first)
     if store is None:
-        console.print(
-            f"{out}: stopped, the same command goes on",
-            markup=False,
-            soft_wrap=True,
-            highlight=False,
-        )
-        raise typer.Exit(130)
-    if not ranks.first:
-        return
-    console.print(
-        f"{out}: {len(store):,} characters", markup=False, soft_wrap=True, highlight=False
-    )
-    if judges:
-        _show_yields(store, console)
-    if png is not None:
-        export_store(store, "folder", png)
-        console.print(
-            f"{png}: {len(store):,} PNG files", markup=False, soft_wrap=True, highlight=False
-        )
-    if gnt is not None:
-        export_store(store, "gnt", gnt)
-        console.print(
-            f"{gnt}: {len(store):,} records", markup=False, soft_wrap=True, highlight=False
-        )
-    if sheet is not None:
-        save_sheet(sheet, sheet_of_store(store), 12)
-        console.print(f"{sheet}", markup=False, soft_wrap=True)
-    if as_json:
-        _print_json(store)
+        leave_stopped(out, quiet=not ranks.first)
+    if ranks.first:
+        print_lines(f"{out}: {len(store):,} images", stderr=True)
+        if filters:
+            _show_acceptance(store)
+        _write_more(store, png=png, gnt=gnt, sheet=sheet)
+        if json:
+            print_json(_summary(store))
 
 
 def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> int:
-    """Samples of each class; pictures without labels are all of one."""
+    """Samples per class; all samples of a run without labels are of one class."""
     from hwgen.charset import UNLABELLED
     from hwgen.errors import InputError
 
@@ -222,29 +271,14 @@ def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> in
         return PER_CLASS if per_class is None else per_class
     if per_class is not None or sampler.charset != UNLABELLED:
         raise InputError(
-            "--count is for a run without labels, and instead of --per-class",
-            remedy="Leave it out, and give --per-class",
+            "--count is for a GAN that was trained without labels",
+            remedy="Give --per-class instead",
         )
     return count
 
 
-def _thresholds(
-    judge: Path | None, confidence: float | None, margin: float | None
-) -> dict[str, float]:
-    """Those that were given; without a filter there must be none."""
-    from hwgen.errors import InputError
-
-    given = {"min_confidence": confidence, "min_margin": margin}
-    if judge is None and any(v is not None for v in given.values()):
-        raise InputError(
-            "--min-confidence and --min-margin are of a filter, and there is none",
-            remedy="Give --filter RECOGNISER",
-        )
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Sampler:
-    """A GAN, or a deformation model with the samples that it bends."""
+def _sampler(run: Path, real: Path | None, snapshot: str, device: str) -> Sampler:
+    """A GAN, or a deformation model with the samples that it deforms."""
     from hwgen.errors import InputError
     from hwgen.generators.deformation.sampling import DeformationSampler
     from hwgen.generators.deformation.training import KIND
@@ -253,37 +287,38 @@ def _sampler(run: Path, bend: Path | None, checkpoint: str, device: str) -> Samp
     from hwgen.store import Store
 
     if kind_at(run) != KIND:
-        if bend is not None:
+        if real is not None:
             raise InputError(
-                "is no deformation run, so that it bends no samples",
+                "is not a deformation model, so it does not use real samples",
                 where=str(run),
-                remedy="Leave --from out",
+                remedy="Leave out --real",
             )
-        return GanSampler.load(run, checkpoint, device)
-    if bend is None:
+        return GanSampler.load(run, snapshot, device)
+    if real is None:
         raise InputError(
-            "is a deformation run, which bends real samples",
+            "is a deformation model, which needs real samples to deform",
             where=str(run),
-            remedy="Give them: --from STORE",
+            remedy="Give them: --real STORE",
         )
-    if checkpoint != "last":
+    if snapshot != "last":
         raise InputError(
-            "a deformation run has one set of weights", remedy="Leave --checkpoint out"
+            "is a deformation model, which has one snapshot",
+            where=str(run),
+            remedy="Leave out --snapshot",
         )
-    return DeformationSampler.load(run, Store(bend), device)
+    return DeformationSampler.load(run, Store(real), device)
 
 
-def _judges(
-    file: Path | None,
-    thresholds: dict[str, float],
-    no_copies: Path | None,
+def _filters(
+    chosen: _Filter,
     sampler: Sampler,
     class_ids: list[int] | None,
+    *,
     device: str,
     shown: bool,
     stop: Callable[[], bool],
 ) -> list[SampleFilter] | None:
-    """What samples must pass, in this order; None if `stop` said so."""
+    """The filters that samples must pass, in this order; None if `stop` returned True."""
     from hwgen.compute.devices import pick_device
     from hwgen.progress import Control
     from hwgen.store import Store
@@ -291,23 +326,23 @@ def _judges(
     from hwgen.synthesis.recogniser_filter import RecogniserFilter
     from hwgen_cli.progress import bar
 
-    judges: list[SampleFilter] = []
+    filters: list[SampleFilter] = []
     recogniser = None
-    if file is not None:
+    if chosen.recogniser is not None:
         reads = RecogniserFilter(
-            file,
+            chosen.recogniser,
             sampler.charset,
             class_ids,
             size=sampler.size,
             channels=sampler.channels,
             device=pick_device(device),
-            **thresholds,
+            **chosen.thresholds,
         )
-        judges, recogniser = [reads], reads.recogniser
-    if no_copies is not None:
-        with bar("read real samples", "classes", shown=shown) as advance:
+        filters, recogniser = [reads], reads.recogniser
+    if chosen.no_copies_of is not None:
+        with bar("Reading real samples", "classes", shown=shown) as advance:
             differs = NearCopyFilter.of(
-                Store(no_copies),
+                Store(chosen.no_copies_of),
                 sampler.charset,
                 class_ids,
                 size=sampler.size,
@@ -317,11 +352,12 @@ def _judges(
             )
         if differs is None:
             return None
-        judges.append(differs)
-    return judges
+        filters.append(differs)
+    return filters
 
 
-def _show_yields(store: Store, console: Console) -> None:
+def _show_acceptance(store: Store) -> None:
+    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -330,35 +366,54 @@ def _show_yields(store: Store, console: Console) -> None:
     found = read_acceptance(store)
     classes = found.classes
     table = Table(
-        "class", "drawn", "passed", "yield", "kept", title=f"Of all {found.rate:.1%} passed"
+        "class",
+        "generated",
+        "accepted",
+        "acceptance rate",
+        "in the store",
+        title=f"Accepted: {found.rate:.1%} of all samples",
     )
-    for label in sorted(classes, key=lambda label: classes[label].rate)[:WORST]:
+    for label in sorted(classes, key=lambda label: classes[label].rate)[:SHOWN_CLASSES]:
         one = classes[label]
         table.add_row(
             escape(label), f"{one.drawn}", f"{one.passed}", f"{one.rate:.1%}", f"{one.kept}"
         )
-    console.print(table)
+    Console(stderr=True).print(table)
     if found.short:
-        short = "".join(found.short[:SHOWN]) + ("…" if len(found.short) > SHOWN else "")
-        console.print(
+        short = "".join(found.short[:SHOWN_SHORT]) + ("…" if len(found.short) > SHOWN_SHORT else "")
+        print_lines(
             f"warning: {len(found.short)} of {len(classes)} classes have fewer than "
-            f"{found.per_class} samples: {short}. They keep what passed. Raise --max-tries, "
-            f"lower the thresholds, or train longer; all counts are in {store.path / FILE}",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
+            f"{found.per_class} samples: {short}. Raise --max-tries, lower the thresholds, or "
+            f"train longer; all counts are in {store.path / FILE}",
+            stderr=True,
         )
 
 
-def _print_json(store: Store) -> None:
+def _write_more(store: Store, *, png: Path | None, gnt: Path | None, sheet: Path | None) -> None:
+    from hwgen.exports import export_store
+    from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.store.contact_sheets import sheet_of_store
+
+    if png is not None:
+        export_store(store, "folder", png)
+        print_lines(f"{png}: {len(store):,} PNG files", stderr=True)
+    if gnt is not None:
+        export_store(store, "gnt", gnt)
+        print_lines(f"{gnt}: {len(store):,} records", stderr=True)
+    if sheet is not None:
+        save_sheet(sheet, sheet_of_store(store), 12)
+        print_lines(f"{sheet}: contact sheet", stderr=True)
+
+
+def _summary(store: Store) -> dict[str, Any]:
     from hwgen.io.json_files import read_json
     from hwgen.synthesis.acceptance import FILE, read_acceptance
 
     manifest = store.manifest
-    yields = None
+    acceptance = None
     if "filter" in manifest.origin:
-        read_acceptance(store)  # refuses what is damaged
-        yields = read_json(store.path / FILE)
+        read_acceptance(store)  # raises if the file is damaged
+        acceptance = read_json(store.path / FILE)
     counts = dict(zip(manifest.charset, manifest.class_counts, strict=True))
     head = {"store": str(store.path), "characters": len(store), "class_counts": counts}
-    typer.echo(json.dumps({**head, "yield": yields}, ensure_ascii=False))
+    return {**head, "yield": acceptance}

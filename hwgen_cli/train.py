@@ -1,8 +1,8 @@
-"""In: the options of `hwgen train`. Out: a run directory, with progress on the screen."""
+"""`hwgen train`: a generator trained on a store, into a run directory."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,137 +12,212 @@ import typer
 from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.generators.gan.presets import LOSSES, PRESETS
 from hwgen_cli.completion import one_of
+from hwgen_cli.options import (
+    TRAINING,
+    Device,
+    Precision,
+    out_option,
+    recogniser_option,
+    seed_option,
+)
+from hwgen_cli.output import leave_stopped, print_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from rich.console import Console
-
     from hwgen.generators.deformation.recipe import DeformationRecipe
     from hwgen.generators.gan.presets import Recipe
     from hwgen.store import Store
 
+GAN = "GAN"
+"""Panel of the options that presets of other generators do not have."""
 
-class OnCollapse(Enum):
-    """What to do when a run collapses; see hwgen.generators.gan.training.train."""
+
+class OnCollapse(str, Enum):
+    """What to do at a mode collapse; see hwgen.generators.gan.training.train."""
 
     STOP = "stop"
     ROLLBACK = "rollback"
     IGNORE = "ignore"
 
 
+StoreArgument = Annotated[
+    Path, typer.Argument(metavar="STORE", help="Store of real samples to train on.")
+]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        metavar="PRESET",
+        help=f"Generator to train: {', '.join([*PRESETS, *DEFORMATIONS])}.",
+        autocompletion=one_of([*PRESETS, *DEFORMATIONS]),
+    ),
+]
+Images = Annotated[
+    int | None,
+    typer.Option(
+        "--images",
+        min=1,
+        metavar="N",
+        rich_help_panel=TRAINING,
+        show_default="of the preset",
+        help="Length of training in real images (pairs of images for a deformation model).",
+    ),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch",
+        min=1,
+        metavar="N",
+        rich_help_panel=TRAINING,
+        show_default="of the preset",
+        help="Number of images per batch. Results depend on it.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        rich_help_panel=TRAINING,
+        help="Change a field of the recipe, such as loss.a=-1; hwgen presets PRESET lists them.",
+    ),
+]
+SnapshotEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--snapshot-every",
+        min=1,
+        metavar="N",
+        rich_help_panel=GAN,
+        show_default="of the preset",
+        help="Number of real images between two snapshots, each with a grid of samples.",
+    ),
+]
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        metavar="LOSS",
+        rich_help_panel=GAN,
+        show_default="of the preset",
+        help=f"Loss of the GAN: {', '.join(LOSSES)}.",
+        autocompletion=one_of(LOSSES),
+    ),
+]
+Unconditional = Annotated[
+    bool,
+    typer.Option("--unconditional", rich_help_panel=GAN, help="Train without labels."),
+]
+Recogniser = Annotated[
+    Path | None,
+    recogniser_option("It scores every snapshot, so that the best one is known.", GAN),
+]
+OnCollapseOption = Annotated[
+    OnCollapse,
+    typer.Option(
+        "--on-collapse",
+        rich_help_panel=GAN,
+        help="Reaction to a mode collapse: stop; rollback to the last good snapshot and continue "
+        "with other noise and half the learning rates, up to 3 times; or ignore it.",
+    ),
+]
+CudaGraphs = Annotated[
+    bool,
+    typer.Option(
+        "--cuda-graphs",
+        rich_help_panel=GAN,
+        help="Use CUDA graphs, which are faster at small batches (experimental).",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print recipe, parameters, memory and steps, and exit without training."
+    ),
+]
+
+
 def train(
-    store: Annotated[Path, typer.Argument(help="Real handwriting: a store.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The run directory.")],
-    preset: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help=f"One of {', '.join([*PRESETS, *DEFORMATIONS])}.",
-            autocompletion=one_of([*PRESETS, *DEFORMATIONS]),
-        ),
-    ] = "glyph-32",
-    images: Annotated[
-        int | None, typer.Option(min=1, help="Real pictures to show in all; the preset's if not.")
-    ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Pictures a step.")] = None,
-    every: Annotated[
-        int | None, typer.Option(min=1, help="Real pictures between two snapshots and grids.")
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help=f"One of {', '.join(LOSSES)}.", autocompletion=one_of(LOSSES)
-        ),
-    ] = None,
-    unconditional: Annotated[
-        bool, typer.Option("--unconditional", help="Train without labels.")
-    ] = False,
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="FIELD=VALUE", help="Any recipe field, such as loss.a=-1."),
-    ] = None,
-    recogniser: Annotated[
-        Path | None,
-        typer.Option(help="Scores every snapshot; a recogniser-*.safetensors of a benchmark."),
-    ] = None,
-    on_collapse: Annotated[
-        OnCollapse,
-        typer.Option(help="When all samples of a class become alike, or illegible."),
-    ] = OnCollapse.STOP,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and noise.")] = 0,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to train.")] = "auto",
-    precision: Annotated[
-        str, typer.Option(metavar="auto|bf16|fp32", help="auto: bf16 where the hardware has it.")
-    ] = "auto",
-    cuda_graphs: Annotated[
-        bool,
-        typer.Option(
-            "--cuda-graphs", help="Replay steps on a GPU: faster at small batches; experimental."
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show recipe, parameters, memory and steps; leave.")
-    ] = False,
+    store: StoreArgument,
+    out: Annotated[Path, out_option("RUN", "Run directory to write, or to resume.")],
+    preset: Preset = "glyph-32",
+    images: Images = None,
+    batch: Batch = None,
+    change: Set = None,
+    seed: Annotated[int, seed_option("weights, data order and noise")] = 0,
+    snapshot_every: SnapshotEvery = None,
+    loss: Loss = None,
+    unconditional: Unconditional = False,
+    recogniser: Recogniser = None,
+    on_collapse: OnCollapseOption = OnCollapse.STOP,
+    cuda_graphs: CudaGraphs = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    dry_run: DryRun = False,
 ) -> None:
-    """Train a conditional LSGAN on a store; or a deformation model, which bends real samples.
+    """Train a generator on a store: a conditional GAN, or a model of deformations.
 
-    Ctrl-C saves and leaves; the same command goes on. A changed recipe is refused,
-    with the differences.
+    Ctrl-C saves a checkpoint; rerun the command to resume. A directory with a run of another
+    recipe is refused, and the differences are listed.
 
-    With --recogniser the best snapshot is known, see synthesize --checkpoint best: purity (the
-    share read as its label) x variety within a class (at most the real one), less for a distance
-    of the features from real ones.
-
-    A collapse is told from the variety of the samples at fixed noise, and from the scores. Then
-    the run stops, with the last good checkpoint kept; or goes back to that, and on with other
-    noise and half the learning rates, up to 3 times (rollback); or goes on all the same (ignore).
-
-    torchrun --nproc-per-node N -m hwgen_cli train ... trains the same on N GPUs or
-    processes, which share each batch.
+    With --recogniser every snapshot gets a score: purity (fraction read as its label) times
+    diversity (variety within a class, relative to real samples), lowered by the distance of the
+    features to real ones. Use the best snapshot with hwgen synthesize --snapshot best.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how
-    they vary; --images counts pairs. What it has learnt bends samples of any characters, see
-    synthesize --from.
+    handwriting varies, and then deforms samples of any class: hwgen synthesize --real.
 
-    Example: hwgen train hwdb.store --preset glyph-32 --out runs/first
+    torchrun --nproc-per-node N -m hwgen_cli train ... trains on N GPUs, which share each batch.
+
+    Example: hwgen train train --preset glyph-32 --out runs/first
     """
-    from rich.console import Console
-
-    from hwgen.compute.distributed import first_to_say
-    from hwgen.generators.gan.presets import change as change_recipe
-    from hwgen.generators.gan.presets import preset as find_preset
     from hwgen.store import Store
 
     changes = _changes(change or [])
-    typed = {"images": images, "batch": batch, "every": every}
     if preset in DEFORMATIONS:
-        meaningless = {
-            "every": every,
-            "loss": loss,
-            "unconditional": unconditional,
-            "recogniser": recogniser,
-            "on-collapse": None if on_collapse is OnCollapse.STOP else on_collapse,
-            "precision": None if precision == "auto" else precision,
-            "cuda-graphs": cuda_graphs,
-        }
-        bending = _deformation(preset, meaningless, images, batch, changes)
+        _refuse_gan_options(
+            preset,
+            {
+                "--snapshot-every": snapshot_every is not None,
+                "--loss": loss is not None,
+                "--unconditional": unconditional,
+                "--recogniser": recogniser is not None,
+                "--on-collapse": on_collapse is not OnCollapse.STOP,
+                "--cuda-graphs": cuda_graphs,
+                "--precision": precision != "auto",
+            },
+        )
+        bending = _deformation(preset, images, batch, changes)
         if dry_run:
-            _show_deformation(preset, bending, Store(store), Console())
+            _show_deformation(preset, bending, Store(store))
         else:
-            _train_deformation(Store(store), out, preset, bending, seed, device)
+            _train_deformation(Store(store), out, preset, bending, seed=seed, device=device)
         return
+    typed = {"images": images, "batch": batch, "every": snapshot_every}
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
     if unconditional:
         changes["conditional"] = "false"
-    recipe = change_recipe(find_preset(preset, also=DEFORMATIONS), {**_loss(loss), **changes})
-    opened = Store(store)
+    recipe = _recipe(preset, {**_loss(loss), **changes})
     if dry_run:
-        if first_to_say("plan"):
-            _show_plan(recipe, opened, Console())
-    else:
-        _train(opened, out, recipe, recogniser, on_collapse, seed, device, precision, cuda_graphs)
+        _show_plan(recipe, Store(store))
+        return
+    settings = _Settings(seed, device, precision, recogniser, on_collapse, cuda_graphs)
+    _train(Store(store), out, recipe, settings)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Options that are not part of the recipe of a GAN."""
+
+    seed: int
+    device: str
+    precision: str
+    recogniser: Path | None
+    on_collapse: OnCollapse
+    cuda_graphs: bool
 
 
 def _changes(texts: list[str]) -> dict[str, str]:
@@ -150,7 +225,7 @@ def _changes(texts: list[str]) -> dict[str, str]:
 
     for text in texts:
         if "=" not in text:
-            raise InputError(f"--set {text} is not FIELD=VALUE", remedy="Such as --set loss.a=-1")
+            raise InputError(f"--set {text} is not FIELD=VALUE", remedy="Example: --set loss.a=-1")
     return dict(text.split("=", 1) for text in texts)
 
 
@@ -164,24 +239,30 @@ def _loss(name: str | None) -> dict[str, str]:
     return {f"loss.{field}": str(value) for field, value in fields.items()}
 
 
-def _deformation(
-    preset: str,
-    meaningless: Mapping[str, Any],
-    images: int | None,
-    batch: int | None,
-    changes: Mapping[str, str],
-) -> DeformationRecipe:
-    """The recipe that the options say."""
+def _recipe(preset: str, changes: Mapping[str, str]) -> Recipe:
+    from hwgen.generators.gan.presets import change
+    from hwgen.generators.gan.presets import preset as find_preset
+
+    return change(find_preset(preset, also=DEFORMATIONS), changes)
+
+
+def _refuse_gan_options(preset: str, given: Mapping[str, bool]) -> None:
     from hwgen.errors import InputError
+
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise InputError(
+            f"--preset {preset} does not have {', '.join(names)}",
+            remedy="Leave them out; they are options of GANs",
+        )
+
+
+def _deformation(
+    preset: str, images: int | None, batch: int | None, changes: Mapping[str, str]
+) -> DeformationRecipe:
     from hwgen.generators.deformation.recipe import recipe_from_json, recipe_to_json
     from hwgen.schema import with_changes
 
-    given = [f"--{name}" for name, value in meaningless.items() if value]
-    if given:
-        raise InputError(
-            f"{', '.join(given)} cannot be with --preset {preset}",
-            remedy="They are of a GAN; --images, --batch, --set, --seed and --device are of both",
-        )
     typed = {**changes} if batch is None else {"batch": str(batch), **changes}
     recipe = recipe_from_json(with_changes(recipe_to_json(DEFORMATIONS[preset]), typed))
     if images is None:
@@ -189,30 +270,25 @@ def _deformation(
     return replace(recipe, steps=max(1, images // recipe.batch))
 
 
-def _show_deformation(
-    preset: str, recipe: DeformationRecipe, store: Store, console: Console
-) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
+def _show_deformation(preset: str, recipe: DeformationRecipe, store: Store) -> None:
     from hwgen.generators.deformation.network import DeformationNet
     from hwgen.generators.deformation.recipe import recipe_to_json
 
-    table = Table("field", "value", title=f"Recipe {preset}")
-    for field, value in recipe_to_json(recipe).items():
-        table.add_row(field, escape(str(value)))
-    console.print(table)
     parameters = sum(parameter.numel() for parameter in DeformationNet(recipe).parameters())
-    table = Table("figure", "value", title="Plan")
-    table.add_row("records", f"{len(store):,}")
-    table.add_row("parameters", f"{parameters:,}")
-    table.add_row("pairs", f"{recipe.steps * recipe.batch:,}")
-    table.add_row("memory: pictures", f"{len(store) * recipe.size**2 / 2**20:,.0f} MiB")
-    console.print(table)
+    _print_tables(
+        preset,
+        recipe_to_json(recipe),
+        {
+            "records": f"{len(store):,}",
+            "parameters": f"{parameters:,}",
+            "pairs": f"{recipe.steps * recipe.batch:,}",
+            "memory: images": f"{len(store) * recipe.size**2 / 2**20:,.0f} MiB",
+        },
+    )
 
 
 def _train_deformation(
-    store: Store, out: Path, preset: str, recipe: DeformationRecipe, seed: int, device: str
+    store: Store, out: Path, preset: str, recipe: DeformationRecipe, *, seed: int, device: str
 ) -> None:
     import os
 
@@ -223,7 +299,9 @@ def _train_deformation(
     from hwgen_cli.progress import bar
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("a deformation model learns in one process", remedy="Leave torchrun out")
+        raise InputError(
+            "a deformation model is trained in one process", remedy="Leave out torchrun"
+        )
     keep_freed_memory()
     finished = False
     with bar(preset, "pairs") as advance, interruptible() as stop:
@@ -231,71 +309,72 @@ def _train_deformation(
         def show(done: int, total: int, means: Mapping[str, float]) -> None:
             nonlocal finished
             finished = done == total
-            unbent = means["unbent"]  # 0 where the samples of each class are all the same
-            share = f"{means['distance'] / unbent:.1%}" if unbent else "not a share"
-            advance(done, total, f"distance {share} of unbent  KL {means['kl']:.1f}")
+            unbent = means["unbent"]  # 0 where all samples of each class are equal
+            ratio = f"{means['distance'] / unbent:.1%}" if unbent else "undefined"
+            advance(done, total, f"distance {ratio} of undeformed  KL {means['kl']:.1f}")
 
         run = train_deformation(
             store, out, recipe, seed=seed, device=device, progress=show, stop=stop
         )
         stopped = stop() and not finished
-    _say_done(run.path, stopped)
+    _finish(run.path, stopped)
 
 
-def _show_plan(recipe: Recipe, store: Store, console: Console) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
+def _show_plan(recipe: Recipe, store: Store) -> None:
+    from hwgen.compute.distributed import first_to_say
     from hwgen.generators.gan.estimate import plan
     from hwgen.generators.gan.presets import recipe_to_json
     from hwgen.schema import flatten
 
-    table = Table("field", "value", title=escape(f"Recipe {recipe.preset}"))
-    for field, value in flatten(recipe_to_json(recipe)).items():
-        table.add_row(field, escape(str(value)))
-    console.print(table)
+    if not first_to_say("plan"):
+        return
     planned = plan(recipe, store)
-    table = Table("figure", "value", title="Plan")
-    table.add_row("classes", f"{len(store.charset):,}")
-    table.add_row("records", f"{len(store):,}")
-    table.add_row("parameters of G", f"{planned.parameters_g:,}")
-    table.add_row("parameters of D", f"{planned.parameters_d:,}")
-    table.add_row("steps", f"{recipe.steps:,}")
-    table.add_row("epochs", f"{planned.epochs:.1f}")
-    table.add_row("memory: weights, optimiser, average", f"{planned.state_bytes / 2**20:,.0f} MiB")
-    table.add_row("memory: pictures", f"{planned.images_bytes / 2**20:,.0f} MiB")
-    table.add_row("disk: checkpoint", f"{planned.checkpoint_bytes / 2**20:,.0f} MiB")
-    table.add_row("disk: each snapshot", f"{planned.snapshot_bytes / 2**20:,.0f} MiB")
-    console.print(table)
+    sizes = {
+        "memory: weights, optimiser, average": planned.state_bytes,
+        "memory: images": planned.images_bytes,
+        "disk: checkpoint": planned.checkpoint_bytes,
+        "disk: each snapshot": planned.snapshot_bytes,
+    }
+    _print_tables(
+        recipe.preset,
+        flatten(recipe_to_json(recipe)),
+        {
+            "classes": f"{len(store.charset):,}",
+            "records": f"{len(store):,}",
+            "parameters of G": f"{planned.parameters_g:,}",
+            "parameters of D": f"{planned.parameters_d:,}",
+            "steps": f"{recipe.steps:,}",
+            "epochs": f"{planned.epochs:.1f}",
+            **{name: f"{size / 2**20:,.0f} MiB" for name, size in sizes.items()},
+        },
+    )
 
 
-def _train(
-    store: Store,
-    out: Path,
-    recipe: Recipe,
-    recogniser: Path | None,
-    on_collapse: OnCollapse,
-    seed: int,
-    device: str,
-    precision: str,
-    cuda_graphs: bool,
-) -> None:
-    from hwgen.compute.devices import keep_freed_memory, pick_device
+def _print_tables(preset: str, recipe: Mapping[str, Any], figures: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    for title, names, rows in (
+        (f"Recipe {preset}", ("field", "value"), recipe),
+        ("Plan", ("figure", "value"), figures),
+    ):
+        table = Table(*names, title=title)
+        for name, value in rows.items():
+            table.add_row(name, str(value))
+        Console(markup=False).print(table)
+
+
+def _train(store: Store, out: Path, recipe: Recipe, settings: _Settings) -> None:
+    from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.compute.tensor_files import file_hash
-    from hwgen.evaluation.snapshot_score import Scorer
     from hwgen.generators.gan.training import Progress
     from hwgen.generators.gan.training import train as run_training
-    from hwgen.recogniser.inference import Recogniser
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
     keep_freed_memory()
-    with join(device) as ranks:
-        score = None
-        if recogniser is not None:
-            reader = Recogniser.load(recogniser, pick_device(device))
-            score = Scorer(reader, store, recipe.size, name=file_hash(recogniser))
+    with join(settings.device) as ranks:
+        score = _scorer(settings, store, recipe.size)
         with (
             bar(recipe.preset, "images", shown=ranks.first) as advance,
             interruptible() as stop,
@@ -313,25 +392,33 @@ def _train(
                 store,
                 out,
                 recipe,
-                seed=seed,
-                device=device,
-                precision=precision,
+                seed=settings.seed,
+                device=settings.device,
+                precision=settings.precision,
                 score=score,
-                on_collapse=on_collapse.value,
+                on_collapse=settings.on_collapse.value,
                 progress=show,
                 stop=stop,
                 ranks=ranks,
-                cuda_graphs=cuda_graphs,
+                cuda_graphs=settings.cuda_graphs,
             )
-        stopped = ranks.any(stop())
-        quiet = not ranks.first
-    _say_done(run.path, stopped, quiet=quiet)
+        stopped, quiet = ranks.any(stop()), not ranks.first
+    _finish(run.path, stopped, quiet=quiet)
 
 
-def _say_done(run: Path, stopped: bool, *, quiet: bool = False) -> None:
-    from rich.console import Console
+def _scorer(settings: _Settings, store: Store, size: int) -> Any:
+    from hwgen.compute.devices import pick_device
+    from hwgen.compute.tensor_files import file_hash
+    from hwgen.evaluation.snapshot_score import Scorer
+    from hwgen.recogniser.inference import Recogniser
 
-    done = f"{run}: " + ("stopped, the same command goes on" if stopped else "finished")
-    Console(stderr=True, quiet=quiet).print(done, markup=False, soft_wrap=True, highlight=False)
+    if settings.recogniser is None:
+        return None
+    reader = Recogniser.load(settings.recogniser, pick_device(settings.device))
+    return Scorer(reader, store, size, name=file_hash(settings.recogniser))
+
+
+def _finish(run: Path, stopped: bool, *, quiet: bool = False) -> None:
     if stopped:
-        raise typer.Exit(130)
+        leave_stopped(run, quiet=quiet)
+    print_lines(f"{run}: finished", stderr=True, quiet=quiet)

@@ -37,7 +37,7 @@ def measure(
     train, test = scratch / "train", scratch / "test"
     run, paper = scratch / "run", scratch / "paper"
     synthetic, out = scratch / "synthetic", scratch / "benchmark"
-    few = ("--images", images, "--every", images)
+    few = ("--images", images, "--snapshot-every", images)
     commands: dict[str, Sequence[object]] = {
         "prepare-gnt": (gnt, "--out", train),
         "prepare-gnt, test": (test_gnt, "--out", test, "--charset", train),

@@ -12,12 +12,12 @@ from hwgen.errors import InputError
 
 NEEDED_BY = {
     "demo": "hwgen simulate, make demo",
-    "onnx": "hwgen export --format model --onnx",
+    "onnx": "hwgen export-model --onnx",
     "parquet": "hwgen export --format parquet, hwgen prepare-images for parquet",
-    "rapidocr": "hwgen evaluate --reader rapidocr",
+    "rapidocr": "hwgen evaluate --ocr-engine rapidocr",
     "scenes": "hwgen prepare-images, for CIFAR-10",
     "score": "the inception score of CIFAR-10 in benchmarks/paper",
-    "tensorboard": "hwgen export --format tensorboard",
+    "tensorboard": "hwgen export-curves",
     "test": "make test, make lint",
     "test-formats": "the tests that read exports with other libraries",
 }

@@ -14,7 +14,7 @@ _MARKS = {
     "run.json": "a run, from which hwgen synthesize draws",
     "manifest.json": "a store, from which hwgen train learns",
     "benchmark.json": "what hwgen benchmark wrote",
-    "lift.json": "what hwgen benchmark --protocol wrote",
+    "lift.json": "what hwgen lift wrote",
     "evaluation.json": "what hwgen evaluate wrote",
     ".export.json": "what hwgen export wrote",
 }

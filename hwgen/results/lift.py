@@ -108,7 +108,7 @@ def read_lift(file: Path) -> Lift:
         InputError: not JSON, of another format, or a field is missing, of the wrong type, or more
             than a page can show.
     """
-    with reading(file, "a lift", "Run hwgen benchmark --protocol again"):
+    with reading(file, "a lift", "Run hwgen lift again"):
         plain = read_object(file, LIFT_FORMAT, LIFT_VERSION)
         found: _File = from_json(_File, plain, "lift", ignore_unknown=True)
         accuracy, differences = _figures(found.accuracy), _figures(found.differences)

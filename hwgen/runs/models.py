@@ -156,7 +156,7 @@ def read_model(folder: Path) -> Model:
         raise RunError(
             f"no model here: {describe_path(folder) or f'{FILE} is missing'}",
             where=str(folder),
-            remedy=suggest_path(folder, "Make one with: hwgen export RUN --format model", [FILE]),
+            remedy=suggest_path(folder, "Make one with: hwgen export-model RUN", [FILE]),
         )
     texts = load_texts(file)
     try:

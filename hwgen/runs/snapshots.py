@@ -61,7 +61,7 @@ def find_model(place: Run | Path | str, snapshot: str) -> Model:
                 raise InputError(
                     f"is an exported model, which has no snapshot {snapshot!r} but its only one",
                     where=str(place),
-                    remedy="Leave --checkpoint out, or give the run",
+                    remedy="Leave out --snapshot, or give the run",
                 )
             return read_model(place)
         place = Run(place)

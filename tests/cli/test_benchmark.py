@@ -77,7 +77,7 @@ def test_real_alone_with_one_seed_and_shared_writers(
     shown = capsys.readouterr().out
     assert "4 steps of 64" in shown
     assert "purity" not in shown
-    assert "writers in both the train and the test store: 1" in " ".join(shown.split())
+    assert "1 writers are in both the train and the test store" in " ".join(shown.split())
     assert "simulated" not in shown
 
 
@@ -96,7 +96,7 @@ def test_who_tests_on_simulated_characters_is_warned(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--steps", 2, "--epochs", 2], "both given"),
+        (["--steps", 2, "--epochs", 2], "both set the length of training"),
         (["--epochs", -1], "not above 0"),
         (["--steps", 1, "--seeds", 1, "--size", 20], "smaller --size"),
     ],

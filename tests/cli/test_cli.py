@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from rich.progress import Task
 
 import hwgen
 from hwgen_cli import progress
 from hwgen_cli.__main__ import app, main
 from hwgen_cli.interrupt import interruptible
+from hwgen_cli.reference import all_commands
 
-COMMANDS = [command.name for command in app.registered_commands]
+COMMANDS = [name for name, _, _ in all_commands(app)]
 
 HELP = """
 import sys
@@ -148,10 +148,9 @@ def test_a_line_says_what_is_known(
 
 
 def test_no_help_holds_what_rich_would_take_for_markup() -> None:
-    commands = typer.main.get_group(app).commands
     texts = [
         text
-        for command in commands.values()
+        for _, command, _ in all_commands(app)
         for text in (command.help, *(getattr(p, "help", "") for p in command.params))
     ]
     assert len(texts) > 100

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.exports.formats import FORMATS, RUN_FORMATS
+from hwgen.exports.formats import FORMATS
 from hwgen_cli import export
 
 HWGEN = Path(sys.executable).parent / "hwgen"
@@ -17,7 +17,7 @@ VALUES = {
     "hwgen train --preset glyph-": ["glyph-32", "glyph-64"],
     "hwgen train --preset defo": ["deformation-32"],
     "hwgen train --loss lsgan-eq9": ["lsgan-eq9"],
-    "hwgen inspect --preset paper-h": ["paper-hwdb"],
+    "hwgen presets paper-h": ["paper-hwdb"],
     "hwgen export --format p": ["paddle", "parquet"],
 }
 
@@ -92,4 +92,4 @@ def test_zsh_and_fish_are_told_how_to_ask_and_are_answered(tmp_path: Path, shell
 
 
 def test_formats_that_are_offered_are_those_that_there_are() -> None:
-    assert export._FORMATS.split("|") == [*FORMATS, *RUN_FORMATS]
+    assert export.FORMATS.split("|") == list(FORMATS)

@@ -54,13 +54,13 @@ def test_train_and_bend_what_is_given(
     assert hwgen(*training) == 0
     shown = capsys.readouterr().err
     assert "20 of 20" in shown
-    assert "% of unbent" in shown
+    assert "% of undeformed" in shown
     assert "finished" in shown
     assert Run(run).recipe["steps"] == 5
     assert hwgen(*training, "--set", "kl=0.1") == 1
     assert "kl: 0.3 -> 0.1" in capsys.readouterr().err
 
-    options = ["synthesize", run, "--from", toy_store.path, "--per-class", 3, "--device", "cpu"]
+    options = ["synthesize", run, "--real", toy_store.path, "--per-class", 3, "--device", "cpu"]
     extras = ["--png", tmp_path / "png", "--gnt", tmp_path / "gnt", "--sheet", tmp_path / "s.png"]
     assert hwgen(*options, "--out", out, *extras) == 0
     store = Store(out)
@@ -94,7 +94,7 @@ def test_bent_samples_may_be_filtered(
         network = RecogniserNetwork(recipe, 3)
     Recogniser(network, recipe, toy_store.charset).save(judge)
     assert hwgen(*training) == 0
-    options = ["synthesize", tmp_path / "bend", "--from", toy_store.path, "--filter", judge]
+    options = ["synthesize", tmp_path / "bend", "--real", toy_store.path, "--recogniser", judge]
     options += ["--per-class", 2, "--min-confidence", 0, "--max-tries", 3, "--device", "cpu"]
     assert hwgen(*options, "--out", tmp_path / "bent") == 0
     store = Store(tmp_path / "bent")
@@ -117,9 +117,9 @@ def test_the_plan_is_shown_and_nothing_done(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--loss", "gan", "--cuda-graphs"], "--loss, --cuda-graphs cannot be with --preset"),
-        (["--on-collapse", "ignore"], "--on-collapse cannot be"),
-        (["--precision", "bf16", "--every", 5], "--every, --precision cannot be"),
+        (["--loss", "gan", "--cuda-graphs"], "does not have --loss, --cuda-graphs"),
+        (["--on-collapse", "ignore"], "does not have --on-collapse"),
+        (["--precision", "bf16", "--snapshot-every", 5], "have --snapshot-every, --precision"),
         (["--set", "widht=4"], "Did you mean width"),
         (["--set", "grid=5"], "cannot be learnt"),
     ],
@@ -143,7 +143,7 @@ def test_several_processes_are_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert hwgen(*training) == 1
-    assert "learns in one process" in capsys.readouterr().err
+    assert "is trained in one process" in capsys.readouterr().err
 
 
 def test_a_run_of_either_kind_says_what_it_needs(
@@ -157,13 +157,13 @@ def test_a_run_of_either_kind_says_what_it_needs(
     assert hwgen(*training) == 0
     bend = ["synthesize", tmp_path / "bend", "--out", tmp_path / "bent", "--device", "cpu"]
     assert hwgen(*bend) == 1
-    assert "--from STORE" in capsys.readouterr().err
-    assert hwgen(*bend, "--from", toy_store.path, "--checkpoint", "best") == 1
-    assert "one set of weights" in capsys.readouterr().err
+    assert "--real STORE" in capsys.readouterr().err
+    assert hwgen(*bend, "--real", toy_store.path, "--snapshot", "best") == 1
+    assert "has one snapshot" in capsys.readouterr().err
     gan = ["train", toy_store.path, "--out", tmp_path / "gan", "--device", "cpu"]
     changes = {**toy_changes, "images": "8", "every": "8"}
     gan += [part for k, v in changes.items() for part in ("--set", f"{k}={v}")]
     assert hwgen(*gan) == 0
     drawn = ["synthesize", tmp_path / "gan", "--out", tmp_path / "drawn", "--device", "cpu"]
-    assert hwgen(*drawn, "--from", toy_store.path) == 1
-    assert "Leave --from out" in capsys.readouterr().err
+    assert hwgen(*drawn, "--real", toy_store.path) == 1
+    assert "Leave out --real" in capsys.readouterr().err

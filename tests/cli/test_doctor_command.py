@@ -11,7 +11,14 @@ from hwgen_cli.__main__ import app
 def test_people_read_what_is_there_and_what_is_missing() -> None:
     result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    for said in ("torch", "cores usable", "auto takes", "free of", "torch.compile", "threads"):
+    for said in (
+        "torch",
+        "cores usable",
+        "auto precision: ",
+        "free of",
+        "torch.compile",
+        "threads",
+    ):
         assert said in result.output
     for extra in installed_requirements().extras:
         assert f"extra {extra}" in result.output
@@ -55,4 +62,4 @@ def test_a_gpu_and_a_locked_disk_are_shown(monkeypatch: pytest.MonkeyPatch) -> N
     assert "CUDA graphs: work" in output
     assert "NOT writable" in output
     assert "limited to 4.0 GiB" in output
-    assert "none that torch can use" not in output
+    assert "no GPU that torch can use" not in output

@@ -43,7 +43,7 @@ def evaluate(
     synthetic = make_store(tmp_path / "synthetic", 0, "synthetic")
     real = make_store(tmp_path / "real", 1, "gnt")
     test = make_store(tmp_path / "test", 2, "gnt")
-    settings = ["--out", tmp_path / "out", "--size", 16, "--cas-steps", 2, "--device", "cpu"]
+    settings = ["--out", tmp_path / "out", "--size", 16, "--steps", 2, "--device", "cpu"]
     stores = [synthetic, "--real", real, "--real-test", test, *settings, "--precision", "fp32"]
 
     def call(*options: object) -> tuple[int, str, str]:
@@ -61,7 +61,7 @@ def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_pa
     code, shown, err = evaluate("--cas")
     assert code == 0
     for text in (
-        "The 24 samples, beside real ones",
+        "24 synthetic samples and real ones",
         "read as its label (purity)",
         "Fréchet distance",
         "1-NN two-sample accuracy",
@@ -72,7 +72,7 @@ def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_pa
         "written: ",
     ):
         assert text in shown, text
-    assert "evaluate" in err
+    assert "Evaluating" in err
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
         "evaluation.json",
@@ -114,9 +114,9 @@ def test_without_a_number_of_steps_there_are_five_passes(
 def test_classes_read_worst_are_listed(evaluate: Evaluate, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "synthetic")
     make_store(tmp_path / "synthetic", 3, "synthetic", swap=True)
-    code, shown, _ = evaluate("--cas-steps", 60)
+    code, shown, _ = evaluate("--steps", 60)
     assert code == 0
-    assert "Classes read worst" in shown
+    assert "Classes with the lowest accuracy" in shown
     assert "一 │ 0.0 │ 丨 (12)" in shown
 
 
@@ -128,14 +128,14 @@ def test_ctrl_c_is_told(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(hwgen_cli.interrupt, "interruptible", interrupted)
     code, _, err = evaluate()
     assert code == 130
-    assert "stopped, the same command goes on" in err
+    assert "stopped; rerun the command to resume" in err
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--reader", "rapidocr"], "pip install 'hwgen[rapidocr]'"),
-        (["--reader", "tea"], "no OCR engine 'tea'"),
+        (["--ocr-engine", "rapidocr"], "pip install 'hwgen[rapidocr]'"),
+        (["--ocr-engine", "tea"], "no OCR engine 'tea'"),
         (["--recogniser", "nowhere"], "nowhere"),
         (["--run", "nowhere"], "nowhere"),
         (["--size", 32], "at least 32 pixels"),
@@ -163,6 +163,6 @@ def test_an_ocr_engine_has_a_row(evaluate: Evaluate, monkeypatch: pytest.MonkeyP
 
     module.RapidOCR = Engine  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "rapidocr", module)
-    code, shown, _ = evaluate("--reader", "rapidocr")
+    code, shown, _ = evaluate("--ocr-engine", "rapidocr")
     assert code == 0
     assert "read as its label by an OCR engine │ 50.00 % │ 50.00 %" in shown

@@ -7,7 +7,7 @@ import pytest
 import typer.main
 
 import hwgen_cli.interrupt
-from hwgen.exports import FORMATS, RUN_FORMATS
+from hwgen.exports import FORMATS
 from hwgen.exports.formats import format_named
 from hwgen.store import Store
 from hwgen_cli.__main__ import app, main
@@ -74,7 +74,7 @@ def test_after_ctrl_c_the_same_command_goes_on(
         patch.setattr(hwgen_cli.interrupt, "interruptible", pressed)
         code, _, err = export(out, "-f", "gnt")
     assert code == 130
-    assert "stopped, the same command goes on" in err
+    assert "stopped; rerun the command to resume" in err
     assert not out.exists()
     assert export(out, "-f", "gnt")[0] == 0
     assert {path.name for path in out.glob("*.gnt")} == {"w0.gnt", "w1.gnt"}
@@ -117,6 +117,6 @@ def test_another_export_is_replaced_if_asked(export: Export, tmp_path: Path) -> 
 def test_the_help_names_every_format() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     (option,) = [one for one in commands["export"].params if one.name == "format"]
-    assert option.metavar.split("|") == [*FORMATS, *RUN_FORMATS]
+    assert option.metavar.split("|") == list(FORMATS)
     for name, row in FORMATS.items():
         assert format_named(name) is row

@@ -40,8 +40,8 @@ def test_from_run_to_folder_to_store(
     call: Call, run: Run, tmp_path: Path, one_thread: None
 ) -> None:
     folder = tmp_path / "given away"
-    given = ("--format", "model", "--licence", "cc-by-nc-4.0")
-    code, said, _ = call("export", run.path, *given, "--out", folder)
+    given = ("--licence", "cc-by-nc-4.0")
+    code, said, _ = call("export-model", run.path, *given, "--out", folder)
     assert code == 0
     assert "license: cc-by-nc-4.0\n" in (folder / "README.md").read_text("utf-8")
     assert f"{folder}/README.md: " in said
@@ -56,7 +56,7 @@ def test_from_run_to_folder_to_store(
 
 def test_inspect_tells_and_draws(call: Call, run: Run, tmp_path: Path) -> None:
     folder, sheet = tmp_path / "m", tmp_path / "new" / "s.png"
-    assert call("export", run.path, "-f", "model", "-o", folder)[0] == 0
+    assert call("export-model", run.path, "-o", folder)[0] == 0
     code, said, _ = call("inspect", folder, "--sheet", sheet)
     assert code == 0
     for text in ("a gan", "glyph-32", "3 classes", f"run {run.id}", "8 images", "contact sheet"):
@@ -70,9 +70,7 @@ def test_as_json_with_onnx(call: Call, run: Run, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     out = tmp_path / "m"
-    code, said, _ = call(
-        "export", run.path, "-f", "model", "-o", out, "--onnx", "--checkpoint", 4, "--json"
-    )
+    code, said, _ = call("export-model", run.path, "-o", out, "--onnx", "--snapshot", 4, "--json")
     told = json.loads(said)
     assert code == 0
     assert told["images"] == 4
@@ -81,30 +79,25 @@ def test_as_json_with_onnx(call: Call, run: Run, tmp_path: Path) -> None:
 
 def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    code, said, _ = call("export", run.path, "-f", "tensorboard", "-o", tmp_path / "t")
+    code, said, _ = call("export-curves", run.path, "-o", tmp_path / "t")
     assert code == 0
     assert f"tensorboard --logdir {tmp_path}/t" in said
-    code, said, _ = call("export", run.path, "-f", "tensorboard", "-o", tmp_path / "t", "--json")
+    code, said, _ = call("export-curves", run.path, "-o", tmp_path / "t", "--json")
     assert json.loads(said)["kind"] == "tensorboard"
 
 
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["RUN", "-f", "folder"], "--format folder exports a store, and this is a run"),
-        (["RUN", "-f", "folder"], "formats of a run: model, tensorboard"),
-        (["STORE", "-f", "model"], "exports a run, and here is none: it is a store"),
-        (["STORE", "-f", "model"], "Formats of a store: ocr-lmdb, folder"),
-        (["RUN", "-f", "modle"], "no format 'modle'. Did you mean model"),
-        (["nothing", "-f", "model"], "there is no such file or folder"),
-        (["MODEL", "-f", "model"], "it is an exported model"),
-        (["MODEL", "-f", "tensorboard"], "give the run that it was exported from"),
-        (["RUN", "-f", "model", "--classes", "1", "--split", "a=1"], "--classes, --split: not of"),
-        (["RUN", "-f", "tensorboard", "--onnx"], "--onnx: not of --format tensorboard"),
-        (["STORE", "-f", "gnt", "--licence", "mit"], "--licence: not of --format gnt"),
-        (["RUN", "-f", "model", "--licence", " "], "a licence is one line"),
-        (["STORE", "-f", "gnt", "--checkpoint", "best"], "--checkpoint: not of --format gnt"),
-        (["RUN", "-f", "model", "--checkpoint", "5"], "has no snapshot '5'"),
+        (["export", "RUN", "-f", "folder"], "no store here: it is a run, from which hwgen synthes"),
+        (["export-model", "STORE"], "no run here: it is a store"),
+        (["export-curves", "STORE"], "no run here: it is a store"),
+        (["export", "STORE", "-f", "model"], "no format 'model'"),
+        (["export-model", "nothing"], "there is no such file or folder"),
+        (["export-model", "MODEL"], "it is an exported model"),
+        (["export-curves", "MODEL"], "it is an exported model"),
+        (["export-model", "RUN", "--licence", " "], "a licence is one line"),
+        (["export-model", "RUN", "--snapshot", "5"], "has no snapshot '5'"),
     ],
 )
 def test_mistakes_are_named(
@@ -114,7 +107,7 @@ def test_mistakes_are_named(
     (tmp_path / "model" / "model.safetensors").touch()
     places = {"RUN": run.path, "STORE": toy_store.path, "MODEL": tmp_path / "model"}
     typed = [places.get(option, option) for option in options]
-    code, _, err = call("export", *typed, "--out", tmp_path / "out")
+    code, _, err = call(*typed, "--out", tmp_path / "out")
     assert code == 1
     assert text in err
     assert not (tmp_path / "out").exists()
@@ -124,13 +117,13 @@ def test_a_study_of_an_exported_model(
     call: Call, run: Run, toy_store: Store, tmp_path: Path
 ) -> None:
     folder, page = tmp_path / "m", tmp_path / "s.html"
-    assert call("export", run.path, "-f", "model", "-o", folder)[0] == 0
+    assert call("export-model", run.path, "-o", folder)[0] == 0
     few = ("--pairs", 3, "--controls", 0, "--out", page)
-    code, said, _ = call("study", folder, toy_store.path, *few)
+    code, said, _ = call("study", "make", folder, toy_store.path, *few)
     assert code == 0
     assert "3 pairs" in said
     key = json.loads((tmp_path / "s.key.json").read_text("utf-8"))
     assert (key["a"]["kind"], key["a"]["name"]) == ("model", "m")
-    code, _, err = call("study", folder, run.path, *few)
+    code, _, err = call("study", "make", folder, run.path, *few)
     assert code == 1
     assert "hold the same pictures" in err

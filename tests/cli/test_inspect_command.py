@@ -43,9 +43,9 @@ def test_a_gnt_file(run: Run, gnt: Path, tmp_path: Path) -> None:
     code, out, _ = run(gnt, "--sheet", sheet)
     assert code == 0
     assert "1 files, 0.0 MB" in out
-    assert "2, 0 of them empty; records each: 1 least, 2 median, 3 most" in out
+    assert "2, 0 of them empty; records each: 1 minimum, 2 median, 3 maximum" in out
     assert "丁 1" in out
-    assert "1 records repeat another one exactly" in out
+    assert "1 records are exact copies of others" in out
     assert "30 to 30, median 30 pixels" in out
     assert "0 places, 0 bytes" in out
     with Image.open(sheet) as picture:
@@ -68,16 +68,16 @@ def test_a_store(run: Run, gnt: Path, tmp_path: Path) -> None:
     code, out, _ = run(tmp_path / "store", "--sheet", sheet)
     assert code == 0
     assert "5 of 16 x 16, grey" in out
-    assert "1, 0 of them empty; records each: 4 least, 4 median, 4 most" in out
+    assert "1, 0 of them empty; records each: 4 minimum, 4 median, 4 maximum" in out
     assert "1 records of unknown writers" in out
-    assert "2 records repeat another one exactly" in out
+    assert "2 records are exact copies of others" in out
     with Image.open(sheet) as picture:
         assert picture.size == (12 * 18 + 2, 2 * 18 + 2)
 
 
 def test_no_writer_known(run: Run, gnt: Path) -> None:
     gnt = gnt.rename(gnt.with_name("all.gnt"))
-    assert "none known" in run(gnt)[1]
+    assert "not known" in run(gnt)[1]
 
 
 @pytest.mark.parametrize("kind", ["gnt", "store"])

@@ -19,7 +19,7 @@ LONG = {
     ),
     "synthesize RUN": "hwgen.synthesis.synthesize.synthesize",
     "benchmark --train STORE --test STORE": "hwgen.experiments.benchmark.benchmark",
-    "benchmark --train STORE --test STORE --protocol rare": (
+    "lift --train STORE --test STORE --experiment rare": (
         "hwgen.experiments.lift.experiment.run_protocol"
     ),
     "evaluate STORE --real STORE": "hwgen.evaluation.evaluate.evaluate",
@@ -76,7 +76,7 @@ def test_once_asks_and_twice_stops(
     assert run(typed, work, toy_store, monkeypatch, tmp_path) == 130
     assert said == [False, True]
     err = capfd.readouterr().err
-    assert err.count("Ctrl-C once more stops at once") == 1
+    assert err.count("press Ctrl-C again to stop at once") == 1
     assert err.strip().endswith("stopped")
     assert "Traceback" not in err
     assert signal.getsignal(signal.SIGINT) == before
@@ -97,4 +97,4 @@ def test_a_command_that_was_asked_to_stop_says_how_to_go_on(
         assert stop()
 
     assert run(typed, work, toy_store, monkeypatch, tmp_path) == 130
-    assert "stopped, the same command goes on" in capfd.readouterr().err
+    assert "stopped; rerun the command to resume" in capfd.readouterr().err

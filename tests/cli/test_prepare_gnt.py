@@ -51,9 +51,9 @@ def damage(gnt: Path) -> None:
 def test_the_summary_names_store_counts_and_report(run: Run, gnt: Path, tmp_path: Path) -> None:
     code, out, _ = run("prepare-gnt", gnt, "--out", tmp_path / "store")
     assert code == 0
-    assert "8 kept of 8 read" in out
-    assert "records a class: 2 least, 2 median, 2 most" in out
-    assert "no bad records" in out
+    assert "8 in the store, 8 read" in out
+    assert "records per class: 2 minimum, 2 median, 2 maximum" in out
+    assert "no damaged records" in out
     assert str(tmp_path / "store" / "prepare-report.json") in out.replace("\n", "")
     assert Store(tmp_path / "store").size == 64
 
@@ -77,11 +77,11 @@ def test_writers_and_a_limit_choose(run: Run, gnt: Path, tmp_path: Path) -> None
         gnt.with_name(f"{writer}-f.gnt").write_bytes(gnt.read_bytes())
     common = [gnt.parent, "--size", "16", "--writers", "002-004", "--held-out", "0.3"]
     common += ["--split-seed", "1"]
-    code, limited, _ = run("prepare-gnt", *common, "-o", tmp_path / "a", "--limit", "3")
+    code, limited, _ = run("prepare-gnt", *common, "-o", tmp_path / "a", "--max-per-class", "3")
     assert code == 0
-    assert "left out by --limit: 4 records\n" in limited
+    assert "left out by --max-per-class: 4 records\n" in limited
     # The folder holds that store too, which is passed over.
-    code, whole, said = run("prepare-gnt", *common, "-o", tmp_path / "b", "--part", "test")
+    code, whole, said = run("prepare-gnt", *common, "-o", tmp_path / "b", "--subset", "test")
     assert code == 0, said
     assert "left out" not in whole
     one, other = Store(tmp_path / "a"), Store(tmp_path / "b")
@@ -95,10 +95,10 @@ def test_losses_of_every_kind_are_shown(run: Run, gnt: Path, tmp_path: Path) -> 
     damage(gnt)
     code, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--charset", "一丁九")
     assert code == 0
-    assert "3 kept of 5 read" in out
+    assert "3 in the store, 5 read" in out
     assert "2 records of 1 characters: 七 2" in out
     assert "empty: 1 classes have no record: 九" in out
-    assert f"bad: 3 places, {610 * 3 - 7:,} bytes lost" in out
+    assert f"damaged: 3 places, {610 * 3 - 7:,} bytes lost" in out
     assert "unreadable tag: 1" in out
     assert "001-f.gnt@610: 610 bytes lost; expected the GB code of one printable" in out
     assert "damaged header: 1" in out
@@ -117,7 +117,7 @@ def test_many_losses_and_characters_are_shortened(run: Run, tmp_path: Path) -> N
     _, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--charset", "一")
     assert "… and 4 more" in out
     assert out.count("found tag ff ff") == 5
-    assert "left out, outside the charset: 24 records of 24 characters" in out
+    assert "left out, not in the charset: 24 records of 24 characters" in out
 
 
 def test_strict_stops_with_the_place(run: Run, gnt: Path, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     out = tmp_path / "store"
     code, _, err = run("prepare-gnt", gnt, "-o", out, "--workers", workers)
     assert code == 130
-    assert f"{out}: stopped, so there is no store" in err
+    assert f"{out}: stopped; no store was written" in err
     assert [path.name for path in tmp_path.iterdir()] == [gnt.name]
 
 

@@ -33,8 +33,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def test_the_whole_image_fills_the_frame_by_default(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("prepare-images", write_photos(tmp_path), "--out", tmp_path / "s")
     assert code == 0
-    assert "3 kept of 3 read" in out
-    assert "no bad records" in out
+    assert "3 in the store, 3 read" in out
+    assert "no damaged records" in out
     store = Store(tmp_path / "s")
     assert (store.size, store.channels) == (64, 3)
     assert store.manifest.origin["framing"] == {
@@ -50,12 +50,12 @@ def test_what_an_export_calls_synthetic_is_told(run: Run, tmp_path: Path) -> Non
     (photos / MARKER).write_text('{"synthetic": true}')
     code, out, _ = run("prepare-images", photos, "--out", tmp_path / "s")
     assert code == 0
-    assert "synthetic: an export's .export.json says" in out
+    assert "synthetic: according to .export.json" in out
     assert Store(tmp_path / "s").is_synthetic
     (photos / MARKER).write_text('{"synthetic": false, "simulated": true}')
     code, out, _ = run("prepare-images", photos, "--out", tmp_path / "u")
     assert code == 0
-    assert "simulated: its .export.json says" in out
+    assert "simulated: according to .export.json" in out
     assert Store(tmp_path / "u").made_as == "simulated"
     (photos / MARKER).write_text("not JSON")
     code, _, err = run("prepare-images", photos, "--out", tmp_path / "t")
@@ -66,7 +66,18 @@ def test_what_an_export_calls_synthetic_is_told(run: Run, tmp_path: Path) -> Non
 
 def test_options_reach_the_store(run: Run, tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
-    options = ["--size", 16, "--fit", "pad", "--margin", 3, "--grey", "--invert", "--limit", 1]
+    options = [
+        "--size",
+        16,
+        "--fit",
+        "pad",
+        "--margin",
+        3,
+        "--grey",
+        "--invert",
+        "--max-per-class",
+        1,
+    ]
     assert run("prepare-images", photos, "-o", tmp_path / "s", *options)[0] == 0
     store = Store(tmp_path / "s")
     assert (store.size, store.channels, len(store)) == (16, 1, 2)
@@ -90,7 +101,7 @@ def test_losses_and_empty_classes_are_shown(run: Run, tmp_path: Path) -> None:
     options = ["--charset", tmp_path / "all", "--drop-empty"]
     code, out, _ = run("prepare-images", photos, "-o", tmp_path / "s", *options[:2])
     assert code == 0
-    assert "2 kept of 3 read" in out
+    assert "2 in the store, 3 read" in out
     assert "1 records of 1 characters: owl 1" in out
     assert "empty: 1 classes have no record: dog;" in out
     assert "bad image: 1" in out
@@ -123,7 +134,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     out = tmp_path / "s"
     code, _, err = run("prepare-images", photos, "-o", out)
     assert code == 130
-    assert f"{out}: stopped, so there is no store" in err
+    assert f"{out}: stopped; no store was written" in err
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 

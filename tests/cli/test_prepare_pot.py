@@ -47,9 +47,9 @@ def pots(tmp_path: Path) -> Path:
 def test_the_summary_names_store_counts_and_report(run: Run, pots: Path, tmp_path: Path) -> None:
     code, out, _ = run("prepare-pot", pots, "--out", tmp_path / "store")
     assert code == 0
-    assert "12 kept of 12 read" in out
-    assert "records a class: 4 least, 4 median, 4 most" in out
-    assert "no bad records" in out
+    assert "12 in the store, 12 read" in out
+    assert "records per class: 4 minimum, 4 median, 4 maximum" in out
+    assert "no damaged records" in out
     assert str(tmp_path / "store" / "prepare-report.json") in out.replace("\n", "")
     assert Store(tmp_path / "store").size == 64
 
@@ -75,7 +75,7 @@ def test_options_reach_the_store(run: Run, pots: Path, tmp_path: Path) -> None:
         "9",
         "--writers",
         "1001,1003-1004",
-        "--limit",
+        "--max-per-class",
         "2",
     ]
     assert run("prepare-pot", pots, "-o", tmp_path / "store", *options)[0] == 0
@@ -97,7 +97,7 @@ def test_options_reach_the_store(run: Run, pots: Path, tmp_path: Path) -> None:
 def test_a_split_by_writer_makes_two_stores(run: Run, pots: Path, tmp_path: Path) -> None:
     split = ["--held-out", "0.25", "--split-seed", "2", "--size", "16"]
     assert run("prepare-pot", pots, "-o", tmp_path / "train", *split)[0] == 0
-    test = ["--part", "test", "--charset", tmp_path / "train", "--margin", "2"]
+    test = ["--subset", "test", "--charset", tmp_path / "train", "--margin", "2"]
     assert run("prepare-pot", pots, "-o", tmp_path / "test", *split, *test)[0] == 0
     one, other = Store(tmp_path / "train"), Store(tmp_path / "test")
     assert (len(one.writers), len(other.writers)) == (3, 1)
@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     monkeypatch.setattr(casia, "_POT", replace(casia._POT, read=read_and_interrupt))
     code, _, err = run("prepare-pot", pots / "1001-c.pot", "-o", tmp_path / "store")
     assert code == 130
-    assert "stopped, so there is no store" in err
+    assert "stopped; no store was written" in err
     assert [path.name for path in tmp_path.iterdir()] == [pots.name]
 
 
@@ -132,7 +132,7 @@ def test_losses_are_shown_or_stop(run: Run, pots: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-3])
     code, out, _ = run("prepare-pot", pots, "-o", tmp_path / "store")
     assert code == 0
-    assert "11 kept of 11 read" in out
+    assert "11 in the store, 11 read" in out
     assert "cut short: 1" in out
     assert "pots/1002-c.pot@72: 33 bytes lost; expected a record of 36 bytes" in out
     code, _, err = run("prepare-pot", pots, "-o", tmp_path / "other", "--strict")
@@ -144,7 +144,7 @@ def test_losses_are_shown_or_stop(run: Run, pots: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--writers", "7"], "no writer '7' among the 4 writers"),
-        (["--part", "test"], "the test split needs held-out writers"),
+        (["--subset", "test"], "the test split needs held-out writers"),
         (["--held-out", "1"], "must be at least 0 and below 1"),
         (["--pen-width", "0"], "a pen width of 0.0 is not between"),
         (["--margin", "32"], "leaves no room"),

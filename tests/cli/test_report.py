@@ -31,7 +31,7 @@ def test_a_page_is_written_and_named(
 ) -> None:
     out = tmp_path / "[bold] page.html"
     assert run(monkeypatch, store, "--out", out) == 0
-    assert capsys.readouterr().out.startswith(f"{out} (0.0 MB)")
+    assert capsys.readouterr().out.startswith(f"written: {out} (0.0 MB)")
     assert "data:image/png" in out.read_text(encoding="utf-8")
 
 

@@ -36,13 +36,13 @@ def test_one_file_a_writer_and_the_licence_on_the_screen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "writers"
-    options = ["--classes", "3", "--writers", "2", "--first-writer", "41", "--seed", "1"]
+    options = ["--classes", "3", "--num-writers", "2", "--first-writer", "41", "--seed", "1"]
     assert run(monkeypatch, "--out", out, *options) == 0
     files = ["041-f.gnt", "042-f.gnt"]
     assert sorted(path.name for path in out.iterdir()) == [".export.json", *files, "NOTICE.txt"]
     assert labels(out / "041-f.gnt") == ["的", "一", "是"]
     shown = " ".join(capsys.readouterr().out.split())
-    assert "2 writers x 3 characters" in shown
+    assert "2 writers, 3 characters each" in shown
     assert "Simulated handwriting, not scans" in shown
     assert "copyright Ulrich Apel, CC BY-SA 3.0" in shown
 
@@ -53,7 +53,8 @@ def test_a_small_number_is_the_beginning_of_a_larger_one(
 ) -> None:
     for number in ("2", "130"):
         assert (
-            run(monkeypatch, "--out", tmp_path / number, "--classes", number, "--writers", 1) == 0
+            run(monkeypatch, "--out", tmp_path / number, "--classes", number, "--num-writers", 1)
+            == 0
         )
     small, large = (labels(tmp_path / number / "001-f.gnt") for number in ("2", "130"))
     assert large[:2] == small
@@ -69,7 +70,7 @@ def test_classes_may_be_characters_or_a_file(
     if as_file:
         spec = str(tmp_path / "characters.txt")
         Path(spec).write_text("永\n我\n", encoding="utf-8")
-    assert run(monkeypatch, "--out", tmp_path / "set", "--classes", spec, "--writers", 1) == 0
+    assert run(monkeypatch, "--out", tmp_path / "set", "--classes", spec, "--num-writers", 1) == 0
     assert labels(tmp_path / "set" / "001-f.gnt") == ["永", "我"]
 
 
@@ -108,7 +109,7 @@ def test_strokes_of_make_me_a_hanzi_are_written_in_their_own_notice(
     line = {"character": "你", "medians": [[[100, 400], [900, 420]], [[500, 800], [480, 0]]]}
     file.write_text(json.dumps(line) + "\n", encoding="utf-8")
     out = tmp_path / "set"
-    options = ["--strokes", file, "--classes", "1", "--writers", "2", "--workers", "1"]
+    options = ["--strokes", file, "--classes", "1", "--num-writers", "2", "--workers", "1"]
     assert run(monkeypatch, "--out", out, *options) == 0
     assert labels(out / "002-f.gnt") == ["你"]
     assert "Arphic Public License" in (out / "NOTICE.txt").read_text("utf-8")

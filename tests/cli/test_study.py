@@ -48,7 +48,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def made(study: Command, sides: list[Path], tmp_path: Path) -> Path:
     """The answer key of a study of 8 pairs and 2 controls."""
     out = tmp_path / "page.html"
-    code, _, err = study(*sides, "--out", out, "--pairs", 8, "--controls", 2)
+    code, _, err = study("make", *sides, "--out", out, "--pairs", 8, "--controls", 2)
     assert code == 0, err
     return tmp_path / "page.key.json"
 
@@ -74,14 +74,14 @@ def votes(key_file: Path, name: str, wanted: Callable[[dict[str, Any]], str]) ->
 
 def test_a_page_and_its_key_are_written(study: Command, sides: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "[bold].html"
-    code, said, _ = study(*sides, "--out", out, "--pairs", 8, "--controls", 2)
+    code, said, _ = study("make", *sides, "--out", out, "--pairs", 8, "--controls", 2)
     assert code == 0
     assert f"{out}: 8 pairs of 2 classes and 2 repeated ones, 8x8 pixels" in said
-    assert "[bold].key.json: the answers; not for voters" in said
+    assert "[bold].key.json: the answer key; do not give it to voters" in said
     assert "CASIA" in said
     question = "Which is neater?"
     code, said, _ = study(
-        *sides, "--out", out, "--pairs", 4, "--controls", 0, "--seed", 2, "--json",
+        "make", *sides, "--out", out, "--pairs", 4, "--controls", 0, "--seed", 2, "--json",
         "--question", question,
     )  # fmt: skip
     assert code == 0
@@ -98,12 +98,12 @@ def test_votes_are_tallied(study: Command, made: Path) -> None:
         votes(made, "[b]", lambda p: "b" if p["label"] == "丨" else "a"),
         votes(made, "left", lambda p: p["left"]),
     ]
-    code, said, err = study("--tally", *files, "--key", made)
+    code, said, err = study("tally", *files, "--key", made)
     assert code == 0, err
     assert "A (made[red]): 12 votes; B (hand): 4 votes" in said
-    assert "share of A (made[red]): 75.0 % (50.5 to 89.8), if votes are independent" in said
-    assert "p = 0.077 that one half" in said
-    assert "mean over voters of their share of A (made[red]): 75.0 % (0.0 to 100.0)" in said
+    assert "fraction for A (made[red]): 75.0 % (50.5 to 89.8), if votes are independent" in said
+    assert "p = 0.077 if neither" in said
+    assert "mean over voters of their fraction for A (made[red]): 75.0 % (0.0 to 100.0)" in said
     assert "no: judged 2 of 2 repeated pairs differently" in said
     # 4 pairs agreed on, 4 not; P_e = (144 + 16) / 256.
     assert "agreement on 8 pairs: 50.0 %, Fleiss' kappa -0.33" in said
@@ -112,7 +112,7 @@ def test_votes_are_tallied(study: Command, made: Path) -> None:
     rows = [line for line in said.splitlines() if "丨" in line or "一" in line]
     assert ["8" in rows[0], "一" in rows[0], "丨" in rows[1]] == [True, True, True]
 
-    code, said, _ = study("--tally", *files, "--key", made, "--json", "--max-disagreement", 1)
+    code, said, _ = study("tally", *files, "--key", made, "--json", "--max-disagreement", 1)
     assert code == 0
     told = json.loads(said)
     assert not any(voter["excluded"] for voter in told["voters"])
@@ -123,43 +123,32 @@ def test_votes_are_tallied(study: Command, made: Path) -> None:
 
 
 def test_one_voter_has_no_interval_over_voters(study: Command, made: Path) -> None:
-    code, said, _ = study("--tally", votes(made, "Li", lambda p: "a"), "--key", made)
+    code, said, _ = study("tally", votes(made, "Li", lambda p: "a"), "--key", made)
     assert code == 0
-    assert "mean over voters of their share of A (made[red]): 100.0 %\n" in said
+    assert "mean over voters of their fraction for A (made[red]): 100.0 %\n" in said
     assert "agreement: no pair was judged by two voters" in said
     files = [votes(made, name, lambda p: "a") for name in ("Li", "Wang")]
-    assert "kappa undefined" in study("--tally", *files, "--key", made)[1]
+    assert "kappa undefined" in study("tally", *files, "--key", made)[1]
 
 
 def test_the_paper_s_counts(study: Command) -> None:
-    code, said, _ = study("--tally", "--counts", "2256,1744")
+    code, said, _ = study("significance", 2256, 1744)
     assert code == 0
     assert said.splitlines() == [
         "A: 2,256 votes; B: 1,744 votes",
-        "share of A: 56.4 % (54.9 to 57.9), if votes are independent",
-        "p = 5.9e-16 that one half gives such a share (exact binomial test)",
+        "fraction for A: 56.4 % (54.9 to 57.9), if votes are independent",
+        "p = 5.9e-16 if neither is preferred (exact two-sided binomial test)",
     ]
-    told = json.loads(study("--tally", "--counts", "2256, 1744", "--json")[1])
+    told = json.loads(study("significance", 2256, 1744, "--json")[1])
     assert (told["a"], told["b"], told["share"]["mean"]) == (2256, 1744, 0.564)
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "two sides and --out are needed. hwgen study RUN_A RUN_B --out study.html"),
-        (["A", "B"], "two sides and --out are needed"),
-        (["A", "--out", "s.html"], "two sides and --out are needed"),
-        (["A", "B", "--out", "s.html"], "A: is neither a run, a model nor a store: there is"),
-        (["A", "B", "--out", "s.html", "--key", "k"], "--key need --tally"),
-        (["--counts", "1,2", "--max-disagreement", "0"], "--counts, --max-disagreement need --t"),
-        (["--tally", "v", "--key", "k", "--pairs", "3"], "--pairs make a page and count nothing"),
-        (["--tally", "v"], "--tally needs the --key"),
-        (["--tally", "v", "--key", "none"], "none: is not an answer key"),
-        (["--tally", "v", "--counts", "1,2"], "VOTES do not go with --counts"),
-        (["--tally", "--key", "k", "--counts", "1,2"], "--key do not go with --counts"),
-        (["--tally", "--counts", "1,2,3"], "--counts 1,2,3 is not two whole numbers"),
-        (["--tally", "--counts", "many"], "--counts many is not two whole numbers"),
-        (["--tally", "--counts", "0,0"], "0 votes for A and 0 for B cannot be compared"),
+        (["make", "A", "B", "--out", "s.html"], "A: is neither a run, a model nor a store: there"),
+        (["tally", "v", "--key", "none"], "none: is not an answer key"),
+        (["significance", "0", "0"], "0 votes for A and 0 for B cannot be compared"),
     ],
 )
 def test_mistakes_are_named(study: Command, arguments: list[str], text: str) -> None:
@@ -174,7 +163,7 @@ def test_votes_of_another_study_are_refused(
 ) -> None:
     file = votes(made, "Li", lambda p: "a")
     options = ["--pairs", 8, "--controls", 2, "--seed", 1]
-    assert study(*sides, "--out", tmp_path / "other.html", *options)[0] == 0
-    code, _, err = study("--tally", file, "--key", tmp_path / "other.key.json")
+    assert study("make", *sides, "--out", tmp_path / "other.html", *options)[0] == 0
+    code, _, err = study("tally", file, "--key", tmp_path / "other.key.json")
     assert code == 1
     assert "Li.json: holds votes of study" in err

@@ -79,7 +79,7 @@ def test_a_store_with_files_and_a_sheet(synthesize: Synthesize, tmp_path: Path) 
         "--png", tmp_path / "png", "--gnt", tmp_path / "gnt", "--sheet", tmp_path / "new/s.png",
     )  # fmt: skip
     assert code == 0
-    assert f"{out}: 6 characters" in err
+    assert f"{out}: 6 images" in err
     assert "6 PNG files" in err
     store = Store(out)
     assert store.manifest.class_counts == [3, 0, 3]
@@ -105,8 +105,8 @@ def test_another_batch_size_gives_the_same_set(synthesize: Synthesize, tmp_path:
     [
         (["--classes", "天一"], "1 of 2 characters are not among the 3 classes: 天"),
         (["--classes", "3740"], "3740 classes were asked for, and there are 3"),
-        (["--checkpoint", "5"], "has no snapshot '5'. Choose last, best, or one of 4, 8"),
-        (["--checkpoint", "best"], "no snapshot was scored"),
+        (["--snapshot", "5"], "has no snapshot '5'. Choose last, best, or one of 4, 8"),
+        (["--snapshot", "best"], "no snapshot was scored"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
 )
@@ -121,7 +121,7 @@ def test_mistakes_are_named(
 
 def test_a_chosen_checkpoint_is_another_set(synthesize: Synthesize, tmp_path: Path) -> None:
     for name in ("4", "last"):
-        assert synthesize(tmp_path / name, "--per-class", 2, "--checkpoint", name)[0] == 0
+        assert synthesize(tmp_path / name, "--per-class", 2, "--snapshot", name)[0] == 0
     origins = {Store(tmp_path / name).manifest.origin["provenance"] for name in ("4", "last")}
     assert len(origins) == 2
 
@@ -142,7 +142,7 @@ def test_a_filter_keeps_what_it_reads_as_the_label(
 ) -> None:
     file = reader(tmp_path / "rec.safetensors", "永十一丨")
     out = tmp_path / "s"
-    options = ["--per-class", 5, "--filter", file, "--min-confidence", 0.3, "--max-tries", 40]
+    options = ["--per-class", 5, "--recogniser", file, "--min-confidence", 0.3, "--max-tries", 40]
     code, err = synthesize(out, *options, "--json")
     assert code == 0
     store, read = Store(out), Recogniser.load(file, torch.device("cpu"))
@@ -158,7 +158,7 @@ def test_a_filter_keeps_what_it_reads_as_the_label(
     assert len(store) > 0
     assert found.argmax(axis=1).tolist() == label
     assert found.max(axis=1).min() >= 0.3
-    assert f"Of all {origin['yield']:.1%} passed" in err
+    assert f"Accepted: {origin['yield']:.1%} of all samples" in err
     told = json.loads(printed[-1])
     assert told["characters"] == len(store)
     assert told["yield"]["yield"] == origin["yield"]
@@ -173,16 +173,16 @@ def test_a_filter_keeps_what_it_reads_as_the_label(
 def test_copies_are_rejected_with_and_without_a_filter(
     synthesize: Synthesize, toy_store: Store, tmp_path: Path, printed: list[str]
 ) -> None:
-    options = ["--per-class", 4, "--no-copies", toy_store.path]
+    options = ["--per-class", 4, "--no-copies-of", toy_store.path]
     code, err = synthesize(tmp_path / "s", *options, "--max-tries", 2, "--json")
     assert code == 0
-    assert "Of all" in err
+    assert "Accepted: " in err
     origin = Store(tmp_path / "s").manifest.origin
     assert origin["filter"]["no_copies"] == toy_store.manifest.content_sha256
     assert set(origin["filter"]) == {"no_copies", "limits", "max_tries"}
     assert json.loads(printed[-1])["yield"]["drawn"] >= 12
     file = reader(tmp_path / "rec.safetensors")
-    both = ["--filter", file, "--min-confidence", 0.3, "--max-tries", 40]
+    both = ["--recogniser", file, "--min-confidence", 0.3, "--max-tries", 40]
     assert synthesize(tmp_path / "both", *options, *both)[0] == 0
     kept = Store(tmp_path / "both").manifest.origin["filter"]
     assert kept["recogniser"] == file_hash(file)
@@ -196,12 +196,12 @@ def test_ctrl_c_while_real_samples_are_read_begins_nothing(
     def interrupted() -> Iterator[Callable[[], bool]]:
         yield lambda: True
 
-    options = [tmp_path / "s", "--per-class", 4, "--no-copies", toy_store.path]
+    options = [tmp_path / "s", "--per-class", 4, "--no-copies-of", toy_store.path]
     with monkeypatch.context() as patch:
         patch.setattr(hwgen_cli.interrupt, "interruptible", interrupted)
         code, err = synthesize(*options)
     assert code == 130
-    assert "stopped, the same command goes on" in err
+    assert "stopped; rerun the command to resume" in err
     assert not partial_path(tmp_path / "s").exists()
     assert synthesize(*options)[0] == 0
 
@@ -214,7 +214,7 @@ def test_without_a_filter_there_is_no_yield(
     told = json.loads(printed[-1])
     assert told["class_counts"] == {"一": 2, "丨": 2, "十": 2}
     assert told["yield"] is None
-    assert "passed" not in err
+    assert "Accepted" not in err
 
 
 @pytest.mark.parametrize(
@@ -222,10 +222,10 @@ def test_without_a_filter_there_is_no_yield(
     [
         ("一丨", 8, [], "knows 2 characters, and not these 1 of the 3 it should read: 十"),
         ("一丨十", 16, [], "reads pictures of 16 pixels or more"),
-        (None, 8, ["--min-margin", 0.5], "are of a filter, and there is none"),
-        (None, 8, ["--max-tries", 5], "--max-tries is of a filter, and there is none"),
-        (None, 8, ["--no-copies", "none.store"], "none.store"),
-        (None, 8, ["--filter", "none.safetensors"], "none.safetensors: no such checkpoint"),
+        (None, 8, ["--min-margin", 0.5], "need a recogniser"),
+        (None, 8, ["--max-tries", 5], "--max-tries has no effect without a filter"),
+        (None, 8, ["--no-copies-of", "none.store"], "none.store"),
+        (None, 8, ["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
     ],
 )
 def test_filters_that_do_not_fit_are_named(
@@ -237,7 +237,7 @@ def test_filters_that_do_not_fit_are_named(
     text: str,
 ) -> None:
     if labels:
-        options = ["--filter", reader(tmp_path / "rec.safetensors", labels, size)]
+        options = ["--recogniser", reader(tmp_path / "rec.safetensors", labels, size)]
     code, err = synthesize(tmp_path / "s", *options)
     assert code == 1
     assert text in err
@@ -256,7 +256,7 @@ def test_ctrl_c_keeps_what_is_drawn(
         patch.setattr(hwgen_cli.interrupt, "interruptible", interrupted)
         code, err = synthesize(out, "--per-class", 1000)
     assert code == 130
-    assert "stopped, the same command goes on" in err
+    assert "stopped; rerun the command to resume" in err
     assert not is_store(out)
     assert synthesize(out, "--per-class", 1000)[0] == 0
     assert len(Store(out)) == 3000
@@ -276,7 +276,7 @@ def test_torchrun_draws_the_same_set_and_stops_together(
     process = torchrun(*command("two", 1000), "--sheet", tmp_path / "sheet.png")
     said = " ".join(process.communicate()[0].split())
     assert process.returncode == 0, said
-    assert said.count("3,000 characters") == 1
+    assert said.count("3,000 images") == 1
     assert "Warning" not in said
     assert said.count("sheet.png") == 1
     assert synthesize(tmp_path / "one", "--per-class", 1000)[0] == 0
@@ -284,7 +284,7 @@ def test_torchrun_draws_the_same_set_and_stops_together(
 
     # With a filter, in units that differ in size.
     rec = reader(tmp_path / "rec.safetensors", "永十一丨")
-    judge = ["--filter", rec, "--min-confidence", 0.3, "--max-tries", 3]
+    judge = ["--recogniser", rec, "--min-confidence", 0.3, "--max-tries", 3]
     process = torchrun(*command("two-filtered", 700), *judge)
     said = " ".join(process.communicate()[0].split())
     assert process.returncode == 0, said
@@ -303,7 +303,7 @@ def test_torchrun_draws_the_same_set_and_stops_together(
     process.send_signal(signal.SIGTERM)
     said = " ".join(process.communicate()[0].split())
     assert process.returncode != 0
-    assert said.count("stopped, the same command goes on") == 1
+    assert said.count("stopped; rerun the command to resume") == 1
     assert not is_store(tmp_path / "stopped")
     for name in ("stopped", "straight"):
         assert synthesize(tmp_path / name, "--per-class", 20000)[0] == 0
@@ -332,7 +332,7 @@ def test_a_run_without_labels_draws_a_number_of_pictures(
     with pytest.raises(SystemExit) as leaving:
         main()
     assert leaving.value.code == 1
-    assert "instead of --per-class" in " ".join(capsys.readouterr().err.split())
+    assert "Give --per-class instead" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_number_of_pictures_is_not_for_labelled_ones(
@@ -340,4 +340,4 @@ def test_a_number_of_pictures_is_not_for_labelled_ones(
 ) -> None:
     code, said = synthesize(tmp_path / "out", "--count", 7)
     assert code == 1
-    assert "--count is for a run without labels" in said
+    assert "--count is for a GAN that was trained without labels" in said

@@ -56,7 +56,8 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(
     out = tmp_path / "run"
     code, shown, _ = hwgen(
         "train", toy_store.path, "--out", out, "--preset", "paper-hwdb", "--dry-run",
-        "--batch", 32, "--images", 3200, "--every", 320, "--loss", "lsgan-eq8", "--unconditional",
+        "--batch", 32, "--images", 3200, "--snapshot-every", 320, "--loss", "lsgan-eq8",
+        "--unconditional",
     )  # fmt: skip
     assert code == 0
     assert not out.exists()
@@ -72,7 +73,7 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(
         "│ steps │ 100 │",
         "│ records │ 30 │",
         "parameters of G",
-        "memory: pictures",
+        "memory: images",
     ):
         assert text in " ".join(shown.replace("┃", "│").split()), text
 
@@ -218,7 +219,7 @@ def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "stopped, the same command goes on" in " ".join(said.split())
+    assert "stopped; rerun the command to resume" in " ".join(said.split())
     assert "Traceback" not in said
     assert not (weights / "000001600.safetensors").exists()
 
@@ -256,7 +257,7 @@ def test_torchrun_stops_together_and_one_process_goes_on(
     process.send_signal(signal.SIGINT)
     said = " ".join(process.communicate()[0].split())
     assert process.returncode != 0
-    assert said.count("stopped, the same command goes on") == 1
+    assert said.count("stopped; rerun the command to resume") == 1
     assert "Warning" not in said
     step = int(load_tensors(out / "checkpoint.safetensors")[1]["step"])
     assert step < 400

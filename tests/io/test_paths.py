@@ -12,7 +12,7 @@ from hwgen.io.paths import describe_names, describe_path, suggest_path
         ("model.safetensors", "it is an exported model,"),
         ("manifest.json", "it is a store,"),
         ("benchmark.json", "hwgen benchmark wrote"),
-        ("lift.json", "hwgen benchmark --protocol wrote"),
+        ("lift.json", "hwgen lift wrote"),
         ("evaluation.json", "hwgen evaluate wrote"),
         (".export.json", "hwgen export wrote"),
         ("001-f.gnt", "it holds GNT, of which hwgen prepare-gnt makes a store"),

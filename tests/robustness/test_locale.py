@@ -109,21 +109,21 @@ prepare-images '出 口/folder 的' --out '回/folder 的' --size 16 --grey
 prepare-images '出 口/parquet 的' --out '回/parquet 的' --size 16 --grey
 prepare-gnt '出 口/gnt 的' --out '回/gnt 的' --size 16 --margin 0
 
-export '训练/第 一' --format model --out '出 口/model 的' --onnx
-export '训练/第 一' --format tensorboard --out '出 口/tensorboard 的'
+export-model '训练/第 一' --out '出 口/model 的' --onnx
+export-curves '训练/第 一' --out '出 口/tensorboard 的'
 inspect '出 口/model 的' --sheet '图/模 型.png'
 synthesize '出 口/model 的' --out '再 合成' --per-class 2
 
 benchmark --train '真 字' --test '图 字' --synthetic '合 成' --out '比 较' {judge} --seeds 1
-synthesize '训练/第 一' --out '筛 过' --per-class 2 --filter {reader} --min-confidence 0
+synthesize '训练/第 一' --out '筛 过' --per-class 2 --recogniser {reader} --min-confidence 0
 train '真 字' --out '训练/第 二' {gan} --recogniser {reader}
 train '回/gnt 的' --out '训练/弯 的' --preset deformation-32 --set size=16 --set grid=4 {bend}
-synthesize '训练/弯 的' --from '真 字' --out '弯 字' --per-class 2
+synthesize '训练/弯 的' --real '真 字' --out '弯 字' --per-class 2
 evaluate '合 成' --real '真 字' --run '出 口/model 的' --out '评 估' --recogniser {reader} --size 16
-export '训练/第 一' --format model --out '出 口/评 过' --judged '评 估'
-benchmark --train '真 字' --test '图 字' --out '提 升' {judge} {protocol} --generator '训练/弯 的'
+export-model '训练/第 一' --out '出 口/评 过' --results '评 估'
+lift --train '真 字' --test '图 字' --out '提 升' {judge} {lift} --generator '训练/弯 的'
 report '训练/第 一' '比 较' '评 估' '提 升' '真 字' '合 成' --out '报 告.html'
-study '真 字' '合 成' --out '问 卷.html' --pairs 3 --controls 1 --question '哪个更真?'
+study make '真 字' '合 成' --out '问 卷.html' --pairs 3 --controls 1 --question '哪个更真?'
 """
 """At least one of each command that takes a path, and of each kind of path."""
 
@@ -131,7 +131,7 @@ OPTIONS = {
     "also": "--png '图 们' --gnt '字 们' --sheet '图/合 成.png'",
     "bend": "--images 8 --batch 4",
     "judge": "--size 16 --steps 2 --recogniser-preset light",
-    "protocol": "--protocol few-shot --counts 2 --draws 1 --arms classical,synthetic --amount 2 "
+    "lift": "--real-per-class 2 --trials 1 --arms classical,synthetic --synthetic-per-class 2 "
     "--plot '图/提 升.png'",
     "reader": "'比 较/recogniser-real-seed0.safetensors'",
 }

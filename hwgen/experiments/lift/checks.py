@@ -70,5 +70,5 @@ def check_start(
     elif any(ARMS[arm].pretrained for arm in arms):
         raise InputError(
             "there is no recogniser for the pretrained arms to start from",
-            remedy="Give one as --start, or leave these arms out",
+            remedy="Give one as --init-from, or leave these arms out",
         )

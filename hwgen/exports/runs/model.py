@@ -58,7 +58,7 @@ def export_model(
         out: the folder.
         snapshot: which snapshot of a GAN: "last", "best" or a number of images.
         onnx: also write the generator of a GAN as ONNX.
-        results: folders of `hwgen evaluate` or `hwgen benchmark --protocol`, whose figures the card
+        results: folders of `hwgen evaluate` or `hwgen lift`, whose figures the card
             shall tell; they must be of this very model, see hwgen.exports.runs.model_results.
         licence: what the exporter gives the model under, for the card; an identifier of the Hugging
             Face Hub or any line. "" says that the data's terms decide.
@@ -79,7 +79,7 @@ def export_model(
         raise InputError(
             f"is a run of kind {run.kind!r}: it has one set of weights, and no ONNX",
             where=str(run.path),
-            remedy="Leave --checkpoint and --onnx out",
+            remedy="Leave out --snapshot and --onnx",
         )
     model = find_gan(run, snapshot) if is_gan else find_deformation(run)
     found = read_model_results(model, results)

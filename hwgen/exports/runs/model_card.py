@@ -123,7 +123,7 @@ def _use(model: Model, name: str, labelled: bool) -> str:
     if model.kind != "gan":
         return (
             "It bends real samples, which it does not hold: give a store of them.\n\n```sh\n"
-            f"hwgen synthesize {name} --from STORE --out synthetic {amount}\n```\n"
+            f"hwgen synthesize {name} --real STORE --out synthetic {amount}\n```\n"
         )
     first = json.dumps(model.charset[0], ensure_ascii=False)
     drawn = (
@@ -261,7 +261,7 @@ def _measured(
     for lift in lifts:
         generator = str(lift.settings["generator"].get("kind", "not told"))
         parts.append(
-            f"`hwgen benchmark --protocol {_line(lift.kind)}`, {lift.draws} draws, generator "
+            f"`hwgen lift --experiment {_line(lift.kind)}`, {lift.draws} draws, generator "
             f"{_line(generator)}: {_line(lift.advice)}\n"
         )
     return "\n".join(parts) or (

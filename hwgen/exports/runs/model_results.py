@@ -36,7 +36,7 @@ class ModelResults:
 
 
 def read_model_results(model: Model, folders: Sequence[Path]) -> ModelResults:
-    """What folders of `hwgen evaluate` and `hwgen benchmark --protocol` tell of a model.
+    """What folders of `hwgen evaluate` and `hwgen lift` tell of a model.
 
     Raises:
         InputError: one holds no such result, or one of another model.
@@ -58,7 +58,7 @@ def _result(folder: Path) -> Path:
     raise InputError(
         f"has neither {EVALUATION_FILE} nor {LIFT_FILE}",
         where=str(folder),
-        remedy="Give a folder of hwgen evaluate or of hwgen benchmark --protocol",
+        remedy="Give a folder of hwgen evaluate or of hwgen lift",
     )
 
 
@@ -71,7 +71,7 @@ def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
     raise InputError(
         f"{found}; exported is {model.provenance!r}",
         where=str(evaluation.path),
-        remedy="Draw samples with hwgen synthesize and the same --checkpoint, and judge them with "
+        remedy="Draw samples with hwgen synthesize and the same --snapshot, and judge them with "
         "hwgen evaluate",
     )
 

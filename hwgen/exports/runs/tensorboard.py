@@ -47,7 +47,7 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise InputError(
-            f"--format tensorboard needs {error.name}",
+            f"export-curves needs {error.name}",
             remedy="Install it with: pip install 'hwgen[tensorboard]'",
         ) from None
     out = Path(out)

@@ -307,7 +307,7 @@ def test_a_deformation_model_bends_from_its_folder(toy_store: Store, tmp_path: P
     assert np.array_equal(ours.sample(IDS, INDICES), theirs.sample(IDS, INDICES))
     assert not (out / "samples.png").exists()
     text = (out / "README.md").read_text("utf-8")
-    assert "--from STORE" in text
+    assert "--real STORE" in text
     assert "Nothing yet." in text
     with pytest.raises(RunError, match="of kind 'deformation', not a GAN"):
         Sampler.load(out)

@@ -76,7 +76,7 @@ def test_figures_come_into_the_card(run: Run, root: Path, tmp_path: Path) -> Non
     assert "| purity | 0.750 | 0.875 | higher | Share. |" in text
     assert "| purity | 0.750 |  | higher | Share. |" in text
     assert "- A note." in text
-    assert "--protocol few-shot" in text
+    assert "--experiment few-shot" in text
     assert "Add 400." in text
 
 
@@ -126,7 +126,7 @@ def test_a_lift_of_another_generator_is_refused(
         lift(tmp_path / "b", root, before),
     ]
     export_model(bending, tmp_path / "out", results=good)
-    assert (tmp_path / "out" / "README.md").read_text("utf-8").count("--protocol few-shot") == 2
+    assert (tmp_path / "out" / "README.md").read_text("utf-8").count("--experiment few-shot") == 2
 
 
 def test_an_exported_model_tells_what_it_learnt_from(

@@ -66,13 +66,13 @@ TOY_READER = ["--recogniser-preset=light", "--size=16", "--device=cpu", "--preci
 _MADE = {
     "train": ("prepare-pot", "pot", "--size=32", "--workers=1", "--writers=1001-1008"),
     "test": ("prepare-gnt", "other.gnt", "--size=32", "--charset=train"),
-    "gan": ("train", "train", *TOY_GAN, "--images=80", "--every=40"),
+    "gan": ("train", "train", *TOY_GAN, "--images=80", "--snapshot-every=40"),
     "bend": ("train", "train", *TOY_BEND, "--images=400"),
     "reader": (
         "benchmark",
         *("--train=train", "--test=test", *TOY_READER, "--seeds=1", "--steps=60"),
     ),
-    "synthetic": ("synthesize", "bend", "--from=train", "--per-class=20", "--device=cpu"),
+    "synthetic": ("synthesize", "bend", "--real=train", "--per-class=20", "--device=cpu"),
 }
 """Names and commands, each of those above it."""
 

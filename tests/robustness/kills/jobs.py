@@ -54,12 +54,13 @@ JOBS: dict[str, Job] = {
     ),
     "prepare-pot": _prepare("prepare-pot IN/pot --workers=1"),
     "prepare-images": _prepare("prepare-images IN/pictures --workers=2"),
-    "train": _job("train IN/train --images=200 --every=40", *TOY_GAN),
+    "train": _job("train IN/train --images=200 --snapshot-every=40", *TOY_GAN),
     "train deformation": _job("train IN/train --images=240", *TOY_BEND, share=_FEW),
     "synthesize": _job("synthesize IN/gan --per-class=700 --device=cpu"),
     "synthesize filter": _job(
-        "synthesize IN/bend --from=IN/train --per-class=400 --classes=3 --device=cpu "
-        "--filter=IN/reader/recogniser-real-seed0.safetensors --min-confidence=0.3 --max-tries=2",
+        "synthesize IN/bend --real=IN/train --per-class=400 --classes=3 --device=cpu "
+        "--recogniser=IN/reader/recogniser-real-seed0.safetensors --min-confidence=0.3 "
+        "--max-tries=2",
         share=_FEW,
     ),
     "export ocr-lmdb": _export("IN/train --format=ocr-lmdb --shard-records=40"),
@@ -73,12 +74,12 @@ JOBS: dict[str, Job] = {
     ),
     "export webdataset": _export("IN/train --format=webdataset --shard-records=40"),
     "export parquet": _export("IN/train --format=parquet --shard-records=40", needs="pyarrow"),
-    "export model": _export("IN/gan --format=model"),
-    "export tensorboard": _export("IN/gan --format=tensorboard", needs="tensorboard"),
+    "export-model": _job("export-model IN/gan", share=_FEW),
+    "export-curves": _job("export-curves IN/gan", needs="tensorboard", share=_FEW),
     "lift": _job(
-        "benchmark --protocol=few-shot --train=IN/train --test=IN/test --counts=2 --draws=1 "
-        "--arms=classical,classical+synthetic --amount=4 --held-out=1 --generator-images=64 "
-        "--steps=2 --plot=curve.png",
+        "lift --train=IN/train --test=IN/test --real-per-class=2 --trials=1 "
+        "--arms=classical,classical+synthetic --synthetic-per-class=4 --held-out-per-class=1 "
+        "--generator-images=64 --steps=2 --plot=curve.png",
         *TOY_READER,
     ),
     "benchmark": _job(
@@ -87,7 +88,7 @@ JOBS: dict[str, Job] = {
         share=_FEW,
     ),
     "evaluate": _job(
-        "evaluate IN/synthetic --real=IN/train --real-test=IN/test --cas --cas-steps=2 "
+        "evaluate IN/synthetic --real=IN/train --real-test=IN/test --cas --steps=2 "
         "--size=16 --samples=60 --device=cpu --precision=fp32",
         share=_FEW,
     ),

@@ -16,7 +16,7 @@ from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
-from hwgen_cli import protocol
+from hwgen_cli import lift_generator
 from hwgen_cli.__main__ import main
 
 TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
@@ -64,7 +64,7 @@ def learnt(tmp_path: Path) -> Path:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     settings = ["--size", 16, "--device", "cpu", "--precision", "fp32", "--steps", 1]
-    everything = ["hwgen", "benchmark", *arguments, *settings, "--recogniser-preset", "light"]
+    everything = ["hwgen", *arguments, *settings, "--recogniser-preset", "light"]
     monkeypatch.setattr(sys, "argv", list(map(str, everything)))
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as leaving:
@@ -77,9 +77,9 @@ def test_who_tests_on_simulated_characters_is_warned(
 ) -> None:
     train = make_store(tmp_path / "train", (3, 3, 3))
     test = make_store(tmp_path / "test", (1, 1, 1), simulated=True)
-    options = ["--train", train, "--test", test, "--out", tmp_path / "out"]
-    options += ["--protocol", "few-shot", "--counts", "1", "--draws", 1, "--arms", "classical"]
-    assert run(monkeypatch, *options, "--held-out", 1) == 0
+    options = ["lift", "--train", train, "--test", test, "--out", tmp_path / "out"]
+    options += ["--real-per-class", "1", "--trials", 1, "--arms", "classical"]
+    assert run(monkeypatch, *options, "--held-out-per-class", 1) == 0
     assert "the test store is simulated" in capsys.readouterr().out
     told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
     assert told["made"] == {"train": "real", "test": "simulated"}
@@ -88,8 +88,8 @@ def test_who_tests_on_simulated_characters_is_warned(
 def test_the_augmentation_is_chosen_by_how_often_a_sample_comes(
     stores: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
-    assert run(monkeypatch, *options, "--draws", 1, "--arms", "classical") == 0
+    options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
+    assert run(monkeypatch, *options, "--trials", 1, "--arms", "classical") == 0
     told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
     assert told["protocol"]["strong_views"] == STRONG_VIEWS
     assert told["protocol"]["started_strong_views"] == STARTED_STRONG_VIEWS
@@ -103,18 +103,25 @@ def test_tables_advice_curve_and_going_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, plot = tmp_path / "out", tmp_path / "plots" / "curve.png"
-    options = [*stores, "--out", out, "--protocol", "few-shot", "--counts", "2,all", "--draws", 1]
-    options += ["--arms", "classical,classical+synthetic", "--amount", "2,3", "--held-out", 1]
-    options += ["--generator", learnt, "--share", 0.25, "--plot", plot]
+    options = ["lift", *stores, "--out", out, "--real-per-class", "2,all", "--trials", 1]
+    options += [
+        "--arms",
+        "classical,classical+synthetic",
+        "--synthetic-per-class",
+        "2,3",
+        "--held-out-per-class",
+        1,
+    ]
+    options += ["--generator", learnt, "--synthetic-fraction", 0.25, "--plot", plot]
     assert run(monkeypatch, *options) == 0
     shown = capsys.readouterr().out
     for text in (
-        "Top-1, %",
-        "more than classical",
+        "Top-1 accuracy, %",
+        "difference to classical",
         "classical+synthetic 3",
         "│ all ",
         "by the number of real samples a class: ",
-        "writers in both the train and the test store: 1",
+        "1 writers are in both the train and the test store",
         f"written: {out / 'lift.json'}",
     ):
         assert text in shown
@@ -139,12 +146,21 @@ def test_rare_classes_have_tables_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = [*stores, "--out", tmp_path / "out", "--protocol", "rare", "--counts", "1"]
-    options += ["--draws", 1, "--arms", "none,classical", "--judge-on", "held-out"]
+    options = [
+        "lift",
+        *stores,
+        "--out",
+        tmp_path / "out",
+        "--experiment",
+        "rare",
+        "--real-per-class",
+        "1",
+    ]
+    options += ["--trials", 1, "--arms", "none,classical", "--evaluate-on", "held-out"]
     assert run(monkeypatch, *options) == 0
     shown = capsys.readouterr().out
     for group in ("rare", "common", "all"):
-        assert f"Top-1, %, {group} classes" in shown
+        assert f"Top-1 accuracy, %, {group} classes" in shown
     found = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
     assert found["protocol"]["judged_on"] == "held-out"
 
@@ -155,12 +171,12 @@ def test_one_arm_alone_has_no_differences(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
-    assert run(monkeypatch, *options, "--draws", 1, "--arms", "classical") == 0
+    options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
+    assert run(monkeypatch, *options, "--trials", 1, "--arms", "classical") == 0
     shown = capsys.readouterr().out
     assert "Top-1" in shown
     assert "(+" not in shown
-    assert "not tried: to start from a recogniser of other characters" in shown
+    assert "not measured: starting from a recogniser pretrained" in shown
 
 
 def test_a_stop_is_polite_and_the_same_command_goes_on(
@@ -178,10 +194,10 @@ def test_a_stop_is_polite_and_the_same_command_goes_on(
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(Row, "save", save_and_interrupt)
-    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
-    options += ["--draws", 1, "--arms", "none,classical"]
+    options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
+    options += ["--trials", 1, "--arms", "none,classical"]
     assert run(monkeypatch, *options) == 130
-    assert "stopped, the same command goes on" in capsys.readouterr().err
+    assert "stopped; rerun the command to resume" in capsys.readouterr().err
     assert len(list((tmp_path / "out" / "rows").iterdir())) == 1
     monkeypatch.setattr(Row, "save", save)
     assert run(monkeypatch, *options) == 0
@@ -194,19 +210,29 @@ def test_pretrained_arms_start_from_a_recogniser(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     other, unseen = (make_store(tmp_path / name, (4, 4, 4)) for name in ("others", "unseen1"))
-    plain = ["--train", other, "--test", unseen, "--out", tmp_path / "plain", "--seeds", 1]
+    plain = [
+        "benchmark",
+        "--train",
+        other,
+        "--test",
+        unseen,
+        "--out",
+        tmp_path / "plain",
+        "--seeds",
+        1,
+    ]
     assert run(monkeypatch, *plain) == 0
     (recogniser,) = (tmp_path / "plain").glob("recogniser-*.safetensors")
-    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--counts", "1"]
-    options += ["--draws", 1, "--start", recogniser]
+    options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
+    options += ["--trials", 1, "--init-from", recogniser]
     assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 0
     shown = capsys.readouterr().out
     assert "pretrained" in shown
-    assert "not tried" not in shown
+    assert "not measured" not in shown
     assert run(monkeypatch, *options, "--arms", "classical") == 1
-    assert "no arm starts" in capsys.readouterr().err
-    started = ["--out", tmp_path / "knows", "--seeds", 1, "--start", recogniser]
-    assert run(monkeypatch, *stores, *started) == 0  # without a protocol, every one starts there
+    assert "no arm is pretrained" in capsys.readouterr().err
+    started = ["--out", tmp_path / "knows", "--seeds", 1, "--init-from", recogniser]
+    assert run(monkeypatch, "benchmark", *stores, *started) == 0
     (knows,) = (tmp_path / "knows").glob("recogniser-*.safetensors")
     options[options.index(recogniser)] = knows
     assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 1
@@ -216,14 +242,16 @@ def test_pretrained_arms_start_from_a_recogniser(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--synthetic", "x", "--seeds", 2], "--synthetic, --seeds and --protocol do not go"),
-        (["--counts", "5,some"], "no list of different numbers above 0 or all"),
-        (["--counts", "5,5"], "no list of different"),
-        (["--amount", "0"], "--amount 0 is no list of different numbers above 0. "),
+        (["--real-per-class", "5,some"], "different whole numbers above 0 or all"),
+        (["--real-per-class", "5,5"], "not a list of different"),
+        (
+            ["--synthetic-per-class", "0"],
+            "-class 0 is not a list of different whole numbers above 0. ",
+        ),
         (["--arms", "classic"], "there is no arm classic"),
         (["--generator", "glyph"], "no preset 'glyph'"),
-        (["--held-out", 0, "--judge-on", "held-out"], "leaves nothing to judge on"),
-        (["--plot", "curve.pdf"], "not the name of a PNG file"),
+        (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "nothing is held out"),
+        (["--plot", "curve.pdf"], "does not end in .png"),
         (["--recogniser-preset", "huge"], "no recogniser 'huge'. Known: default, light"),
     ],
 )
@@ -235,24 +263,13 @@ def test_mistakes_are_named(
     options: list[object],
     error: str,
 ) -> None:
-    everything = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", *options]
-    monkeypatch.setattr(sys, "argv", ["hwgen", "benchmark", *map(str, everything)])
+    everything = [*stores, "--out", tmp_path / "out", *options]
+    monkeypatch.setattr(sys, "argv", ["hwgen", "lift", *map(str, everything)])
     with pytest.raises(SystemExit) as leaving:
         main()
     assert leaving.value.code == 1
     assert error in " ".join(capsys.readouterr().err.split()) + " "
     assert not (tmp_path / "out" / "rows").exists()
-
-
-def test_options_of_a_protocol_need_one(
-    stores: list[object],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    options = ["--counts", "5", "--judge-on", "held-out"]
-    assert run(monkeypatch, *stores, "--out", tmp_path / "out", *options) == 1
-    assert "--counts, --judge-on without --protocol" in capsys.readouterr().err
 
 
 def test_runs_that_cannot_generate_are_refused(
@@ -268,9 +285,9 @@ def test_runs_that_cannot_generate_are_refused(
 
     from hwgen.generators.gan.training import train
 
-    options = [*stores, "--out", tmp_path / "out", "--protocol", "few-shot", "--generator"]
+    options = ["lift", *stores, "--out", tmp_path / "out", "--generator"]
     assert run(monkeypatch, *options, learnt, "--generator-images", 5) == 1
-    assert "has learnt already" in capsys.readouterr().err
+    assert "is trained already" in capsys.readouterr().err
     recipe = replace(toy_recipe, images=8, every=8)
     gan = train(toy_store, tmp_path / "gan", recipe, device="cpu").path
     assert run(monkeypatch, *options, gan) == 1
@@ -280,16 +297,13 @@ def test_runs_that_cannot_generate_are_refused(
     assert "not a finished deformation run" in capsys.readouterr().err
 
 
-def options_with(**given: object) -> protocol.Options:
-    return protocol.Options(**{**dict.fromkeys(protocol.Options.__annotations__), **given})  # type: ignore[arg-type]
-
-
 def test_generators_take_their_length(toy_store: Store) -> None:
-    make: Callable[..., object] = protocol._generator
-    gan = make(options_with(generator="glyph-32", generator_images=64), toy_store, "cpu")
+    make: Callable[..., object] = lift_generator.generator_of
+    gan = make("glyph-32", 64, toy_store, "cpu")
     assert (gan.recipe.images, gan.recipe.every) == (64, 64)  # type: ignore[attr-defined]
-    default = make(options_with(generator="glyph-32"), toy_store, "cpu")
+    default = make("glyph-32", None, toy_store, "cpu")
     assert default.recipe.images > 64  # type: ignore[attr-defined]
-    bent = make(options_with(generator_images=640), toy_store, "cpu")
+    bent = make("deformation-32", 640, toy_store, "cpu")
     assert bent.recipe.steps == 10  # type: ignore[attr-defined]
-    assert make(options_with(), toy_store, "cpu").recipe == DeformationRecipe()  # type: ignore[attr-defined]
+    default = make("deformation-32", None, toy_store, "cpu")
+    assert default.recipe == DeformationRecipe()  # type: ignore[attr-defined]

@@ -1,0 +1,364 @@
+"""`hwgen lift`: how much synthetic samples raise accuracy, by the number of real ones per class."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hwgen_cli.lift_generator import generator_of
+from hwgen_cli.options import (
+    EXPERIMENT,
+    GENERATOR,
+    Device,
+    InitFrom,
+    Json,
+    Precision,
+    RecogniserPreset,
+    RecogniserSize,
+    Steps,
+    Test,
+    Train,
+    out_option,
+)
+from hwgen_cli.output import leave_stopped, print_lines, print_test_warnings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hwgen.recogniser.network import RecogniserRecipe
+    from hwgen.results.lift import Estimate, Lift
+
+
+class Experiment(str, Enum):
+    """Which classes have few real samples: all of them, or the rare ones."""
+
+    FEW_SHOT = "few-shot"
+    RARE = "rare"
+
+
+class EvaluateOn(str, Enum):
+    """What recognisers are tested on."""
+
+    TEST = "test"
+    HELD_OUT = "held-out"
+
+
+COUNTS = {Experiment.FEW_SHOT: "5,10,20,50,all", Experiment.RARE: "1,3,5,10"}
+"""Real samples per class where none are given."""
+
+ExperimentOption = Annotated[
+    Experiment,
+    typer.Option(
+        "--experiment",
+        rich_help_panel=EXPERIMENT,
+        help="few-shot: every class has few real samples. rare: only the rare classes do, the "
+        "others have all of theirs.",
+    ),
+]
+RealPerClass = Annotated[
+    str | None,
+    typer.Option(
+        "--real-per-class",
+        metavar="N,N,...",
+        rich_help_panel=EXPERIMENT,
+        show_default="; ".join(f"{kind.value}: {text}" for kind, text in COUNTS.items()),
+        help="Numbers of real samples per class to compare; all means all that are not held out.",
+    ),
+]
+SyntheticPerClass = Annotated[
+    str | None,
+    typer.Option(
+        "--synthetic-per-class",
+        metavar="N,N,...",
+        rich_help_panel=EXPERIMENT,
+        show_default="100",
+        help="Numbers of synthetic samples per class to compare; the advice is about the first.",
+    ),
+]
+Arms = Annotated[
+    str | None,
+    typer.Option(
+        "--arms",
+        metavar="ARM,ARM,...",
+        rich_help_panel=EXPERIMENT,
+        show_default="none,classical,synthetic,classical+synthetic",
+        help="Augmentations of the real samples to compare. pretrained and pretrained+synthetic "
+        "start from --init-from and have classical augmentation. That is stronger if training "
+        "repeats each real sample at least 25 times, or 200 times in the pretrained arms.",
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        "--trials",
+        min=1,
+        metavar="N",
+        rich_help_panel=EXPERIMENT,
+        show_default="3",
+        help="Repetitions of each measurement, with other real samples and other seeds.",
+    ),
+]
+EvaluateOnOption = Annotated[
+    EvaluateOn | None,
+    typer.Option(
+        "--evaluate-on",
+        rich_help_panel=EXPERIMENT,
+        show_default="test",
+        help="Samples to test on: the test store, or the held-out samples of --train, by which "
+        "settings can be chosen.",
+    ),
+]
+HeldOutPerClass = Annotated[
+    int | None,
+    typer.Option(
+        "--held-out-per-class",
+        min=0,
+        metavar="N",
+        rich_help_panel=EXPERIMENT,
+        show_default="40",
+        help="Samples per class of --train that are held out and never trained on.",
+    ),
+]
+SyntheticFraction = Annotated[
+    float | None,
+    typer.Option(
+        "--synthetic-fraction",
+        min=0,
+        max=1,
+        metavar="FRACTION",
+        rich_help_panel=EXPERIMENT,
+        show_default="0.5",
+        help="Fraction of each training batch that is synthetic, 0 to 1.",
+    ),
+]
+Generator = Annotated[
+    str,
+    typer.Option(
+        "--generator",
+        metavar="PRESET|RUN",
+        rich_help_panel=GENERATOR,
+        help="Generator of the synthetic samples: a preset, trained on the same real samples as "
+        "the recogniser; or a finished run of a deformation model, trained on other characters.",
+    ),
+]
+GeneratorImages = Annotated[
+    int | None,
+    typer.Option(
+        "--generator-images",
+        min=1,
+        metavar="N",
+        rich_help_panel=GENERATOR,
+        show_default="of the preset",
+        help="Length of the generator's training in real images (pairs of images for a "
+        "deformation model).",
+    ),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE.png",
+        help="Also plot accuracy and gain against the number of real samples.",
+    ),
+]
+
+
+def lift(
+    train: Train,
+    test: Test,
+    out: Annotated[Path, out_option("DIR")],
+    experiment: ExperimentOption = Experiment.FEW_SHOT,
+    real_per_class: RealPerClass = None,
+    synthetic_per_class: SyntheticPerClass = None,
+    arms: Arms = None,
+    trials: Trials = None,
+    evaluate_on: EvaluateOnOption = None,
+    held_out_per_class: HeldOutPerClass = None,
+    synthetic_fraction: SyntheticFraction = None,
+    generator: Generator = "deformation-32",
+    generator_images: GeneratorImages = None,
+    recogniser_preset: RecogniserPreset = "default",
+    size: RecogniserSize = 32,
+    steps: Steps = None,
+    init_from: InitFrom = None,
+    plot: Plot = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    json: Json = False,
+) -> None:
+    """Measure how much synthetic samples raise accuracy, by the number of real samples per class.
+
+    For each number and each trial a generator is trained on a random subset of the real samples,
+    and a recogniser on that subset with each augmentation. Writes lift.json, which also says
+    whether synthetic samples help.
+
+    Rerun the command to resume after Ctrl-C. Several processes can work on one output directory.
+
+    Example: hwgen lift --train train --test test --out lift --recogniser-preset light
+    """
+    from hwgen.compute.devices import keep_freed_memory, pick_device
+    from hwgen.experiments.lift.experiment import run_protocol
+    from hwgen.recogniser.inference import Recogniser
+    from hwgen.store import Store
+    from hwgen_cli.interrupt import interruptible
+    from hwgen_cli.progress import bar
+
+    recipe = _recipe(recogniser_preset, size, steps, synthetic_fraction)
+    given: dict[str, Any] = {
+        "draws": trials,
+        "arms": None if arms is None else tuple(_parts(arms)),
+        "amounts": _amounts(synthetic_per_class),
+        "held_out": held_out_per_class,
+        "judged_on": None if evaluate_on is None else evaluate_on.value,
+    }
+    protocol = _protocol(experiment, real_per_class, recipe, given)
+    _check(plot, protocol, init_from)
+    real, where = Store(train), pick_device(device)
+    model = generator_of(generator, generator_images, real, device)
+    keep_freed_memory()
+    with bar("Lift", "recognisers") as advance, interruptible() as stop:
+        result = run_protocol(
+            real,
+            Store(test),
+            protocol,
+            model,
+            out,
+            device=where,
+            start=None if init_from is None else Recogniser.load(init_from, where),
+            precision=precision,
+            progress=advance,
+            stop=stop,
+        )
+    if result is None:
+        leave_stopped(out)
+    _print_result(out, plot, as_json=json)
+
+
+def _recipe(
+    preset: str, size: int, steps: int | None, synthetic_fraction: float | None
+) -> RecogniserRecipe:
+    from dataclasses import replace
+
+    from hwgen.recogniser.network import recogniser_named
+
+    recipe = replace(recogniser_named(preset), size=size)
+    if steps is not None:
+        recipe = replace(recipe, steps=steps)
+    if synthetic_fraction is not None:
+        recipe = replace(recipe, mixing=replace(recipe.mixing, share=synthetic_fraction))
+    return recipe
+
+
+def _protocol(
+    experiment: Experiment, counts: str | None, recipe: RecogniserRecipe, given: dict[str, Any]
+) -> Any:
+    from hwgen.experiments.lift.experiment import STARTED_STRONG_VIEWS, STRONG_VIEWS, Protocol
+    from hwgen.experiments.lift.subsets import ALL
+
+    return Protocol(
+        kind=experiment.value,
+        counts=_numbers("--real-per-class", counts or COUNTS[experiment], all=ALL),
+        recipe=recipe,
+        strong_views=STRONG_VIEWS,
+        started_strong_views=STARTED_STRONG_VIEWS,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def _check(plot: Path | None, protocol: Any, init_from: Path | None) -> None:
+    from hwgen.errors import InputError
+    from hwgen.experiments.lift.trials import ARMS
+
+    if plot is not None and plot.suffix != ".png":
+        raise InputError(f"--plot {plot} does not end in .png")
+    if init_from is not None and not any(ARMS[arm].pretrained for arm in protocol.arms):
+        raise InputError(
+            "--init-from is set, but no arm is pretrained",
+            remedy="Add one: --arms classical,pretrained,pretrained+synthetic",
+        )
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _amounts(text: str | None) -> tuple[int, ...] | None:
+    return None if text is None else _numbers("--synthetic-per-class", text)
+
+
+def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
+    """Different whole numbers above 0, separated by commas; some words stand for a number."""
+    from hwgen.errors import InputError
+
+    parts = _parts(text)
+    good = [
+        part in words or (part.isascii() and part.isdigit() and int(part) > 0) for part in parts
+    ]
+    if not all(good) or len(set(parts)) < len(parts):
+        also = "".join(f" or {word}" for word in words)
+        raise InputError(
+            f"{option} {text} is not a list of different whole numbers above 0{also}",
+            remedy=f"Example: {option} 10,50",
+        )
+    return tuple(words[part] if part in words else int(part) for part in parts)
+
+
+def _print_result(out: Path, plot: Path | None, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from hwgen.results.lift import LIFT_FILE, read_lift
+
+    found = read_lift(out / LIFT_FILE)
+    if plot is not None:
+        from hwgen.report.lift_plots import save_lift_png
+
+        save_lift_png(found, plot)
+    if as_json:
+        typer.echo((out / LIFT_FILE).read_text("utf-8"))
+    else:
+        _show(found, Console())
+
+
+def _show(found: Lift, console: Console) -> None:
+    from rich.table import Table
+
+    from hwgen.experiments.lift.trials import ARMS
+    from hwgen.results.lift import BASELINE, LIFT_FILE, count_name
+
+    for group in found.groups:
+        some = "" if len(found.groups) == 1 else f", {group} classes"
+        caption = "N: real samples per class; after an arm's name: synthetic samples per class"
+        table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
+        table.add_column("top-1", justify="right")
+        table.add_column(f"difference to {BASELINE}", justify="right")
+        for count in found.counts:
+            for series in found.series:
+                key = (group, count, series)
+                figures = (found.accuracy.get(key), ".1f"), (found.differences.get(key), "+.1f")
+                name = f"{series.arm} {series.amount or ''}".rstrip()
+                table.add_row(count_name(count), name, *(_text(*one) for one in figures))
+            table.add_section()
+        console.print(table)
+    print_test_warnings(
+        console,
+        simulated=found.made.get("test") == "simulated",
+        shared_writers=found.writers_shared,
+    )
+    print_lines(found.advice)
+    if not any(ARMS[series.arm].pretrained for series in found.series if series.arm in ARMS):
+        console.print(
+            "[dim]not measured: starting from a recogniser pretrained on other or on simulated "
+            "characters; see --init-from and hwgen simulate[/]"
+        )
+    print_lines(f"written: {found.path / LIFT_FILE}")
+
+
+def _text(value: Estimate | None, form: str) -> str:
+    """`65.3 (64.1 to 66.5)`."""
+    if value is None:
+        return ""
+    low, high = (format(100 * limit, form) for limit in (value.low, value.high))
+    return f"{100 * value.mean:{form}} [dim]({low} to {high})[/]"

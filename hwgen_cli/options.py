@@ -1,0 +1,183 @@
+"""Options that several commands share: the same name, value and meaning in each of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+CLASSES = "Classes and samples"
+RECOGNISER = "Recogniser"
+GENERATOR = "Generator"
+TRAINING = "Training"
+FILTER = "Filter"
+EXPERIMENT = "Experiment"
+HARDWARE = "Hardware"
+"""Panels, in which `--help` groups the options."""
+
+RECOGNISER_FILE = "recogniser-*.safetensors, written by hwgen benchmark"
+
+
+def out_option(metavar: str, help: str = "Output directory.") -> Any:
+    """`--out`, which every command that writes files has.
+
+    Args:
+        metavar: what is written: STORE, RUN, DIR or a file name.
+        help: the help text.
+    """
+    return typer.Option("--out", "-o", metavar=metavar, help=help)
+
+
+def seed_option(purpose: str) -> Any:
+    """`--seed`, a whole number of at least 0.
+
+    Args:
+        purpose: what is random, such as "weights, data order and noise".
+    """
+    return typer.Option("--seed", min=0, metavar="N", help=f"Random seed for {purpose}.")
+
+
+def recogniser_option(purpose: str, panel: str | None = None) -> Any:
+    """`--recogniser`, a file.
+
+    Args:
+        purpose: what the recogniser does here, as a sentence with "it": "It scores snapshots."
+        panel: group of options in the help.
+    """
+    return typer.Option(
+        "--recogniser",
+        metavar="FILE",
+        rich_help_panel=panel,
+        help=f"Recogniser file ({RECOGNISER_FILE}). {purpose}",
+    )
+
+
+def workers_option(help: str, default: str) -> Any:
+    """`--workers`, which never changes what is written."""
+    return typer.Option(
+        "--workers",
+        min=1,
+        metavar="N",
+        show_default=default,
+        rich_help_panel=HARDWARE,
+        help=f"{help} The output does not depend on this number.",
+    )
+
+
+Train = Annotated[
+    Path,
+    typer.Option("--train", metavar="STORE", help="Store of real samples for training."),
+]
+Test = Annotated[
+    Path,
+    typer.Option("--test", metavar="STORE", help="Store of other real samples, for testing."),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="N|CHARACTERS|FILE",
+        rich_help_panel=CLASSES,
+        show_default="all",
+        help="Classes to use: a number (the first N), the characters themselves, or a text file "
+        "with them. If digits are classes, write first:10 or characters:10.",
+    ),
+]
+Writers = Annotated[
+    str,
+    typer.Option(
+        "--writers",
+        metavar="IDS",
+        rich_help_panel=CLASSES,
+        show_default="all",
+        help="Writers to use: ids and ranges of ids, such as 1001-1050,1055.",
+    ),
+]
+SplitSeed = Annotated[
+    int,
+    typer.Option(
+        "--split-seed",
+        min=0,
+        metavar="N",
+        rich_help_panel=CLASSES,
+        help="Random seed for the split.",
+    ),
+]
+Snapshot = Annotated[
+    str,
+    typer.Option(
+        "--snapshot",
+        metavar="last|best|IMAGES",
+        help="Snapshot of the run to use: the last one, the one with the best score, or the one "
+        "taken after this number of images.",
+    ),
+]
+InitFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--init-from",
+        metavar="FILE",
+        rich_help_panel=RECOGNISER,
+        help=f"Pretrained recogniser to start training from ({RECOGNISER_FILE}); it may know other "
+        "characters.",
+    ),
+]
+RecogniserPreset = Annotated[
+    str,
+    typer.Option(
+        "--recogniser-preset",
+        metavar="default|light",
+        rich_help_panel=RECOGNISER,
+        help="Recogniser to train. light needs a third of the compute per step, and in hwgen lift "
+        "a twelfth of the steps.",
+    ),
+]
+RecogniserSize = Annotated[
+    int,
+    typer.Option(
+        "--size",
+        min=16,
+        max=256,
+        metavar="N",
+        rich_help_panel=RECOGNISER,
+        help="Image size in pixels that the recogniser reads.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        min=1,
+        metavar="N",
+        rich_help_panel=RECOGNISER,
+        help="Optimiser steps of each recogniser that is trained.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="auto|cpu|cuda",
+        rich_help_panel=HARDWARE,
+        help="Device to compute on.",
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="auto|bf16|fp32",
+        rich_help_panel=HARDWARE,
+        help="Precision of training: auto is bf16 where the hardware supports it. Recognisers "
+        "always read in fp32.",
+    ),
+]
+Sheet = Annotated[
+    Path | None,
+    typer.Option("--sheet", metavar="FILE.png", help="Also write a contact sheet of samples."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing output of the same kind.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]

@@ -1,0 +1,80 @@
+"""Text on the screen: results, warnings, and how a stopped command ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN_CLASSES = 10
+SHOWN_MISREADINGS = 4
+"""Rows in the table of the worst classes, and misreadings in each."""
+
+
+def print_lines(*lines: str, stderr: bool = False, quiet: bool = False) -> None:
+    """Print lines as they are, without markup or wrapping."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, quiet=quiet)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print plain JSON on standard output."""
+    print(json.dumps(value, ensure_ascii=False, default=str, indent=1))
+
+
+def leave_stopped(
+    out: Path, then: str = "rerun the command to resume", *, quiet: bool = False
+) -> NoReturn:
+    """Say that Ctrl-C stopped the command, and leave with exit code 130."""
+    print_lines(f"{out}: stopped; {then}", stderr=True, quiet=quiet)
+    raise typer.Exit(130)
+
+
+def print_test_warnings(console: Console, *, simulated: bool, shared_writers: int) -> None:
+    """Warn where the test store says little about real handwriting of unseen writers."""
+    if simulated:
+        console.print(
+            "[yellow]warning:[/] the test store is simulated; these results say nothing about "
+            "real handwriting"
+        )
+    if shared_writers:
+        console.print(
+            f"[yellow]warning:[/] {shared_writers:,} writers are in both the train and the test "
+            "store, so accuracy on unseen writers may be lower"
+        )
+
+
+def print_worst_classes(console: Console, title: str, worst: list[Mapping[str, Any]]) -> None:
+    """Table of the classes with the lowest accuracy; nothing where there are none.
+
+    Args:
+        console: where to print.
+        title: of the table.
+        worst: entries with "label", "accuracy" and "read_as", as in the result files.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not worst:
+        return
+    table = Table(title=title)
+    table.add_column("class")
+    table.add_column("accuracy, %", justify="right")
+    table.add_column("read as (times)")
+    for entry in worst[:SHOWN_CLASSES]:
+        misread = list(entry["read_as"].items())[:SHOWN_MISREADINGS]
+        table.add_row(
+            escape(entry["label"]),
+            f"{100 * entry['accuracy']:.1f}",
+            "  ".join(f"{escape(label)} ({times})" for label, times in misread),
+        )
+    console.print(table)
