@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.options import make_parser
 from benchmarks.provenance import commit, provenance
-from hwgen.exports.place import FILE
+from hwgen.exports.staging import FILE
 from hwgen.io.json_files import read_object
 from hwgen.store import Store
 

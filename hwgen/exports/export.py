@@ -1,8 +1,8 @@
 """In: a store, a format and a place. Out: the export there, or nothing that looks like one.
 
-An export is written shard by shard, see hwgen.exports.place. .export.json says what is exported and
-where the shards end that are written, so that the same call after an interruption or a kill goes
-on.
+An export is written shard by shard, see hwgen.exports.staging. .export.json says what is exported
+and where the shards end that are written, so that the same call after an interruption or a kill
+goes on.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any
 
 from hwgen.errors import InputError
 from hwgen.exports.formats import format_named
-from hwgen.exports.place import FILE, clear, give_name, is_there, locked, read_told
 from hwgen.exports.records import Exporter, Shards, Subset
 from hwgen.exports.selection import Selection
+from hwgen.exports.staging import FILE, clear, is_there, locked, publish, read_told
 from hwgen.io.json_files import write_json
+from hwgen.io.staging import Staging
 from hwgen.schema import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
@@ -134,7 +135,8 @@ def export_store(
         if is_there(out, export.recipe, overwrite):
             return _read_export(out) or export
         count = _Count(sum(export.records.values()), progress, stop)
-        partial = out.with_name(out.name + ".partial")
+        staging = Staging(out, FILE)
+        partial = staging.partial
         parts: dict[str, Exporter] = {}
         before = 0
         for name, those in numbers.items():
@@ -142,7 +144,7 @@ def export_store(
             part = Subset(store, charset, those, name=name, shards=shards, tick=tick)
             parts[name] = row.exporter(part, partial / name)
             before += len(part)
-        _begin_or_continue(partial, export, overwrite)
+        _begin_or_continue(staging, export, overwrite)
         try:
             for name, exporter in parts.items():
                 (partial / name).mkdir(exist_ok=True)
@@ -153,7 +155,7 @@ def export_store(
                 exporter.finish()
         except _StoppedError:
             return None
-        give_name(partial, out)
+        publish(staging)
     return export
 
 
@@ -181,15 +183,14 @@ class _Count:
         return tick
 
 
-def _begin_or_continue(partial: Path, export: Export, overwrite: bool) -> None:
+def _begin_or_continue(staging: Staging, export: Export, overwrite: bool) -> None:
     """Make the folder, or find it and take over which shards are written."""
-    began = _read_export(partial)
+    began = _read_export(staging.partial)
     if began is not None and began.recipe == export.recipe and _can_be(began.shards, export):
         export.shards.update(began.shards)
         return
-    clear(partial, export.recipe, overwrite)
-    partial.mkdir()
-    write_json(partial / FILE, export.to_json())
+    clear(staging, export.recipe, overwrite)
+    staging.begin(export.to_json())
 
 
 def _can_be(shards: Mapping[str, Sequence[int]], export: Export) -> bool:

@@ -51,7 +51,7 @@ class OcrLmdbExporter:
                 os.fsencode(self._folder),  # of a text, lmdb makes bytes by the locale
                 map_size=1 << 20,
                 lock=False,
-                meminit=True,  # see hwgen.store.place
+                meminit=True,  # see hwgen.store.staging
             ) as env:
                 # Every value in pages of its own is more than it takes; then the tree's own pages.
                 needed = (env.info()["last_pgno"] + 64 + len(items)) * _PAGE

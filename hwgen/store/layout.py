@@ -30,6 +30,7 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError, StoreError
 from hwgen.io.json_files import read_json
 from hwgen.io.paths import describe_path, suggest_path
+from hwgen.io.staging import partial_path
 from hwgen.schema import from_json
 
 MANIFEST = "manifest.json"
@@ -93,11 +94,6 @@ def key(kind: str, block: int) -> bytes:
 def image_shape(size: int, channels: int) -> tuple[int, ...]:
     """Shape of one image."""
     return (size, size) if channels == 1 else (size, size, channels)
-
-
-def partial_path(path: Path) -> Path:
-    """Where a store of this name lies while it is being written."""
-    return path.parent / f"{path.name}.partial"  # "." has no name
 
 
 def is_store(path: Path) -> bool:

@@ -28,8 +28,8 @@ from hwgen.store.layout import (
     key,
     versions,
 )
-from hwgen.store.place import Place
 from hwgen.store.reader import Store
+from hwgen.store.staging import StoreStaging
 
 _BLOCK_BYTES = 4 << 20
 _BLOCK_RECORDS = 1024
@@ -109,7 +109,9 @@ class StoreWriter:
             # Absent from what older writers began, whose blocks have no hashes to go on with.
             "hash": "sha256 a block",
         }
-        self._place = Place(self.path, header=header, resumable=resumable, overwrite=overwrite)
+        self._staging = StoreStaging(
+            self.path, header=header, resumable=resumable, overwrite=overwrite
+        )
         self._finished = False
         self._env: lmdb.Environment | None = None
         record_bytes = size * size * channels
@@ -222,7 +224,7 @@ class StoreWriter:
             CharsetError: a record's label is not in `charset`.
             StoreError: the disk is full, for example.
         """
-        with self._place.writing():
+        with self._staging.writing():
             return self._finish(charset, origin, reports or {})
 
     def _finish(
@@ -266,20 +268,20 @@ class StoreWriter:
             versions=versions(),
         )
         for name, value in reports.items():
-            write_json(self._place.partial / name, value)
-        write_json(self._place.partial / "manifest.json", asdict(manifest))
-        self._place.give_name()
+            write_json(self._staging.partial / name, value)
+        write_json(self._staging.partial / "manifest.json", asdict(manifest))
+        self._staging.give_name()
         self._finished = True
         return Store(self.path)
 
     def _begin_or_continue(self) -> lmdb.Environment:
-        env = self._place.begin_or_continue()
+        env = self._staging.begin_or_continue()
         try:
             with env.begin() as txn:
                 self._go_on(txn)
         except (lmdb.Error, ValueError, InputError) as error:
             env.close()
-            raise self._place.not_continued(error) from None
+            raise self._staging.not_continued(error) from None
         return env
 
     def _go_on(self, txn: lmdb.Transaction) -> None:
@@ -320,7 +322,7 @@ class StoreWriter:
         needed += 4 * len(tables)
         if needed > info["map_size"]:
             self._env.set_mapsize(max(needed, 2 * info["map_size"]))
-        with self._place.writing(), self._env.begin(write=True) as txn:
+        with self._staging.writing(), self._env.begin(write=True) as txn:
             txn.put(key("images", self._blocks), images.data)
             txn.put(key("columns", self._blocks), columns.data)
             txn.put(key("sha256", self._blocks), digest.digest())
@@ -332,7 +334,7 @@ class StoreWriter:
     def _leave(self) -> None:
         if self._env is not None and not self._finished:
             self._env.close()
-        self._place.leave(finished=self._finished)
+        self._staging.leave(finished=self._finished)
 
 
 def _get(txn: lmdb.Transaction, kind: str, block: int) -> bytes:

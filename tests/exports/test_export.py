@@ -13,7 +13,8 @@ import pytest
 
 import hwgen.exports.export
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.exports import FORMATS, Selection, Shards, export_store, place
+from hwgen.exports import FORMATS, Selection, Shards, export_store, staging
+from hwgen.io.staging import Staging
 from hwgen.store import Store
 
 from .conftest import MakeStore
@@ -160,11 +161,11 @@ def test_killed_while_it_clears_away_it_still_knows_what_it_clears(
         removed.append(path.name)
         rmtree(path)
 
-    monkeypatch.setattr(place.shutil, "rmtree", remove)
+    monkeypatch.setattr(shutil, "rmtree", remove)
     with pytest.raises(KeyboardInterrupt):
-        place.clear(partial, recipe, overwrite=False)
+        staging.clear(Staging(tmp_path / "out", staging.FILE), recipe, overwrite=False)
     assert [entry.name for entry in partial.iterdir()] == [".export.json"]
-    place.clear(partial, recipe, overwrite=False)
+    staging.clear(Staging(tmp_path / "out", staging.FILE), recipe, overwrite=False)
     assert list(tmp_path.iterdir()) == []
     assert removed == ["folder", "out.partial", "out.partial"]
 

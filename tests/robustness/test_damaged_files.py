@@ -13,8 +13,8 @@ from hwgen.charset import Charset
 from hwgen.errors import HwgenError, InputError, RunError, StoreError
 from hwgen.experiments.lift.trials import Cell, Row
 from hwgen.exports import export_store
-from hwgen.exports.place import FILE as MARKER
-from hwgen.exports.place import read_told
+from hwgen.exports.staging import FILE as MARKER
+from hwgen.exports.staging import read_told
 from hwgen.io.json_files import read_object, reading
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter

@@ -14,7 +14,7 @@ from hwgen.charset import Charset
 from hwgen.errors import CharsetError, RecipeChangedError, StoreError
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter, is_store, partial_path, sweep
-from hwgen.store.place import Place
+from hwgen.store.staging import StoreStaging
 
 SIZE = 8
 RECIPE = {"kind": "test"}
@@ -251,11 +251,11 @@ def test_what_a_killed_writer_that_cannot_resume_left_is_thrown_away(tmp_path: P
 def test_killed_before_it_has_its_name_a_whole_store_is_gone_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(place: Place) -> None:
+    def killed(place: StoreStaging) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Place, "give_name", killed)
+        patch.setattr(StoreStaging, "give_name", killed)
         with pytest.raises(KeyboardInterrupt):
             write(tmp_path / "s", 1100, resumable=True)
     assert (partial_path(tmp_path / "s") / "manifest.json").exists()

@@ -19,11 +19,11 @@ import numpy as np
 from hwgen.charset import UNLABELLED
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
-from hwgen.exports.place import written_at_once
 from hwgen.exports.runs.licences import checked
 from hwgen.exports.runs.model_card import card
 from hwgen.exports.runs.model_results import read_model_results
 from hwgen.exports.runs.onnx_graph import write_onnx
+from hwgen.exports.staging import written_at_once
 from hwgen.generators.deformation.sampling import find_model as find_deformation
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet

@@ -16,7 +16,7 @@ from PIL import Image as PilImage
 
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RunError
-from hwgen.exports.place import written_at_once
+from hwgen.exports.staging import written_at_once
 from hwgen.runs import Run, logged
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import HwgenError, InputError, RecipeChangedError, RunError
-from hwgen.exports import place
-from hwgen.exports.place import locked
+from hwgen.exports import staging
 from hwgen.exports.runs import export_curves, export_model
 from hwgen.exports.runs.onnx_graph import write_onnx
+from hwgen.exports.staging import locked
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.sampling import DeformationSampler
 from hwgen.generators.deformation.training import train_deformation
@@ -342,8 +342,8 @@ def test_nothing_of_others_is_replaced(run: Run, tmp_path: Path) -> None:
     (partial / "mine").touch()
     with pytest.raises(InputError, match=r"out\.partial: something else is already there"):
         export_model(run, out, overwrite=True)
-    (partial / "mine").rename(partial / place.FILE)
-    (partial / place.FILE).write_text('{"recipe": {"format": "gnt"}}')
+    (partial / "mine").rename(partial / staging.FILE)
+    (partial / staging.FILE).write_text('{"recipe": {"format": "gnt"}}')
     with pytest.raises(RecipeChangedError, match="format: gnt -> model"):
         export_model(run, out)
     out.mkdir()

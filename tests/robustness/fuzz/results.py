@@ -15,8 +15,8 @@ from PIL import Image as PilImage
 from hwgen.experiments.lift.summary import summarise
 from hwgen.experiments.lift.trials import BASELINE, Row
 from hwgen.exports import export_store
-from hwgen.exports.place import read_told
 from hwgen.exports.runs import model_card
+from hwgen.exports.staging import read_told
 from hwgen.report import page, plots
 from hwgen.report.inputs import BENCHMARK_FILE
 from hwgen.report.markup import Html

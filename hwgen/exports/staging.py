@@ -15,8 +15,8 @@ from typing import Any
 
 import hwgen
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.io.json_files import read_object, write_json
-from hwgen.io.locks import lock_beside, only_one
+from hwgen.io.json_files import read_object
+from hwgen.io.staging import Staging
 from hwgen.schema import differences
 from hwgen.sources.provenance import MARKER
 
@@ -44,16 +44,15 @@ def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> It
         if is_there(out, recipe, overwrite):
             yield None
             return
-        partial = out.with_name(out.name + ".partial")
-        clear(partial, recipe, overwrite)
-        partial.mkdir()
-        write_json(partial / FILE, {"recipe": recipe, "versions": {"hwgen": hwgen.__version__}})
+        staging = Staging(out, FILE)
+        clear(staging, recipe, overwrite)
+        staging.begin({"recipe": recipe, "versions": {"hwgen": hwgen.__version__}})
         try:
-            yield partial
+            yield staging.partial
         except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(staging.partial, ignore_errors=True)
             raise
-        give_name(partial, out)
+        publish(staging)
 
 
 @contextlib.contextmanager
@@ -65,11 +64,8 @@ def locked(out: Path) -> Iterator[None]:
     """
     if out.name in ("", ".."):
         raise InputError("is no name for a new folder", where=str(out), remedy="Choose another")
-    with only_one(lock_beside(out), tidy=True) as ours:
-        if not ours:
-            raise InputError(
-                "another process is exporting to it", where=str(out), remedy="Wait for it"
-            )
+    refusal = InputError("another process is exporting to it", where=str(out), remedy="Wait for it")
+    with Staging(out, FILE).locked(refusal):
         yield
 
 
@@ -90,7 +86,7 @@ def is_there(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
         )
     if there["recipe"] == recipe:
         if overwrite:
-            _remove_replaced(out)  # where a kill came before `give_name` did
+            Staging(out, FILE).remove_replaced()  # where a kill came before `publish` did
         return True
     if not overwrite:
         raise InputError(
@@ -103,13 +99,14 @@ def is_there(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
     return False
 
 
-def clear(partial: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
+def clear(staging: Staging, recipe: Mapping[str, Any], overwrite: bool) -> None:
     """Remove what an unfinished export of this recipe has left, or of another if `overwrite`.
 
     Raises:
         InputError: it is no export.
         RecipeChangedError: it is another one.
     """
+    partial = staging.partial
     if not partial.exists() and not partial.is_symlink():
         return
     began = read_told(partial)
@@ -125,13 +122,7 @@ def clear(partial: Path, recipe: Mapping[str, Any], overwrite: bool) -> None:
         raise InputError(
             "something else is already there", where=str(partial), remedy="Move it away"
         )
-    # What says that all this is an export goes last, so that a kill in between does not matter.
-    for entry in partial.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != FILE:
-            entry.unlink()
-    shutil.rmtree(partial)
+    staging.discard()
 
 
 def read_told(folder: Path) -> dict[str, Any] | None:
@@ -143,19 +134,7 @@ def read_told(folder: Path) -> dict[str, Any] | None:
     return told if isinstance(told.get("recipe"), dict) else None
 
 
-def give_name(partial: Path, out: Path) -> None:
+def publish(staging: Staging) -> None:
     """Put a whole export in its place; another one that was there is gone then."""
-    if out.exists():
-        _remove_replaced(out)
-        out.rename(_replaced(out))
-    partial.rename(out)
-    _remove_replaced(out)
-
-
-def _remove_replaced(out: Path) -> None:
-    shutil.rmtree(_replaced(out), ignore_errors=True)
-
-
-def _replaced(out: Path) -> Path:
-    """Where the export that was at `out` lies until the new one is there."""
-    return out.with_name(out.name + ".replaced")
+    ours = read_told(staging.path) is not None
+    staging.publish(replace=ours, keep_header=True)

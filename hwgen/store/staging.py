@@ -17,14 +17,16 @@ import lmdb
 
 from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.io import os_errors
-from hwgen.io.json_files import read_object, write_json
 from hwgen.io.lmdb_pages import check_pages
-from hwgen.io.locks import lock_beside, only_one
+from hwgen.io.staging import Staging
 from hwgen.schema import differences
-from hwgen.store.layout import is_store, partial_path
+from hwgen.store.layout import is_store
+
+HEADER = "recipe.json"
+"""By which an unfinished store is recognised."""
 
 
-class Place:
+class StoreStaging:
     """Where one process is writing a store.
 
     Args:
@@ -47,17 +49,22 @@ class Place:
     def __init__(
         self, path: Path, *, header: Mapping[str, Any], resumable: bool, overwrite: bool
     ) -> None:
-        self.path, self.partial = path, partial_path(path)
+        self.path, self._staging = path, Staging(path, HEADER)
+        self.partial = self._staging.partial
         self._header, self._resumable, self._overwrite = header, resumable, overwrite
         self._began = False  # whether the unfinished store is this process's own
         self._lock = contextlib.ExitStack()
         self._check()
         with self.writing():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            if not self._lock.enter_context(only_one(lock_beside(path), tidy=True)):
-                raise StoreError(
-                    "another process is writing this store", where=str(path), remedy="Wait for it"
+            self._lock.enter_context(
+                self._staging.locked(
+                    StoreError(
+                        "another process is writing this store",
+                        where=str(path),
+                        remedy="Wait for it",
+                    )
                 )
+            )
 
     def begin_or_continue(self) -> lmdb.Environment:
         """Open the unfinished store: a new one, or the one that is there.
@@ -83,8 +90,7 @@ class Place:
             else:
                 self._began = True
                 shutil.rmtree(self.partial, ignore_errors=True)
-                self.partial.mkdir()
-                write_json(_recipe_file(self.partial), self._header)
+                self._staging.begin(self._header)
             return lmdb.open(
                 os.fsencode(self.partial),  # of a text, lmdb makes bytes by the locale
                 map_size=64 << 20,
@@ -95,16 +101,7 @@ class Place:
 
     def give_name(self) -> None:
         """Put the finished store in its place; another one that was there is gone then."""
-        old = self.path.with_name(self.path.name + ".replaced")
-        if is_store(self.path):
-            shutil.rmtree(old, ignore_errors=True)
-            self.path.rename(old)
-        elif self.path.is_dir():
-            self.path.rmdir()
-        # With its recipe: a whole store without name or recipe would be thrown away.
-        self.partial.rename(self.path)
-        _recipe_file(self.path).unlink()
-        shutil.rmtree(old, ignore_errors=True)
+        self._staging.publish(replace=is_store(self.path), keep_header=False)
 
     def leave(self, *, finished: bool) -> None:
         """Let go of the place, and of an unfinished store that nobody can continue."""
@@ -148,10 +145,9 @@ class Place:
 
     def _read_header(self) -> dict[str, Any]:
         """Of the unfinished store that is there; empty where there is none that can be read."""
-        file = _recipe_file(self.partial)
-        if file.is_file():
+        if self._staging.header_file(self.partial).is_file():
             with contextlib.suppress(ValueError):
-                return read_object(file)
+                return self._staging.read_header(self.partial)
         return {}
 
     def _check_pages(self) -> None:
@@ -169,18 +165,8 @@ class Place:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a writer left that was killed when its store had its name already.
-
-    Nothing that a reader would look at, or that keeps another writer out.
-    """
-    with contextlib.suppress(OSError), only_one(lock_beside(path), tidy=True) as ours:
-        if ours:
-            _recipe_file(path).unlink(missing_ok=True)
-
-
-def _recipe_file(path: Path) -> Path:
-    """By which an unfinished store is known again."""
-    return path / "recipe.json"
+    """Remove what a writer left that was killed when its store had its name already."""
+    Staging(path, HEADER).sweep()
 
 
 def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:
