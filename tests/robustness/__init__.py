@@ -1,0 +1,1 @@
+"""Damaged and untrusted input, killed processes, full disks, foreign locales, rare cases."""
