@@ -2,8 +2,10 @@
 # make test   the tests
 # make lint   ruff, mypy and the import layers
 #
-# Each makes the environment it needs, once. PYTHON=python3.12 chooses the interpreter (at least
-# 3.10), VENV=path another place for the environment, DEMO=small a demo of about a minute.
+# Each target first makes the environment that it needs. Variables:
+# PYTHON=python3.12   the interpreter, at least Python 3.10
+# VENV=path           the environment, default .venv
+# DEMO=small          a demo of about a minute
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,11 +37,11 @@ $(TEST_READY): pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --editable '.[test,test-formats,demo]'
 	touch $@ $(DEMO_READY)
 
-# pip is the last thing that venv makes: where it is, the environment is whole.
+# venv installs pip last, so an environment with pip is complete.
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-	  echo '"$(PYTHON)" is not Python 3.10 or newer; name one: make PYTHON=python3.12 ...' >&2; exit 1; }
+	  echo '"$(PYTHON)" is not Python 3.10 or newer. Give another: make PYTHON=python3.12 ...' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
-	  echo '"$(PYTHON)" lacks venv; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	  echo '"$(PYTHON)" lacks venv. On Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	@echo 'installing: torch makes this a large download, once'
+	@echo 'Installing; torch is a large download.'
