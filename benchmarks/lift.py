@@ -15,7 +15,6 @@ go to WORK. Ctrl-C stops it, and the same command goes on; several processes may
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,36 +22,34 @@ from typing import Any
 
 from benchmarks.stop_signals import stop_signals
 from hwgen.compute.devices import pick_device
+from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.experiment import (
-    FILE,
-    STARTED_STRONG_VIEWS,
-    STRONG_VIEWS,
-    Protocol,
-    run_protocol,
+    PRETRAINED_STRONG_EPOCHS,
+    STRONG_EPOCHS,
+    Experiment,
+    run_experiment,
 )
 from hwgen.experiments.lift.generators import DeformationGenerator
-from hwgen.experiments.lift.subsets import ALL
-from hwgen.experiments.lift.trials import ARMS
 from hwgen.generators.deformation.recipe import DeformationRecipe
-from hwgen.io.json_files import write_json
+from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
 from hwgen.report.lift_plots import save_lift_png
-from hwgen.results.lift import BASELINE, Figures, Lift, Series, count_name, read_lift
+from hwgen.results.lift import ALL, BASELINE, Figures, Lift, Series, count_name
 from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {
-    "draws": 3,
+    "trials": 3,
     "amounts": (400,),
     "recipe": LIGHT,
-    "strong_views": STRONG_VIEWS,
-    "started_strong_views": STARTED_STRONG_VIEWS,
+    "strong_epochs": STRONG_EPOCHS,
+    "pretrained_strong_epochs": PRETRAINED_STRONG_EPOCHS,
 }
 """Chosen on held-out training samples by benchmarks/lift_choice.py, for each arm and number."""
 
-PROTOCOLS = {
-    "few-shot": Protocol(kind="few-shot", counts=(5, 10, 20, 50, ALL), **SETTINGS),
-    "rare": Protocol(kind="rare", counts=(1, 3, 5, 10), **SETTINGS),
+EXPERIMENTS = {
+    "few-shot": Experiment(kind="few-shot", counts=(5, 10, 20, 50, ALL), **SETTINGS),
+    "rare": Experiment(kind="rare", counts=(1, 3, 5, 10), **SETTINGS),
 }
 GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
 STARTED = ("pretrained", "pretrained+synthetic")
@@ -61,33 +58,30 @@ STARTED = ("pretrained", "pretrained+synthetic")
 QUICK_STEPS, QUICK_COUNT = 3, 3
 
 
-def quick(protocol: Protocol) -> Protocol:
+def quick(experiment: Experiment) -> Experiment:
     """A toy that shows that it runs."""
-    recipe = replace(protocol.recipe, steps=QUICK_STEPS, batch=8)
-    return replace(protocol, counts=(QUICK_COUNT,), draws=1, amounts=(4,), recipe=recipe)
+    recipe = replace(experiment.recipe, steps=QUICK_STEPS, batch=8)
+    return replace(experiment, counts=(QUICK_COUNT,), trials=1, amounts=(4,), recipe=recipe)
 
 
-def collect(value: Mapping[str, Any], folder: Path) -> Lift:
+def collect(found: Lift, folder: Path) -> Lift:
     """Write a result without the paths of this machine, with its curve."""
-    folder.mkdir(parents=True, exist_ok=True)
-    test = {**value["test"], "store": Path(value["test"]["store"]).name}
-    write_json(folder / FILE, {**value, "train": Path(value["train"]).name, "test": test})
-    lift = read_lift(folder / FILE)
+    test = replace(found.test, store=Path(found.test.store).name)
+    lift = replace(found, train=Path(found.train).name, test=test).save(folder)
     save_lift_png(lift, folder / "curve.png")
     return lift
 
 
-def page(lifts: Mapping[str, Lift], values: Mapping[str, Mapping[str, Any]]) -> str:
+def page(lifts: Mapping[str, Lift]) -> str:
     """All tables, as Markdown."""
     parts = [
         "# Lift: accuracy with and without synthetic samples\n",
         "Top-1 on the real test samples, %, with 95 % intervals over classes and draws.\n",
     ]
     for name, lift in lifts.items():
-        rows, missing = values[name]["rows"], values[name]["missing"]
-        seconds = sum(row["facts"]["seconds"] for row in rows)
-        generating = sum(row["facts"].get("generator_seconds", 0) for row in rows)
-        facts = rows[0]["facts"]
+        seconds = sum(row.facts["seconds"] for row in lift.rows)
+        generating = sum(row.facts.get("generator_seconds", 0) for row in lift.rows)
+        facts = lift.rows[0].facts
         hardware = f"{facts['device']} {facts['precision']}, {facts['threads']} threads"
         parts += [
             f"## {name}\n",
@@ -103,11 +97,11 @@ def page(lifts: Mapping[str, Lift], values: Mapping[str, Mapping[str, Any]]) -> 
                 markdown(lift, group, lift.compared, lift.differences, "+.1f"),
             ]
         parts.append(
-            f"{len(rows)} recognisers, trained and tested in {seconds / 3600:.2f} h in all, "
+            f"{len(lift.rows)} recognisers, trained and tested in {seconds / 3600:.2f} h in all, "
             f"their generators and samples made in {generating / 3600:.2f} h ({hardware}).\n"
         )
-        if missing:
-            parts.append(f"{len(missing)} cells are not computed yet: {FILE} names them.\n")
+        if lift.missing:
+            parts.append(f"{len(lift.missing)} trials are not finished: {Lift.NAME} names them.\n")
     return "\n".join(parts)
 
 
@@ -133,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--test", type=Path, required=True, help="store to be judged on")
     parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
     parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
-    parser.add_argument("--only", choices=PROTOCOLS, help="one protocol")
+    parser.add_argument("--only", choices=EXPERIMENTS, help="one experiment")
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="these alone")
     parser.add_argument("--learnt", type=Path, help="deformation run that learnt elsewhere")
     parser.add_argument("--start", type=Path, help="recogniser of other characters to start from")
@@ -152,23 +146,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipe = replace(generator.recipe, steps=QUICK_STEPS, batch=8)
         generator = replace(generator, recipe=recipe)
     with stop_signals() as stopped:
-        for name in [options.only] if options.only else PROTOCOLS:
-            protocol = PROTOCOLS[name]
+        for name in [options.only] if options.only else EXPERIMENTS:
+            experiment = EXPERIMENTS[name]
             if start is not None:
-                protocol = replace(protocol, arms=(*protocol.arms, *STARTED))
+                experiment = replace(experiment, arms=(*experiment.arms, *STARTED))
             if options.arms:
-                protocol = replace(protocol, arms=tuple(options.arms))
-            found = run_protocol(
+                experiment = replace(experiment, arms=tuple(options.arms))
+            found = run_experiment(
                 Store(options.train),
                 Store(options.test),
-                quick(protocol) if options.quick else protocol,
+                quick(experiment) if options.quick else experiment,
                 generator,
                 work / name,
                 device=device,
                 precision=options.precision,
                 start=start,
-                progress=_say,
-                stop=stopped.is_set,
+                control=Control(_say, stopped.is_set),
                 so_far=options.so_far,
             )
             if found is None:
@@ -176,16 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 return
             collect(found, options.out / name)
     # Also what an earlier command left: each may be run alone.
-    there = [name for name in PROTOCOLS if (options.out / name / FILE).is_file()]
-    lifts = {name: read_lift(options.out / name / FILE) for name in there}
-    values = {name: json.loads((options.out / name / FILE).read_text("utf-8")) for name in there}
-    (options.out / "tables.md").write_text(page(lifts, values), encoding="utf-8")
+    there = [name for name in EXPERIMENTS if (options.out / name / Lift.NAME).is_file()]
+    lifts = {name: Lift.load(options.out / name / Lift.NAME) for name in there}
+    (options.out / "tables.md").write_text(page(lifts), encoding="utf-8")
     for name in there:
         print(f"{name}: {lifts[name].advice}")
 
 
 def _say(done: float, total: float, note: str) -> None:
-    print(f"\r{done:8.2f} of {total:.0f} cells  {note:70.70}", end="\n" if done == total else "")
+    print(f"\r{done:8.2f} of {total:.0f} trials  {note:70.70}", end="\n" if done == total else "")
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.compute.devices import pick_device
-from hwgen.experiments.lift.experiment import Protocol, run_protocol
+from hwgen.experiments.lift.experiment import Experiment, run_experiment
 from hwgen.experiments.lift.generators import DeformationGenerator
-from hwgen.experiments.lift.subsets import ALL
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, STRONG, Augmentation, Mixing, RecogniserRecipe
+from hwgen.results.lift import ALL
 from hwgen.store import Store
 
 GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
@@ -113,13 +113,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipe, amount = variant.recipe, variant.amount
         if options.quick:
             recipe, amount = replace(recipe, steps=QUICK_STEPS, batch=8), 4
-        result = run_protocol(
+        result = run_experiment(
             Store(options.train),
             Store(options.test),
-            Protocol(
+            Experiment(
                 kind=options.kind,
                 counts=(count,),
-                draws=1,
+                trials=1,
                 arms=(variant.arm,),
                 amounts=(amount,),
                 recipe=recipe,
@@ -131,21 +131,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             start=start if variant.arm == "pretrained" else None,
         )
         assert result is not None  # nothing stops it
-        figures, row = result["accuracy"][0], result["rows"][0]
+        figures, row = result.accuracy_entries[0], result.rows[0]
         found.append(
             {
                 "name": name,
                 "arm": variant.arm,
                 "count": "all" if count == ALL else count,
                 "amount": amount if "synthetic" in variant.arm else 0,
-                **{key: figures[key] for key in ("mean", "low", "high")},
-                "facts": row["facts"],
-                "decides": row["decides"],
+                "mean": figures.mean,
+                "low": figures.low,
+                "high": figures.high,
+                "facts": row.facts,
+                "decides": row.config,
             }
         )
         write_json(options.out / "choice.json", found)
         (options.out / "choice.md").write_text(table(found), encoding="utf-8")
-        print(f"{name}: {100 * figures['mean']:.1f} %", flush=True)
+        print(f"{name}: {100 * figures.mean:.1f} %", flush=True)
 
 
 def _count(text: str) -> int:

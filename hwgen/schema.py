@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from hwgen.errors import InputError
+from hwgen.errors import InputError, RecipeChangedError
 from hwgen.names import did_you_mean, similar_names, suggest_field
 
 _MAX_NUMBER = 1 << 63
@@ -80,23 +80,55 @@ def from_json(kind: Any, value: Any, name: str, *, ignore_unknown: bool = False)
 def _dataclass(kind: type, value: Any, name: str, ignore_unknown: bool) -> Any:
     _check_object(value, name)
     hints = typing.get_type_hints(kind)
-    unknown = sorted(set(value) - set(hints))
+    fields = {key: field for field in dataclasses.fields(kind) if (key := _key(field))}
+    unknown = sorted(set(value) - set(fields))
     if unknown and not ignore_unknown:
-        near = similar_names(unknown[0], hints)
+        near = similar_names(unknown[0], fields)
         raise InputError(
             f"{name} has unknown fields {unknown!s:.200}",
             remedy=did_you_mean(near) if near else "",
         )
-    missing = [f.name for f in dataclasses.fields(kind) if _required(f) and f.name not in value]
+    missing = [key for key, field in fields.items() if _required(field) and key not in value]
     if missing:
         raise InputError(f"{name} lacks the fields {missing}")
     return kind(
         **{
-            k: from_json(hints[k], v, f"{name}.{k}", ignore_unknown=ignore_unknown)
-            for k, v in value.items()
-            if k in hints
+            fields[key].name: from_json(
+                hints[fields[key].name], item, f"{name}.{key}", ignore_unknown=ignore_unknown
+            )
+            for key, item in value.items()
+            if key in fields
         }
     )
+
+
+def key(name: str, *, left_out: object = ...) -> Mapping[str, object]:
+    """Metadata of a dataclass field whose key in JSON is `name`, not its own name.
+
+    Args:
+        name: the key; "" for a field that JSON does not have.
+        left_out: a value for which `to_json` leaves the key out.
+    """
+    return {"key": name, "left_out": left_out}
+
+
+def to_json(value: Any) -> Any:
+    """The plain JSON from which `from_json` builds a value: objects, lists and plain values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        items = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {
+            name: to_json(item)
+            for field, item in items
+            if (name := _key(field)) and item is not field.metadata.get("left_out", ...)
+        }
+    if isinstance(value, Mapping):
+        return {name: to_json(item) for name, item in value.items()}
+    return [to_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    name: str = field.metadata.get("key", field.name)
+    return name
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:
@@ -154,6 +186,26 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for path in sorted(a.keys() | b.keys())
         if a.get(path, ...) != b.get(path, ...)
     ]
+
+
+def check_same(old: Mapping[str, Any], new: Mapping[str, Any], what: str, *, where: str) -> None:
+    """Refuse to resume, or to use again, what was made with other settings.
+
+    Args:
+        old: settings that it was made with, plain JSON.
+        new: settings that are asked for, plain JSON.
+        what: what was made, such as "this recogniser was trained".
+        where: its path.
+
+    Raises:
+        RecipeChangedError: with a line for each field that differs.
+    """
+    if lines := differences(old, new):
+        raise RecipeChangedError(
+            f"{what} with other settings (then -> now):\n  " + "\n  ".join(lines) + "\n",
+            where=where,
+            remedy="Give another --out, or the settings that it was made with",
+        )
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

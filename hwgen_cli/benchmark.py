@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,9 @@ from hwgen_cli.output import (
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from hwgen.results.benchmark import Benchmark
+    from hwgen.results.parts import Interval
 
 DEFAULT_EPOCHS = 20.0
 
@@ -104,8 +107,8 @@ def benchmark(
     from rich.console import Console
 
     from hwgen.compute.devices import keep_freed_memory, pick_device
-    from hwgen.experiments.benchmark import FILE
     from hwgen.experiments.benchmark import benchmark as run
+    from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import recogniser_named
     from hwgen.recogniser.training import steps_of
@@ -129,15 +132,14 @@ def benchmark(
             device=where,
             start=None if init_from is None else Recogniser.load(init_from, where),
             precision=precision,
-            progress=advance,
-            stop=stop,
+            control=Control(advance, stop),
         )
     if result is None:
         leave_stopped(out)
     if json:
-        print_json(result)
+        print_json(result.to_json())
     else:
-        _show(result, out / FILE, Console())
+        _show(result, Console())
 
 
 def _check_length(steps: int | None, epochs: float | None) -> None:
@@ -151,53 +153,51 @@ def _check_length(steps: int | None, epochs: float | None) -> None:
         raise InputError(f"--epochs {epochs:g} is not above 0")
 
 
-def _show(result: dict[str, Any], file: Path, console: Console) -> None:
+def _show(result: Benchmark, console: Console) -> None:
     from rich.table import Table
 
-    settings, network = result["settings"], result["network"]
+    settings, network, test = result.settings, result.network, result.stores["test"]
     console.print(
-        f"recogniser: {network['parameters']:,} parameters, {network['flops'] / 1e6:,.1f} MFLOPs "
+        f"recogniser: {network.parameters:,} parameters, {network.flops / 1e6:,.1f} MFLOPs "
         f"per image, {settings['recipe']['steps']:,} steps of {settings['recipe']['batch']} "
         f"samples on {settings['device']} in {settings['precision']}",
         highlight=False,
     )
-    table = Table(
-        title=f"Accuracy on {result['test']['count']:,} {result['test']['made']} test samples, %"
-    )
+    table = Table(title=f"Accuracy on {test.count:,} {test.made} test samples, %")
     for column in ("trained on", "top-1", "top-5", "top-1, difference to real", "seeds"):
         table.add_column(column, justify="left" if column == "trained on" else "right")
-    for arm, figures in result["arms"].items():
-        difference = result["differences"].get(f"{arm} - real")
+    for name, arm in result.arms.items():
+        difference = result.differences.get(f"{name} - real")
         table.add_row(
-            arm,
-            _percent(figures["top1"]),
-            _percent(figures["top5"]),
+            name,
+            _percent(arm.top1),
+            _percent(arm.top5),
             "" if difference is None else _percent(difference, "+.2f"),
-            str(len(figures["runs"])),
+            str(len(arm.runs)),
         )
     console.print(table)
     _show_synthetic(result, console)
     print_worst_classes(
-        console, "Worst classes of the recognisers trained on real samples", result["worst"]
+        console, "Worst classes of the recognisers trained on real samples", result.worst
     )
     print_test_warnings(
         console,
-        simulated=result["test"]["made"] == "simulated",
-        shared_writers=len(result["writers_shared"]),
+        simulated=test.made == "simulated",
+        shared_writers=len(result.writers_shared),
     )
-    print_lines(f"written: {file}")
+    print_lines(f"written: {result.folder / result.NAME}")
 
 
-def _show_synthetic(result: dict[str, Any], console: Console) -> None:
+def _show_synthetic(result: Benchmark, console: Console) -> None:
     from rich.table import Table
 
-    if result["purity"] is None:
+    if result.purity is None or result.synthetic is None:
         return
-    ratio = None if result["diversity"] is None else result["diversity"]["ratio"]
-    table = Table(title=f"The {result['synthetic']['count']:,} synthetic samples, %")
+    ratio = None if result.diversity is None else result.diversity.ratio
+    table = Table(title=f"The {result.synthetic.count:,} synthetic samples, %")
     table.add_column("measure")
     table.add_column("value", justify="right")
-    table.add_row("purity: read as their label", _percent(result["purity"]["top1"]))
+    table.add_row("purity: read as their label", _percent(result.purity.top1))
     table.add_row(
         "diversity: variety within a class, relative to real samples",
         "not known" if ratio is None else f"{100 * ratio:.1f}",
@@ -205,11 +205,9 @@ def _show_synthetic(result: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _percent(interval: dict[str, float | None], form: str = ".2f") -> str:
+def _percent(interval: Interval, form: str = ".2f") -> str:
     """`97.31 (97.10 to 97.52)`, or the mean alone where one seed gives no interval."""
-    mean, low, high = (interval[key] for key in ("mean", "low", "high"))
-    assert mean is not None
-    text = format(100 * mean, form)
-    if low is None or high is None:
+    text = format(100 * interval.mean, form)
+    if interval.low is None or interval.high is None:
         return text
-    return f"{text} ({format(100 * low, form)} to {format(100 * high, form)})"
+    return f"{text} ({format(100 * interval.low, form)} to {format(100 * interval.high, form)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,8 @@ from hwgen_cli.output import leave_stopped, print_json, print_lines, print_worst
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from hwgen.results.evaluation import Evaluation
 
 SyntheticArgument = Annotated[
     Path, typer.Argument(metavar="STORE", help="Store of synthetic samples to evaluate.")
@@ -115,7 +117,7 @@ def evaluate(
     from rich.console import Console
 
     from hwgen.compute.devices import keep_freed_memory, pick_device
-    from hwgen.evaluation.evaluate import EPOCHS, FILE, Settings
+    from hwgen.evaluation.evaluate import EPOCHS, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
     from hwgen.evaluation.ocr_engines import load_ocr_engine
     from hwgen.progress import Control
@@ -155,26 +157,26 @@ def evaluate(
     if result is None:
         leave_stopped(out)
     if json:
-        print_json(result)
+        print_json(result.to_json())
     else:
-        _show(result, out, FILE, Console())
+        _show(result, Console())
 
 
-def _show(result: dict[str, Any], out: Path, file: str, console: Console) -> None:
+def _show(result: Evaluation, console: Console) -> None:
     from rich.table import Table
 
-    table = Table(title=f"{result['synthetic']['count']:,} synthetic samples and real ones")
+    table = Table(title=f"{result.synthetic.count:,} synthetic samples and real ones")
     table.add_column("measure")
     table.add_column("synthetic", justify="right")
     table.add_column("real", justify="right")
     table.add_column("better")
-    for figure in result["figures"].values():
-        value, reference = (_text(figure[key], figure["unit"]) for key in ("value", "floor"))
-        table.add_row(figure["title"], value, reference, figure["better"])
+    for figure in result.figures.values():
+        value, reference = (_text(v, figure.unit) for v in (figure.value, figure.reference))
+        table.add_row(figure.title, value, reference, figure.better)
     console.print(table)
-    print_worst_classes(console, "Classes with the lowest accuracy", result["worst"])
-    print_lines(*result["notes"])
-    print_lines(*(f"written: {out / name}" for name in (file, *result["pictures"])))
+    print_worst_classes(console, "Classes with the lowest accuracy", result.worst)
+    print_lines(*result.notes)
+    print_lines(*(f"written: {result.folder / name}" for name in (result.NAME, *result.images)))
 
 
 def _text(value: float | None, unit: str) -> str:

@@ -23,16 +23,17 @@ from hwgen_cli.options import (
     Train,
     out_option,
 )
-from hwgen_cli.output import leave_stopped, print_lines, print_test_warnings
+from hwgen_cli.output import leave_stopped, print_json, print_lines, print_test_warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from hwgen.experiments.lift.experiment import Experiment
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.results.lift import Estimate, Lift
 
 
-class Experiment(str, Enum):
+class Kind(str, Enum):
     """Which classes have few real samples: all of them, or the rare ones."""
 
     FEW_SHOT = "few-shot"
@@ -46,11 +47,11 @@ class EvaluateOn(str, Enum):
     HELD_OUT = "held-out"
 
 
-COUNTS = {Experiment.FEW_SHOT: "5,10,20,50,all", Experiment.RARE: "1,3,5,10"}
+COUNTS = {Kind.FEW_SHOT: "5,10,20,50,all", Kind.RARE: "1,3,5,10"}
 """Real samples per class where none are given."""
 
 ExperimentOption = Annotated[
-    Experiment,
+    Kind,
     typer.Option(
         "--experiment",
         rich_help_panel=EXPERIMENT,
@@ -170,7 +171,7 @@ def lift(
     train: Train,
     test: Test,
     out: Annotated[Path, out_option("DIR")],
-    experiment: ExperimentOption = Experiment.FEW_SHOT,
+    experiment: ExperimentOption = Kind.FEW_SHOT,
     real_per_class: RealPerClass = None,
     synthetic_per_class: SyntheticPerClass = None,
     arms: Arms = None,
@@ -199,8 +200,11 @@ def lift(
 
     Example: hwgen lift --train train --test test --out lift --recogniser-preset light
     """
+    from rich.console import Console
+
     from hwgen.compute.devices import keep_freed_memory, pick_device
-    from hwgen.experiments.lift.experiment import run_protocol
+    from hwgen.experiments.lift.experiment import run_experiment
+    from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
@@ -208,33 +212,39 @@ def lift(
 
     recipe = _recipe(recogniser_preset, size, steps, synthetic_fraction)
     given: dict[str, Any] = {
-        "draws": trials,
+        "trials": trials,
         "arms": None if arms is None else tuple(_parts(arms)),
         "amounts": _amounts(synthetic_per_class),
         "held_out": held_out_per_class,
         "judged_on": None if evaluate_on is None else evaluate_on.value,
     }
-    protocol = _protocol(experiment, real_per_class, recipe, given)
-    _check(plot, protocol, init_from)
+    plan = _experiment(experiment, real_per_class, recipe, given)
+    _check(plot, plan, init_from)
     real, where = Store(train), pick_device(device)
     model = generator_of(generator, generator_images, real, device)
     keep_freed_memory()
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
-        result = run_protocol(
+        found = run_experiment(
             real,
             Store(test),
-            protocol,
+            plan,
             model,
             out,
             device=where,
             start=None if init_from is None else Recogniser.load(init_from, where),
             precision=precision,
-            progress=advance,
-            stop=stop,
+            control=Control(advance, stop),
         )
-    if result is None:
+    if found is None:
         leave_stopped(out)
-    _print_result(out, plot, as_json=json)
+    if plot is not None:
+        from hwgen.report.lift_plots import save_lift_png
+
+        save_lift_png(found, plot)
+    if json:
+        print_json(found.to_json())
+    else:
+        _show(found, Console())
 
 
 def _recipe(
@@ -252,29 +262,33 @@ def _recipe(
     return recipe
 
 
-def _protocol(
-    experiment: Experiment, counts: str | None, recipe: RecogniserRecipe, given: dict[str, Any]
-) -> Any:
-    from hwgen.experiments.lift.experiment import STARTED_STRONG_VIEWS, STRONG_VIEWS, Protocol
-    from hwgen.experiments.lift.subsets import ALL
+def _experiment(
+    kind: Kind, counts: str | None, recipe: RecogniserRecipe, given: dict[str, Any]
+) -> Experiment:
+    from hwgen.experiments.lift.experiment import (
+        PRETRAINED_STRONG_EPOCHS,
+        STRONG_EPOCHS,
+        Experiment,
+    )
+    from hwgen.results.lift import ALL
 
-    return Protocol(
-        kind=experiment.value,
-        counts=_numbers("--real-per-class", counts or COUNTS[experiment], all=ALL),
+    return Experiment(
+        kind=kind.value,
+        counts=_numbers("--real-per-class", counts or COUNTS[kind], all=ALL),
         recipe=recipe,
-        strong_views=STRONG_VIEWS,
-        started_strong_views=STARTED_STRONG_VIEWS,
+        strong_epochs=STRONG_EPOCHS,
+        pretrained_strong_epochs=PRETRAINED_STRONG_EPOCHS,
         **{name: value for name, value in given.items() if value is not None},
     )
 
 
-def _check(plot: Path | None, protocol: Any, init_from: Path | None) -> None:
+def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:
     from hwgen.errors import InputError
-    from hwgen.experiments.lift.trials import ARMS
+    from hwgen.experiments.lift.arms import ARMS
 
     if plot is not None and plot.suffix != ".png":
         raise InputError(f"--plot {plot} does not end in .png")
-    if init_from is not None and not any(ARMS[arm].pretrained for arm in protocol.arms):
+    if init_from is not None and not any(ARMS[arm].pretrained for arm in plan.arms):
         raise InputError(
             "--init-from is set, but no arm is pretrained",
             remedy="Add one: --arms classical,pretrained,pretrained+synthetic",
@@ -306,27 +320,11 @@ def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
     return tuple(words[part] if part in words else int(part) for part in parts)
 
 
-def _print_result(out: Path, plot: Path | None, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from hwgen.results.lift import LIFT_FILE, read_lift
-
-    found = read_lift(out / LIFT_FILE)
-    if plot is not None:
-        from hwgen.report.lift_plots import save_lift_png
-
-        save_lift_png(found, plot)
-    if as_json:
-        typer.echo((out / LIFT_FILE).read_text("utf-8"))
-    else:
-        _show(found, Console())
-
-
 def _show(found: Lift, console: Console) -> None:
     from rich.table import Table
 
-    from hwgen.experiments.lift.trials import ARMS
-    from hwgen.results.lift import BASELINE, LIFT_FILE, count_name
+    from hwgen.experiments.lift.arms import ARMS
+    from hwgen.results.lift import BASELINE, count_name
 
     for group in found.groups:
         some = "" if len(found.groups) == 1 else f", {group} classes"
@@ -345,7 +343,7 @@ def _show(found: Lift, console: Console) -> None:
     print_test_warnings(
         console,
         simulated=found.made.get("test") == "simulated",
-        shared_writers=found.writers_shared,
+        shared_writers=found.test.writers_shared,
     )
     print_lines(found.advice)
     if not any(ARMS[series.arm].pretrained for series in found.series if series.arm in ARMS):
@@ -353,7 +351,7 @@ def _show(found: Lift, console: Console) -> None:
             "[dim]not measured: starting from a recogniser pretrained on other or on simulated "
             "characters; see --init-from and hwgen simulate[/]"
         )
-    print_lines(f"written: {found.path / LIFT_FILE}")
+    print_lines(f"written: {found.folder / found.NAME}")
 
 
 def _text(value: Estimate | None, form: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,6 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from hwgen.results.parts import WorstClass
 
 SHOWN_CLASSES = 10
 SHOWN_MISREADINGS = 4
@@ -53,13 +55,13 @@ def print_test_warnings(console: Console, *, simulated: bool, shared_writers: in
         )
 
 
-def print_worst_classes(console: Console, title: str, worst: list[Mapping[str, Any]]) -> None:
+def print_worst_classes(console: Console, title: str, worst: Sequence[WorstClass]) -> None:
     """Table of the classes with the lowest accuracy; nothing where there are none.
 
     Args:
         console: where to print.
         title: of the table.
-        worst: entries with "label", "accuracy" and "read_as", as in the result files.
+        worst: of a result.
     """
     from rich.markup import escape
     from rich.table import Table
@@ -71,10 +73,10 @@ def print_worst_classes(console: Console, title: str, worst: list[Mapping[str, A
     table.add_column("accuracy, %", justify="right")
     table.add_column("read as (times)")
     for entry in worst[:SHOWN_CLASSES]:
-        misread = list(entry["read_as"].items())[:SHOWN_MISREADINGS]
+        misread = list(entry.read_as.items())[:SHOWN_MISREADINGS]
         table.add_row(
-            escape(entry["label"]),
-            f"{100 * entry['accuracy']:.1f}",
+            escape(entry.label),
+            f"{100 * entry.accuracy:.1f}",
             "  ".join(f"{escape(label)} ({times})" for label, times in misread),
         )
     console.print(table)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,18 +19,17 @@ from hwgen.evaluation.images import images_at
 from hwgen.evaluation.measures import Measured
 from hwgen.evaluation.ocr_engines import OcrEngine
 from hwgen.evaluation.provenance import TrainedGenerator, training_data
-from hwgen.evaluation.result import FILE, Reader, result_json
+from hwgen.evaluation.result import Reader, evaluation_of
 from hwgen.evaluation.set_statistics import SetStatistics, collect_statistics, images_to_read
 from hwgen.evaluation.settings import EPOCHS, Settings, Stores
-from hwgen.io.json_files import write_json
-from hwgen.io.locks import only_one
 from hwgen.progress import NO_CONTROL, Control
-from hwgen.recogniser.cached_training import Training
+from hwgen.recogniser.cached_training import CachedTraining
 from hwgen.recogniser.inference import Recogniser, hits
 from hwgen.recogniser.store_checks import check_alike, check_real
+from hwgen.results.evaluation import Evaluation
 from hwgen.store import Store
 
-__all__ = ["EPOCHS", "FILE", "Settings", "evaluate"]
+__all__ = ["EPOCHS", "Settings", "evaluate"]
 
 OCR_SAMPLES = 1_000
 """Most samples per set that an OCR engine reads."""
@@ -50,7 +48,7 @@ def evaluate(
     run: TrainedGenerator | None = None,
     ocr_engine: OcrEngine | None = None,
     control: Control = NO_CONTROL,
-) -> dict[str, Any] | None:
+) -> Evaluation | None:
     """Evaluate a synthetic store, and write `out`/evaluation.json and contact sheets.
 
     Args:
@@ -114,7 +112,7 @@ def evaluate(
         real_top1=_real_top1(trained, real_test) if settings.train_on_synthetic else {},
         ocr=None if ocr_engine is None else _read_with(ocr_engine, stores, statistics),
     )
-    result = result_json(
+    return evaluation_of(
         stores,
         settings,
         measured,
@@ -127,10 +125,7 @@ def evaluate(
         ),
         generator_data=generator_data,
         images=_save_sheets(out, stores, measured, recogniser.recipe.size),
-    )
-    with only_one(out / f"{FILE}.lock", wait=True, tidy=True):
-        write_json(out / FILE, result)
-    return result
+    ).save(out)
 
 
 def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) -> None:
@@ -162,7 +157,7 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
 
 def _trainings(
     stores: Stores, settings: Settings, out: Path, device: torch.device, *, needed: bool
-) -> list[Training]:
+) -> list[CachedTraining]:
     """The recognisers to be trained, that on the real store first.
 
     Args:
@@ -176,9 +171,9 @@ def _trainings(
     if settings.train_on_synthetic:
         arms["synthetic"] = stores.synthetic
     return [
-        Training(
-            arm,
-            store,
+        CachedTraining(
+            arm=arm,
+            stores={arm: store},
             recipe=settings.recipe,
             seed=settings.seed,
             folder=out,
@@ -189,14 +184,16 @@ def _trainings(
     ]
 
 
-def _train(jobs: Sequence[Training], total: int, control: Control) -> dict[str, Recogniser] | None:
+def _train(
+    jobs: Sequence[CachedTraining], total: int, control: Control
+) -> dict[str, Recogniser] | None:
     """Train or load the recognisers, by arm; None if it was stopped."""
     trained: dict[str, Recogniser] = {}
     before = 0
     for job in jobs:
 
         def report(
-            step: int, _: int, loss: float, job: Training = job, before: int = before
+            step: int, _: int, loss: float, job: CachedTraining = job, before: int = before
         ) -> None:
             note = f"training on the {job.arm} store, loss {loss:.3f}"
             control.progress(before + step * job.recipe.batch, total, note)

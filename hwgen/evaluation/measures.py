@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.frechet import frechet_distance
@@ -17,9 +17,10 @@ from hwgen.evaluation.metrics.precision_recall import ManifoldComparison, compar
 from hwgen.evaluation.metrics.two_sample import nearest_neighbour_test
 from hwgen.evaluation.set_statistics import SetStatistics
 from hwgen.recogniser.inference import Features
+from hwgen.results.evaluation import Figure
 
 
-class Figure(NamedTuple):
+class Measurement(NamedTuple):
     """A measured value beside its reference.
 
     Attributes:
@@ -96,10 +97,10 @@ class Measure:
     unit: str
     better: str
     meaning: str
-    compute: Callable[[Measured], Figure | None]
+    compute: Callable[[Measured], Measurement | None]
 
 
-def _purity(measured: Measured) -> Figure:
+def _purity(measured: Measured) -> Measurement:
     statistics = measured.statistics
     count = len(statistics.predictions)
     limits = wilson_interval(round(measured.purity * count), count)
@@ -108,71 +109,73 @@ def _purity(measured: Measured) -> Figure:
         if statistics.reference_count
         else None
     )
-    return Figure(measured.purity, reference, limits.low, limits.high)
+    return Measurement(measured.purity, reference, limits.low, limits.high)
 
 
-def _diversity(space: str) -> Callable[[Measured], Figure | None]:
-    def compute(measured: Measured) -> Figure | None:
+def _diversity(space: str) -> Callable[[Measured], Measurement | None]:
+    def compute(measured: Measured) -> Measurement | None:
         deviations = measured.statistics.deviations[space]
         found = diversity(deviations["synthetic"], deviations["real"])
         reference = diversity(deviations["reference"], deviations["real"])
         if found is None:
             return None
-        return Figure(found.ratio, None if reference is None else reference.ratio)
+        return Measurement(found.ratio, None if reference is None else reference.ratio)
 
     return compute
 
 
-def _manifold(name: str) -> Callable[[Measured], Figure]:
-    def compute(measured: Measured) -> Figure:
+def _manifold(name: str) -> Callable[[Measured], Measurement]:
+    def compute(measured: Measured) -> Measurement:
         synthetic, reference = measured.manifolds
-        return Figure(getattr(synthetic, name), getattr(reference, name))
+        return Measurement(getattr(synthetic, name), getattr(reference, name))
 
     return compute
 
 
-def _feature_distance(distance: Callable[[Features, Features], float]) -> Callable[..., Figure]:
-    def compute(measured: Measured) -> Figure:
+def _feature_distance(
+    distance: Callable[[Features, Features], float],
+) -> Callable[..., Measurement]:
+    def compute(measured: Measured) -> Measurement:
         real = measured.statistics.matched_features("real")
         synthetic, reference = (
             distance(real, measured.statistics.matched_features(name))
             for name in ("synthetic", "reference")
         )
-        return Figure(synthetic, reference)
+        return Measurement(synthetic, reference)
 
     return compute
 
 
-def _too_near(space: str) -> Callable[[Measured], Figure | None]:
-    def compute(measured: Measured) -> Figure | None:
+def _too_near(space: str) -> Callable[[Measured], Measurement | None]:
+    def compute(measured: Measured) -> Measurement | None:
         found = measured.copies[space]
-        return None if found is None else Figure(found.fraction, found.reference_fraction)
+        return None if found is None else Measurement(found.fraction, found.reference_fraction)
 
     return compute
 
 
-def _nearer(space: str) -> Callable[[Measured], Figure | None]:
-    def compute(measured: Measured) -> Figure | None:
+def _nearer(space: str) -> Callable[[Measured], Measurement | None]:
+    def compute(measured: Measured) -> Measurement | None:
         found = measured.copies[space]
         if found is None or found.nearer is None:
             return None
-        return Figure(found.nearer, found.reference_nearer)
+        return Measurement(found.nearer, found.reference_nearer)
 
     return compute
 
 
-def _exact(measured: Measured) -> Figure | None:
+def _exact(measured: Measured) -> Measurement | None:
     found = measured.copies["pixels"]
-    return None if found is None else Figure(found.exact, None)
+    return None if found is None else Measurement(found.exact, None)
 
 
-def _real_top1(measured: Measured) -> Figure | None:
+def _real_top1(measured: Measured) -> Measurement | None:
     top1 = measured.real_top1
-    return Figure(top1["synthetic"], top1["real"]) if "synthetic" in top1 else None
+    return Measurement(top1["synthetic"], top1["real"]) if "synthetic" in top1 else None
 
 
-def _ocr(measured: Measured) -> Figure | None:
-    return None if measured.ocr is None else Figure(*measured.ocr)
+def _ocr(measured: Measured) -> Measurement | None:
+    return None if measured.ocr is None else Measurement(*measured.ocr)
 
 
 MEASURES = {
@@ -298,24 +301,19 @@ MEASURES = {
 """All measures by name, in the order of evaluation.json and of the tables."""
 
 
-def figures(measured: Measured) -> dict[str, dict[str, Any]]:
-    """All figures that apply, as plain JSON by name."""
+def figures(measured: Measured) -> dict[str, Figure]:
+    """All figures that apply, by name."""
     found = {name: measure.compute(measured) for name, measure in MEASURES.items()}
-    return {
-        name: figure_to_json(name, figure) for name, figure in found.items() if figure is not None
-    }
+    return {name: figure(name, one) for name, one in found.items() if one is not None}
 
 
-def figure_to_json(name: str, figure: Figure) -> dict[str, Any]:
-    """A figure with the texts of its measure, as plain JSON."""
+def figure(name: str, measured: Measurement) -> Figure:
+    """A measurement with the texts of its measure."""
     measure = MEASURES[name]
-    limits = {} if figure.low is None else {"low": figure.low, "high": figure.high}
-    return {
-        "value": figure.value,
-        "floor": figure.reference,
-        **limits,
-        "title": measure.title,
-        "unit": measure.unit,
-        "better": measure.better,
-        "meaning": measure.meaning,
-    }
+    return Figure(
+        **measured._asdict(),
+        title=measure.title,
+        unit=measure.unit,
+        better=measure.better,
+        meaning=measure.meaning,
+    )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-import hwgen
 from hwgen.evaluation.measures import Measured, figures
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.near_copies import QUANTILE
@@ -23,11 +20,9 @@ from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import recipe_to_json
 from hwgen.recogniser.store_checks import describe_store, learnt_from
+from hwgen.results.evaluation import Compared, Evaluation, Judge, PerClass
+from hwgen.results.source import versions
 from hwgen.store import Store
-
-FORMAT = "hwgen-evaluation"
-FORMAT_VERSION = 1
-FILE = "evaluation.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Reader:
     ocr_engine: str | None
 
 
-def result_json(
+def evaluation_of(
     stores: Stores,
     settings: Settings,
     measured: Measured,
@@ -57,8 +52,8 @@ def result_json(
     reader: Reader,
     generator_data: str | None,
     images: Sequence[str],
-) -> dict[str, Any]:
-    """The content of evaluation.json, plain JSON.
+) -> Evaluation:
+    """The content of evaluation.json.
 
     Args:
         stores: that were compared.
@@ -72,58 +67,45 @@ def result_json(
     compared = len(statistics.matched_records("synthetic"))
     recogniser_data = learnt_from(reader.recogniser.provenance)
     predictions = [statistics.predictions[:, None]]
-    value = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "settings": _settings(settings, reader),
-        "versions": {
-            "hwgen": hwgen.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "synthetic": {
-            **describe_store(synthetic),
-            "provenance": str(synthetic.manifest.origin.get("provenance", "")),
-        },
-        "real": describe_store(stores.real),
-        "real_test": None if real_test is None else describe_store(real_test),
-        "judge": {
-            "trained_on": sorted(recogniser_data),
-            "generator_data": generator_data,
-            "sha256": reader.file_hash,
-            "learnt_with_generator": was_trained_on(recogniser_data, generator_data),
-            "learnt_from_real": was_trained_on(
-                recogniser_data, stores.real.manifest.content_sha256
-            ),
-        },
-        "compared": {
-            "classes": statistics.classes,
-            "samples": compared,
-            "repeated": statistics.repeated,
-        },
-        "notes": notes(
-            synthetic,
-            stores.real,
-            real_test,
-            recogniser_file=reader.file_hash,
-            recogniser_data=recogniser_data,
-            generator_data=generator_data,
-            epochs=reader.epochs,
-            compared=compared,
-            repeated=statistics.repeated,
+    return Evaluation(
+        settings=_settings(settings, reader),
+        versions=versions(torch=torch.__version__, numpy=np.__version__),
+        synthetic=replace(
+            describe_store(synthetic),
+            provenance=str(synthetic.manifest.origin.get("provenance", "")),
         ),
-        "figures": figures(measured),
-        "per_class": _per_class(statistics, synthetic),
-        "worst": worst_classes(predictions, synthetic.labels, synthetic.charset),
-        "copies": {
+        real=describe_store(stores.real),
+        real_test=None if real_test is None else describe_store(real_test),
+        judge=Judge(
+            trained_on=tuple(sorted(recogniser_data)),
+            generator_data=generator_data,
+            sha256=reader.file_hash,
+            learnt_with_generator=was_trained_on(recogniser_data, generator_data),
+            learnt_from_real=was_trained_on(recogniser_data, stores.real.manifest.content_sha256),
+        ),
+        compared=Compared(statistics.classes, compared, statistics.repeated),
+        notes=tuple(
+            notes(
+                synthetic,
+                stores.real,
+                real_test,
+                recogniser_file=reader.file_hash,
+                recogniser_data=recogniser_data,
+                generator_data=generator_data,
+                epochs=reader.epochs,
+                compared=compared,
+                repeated=statistics.repeated,
+            )
+        ),
+        figures=figures(measured),
+        per_class=_per_class(statistics, synthetic),
+        worst=worst_classes(predictions, synthetic.labels, synthetic.charset),
+        copies={
             space: None if found is None else found.to_json()
             for space, found in measured.copies.items()
         },
-        "pictures": list(images),
-    }
-    plain: dict[str, Any] = json.loads(json.dumps(value))
-    return plain
+        images=tuple(images),
+    )
 
 
 def _settings(settings: Settings, reader: Reader) -> dict[str, Any]:
@@ -139,17 +121,19 @@ def _settings(settings: Settings, reader: Reader) -> dict[str, Any]:
     }
 
 
-def _per_class(statistics: SetStatistics, synthetic: Store) -> dict[str, dict[str, float]]:
-    """Figures by name and label."""
+def _per_class(statistics: SetStatistics, synthetic: Store) -> PerClass:
+    """Figures by label."""
     labels = synthetic.labels
     correct = statistics.predictions == labels
-    out = {
-        "purity": {
-            synthetic.charset[class_id]: float(correct[labels == class_id].mean())
-            for class_id in np.unique(labels).tolist()
-        }
-    }
+    diversities = {}
     for space, deviations in statistics.deviations.items():
         found = diversity(deviations["synthetic"], deviations["real"])
-        out[f"diversity_{space}"] = {} if found is None else found.per_class
-    return out
+        diversities[space] = {} if found is None else found.per_class
+    return PerClass(
+        purity={
+            synthetic.charset[class_id]: float(correct[labels == class_id].mean())
+            for class_id in np.unique(labels).tolist()
+        },
+        diversity_pixels=diversities["pixels"],
+        diversity_features=diversities["features"],
+    )

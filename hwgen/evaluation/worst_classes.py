@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.recogniser.inference import ClassIds
+from hwgen.results.parts import WorstClass
 
 WORST = 20
 """Most classes listed under "worst"."""
 
 
-def worst_classes(best: Sequence[ClassIds], labels: ClassIds, charset: Charset) -> list[Any]:
+def worst_classes(
+    best: Sequence[ClassIds], labels: ClassIds, charset: Charset
+) -> tuple[WorstClass, ...]:
     """The classes that were misread most, the worst first, at most WORST.
 
     Args:
@@ -25,7 +27,7 @@ def worst_classes(best: Sequence[ClassIds], labels: ClassIds, charset: Charset) 
         charset: class order.
 
     Returns:
-        {"label", "accuracy", "count", "read_as": {label: times}}; count and times over all seeds.
+        Counts are over all seeds.
     """
     read = np.concatenate([ids[:, 0] for ids in best])
     true = np.tile(labels, len(best))
@@ -34,15 +36,15 @@ def worst_classes(best: Sequence[ClassIds], labels: ClassIds, charset: Charset) 
     errors = np.bincount(true[wrong], minlength=len(charset))
     rates = errors / np.maximum(counts, 1)
     worst = [c for c in np.argsort(-rates, kind="stable")[:WORST].tolist() if errors[c]]
-    return [
-        {
-            "label": charset[class_id],
-            "accuracy": float(1 - rates[class_id]),
-            "count": int(counts[class_id]),
-            "read_as": {
+    return tuple(
+        WorstClass(
+            label=charset[class_id],
+            accuracy=float(1 - rates[class_id]),
+            count=int(counts[class_id]),
+            read_as={
                 charset[other]: times
                 for other, times in Counter(read[wrong & (true == class_id)].tolist()).most_common()
             },
-        }
+        )
         for class_id in worst
-    ]
+    )

@@ -1,35 +1,30 @@
-"""In: a real train store, a real test store, a synthetic store. Out: benchmark.json: what helps.
+"""What a recogniser gains from synthetic samples: trained on real, on both, and on synthetic alone.
 
-A recogniser is trained from scratch on each arm (real, real + synthetic, synthetic alone), with the
-same number of optimiser steps and several seeds, and reads the real test store. Each trained
-recogniser is kept in the output directory as soon as it is finished; the same call goes on from
-those that are there.
+Every arm has the same number of optimiser steps and the same seeds, and is tested on the real test
+store. Finished recognisers are kept in the output directory; a rerun resumes from them.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-import hwgen
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.data import average_down, to_tensor
-from hwgen.errors import InputError, RecipeChangedError, RunError
+from hwgen.errors import InputError, RunError
 from hwgen.evaluation.metrics.diversity import Diversity, diversity
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
-from hwgen.io.json_files import write_json
-from hwgen.io.locks import alone, only_one, sweep
+from hwgen.progress import NO_CONTROL, Control
+from hwgen.recogniser.cached_training import CachedTraining
 from hwgen.recogniser.inference import ClassIds, Recogniser, hits
+from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
@@ -38,22 +33,22 @@ from hwgen.recogniser.network import (
     recipe_to_json,
 )
 from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen, describe_store
-from hwgen.recogniser.training import from_stores, take_over, train_recogniser
-from hwgen.schema import differences
+from hwgen.recogniser.training import take_over
+from hwgen.results.benchmark import (
+    REAL,
+    Arm,
+    Benchmark,
+    DiversityRatio,
+    Network,
+    Purity,
+    Trial,
+)
+from hwgen.results.parts import Interval
+from hwgen.results.source import versions
 from hwgen.store import Store
 
-FORMAT = "hwgen-benchmark"
-FORMAT_VERSION = 1
-FILE = "benchmark.json"
-REAL = "real"
-"""The arm that all others are compared with."""
-
 HARDWARE = ("device", "precision", "threads", "torch")
-"""What each run says of the machine that trained it; see hwgen.compute.devices.describe."""
-
-
-Progress = Callable[[float, float, str], None]
-"""Called with optimiser steps done over all arms and seeds, their total, and a short note."""
+"""What each trial says of the machine that trained it; see hwgen.compute.devices.describe."""
 
 
 def benchmark(
@@ -67,39 +62,38 @@ def benchmark(
     device: torch.device,
     start: Recogniser | None = None,
     precision: str = "auto",
-    progress: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
-) -> dict[str, Any] | None:
-    """Train on each arm with each seed, read the test store, and write `out`/benchmark.json.
+    control: Control = NO_CONTROL,
+) -> Benchmark | None:
+    """Train on each arm with each seed, test on the test store, and write `out`/benchmark.json.
 
     Args:
-        train: real handwriting to learn from.
-        test: real handwriting to judge on.
-        synthetic: a generator's characters; None leaves the arm "real" alone.
+        train: real samples to train on.
+        test: real samples to test on.
+        synthetic: synthetic samples; None leaves the arm "real" alone.
         recipe: of every recogniser.
         seeds: one recogniser each, in each arm.
         out: directory of benchmark.json and of `recogniser-ARM-seedN.safetensors`.
-        device: where to train and read.
-        start: what every recogniser starts from, but for its last layer; see `train_recogniser`.
-        precision: "bf16", "fp32" or "auto"; reading is always in fp32.
-        progress: told of the work done.
-        stop: asked before each training step; what is finished is kept.
+        device: where to train and test.
+        start: pretrained weights of all layers but the last; see `train_recogniser`.
+        precision: of training: "bf16", "fp32" or "auto"; testing is always in fp32.
+        control: progress in optimiser steps over all arms and seeds; asked to stop before each
+            step. Finished recognisers are kept.
 
     Returns:
-        What is in benchmark.json, plain JSON; None if `stop` said so. Intervals are 95 %: Student's
-        t over the seeds ("low" and "high" are null for one seed), and for a single run Wilson's
-        over the test pictures. "differences" are paired by seed. "worst" counts over all seeds.
+        The content of benchmark.json; None if it was stopped. Intervals are 95 %: Student's t
+        over seeds (no limits with one seed); Wilson's over test samples for a single trial.
+        Differences are paired by seed. The worst classes are counted over all seeds.
 
     Raises:
         InputError: the test store holds synthetic samples, or is the train store; the train store
             is synthetic; a store is empty or smaller than the recipe's size; no or equal seeds;
-            `start` has other layers, or has learnt from the test store.
+            `start` has other layers, or was trained on the test store.
         CharsetError: the stores' charsets differ.
-        RecipeChangedError: `out` holds a recogniser that was trained otherwise.
-        RunError: `out` is no directory, or a recogniser in it cannot be read or is being trained by
-            another process.
+        RecipeChangedError: `out` holds a recogniser that was trained with other settings.
+        RunError: `out` is not a directory, or a recogniser in it cannot be read or is being trained
+            by another process.
     """
-    _check(train, test, synthetic, recipe, seeds)
+    _check(train, test, synthetic, recipe=recipe, seeds=seeds)
     if start is not None:
         take_over(RecogniserNetwork(recipe, len(train.charset), train.channels), start)
         check_unseen(test, start.provenance, by="the recogniser to start from")
@@ -110,158 +104,135 @@ def benchmark(
     if synthetic is not None:
         arms["real+synthetic"] = {"train": train, "synthetic": synthetic}
         arms["synthetic"] = {"synthetic": synthetic}
-    hardware = describe(device, pick_precision(precision, device))
-    began = {} if start is None else {"start": start.provenance}
     trainings = [
-        _Training(
+        CachedTraining(
             arm=arm,
+            stores=stores,
+            recipe=recipe,
             seed=seed,
-            path=out / f"recogniser-{arm}-seed{seed}.safetensors",
-            decides={
-                "recipe": recipe_to_json(recipe),
-                "precision": hardware["precision"],
-                "charset": train.charset.fingerprint,
-                "data": {name: store.manifest.content_sha256 for name, store in parts.items()},
-                **began,
-            },
+            folder=out,
+            device=device,
+            precision=precision,
+            start=start,
         )
-        for arm, parts in arms.items()
+        for arm, stores in arms.items()
         for seed in seeds
     ]
-    # Whatever does not fit is refused before any work.
-    for training in trainings:
-        training.check_finished()
-
-    readings: dict[str, list[_Reading]] = {arm: [] for arm in arms}
-    purity: list[ClassIds] = []
-    data = None
-    for number, training in enumerate(trainings):
-
-        def report(done: int, steps: int, loss: float, number: int = number) -> None:
-            if progress is not None:
-                now = trainings[number]
-                note = f"{now.arm}, seed {now.seed}, loss {loss:.3f}"
-                progress(number * steps + done, len(trainings) * steps, note)
-
-        if training.path.exists():
-            sweep(training.path)
-            recogniser = Recogniser.load(training.path, device)
-        else:
-            if data is None or data[0] != training.arm:
-                data = None  # before the next arm's pictures take their place on the device
-                stores = list(arms[training.arm].values())
-                data = training.arm, from_stores(stores, recipe, device)
-            with alone(training.path, "training this recogniser"):
-                since = time.perf_counter()
-                trained = train_recogniser(
-                    data[1],
-                    recipe,
-                    start=start,
-                    seed=training.seed,
-                    device=device,
-                    precision=precision,
-                    progress=report,
-                    stop=stop,
-                )
-                if trained is None:
-                    return None
-                recogniser = trained
-                recogniser.provenance |= {
-                    "arm": training.arm,
-                    "decides": training.decides,
-                    "seconds": round(time.perf_counter() - since, 3),
-                }
-                recogniser.save(training.path)
-        best = recogniser.best(test.image_blocks(), min(5, len(test.charset)))
-        readings[training.arm].append(_Reading(training.seed, best, recogniser.provenance))
-        if training.arm == REAL and synthetic is not None:
-            purity.append(recogniser.best(synthetic.image_blocks(), 1))
-
-    network = RecogniserNetwork(recipe, len(train.charset), train.channels)
-    varieties = None if synthetic is None else compare_diversity(synthetic, train, recipe.size)
-    result = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "settings": {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware},
-        "versions": {
-            "hwgen": hwgen.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-        "train": describe_store(train),
-        "synthetic": None if synthetic is None else describe_store(synthetic),
-        "test": describe_store(test),
-        "writers_shared": sorted(train.writers & test.writers),
-        "network": {
-            "parameters": parameter_count(network),
-            "flops": flop_count(network, recipe.size, train.channels),
-        },
-        "arms": {arm: _arm(runs, test.labels) for arm, runs in readings.items()},
-        "differences": _differences(readings, test.labels),
-        "purity": None if synthetic is None else _purity(purity, synthetic),
-        "diversity": None if varieties is None else asdict(varieties),
-        "worst": worst_classes([run.best for run in readings[REAL]], test.labels, test.charset),
-    }
-    result = json.loads(json.dumps(result))
-    with only_one(out / f"{FILE}.lock", wait=True, tidy=True):
-        write_json(out / FILE, result)
-    return result
+    for training in trainings:  # before any work
+        training.check()
+    tested = _train_and_test(trainings, test, synthetic, control)
+    if tested is None:
+        return None
+    began = {} if start is None else {"start": start.provenance}
+    hardware = describe(device, pick_precision(precision, device))
+    settings = {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware}
+    return _result(train, test, synthetic, tested, recipe=recipe, settings=settings).save(out)
 
 
 @dataclass(frozen=True)
-class _Training:
-    """One recogniser to be trained, or found finished."""
+class _Tested:
+    """What one recogniser read.
 
-    arm: str
-    seed: int
-    path: Path
-    decides: Mapping[str, Any]
-
-    def check_finished(self) -> None:
-        """Refuse a finished recogniser that was trained otherwise."""
-        if not self.path.exists():
-            return
-        began = Recogniser.load(self.path, torch.device("cpu")).provenance.get("decides", {})
-        lines = differences(began, self.decides)
-        if lines:
-            raise RecipeChangedError(
-                "this recogniser was trained otherwise (then -> now):\n  "
-                + "\n  ".join(lines)
-                + "\n",
-                where=str(self.path),
-                remedy="Give another --out, or the options it was trained with",
-            )
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """What one recogniser made of the test store: best is int64 [N, k]."""
+    Attributes:
+        seed: of its training.
+        best: most probable classes of each test sample, int64 [N, k].
+        synthetic: most probable class of each synthetic sample, int64 [N, 1]; None in other arms
+            than "real".
+        provenance: of the recogniser.
+    """
 
     seed: int
     best: ClassIds
+    synthetic: ClassIds | None
     provenance: Mapping[str, Any]
+
+
+def _train_and_test(
+    trainings: Sequence[CachedTraining],
+    test: Store,
+    synthetic: Store | None,
+    control: Control,
+) -> dict[str, list[_Tested]] | None:
+    """By arm; None if it was stopped."""
+    tested: dict[str, list[_Tested]] = {training.arm: [] for training in trainings}
+    loaded: dict[str, LabelledImages] = {}
+    for number, training in enumerate(trainings):
+
+        def report(
+            done: int, steps: int, loss: float, number: int = number, now: CachedTraining = training
+        ) -> None:
+            note = f"{now.arm}, seed {now.seed}, loss {loss:.3f}"
+            control.progress(number * steps + done, len(trainings) * steps, note)
+
+        def load(now: CachedTraining = training) -> LabelledImages:
+            if now.arm not in loaded:
+                loaded.clear()  # makes room on the device first
+                loaded[now.arm] = now.load()
+            return loaded[now.arm]
+
+        recogniser = training.run(report, control.stop, load=load)
+        if recogniser is None:
+            return None
+        best = recogniser.best(test.image_blocks(), min(5, len(test.charset)))
+        read = None
+        if training.arm == REAL and synthetic is not None:
+            read = recogniser.best(synthetic.image_blocks(), 1)
+        tested[training.arm].append(_Tested(training.seed, best, read, recogniser.provenance))
+    return tested
+
+
+def _result(
+    train: Store,
+    test: Store,
+    synthetic: Store | None,
+    tested: Mapping[str, Sequence[_Tested]],
+    *,
+    recipe: RecogniserRecipe,
+    settings: dict[str, Any],
+) -> Benchmark:
+    network = RecogniserNetwork(recipe, len(train.charset), train.channels)
+    purity = ratio = None
+    if synthetic is not None:
+        read = [one.synthetic for one in tested[REAL] if one.synthetic is not None]
+        purity = _purity(read, synthetic)
+        found = compare_diversity(synthetic, train, recipe.size)
+        ratio = None if found is None else DiversityRatio(found.ratio, found.per_class)
+    return Benchmark(
+        settings=settings,
+        versions=versions(torch=torch.__version__, numpy=np.__version__),
+        train=describe_store(train),
+        synthetic=None if synthetic is None else describe_store(synthetic),
+        test=describe_store(test),
+        writers_shared=tuple(sorted(train.writers & test.writers)),
+        network=Network(parameter_count(network), flop_count(network, recipe.size, train.channels)),
+        arms={arm: _arm(trials, test.labels) for arm, trials in tested.items()},
+        differences=_differences(tested, test.labels),
+        purity=purity,
+        diversity=ratio,
+        worst=worst_classes([one.best for one in tested[REAL]], test.labels, test.charset),
+    )
 
 
 def _check(
     train: Store,
     test: Store,
     synthetic: Store | None,
+    *,
     recipe: RecogniserRecipe,
     seeds: Sequence[int],
 ) -> None:
-    """Raise for whatever would make the result mean something else than it says."""
+    """Refuse stores and seeds with which the result would be wrong or misleading."""
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise InputError(f"the seeds {list(seeds)} are not distinct numbers from 0")
+        raise InputError(f"the seeds {list(seeds)} are not different numbers of at least 0")
     check_real(
         test,
         what="the test store",
-        remedy="Only real handwriting can say what a recogniser is worth",
+        remedy="Test on real samples",
     )
     check_real(
         train,
         what="the train store",
-        remedy="Give it as --synthetic, and real handwriting as --train",
+        remedy="Give it as --synthetic, and real samples as --train",
     )
     sources = [train] if synthetic is None else [train, synthetic]
     for store in sources:
@@ -269,7 +240,7 @@ def _check(
             raise InputError(
                 "holds exactly the samples of the test store",
                 where=str(store.path),
-                remedy="Train on other samples than are tested",
+                remedy="Train and test on different samples",
             )
     check_alike(
         [*sources, test],
@@ -280,66 +251,60 @@ def _check(
     )
 
 
-def _arm(runs: Sequence[_Reading], labels: ClassIds) -> dict[str, Any]:
-    """The figures of one arm: each run with Wilson limits of top-1, and t-intervals over runs."""
-    described = []
-    top1s = [hits(run.best[:, :1], labels) for run in runs]
-    top5s = [hits(run.best, labels) for run in runs]
-    for run, top1, top5 in zip(runs, top1s, top5s, strict=True):
-        wilson = wilson_interval(round(top1 * len(labels)), len(labels))
-        described.append(
-            {
-                "seed": run.seed,
-                "top1": top1,
-                "top1_low": wilson.low,
-                "top1_high": wilson.high,
-                "top5": top5,
-                "seconds": run.provenance["seconds"],
-                "trained_on": {name: run.provenance[name] for name in HARDWARE},
-            }
-        )
-    return {
-        "runs": described,
-        "top1": _share(top1s),
-        "top5": _share(top5s),
-    }
+def _arm(tested: Sequence[_Tested], labels: ClassIds) -> Arm:
+    """One arm: each trial with Wilson's limits of top-1, and t-intervals over trials."""
+    top1s = [hits(one.best[:, :1], labels) for one in tested]
+    top5s = [hits(one.best, labels) for one in tested]
+    limits = [wilson_interval(round(top1 * len(labels)), len(labels)) for top1 in top1s]
+    return Arm(
+        runs=tuple(
+            Trial(
+                seed=one.seed,
+                top1=top1,
+                top1_low=wilson.low,
+                top1_high=wilson.high,
+                top5=top5,
+                seconds=one.provenance["seconds"],
+                trained_on={name: one.provenance[name] for name in HARDWARE},
+            )
+            for one, top1, wilson, top5 in zip(tested, top1s, limits, top5s, strict=True)
+        ),
+        top1=_fraction(top1s),
+        top5=_fraction(top5s),
+    )
 
 
-def _share(values: Sequence[float]) -> dict[str, Any]:
-    return asdict(t_interval(values, lowest=0.0, highest=1.0))
+def _fraction(values: Sequence[float]) -> Interval:
+    return t_interval(values, lowest=0.0, highest=1.0)
 
 
-def _differences(
-    readings: Mapping[str, Sequence[_Reading]], labels: ClassIds
-) -> dict[str, dict[str, Any]]:
+def _differences(tested: Mapping[str, Sequence[_Tested]], labels: ClassIds) -> dict[str, Interval]:
     """Top-1 of each other arm less that of the arm "real", paired by seed."""
-    top1 = {arm: [hits(run.best[:, :1], labels) for run in runs] for arm, runs in readings.items()}
+    top1 = {arm: [hits(one.best[:, :1], labels) for one in own] for arm, own in tested.items()}
     return {
-        f"{arm} - {REAL}": asdict(
-            t_interval([a - b for a, b in zip(values, top1[REAL], strict=True)])
-        )
+        f"{arm} - {REAL}": t_interval([a - b for a, b in zip(values, top1[REAL], strict=True)])
         for arm, values in top1.items()
         if arm != REAL
     }
 
 
-def _purity(best: Sequence[ClassIds], synthetic: Store) -> dict[str, Any]:
-    """How the recognisers trained on real data read the synthetic set, int64 [N, 1] a seed."""
+def _purity(best: Sequence[ClassIds], synthetic: Store) -> Purity:
+    """Of a synthetic store; `best` is the most probable class of each sample, int64 [N, 1]."""
     labels = synthetic.labels
     right = np.mean([ids[:, 0] == labels for ids in best], axis=0)
     runs = [hits(ids, labels) for ids in best]
-    return {
-        "runs": runs,
-        "top1": _share(runs),
-        "per_class": {
+    return Purity(
+        runs=tuple(runs),
+        top1=_fraction(runs),
+        per_class={
             synthetic.charset[class_id]: float(right[labels == class_id].mean())
             for class_id in np.unique(labels).tolist()
         },
-    }
+    )
 
 
 def compare_diversity(synthetic: Store, real: Store, size: int) -> Diversity | None:
-    """Variety within the classes of a synthetic store as a share of that of a real one.
+    """Variation within the classes of a synthetic store, divided by that of a real one.
 
     Args:
         synthetic: a store.
@@ -350,7 +315,7 @@ def compare_diversity(synthetic: Store, real: Store, size: int) -> Diversity | N
 
 
 def deviations(store: Store, size: int) -> dict[str, float]:
-    """`pixel_deviation` by label, for classes of at least two pictures."""
+    """`pixel_deviation` by label, for classes of at least two samples."""
     labels = store.labels
     deviations = {}
     for class_id, label in enumerate(store.charset):

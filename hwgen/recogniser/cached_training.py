@@ -1,9 +1,13 @@
-"""In: stores and a recipe. Out: a trained recogniser that is kept; and what it and others saw."""
+"""Recognisers that are trained once: loaded from their file where there is one, else trained.
+
+Used by `benchmark` and `evaluate`. A lift keeps the results of its many recognisers, not their
+weights; see hwgen.results.trials.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,70 +15,104 @@ from typing import Any
 import torch
 
 from hwgen.compute.devices import describe, pick_precision
-from hwgen.errors import RecipeChangedError
 from hwgen.io.locks import alone, sweep
 from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
 from hwgen.recogniser.training import Progress, from_stores, train_recogniser
-from hwgen.schema import differences
+from hwgen.schema import check_same
 from hwgen.store import Store
 
 
-@dataclass(frozen=True)
-class Training:
-    """A recogniser to be trained on one store from scratch, or found where it is kept.
+@dataclass(frozen=True, kw_only=True)
+class CachedTraining:
+    """One recogniser, and the file that keeps it.
 
     Attributes:
-        arm: "real" or "synthetic".
-        store: what it learns from.
-        recipe: of its training.
-        seed: of everything random.
-        folder: where it is kept.
+        arm: name of the training data: "real", "synthetic", ...
+        stores: training stores by role, all of one charset.
+        recipe: of the network and its training.
+        seed: random seed of weights, data order and augmentation.
+        folder: where the file is.
         device: where to train.
         precision: "bf16", "fp32" or "auto".
+        start: pretrained weights of all layers but the last; None trains from scratch.
     """
 
     arm: str
-    store: Store
+    stores: Mapping[str, Store]
     recipe: RecogniserRecipe
     seed: int
     folder: Path
     device: torch.device
     precision: str = "auto"
+    start: Recogniser | None = None
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """The file."""
         return self.folder / f"recogniser-{self.arm}-seed{self.seed}.safetensors"
 
-    def run(
-        self, progress: Progress | None = None, stop: Callable[[], bool] | None = None
-    ) -> Recogniser | None:
-        """The recogniser; None if `stop` said so.
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the recogniser depends on besides its seed, plain JSON."""
+        hardware = describe(self.device, pick_precision(self.precision, self.device))
+        start = {} if self.start is None else {"start": self.start.provenance}
+        return {
+            "recipe": recipe_to_json(self.recipe),
+            "precision": hardware["precision"],
+            "charset": next(iter(self.stores.values())).charset.fingerprint,
+            "data": {role: store.manifest.content_sha256 for role, store in self.stores.items()},
+            **start,
+        }
+
+    def check(self) -> None:
+        """Refuse a file whose recogniser was trained with other settings.
 
         Raises:
-            RecipeChangedError: the one that is kept was trained otherwise.
-            RunError: the one that is kept cannot be read, or another process trains it.
+            RecipeChangedError: it was.
+            RunError: the file cannot be read.
         """
-        decides = self._decides()
+        if self.path.exists():
+            self._check(Recogniser.load(self.path, torch.device("cpu")))
+
+    def load(self) -> LabelledImages:
+        """The training data, on the device; see `from_stores`."""
+        return from_stores(list(self.stores.values()), self.recipe, self.device)
+
+    def run(
+        self,
+        progress: Progress | None = None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        load: Callable[[], LabelledImages] | None = None,
+    ) -> Recogniser | None:
+        """Load the recogniser, or train and save it.
+
+        Args:
+            progress: called with the steps done.
+            stop: asked before each step; True ends the training without a result.
+            load: gives the training data, if several recognisers share them; else `self.load`.
+
+        Returns:
+            The recogniser; None if `stop` returned True.
+
+        Raises:
+            RecipeChangedError: the file's recogniser was trained with other settings.
+            RunError: the file cannot be read, or another process is training this recogniser.
+        """
         if self.path.exists():
             sweep(self.path)
-            kept = Recogniser.load(self.path, self.device)
-            lines = differences(kept.provenance.get("decides", {}), decides)
-            if lines:
-                raise RecipeChangedError(
-                    "this recogniser was trained otherwise (then -> now):\n  "
-                    + "\n  ".join(lines)
-                    + "\n",
-                    where=str(self.path),
-                    remedy="Give another --out, or the options it was trained with",
-                )
-            return kept
-        began = time.perf_counter()
+            found = Recogniser.load(self.path, self.device)
+            self._check(found)
+            return found
         with alone(self.path, "training this recogniser"):
+            data = (load or self.load)()
+            began = time.perf_counter()
             trained = train_recogniser(
-                from_stores([self.store], self.recipe, self.device),
+                data,
                 self.recipe,
+                start=self.start,
                 seed=self.seed,
                 device=self.device,
                 precision=self.precision,
@@ -84,17 +122,12 @@ class Training:
             if trained is not None:
                 trained.provenance |= {
                     "arm": self.arm,
-                    "decides": decides,
+                    "decides": self.config,
                     "seconds": round(time.perf_counter() - began, 3),
                 }
                 trained.save(self.path)
         return trained
 
-    def _decides(self) -> dict[str, Any]:
-        hardware = describe(self.device, pick_precision(self.precision, self.device))
-        return {
-            "recipe": recipe_to_json(self.recipe),
-            "precision": hardware["precision"],
-            "charset": self.store.charset.fingerprint,
-            "data": {self.arm: self.store.manifest.content_sha256},
-        }
+    def _check(self, found: Recogniser) -> None:
+        config = found.provenance.get("decides", {})
+        check_same(config, self.config, "this recogniser was trained", where=str(self.path))

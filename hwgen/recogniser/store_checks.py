@@ -1,4 +1,4 @@
-"""In: stores that a recogniser shall read. Out: an error for the first that it cannot, or facts."""
+"""Checks of the stores that a recogniser is trained or tested on, and their description."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import Any
 
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
+from hwgen.results.parts import StoreFacts
 from hwgen.store import Store
 
 
 def check_alike(
     stores: Iterable[Store], *, charset: Charset, channels: int, size: int, whose: str
 ) -> None:
-    """Refuse stores that differ from what is asked for.
+    """Refuse stores with other classes, other channels or too small images.
 
     Args:
-        stores: the first one at fault is named.
-        charset: its classes, in its order.
-        channels: of the pictures.
-        size: pixels a side, at least.
-        whose: what has this charset, for the message.
+        stores: the error names the first that does not fit.
+        charset: expected classes, in their order.
+        channels: expected number of channels.
+        size: minimum size, in pixels.
+        whose: owner of the charset, for the message: a path, or "the recogniser".
 
     Raises:
-        CharsetError: the classes or their order are others.
-        InputError: a store is empty, or its pictures are too small or of other channels.
+        CharsetError: the classes or their order differ.
+        InputError: a store is empty, or its images are too small or have other channels.
     """
     for store in stores:
         where = str(store.path)
@@ -39,10 +40,10 @@ def check_alike(
             raise InputError("the store is empty", where=where)
         if store.size < size or store.channels != channels:
             raise InputError(
-                f"its pictures are {store.size} pixels with {store.channels} channels; at least "
-                f"{size} pixels with {channels} channels are needed",
+                f"expected images of at least {size} pixels with {channels} channels, found "
+                f"{store.size} pixels with {store.channels} channels",
                 where=where,
-                remedy="Prepare all stores alike, or use a recogniser of a smaller --size",
+                remedy="Prepare all stores with the same options, or use a smaller --size",
             )
 
 
@@ -50,9 +51,9 @@ def check_real(store: Store, *, what: str, remedy: str) -> None:
     """Refuse a store with synthetic samples.
 
     Args:
-        store: that must be real.
-        what: the subject of the message.
-        remedy: what to do instead.
+        store: which must be real.
+        what: subject of the message.
+        remedy: of the message.
 
     Raises:
         InputError: it holds synthetic samples.
@@ -62,48 +63,48 @@ def check_real(store: Store, *, what: str, remedy: str) -> None:
 
 
 def learnt_from(provenance: Mapping[str, Any]) -> set[str]:
-    """Content hashes of the stores that a recogniser, and what it started from, was trained on.
+    """Content hashes of the stores that a recogniser was trained on, pretraining included.
 
     Args:
-        provenance: the recogniser's, maybe a stranger's.
+        provenance: of the recogniser; untrusted.
 
     Returns:
-        Empty where nothing is told.
+        Empty if not known.
     """
     found: set[str] = set()
-    told: object = provenance
-    while isinstance(told, Mapping) and isinstance(decides := told.get("decides"), Mapping):
-        data = decides.get("data")
+    given: object = provenance
+    while isinstance(given, Mapping) and isinstance(config := given.get("decides"), Mapping):
+        data = config.get("data")
         found |= {str(value) for value in data.values()} if isinstance(data, Mapping) else set()
-        told = decides.get("start")
+        given = config.get("start")
     return found
 
 
 def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> None:
-    """Refuse a store that a recogniser has learnt from, or one that this one started from.
+    """Refuse a store that a recogniser was trained on, or pretrained on.
 
     Args:
-        store: that must be new to it.
-        provenance: the recogniser's.
-        by: who must not have seen it, for the message.
+        store: which must be new to it.
+        provenance: of the recogniser.
+        by: subject of the message.
 
     Raises:
-        InputError: it has learnt from it.
+        InputError: the recogniser was trained on it.
     """
     if store.manifest.content_sha256 in learnt_from(provenance):
         raise InputError(
-            f"{by} has learnt from this store",
+            f"{by} was trained on this store",
             where=str(store.path),
-            remedy="Give one that has learnt from other data",
+            remedy="Give one that was trained on other data",
         )
 
 
-def describe_store(store: Store) -> dict[str, Any]:
-    """What a result says of a store: path, count, hashes of classes and content, how made."""
-    return {
-        "path": str(store.path),
-        "count": len(store),
-        "charset_fingerprint": store.charset.fingerprint,
-        "content_sha256": store.manifest.content_sha256,
-        "made": store.made_as,
-    }
+def describe_store(store: Store) -> StoreFacts:
+    """What a result file says of a store."""
+    return StoreFacts(
+        path=str(store.path),
+        count=len(store),
+        charset_fingerprint=store.charset.fingerprint,
+        content_sha256=store.manifest.content_sha256,
+        made=store.made_as,
+    )

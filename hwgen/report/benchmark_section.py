@@ -1,9 +1,11 @@
-"""In: a benchmark. Out: its part of the page: arms, purity, diversity, worst classes."""
+"""The section of a benchmark: arms, purity, diversity, worst classes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hwgen.report import plots
-from hwgen.report.inputs import Benchmark, Interval, Ratio, name_of
+from hwgen.report.inputs import name_of
 from hwgen.report.markup import (
     Html,
     as_json,
@@ -16,68 +18,72 @@ from hwgen.report.markup import (
     table,
     tag,
 )
-from hwgen.report.number_format import accuracy, count, difference, duration, percent
+from hwgen.report.number_format import (
+    accuracy,
+    count,
+    difference,
+    duration,
+    percent,
+    plain_difference,
+)
+from hwgen.results.benchmark import REAL, Benchmark
+from hwgen.results.parts import Interval
 
 ROWS = 10
-"""Classes that each list shows at most."""
+"""Maximum number of classes in each list."""
 
 
 def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
-    """Everything about one benchmark."""
+    """The section of one benchmark.
+
+    Args:
+        benchmark: the result.
+        anchor: id of the section, unique on the page.
+    """
     return section(
         anchor,
-        join(["Recogniser figures ", tag("em", name_of(benchmark.path))]),
+        join(["Benchmark ", tag("em", name_of(benchmark.folder))]),
         _setting(benchmark),
-        as_json("The whole settings as JSON", benchmark.settings),
-        tag("h3", f"Accuracy on {_tested_on(benchmark)} pictures"),
+        as_json("All settings as JSON", benchmark.settings),
+        tag("h3", f"Accuracy on {_tested_on(benchmark)} images"),
         _arms(benchmark, anchor),
-        tag("h3", "Does adding synthetic pictures help?"),
+        tag("h3", "Do synthetic images help?"),
         _differences(benchmark),
-        tag("h3", "Purity of the synthetic set"),
-        _ratio(
-            benchmark.purity,
-            f"{anchor}-purity",
-            "share read as its label",
-            "The share of synthetic pictures that a recogniser trained on real pictures alone "
-            "reads as the label they were made for. Mistakes of the recogniser count against "
-            "the synthetic set.",
-        ),
-        tag("h3", "Diversity of the synthetic set"),
-        _ratio(
-            benchmark.diversity,
-            f"{anchor}-diversity",
-            "variety, of the real one's",
-            "Variety within a class: the standard deviation of each pixel over at most 50 "
-            "pictures, averaged over pixels; synthetic divided by real. Well below 100 % means "
-            "that the pictures of a class are too alike; noise in the pictures raises it.",
-        ),
+        tag("h3", "Purity of the synthetic store"),
+        _purity(benchmark, f"{anchor}-purity"),
+        tag("h3", "Diversity of the synthetic store"),
+        _diversity(benchmark, f"{anchor}-diversity"),
         tag("h3", "Worst classes"),
         _worst(benchmark),
     )
 
 
 def _tested_on(benchmark: Benchmark) -> str:
-    """`real test`; `test` where an older benchmark does not tell."""
+    """`real test`; `test` in files that do not say how the test store was made."""
     test = benchmark.stores.get("test")
     return f"{test.made if test else ''} test".lstrip()
 
 
 def _setting(benchmark: Benchmark) -> Html:
-    roles = {"train": "Training set", "synthetic": "Synthetic set", "test": "Test set"}
+    roles = {"train": "Training store", "synthetic": "Synthetic store", "test": "Test store"}
     rows: list[tuple[object, object]] = []
     for role, title in roles.items():
         store = benchmark.stores.get(role)
         shown = "none given"
         if store is not None:
             made = f", {store.made}" if store.made else ""
-            shown = f"{store.path}: {count(store.count)} pictures{made}"
+            shown = f"{store.path}: {count(store.count)} images{made}"
         rows.append((title, shown))
     rows.append(
-        ("Recogniser", f"{count(benchmark.parameters)} parameters, {count(benchmark.flops)} FLOPs")
+        (
+            "Recogniser",
+            f"{count(benchmark.network.parameters)} parameters, "
+            f"{count(benchmark.network.flops)} FLOPs per image",
+        )
     )
     shared = benchmark.writers_shared
     rows.append(
-        ("Writers in both training and test", ", ".join(shared) if shared else "none known")
+        ("Writers in both training and test store", ", ".join(shared) if shared else "none known")
     )
     for field in ("seeds", "device", "precision"):
         value = benchmark.settings.get(field, "not stated")
@@ -91,22 +97,20 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
         return missing("This benchmark has no arms.")
     rows = [
         [
-            arm.name,
+            name,
             accuracy(arm.top1),
             accuracy(arm.top5),
-            len(arm.trials),
-            duration(sum(trial.seconds for trial in arm.trials) / max(1, len(arm.trials))),
+            len(arm.runs),
+            duration(sum(trial.seconds for trial in arm.runs) / max(1, len(arm.runs))),
         ]
-        for arm in benchmark.arms
+        for name, arm in benchmark.arms.items()
     ]
-    alone = any(arm.top1.low is None for arm in benchmark.arms)
     caption = (
-        "Each arm is the same recogniser with the same recipe, trained on other data, and always "
-        "tested on the same real pictures. The dot is the mean over seeds, the bar its 95 % "
-        "interval, each ring one seed. The intervals tell of the spread between seeds, not of "
-        "the choice of writers or test pictures."
+        "All arms have the same recogniser and recipe, different training data, and the same test "
+        "store. Dot: mean over seeds; bar: its 95 % interval; ring: one seed. The intervals show "
+        "the spread between seeds, not the choice of writers or test images."
     )
-    if alone:
+    if any(arm.top1.low is None for arm in benchmark.arms.values()):
         caption += " An arm with one seed has no interval."
     plot = figure(plots.intervals(f"{anchor}-arms", benchmark.arms), caption)
     head = ["Trained on", "Top-1", "Top-5", "Seeds", "Training time"]
@@ -115,15 +119,15 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
 
 def _differences(benchmark: Benchmark) -> Html:
     if not benchmark.differences:
-        return missing("No synthetic set was given, so there is nothing to compare.")
+        return missing("There is nothing to compare, because no synthetic store was given.")
     rows = [[name, difference(d), _reading(d)] for name, d in benchmark.differences.items()]
     return join(
         [
             table(["Difference", "Top-1", "Reading"], rows),
             tag(
                 "p",
-                "Differences are paired by seed; the interval is a 95 % t-interval over seeds. "
-                "Where it includes zero, the seeds do not tell the two arms apart.",
+                "Differences are paired by seed, with a 95 % t-interval over seeds. An interval "
+                "that includes zero shows no difference between the arms.",
                 class_="note",
             ),
         ]
@@ -132,33 +136,60 @@ def _differences(benchmark: Benchmark) -> Html:
 
 def _reading(value: Interval) -> str:
     if value.low is None or value.high is None:
-        return "one seed: cannot be told from chance"
+        return "one seed: may be chance"
     if value.low > 0:
         return "better"
     return "worse" if value.high < 0 else "no difference shown"
 
 
-def _ratio(ratio: Ratio | None, name: str, what: str, meaning: str) -> Html:
-    if ratio is None:
-        return missing("Not measured: no synthetic set was given.")
-    parts: list[object] = [tag("p", accuracy(ratio.overall), class_="figure")]
-    if ratio.per_class:
-        ordered = sorted(ratio.per_class.items(), key=lambda item: item[1])
+def _purity(benchmark: Benchmark, name: str) -> Html:
+    if benchmark.purity is None:
+        return missing("Not measured, because no synthetic store was given.")
+    return _by_class(
+        benchmark.purity.top1,
+        benchmark.purity.per_class,
+        name,
+        "fraction read as its label",
+        "The fraction of synthetic images that a recogniser of the arm “real” reads as the label "
+        "that they were generated for. Errors of the recogniser lower it.",
+    )
+
+
+def _diversity(benchmark: Benchmark, name: str) -> Html:
+    if benchmark.diversity is None:
+        return missing("Not measured, because no synthetic store was given.")
+    return _by_class(
+        Interval(benchmark.diversity.ratio, None, None),
+        benchmark.diversity.per_class,
+        name,
+        "variation, relative to the training store",
+        "Variation within a class: the standard deviation of each pixel over at most 50 images, "
+        "averaged over pixels; synthetic divided by training store. Well below 100 % the images of "
+        "a class are too similar; noise in the images raises it.",
+    )
+
+
+def _by_class(
+    overall: Interval, per_class: Mapping[str, float], name: str, what: str, meaning: str
+) -> Html:
+    parts: list[object] = [tag("p", accuracy(overall), class_="figure")]
+    if per_class:
+        ordered = sorted(per_class.items(), key=lambda item: item[1])
         lowest = table(
             ["Lowest classes", what.capitalize()],
             [[label(c), percent(value)] for c, value in ordered[:ROWS]],
             numbers=1,
         )
-        plot = plots.histogram(name, list(ratio.per_class.values()), what)
+        plot = plots.histogram(name, list(per_class.values()), what)
         parts.append(tag("div", figure(plot, meaning), lowest, class_="plots"))
     else:
-        parts += [tag("p", meaning, class_="note"), missing("There are no figures a class.")]
+        parts += [tag("p", meaning, class_="note"), missing("There are no figures per class.")]
     return join(parts)
 
 
 def _worst(benchmark: Benchmark) -> Html:
     if not benchmark.worst:
-        return missing("No class is listed.")
+        return missing("No class was misread.")
     rows = []
     for row in benchmark.worst[:ROWS]:
         others = sorted(row.read_as.items(), key=lambda item: -item[1])[:5]
@@ -169,22 +200,36 @@ def _worst(benchmark: Benchmark) -> Html:
             table(["Class", "Misread as", "Accuracy", "Readings"], rows, numbers=2),
             tag(
                 "p",
-                "The classes that recognisers trained on real pictures misread most often on the "
-                "test set. Readings are its test pictures times the seeds; with few of them a "
-                "figure is uncertain.",
+                "The classes of the test store that recognisers of the arm “real” misread most "
+                "often. Readings are test images times seeds; with few of them the accuracy is "
+                "uncertain.",
                 class_="note",
             ),
         ]
     )
 
 
+def verdicts(benchmark: Benchmark) -> list[str]:
+    """What the benchmark shows, for the top of the page."""
+    seeds = max((len(arm.runs) for arm in benchmark.arms.values()), default=0)
+    tested = f"{_tested_on(benchmark)} images, {seeds} seed{'' if seeds == 1 else 's'}"
+    return [
+        f"{name.removesuffix(f' - {REAL}')} against {REAL}: {_reading(value)} "
+        f"({plain_difference(value)}; {tested})."
+        for name, value in benchmark.differences.items()
+    ]
+
+
 def key_figures(benchmark: Benchmark) -> list[tuple[str, str, str]]:
     """(value, what it is, where it comes from) for the top of the page."""
-    source = name_of(benchmark.path)
-    out = [(percent(a.top1.mean), f"top-1, trained on {a.name}", source) for a in benchmark.arms]
+    source = name_of(benchmark.folder)
+    out = [
+        (percent(arm.top1.mean), f"top-1, trained on {name}", source)
+        for name, arm in benchmark.arms.items()
+    ]
     if benchmark.purity:
-        out.append((percent(benchmark.purity.overall.mean), "purity of the synthetic set", source))
+        out.append((percent(benchmark.purity.top1.mean), "purity of the synthetic store", source))
     if benchmark.diversity:
-        ratio = percent(benchmark.diversity.overall.mean)
-        out.append((ratio, "diversity of the synthetic set", source))
+        ratio = percent(benchmark.diversity.ratio)
+        out.append((ratio, "diversity of the synthetic store", source))
     return out

@@ -1,4 +1,4 @@
-"""In: a training run of a deformation model. Out: its part of the page: recipe and curves."""
+"""The section of a deformation run: recipe and curves."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from hwgen.runs import Run
 
 _FIGURES = {
     "Distance": (
-        {"bent to its partner": "distance", "left as it is": "unbent"},
-        "How far a sample is from another one of its class, before the model bends it to that one "
-        "and after. The lower the first curve lies below the second, the more of what sets samples "
-        "of a class apart the model can express.",
+        {"deformed towards its partner": "distance", "not deformed": "unbent"},
+        "Distance between two samples of a class, before and after the model deforms one towards "
+        "the other. The further the first curve is below the second, the more of the variation "
+        "within a class the model can express.",
     ),
     "Kullback-Leibler term": (
         {"nats": "kl"},
-        "How much of the deformation z tells, in nats. Near 0, z tells nothing, and every "
-        "deformation that is drawn is the same.",
+        "Information about the deformation in z, in nats. Near 0 the model ignores z, and all "
+        "deformations are the same.",
     ),
     "Loss": (
         {"loss": "loss"},
-        "What is minimised: the distance, the weighted Kullback-Leibler term and the penalty on "
-        "rough deformations.",
+        "The sum that is minimised: distance, weighted Kullback-Leibler term, and penalty on rough "
+        "deformations.",
     ),
 }
-"""Title -> ({legend: field of the log}, what the reader sees)."""
+"""Title -> ({legend: field of the log}, caption)."""
 
 
 def deformation_section(run: Run, anchor: str) -> Html:
-    """Everything about one run.
+    """The section of one run.
 
     Args:
         run: of kind "deformation".
@@ -55,15 +55,15 @@ def deformation_section(run: Run, anchor: str) -> Html:
         _progress(run, recipe, log),
         tag(
             "p",
-            "A deformation model bends real samples and draws none itself. Give the store that "
-            "hwgen synthesize wrote to see them.",
+            "A deformation model deforms training samples and makes none itself. To see deformed "
+            "samples, add the output of hwgen synthesize.",
             class_="note",
         ),
         tag("h3", "Curves"),
         _curves(log, anchor),
         tag("h3", "Recipe"),
         shown,
-        as_json("The whole recipe as JSON", run.recipe),
+        as_json("All of the recipe as JSON", run.recipe),
     )
 
 
@@ -73,10 +73,10 @@ def key_figures(run: Run) -> list[tuple[str, str, str]]:
     distance, unbent, seen = (last(log, field) for field in ("distance", "unbent", "images"))
     out = []
     if distance is not None and unbent and math.isfinite(distance / unbent):
-        what = "distance that is left after bending"
+        what = "of the distance left after deformation"
         out.append((percent(distance / unbent), what, name_of(run.path)))
     if seen is not None:
-        out.append((count(seen), "pairs seen in training", name_of(run.path)))
+        out.append((count(seen), "training pairs seen", name_of(run.path)))
     return out
 
 
@@ -97,21 +97,23 @@ def _curves(log: Log, anchor: str) -> Html:
     blocks: list[Html] = []
     lost: list[Html] = []
     for number, (title, (fields, about)) in enumerate(_FIGURES.items(), 1):
-        drawn = found(log, fields)
-        if drawn:
+        series = found(log, fields)
+        if series:
             name = f"{anchor}-curves-{number}"
-            curves = plots.curves(name, drawn, from_zero=title == "Distance", seen="pairs seen")
+            curves = plots.curves(
+                name, series, from_zero=title == "Distance", seen="training pairs seen"
+            )
             blocks.append(figure(curves, about, title))
         else:
-            lost.append(missing(f"The log does not hold: {title}."))
+            lost.append(missing(f"Not in the log: {title}."))
     return join([tag("div", *blocks, class_="plots"), *lost])
 
 
 def _recipe(recipe: DeformationRecipe) -> Html:
     return facts(
         [
-            ("Pictures", f"{recipe.size}×{recipe.size}, grey"),
-            ("Optimiser", f"Adam, highest rate {recipe.lr:g}"),
+            ("Images", f"{recipe.size}×{recipe.size}, grey"),
+            ("Optimiser", f"Adam, maximum learning rate {recipe.lr:g}"),
             ("Batch", f"{count(recipe.batch)} pairs"),
             ("Steps", count(recipe.steps)),
             ("Noise z", f"{recipe.z_dim} numbers, normal"),

@@ -1,9 +1,9 @@
-"""In: an evaluation. Out: its part of the page: figures beside real ones, pairs, worst classes."""
+"""The section of an evaluation: figures beside their references, nearest pairs, worst classes."""
 
 from __future__ import annotations
 
 from hwgen.report import plots
-from hwgen.report.images import read_picture
+from hwgen.report.images import read_image
 from hwgen.report.inputs import name_of
 from hwgen.report.markup import (
     Html,
@@ -22,7 +22,7 @@ from hwgen.report.number_format import count, percent
 from hwgen.results.evaluation import Evaluation
 
 ROWS = 10
-"""Classes that the list of the lowest shows at most."""
+"""Maximum number of classes in the list of the lowest."""
 
 _WIDTH = 820  # CSS pixels, of a sheet
 
@@ -30,28 +30,35 @@ _SHEETS = (
     (
         "nearest-pixels.png",
         True,
-        "Rows in turn: samples, and below each the real sample of its class whose pixels are "
-        "nearest. The nearest of all pairs come first: if these differ, nothing was copied.",
+        "Alternating rows: samples, and below each the sample of the compared store, of the same "
+        "class, whose pixels are nearest. The nearest pairs come first: if these differ, nothing "
+        "was copied.",
     ),
     (
         "nearest-features.png",
         True,
         "The same by the recogniser's features.",
     ),
-    ("best-read.png", False, "The samples that the recogniser is surest of."),
-    ("worst-read.png", False, "The samples whose own label is least probable to it."),
+    ("best-read.png", False, "The samples whose own label the recogniser finds most probable."),
+    ("worst-read.png", False, "The samples whose own label it finds least probable."),
 )
-"""File, whether it holds real pictures, what it shows."""
+"""File, whether it holds samples of the compared store, caption."""
 
 
 def evaluation_section(evaluation: Evaluation, anchor: str, *, real: bool) -> Html:
-    """Everything about one evaluation; its pictures as far as they may be shown."""
+    """The section of one evaluation.
+
+    Args:
+        evaluation: the result.
+        anchor: id of the section, unique on the page.
+        real: whether images with real samples may be shown.
+    """
     return section(
         anchor,
-        join(["Evaluation ", tag("em", name_of(evaluation.path))]),
+        join(["Evaluation ", tag("em", name_of(evaluation.folder))]),
         facts(_setting(evaluation)),
-        as_json("The whole settings as JSON", evaluation.settings),
-        tag("h3", "Figures beside real ones"),
+        as_json("All settings as JSON", evaluation.settings),
+        tag("h3", "Figures"),
         _figures(evaluation),
         tag("ul", *(tag("li", note) for note in evaluation.notes), class_="note"),
         tag("h3", "Nearest pairs, best and worst read"),
@@ -62,21 +69,28 @@ def evaluation_section(evaluation: Evaluation, anchor: str, *, real: bool) -> Ht
 
 
 def _setting(evaluation: Evaluation) -> list[tuple[object, object]]:
-    roles = {"synthetic": "Judged set", "real": "Real set", "real_test": "Other real set"}
+    roles = {
+        "synthetic": "Judged store",
+        "real": "Compared with",
+        "real_test": "References from",
+    }
     rows: list[tuple[object, object]] = []
     for role, title in roles.items():
         store = evaluation.stores.get(role)
-        shown = "none given" if store is None else f"{store.path}: {count(store.count)} pictures"
+        shown = "none given"
+        if store is not None:
+            made = f", {store.made}" if store.made else ""
+            shown = f"{store.path}: {count(store.count)} images{made}"
         rows.append((title, shown))
     return rows
 
 
 def _figures(evaluation: Evaluation) -> Html:
     rows = [
-        [f.title, f.better, f.meaning, _value(f.value, f.unit), _value(f.floor, f.unit)]
+        [f.title, f.better, f.meaning, _value(f.value, f.unit), _value(f.reference, f.unit)]
         for f in evaluation.figures.values()
     ]
-    return table(["Figure", "Better", "Meaning", "Value", "Real"], rows, numbers=2)
+    return table(["Figure", "Better", "Meaning", "Value", "Reference"], rows, numbers=2)
 
 
 def _value(value: float | None, unit: str) -> str:
@@ -91,30 +105,30 @@ def _sheet(
     evaluation: Evaluation, name: str, holds_real: bool, caption: str, *, shown: bool
 ) -> Html:
     if holds_real and not shown:
-        return missing(f"{name} holds real pictures, which are left out (--no-real).")
-    uri = read_picture(evaluation.path / name)
+        return missing(f"{name} holds real images, which are left out (--no-real).")
+    uri = read_image(evaluation.folder / name)
     if uri is None:
-        return missing(f"There is no picture {name} beside the evaluation.")
+        return missing(f"There is no {name} beside the evaluation.")
     return figure(image(uri, _WIDTH, caption), caption)
 
 
 def _purity(evaluation: Evaluation, name: str) -> Html:
-    ordered = sorted(evaluation.purity.items(), key=lambda item: item[1])
+    ordered = sorted(evaluation.per_class.purity.items(), key=lambda item: item[1])
     if not ordered:
-        return missing("There are no figures a class.")
-    what = "share read as its label"
+        return missing("There are no figures per class.")
+    what = "fraction read as its label"
     lowest = table(
         ["Lowest classes", what.capitalize()],
         [[label(c), percent(value)] for c, value in ordered[:ROWS]],
         numbers=1,
     )
-    plot = plots.histogram(name, list(evaluation.purity.values()), what)
-    return tag("div", figure(plot, "Classes by purity."), lowest, class_="plots")
+    plot = plots.histogram(name, list(evaluation.per_class.purity.values()), what)
+    return tag("div", figure(plot, "Number of classes by purity."), lowest, class_="plots")
 
 
 def key_figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """(value, what it is, where it comes from) for the top of the page."""
-    source = name_of(evaluation.path)
+    source = name_of(evaluation.folder)
     wanted = ("purity", "recall", "coverage")
     found = [evaluation.figures[name] for name in wanted if name in evaluation.figures]
     return [(_value(f.value, f.unit), f.title, source) for f in found]

@@ -1,4 +1,4 @@
-"""In: uint8 pictures and PNG files. Out: data URIs that a page can hold."""
+"""Images and PNG files as data URIs."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from PIL import Image as PilImage
 from hwgen.record import PAPER, Image
 
 GAP = 1
-"""Paper between two pictures of a sheet, pixels."""
+"""White pixels between two images of a contact sheet."""
 
-_MOST_PIXELS = 1 << 26  # of a picture file that is read
+_MOST_PIXELS = 1 << 26  # limit of an image file that is read
 
-_LONGEST = 1600  # side of the largest grid that a page holds, pixels
+_LONGEST = 1600  # longest edge of an image on a page, pixels
 
 
-def data_uri(picture: PilImage.Image) -> str:
-    """A picture as a PNG within a URI."""
+def data_uri(image: PilImage.Image) -> str:
+    """An image as a PNG within a URI."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def read_picture(file: Path) -> str | None:
-    """A picture file, decoded and written again as a data URI.
+def read_image(file: Path) -> str | None:
+    """An image file, decoded and encoded again as a data URI; a large one is averaged down.
 
-    None where there is no file, it is no PNG that can be decoded, or beyond measure. A large one is
-    averaged down.
+    Returns:
+        None if there is no file, or it is not a PNG of at most 67,108,864 pixels.
     """
     try:
-        # No other format, since Pillow would call programs for some.
+        # PNG only: for some formats Pillow would call other programs.
         with PilImage.open(file, formats=["PNG"]) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
                 return None
-            picture = opened.convert("L" if opened.mode in ("1", "L", "I;16") else "RGB")
+            image = opened.convert("L" if opened.mode in ("1", "L", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError):
         return None
-    picture.thumbnail((_LONGEST, _LONGEST), PilImage.Resampling.BOX)
-    return data_uri(picture)
+    image.thumbnail((_LONGEST, _LONGEST), PilImage.Resampling.BOX)
+    return data_uri(image)
 
 
 def sheet(images: Image, columns: int) -> str:
-    """Pictures in reading order on one sheet of paper.
+    """Images in reading order on one contact sheet.
 
     Args:
         images: uint8 [n, size, size(, 3)], n > 0.
-        columns: pictures a row.
+        columns: images per row.
 
     Returns:
         The sheet as a data URI.

@@ -1,4 +1,4 @@
-"""In: a lift. Out: its curve: accuracy, and what is won, by the number of real samples."""
+"""The plot of a lift: accuracy, and its difference to the baseline, by samples per class."""
 
 from __future__ import annotations
 
@@ -28,55 +28,67 @@ _ARMS = (
 )
 _COLOUR = dict(zip(_ARMS, (SERIES[i] for i in (5, 0, 3, 1, 4, 2)), strict=True))
 _MARKS = "os^Dv"
-_DODGE = 0.04  # doublings of the number of samples, so that intervals do not hide each other
+_DODGE = (
+    0.04  # horizontal distance of series in doublings, so that intervals do not hide each other
+)
 _DPI = 160
 
 
 def lift_svg(name: str, lift: Lift) -> Html:
-    """The curve as part of a page; `name` is unique there."""
+    """The plot as part of a page.
+
+    Args:
+        name: unique on the page; letters, digits and hyphens.
+        lift: the result.
+    """
     with matplotlib.rc_context(STYLE):
-        return as_svg(_draw(lift, {}), name, "accuracy by the number of real samples a class")
+        return as_svg(_plot(lift, {}), name, "accuracy by the number of samples per class")
 
 
 def save_lift_png(lift: Lift, file: Path) -> Path:
-    """Write the curve as a PNG file, in the page's light colours."""
+    """Write the plot as a PNG file, in the light colours of the page."""
     css = resources.files("hwgen.report").joinpath("style.css").read_text(encoding="utf-8")
     light = {f"var(--{name})": colour for name, colour in reversed(_variables(css))}
-    paint = {marker: light[variable] for marker, variable in COLOURS.items()}
-    style = {key: paint.get(value, value) for key, value in STYLE.items()}
+    colours = {marker: light[variable] for marker, variable in COLOURS.items()}
+    style = {key: colours.get(value, value) for key, value in STYLE.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(style), atomic_write(file) as temporary:
-        figure = _draw(lift, paint)
+        figure = _plot(lift, colours)
         figure.savefig(temporary, format="png", dpi=_DPI, facecolor="white")
     return file
 
 
 def _variables(css: str) -> list[tuple[str, str]]:
-    """Names and colours, in the order of the file: the light ones come first."""
+    """Names and colours in the order of the file: the light theme comes first."""
     return re.findall(r"--([\w-]+): (#\w+);", css)
 
 
-def _draw(lift: Lift, paint: Mapping[str, str]) -> Figure:
-    """Two panels: accuracy, and the difference to the baseline; thin lines are other classes."""
+def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
+    """Two panels: accuracy, and the difference to the baseline; thin lines: other classes."""
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     groups = [group for group in lift.groups if group != "all" or len(lift.groups) == 1]
     for axes, figures in ((left, lift.accuracy), (right, lift.differences)):
         for place, group in enumerate(groups):
             for series in lift.series:
-                _line(axes, lift, figures, group, series, thin=place > 0, paint=paint)
+                _line(axes, lift, figures, group, series, thin=place > 0, colours=colours)
         _axes(axes, lift)
-    right.axhline(0, color=paint.get(FAINT, FAINT), lw=1, zorder=1)
+    right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
-    right.set_title(f"Points more than {BASELINE}", loc="left", fontsize=10)
+    right.set_title(f"Minus {BASELINE}, points", loc="left", fontsize=10)
     handles = [
         Line2D(
-            [], [], color=_paint(one, paint), marker=_mark(lift, one), ms=4, label=plain(one.name)
+            [],
+            [],
+            color=_colour(one, colours),
+            marker=_mark(lift, one),
+            ms=4,
+            label=plain(one.name),
         )
         for one in lift.series
     ]
     if len(groups) > 1:
-        colour = paint.get(TEXT, TEXT)
+        colour = colours.get(TEXT, TEXT)
         handles += [
             Line2D([], [], color=colour, lw=1.8, label=f"{plain(groups[0])} classes"),
             *(
@@ -96,7 +108,7 @@ def _line(
     series: Series,
     *,
     thin: bool,
-    paint: Mapping[str, str],
+    colours: Mapping[str, str],
 ) -> None:
     known = [count for count in lift.counts if (group, count, series) in figures]
     if not known:
@@ -105,17 +117,17 @@ def _line(
     shift = _DODGE * (lift.series.index(series) - (len(lift.series) - 1) / 2)
     x = [_place(lift, count) + shift for count in known]
     y = [100 * one.mean for one in found]
-    colour = _paint(series, paint)
+    colour = _colour(series, colours)
     if thin:
         axes.plot(x, y, color=colour, lw=0.8, ls="--")
         return
     numbers = sum(count != ALL for count in known)
     axes.plot(x[:numbers], y[:numbers], color=colour, lw=1.8)
-    # "all" is another number in each class: it has a place, but no slope leads there.
+    # "all" is a different number in each class: a dotted line, since the slope means nothing.
     axes.plot(x[max(0, numbers - 1) :], y[max(0, numbers - 1) :], color=colour, lw=1, ls=":")
     low = [100 * (one.mean - one.low) for one in found]
     high = [100 * (one.high - one.mean) for one in found]
-    # The bootstrap's limits may, in rare cases, both lie on one side of the mean.
+    # The bootstrap's limits can, in rare cases, both lie on one side of the mean.
     limits = [[max(0.0, v) for v in side] for side in (low, high)]
     axes.errorbar(
         x,
@@ -135,22 +147,22 @@ def _axes(axes: Axes, lift: Lift) -> None:
     axes.set_xlim(min(places) - 0.4, max(places) + 0.4)
     axes.grid(axis="y")
     some = "" if lift.groups[0] == "all" else f"{plain(lift.groups[0])} "
-    axes.set_xlabel(f"real samples a {some}class")
+    axes.set_xlabel(f"samples per {some}class")
 
 
 def _place(lift: Lift, count: int) -> float:
-    """Doublings; "all" stands one and a half to the right of the rest."""
+    """Position on the x axis, in doublings; "all" is one and a half to the right of the rest."""
     if count != ALL:
         return math.log2(count)
     return max((math.log2(c) for c in lift.counts if c != ALL), default=0.0) + 1.5
 
 
-def _paint(series: Series, paint: Mapping[str, str]) -> str:
+def _colour(series: Series, colours: Mapping[str, str]) -> str:
     marker = _COLOUR.get(series.arm, SERIES[-1])
-    return paint.get(marker, marker)
+    return colours.get(marker, marker)
 
 
 def _mark(lift: Lift, series: Series) -> str:
-    """A mark for each amount, in the colour of the arm."""
+    """Marker by the number of synthetic samples; the colour is the arm's."""
     amounts = sorted({one.amount for one in lift.series if one.arm == series.arm})
     return _MARKS[amounts.index(series.amount) % len(_MARKS)]

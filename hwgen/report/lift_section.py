@@ -1,28 +1,29 @@
-"""In: a lift. Out: its part of the page: the advice, the curve, and the table behind it."""
+"""The section of a lift: advice, curve, and the table behind it."""
 
 from __future__ import annotations
 
-from hwgen.report.inputs import Interval, name_of
+from hwgen.report.inputs import name_of
 from hwgen.report.lift_plots import lift_svg
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, table, tag
 from hwgen.report.number_format import accuracy, difference
 from hwgen.results.lift import BASELINE, Estimate, Lift, count_name
+from hwgen.results.parts import Interval
 
 _CAPTION = (
-    "Bars are 95 % intervals by the bootstrap over classes and draws. Left: top-1 accuracy on real "
-    "samples. Right: the same less that of classical augmentation on the same real samples; where "
-    "a bar crosses zero, nothing is shown to be won. At “all”, classes have different numbers."
+    "Bars: 95 % intervals over classes and seeds. Left: top-1 accuracy on the test store. Right: "
+    "the same minus that of classical augmentation on the same training samples; a bar that "
+    "crosses zero shows no gain. At “all”, classes have different numbers of samples."
 )
 
 
 def lift_section(lift: Lift, anchor: str) -> Html:
-    """Everything about one lift."""
+    """The section of one lift; `anchor` is its id, unique on the page."""
     return section(
         anchor,
-        join(["Do synthetic samples help? ", tag("em", name_of(lift.path))]),
+        join(["Lift ", tag("em", name_of(lift.folder))]),
         tag("p", tag("strong", lift.advice)),
         facts(_setting(lift)),
-        as_json("The whole settings as JSON", lift.settings),
+        as_json("All settings as JSON", lift.settings),
         figure(lift_svg(anchor, lift), _CAPTION),
         *(part for group in lift.groups for part in _group(lift, group)),
     )
@@ -30,18 +31,25 @@ def lift_section(lift: Lift, anchor: str) -> Html:
 
 def _setting(lift: Lift) -> list[tuple[object, object]]:
     return [
-        ("Protocol", lift.kind),
-        ("Drawn from", _store(lift, "train")),
-        ("Test set", _store(lift, "test")),
-        ("Judged on", lift.settings["protocol"].get("judged_on", "not stated")),
-        ("Generator", lift.settings["generator"].get("kind", "not stated")),
-        ("Draws", lift.draws),
-        ("Writers in both training and test", lift.writers_shared or "none known"),
+        ("Experiment", lift.kind),
+        ("Training store", _store(lift, "train")),
+        ("Test store", _store(lift, "test")),
+        ("Judged on", lift.experiment.get("judged_on", "not stated")),
+        ("Generator", lift.generator.get("kind", "not stated")),
+        ("Trials of each arm", lift.trials),
+        ("Training steps of each arm", _steps(lift)),
+        ("Writers in both training and test store", lift.test.writers_shared or "none known"),
     ]
 
 
+def _steps(lift: Lift) -> str:
+    """`classical: 1,000; pretrained: 7,000`, pretraining included."""
+    known = {arm: steps for arm, steps in lift.steps.items() if steps is not None}
+    return "; ".join(f"{arm}: {steps:,}" for arm, steps in known.items()) or "not stated"
+
+
 def _store(lift: Lift, role: str) -> str:
-    path = {"train": lift.train, "test": lift.test}[role]
+    path = {"train": lift.train, "test": lift.test.store}[role]
     return f"{path}: {lift.made[role]}" if role in lift.made else path
 
 
@@ -61,10 +69,10 @@ def _group(lift: Lift, group: str) -> list[Html]:
                         "" if more is None else difference(_interval(more)),
                     ]
                 )
-    heading = tag("h3", f"Accuracy by the number of real samples{some}")
+    heading = tag("h3", f"Accuracy by the number of samples per class{some}")
     if not rows:
         return [heading, missing("Nothing was measured.")]
-    head = ["Real samples a class", "Trained with", "Top-1", f"More than {BASELINE}"]
+    head = ["Samples per class", "Arm", "Top-1", f"Minus {BASELINE}"]
     return [heading, table(head, rows, numbers=2)]
 
 
@@ -73,11 +81,18 @@ def _interval(value: Estimate) -> Interval:
 
 
 def key_figures(lift: Lift) -> list[tuple[str, str, str]]:
-    """(value, what it is, where it comes from) for the top of the page: the most that is won."""
-    group = lift.groups[0]
-    won = [(v, n, s) for (g, n, s), v in lift.differences.items() if g == group and v.low > 0]
-    if not won:
+    """(value, what it is, where it comes from) for the top of the page: the largest gain.
+
+    Arms that trained for more steps than the baseline do not count.
+    """
+    plain = lift.steps.get(BASELINE)
+    gains = [
+        one
+        for one in lift.difference_entries
+        if one.group == lift.groups[0] and one.low > 0 and lift.steps.get(one.arm) == plain
+    ]
+    if not gains:
         return []
-    most, number, series = max(won, key=lambda one: one[0].mean)
-    what = f"by {series.name}, at {count_name(number)} real samples a class"
-    return [(f"{100 * most.mean:+.1f} points", what, name_of(lift.path))]
+    most = max(gains, key=lambda one: one.mean)
+    what = f"by {most.place[2].name}, at {count_name(most.count)} samples per class"
+    return [(f"{100 * most.mean:+.1f} points", what, name_of(lift.folder))]

@@ -1,4 +1,4 @@
-"""In: the log of a run, maybe a stranger's. Out: curves of its fields over what was seen."""
+"""Curves from the log of a training run, which is untrusted."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ Log = Sequence[dict[str, Any]]
 
 
 def series(log: Log, field: str) -> list[tuple[float, float]]:
-    """("images", value) of each entry that has the field; a value may be NaN."""
+    """(images, value) of each entry that has the field; a value may be NaN."""
     pairs = ((logged(entry, "images"), logged(entry, field)) for entry in log)
     return [(x, y) for x, y in pairs if x is not None and y is not None and math.isfinite(x)]
 
 
 def found(log: Log, fields: Mapping[str, str]) -> dict[str, list[tuple[float, float]]]:
-    """Title -> series, of those of the fields {title: field} that hold a finite value."""
+    """Curves by title.
+
+    Args:
+        log: of the run.
+        fields: title -> field; those without any finite value are left out.
+    """
     every = {title: series(log, field) for title, field in fields.items()}
     return {
         title: points for title, points in every.items() if any(math.isfinite(y) for _, y in points)
@@ -27,6 +32,6 @@ def found(log: Log, fields: Mapping[str, str]) -> dict[str, list[tuple[float, fl
 
 
 def last(log: Log, field: str) -> float | None:
-    """The last value of a field; None where it never appears."""
+    """The last value of a field; None if it never appears."""
     values = series(log, field)
     return values[-1][1] if values else None

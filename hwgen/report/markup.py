@@ -1,7 +1,7 @@
-"""In: texts, some of them from strangers' files. Out: HTML in which every such text is escaped.
+"""HTML in which every text is escaped, whatever file it comes from.
 
-Markup and text are told apart by type: `Html` is markup that this package wrote, every other
-value is text and is escaped where it enters a page.
+Markup and text differ by type: `Html` is markup that this package wrote; every other value is text,
+and is escaped where it enters a page.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 MOST_JSON = 100_000
-"""Characters of a value's JSON that a page holds."""
+"""Maximum number of characters of JSON in one block."""
 
 # https://html.spec.whatwg.org/multipage/parsing.html: NUL and controls are errors there.
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
@@ -26,7 +26,7 @@ class Html(str):
 
 
 def text(value: object) -> Html:
-    """Markup as it is; anything else as escaped text, without characters that HTML has not."""
+    """Markup unchanged; anything else as escaped text, without characters that HTML forbids."""
     return value if isinstance(value, Html) else Html(_escaped(value))
 
 
@@ -35,7 +35,7 @@ def _escaped(value: object) -> str:
 
 
 def join(parts: Iterable[object], between: str = "") -> Html:
-    """Parts one after the other."""
+    """Concatenate parts."""
     return Html(between.join(text(part) for part in parts))
 
 
@@ -53,23 +53,23 @@ def tag(name: str, *content: object, **attributes: object) -> Html:
 
 
 def image(uri: str, width: int, alt: str) -> Html:
-    """A picture `width` CSS pixels wide, less where the page is narrower."""
+    """An image `width` CSS pixels wide, or as wide as the page if that is narrower."""
     style = f"width:{width}px"
     return Html(f'<img src="{_escaped(uri)}" alt="{_escaped(alt)}" style="{style}">')
 
 
 def label(value: str) -> Html:
-    """A class label, shown with the reader's own Chinese font."""
+    """A class label, in the Chinese font of the browser."""
     return tag("span", value, lang="zh", class_="label")
 
 
 def table(head: Sequence[object], rows: Iterable[Sequence[object]], numbers: int = 0) -> Html:
-    """A table that scrolls by itself where the page is narrow.
+    """A table that scrolls horizontally where the page is narrow.
 
     Args:
         head: column titles.
         rows: cells; the first of each row is its heading.
-        numbers: how many of the last columns are numbers, set flush right.
+        numbers: number of columns, from the last, that are right-aligned.
     """
 
     def style(column: int) -> str | None:
@@ -99,13 +99,13 @@ def facts(pairs: Iterable[tuple[object, object]]) -> Html:
 
 
 def figure(content: Html, caption: object, title: str = "") -> Html:
-    """A picture or plot with what it means below it."""
+    """An image or plot with its caption."""
     head = [tag("h4", title)] if title else []
     return tag("figure", *head, content, tag("figcaption", caption))
 
 
 def missing(what: str) -> Html:
-    """A note in place of a part that could not be made."""
+    """A note in place of a part that is missing."""
     return tag("p", what, class_="missing")
 
 

@@ -1,12 +1,12 @@
-"""In: numbers. Out: texts that a person reads."""
+"""Numbers as the page shows them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-from hwgen.report.inputs import Interval
 from hwgen.report.markup import Html, join, tag
+from hwgen.results.parts import Interval
 
 
 def count(value: float) -> str:
@@ -52,8 +52,16 @@ def difference(value: Interval) -> Html:
     return join([mean, tag("span", ends, class_="interval")], " ")
 
 
+def plain_difference(value: Interval) -> str:
+    """The same in one line of text: `+0.20 points, 95 % interval −0.10 to +0.50`."""
+    if value.low is None or value.high is None:
+        return f"{100 * value.mean:+.2f} points".replace("-", "−")
+    ends = f"{100 * value.low:+.2f} to {100 * value.high:+.2f}"
+    return f"{100 * value.mean:+.2f} points, 95 % interval {ends}".replace("-", "−")
+
+
 def spread(values: Iterable[int]) -> str:
-    """Smallest, middle and largest of some counts; empty classes count too."""
+    """Smallest, median and largest of some counts."""
     ordered = sorted(values)
     if not ordered:
         return "none"

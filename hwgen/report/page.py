@@ -1,7 +1,7 @@
-"""In: runs, benchmarks, lifts, evaluations, stores. Out: one HTML file that needs nothing else.
+"""One self-contained HTML page about runs, benchmarks, lifts, evaluations and stores.
 
-The page's own content policy forbids every load and every script, so that a report opened anywhere
-reaches no network, whatever the files it was made of contain.
+Its content security policy forbids every load and every script: whatever the input files contain,
+an opened report does not use the network.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Path:
-    """Write one self-contained HTML page about runs, benchmarks, lifts, evaluations and stores.
+    """Write one self-contained HTML page.
 
     Args:
         inputs: training runs, folders with a benchmark.json, lift.json or evaluation.json
             (or the file itself), and stores, synthetic and real, in any order.
         out: the page; an existing file is replaced.
-        real: whether real pictures may be in it. CASIA's may not be handed on.
+        real: whether real images may be in it. Those of CASIA must not be redistributed.
 
     Returns:
         `out`.
 
     Raises:
-        InputError: nothing given, something that cannot be reported, or `out` cannot be written.
+        InputError: no inputs, an input without anything to report, or `out` cannot be written.
         RunError: a run of a foreign format.
         StoreError: an unfinished, foreign or damaged store.
     """
@@ -72,25 +72,25 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         add("run", f"Training run {name_of(run.path)}", i, content)
     for i, store in enumerate(inputs.synthetic, 1):
         content = synthetic_section(store, inputs.real, f"synthetic-{i}", real=real)
-        add("synthetic", f"Synthetic set {name_of(store.path)}", i, content)
+        add("synthetic", f"Synthetic store {name_of(store.path)}", i, content)
     for i, store in enumerate(inputs.real if not inputs.synthetic else (), 1):
         content = real_section(store, f"real-{i}", real=real)
-        add("real", f"{store.made_as.capitalize()} set {name_of(store.path)}", i, content)
+        add("real", f"{store.made_as.capitalize()} store {name_of(store.path)}", i, content)
     for i, benchmark in enumerate(inputs.benchmarks, 1):
         content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
-        add("benchmark", f"Recogniser figures {name_of(benchmark.path)}", i, content)
+        add("benchmark", f"Benchmark {name_of(benchmark.folder)}", i, content)
     for i, lift in enumerate(inputs.lifts, 1):
         content = lift_section.lift_section(lift, f"lift-{i}")
-        add("lift", f"Lift {name_of(lift.path)}", i, content)
+        add("lift", f"Lift {name_of(lift.folder)}", i, content)
     for i, evaluation in enumerate(inputs.evaluations, 1):
         content = evaluation_section.evaluation_section(evaluation, f"evaluation-{i}", real=real)
-        add("evaluation", f"Evaluation {name_of(evaluation.path)}", i, content)
+        add("evaluation", f"Evaluation {name_of(evaluation.folder)}", i, content)
     absent = [
-        missing(f"{what} {how}")
-        for what, how, given in (
-            ("No training run", "was given: no recipe, curves or grids.", inputs.runs),
-            ("No synthetic set", "was given: no synthetic pictures.", inputs.synthetic),
-            ("No benchmark", "was given: no recogniser figures.", inputs.benchmarks + inputs.lifts),
+        missing(f"Not shown: {what}, because no {source} was given.")
+        for source, what, given in (
+            ("training run", "recipe, curves and grids", inputs.runs),
+            ("synthetic store", "synthetic images", inputs.synthetic),
+            ("benchmark or lift", "recogniser accuracy", inputs.benchmarks + inputs.lifts),
         )
         if not given
     ]
@@ -113,7 +113,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
     )
     body = tag(
         "main",
-        tag("header", tag("h1", title), tag("p", _subtitle(inputs)), _tiles(inputs), *absent),
+        tag("header", tag("h1", title), *_verdicts(inputs), *_summary(inputs), *absent),
         tag("nav", tag("ul", *contents), aria_label="Contents"),
         *(content for _, _, content in sections),
         _provenance(inputs),
@@ -129,9 +129,9 @@ def _run_section(run: Run, anchor: str, *, real: bool) -> Html:
 
 
 def _title(inputs: Inputs) -> str:
-    paths = [run.path for run in inputs.runs] + [b.path for b in inputs.benchmarks]
-    paths += [lift.path for lift in inputs.lifts]
-    paths += [evaluation.path for evaluation in inputs.evaluations]
+    paths = [run.path for run in inputs.runs] + [b.folder for b in inputs.benchmarks]
+    paths += [lift.folder for lift in inputs.lifts]
+    paths += [evaluation.folder for evaluation in inputs.evaluations]
     paths += [store.path for store in (*inputs.synthetic, *inputs.real)]
     names = ", ".join(name_of(path) for path in paths[:3])
     return f"hwgen report: {names}{', …' if len(paths) > 3 else ''}"
@@ -140,8 +140,9 @@ def _title(inputs: Inputs) -> str:
 def _subtitle(inputs: Inputs) -> str:
     counts = {
         "training run": len(inputs.runs),
-        "synthetic set": len(inputs.synthetic),
-        "real set": len(inputs.real),
+        "synthetic store": len(inputs.synthetic),
+        "real store": sum(store.made_as == "real" for store in inputs.real),
+        "simulated store": sum(store.made_as != "real" for store in inputs.real),
         "benchmark": len(inputs.benchmarks),
         "lift": len(inputs.lifts),
         "evaluation": len(inputs.evaluations),
@@ -149,6 +150,18 @@ def _subtitle(inputs: Inputs) -> str:
     return "Made from " + ", ".join(
         f"{n} {w}{'' if n == 1 else 's'}" for w, n in counts.items() if n
     )
+
+
+def _verdicts(inputs: Inputs) -> list[Html]:
+    """What the results show, before any figure."""
+    lines = [line for b in inputs.benchmarks for line in benchmark_section.verdicts(b)]
+    lines += [lift.advice for lift in inputs.lifts]
+    return [tag("p", tag("strong", line)) for line in lines]
+
+
+def _summary(inputs: Inputs) -> list[Html]:
+    """What the page is made of, and its key figures."""
+    return [tag("p", _subtitle(inputs)), _tiles(inputs)]
 
 
 def _tiles(inputs: Inputs) -> Html:
@@ -184,20 +197,34 @@ def _provenance(inputs: Inputs) -> Html:
         manifest = store.manifest
         hashes = {"content": manifest.content_sha256, "charset": manifest.charset_fingerprint}
         versions = _pairs(manifest.versions, ", ")
-        what = f"{store.made_as.capitalize()} set"
+        what = f"{store.made_as.capitalize()} store"
         add(what, store.path, data=_pairs(hashes, "<br>"), versions=versions)
     for benchmark in inputs.benchmarks:
         hashes = {role: store.content_sha256 for role, store in benchmark.stores.items()}
         versions = _pairs(benchmark.versions, ", ")
-        add("Benchmark", benchmark.path, data=_pairs(hashes, "<br>"), versions=versions)
+        add(
+            "Benchmark",
+            benchmark.folder,
+            data=_pairs(hashes, "<br>"),
+            versions=versions,
+            commit=benchmark.commit or "not stated",
+        )
     for lift in inputs.lifts:
         versions = _pairs({"hwgen": lift.version}, ", ")
-        add("Lift", lift.path, data=_pairs(lift.data, "<br>"), versions=versions)
+        commit = lift.commit or "not stated"
+        data = _pairs(lift.data, "<br>")
+        add("Lift", lift.folder, data=data, versions=versions, commit=commit)
     for evaluation in inputs.evaluations:
         hashes = {role: store.content_sha256 for role, store in evaluation.stores.items()}
         versions = _pairs(evaluation.versions, ", ")
-        add("Evaluation", evaluation.path, data=_pairs(hashes, "<br>"), versions=versions)
-    note = "Hashes of contents are SHA-256 over all records: equal ones mean equal sets."
+        add(
+            "Evaluation",
+            evaluation.folder,
+            data=_pairs(hashes, "<br>"),
+            versions=versions,
+            commit=evaluation.commit or "not stated",
+        )
+    note = "Content hashes are SHA-256 over all records: equal hashes mean equal stores."
     return section("provenance", "Provenance", *blocks, tag("p", note, class_="note"))
 
 
@@ -214,10 +241,10 @@ def _footer(*, real: bool) -> Html:
     made = f"Written on {today} by hwgen {hwgen.__version__}. It loads nothing and runs no script."
     if real:
         rights = (
-            "This page may hold real handwriting. Where that comes from CASIA's HWDB, its pixels "
-            "are for research only and must not be redistributed: do not pass this file on. "
-            "Write it again with --no-real to leave real pictures out."
+            "This page can contain real handwriting. Images of CASIA-HWDB are for research only "
+            "and must not be redistributed: do not pass this file on. Rerun hwgen report with "
+            "--no-real to leave real images out."
         )
     else:
-        rights = "Real pictures were left out (--no-real)."
+        rights = "Real images are left out (--no-real)."
     return tag("footer", tag("p", rights, class_="rights"), tag("p", made))

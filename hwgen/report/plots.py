@@ -1,7 +1,7 @@
-"""In: numbers. Out: inline SVG whose colours are the page's own, so that it fits light and dark.
+"""Plots as inline SVG in the colours of the page, for its light and its dark theme.
 
-Matplotlib draws with marker colours that are then replaced by the page's CSS variables. Figures are
-made through the object interface; no global state of matplotlib is touched for longer than a call.
+Matplotlib draws with marker colours, which are then replaced by CSS variables of the page. Figures
+are made through the object interface: global settings of matplotlib change only during a call.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
-from hwgen.report.inputs import Arm
 from hwgen.report.markup import Html
+from hwgen.results.benchmark import Arm
 
 Points = Sequence[tuple[float, float]]
 """(x, y) pairs of one curve."""
@@ -29,7 +29,7 @@ Points = Sequence[tuple[float, float]]
 Values = npt.NDArray[np.float64]
 
 SERIES = tuple(f"#00001{i}" for i in range(1, 7))
-"""Marker colours of curves, which the page's own replace."""
+"""Marker colours of curves; `as_svg` replaces them by CSS variables of the page."""
 
 TEXT, FAINT = "#000001", "#000002"
 COLOURS = {TEXT: "var(--text)", FAINT: "var(--faint)"} | {
@@ -55,13 +55,13 @@ STYLE: dict[Any, Any] = {
     "ytick.labelcolor": TEXT,
 }
 _WIDTH = 5.0  # inches, 72 SVG units each
-_NAME = 40  # letters of a name at most
-_BUCKETS = 240  # points a curve at most, so that a long run makes no large page
+_NAME = 40  # maximum letters of a name
+_BUCKETS = 240  # maximum points of a curve, so that a long run does not make a large page
 
 
 @dataclass(frozen=True)
 class Level:
-    """A horizontal line to compare with: its height and what it is."""
+    """A horizontal line to compare with: its height and its name."""
 
     y: float
     name: str
@@ -74,20 +74,20 @@ def curves(
     levels: Sequence[Level] = (),
     percent: bool = False,
     from_zero: bool = False,
-    seen: str = "real pictures seen",
+    seen: str = "training images seen",
 ) -> Html:
-    """Curves over what training has seen.
+    """Curves over training progress.
 
-    A long curve is cut into equal stretches: the line is the mean of each, the band reaches from
-    its lowest to its highest value. Values that are not finite leave a gap.
+    A long curve is divided into equal intervals: the line is the mean of each, the band reaches
+    from its lowest to its highest value. Values that are not finite leave a gap.
 
     Args:
         name: unique on the page; letters, digits and hyphens.
         series: legend text -> points, at most as many as SERIES, each with at least one point.
         levels: lines to compare with.
-        percent: write y as percent.
+        percent: show y as percent.
         from_zero: begin the y axis at zero.
-        seen: what x counts.
+        seen: label of the x axis.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
@@ -122,30 +122,30 @@ def curves(
         return as_svg(figure, name, ", ".join(series))
 
 
-def intervals(name: str, arms: Sequence[Arm]) -> Html:
+def intervals(name: str, arms: Mapping[str, Arm]) -> Html:
     """Top-1 accuracy of each arm: its mean and interval, and each seed as a small ring."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 0.75 + 0.42 * len(arms)), layout="constrained")
         axes = figure.add_subplot()
-        for row, arm in enumerate(arms):
+        for row, arm in enumerate(arms.values()):
             if arm.top1.low is not None and arm.top1.high is not None:
                 axes.plot([arm.top1.low, arm.top1.high], [row, row], color=SERIES[0], lw=2.2)
             axes.plot(arm.top1.mean, row, "o", color=SERIES[0], ms=7)
-            seeds = [trial.top1 for trial in arm.trials]
+            seeds = [trial.top1 for trial in arm.runs]
             axes.plot(seeds, [row + 0.28] * len(seeds), "o", mfc="none", mec=SERIES[1], ms=4)
-        axes.set_yticks(range(len(arms)), [plain(arm.name) for arm in arms])
+        axes.set_yticks(range(len(arms)), list(map(plain, arms)))
         axes.set_ylim(len(arms) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
         axes.xaxis.set_major_formatter(_PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.set_xlabel("top-1 accuracy on the test set")
+        axes.set_xlabel("top-1 accuracy on the test store")
         return as_svg(figure, name, "top-1 accuracy of each arm with its interval")
 
 
 def histogram(name: str, values: Sequence[float], what: str) -> Html:
-    """How a figure is spread over the classes; values are shares, shown as percent."""
+    """Distribution of a figure over the classes; values are fractions, shown as percent."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.0), layout="constrained")
         axes: Axes = figure.add_subplot()
@@ -167,30 +167,30 @@ _PERCENT = FuncFormatter(_percent)
 
 
 def _thin(points: Points) -> tuple[Values, Values, Values, Values]:
-    """x, lowest, mean and highest y of at most _BUCKETS stretches of a curve."""
+    """x, lowest, mean and highest y of at most _BUCKETS intervals of a curve."""
     table = np.asarray(sorted(points, key=lambda point: point[0]), dtype=float)
     table[~np.isfinite(table[:, 1]), 1] = np.nan
     parts = np.array_split(table, min(len(table), _BUCKETS))
     x = np.array([part[-1, 0] for part in parts])
     y = [part[:, 1] for part in parts]
-    # A stretch with one value that is not finite is a gap as a whole: it must be seen.
+    # An interval with one value that is not finite becomes a gap, so that the value is visible.
     low, mean, high = (np.array([reduce(v) for v in y]) for reduce in (np.min, np.mean, np.max))
     return x, low, mean, high
 
 
 def plain(name: str) -> str:
-    """A name in the letters that matplotlib's own font has; the tables beside show it whole."""
+    """A name in ASCII, which matplotlib's own font has; the tables show it in full."""
     shown = name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
     return "".join(char if " " <= char <= "~" else "?" for char in shown)
 
 
 def as_svg(figure: Figure, name: str, title: str) -> Html:
-    """A figure drawn in marker colours, as part of a page.
+    """A figure in marker colours, as part of a page.
 
     Args:
-        figure: any.
+        figure: drawn with STYLE.
         name: unique on the page; letters, digits and hyphens.
-        title: for readers who do not see it.
+        title: text alternative.
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -200,7 +200,7 @@ def as_svg(figure: Figure, name: str, title: str) -> Html:
     svg = svg[svg.index("<svg") :]
     for marker, colour in COLOURS.items():
         svg = svg.replace(marker, colour)
-    # Ids are made unique on the page, and texts take its font.
+    # Make ids unique on the page, and use its font.
     svg = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\g<1>{name}-", svg)
     svg = re.sub(r"(font: [\d.]+px|font-family:) [^;\"]*", r"\1 system-ui, sans-serif", svg)
     svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt" ', "", svg, count=1)

@@ -1,4 +1,4 @@
-"""In: a training run of a GAN. Out: its part of the page: recipe, curves, grids over time."""
+"""The section of a GAN run: recipe, curves, and grids of samples over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from hwgen.errors import HwgenError
 from hwgen.generators.gan.presets import PRESETS, Loss, Recipe, recipe_from_json, recipe_to_json
 from hwgen.report import plots
-from hwgen.report.images import read_picture
+from hwgen.report.images import read_image
 from hwgen.report.inputs import name_of
 from hwgen.report.logs import Log, found, last
 from hwgen.report.markup import (
@@ -28,19 +28,19 @@ from hwgen.runs import Run
 from hwgen.schema import differences
 
 FRAMES = 6
-"""Grids over time that a page shows at most, the first and the last among them."""
+"""Maximum number of grids over time, the first and the last included."""
 
 _GRID_WIDTH = 480  # of the last grid and the real one, CSS pixels
 _FRAME_WIDTH = 320  # of the grids over time
 
 
 def run_section(run: Run, anchor: str, *, real: bool) -> Html:
-    """Everything about one run.
+    """The section of one run.
 
     Args:
         run: of kind "gan".
         anchor: id of the section, unique on the page; letters, digits and hyphens.
-        real: whether the grid of real pictures may be shown.
+        real: whether the grid of training images may be shown.
     """
     log = run.read_log()
     recipe: Recipe | None
@@ -60,7 +60,7 @@ def run_section(run: Run, anchor: str, *, real: bool) -> Html:
         _curves(log, recipe, anchor),
         tag("h3", "Recipe"),
         shown,
-        as_json("The whole recipe as JSON", run.recipe),
+        as_json("All of the recipe as JSON", run.recipe),
     )
 
 
@@ -69,7 +69,7 @@ def _progress(run: Run, recipe: Recipe | None, log: Log) -> Html:
     planned = f" of {count(recipe.images)}" if recipe else ""
     rows: list[tuple[object, object]] = [
         ("Classes", count(len(run.charset))),
-        ("Real pictures seen", "none logged" if seen is None else f"{count(seen)}{planned}"),
+        ("Training images seen", "none logged" if seen is None else f"{count(seen)}{planned}"),
         ("Training time", "not logged" if seconds is None else duration(seconds)),
     ]
     if recipe is not None:
@@ -79,7 +79,7 @@ def _progress(run: Run, recipe: Recipe | None, log: Log) -> Html:
 
 
 def _parameters(recipe: Recipe, classes: int) -> str:
-    # Imported here, for it brings torch, which a page without a run does not need.
+    # Imported here, because it needs torch, which a page without a run does not.
     from hwgen.generators.gan.estimate import count_parameters
 
     g, d = count_parameters(recipe, classes)
@@ -98,7 +98,7 @@ def _recipe(run: Run, recipe: Recipe) -> Html:
         into = "every layer of G" if g.label == "concat" else "G"
         condition = f"Φ, {g.label_dim} wide into {into}, {d.label_dim} wide at every layer of D"
     average = (
-        f"decay {recipe.ema:g} a step; samples come from the average" if recipe.ema else "none"
+        f"decay {recipe.ema:g} per step; samples come from the average" if recipe.ema else "none"
     )
     r1 = f"γ = {recipe.r1_gamma:g}, every {recipe.r1_every} steps" if recipe.r1_gamma else "none"
     rates = f"{opt.lr_g:g}" if opt.lr_g == opt.lr_d else f"G {opt.lr_g:g}, D {opt.lr_d:g}"
@@ -109,7 +109,7 @@ def _recipe(run: Run, recipe: Recipe) -> Html:
     rows: list[tuple[object, object]] = [
         ("Preset", recipe.preset),
         ("Changed from it", _lines(changes) if started else "not a preset of this version"),
-        ("Pictures", f"{recipe.size}×{recipe.size}, {channels}"),
+        ("Images", f"{recipe.size}×{recipe.size}, {channels}"),
         ("Loss", _loss(recipe.loss)),
         ("Optimiser", f"{name}, rate {rates}, {betas}"),
         ("Batch", count(recipe.batch)),
@@ -118,7 +118,7 @@ def _recipe(run: Run, recipe: Recipe) -> Html:
         ("Generator", f"{len(g.stages)} stages, {g.upsampling} upsampling, norm {g.norm}"),
         ("Discriminator", f"{len(d.stages)} convolutions, norm {d.norm}"),
         ("R1 penalty", r1),
-        ("Random shift of what D sees", shift),
+        ("Random shift of D's input", shift),
         ("Moving average of G", average),
     ]
     return facts(rows)
@@ -138,7 +138,7 @@ def _loss(loss: Loss) -> str:
 def _curves(log: Log, recipe: Recipe | None, anchor: str) -> Html:
     loss = recipe.loss if recipe else None
     levels = (
-        [plots.Level(loss.a, "target a: generated"), plots.Level(loss.b, "target b: real")]
+        [plots.Level(loss.a, "target a: generated"), plots.Level(loss.b, "target b: training")]
         if loss and loss.kind == "lsgan"
         else []
     )
@@ -149,56 +149,55 @@ def _curves(log: Log, recipe: Recipe | None, anchor: str) -> Html:
         blocks.append(
             figure(
                 plots.curves(f"{anchor}-scores", scored, percent=True),
-                "Purity: the share of generated pictures that a recogniser trained on real ones "
-                "reads as the label they were made for. Diversity: the variety of pictures within "
-                "a class, as a share of the variety of real ones. High purity with low diversity "
-                "means that the generator draws the same picture again and again.",
+                "Purity: fraction of generated images that the scoring recogniser reads as the "
+                "label that they were generated for. Diversity: variation within a class, divided "
+                "by that of the training images. High purity with low diversity means mode "
+                "collapse.",
                 "Purity and diversity",
             )
         )
     elif recipe is None or recipe.conditional:
         lost.append(
-            "Purity and diversity over training were not measured: this run had no recogniser "
-            "to score its samples."
+            "Purity and diversity were not measured, because this run had no recogniser to score "
+            "its samples."
         )
     losses = found(log, {"discriminator": "loss_d", "generator": "loss_g"})
     if losses:
         blocks.append(
             figure(
                 plots.curves(f"{anchor}-losses", losses),
-                "Losses of the two networks against each other. They show whether training is "
-                "stable, not whether the pictures are good. Each is the mean a picture, without "
-                "the R1 penalty.",
+                "Adversarial losses, mean per image, without the R1 penalty. They show whether "
+                "training is stable, not whether the images are good.",
                 "Losses",
             )
         )
     else:
-        lost.append("The log holds no losses.")
+        lost.append("No losses in the log.")
     unit = ", before the sigmoid" if loss and loss.kind == "gan" else ""
-    outputs = found(log, {"real pictures": "d_real", "generated pictures": "d_fake"})
+    outputs = found(log, {"training images": "d_real", "generated images": "d_fake"})
     if outputs:
         blocks.append(
             figure(
                 plots.curves(f"{anchor}-outputs", outputs, levels=levels),
-                f"What the discriminator says of real and of generated pictures, on average{unit}. "
-                "The nearer the two, the less it can tell them apart; a wide and growing gap means "
-                "that it has won.",
-                "The discriminator's output",
+                f"Mean output of the discriminator for training and for generated images{unit}. "
+                "The closer the two, the less it can distinguish them; a wide and growing gap "
+                "means that the generator no longer learns.",
+                "Discriminator output",
             )
         )
     else:
-        lost.append("The log holds no outputs of the discriminator.")
-    speed = found(log, {"pictures a second": "images_per_second"})
+        lost.append("No discriminator outputs in the log.")
+    speed = found(log, {"images per second": "images_per_second"})
     if speed:
         blocks.append(
             figure(
                 plots.curves(f"{anchor}-speed", speed, from_zero=True),
-                "Real pictures that training went through in a second.",
+                "Training images per second.",
                 "Speed",
             )
         )
     else:
-        lost.append("The log holds no speeds.")
+        lost.append("No speeds in the log.")
     return join([tag("div", *blocks, class_="plots"), *map(missing, lost)])
 
 
@@ -209,22 +208,26 @@ def _grids(run: Run, recipe: Recipe | None, *, real: bool) -> Html:
     if files:
         newest = _frame(files[-1], f"Generated, {_after(files[-1])}", _GRID_WIDTH)
     else:
-        newest = missing("No grid of samples has been written yet.")
+        newest = missing("No grid of samples yet.")
     truth = run.grids / "real.png"
     if not real:
-        beside = missing("The grid of real pictures is left out (--no-real).")
+        beside = missing("The grid of training images is left out (--no-real).")
     elif truth.is_file():
-        beside = _frame(truth, "Real, the same classes" if labelled else "Real", _GRID_WIDTH)
+        beside = _frame(
+            truth,
+            "Training images, the same classes" if labelled else "Training images",
+            _GRID_WIDTH,
+        )
     else:
-        beside = missing("This run has no grid of real pictures.")
+        beside = missing("This run has no grid of training images.")
     blocks.append(tag("div", newest, beside, class_="pair"))
     blocks.append(
         tag(
             "p",
             "Each row is one class. "
             * labelled
-            + "The noise behind each generated picture is the same in every grid of this run, so "
-            "grids can be compared place by place. Nothing was picked by eye.",
+            + "The noise z of each generated image is the same in every grid of this run, so grids "
+            "can be compared position by position. Nothing was picked by eye.",
             class_="note",
         )
     )
@@ -241,19 +244,19 @@ def _grids(run: Run, recipe: Recipe | None, *, real: bool) -> Html:
 
 def _some(files: Sequence[Path]) -> list[Path]:
     """The first, the last, and some between, evenly spaced."""
-    places = {round(i * (len(files) - 1) / (FRAMES - 1)) for i in range(FRAMES)}
-    return [files[place] for place in sorted(places)]
+    indices = {round(i * (len(files) - 1) / (FRAMES - 1)) for i in range(FRAMES)}
+    return [files[index] for index in sorted(indices)]
 
 
 def _after(file: Path) -> str:
-    return f"after {count(int(file.stem))} real pictures"
+    return f"after {count(int(file.stem))} training images"
 
 
 def _frame(file: Path, caption: str, width: int) -> Html:
-    picture = read_picture(file)
-    if picture is None:
-        return missing(f"{file.name} ({caption}) cannot be read as a picture.")
-    return figure(image(picture, width, caption), caption)
+    uri = read_image(file)
+    if uri is None:
+        return missing(f"{file.name} ({caption}) cannot be read as a PNG image.")
+    return figure(image(uri, width, caption), caption)
 
 
 def key_figures(run: Run) -> list[tuple[str, str, str]]:
@@ -266,5 +269,5 @@ def key_figures(run: Run) -> list[tuple[str, str, str]]:
             out.append((percent(value), f"{what} at the last score", name_of(run.path)))
     seen = last(log, "images")
     if seen is not None:
-        out.append((count(seen), "real pictures seen in training", name_of(run.path)))
+        out.append((count(seen), "training images seen", name_of(run.path)))
     return out

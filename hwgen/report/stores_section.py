@@ -1,4 +1,4 @@
-"""In: synthetic and real stores. Out: their part of the page: what they hold, side by side."""
+"""The sections of stores: contents, and synthetic samples beside real or simulated ones."""
 
 from __future__ import annotations
 
@@ -24,34 +24,41 @@ from hwgen.report.number_format import count, spread
 from hwgen.store import Store
 
 CLASSES = 10
-"""Classes that a contact sheet shows at most."""
+"""Maximum number of classes in a contact sheet."""
 
 SAMPLES = 20
-"""Pictures a class that a contact sheet shows at most."""
+"""Maximum number of images per class in a contact sheet."""
 
 _COLUMNS = 10
 _SHEET_WIDTH = 420  # CSS pixels
 
 
 def synthetic_section(store: Store, others: Sequence[Store], anchor: str, *, real: bool) -> Html:
-    """A synthetic store beside the first real one that shares classes with it, or has none."""
+    """A synthetic store, beside the first other store that shares classes with it.
+
+    Args:
+        store: synthetic.
+        others: real and simulated stores.
+        anchor: id of the section, unique on the page.
+        real: whether images of `others` may be shown.
+    """
     partner = next((other for other in others if _shared(store, other)), None)
-    title = join(["Synthetic set ", tag("em", name_of(store.path))])
+    title = join(["Synthetic store ", tag("em", name_of(store.path))])
     note: Html | None = None
     if not real:
-        note, partner = missing("Real pictures are left out (--no-real)."), None
+        note, partner = missing("Real images are left out (--no-real)."), None
     elif partner is None:
         note = missing(
-            "No real store with the same classes was given, so nothing stands beside these "
-            "pictures. Add one to the command to compare."
+            "Nothing to compare with: no real store with the same classes was given. Add one to "
+            "the command."
         )
     return section(anchor, title, _facts(store), *([note] if note else []), _sheet(store, partner))
 
 
 def real_section(store: Store, anchor: str, *, real: bool) -> Html:
-    """A real store that stands beside no synthetic one."""
-    body = _sheet(store, None) if real else missing("Its pictures are left out (--no-real).")
-    title = join([f"{store.made_as.capitalize()} set ", tag("em", name_of(store.path))])
+    """A real or simulated store, where no synthetic one is given."""
+    body = _sheet(store, None) if real else missing("Its images are left out (--no-real).")
+    title = join([f"{store.made_as.capitalize()} store ", tag("em", name_of(store.path))])
     return section(anchor, title, _facts(store), body)
 
 
@@ -62,9 +69,9 @@ def _facts(store: Store) -> Html:
         [
             facts(
                 [
-                    ("Pictures", f"{count(manifest.count)} of {store.size}×{store.size} pixels"),
+                    ("Images", f"{count(manifest.count)} of {store.size}×{store.size} pixels"),
                     ("Classes", count(len(store.charset))),
-                    ("A class: fewest / middle / most", spread(manifest.class_counts)),
+                    ("Per class: fewest / median / most", spread(manifest.class_counts)),
                     ("Writers", count(known) if known else "not known"),
                     ("Origin", manifest.origin.get("kind", "not stated")),
                 ]
@@ -75,21 +82,21 @@ def _facts(store: Store) -> Html:
 
 
 def _present(store: Store) -> list[str]:
-    """Labels that have pictures, in class order."""
+    """Labels that have images, in class order."""
     pairs = zip(store.charset, store.manifest.class_counts, strict=True)
     return [name for name, n in pairs if n]
 
 
 def _shared(store: Store, other: Store) -> list[str]:
-    """Labels that both have pictures of; pictures without labels share theirs with any."""
+    """Labels that both have images of; a store without labels can be compared with any."""
     if store.charset == UNLABELLED and store.channels == other.channels and len(other):
         return _present(store)
     return [name for name in _present(store) if name in set(_present(other))]
 
 
-def _evenly(places: int, wanted: int) -> list[int]:
-    """At most `wanted` of `places` places, evenly spaced."""
-    return sorted({int(place) for place in np.linspace(0, places - 1, min(places, wanted))})
+def _evenly(count: int, most: int) -> list[int]:
+    """At most `most` indices below `count`, evenly spaced."""
+    return sorted({int(index) for index in np.linspace(0, count - 1, min(count, most))})
 
 
 def _sheet(store: Store, partner: Store | None) -> Html:
@@ -109,8 +116,8 @@ def _sheet(store: Store, partner: Store | None) -> Html:
             *rows,
             tag(
                 "p",
-                f"{len(labels)} of {count(len(shared))} classes and at most {SAMPLES} pictures of "
-                "each, taken at equal distances through the set; nothing was picked by eye.",
+                f"{len(labels)} of {count(len(shared))} classes and at most {SAMPLES} images of "
+                "each, evenly spaced through the store; nothing was picked by eye.",
                 class_="note",
             ),
         ]
@@ -121,10 +128,10 @@ def _strip(store: Store, name: str) -> Html:
     if name in store.charset:
         places = np.flatnonzero(store.labels == store.charset.id(name))
     else:
-        places = np.arange(len(store))  # beside pictures without labels
+        places = np.arange(len(store))  # beside a store without labels
     uri = sheet(store.images(places[_evenly(len(places), SAMPLES)]), _COLUMNS)
     kind = _kind(store)
-    # The caption takes the place of the columns' heads where a page is too narrow for columns.
+    # The caption replaces the column heads where a page is too narrow for columns.
     caption = tag("figcaption", kind)
     return tag("figure", caption, image(uri, _SHEET_WIDTH, f"{name}, {kind}"), class_="strip")
 
@@ -135,5 +142,5 @@ def _row(head: Html, cells: Sequence[Html]) -> Html:
 
 def _kind(store: Store) -> str:
     if store.manifest.origin.get("kind") == "ink":
-        return "drawn ink"  # real handwriting, but no scan
+        return "pen ink"  # real handwriting, but not scanned
     return store.made_as

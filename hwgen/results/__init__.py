@@ -1,1 +1,1 @@
-"""Result files, read and checked field by field."""
+"""The result files of benchmark, lift and evaluate: one dataclass each, with load and save."""

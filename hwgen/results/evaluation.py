@@ -1,114 +1,128 @@
-"""In: an evaluation.json. Out: its figures, checked field by field."""
+"""evaluation.json: a synthetic store measured beside real ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from hwgen.io.json_files import read_object, reading
-from hwgen.schema import from_json
-
-EVALUATION_FILE = "evaluation.json"
-EVALUATION_FORMAT = "hwgen-evaluation"
-EVALUATION_VERSION = 1
+from hwgen.results.files import ResultFile
+from hwgen.results.parts import StoreFacts, WorstClass
+from hwgen.schema import key
 
 
-@dataclass(frozen=True)
-class JudgedStore:
-    """What an evaluation says of a store that it read.
-
-    Attributes:
-        path: of the store.
-        count: its pictures.
-        content_sha256: of them.
-        provenance: of a synthetic one: the weights that it was drawn from; "" where not told.
-    """
-
-    path: str
-    count: int
-    content_sha256: str
-    provenance: str = ""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure beside that of real samples.
+    """One measurement beside its reference: the same for real samples.
 
     Attributes:
-        title: what it is called.
-        value: of the judged set.
-        floor: of real samples; None where there is none.
-        unit: "share", "ratio", "distance" or "count".
+        value: of the judged store.
+        reference: of real samples; None where there is none.
+        low, high: 95 % limits of the value; None where not known.
+        title: short name.
+        unit: "share" (a fraction), "ratio", "distance" or "count".
         better: which values are better, in words.
         meaning: one sentence.
     """
 
-    title: str
     value: float
-    floor: float | None
+    reference: float | None = field(metadata=key("floor"))
+    title: str
     unit: str
     better: str
     meaning: str
+    low: float | None = field(default=None, metadata=key("low", left_out=None))
+    high: float | None = field(default=None, metadata=key("high", left_out=None))
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """An evaluation.json, checked.
+class Judge:
+    """The recogniser that read the stores, and what it and the generator were trained on.
 
     Attributes:
-        path: its folder.
-        settings: plain JSON.
-        stores: by role: "synthetic", "real", "real_test".
-        notes: how far the figures may be believed.
+        trained_on: content hashes of its training stores.
+        generator_data: content hash of the generator's training store; None if not known.
+        sha256: hash of its file; None where it has none.
+        learnt_with_generator: whether both were trained on one store; None if not known.
+        learnt_from_real: whether it was trained on the store "real"; None if not known.
+    """
+
+    trained_on: tuple[str, ...]
+    generator_data: str | None
+    sha256: str | None
+    learnt_with_generator: bool | None
+    learnt_from_real: bool | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was compared as sets.
+
+    Attributes:
+        classes: that the stores share.
+        samples: of each store, as many per class in all.
+        repeated: real samples left out as exact repetitions.
+    """
+
+    classes: int
+    samples: int
+    repeated: int
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """Figures by label.
+
+    Attributes:
+        purity: fraction read as its label.
+        diversity_pixels, diversity_features: variation within the class, judged divided by real.
+    """
+
+    purity: dict[str, float]
+    diversity_pixels: dict[str, float] = field(default_factory=dict)
+    diversity_features: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(ResultFile):
+    """The content of evaluation.json.
+
+    Attributes:
+        settings: number of samples, seed, recipe.
+        versions: of hwgen, Python, torch and NumPy.
+        synthetic: the judged store; it may be real, to see what real samples get.
+        real: the store that it is compared with.
+        real_test: the store that gives the references; None where halves of `real` do.
+        judge: the recogniser; None in a file that does not say.
+        compared: None in a file that does not say.
+        notes: how far the figures can be trusted.
         figures: by name.
-        purity: share read as its label, a class.
+        per_class: by label.
+        worst: the classes of the judged store that are misread most.
+        copies: by "pixels" and "features": see hwgen.evaluation.metrics.near_copies.Copies.
+        images: names of the contact sheets beside the file.
     """
 
-    path: Path
-    settings: dict[str, Any]
-    versions: dict[str, str]
-    stores: dict[str, JudgedStore]
-    notes: tuple[str, ...]
-    figures: dict[str, Figure]
-    purity: dict[str, float]
-
-
-def read_evaluation(file: Path) -> Evaluation:
-    """An evaluation.json, checked field by field.
-
-    Raises:
-        InputError: not JSON, of another format, or a field is missing or of the wrong type.
-    """
-    with reading(file, "an evaluation", "Run hwgen evaluate again"):
-        plain = read_object(file, EVALUATION_FORMAT, EVALUATION_VERSION)
-        found: _File = from_json(_File, plain, "evaluation", ignore_unknown=True)
-    stores = {"synthetic": found.synthetic, "real": found.real, "real_test": found.real_test}
-    return Evaluation(
-        path=file.parent,
-        settings=found.settings,
-        versions=found.versions,
-        stores={role: store for role, store in stores.items() if store is not None},
-        notes=found.notes,
-        figures=found.figures,
-        purity=found.per_class.purity,
-    )
-
-
-@dataclass(frozen=True)
-class _PerClass:
-    purity: dict[str, float]
-
-
-@dataclass(frozen=True)
-class _File:
-    """What is read of an evaluation.json."""
+    NAME: ClassVar[str] = "evaluation.json"
+    FORMAT: ClassVar[str] = "hwgen-evaluation"
+    WHAT: ClassVar[str] = "an evaluation"
+    COMMAND: ClassVar[str] = "hwgen evaluate"
 
     settings: dict[str, Any]
     versions: dict[str, str]
-    synthetic: JudgedStore
-    real: JudgedStore | None
-    real_test: JudgedStore | None
+    synthetic: StoreFacts
+    real: StoreFacts | None
+    real_test: StoreFacts | None
+    judge: Judge | None = None
+    compared: Compared | None = None
     notes: tuple[str, ...]
     figures: dict[str, Figure]
-    per_class: _PerClass
+    per_class: PerClass
+    worst: tuple[WorstClass, ...] = ()
+    copies: dict[str, Any] = field(default_factory=dict)
+    images: tuple[str, ...] = field(default=(), metadata=key("pictures"))
+
+    @property
+    def stores(self) -> dict[str, StoreFacts]:
+        """Those that were given, by role: "synthetic", "real", "real_test"."""
+        roles = {"synthetic": self.synthetic, "real": self.real, "real_test": self.real_test}
+        return {role: store for role, store in roles.items() if store is not None}

@@ -1,160 +1,54 @@
-"""In: a lift.json. Out: its figures, checked field by field, in the order of a table."""
+"""lift.json: accuracy by the number of real samples, with and without synthetic ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
 
-from hwgen.io.json_files import read_object, reading
-from hwgen.schema import from_json
-
-LIFT_FILE = "lift.json"
-LIFT_FORMAT = "hwgen-lift"
-LIFT_VERSION = 1
+from hwgen.results.files import ResultFile
+from hwgen.results.trials import TrialResult, total_steps
+from hwgen.schema import from_json, key
 
 MAX_SHOWN = 50
-"""Groups, numbers of samples, and ways of training that a page shows, of each."""
+"""Limit of a file that is read: groups of classes, numbers of samples, and series, of each."""
 
 ALL = 0
 """As a number of real samples: all."""
 
 BASELINE = "classical"
-"""What the differences are taken from."""
+"""The arm that all others are compared with."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One way of training: an arm, with so many synthetic samples a class (0: none)."""
+    """One curve: an arm with one number of synthetic samples per class (0: none)."""
 
     arm: str
     amount: int
 
     @property
     def name(self) -> str:
-        """`classical+synthetic, 100 a class`."""
-        return f"{self.arm}, {self.amount} a class" if self.amount else self.arm
+        """`classical+synthetic, 100 per class`."""
+        return f"{self.arm}, {self.amount} per class" if self.amount else self.arm
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A share, or a difference of shares, with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-Figures = Mapping[tuple[str, int, Series], Estimate]
-"""By group of classes, real samples a class, and series."""
-
-
-@dataclass(frozen=True)
-class Lift:
-    """A lift.json, checked.
+    """Accuracy, or a difference of accuracies, of one series at one number of real samples.
 
     Attributes:
-        path: its folder.
-        kind: "few-shot" or "rare".
-        groups: of classes, the one that the protocol is about first.
-        counts: real samples a class, ascending, ALL last.
-        series: the ways of training, in the order of the protocol.
-        draws: how often each was repeated.
-        accuracy: top-1.
-        differences: less the baseline's top-1; not of the baseline itself.
-        advice: a sentence.
-        train, test: paths of the stores.
-        made: how the characters of "train" and "test" were made, see Store.made_as; {} where an
-            older lift does not tell.
-        writers_shared: known writers of both.
-        data: content hashes of the stores drawn from and judged on.
-        version: of the hwgen that wrote it.
-        settings: what decides the figures, plain JSON.
+        group: of classes: "all", "rare", "common".
+        count: real samples per class; ALL is all.
+        arm: name of the arm.
+        amount: synthetic samples per class; 0: none.
+        mean: fraction of test samples.
+        low, high: 95 % limits.
+        trials: number of repetitions.
+        runs: the value of each repetition.
     """
 
-    path: Path
-    kind: str
-    groups: tuple[str, ...]
-    counts: tuple[int, ...]
-    series: tuple[Series, ...]
-    draws: int
-    accuracy: Figures
-    differences: Figures
-    advice: str
-    train: str
-    test: str
-    made: dict[str, str]
-    writers_shared: int
-    data: dict[str, str]
-    version: str
-    settings: dict[str, Any]
-
-    @property
-    def compared(self) -> tuple[Series, ...]:
-        """The series that have a difference."""
-        return tuple(s for s in self.series if any(key[2] == s for key in self.differences))
-
-
-def count_name(count: int) -> str:
-    """`10`, or `all`."""
-    return "all" if count == ALL else str(count)
-
-
-def read_lift(file: Path) -> Lift:
-    """A lift.json, checked field by field.
-
-    Raises:
-        InputError: not JSON, of another format, or a field is missing, of the wrong type, or more
-            than a page can show.
-    """
-    with reading(file, "a lift", "Run hwgen lift again"):
-        plain = read_object(file, LIFT_FORMAT, LIFT_VERSION)
-        found: _File = from_json(_File, plain, "lift", ignore_unknown=True)
-        accuracy, differences = _figures(found.accuracy), _figures(found.differences)
-        if not accuracy:
-            raise ValueError("no accuracy")
-        groups, counts, series = (dict.fromkeys(keys) for keys in zip(*accuracy, strict=True))
-        arms = found.protocol.arms
-        if min(counts) < 0:
-            raise ValueError(f"{min(counts)} real samples a class")
-        if max(len(groups), len(counts), len(series)) > MAX_SHOWN:
-            raise ValueError(
-                f"{len(groups):,} groups, {len(counts):,} counts and {len(series):,} ways of "
-                "training"
-            )
-        unknown = [one.arm for one in series if one.arm not in arms]
-        if unknown:
-            raise ValueError(f"an arm {unknown[0]!r:.60} that the protocol does not have")
-    return Lift(
-        path=file.parent,
-        kind=found.protocol.kind,
-        groups=tuple(groups),
-        counts=tuple(sorted(counts, key=lambda count: (count == ALL, count))),
-        series=tuple(sorted(series, key=lambda one: (arms.index(one.arm), one.amount))),
-        draws=found.protocol.draws,
-        accuracy=accuracy,
-        differences=differences,
-        advice=found.advice,
-        train=found.train,
-        test=found.test.store,
-        made=found.made,
-        writers_shared=found.test.writers_shared,
-        data={"train": found.decides.train, "judged_on": found.decides.judged_on},
-        version=found.hwgen,
-        settings={key: plain[key] for key in ("protocol", "generator", "decides")},
-    )
-
-
-def _figures(entries: Sequence[_Entry]) -> dict[tuple[str, int, Series], Estimate]:
-    return {
-        (e.group, e.count, Series(e.arm, e.amount)): Estimate(e.mean, e.low, e.high)
-        for e in entries
-    }
-
-
-@dataclass(frozen=True)
-class _Entry:
     group: str
     count: int
     arm: str
@@ -162,38 +56,182 @@ class _Entry:
     mean: float
     low: float
     high: float
+    trials: int = field(default=0, metadata=key("draws"))
+    runs: tuple[float, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, int, Series]:
+        """Group, number of real samples, series."""
+        return self.group, self.count, Series(self.arm, self.amount)
+
+
+Figures = Mapping[tuple[str, int, Series], Estimate]
+"""By group of classes, real samples per class, and series."""
 
 
 @dataclass(frozen=True)
-class _Protocol:
-    kind: str
-    draws: int
-    arms: tuple[str, ...]
+class TestStore:
+    """The store that recognisers were tested on.
 
+    Attributes:
+        store: its path.
+        writers_shared: number of known writers that are in the train store too.
+    """
 
-@dataclass(frozen=True)
-class _Decides:
-    train: str
-    judged_on: str
+    __test__ = False  # no test of pytest's
 
-
-@dataclass(frozen=True)
-class _Test:
     store: str
     writers_shared: int
 
 
 @dataclass(frozen=True)
-class _File:
-    """What is read of a lift.json."""
+class _Experiment:
+    kind: str
+    arms: tuple[str, ...]
+    trials: int = field(metadata=key("draws"))
 
-    hwgen: str
-    protocol: _Protocol
-    generator: dict[str, Any]
-    decides: _Decides
+
+@dataclass(frozen=True)
+class _Hashes:
     train: str
-    test: _Test
-    accuracy: tuple[_Entry, ...]
-    differences: tuple[_Entry, ...]
-    advice: str
+    judged_on: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lift(ResultFile):
+    """The content of lift.json.
+
+    Attributes:
+        version: of the hwgen that wrote it.
+        experiment: see hwgen.experiments.lift.experiment.Experiment; plain JSON.
+        config: what all trials share and their figures depend on; plain JSON.
+        generator: settings of the generator; plain JSON.
+        start: provenance of the pretrained recogniser; None without one.
+        start_classes_shared: number of classes that it was pretrained on too.
+        train: path of the store that the real samples are taken from.
+        test: the store that recognisers were tested on.
+        made: "train" and "test" -> "real" or "simulated"; empty in older files.
+        accuracy_entries: top-1.
+        difference_entries: top-1 less that of BASELINE on the same real samples.
+        advice: what a user should do.
+        missing: names of trials that are not finished.
+        rows: the finished trials.
+    """
+
+    NAME: ClassVar[str] = "lift.json"
+    FORMAT: ClassVar[str] = "hwgen-lift"
+    WHAT: ClassVar[str] = "a lift"
+    COMMAND: ClassVar[str] = "hwgen lift"
+
+    version: str = field(metadata=key("hwgen"))
+    experiment: dict[str, Any] = field(metadata=key("protocol"))
+    config: dict[str, Any] = field(metadata=key("decides"))
+    generator: dict[str, Any]
+    start: dict[str, Any] | None = None
+    start_classes_shared: int = 0
+    train: str
+    test: TestStore
     made: dict[str, str] = field(default_factory=dict)
+    accuracy_entries: tuple[Estimate, ...] = field(metadata=key("accuracy"))
+    difference_entries: tuple[Estimate, ...] = field(metadata=key("differences"))
+    advice: str
+    missing: tuple[str, ...] = ()
+    rows: tuple[TrialResult, ...] = ()
+
+    @cached_property
+    def accuracy(self) -> Figures:
+        """Top-1."""
+        return {one.place: one for one in self.accuracy_entries}
+
+    @cached_property
+    def differences(self) -> Figures:
+        """Top-1 less that of BASELINE on the same real samples; BASELINE itself is not in it."""
+        return {one.place: one for one in self.difference_entries}
+
+    @cached_property
+    def _plan(self) -> _Experiment:
+        plan: _Experiment = from_json(
+            _Experiment, self.experiment, "lift.protocol", ignore_unknown=True
+        )
+        return plan
+
+    @property
+    def kind(self) -> str:
+        """Either "few-shot" or "rare"."""
+        return self._plan.kind
+
+    @property
+    def trials(self) -> int:
+        """Number of repetitions of each arm."""
+        return self._plan.trials
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Of classes, the one that the experiment is about first."""
+        return _once(one.group for one in self.accuracy_entries)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Real samples per class, ascending, ALL last."""
+        found = _once(one.count for one in self.accuracy_entries)
+        return tuple(sorted(found, key=lambda count: (count == ALL, count)))
+
+    @cached_property
+    def series(self) -> tuple[Series, ...]:
+        """In the order of the experiment's arms."""
+        found = _once(one.place[2] for one in self.accuracy_entries)
+        arms = self._plan.arms
+        return tuple(sorted(found, key=lambda one: (arms.index(one.arm), one.amount)))
+
+    @cached_property
+    def steps(self) -> dict[str, int | None]:
+        """Training steps of each arm's recognisers, pretraining included; None if not known."""
+        return {row.trial.arm: total_steps(row.config) for row in self.rows}
+
+    @property
+    def compared(self) -> tuple[Series, ...]:
+        """The series that have a difference."""
+        return tuple(s for s in self.series if any(place[2] == s for place in self.differences))
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Content hashes of the store that samples are taken from, and of the one judged on."""
+        return {"train": self.config["train"], "judged_on": self.config["judged_on"]}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the figures depend on, plain JSON."""
+        return {
+            "protocol": self.experiment,
+            "generator": self.generator,
+            "decides": self.config,
+        }
+
+    def check(self) -> None:
+        """See ResultFile."""
+        from_json(_Hashes, self.config, "lift.decides", ignore_unknown=True)
+        if not self.accuracy_entries:
+            raise ValueError("no accuracy")
+        least = min(one.count for one in self.accuracy_entries)
+        if least < 0:
+            raise ValueError(f"{least} real samples per class")
+        arms = self._plan.arms
+        unknown = [one.arm for one in self.accuracy_entries if one.arm not in arms]
+        if unknown:
+            raise ValueError(f"an arm {unknown[0]!r:.60} that the experiment does not have")
+        sizes = len(self.groups), len(self.counts), len(self.series)
+        if max(sizes) > MAX_SHOWN:
+            raise ValueError("{:,} groups, {:,} counts and {:,} series".format(*sizes))
+
+
+def count_name(count: int) -> str:
+    """`10`, or `all`."""
+    return "all" if count == ALL else str(count)
+
+
+T = TypeVar("T")
+
+
+def _once(values: Iterable[T]) -> tuple[T, ...]:
+    """Without repetitions, in their order."""
+    return tuple(dict.fromkeys(values))

@@ -56,12 +56,12 @@ def test_results_hold_tables_and_curves_and_no_pixels_nor_paths(
     lift.main(options)
     assert "few-shot: " in capsys.readouterr().out
     files = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
-    results = {f"{name}/{file}" for name in lift.PROTOCOLS for file in ("lift.json", "curve.png")}
+    results = {f"{name}/{file}" for name in lift.EXPERIMENTS for file in ("lift.json", "curve.png")}
     assert files == {"tables.md", *results}
     text = (out / "tables.md").read_text("utf-8")
     for part in ("## few-shot", "## rare", "Top-1, rare classes", "| 3 | ", "4 recognisers"):
         assert part in text
-    for name in lift.PROTOCOLS:
+    for name in lift.EXPERIMENTS:
         written = (out / name / "lift.json").read_text("utf-8")
         assert str(tmp_path) not in written
         entry = json.loads(written)["accuracy"][0]
@@ -89,7 +89,7 @@ def test_it_stops_politely_and_goes_on(
     assert len(before) < 4
     monkeypatch.setattr(lift, "_say", said)
     lift.main([*options, "--only", "few-shot"])
-    assert "4.00 of 4 cells" in capsys.readouterr().out
+    assert "4.00 of 4 trials" in capsys.readouterr().out
 
 
 def test_arms_may_be_named(options: list[str], tmp_path: Path) -> None:

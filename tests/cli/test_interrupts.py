@@ -20,7 +20,7 @@ LONG = {
     "synthesize RUN": "hwgen.synthesis.synthesize.synthesize",
     "benchmark --train STORE --test STORE": "hwgen.experiments.benchmark.benchmark",
     "lift --train STORE --test STORE --experiment rare": (
-        "hwgen.experiments.lift.experiment.run_protocol"
+        "hwgen.experiments.lift.experiment.run_experiment"
     ),
     "evaluate STORE --real STORE": "hwgen.evaluation.evaluate.evaluate",
     "export STORE --format gnt": "hwgen.exports.export_store",

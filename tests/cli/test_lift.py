@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.experiments.lift.experiment import STARTED_STRONG_VIEWS, STRONG_VIEWS
+from hwgen.experiments.lift.experiment import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
@@ -91,8 +91,8 @@ def test_the_augmentation_is_chosen_by_how_often_a_sample_comes(
     options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
     assert run(monkeypatch, *options, "--trials", 1, "--arms", "classical") == 0
     told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
-    assert told["protocol"]["strong_views"] == STRONG_VIEWS
-    assert told["protocol"]["started_strong_views"] == STARTED_STRONG_VIEWS
+    assert told["protocol"]["strong_views"] == STRONG_EPOCHS
+    assert told["protocol"]["started_strong_views"] == PRETRAINED_STRONG_EPOCHS
 
 
 def test_tables_advice_curve_and_going_on(
@@ -120,7 +120,7 @@ def test_tables_advice_curve_and_going_on(
         "difference to classical",
         "classical+synthetic 3",
         "│ all ",
-        "by the number of real samples a class: ",
+        "by the number of real samples per class: ",
         "1 writers are in both the train and the test store",
         f"written: {out / 'lift.json'}",
     ):
@@ -185,21 +185,21 @@ def test_a_stop_is_polite_and_the_same_command_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from hwgen.experiments.lift.trials import Row
+    from hwgen.results.trials import TrialResult
 
-    save = Row.save
+    save = TrialResult.save
 
-    def save_and_interrupt(row: Row, path: Path) -> None:
+    def save_and_interrupt(row: TrialResult, path: Path) -> None:
         save(row, path)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Row, "save", save_and_interrupt)
+    monkeypatch.setattr(TrialResult, "save", save_and_interrupt)
     options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
     options += ["--trials", 1, "--arms", "none,classical"]
     assert run(monkeypatch, *options) == 130
     assert "stopped; rerun the command to resume" in capsys.readouterr().err
     assert len(list((tmp_path / "out" / "rows").iterdir())) == 1
-    monkeypatch.setattr(Row, "save", save)
+    monkeypatch.setattr(TrialResult, "save", save)
     assert run(monkeypatch, *options) == 0
 
 
@@ -236,7 +236,7 @@ def test_pretrained_arms_start_from_a_recogniser(
     (knows,) = (tmp_path / "knows").glob("recogniser-*.safetensors")
     options[options.index(recogniser)] = knows
     assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 1
-    assert "has learnt from this store" in capsys.readouterr().err
+    assert "was trained on this store" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -248,9 +248,9 @@ def test_pretrained_arms_start_from_a_recogniser(
             ["--synthetic-per-class", "0"],
             "-class 0 is not a list of different whole numbers above 0. ",
         ),
-        (["--arms", "classic"], "there is no arm classic"),
+        (["--arms", "classic"], "unknown arm classic"),
         (["--generator", "glyph"], "no preset 'glyph'"),
-        (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "nothing is held out"),
+        (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "no samples are held out"),
         (["--plot", "curve.pdf"], "does not end in .png"),
         (["--recogniser-preset", "huge"], "no recogniser 'huge'. Known: default, light"),
     ],

@@ -12,11 +12,12 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
-from hwgen.evaluation.evaluate import FILE, Settings, evaluate
+from hwgen.evaluation.evaluate import Settings, evaluate
 from hwgen.io.locks import alone
 from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
+from hwgen.results.evaluation import Evaluation
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
 
@@ -35,7 +36,7 @@ def evaluated(
         given = {**options, "real_test": real_test, **changes}
         result = evaluate(synthetic, given.pop("real", real), **given)
         assert result is not None
-        return result
+        return result.to_json()
 
     return call
 
@@ -176,7 +177,8 @@ def test_the_file_and_the_images(
 ) -> None:
     synthetic = make_store(18, kind="synthetic")
     result = evaluated(synthetic)
-    assert json.loads((out / FILE).read_text("utf-8")) == result
+    assert json.loads((out / Evaluation.NAME).read_text("utf-8")) == result
+    assert Evaluation.load(out).to_json() == result
     assert result["format"] == "hwgen-evaluation"
     assert result["synthetic"]["content_sha256"] == synthetic.manifest.content_sha256
     assert result["real_test"]["count"] == len(real_test)

@@ -10,12 +10,14 @@ import torch
 
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
-from hwgen.experiments import benchmark as module
 from hwgen.experiments.benchmark import benchmark, compare_diversity
 from hwgen.io.locks import alone
+from hwgen.progress import Control
+from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import steps_of
+from hwgen.results.benchmark import Benchmark
 from hwgen.store import Store
 
 CPU = torch.device("cpu")
@@ -28,7 +30,8 @@ def run(
     options = {"seeds": [0, 1], "device": CPU, "precision": "fp32", **options}
     result = benchmark(*stores, recipe=recipe, out=out, **options)
     assert result is not None
-    return result
+    assert Benchmark.load(out) == result
+    return result.to_json()
 
 
 @pytest.fixture
@@ -143,7 +146,7 @@ def test_the_same_call_goes_on_from_what_is_finished(
     stores = (*real, synthetic)
     options: dict[str, Any] = {"recipe": recipe, "seeds": [0, 1], "out": out}
     options |= {"device": CPU, "precision": "fp32"}
-    assert benchmark(*stores, **options, stop=stop) is None
+    assert benchmark(*stores, **options, control=Control(stop=stop)) is None
     finished = sorted(out.iterdir())
     assert [path.name for path in finished] == [
         "recogniser-real-seed0.safetensors",
@@ -151,7 +154,7 @@ def test_the_same_call_goes_on_from_what_is_finished(
     ]
     before = [path.read_bytes() for path in finished]
     news: list[tuple[float, float, str]] = []
-    resumed = run(stores, recipe, out, progress=lambda *args: news.append(args))
+    resumed = run(stores, recipe, out, control=Control(lambda *args: news.append(args)))
     assert [path.read_bytes() for path in finished] == before
     assert [(done, total) for done, total, _ in news] == [(18, 36), (24, 36), (30, 36), (36, 36)]
     assert news[0][2].startswith("real+synthetic, seed 0, loss ")
@@ -187,13 +190,13 @@ def test_more_seeds_may_be_added(
     recipe = replace(toy, steps=2)
     run(real, recipe, tmp_path, seeds=[0])
     trained: list[int] = []
-    train = module.train_recogniser
+    train = cached_training.train_recogniser
 
     def watched(*args: Any, seed: int, **options: Any) -> Recogniser | None:
         trained.append(seed)
         return train(*args, seed=seed, **options)
 
-    monkeypatch.setattr(module, "train_recogniser", watched)
+    monkeypatch.setattr(cached_training, "train_recogniser", watched)
     assert len(run(real, recipe, tmp_path, seeds=[0, 1])["arms"]["real"]["runs"]) == 2
     assert trained == [1]
 
@@ -276,12 +279,12 @@ def test_a_start_that_has_seen_the_test_store_or_has_other_layers_is_refused(
     train, test = real
     run((test, train), recipe, tmp_path / "seen", seeds=[0])
     seen = Recogniser.load(tmp_path / "seen" / "recogniser-real-seed0.safetensors", CPU)
-    with pytest.raises(InputError, match="the recogniser to start from has learnt from this store"):
+    with pytest.raises(InputError, match="the recogniser to start from was trained on this store"):
         run(real, recipe, tmp_path / "out", start=seen)
     third = make_store("third", seed=9), make_store("fourth", seed=10)
     run(third, recipe, tmp_path / "twice", seeds=[0], start=seen)  # which that one started from
     twice = Recogniser.load(tmp_path / "twice" / "recogniser-real-seed0.safetensors", CPU)
-    with pytest.raises(InputError, match="has learnt from this store"):
+    with pytest.raises(InputError, match="was trained on this store"):
         run(real, recipe, tmp_path / "out", start=twice)
     with pytest.raises(InputError, match="has other layers"):
         run(real, replace(recipe, hidden=24), tmp_path / "out", start=twice)

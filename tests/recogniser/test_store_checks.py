@@ -11,6 +11,7 @@ from hwgen.recogniser.store_checks import (
     describe_store,
     learnt_from,
 )
+from hwgen.schema import to_json
 from hwgen.store import Store
 
 MakeStore = Callable[..., Store]
@@ -25,8 +26,8 @@ MakeStore = Callable[..., Store]
             "its 3 classes are not the 3 of the judge in the same",
         ),
         ({"per_class": 0}, InputError, "the store is empty"),
-        ({"size": 8}, InputError, "are 8 pixels with 1 channels; at least 16 pixels with 1"),
-        ({"channels": 3}, InputError, "are 16 pixels with 3 channels"),
+        ({"size": 8}, InputError, "at least 16 pixels with 1 channels, found 8 pixels with 1"),
+        ({"channels": 3}, InputError, "found 16 pixels with 3 channels"),
     ],
 )
 def test_the_first_store_that_does_not_fit_is_named(
@@ -53,7 +54,7 @@ def test_only_a_real_store_is_real(make_store: MakeStore) -> None:
 
 def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
     store = make_store("some", per_class=2)
-    assert describe_store(store) == {
+    assert to_json(describe_store(store)) == {
         "path": str(store.path),
         "count": 6,
         "charset_fingerprint": store.charset.fingerprint,

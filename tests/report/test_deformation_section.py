@@ -28,10 +28,10 @@ def test_a_run_is_shown_with_its_curves_and_recipe(
         "Provenance",
         "Training run bend",
     ]
-    assert labels(page) == ["bent to its partner, left as it is", "nats", "loss"]
+    assert labels(page) == ["deformed towards its partner, not deformed", "nats", "loss"]
     for shown in (
-        "50.0 % distance that is left after bending",
-        "64,000 pairs seen in training",
+        "50.0 % of the distance left after deformation",
+        "64,000 training pairs seen",
         "Pairs seen 64,000 of 128,000",
         "Training time 1 min 40 s",
         "Noise z 24 numbers, normal",
@@ -49,15 +49,15 @@ def test_what_a_log_lacks_is_named(
     for shown in (
         "none logged",
         "not logged",
-        *(f"does not hold: {each}" for each in ("Distance", "Kullback-Leibler term", "Loss")),
+        *(f"Not in the log: {each}" for each in ("Distance", "Kullback-Leibler term", "Loss")),
     ):
         assert shown in page.text, shown
     run.log({"images": 64, "distance": 1.0, "unbent": 0.0, "kl": math.nan, "loss": "high"})
     page = page_of(tmp_path / "report.html", run.path)
-    assert labels(page) == ["bent to its partner, left as it is"]
-    assert "left after bending" not in page.text
+    assert labels(page) == ["deformed towards its partner, not deformed"]
+    assert "left after deformation" not in page.text
     run.log({"images": 128, "distance": math.nan, "unbent": 2.0})
-    assert "left after bending" not in page_of(tmp_path / "report.html", run.path).text
+    assert "left after deformation" not in page_of(tmp_path / "report.html", run.path).text
 
 
 def test_a_recipe_of_another_version_is_shown_as_json(

@@ -9,7 +9,7 @@ from PIL import Image as PilImage
 
 from hwgen.errors import InputError
 from hwgen.report.page import write_report
-from hwgen.results.evaluation import read_evaluation
+from hwgen.results.evaluation import Evaluation
 
 MakeEvaluation = Callable[..., Path]
 
@@ -70,7 +70,7 @@ def test_figures_notes_classes_and_pictures_are_there(
     for text in (
         "Made from 1 evaluation",
         "Evaluation <em>judged</em>",
-        "drawn: 1,234 pictures",
+        "drawn: 1,234 images",
         '<td class="number">94.1 %</td><td class="number">97.1 %</td>',
         '<td class="number">3.374</td><td class="number">2.063</td>',
         '<td class="number">12</td><td class="number"></td>',
@@ -90,7 +90,7 @@ def test_real_pictures_are_left_out_if_asked(
 ) -> None:
     shown = page(tmp_path, make_evaluation(), real=False)
     assert shown.count("data:image/png") == 2
-    assert "nearest-pixels.png holds real pictures, which are left out" in shown
+    assert "nearest-pixels.png holds real images, which are left out" in shown
 
 
 def test_missing_pictures_and_classes_are_said(
@@ -101,9 +101,9 @@ def test_missing_pictures_and_classes_are_said(
     )
     shown = page(tmp_path, folder / "evaluation.json")
     assert "data:image/png" not in shown
-    assert "There is no picture best-read.png beside the evaluation." in shown
-    assert "There are no figures a class." in shown
-    assert "other: 1,234 pictures" in shown
+    assert "There is no best-read.png beside the evaluation." in shown
+    assert "There are no figures per class." in shown
+    assert "other: 1,234 images" in shown
 
 
 @pytest.mark.parametrize(
@@ -122,4 +122,4 @@ def test_what_is_no_evaluation_is_refused(
     make_evaluation: MakeEvaluation, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="is not an evaluation this hwgen can read"):
-        read_evaluation(make_evaluation(**changes) / "evaluation.json")
+        Evaluation.load(make_evaluation(**changes) / "evaluation.json")

@@ -15,10 +15,10 @@ from hwgen.errors import InputError, RunError
 from hwgen.exports.runs.model_card import card
 from hwgen.io.json_files import MAX_JSON_BYTES
 from hwgen.report import images
-from hwgen.report.images import read_picture
+from hwgen.report.images import read_image
 from hwgen.report.markup import MOST_JSON, as_json, tag
 from hwgen.report.page import write_report
-from hwgen.results.evaluation import read_evaluation
+from hwgen.results.evaluation import Evaluation
 from hwgen.runs import Run
 from hwgen.runs.models import Model
 from tests.robustness.fuzz.made import check_page, made_benchmark, made_evaluation, made_lift
@@ -57,8 +57,8 @@ WRONG = [
     ("evaluation.json", ("per_class",), {}, r"per_class lacks the fields \['purity'\]"),
     ("evaluation.json", ("notes",), "text", "notes should be a list"),
     ("evaluation.json", ("synthetic",), None, "synthetic should be an object"),
-    ("lift.json", ("accuracy", 0, "count"), -1, "-1 real samples a class"),
-    ("lift.json", ("accuracy", 0, "arm"), "other", "an arm 'other' that the protocol"),
+    ("lift.json", ("accuracy", 0, "count"), -1, "-1 real samples per class"),
+    ("lift.json", ("accuracy", 0, "arm"), "other", "an arm 'other' that the experiment"),
     ("lift.json", ("accuracy",), [], "no accuracy"),
     ("lift.json", ("accuracy", 0, "mean"), None, r"accuracy\[0\].mean should be float"),
     ("lift.json", ("generator",), 5, "generator should be an object"),
@@ -89,7 +89,7 @@ def many(name: str, count: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("benchmark.json", "10,000 arms of up to"), ("lift.json", "10,000 counts and 1 ways")],
+    [("benchmark.json", "10,000 arms of up to"), ("lift.json", "10,000 counts and 1 series")],
 )
 def test_more_than_a_page_can_show_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_text(json.dumps({**MADE[name], **many(name, 10_000)}))
@@ -148,7 +148,7 @@ def test_grids_of_any_name_and_kind_are_shown(make_run: Callable[..., Run], tmp_
     (run.grids / "²³.png").write_bytes(b"no number")
     (run.grids / "000099999.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     text = write_report([run.path], tmp_path / "page.html").read_text("utf-8")
-    assert "000099999.png (after 99,999 real pictures) cannot be read" in text
+    assert "000099999.png (after 99,999 training images) cannot be read" in text
 
 
 def test_no_picture_but_a_png_of_some_size_is_opened(
@@ -156,12 +156,12 @@ def test_no_picture_but_a_png_of_some_size_is_opened(
 ) -> None:
     picture = PilImage.new("L", (30, 40))
     picture.save(tmp_path / "a.gif")
-    assert read_picture(tmp_path / "a.gif") is None
+    assert read_image(tmp_path / "a.gif") is None
     picture.save(tmp_path / "a.png")
     monkeypatch.setattr(images, "_MOST_PIXELS", 1200)
-    assert read_picture(tmp_path / "a.png") is not None
+    assert read_image(tmp_path / "a.png") is not None
     monkeypatch.setattr(images, "_MOST_PIXELS", 1199)
-    assert read_picture(tmp_path / "a.png") is None
+    assert read_image(tmp_path / "a.png") is None
 
 
 def test_json_on_a_page_has_an_end() -> None:
@@ -189,6 +189,6 @@ def test_a_card_keeps_foreign_texts_in_their_cells(tmp_path: Path) -> None:
     made["notes"] = [hostile]
     file.write_text(json.dumps(made))
     model = Model(tmp_path, "gan", {"images": 4}, Charset(("一",)), "r", "c", 4, {}, "0.1.0")
-    text = card(model, [], "m", "", [read_evaluation(file)], [])
+    text = card(model, [], "m", "", [Evaluation.load(file)], [])
     assert "| one \\| two # three &lt;script&gt; | 0.900 |" in text
     assert "\n- one \\| two # three &lt;script&gt;\n" in text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from hwgen.report.images import read_picture, sheet
+from hwgen.report.images import read_image, sheet
 
 
 def decode(uri: str) -> np.ndarray:
@@ -33,14 +33,14 @@ def test_a_colour_sheet() -> None:
 def test_pictures_of_any_kind_are_read(tmp_path: Path, mode: str) -> None:
     file = tmp_path / "grid.png"
     PilImage.new(mode, (6, 4)).save(file)
-    uri = read_picture(file)
+    uri = read_image(file)
     assert uri is not None
     assert decode(uri).shape[:2] == (4, 6)
 
 
 def test_a_large_picture_is_averaged_down(tmp_path: Path) -> None:
     PilImage.new("L", (3200, 1600)).save(tmp_path / "grid.png")
-    uri = read_picture(tmp_path / "grid.png")
+    uri = read_image(tmp_path / "grid.png")
     assert uri is not None
     assert decode(uri).shape == (800, 1600)
 
@@ -50,4 +50,4 @@ def test_what_is_no_picture_is_none(tmp_path: Path, content: bytes | None) -> No
     file = tmp_path / "grid.png"
     if content is not None:
         file.write_bytes(content)
-    assert read_picture(file) is None
+    assert read_image(file) is None

@@ -1,8 +1,8 @@
 import math
 
 from hwgen.report import number_format
-from hwgen.report.inputs import Interval
 from hwgen.report.markup import Html, image, join, tag, text
+from hwgen.results.parts import Interval
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:

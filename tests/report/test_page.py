@@ -80,31 +80,31 @@ def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
         "Samples",
         "Curves",
         "Recipe",
-        "Synthetic set synth",
-        "Recogniser figures bench",
-        "Accuracy on real test pictures",
-        "Does adding synthetic pictures help?",
-        "Purity of the synthetic set",
-        "Diversity of the synthetic set",
+        "Synthetic store synth",
+        "Benchmark bench",
+        "Accuracy on real test images",
+        "Do synthetic images help?",
+        "Purity of the synthetic store",
+        "Diversity of the synthetic store",
         "Worst classes",
         "Provenance",
         "Training run run",
-        "Synthetic set synth",
-        "Real set hand",
+        "Synthetic store synth",
+        "Real store hand",
         "Benchmark bench",
     ]
     for shown in (
-        "Made from 1 training run, 1 synthetic set, 1 real set, 1 benchmark",
+        "Made from 1 training run, 1 synthetic store, 1 real store, 1 benchmark",
         f"batch: {preset('glyph-32').batch} -> 8",
         "least squares (LSGAN), a = 0, b = 1, c = 1, mean over the batch",
-        "after 32,000 real pictures",
-        "after 256,000 real pictures",
+        "after 32,000 training images",
+        "after 256,000 training images",
         "6 of 8 grids",
         "94.1 % purity at the last score",
         "97.1 % 96.1 to 98.1",
         "no difference shown",
         "worse",
-        "1,234,567 parameters, 7,654,321 FLOPs",
+        "1,234,567 parameters, 7,654,321 FLOPs per image",
         "已 12×, 一 2×",
         "feed" * 16,
         "test-hash",
@@ -203,18 +203,18 @@ def test_missing_parts_are_named(
     )
     page = page_of(tmp_path / "report.html", run.path, benchmark)
     for shown in (
-        "No synthetic set was given: no synthetic pictures.",
-        "Purity and diversity over training were not measured",
-        "The log holds no losses.",
-        "The log holds no outputs of the discriminator.",
-        "The log holds no speeds.",
+        "Not shown: synthetic images, because no synthetic store was given.",
+        "Purity and diversity were not measured",
+        "No losses in the log.",
+        "No discriminator outputs in the log.",
+        "No speeds in the log.",
         "none logged",
-        "No grid of samples has been written yet.",
-        "This run has no grid of real pictures.",
+        "No grid of samples yet.",
+        "This run has no grid of training images.",
         "An arm with one seed has no interval.",
         "nothing to compare",
-        "Not measured: no synthetic set was given.",
-        "No class is listed.",
+        "Not measured, because no synthetic store was given.",
+        "No class was misread.",
         "none given",
         "1 h 6 min",
     ):
@@ -233,11 +233,11 @@ def test_a_benchmark_without_arms_or_figures_a_class(
     )
     page = page_of(tmp_path / "report.html", benchmark)
     assert "This benchmark has no arms." in page.text
-    assert "Writers in both training and test 001-f, 007-f" in page.text
-    assert "There are no figures a class." in page.text
-    assert "one seed: cannot be told from chance" in page.text
+    assert "Writers in both training and test store 001-f, 007-f" in page.text
+    assert "There are no figures per class." in page.text
+    assert "one seed: may be chance" in page.text
     assert "+10.00 points +5.00 to +15.00 better" in page.text
-    assert "No training run was given" in page.text
+    assert "no training run was given" in page.text
 
 
 def test_real_pictures_can_be_left_out(tmp_path: Path, everything: list[Path]) -> None:
@@ -246,18 +246,18 @@ def test_real_pictures_can_be_left_out(tmp_path: Path, everything: list[Path]) -
     # 1 last grid, 6 over time, 3 synthetic strips: none of the four real ones.
     assert len(page.images) == 1 + 6 + 3
     assert set(page.images) < set(whole.images)
-    assert "Real pictures were left out (--no-real)." in page.text
-    assert "The grid of real pictures is left out" in page.text
+    assert "Real images are left out (--no-real)." in page.text
+    assert "The grid of training images is left out" in page.text
     assert "must not be redistributed" not in page.text
 
 
 def test_a_real_store_alone(tmp_path: Path, make_store: Callable[..., Store]) -> None:
     store = make_store("hand", kind="gnt", charset=("一", "丁", "己", "已"))
     page = page_of(tmp_path / "report.html", store.path)
-    assert page.headings[0] == "Real set hand"
+    assert page.headings[0] == "Real store hand"
     assert len(page.images) == 3  # no picture of 丁
     assert "0 / 3 / 3" in page.text
-    assert "No benchmark was given" in page.text
+    assert "no benchmark or lift was given" in page.text
     page = page_of(tmp_path / "report.html", store.path, real=False)
     assert page.images == []
 
@@ -268,7 +268,7 @@ def test_a_synthetic_store_without_a_fitting_real_one(
     synthetic = make_store("synth", kind="synthetic")
     other = make_store("other", kind="gnt", labels=("丁",))
     page = page_of(tmp_path / "report.html", synthetic.path, other.path)
-    assert "No real store with the same classes was given" in page.text
+    assert "no real store with the same classes was given" in page.text
     assert len(page.images) == 3
 
 
@@ -283,14 +283,14 @@ def test_a_sheet_is_bounded(tmp_path: Path, make_store: Callable[..., Store]) ->
     store = make_store("wide", kind="gnt", labels=labels, per_class=30)
     page = page_of(tmp_path / "report.html", store.path)
     assert len(page.images) == 10
-    assert "10 of 25 classes and at most 20 pictures of each" in page.text
+    assert "10 of 25 classes and at most 20 images of each" in page.text
 
 
 def test_a_damaged_grid_is_named(tmp_path: Path, make_run: Callable[..., Run]) -> None:
     run = make_run(grids=2)
     (run.grids / "000032000.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
     page = page_of(tmp_path / "report.html", run.path)
-    assert "000032000.png (after 32,000 real pictures) cannot be read" in page.text
+    assert "000032000.png (after 32,000 training images) cannot be read" in page.text
 
 
 def test_a_run_without_labels_says_nothing_of_classes(
@@ -313,7 +313,7 @@ def test_pictures_without_labels_stand_beside_real_ones(
     unlabelled = make_store("free", kind="synthetic", labels=UNLABELLED.labels)
     page = page_of(tmp_path / "report.html", unlabelled.path, real.path)
     assert "synthetic: free real: real" in page.text
-    assert "No real store with the same classes" not in page.text
+    assert "no real store with the same classes" not in page.text
 
 
 @pytest.mark.parametrize(
@@ -375,9 +375,11 @@ def test_inputs_that_cannot_be_reported(tmp_path: Path, make_run: Callable[..., 
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="nothing to report"):
         write_report([], out)
-    with pytest.raises(InputError, match="neither a run, a benchmark, an evaluation nor a store"):
+    with pytest.raises(
+        InputError, match="not a run, a benchmark, a lift, an evaluation or a store"
+    ):
         write_report([tmp_path / "folder"], out)
-    with pytest.raises(InputError, match=r"nowhere: is neither .* there is no such file or folder"):
+    with pytest.raises(InputError, match=r"nowhere: not a run.* there is no such file or folder"):
         write_report([tmp_path / "nowhere"], out)
     run = make_run()
     begin_or_continue(
@@ -419,13 +421,13 @@ def test_drawn_ink_is_not_called_real_scans(
 ) -> None:
     synthetic, ink = make_store("synth", kind="synthetic"), make_store("pens", kind="ink")
     text = page_of(tmp_path / "r.html", synthetic.path, ink.path).text
-    assert "drawn ink: pens" in text
+    assert "pen ink: pens" in text
     assert "real: pens" not in text
 
 
 @pytest.mark.parametrize(
     ("made", "heading"),
-    [("simulated", "on simulated test pictures"), ("", "on test pictures")],
+    [("simulated", "on simulated test images"), ("", "on test images")],
 )
 def test_simulated_test_characters_are_not_called_real(
     tmp_path: Path, make_benchmark: Callable[..., Path], made: str, heading: str

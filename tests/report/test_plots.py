@@ -5,7 +5,8 @@ import matplotlib
 import pytest
 
 from hwgen.report import plots
-from hwgen.report.inputs import Arm, Interval, Trial
+from hwgen.results.benchmark import Arm, Trial
+from hwgen.results.parts import Interval
 
 
 def parse(svg: str) -> ElementTree.Element:
@@ -80,10 +81,10 @@ def test_unsorted_points_are_drawn_in_order() -> None:
 def test_intervals_of_one_seed_and_of_three() -> None:
     trial = Trial(seed=0, top1=0.9, top5=0.99, seconds=1)
     flat = Interval(0.9, None, None)
-    arms = [
-        Arm("real", (trial,) * 3, Interval(0.9, 0.88, 0.92), flat),
-        Arm("$x_1$ 己", (trial,), flat, flat),
-    ]
+    arms = {
+        "real": Arm((trial,) * 3, Interval(0.9, 0.88, 0.92), flat),
+        "$x_1$ 己": Arm((trial,), flat, flat),
+    }
     texts = "".join(parse(plots.intervals("a", arms)).itertext())
     assert "real" in texts
     assert "$x_1$ ?" in texts

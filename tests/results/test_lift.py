@@ -11,7 +11,7 @@ from hwgen.errors import InputError
 from hwgen.report import lift_section
 from hwgen.report.lift_plots import lift_svg, save_lift_png
 from hwgen.report.page import write_report
-from hwgen.results.lift import Estimate, Series, read_lift
+from hwgen.results.lift import Lift, Series
 
 ARMS = {"none": 0.5, "classical": 0.6, "classical+synthetic": 0.65}
 
@@ -62,17 +62,18 @@ def make_lift(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_what_is_read(make_lift: Callable[..., Path]) -> None:
-    lift = read_lift(make_lift() / "lift.json")
+    lift = Lift.load(make_lift() / "lift.json")
     assert lift.counts == (5, 10, 0)
     assert [one.name for one in lift.series] == [
         "none",
         "classical",
-        "classical+synthetic, 50 a class",
-        "classical+synthetic, 300 a class",
+        "classical+synthetic, 50 per class",
+        "classical+synthetic, 300 per class",
     ]
     assert lift.compared == (lift.series[0], *lift.series[2:])
     assert lift.groups == ("all",)
-    assert lift.accuracy["all", 10, Series("none", 0)] == Estimate(0.5, 0.49, 0.52)
+    found = lift.accuracy["all", 10, Series("none", 0)]
+    assert (found.mean, found.low, found.high) == (0.5, 0.49, 0.52)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +84,18 @@ def test_what_is_no_lift_is_refused(
     make_lift: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="not a lift this hwgen can read"):
-        read_lift(make_lift(**changes) / "lift.json")
+        Lift.load(make_lift(**changes) / "lift.json")
 
 
 @pytest.mark.parametrize("kind", ["few-shot", "rare"])
 def test_the_curve_shows_every_series_and_number(
     make_lift: Callable[..., Path], kind: str, tmp_path: Path
 ) -> None:
-    lift = read_lift(make_lift(kind) / "lift.json")
+    lift = Lift.load(make_lift(kind) / "lift.json")
     svg = ElementTree.fromstring(lift_svg("p", lift))
     texts = {"".join(element.itertext()).strip() for element in svg.iter()}
     assert {one.name for one in lift.series} <= texts
-    assert {"Top-1 accuracy, %", "Points more than classical"} <= texts
+    assert {"Top-1 accuracy, %", "Minus classical, points"} <= texts
     names = {"5", "10", "all"} if kind == "few-shot" else {"1", "3", "rare classes"}
     assert names <= texts
     assert ("common classes" in texts) == (kind == "rare")
@@ -109,7 +110,7 @@ def test_the_curve_shows_every_series_and_number(
 @pytest.mark.parametrize("counts", [[0], [7]])
 def test_one_number_alone_can_be_drawn(make_lift: Callable[..., Path], counts: list[int]) -> None:
     cells = [entry("all", count, "none", 0, 0.5) for count in counts]
-    lift = read_lift(make_lift(accuracy=cells, differences=[]) / "lift.json")
+    lift = Lift.load(make_lift(accuracy=cells, differences=[]) / "lift.json")
     assert ("all" if counts == [0] else "7") in lift_svg("p", lift)
     assert lift_section.key_figures(lift) == []
 
@@ -122,15 +123,15 @@ def test_a_page_has_the_advice_the_curve_and_the_table(
     for text in (
         "Made from 2 lifts",
         "Do &lt;this&gt;.",
-        "Accuracy by the number of real samples, common classes",
+        "Accuracy by the number of samples per class, common classes",
         "65.0 %",
         "+5.00 points",
         "train-hash",
         "9.9",
     ):
         assert text in page
-    assert "No benchmark" not in page
-    lift = read_lift(folder / "lift.json")
+    assert "no benchmark" not in page
+    lift = Lift.load(folder / "lift.json")
     assert lift_section.key_figures(lift) == [
-        ("+5.0 points", "by classical+synthetic, 300 a class, at 1 real samples a class", "lift")
+        ("+5.0 points", "by classical+synthetic, 300 per class, at 1 samples per class", "lift")
     ]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import pytest
 
 from hwgen.charset import Charset
 from hwgen.errors import HwgenError, InputError, RunError, StoreError
-from hwgen.experiments.lift.trials import Cell, Row
 from hwgen.exports import export_store
 from hwgen.exports.staging import FILE as MARKER
 from hwgen.exports.staging import read_told
 from hwgen.io.json_files import read_object, reading
 from hwgen.record import Record
+from hwgen.results.trials import Trial, TrialResult
+from hwgen.schema import to_json
 from hwgen.store import Store, StoreWriter
 from hwgen.synthesis.acceptance import FILE as YIELDS
 from hwgen.synthesis.acceptance import ClassAcceptance, acceptance_json, read_acceptance
@@ -79,17 +79,17 @@ def changed(made: Any, change: Change) -> str:
         (lambda made: made["right"].__setitem__(0, [1]), r"row.right\[0\] should be int"),
         (lambda made: made.update(right=3), "row.right should be a list"),
         (lambda made: made["right"].append(1), "argument 2 is shorter"),
-        (lambda made: made["right"].__setitem__(0, 11), "more samples were read right than"),
-        (lambda made: made["right"].__setitem__(0, -1), "more samples were read right than"),
+        (lambda made: made["right"].__setitem__(0, 11), "more samples were read correctly than"),
+        (lambda made: made["right"].__setitem__(0, -1), "more samples were read correctly than"),
         (lambda made: made.update(more=1), r"row has unknown fields \['more'\]"),
     ],
 )
 def test_a_row_that_cannot_be_is_refused(tmp_path: Path, change: Change, message: str) -> None:
-    row = Row(Cell(5, 0, "classical", 0), {"a": 1}, [3, 4], [10, 10], {})
+    row = TrialResult(Trial(5, 0, "classical", 0), {"a": 1}, [3, 4], [10, 10], {})
     file = tmp_path / "row.json"
-    file.write_text(changed(asdict(row), change))
+    file.write_text(changed(to_json(row), change))
     with pytest.raises(RunError, match=message) as refused:
-        Row.load(file)
+        TrialResult.load(file)
     assert (refused.value.where, refused.value.remedy) == (str(file), "Remove it")
 
 

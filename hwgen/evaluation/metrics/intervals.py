@@ -5,26 +5,11 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hwgen.errors import InputError
+from hwgen.results.parts import Interval
 
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its limits.
-
-    Attributes:
-        mean: the estimate.
-        low: lower limit; None where one number gives no interval.
-        high: upper limit; None likewise.
-    """
-
-    mean: float
-    low: float | None
-    high: float | None
 
 
 def t_interval(

@@ -1,12 +1,12 @@
-"""In: what a protocol is to be run on. Out: an error for what would fail late, or mislead."""
+"""Checks of a lift's stores, generator and pretrained weights, before any work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from hwgen.errors import InputError
+from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.generators import Generator
-from hwgen.experiments.lift.trials import ARMS
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen
@@ -15,20 +15,20 @@ from hwgen.store import Store
 
 
 def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
-    """Refuse stores that cannot be drawn from, or be judged on.
+    """Refuse stores that trials cannot train or be tested on.
 
     Raises:
         InputError: a store is synthetic, empty, too small, or of other channels; both are one.
         CharsetError: their charsets differ.
     """
     for store in (train, test):
-        check_real(
-            store,
-            what="the store",
-            remedy="A protocol draws from real handwriting and is judged on it",
-        )
+        check_real(store, what="the store", remedy="Give real samples as --train and --test")
     if train.manifest.content_sha256 == test.manifest.content_sha256:
-        raise InputError("is the train store too", where=str(test.path))
+        raise InputError(
+            "holds exactly the samples of the train store",
+            where=str(test.path),
+            remedy="Train and test on different samples",
+        )
     check_alike(
         (train, test),
         charset=train.charset,
@@ -38,37 +38,37 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
     )
 
 
-def check_foreknowledge(
-    train: Store, test: Store, generator: Generator, start: Recogniser | None
+def check_unseen_by(
+    generator: Generator, start: Recogniser | None, *, stores: Sequence[Store]
 ) -> None:
-    """Refuse a generator or a start that saw more of these stores than a draw may show.
+    """Refuse a generator or pretrained weights that were trained on one of the stores.
 
     Raises:
-        InputError: one has learnt from a store.
+        InputError: one was.
     """
-    learnt = {} if start is None else start.provenance
-    for store in (train, test):
-        check_unseen(store, learnt, by="the recogniser to start from")
+    provenance = {} if start is None else start.provenance
+    for store in stores:
+        check_unseen(store, provenance, by="the recogniser to start from")
         if store.manifest.content_sha256 == generator.learnt_from:
             raise InputError(
-                "the generator has learnt from this store",
+                "the generator was trained on this store",
                 where=str(store.path),
-                remedy="Give one that has learnt from other data",
+                remedy="Give a generator that was trained on other data",
             )
 
 
 def check_start(
     train: Store, recipe: RecogniserRecipe, arms: Sequence[str], start: Recogniser | None
 ) -> None:
-    """Refuse pretrained arms without a start that fits.
+    """Refuse pretrained arms without matching pretrained weights.
 
     Raises:
-        InputError: there is none, or its layers are others.
+        InputError: there are none, or their layers differ from the recipe's.
     """
     if start is not None:
         take_over(RecogniserNetwork(recipe, len(train.charset), train.channels), start)
     elif any(ARMS[arm].pretrained for arm in arms):
         raise InputError(
-            "there is no recogniser for the pretrained arms to start from",
+            "no recogniser for the pretrained arms to start from",
             remedy="Give one as --init-from, or leave these arms out",
         )

@@ -1,4 +1,4 @@
-"""In: the real samples of a cell. Out: synthetic ones, by a generator that saw exactly these."""
+"""Generators that make the synthetic samples of a trial from its real ones."""
 
 from __future__ import annotations
 
@@ -20,43 +20,51 @@ from hwgen.synthesis.near_copy_filter import NearCopyFilter
 from hwgen.synthesis.synthesize import synthesize
 
 Stop = Callable[[], bool]
-Tell = Callable[[str, float], None]
-"""Told what is being done, and which share of it is."""
+Progress = Callable[[str, float], None]
+"""Called with the name of the current work, and the fraction of it that is done."""
 
 
 class Generator(Protocol):
-    """Learns from real samples and draws synthetic ones."""
+    """Makes synthetic samples from the real samples of a trial."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Plain JSON on which its samples depend, besides the real ones and the seed."""
+        """Plain JSON on which its samples depend, besides the real samples and the seed."""
 
     @property
     def learnt_from(self) -> str | None:
-        """Content hash of what it has learnt from before; None if from nothing."""
+        """Content hash of the store that it was trained on before; None if not trained before."""
 
     def __call__(
-        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop
+        self,
+        real: Store,
+        run: Path,
+        out: Path,
+        *,
+        amount: int,
+        seed: int,
+        progress: Progress,
+        stop: Stop,
     ) -> Store | None:
-        """Draw `amount` samples a class into a store at `out`, or return it if it is there.
+        """Write `amount` samples per class to a store at `out`, or open it if it exists.
 
         Args:
-            real: what may be learnt from.
-            run: where the generator's run shall be.
-            out: the synthetic store.
-            amount: samples a class.
-            seed: of training and drawing.
-            tell: told of the work done.
-            stop: True ends the work, which the same call continues.
+            real: real samples of the trial.
+            run: run directory of the generator.
+            out: path of the synthetic store.
+            amount: samples per class.
+            seed: random seed of training and sampling.
+            progress: called with the work done.
+            stop: True ends the work; the same call resumes it.
 
         Returns:
-            None if `stop` said so.
+            None if `stop` returned True.
         """
 
 
 @dataclass(frozen=True)
 class GanGenerator:
-    """A conditional GAN, trained on the real samples from scratch; its last snapshot draws.
+    """A conditional GAN, trained from scratch on the real samples; samples of its last snapshot.
 
     Attributes:
         recipe: of the GAN.
@@ -77,7 +85,15 @@ class GanGenerator:
         return None
 
     def __call__(
-        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop
+        self,
+        real: Store,
+        run: Path,
+        out: Path,
+        *,
+        amount: int,
+        seed: int,
+        progress: Progress,
+        stop: Stop,
     ) -> Store | None:
         """See Generator."""
         train(
@@ -86,8 +102,8 @@ class GanGenerator:
             self.recipe,
             seed=seed,
             device=self.device,
-            on_collapse="ignore",  # what a collapsed generator is worth is a result
-            progress=lambda news: tell("GAN", news.images / news.total),
+            on_collapse="ignore",  # the accuracy with a collapsed generator is a result too
+            progress=lambda news: progress("GAN", news.images / news.total),
             stop=stop,
         )
         if stop():
@@ -98,13 +114,13 @@ class GanGenerator:
 
 @dataclass(frozen=True)
 class DeformationGenerator:
-    """Real samples bent as a deformation model has learnt, from them or from other characters.
+    """A deformation model, trained on the real samples or before on others, deforms real samples.
 
     Attributes:
-        recipe: of the model that learns from the real samples of each draw.
-        learnt: a finished deformation run, or an exported model of one, used instead.
+        recipe: of the model that is trained on the real samples of each trial.
+        learnt: a finished deformation run, or a model exported from one, to use instead.
         device: "auto", "cpu", ...
-        no_copies: draw others for those that are too near to a real sample of the draw.
+        no_copies: replace samples that are too near to a real sample of the trial.
     """
 
     recipe: DeformationRecipe = field(default_factory=DeformationRecipe)
@@ -128,7 +144,15 @@ class DeformationGenerator:
         return None if self.learnt is None else find_model(self.learnt).content_sha256 or None
 
     def __call__(
-        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Tell, stop: Stop
+        self,
+        real: Store,
+        run: Path,
+        out: Path,
+        *,
+        amount: int,
+        seed: int,
+        progress: Progress,
+        stop: Stop,
     ) -> Store | None:
         """See Generator."""
         if self.learnt is None:
@@ -138,7 +162,7 @@ class DeformationGenerator:
                 self.recipe,
                 seed=seed,
                 device=self.device,
-                progress=lambda done, total, _: tell("deformations", done / total),
+                progress=lambda done, total, _: progress("deformation model", done / total),
                 stop=stop,
             )
             if stop():

@@ -1,4 +1,4 @@
-"""In: real samples, how many a class, a seed. Out: a store of so few, and one of held-out ones."""
+"""Random subsets of a store: a few samples per class, and held-out samples."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from hwgen.store import Store, StoreWriter, is_store, sweep
 
 Ids = npt.NDArray[np.int64]
 
-ALL = 0
-"""As a number of samples: all that there are."""
-
 
 def held_out(labels: Ids, per_class: int) -> npt.NDArray[np.bool_]:
-    """Which records are kept from every draw, to choose settings by: bool [N], the same always.
+    """Records that no trial trains on, to choose settings on; always the same.
 
     Args:
         labels: class ids, int64 [N].
-        per_class: how many of each class; of a class of less than three times as many, a third.
+        per_class: records of each class; a third of a class with fewer than three times as many.
+
+    Returns:
+        bool [N].
     """
     kept = np.zeros(len(labels), bool)
     for class_id in np.unique(labels).tolist():
@@ -35,15 +35,15 @@ def held_out(labels: Ids, per_class: int) -> npt.NDArray[np.bool_]:
 
 
 def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> Ids:
-    """Record numbers of a draw, in the order of the store.
+    """Record numbers of a random subset, in the order of the store.
 
-    A larger draw of the same seed holds the smaller one.
+    With the same seed a larger subset contains the smaller one.
 
     Args:
         labels: class ids, int64 [N].
-        free: which records may be drawn, bool [N].
-        counts: how many of each class, int64 [classes]; ALL takes all that are free.
-        seed: another seed is another draw.
+        free: records to choose from, bool [N].
+        counts: records of each class, int64 [classes]; ALL takes all that are free.
+        seed: random seed.
 
     Raises:
         InputError: a class has too few free records.
@@ -53,8 +53,8 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
         own = np.flatnonzero((labels == class_id) & free)
         if count > len(own):
             raise InputError(
-                f"{count} samples of class {class_id} are to be drawn, {len(own)} are there",
-                remedy="Ask for fewer, or hold fewer out",
+                f"expected {count} samples of class {class_id}, found {len(own)} not held out",
+                remedy="Give smaller --counts, or a smaller --held-out",
             )
         rng = np.random.default_rng((seed, class_id))
         chosen.append(rng.permutation(own)[: count or len(own)])
@@ -62,27 +62,27 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
 
 
 def rare_classes(labels: Ids, classes: int) -> npt.NDArray[np.bool_]:
-    """The classes with less than 0.6 times as many records as the largest: bool [classes].
+    """Classes with less than 0.6 times as many records as the largest: bool [classes].
 
     Raises:
-        InputError: there are none, or nothing else.
+        InputError: there are none.
     """
     counts = np.bincount(labels, minlength=classes)
     rare: npt.NDArray[np.bool_] = counts < 0.6 * counts.max()
     if not rare.any():
         raise InputError(
-            "no class has clearly fewer records than the largest, so that none is rare",
-            remedy="Choose another protocol",
+            "no class has less than 0.6 times as many samples as the largest, so none is rare",
+            remedy="Use the few-shot experiment",
         )
     return rare
 
 
 def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store:
-    """Some records of a store as a store of their own, with the whole charset; made once.
+    """Write some records to a store of their own, with the same charset, unless it exists.
 
     Raises:
-        RecipeChangedError: another subset is at `out`.
-        StoreError: something else is there.
+        RecipeChangedError: `out` is another subset.
+        StoreError: `out` is something else.
     """
     numbers = np.asarray(records, np.int64)
     origin = {
@@ -96,9 +96,9 @@ def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store
         there = Store(out)
         if there.manifest.origin != json.loads(json.dumps(origin)):
             raise RecipeChangedError(
-                "holds other samples than these settings draw",
+                "contains a subset of other settings",
                 where=str(out),
-                remedy="Give another --out, or the options that it was begun with",
+                remedy="Give another --out, or the settings that it was made with",
             )
         sweep(out)
         return there

@@ -1,163 +1,201 @@
-"""In: rows of a protocol. Out: accuracies with intervals, paired differences, and what to do.
+"""Finished trials summed up: accuracies with intervals, paired differences, and advice.
 
 Intervals are 95 % and have two parts, added as squares: the bootstrap over classes of the mean over
-draws (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures; and
-Student's t over the draws, since other samples and seeds would, and three are too few to resample.
-With a single draw the second part is not known and left out. Two arms are compared on the same
-draws and classes.
+seeds (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures; and
+Student's t over seeds, since other samples would, and three are too few to resample. With a single
+seed the second part is not known and left out. Two arms are compared on the same real samples and
+classes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from hwgen.evaluation.metrics.intervals import Interval, t_interval
-from hwgen.experiments.lift.subsets import ALL
-from hwgen.experiments.lift.trials import Row
+from hwgen.experiments.lift.arms import ARMS
+from hwgen.results.lift import BASELINE, Estimate, count_name
+from hwgen.results.trials import TrialResult, total_steps
 
 RESAMPLES = 2000
 
-_DOING = {
-    "classical+synthetic": "add {} synthetic ones a class",
-    "pretrained": "start from it",
-    "pretrained+synthetic": "start from it and add {} synthetic ones a class",
+_ACTIONS = {
+    "classical+synthetic": "add {} synthetic samples per class",
+    "pretrained": "start from them",
+    "pretrained+synthetic": "start from them and add {} synthetic samples per class",
 }
 """What an arm asks of a user who augments classically already."""
 
 _CHOICES = {
     "With these samples alone": ("classical+synthetic",),
-    "With a recogniser of other characters": ("pretrained", "pretrained+synthetic"),
+    "With pretrained weights": ("pretrained", "pretrained+synthetic"),
 }
-"""What a user may have at hand, and the arms that are then to be chosen from."""
+"""What a user may have at hand, and the arms to choose from in that case."""
 
 _SEED = 0
 
 Counts = npt.NDArray[np.float64]
 
 
-def summarise(
-    rows: Sequence[Row], groups: Mapping[str, Sequence[int]], baseline: str, advised: int
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Summary:
     """Everything that a table or a plot needs.
 
-    Args:
-        rows: cells of a protocol.
-        groups: names of sets of classes, the first one being what the protocol is about.
-        baseline: the arm that others are compared with.
-        advised: synthetic samples a class that the advice is about, to be chosen elsewhere: the
-            best of several on a test set promises too much.
-
-    Returns:
-        "accuracy": one entry a (group, count, arm, amount), with "mean", "low", "high", "draws" and
-        "runs"; "differences": likewise, less the baseline, over the draws that both have;
-        "advice": a sentence.
+    Attributes:
+        accuracy: top-1, one entry per group, count, arm and amount.
+        differences: likewise, less that of the baseline, over the seeds that both have.
+        advice: what a user should do.
     """
-    cells: dict[tuple[int, str, int], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row.cell):
-        cells.setdefault((row.cell.count, row.cell.arm, row.cell.amount), []).append(row)
+
+    accuracy: tuple[Estimate, ...]
+    differences: tuple[Estimate, ...]
+    advice: str
+
+
+def summarise(
+    results: Sequence[TrialResult],
+    groups: Mapping[str, Sequence[int]],
+    advised: int,
+    baseline: str = BASELINE,
+) -> Summary:
+    """Sum up finished trials.
+
+    Args:
+        results: of one experiment.
+        groups: names of sets of class ids; the first is the one that the experiment is about.
+        advised: synthetic samples per class that the advice is about, to be chosen on other
+            samples: the best of several on a test set promises too much.
+        baseline: the arm that others are compared with.
+    """
+    series: dict[tuple[int, str, int], list[TrialResult]] = {}
+    for result in sorted(results, key=lambda result: result.trial):
+        trial = result.trial
+        series.setdefault((trial.count, trial.arm, trial.amount), []).append(result)
     accuracy, differences = [], []
     for group, classes in groups.items():
-        for (count, arm, amount), own in cells.items():
-            if not any(row.total[class_id] for row in own for class_id in classes):
+        for (count, arm, amount), own in series.items():
+            if not any(result.total[class_id] for result in own for class_id in classes):
                 continue  # no test sample
             key = {"group": group, "count": count, "arm": arm, "amount": amount}
-            right, total = _counts(own, classes)
-            runs = (right.sum(axis=1) / total.sum(axis=1)).tolist()
-            value = asdict(interval(right, total))
-            accuracy.append({**key, **value, "draws": len(own), "runs": runs})
-            plain = {row.cell.draw: row for row in cells.get((count, baseline, 0), [])}
-            pairs = [(row, plain[row.cell.draw]) for row in own if row.cell.draw in plain]
+            correct, total = _counts(own, classes)
+            accuracy.append(_estimate(correct, total, **key))
+            plain = {one.trial.seed: one for one in series.get((count, baseline, 0), [])}
+            pairs = [(one, plain[one.trial.seed]) for one in own if one.trial.seed in plain]
             if arm != baseline and pairs:
-                right, total = _counts([row for row, _ in pairs], classes)
-                less, _ = _counts([row for _, row in pairs], classes)
-                value = asdict(interval(right - less, total))
-                runs = ((right - less).sum(axis=1) / total.sum(axis=1)).tolist()
-                differences.append({**key, **value, "draws": len(pairs), "runs": runs})
-    return {
-        "accuracy": accuracy,
-        "differences": differences,
-        "advice": advise(differences, next(iter(groups)), advised),
-    }
+                correct, total = _counts([one for one, _ in pairs], classes)
+                less, _ = _counts([one for _, one in pairs], classes)
+                differences.append(_estimate(correct - less, total, **key))
+    steps = {result.trial.arm: total_steps(result.config) for result in results}
+    advice = advise(differences, next(iter(groups)), advised, steps, baseline)
+    return Summary(tuple(accuracy), tuple(differences), advice)
 
 
-def interval(right: Counts, total: Counts) -> Interval:
-    """The share sum(right) / sum(total), with limits over classes and draws.
+def _estimate(correct: Counts, total: Counts, **key: object) -> Estimate:
+    found = interval(correct, total)
+    runs = (correct.sum(axis=1) / total.sum(axis=1)).tolist()
+    limits = {"mean": found.mean, "low": found.low, "high": found.high}
+    return Estimate(**key, **limits, trials=len(runs), runs=tuple(runs))  # type: ignore[arg-type]
+
+
+def interval(correct: Counts, total: Counts) -> Interval:
+    """The fraction sum(correct) / sum(total), with limits over classes and seeds.
 
     Args:
-        right: float64 [draws, classes]; differences of such counts do as well.
-        total: float64 [draws, classes].
+        correct: float64 [seeds, classes]; differences of such counts do as well.
+        total: float64 [seeds, classes].
     """
-    mean = float(right.sum() / total.sum())
+    mean = float(correct.sum() / total.sum())
     rng = np.random.default_rng(_SEED)
-    classes = right.shape[1]
+    classes = correct.shape[1]
     # How often each class is taken, instead of the taken ones themselves.
     taken = rng.multinomial(classes, np.full(classes, 1 / classes), size=RESAMPLES)
     tests = taken @ total.sum(axis=0)
-    # Classes without a test sample may be taken alone, and then say nothing.
-    shares = (taken @ right.sum(axis=0))[tests > 0] / tests[tests > 0]
-    low, high = np.quantile(shares, [0.025, 0.975]).tolist()
+    # A resample may hold classes without test samples only: it has no fraction.
+    fractions = (taken @ correct.sum(axis=0))[tests > 0] / tests[tests > 0]
+    low, high = np.quantile(fractions, [0.025, 0.975]).tolist()
     half = 0.0
-    if len(right) > 1:
-        of_draws = t_interval((right.sum(axis=1) / total.sum(axis=1)).tolist())
-        assert of_draws.high is not None  # there are several
-        half = of_draws.high - of_draws.mean
+    if len(correct) > 1:
+        over_seeds = t_interval((correct.sum(axis=1) / total.sum(axis=1)).tolist())
+        assert over_seeds.high is not None  # there are several
+        half = over_seeds.high - over_seeds.mean
     return Interval(mean, mean - math.hypot(mean - low, half), mean + math.hypot(high - mean, half))
 
 
-def advise(differences: Sequence[Mapping[str, Any]], group: str, amount: int) -> str:
-    """A sentence that a user can act on; it promises only what excludes 0.
+def advise(
+    differences: Sequence[Estimate],
+    group: str,
+    amount: int,
+    steps: Mapping[str, int | None],
+    baseline: str = BASELINE,
+) -> str:
+    """What a user should do.
 
-    Of the pretrained arms it takes the one whose lower limit is highest, on the figures it quotes.
+    A gain is promised only where its interval excludes 0 and the arm trained for as many steps as
+    the baseline, pretraining included. Of several arms it takes the one with the highest lower
+    limit, on the figures that it quotes.
 
     Args:
-        differences: see `summarise`.
-        group: whose.
-        amount: synthetic samples a class; other amounts are passed over.
+        differences: see Summary.
+        group: of classes, that the advice is about.
+        amount: synthetic samples per class; other amounts are not considered.
+        steps: by arm: total steps of its recognisers, pretraining included; None if not known.
+        baseline: the arm that others are compared with.
     """
-    able = [d for d in differences if d["group"] == group and d["amount"] in (0, amount)]
+    able = [one for one in differences if one.group == group and one.amount in (0, amount)]
     some = "" if group == "all" else f" of the {group} classes"
     sentences = []
     for opening, arms in _CHOICES.items():
-        found = [d for d in able if d["arm"] in arms]
-        if found:
+        found = [one for one in able if one.arm in arms]
+        if not found:
+            continue
+        own = steps.get(found[0].arm)
+        opening += "" if own is None else f" ({own:,} training steps in all)"
+        if own != steps.get(baseline) or (own is None and ARMS[found[0].arm].pretrained):
+            sentences.append(f"{opening}: {_unequal(own, steps.get(baseline), baseline)}.")
+        else:
             sentences.append(
-                f"{opening}, by the number of real samples a class{some}: {_promises(found)}."
+                f"{opening}, by the number of real samples per class{some}: {_promises(found)}."
             )
-    if not sentences:
-        return "Nothing was compared with classical augmentation, so nothing can be said."
-    return " ".join(sentences)
+    return " ".join(sentences) or f"No arm was compared with {baseline}, so there is no advice."
 
 
-def _promises(found: Sequence[Mapping[str, Any]]) -> str:
+def _unequal(own: int | None, plain: int | None, baseline: str) -> str:
+    """Why no gain is promised, and how to compare."""
+    if own is None or plain is None:
+        return (
+            "no gain is promised, since the number of pretraining steps is not known; rerun "
+            f"{baseline} with as many steps in all to compare at equal training"
+        )
+    return (
+        f"no gain is promised, since {baseline} trained for {plain:,} only; rerun {baseline} with "
+        f"--steps {own} to compare at equal training"
+    )
+
+
+def _promises(found: Sequence[Estimate]) -> str:
     parts, without = [], []
-    for count in sorted({d["count"] for d in found}, key=lambda n: n or 10**9):
-        best = max((d for d in found if d["count"] == count), key=lambda d: d["low"])
-        if best["low"] > 0:
-            doing = _DOING[best["arm"]].format(best["amount"])
+    for count in sorted({one.count for one in found}, key=lambda n: n or 10**9):
+        best = max((one for one in found if one.count == count), key=lambda one: one.low)
+        if best.low > 0:
+            action = _ACTIONS[best.arm].format(best.amount)
             parts.append(
-                f"at {_number(count)}, {doing}: expect {100 * best['mean']:+.1f} points "
-                f"({100 * best['low']:+.1f} to {100 * best['high']:+.1f})"
+                f"at {count_name(count)}, {action}: expect {100 * best.mean:+.1f} points "
+                f"({100 * best.low:+.1f} to {100 * best.high:+.1f})"
             )
         else:
-            without.append(_number(count))
+            without.append(count_name(count))
     if without:
-        parts.append(f"at {', '.join(without)}, stay with classical augmentation")
+        parts.append(f"at {', '.join(without)}, keep to classical augmentation")
     return "; ".join(parts)
 
 
-def _number(count: int) -> str:
-    return "all" if count == ALL else str(count)
-
-
-def _counts(rows: Sequence[Row], classes: Sequence[int]) -> tuple[Counts, Counts]:
-    right, total = (
-        np.array([getattr(row, name) for row in rows], np.float64)[:, list(classes)]
-        for name in ("right", "total")
+def _counts(results: Sequence[TrialResult], classes: Sequence[int]) -> tuple[Counts, Counts]:
+    correct, total = (
+        np.array([getattr(result, name) for result in results], np.float64)[:, list(classes)]
+        for name in ("correct", "total")
     )
-    return right, total
+    return correct, total

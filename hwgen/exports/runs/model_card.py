@@ -248,7 +248,7 @@ def _measured(
     for evaluation in evaluations:
         judged = evaluation.stores["synthetic"]
         figures = [
-            (one.title, f"{one.value:.3f}", _share(one.floor), one.better, one.meaning)
+            (one.title, f"{one.value:.3f}", _share(one.reference), one.better, one.meaning)
             for one in evaluation.figures.values()
         ]
         parts.append(
@@ -259,9 +259,9 @@ def _measured(
             + "\n"
         )
     for lift in lifts:
-        generator = str(lift.settings["generator"].get("kind", "not told"))
+        generator = str(lift.generator.get("kind", "not told"))
         parts.append(
-            f"`hwgen lift --experiment {_line(lift.kind)}`, {lift.draws} draws, generator "
+            f"`hwgen lift --experiment {_line(lift.kind)}`, {lift.trials} trials, generator "
             f"{_line(generator)}: {_line(lift.advice)}\n"
         )
     return "\n".join(parts) or (

@@ -14,8 +14,8 @@ from typing import Any
 from hwgen.errors import InputError
 from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.generators.gan.presets import completed
-from hwgen.results.evaluation import EVALUATION_FILE, Evaluation, read_evaluation
-from hwgen.results.lift import LIFT_FILE, Lift, read_lift
+from hwgen.results.evaluation import Evaluation
+from hwgen.results.lift import Lift
 from hwgen.runs.models import Model
 from hwgen.schema import differences
 
@@ -42,8 +42,8 @@ def read_model_results(model: Model, folders: Sequence[Path]) -> ModelResults:
         InputError: one holds no such result, or one of another model.
     """
     files = tuple(map(_result, folders))
-    evaluations = tuple(read_evaluation(file) for file in files if file.name == EVALUATION_FILE)
-    lifts = tuple(read_lift(file) for file in files if file.name == LIFT_FILE)
+    evaluations = tuple(Evaluation.load(file) for file in files if file.name == Evaluation.NAME)
+    lifts = tuple(Lift.load(file) for file in files if file.name == Lift.NAME)
     for evaluation in evaluations:
         _check_evaluation(model, evaluation)
     for lift in lifts:
@@ -52,11 +52,11 @@ def read_model_results(model: Model, folders: Sequence[Path]) -> ModelResults:
 
 
 def _result(folder: Path) -> Path:
-    for name in (EVALUATION_FILE, LIFT_FILE):
+    for name in (Evaluation.NAME, Lift.NAME):
         if (folder / name).is_file():
             return folder / name
     raise InputError(
-        f"has neither {EVALUATION_FILE} nor {LIFT_FILE}",
+        f"has neither {Evaluation.NAME} nor {Lift.NAME}",
         where=str(folder),
         remedy="Give a folder of hwgen evaluate or of hwgen lift",
     )
@@ -70,14 +70,14 @@ def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
     found = f"is of samples of {told!r:.100}" if told else "does not tell whose samples it judged"
     raise InputError(
         f"{found}; exported is {model.provenance!r}",
-        where=str(evaluation.path),
+        where=str(evaluation.folder),
         remedy="Draw samples with hwgen synthesize and the same --snapshot, and judge them with "
         "hwgen evaluate",
     )
 
 
 def _check_lift(model: Model, lift: Lift) -> None:
-    generator = lift.settings["generator"]
+    generator = lift.generator
     if "run" in generator:
         if generator["run"] == model.run and model.snapshot_hash in generator.get("weights", ()):
             return
@@ -92,7 +92,7 @@ def _check_lift(model: Model, lift: Lift) -> None:
         found = "another recipe (there -> exported):\n  " + "\n  ".join(lines) + "\n"
     raise InputError(
         f"is of a generator of {found}; exported is {model.provenance!r} of kind {model.kind!r}",
-        where=str(lift.path),
+        where=str(lift.folder),
         remedy="Give a lift whose generator learnt by this model's recipe, or is this model",
     )
 

@@ -10,22 +10,24 @@ import pytest
 import torch
 
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.experiment import (
-    FILE,
     NO_AUGMENTATION,
-    STARTED_STRONG_VIEWS,
-    STRONG_VIEWS,
-    Protocol,
-    run_protocol,
+    PRETRAINED_STRONG_EPOCHS,
+    STRONG_EPOCHS,
+    Experiment,
+    run_experiment,
 )
 from hwgen.experiments.lift.generators import DeformationGenerator, GanGenerator
-from hwgen.experiments.lift.subsets import ALL, write_subset
-from hwgen.experiments.lift.trials import ARMS, Cell, Row
+from hwgen.experiments.lift.subsets import write_subset
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
+from hwgen.progress import Control
 from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
+from hwgen.results.lift import ALL, Lift
+from hwgen.results.trials import Trial, TrialResult
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")
@@ -49,10 +51,10 @@ class Copies:
         return self.before
 
     def __call__(
-        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, tell: Any, stop: Any
+        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, progress: Any, stop: Any
     ) -> Store | None:
         self.calls.append((len(real), amount, seed))
-        tell("copying", 0.5)
+        progress("copying", 0.5)
         labels = real.labels
         records = np.concatenate(
             [np.resize(np.flatnonzero(labels == c), amount) for c in range(len(real.charset))]
@@ -63,9 +65,9 @@ class Copies:
             return writer.finish(charset=real.charset, origin={"kind": "synthetic"})
 
 
-def small(toy: RecogniserRecipe, **changes: Any) -> Protocol:
-    given = {"counts": (2, ALL), "draws": 2, "amounts": (4,), "held_out": 3, "recipe": toy}
-    return Protocol(**{**given, **changes})
+def small(toy: RecogniserRecipe, **changes: Any) -> Experiment:
+    given = {"counts": (2, ALL), "trials": 2, "amounts": (4,), "held_out": 3, "recipe": toy}
+    return Experiment(**{**given, **changes})
 
 
 def test_every_cell_is_computed_once_and_summed_up(
@@ -73,29 +75,30 @@ def test_every_cell_is_computed_once_and_summed_up(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9, counts=(5, 5, 5))
     copies, news = Copies([]), []
-    result = run_protocol(
+    result = run_experiment(
         train,
         test,
         small(toy),
         copies,
         tmp_path / "out",
         device=CPU,
-        progress=lambda *n: news.append(n),
+        control=Control(lambda *n: news.append(n)),
     )
     assert result is not None
-    assert json.loads((tmp_path / "out" / FILE).read_text()) == result
-    assert len(result["rows"]) == 2 * 2 * 4
+    assert json.loads((tmp_path / "out" / Lift.NAME).read_text()) == result.to_json()
+    assert Lift.load(tmp_path / "out") == result
+    assert len(result.rows) == 2 * 2 * 4
     assert sorted(set(copies.calls)) == [(6, 4, 0), (6, 4, 1), (27, 4, 0), (27, 4, 1)]
-    assert {row["facts"]["pictures"][0] for row in result["rows"]} == {6, 27}
-    assert all(row["total"] == [5, 5, 5] for row in result["rows"])
+    assert {row.facts["pictures"][0] for row in result.rows} == {6, 27}
+    assert all(row.total == [5, 5, 5] for row in result.rows)
     assert news[-1] == (16, 16, "done")
     assert any("copying" in note for _, _, note in news)
     assert [done for done, _, _ in news] == sorted(done for done, _, _ in news)
-    assert len(result["differences"]) == 2 * 3
-    assert "real samples a class" in result["advice"]
+    assert len(result.differences) == 2 * 3
+    assert "real samples per class" in result.advice
     # Again: nothing is computed anew.
     copies.calls.clear()
-    again = run_protocol(train, test, small(toy), copies, tmp_path / "out", device=CPU)
+    again = run_experiment(train, test, small(toy), copies, tmp_path / "out", device=CPU)
     assert again == result
     assert not copies.calls
 
@@ -105,40 +108,40 @@ def test_a_row_is_what_training_and_testing_by_hand_gives(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
     recipe = replace(toy, steps=40)
-    protocol = small(recipe, counts=(4,), draws=1, arms=("classical",))
-    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    protocol = small(recipe, counts=(4,), trials=1, arms=("classical",))
+    result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n4-draw0.store")
     recogniser = train_recogniser(from_stores([drawn], recipe, CPU), recipe, seed=0, device=CPU)
     assert recogniser is not None
     read = recogniser.read(test.all_images()).argmax(axis=1)
     right = [int(((read == test.labels) & (test.labels == c)).sum()) for c in range(3)]
-    assert result["rows"][0]["right"] == right
-    assert result["accuracy"][0]["mean"] == pytest.approx((read == test.labels).mean())
+    assert result.rows[0].correct == right
+    assert result.accuracy_entries[0].mean == pytest.approx((read == test.labels).mean())
 
 
 def test_the_rare_protocol_draws_few_of_the_rare_classes_only(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train", counts=(20, 20, 8)), make_store("test", seed=9)
-    protocol = small(toy, kind="rare", counts=(1,), draws=1, held_out=2)
-    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    protocol = small(toy, kind="rare", counts=(1,), trials=1, held_out=2)
+    result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n1-draw0.store")
     assert np.bincount(drawn.labels).tolist() == [18, 18, 1]
-    assert result["decides"]["recipe"]["balanced"]
-    assert {entry["group"] for entry in result["accuracy"]} == {"rare", "common", "all"}
-    assert "of the rare classes" in result["advice"]
+    assert result.config["recipe"]["balanced"]
+    assert set(result.groups) == {"rare", "common", "all"}
+    assert "of the rare classes" in result.advice
 
 
 def test_settings_are_chosen_on_held_out_samples_of_the_train_store(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, judged_on="held-out", counts=(ALL,), arms=("none",), draws=1)
-    result = run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    protocol = small(toy, judged_on="held-out", counts=(ALL,), arms=("none",), trials=1)
+    result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
-    assert result["rows"][0]["total"] == [3, 3, 3]
+    assert result.rows[0].total == [3, 3, 3]
     judged = Store(tmp_path / "out" / "draws" / "held-out.store").all_images()
     drawn = Store(tmp_path / "out" / "draws" / "all-draw0.store").all_images()
     assert len(judged) + len(drawn) == len(train)
@@ -148,10 +151,10 @@ def test_other_settings_are_refused_before_any_work(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
-    run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    protocol = small(toy, counts=(2,), trials=1, arms=("none",))
+    run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     with pytest.raises(RecipeChangedError, match=r"recipe.steps: 10 -> 11"):
-        run_protocol(
+        run_experiment(
             train,
             test,
             replace(protocol, recipe=replace(toy, steps=11)),
@@ -161,34 +164,40 @@ def test_other_settings_are_refused_before_any_work(
         )
     row = tmp_path / "out" / "rows" / "n2-draw0-none.json"
     row.write_text("{")
-    with pytest.raises(RunError, match="not a row"):
-        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    with pytest.raises(RunError, match="not a finished trial"):
+        run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
 
 
 def test_a_stop_keeps_what_is_finished(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), draws=1)
+    protocol = small(toy, counts=(2,), trials=1)
     rows = tmp_path / "out" / "rows"
 
     def two_are_there() -> bool:
         return rows.is_dir() and len(list(rows.iterdir())) >= 2
 
-    result = run_protocol(
-        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, stop=two_are_there
+    result = run_experiment(
+        train,
+        test,
+        protocol,
+        Copies([]),
+        tmp_path / "out",
+        device=CPU,
+        control=Control(stop=two_are_there),
     )
     assert result is None
     assert len(list(rows.iterdir())) == 2
-    assert not (tmp_path / "out" / FILE).exists()
-    part = run_protocol(
+    assert not (tmp_path / "out" / Lift.NAME).exists()
+    part = run_experiment(
         train, test, protocol, Copies([]), tmp_path / "out", device=CPU, so_far=True
     )
     assert part is not None
-    assert len(part["rows"]) == len(part["missing"]) == len(list(rows.iterdir())) == 2
-    with pytest.raises(InputError, match="no cell is finished"):
-        run_protocol(train, test, protocol, Copies([]), tmp_path / "new", device=CPU, so_far=True)
-    assert run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    assert len(part.rows) == len(part.missing) == len(list(rows.iterdir())) == 2
+    with pytest.raises(InputError, match="no trial is finished"):
+        run_experiment(train, test, protocol, Copies([]), tmp_path / "new", device=CPU, so_far=True)
+    assert run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
 
 
 def test_cells_that_another_process_computes_are_awaited(
@@ -198,7 +207,7 @@ def test_cells_that_another_process_computes_are_awaited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), draws=1, arms=("none", "synthetic"))
+    protocol = small(toy, counts=(2,), trials=1, arms=("none", "synthetic"))
     out = tmp_path / "out"
     (out / "locks").mkdir(parents=True)
     locks = [
@@ -214,9 +223,9 @@ def test_cells_that_another_process_computes_are_awaited(
             lock.release()
 
     monkeypatch.setattr("hwgen.experiments.lift.experiment.time.sleep", other_finishes)
-    result = run_protocol(train, test, protocol, Copies([]), out, device=CPU)
+    result = run_experiment(train, test, protocol, Copies([]), out, device=CPU)
     assert result is not None
-    assert len(result["rows"]) == 2
+    assert len(result.rows) == 2
 
 
 @pytest.mark.parametrize("learnt", [False, True])
@@ -228,12 +237,12 @@ def test_deformations_are_learnt_from_the_draw_or_before(
     if learnt:
         run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
         generator = replace(generator, learnt=run.path)
-    protocol = small(toy, counts=(3,), draws=1, arms=("classical", "synthetic"))
-    result = run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    protocol = small(toy, counts=(3,), trials=1, arms=("classical", "synthetic"))
+    result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
     assert (tmp_path / "out" / "generators" / "n3-draw0").exists() != learnt
     kind = "deformation learnt before" if learnt else "deformation"
-    assert result["generator"]["kind"] == kind
+    assert result.generator["kind"] == kind
     assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
 
 
@@ -251,7 +260,7 @@ def test_samples_too_near_to_the_draw_are_rejected(make_store: MakeStore, tmp_pa
             tmp_path / out,
             amount=4,
             seed=0,
-            tell=lambda *_: None,
+            progress=lambda *_: None,
             stop=lambda: stop,
         )
 
@@ -269,12 +278,12 @@ def test_a_gan_learns_from_the_draw(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
     recipe = replace(toy_recipe, images=8, every=8)
-    protocol = small(replace(toy, size=8), counts=(3,), draws=1, arms=("synthetic",))
+    protocol = small(replace(toy, size=8), counts=(3,), trials=1, arms=("synthetic",))
     generator = GanGenerator(recipe, "cpu")
-    result = run_protocol(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
-    assert result["generator"]["recipe"]["images"] == 8
-    assert result["rows"][0]["facts"]["pictures"] == [9, 12]
+    assert result.generator["recipe"]["images"] == 8
+    assert result.rows[0].facts["pictures"] == [9, 12]
 
 
 def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
@@ -285,23 +294,23 @@ def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
         from_stores([other], toy, CPU), replace(toy, steps=60), seed=0, device=CPU
     )
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), draws=1, arms=("classical", "pretrained"))
+    protocol = small(toy, counts=(2,), trials=1, arms=("classical", "pretrained"))
     with pytest.raises(InputError, match="no recogniser for the pretrained arms"):
-        run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
-    result = run_protocol(
+        run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    result = run_experiment(
         train, test, protocol, Copies([]), tmp_path / "out", device=CPU, start=start
     )
     assert result is not None
-    assert result["start"]["pictures"] == 90
-    plain, pretrained = result["rows"]
-    assert plain["decides"]["start"] is None
-    assert pretrained["decides"]["start"]["pictures"] == 90
-    assert sum(pretrained["right"]) > sum(plain["right"])
+    assert result.start["pictures"] == 90
+    plain, pretrained = result.rows
+    assert plain.config["start"] is None
+    assert pretrained.config["start"]["pictures"] == 90
+    assert sum(pretrained.correct) > sum(plain.correct)
 
 
 def test_samples_that_come_often_are_distorted_more(toy: RecogniserRecipe) -> None:
     mild = small(toy, counts=(2,))
-    strong = replace(mild, strong_views=5, started_strong_views=10, kind="rare")
+    strong = replace(mild, strong_epochs=5, pretrained_strong_epochs=10, kind="rare")
     pictures = toy.steps * toy.batch
     for arm, views, used in [
         ("classical", 5, STRONG),
@@ -332,10 +341,10 @@ def test_samples_that_come_often_are_distorted_more(toy: RecogniserRecipe) -> No
 def test_the_augmentation_is_the_one_that_was_better(
     arm: str, samples: int, steps: int, strong: bool
 ) -> None:
-    protocol = Protocol(
+    protocol = Experiment(
         recipe=replace(LIGHT, steps=steps),
-        strong_views=STRONG_VIEWS,
-        started_strong_views=STARTED_STRONG_VIEWS,
+        strong_epochs=STRONG_EPOCHS,
+        pretrained_strong_epochs=PRETRAINED_STRONG_EPOCHS,
     )
     used = protocol.recipe_of(ARMS[arm], samples).augmentation
     assert used == (STRONG if strong else LIGHT.augmentation)
@@ -348,15 +357,15 @@ def test_rows_tell_how_they_were_distorted(
     train, test = make_store("train"), make_store("test", seed=9)
     out = tmp_path / "out"
     # 2 of each of 3 classes, and all 9 that are not held out.
-    mild = small(toy, counts=(2, ALL), draws=1, arms=("none", "classical"))
-    protocol = replace(mild, strong_views=toy.steps * toy.batch / samples)
-    result = run_protocol(train, test, protocol, Copies([]), out, device=CPU)
+    mild = small(toy, counts=(2, ALL), trials=1, arms=("none", "classical"))
+    protocol = replace(mild, strong_epochs=toy.steps * toy.batch / samples)
+    result = run_experiment(train, test, protocol, Copies([]), out, device=CPU)
     assert result is not None
-    told = [row["decides"]["recipe"]["augmentation"] for row in result["rows"]]
-    assert told.count(asdict(STRONG)) == strong
-    assert result["protocol"]["strong_views"] == protocol.strong_views
+    used = [row.config["recipe"]["augmentation"] for row in result.rows]
+    assert used.count(asdict(STRONG)) == strong
+    assert result.experiment["strong_views"] == protocol.strong_epochs
     with pytest.raises(RecipeChangedError, match="n2-draw0-classical"):
-        run_protocol(train, test, mild, Copies([]), out, device=CPU)
+        run_experiment(train, test, mild, Copies([]), out, device=CPU)
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
@@ -366,18 +375,18 @@ def test_synthetic_stores_are_refused(
     stores = [make_store("real"), make_store("drawn", seed=1, kind="synthetic")]
     train, test = stores if wrong else stores[::-1]
     with pytest.raises(InputError, match="synthetic"):
-        run_protocol(train, test, small(toy), Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, test, small(toy), Copies([]), tmp_path / "out", device=CPU)
 
 
 def test_equal_stores_and_other_classes_are_refused(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train = make_store("train")
-    with pytest.raises(InputError, match="train store too"):
-        run_protocol(train, train, small(toy), Copies([]), tmp_path / "out", device=CPU)
+    with pytest.raises(InputError, match="exactly the samples of the train store"):
+        run_experiment(train, train, small(toy), Copies([]), tmp_path / "out", device=CPU)
     other = make_store("other", labels="丨一十")
     with pytest.raises(CharsetError, match="not the 3 of"):
-        run_protocol(train, other, small(toy), Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, other, small(toy), Copies([]), tmp_path / "out", device=CPU)
 
 
 @pytest.mark.parametrize(
@@ -386,21 +395,21 @@ def test_equal_stores_and_other_classes_are_refused(
         {"arms": ("some",)},
         {"arms": ()},
         {"counts": ()},
-        {"draws": 0},
+        {"trials": 0},
         {"amounts": (0,)},
         {"judged_on": "held-out", "held_out": 0},
     ],
 )
 def test_protocols_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        Protocol(**wrong)
+        Experiment(**wrong)
 
 
 def test_rows_go_through_files(tmp_path: Path) -> None:
-    row = Row(Cell(5, 1, "none", 0), {"a": 1}, [3, 4], [5, 5], {"seconds": 2.0})
+    row = TrialResult(Trial(5, 1, "none", 0), {"a": 1}, [3, 4], [5, 5], {"seconds": 2.0})
     row.save(tmp_path / "rows" / "row.json")
-    assert Row.load(tmp_path / "rows" / "row.json", {"a": 1}) == row
-    assert Cell(ALL, 2, "synthetic", 30).name == "all-draw2-synthetic-30"
+    assert TrialResult.load(tmp_path / "rows" / "row.json", {"a": 1}) == row
+    assert Trial(ALL, 2, "synthetic", 30).name == "all-draw2-synthetic-30"
 
 
 def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
@@ -411,26 +420,26 @@ def test_what_cannot_be_is_refused_before_any_work(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
-    with pytest.raises(InputError, match="10 samples of class 0 are to be drawn, 9 are there"):
-        run_protocol(train, test, small(toy, counts=(2, 10)), Copies([]), out, device=CPU)
+    with pytest.raises(InputError, match="expected 10 samples of class 0, found 9"):
+        run_experiment(train, test, small(toy, counts=(2, 10)), Copies([]), out, device=CPU)
     large = small(replace(toy, size=32))
     with pytest.raises(InputError, match="at least 32 pixels"):
-        run_protocol(train, test, large, Copies([]), out, device=CPU)
+        run_experiment(train, test, large, Copies([]), out, device=CPU)
     knows_test = Copies([], before=test.manifest.content_sha256)
-    with pytest.raises(InputError, match="the generator has learnt from this store"):
-        run_protocol(train, test, small(toy), knows_test, out, device=CPU)
+    with pytest.raises(InputError, match="the generator was trained on this store"):
+        run_experiment(train, test, small(toy), knows_test, out, device=CPU)
     start = train_recogniser(
         from_stores([train], toy, CPU), replace(toy, steps=1), seed=0, device=CPU
     )
     assert start is not None
     protocol = small(toy, arms=("pretrained",))
     start.provenance["decides"] = {"data": {"train": train.manifest.content_sha256}}
-    with pytest.raises(InputError, match="the recogniser to start from has learnt"):
-        run_protocol(train, test, protocol, Copies([]), out, device=CPU, start=start)
+    with pytest.raises(InputError, match="the recogniser to start from was trained"):
+        run_experiment(train, test, protocol, Copies([]), out, device=CPU, start=start)
     start.provenance["decides"] = {"data": {"train": "another"}}
     wider = replace(protocol, recipe=replace(toy, hidden=20))
     with pytest.raises(InputError, match="other layers"):
-        run_protocol(train, test, wider, Copies([]), out, device=CPU, start=start)
+        run_experiment(train, test, wider, Copies([]), out, device=CPU, start=start)
     assert not (out / "rows").exists()
 
 
@@ -438,10 +447,10 @@ def test_draws_of_other_settings_are_not_taken_for_these(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), draws=1, arms=("none",))
-    run_protocol(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    protocol = small(toy, counts=(2,), trials=1, arms=("none",))
+    run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     (tmp_path / "out" / "rows" / "n2-draw0-none.json").unlink()
-    with pytest.raises(RecipeChangedError, match="other samples than these settings draw"):
-        run_protocol(
+    with pytest.raises(RecipeChangedError, match="a subset of other settings"):
+        run_experiment(
             train, test, replace(protocol, held_out=4), Copies([]), tmp_path / "out", device=CPU
         )

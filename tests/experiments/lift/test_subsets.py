@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.experiments.lift.subsets import ALL, choose, held_out, rare_classes, write_subset
+from hwgen.experiments.lift.subsets import choose, held_out, rare_classes, write_subset
+from hwgen.results.lift import ALL
 from hwgen.store import Store
 
 LABELS = np.repeat([0, 1, 2], [30, 20, 4])
@@ -30,7 +31,7 @@ def test_a_draw_takes_so_many_of_each_class_and_none_held_out() -> None:
 
 
 def test_more_than_there_are_cannot_be_drawn() -> None:
-    with pytest.raises(InputError, match="5 samples of class 2 are to be drawn, 4 are there"):
+    with pytest.raises(InputError, match="expected 5 samples of class 2, found 4"):
         choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0)
 
 

@@ -2,11 +2,17 @@ import numpy as np
 import pytest
 
 from hwgen.experiments.lift.summary import advise, interval, summarise
-from hwgen.experiments.lift.trials import Cell, Row
+from hwgen.results.lift import Estimate
+from hwgen.results.trials import Trial, TrialResult, total_steps
+
+START = {"decides": {"recipe": {"steps": 6000}}}
 
 
-def row(count: int, draw: int, arm: str, right: list[int], amount: int = 0) -> Row:
-    return Row(Cell(count, draw, arm, amount), {}, right, [10] * len(right), {})
+def row(
+    count: int, seed: int, arm: str, correct: list[int], amount: int = 0, start: object = START
+) -> TrialResult:
+    config = {"recipe": {"steps": 1000}, "start": start if "pretrained" in arm else None}
+    return TrialResult(Trial(count, seed, arm, amount), config, correct, [10] * len(correct), {})
 
 
 def test_limits_against_resampling_classes_and_scipys_t() -> None:
@@ -43,9 +49,9 @@ def test_classes_without_a_test_sample_say_nothing() -> None:
     total = np.array([[10.0, 0, 0, 0]])
     found = interval(np.array([[7.0, 0, 0, 0]]), total)
     assert (found.mean, found.low, found.high) == pytest.approx((0.7, 0.7, 0.7))
-    own = Row(Cell(5, 0, "classical", 0), {}, [7, 0], [10, 0], {})
-    made = summarise([own], {"rare": [1], "none": [], "all": [0, 1]}, "classical", 50)
-    assert [entry["group"] for entry in made["accuracy"]] == ["all"]
+    own = TrialResult(Trial(5, 0, "classical", 0), {}, [7, 0], [10, 0], {})
+    made = summarise([own], {"rare": [1], "none": [], "all": [0, 1]}, 50)
+    assert [entry.group for entry in made.accuracy] == ["all"]
 
 
 def test_one_sided_differences_exclude_zero_and_even_ones_do_not() -> None:
@@ -66,59 +72,93 @@ def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
         row(5, 1, "classical+synthetic", [8, 9], 50),
         row(5, 0, "classical+synthetic", [2, 8], 10),
     ]
-    found = summarise(rows, {"rare": [0], "all": [0, 1]}, "classical", 50)
-    values = {(e["group"], e["arm"], e["amount"]): e for e in found["accuracy"]}
-    assert values["rare", "classical", 0]["mean"] == pytest.approx(0.3)
-    assert values["all", "classical", 0]["runs"] == pytest.approx([0.5, 0.6])
-    lifts = {(e["group"], e["amount"]): e for e in found["differences"]}
-    assert lifts["rare", 50]["mean"] == pytest.approx(0.4)
-    assert lifts["rare", 50]["runs"] == pytest.approx([0.4, 0.4])
-    assert lifts["all", 50]["mean"] == pytest.approx(0.25)
-    # An amount that has not all draws is compared on those that it has.
-    assert lifts["rare", 10]["mean"] == 0
-    assert lifts["rare", 10]["draws"] == 1
-    assert found["advice"] == (
-        "With these samples alone, by the number of real samples a class of the rare classes: "
-        "at 5, add 50 synthetic ones a class: expect +40.0 points (+40.0 to +40.0)."
+    found = summarise(rows, {"rare": [0], "all": [0, 1]}, 50)
+    values = {(e.group, e.arm, e.amount): e for e in found.accuracy}
+    assert values["rare", "classical", 0].mean == pytest.approx(0.3)
+    assert values["all", "classical", 0].runs == pytest.approx([0.5, 0.6])
+    lifts = {(e.group, e.amount): e for e in found.differences}
+    assert lifts["rare", 50].mean == pytest.approx(0.4)
+    assert lifts["rare", 50].runs == pytest.approx([0.4, 0.4])
+    assert lifts["all", 50].mean == pytest.approx(0.25)
+    # An amount that does not have all seeds is compared on those that it has.
+    assert lifts["rare", 10].mean == 0
+    assert lifts["rare", 10].trials == 1
+    assert found.advice == (
+        "With these samples alone (1,000 training steps in all), by the number of real samples per "
+        "class of the rare classes: at 5, add 50 synthetic samples per class: expect +40.0 points "
+        "(+40.0 to +40.0)."
     )
-    more = [*rows, row(5, 0, "pretrained", [3, 9]), row(7, 0, "classical", [3, 3])]
-    found = summarise(more, {"all": [0, 1]}, "classical", 50)
-    assert "at 5, add 50 synthetic ones a class: expect +25.0" in found["advice"]
-    assert "With a recogniser of other characters" in found["advice"]
+
+
+def estimate(
+    count: int, amount: int, mean: float, low: float, arm: str = "classical+synthetic"
+) -> Estimate:
+    limits = {"mean": mean, "low": low, "high": mean + 0.01}
+    return Estimate(group="all", count=count, arm=arm, amount=amount, **limits)
+
+
+DIFFERENCES = [
+    estimate(5, 20, 0.01, 0.002),
+    estimate(5, 80, 0.04, 0.03),
+    estimate(5, 80, 0.09, 0.08, "synthetic"),  # without classical augmentation: not advised
+    estimate(50, 80, 0.01, -0.001),
+    estimate(0, 80, -0.01, -0.02),
+]
+EQUAL = {"classical": 1000, "classical+synthetic": 1000}
 
 
 def test_advice_promises_only_what_excludes_zero() -> None:
-    def lift(
-        count: int, amount: int, mean: float, low: float, arm: str = "classical+synthetic"
-    ) -> dict[str, object]:
-        return {
-            "group": "all", "count": count, "arm": arm, "amount": amount,
-            "mean": mean, "low": low, "high": mean + 0.01,
-        }  # fmt: skip
-
-    differences = [
-        lift(5, 20, 0.01, 0.002),
-        lift(5, 80, 0.04, 0.03),
-        lift(5, 80, 0.09, 0.08, "synthetic"),  # without classical augmentation: not advised
-        lift(50, 80, 0.01, -0.001),
-        lift(0, 80, -0.01, -0.02),
-    ]
-    assert advise(differences, "all", 80) == (
-        "With these samples alone, by the number of real samples a class: at 5, add 80 synthetic "
-        "ones a class: expect +4.0 points "
-        "(+3.0 to +5.0); at 50, all, stay with classical augmentation."
+    assert advise(DIFFERENCES, "all", 80, EQUAL) == (
+        "With these samples alone (1,000 training steps in all), by the number of real samples per "
+        "class: at 5, add 80 synthetic samples per class: expect +4.0 points (+3.0 to +5.0); at "
+        "50, all, keep to classical augmentation."
     )
-    better = [*differences, lift(50, 0, 0.05, 0.04, "pretrained")]
-    assert advise(better, "all", 80) == advise(differences, "all", 80) + (
-        " With a recogniser of other characters, by the number of real samples a class: at 50, "
-        "start from it: expect +5.0 points (+4.0 to +6.0)."
-    )
-    assert advise(differences[3:], "all", 80) == (
-        "With these samples alone, by the number of real samples a class: at 50, all, stay with "
+    assert advise(DIFFERENCES[3:], "all", 80, {}) == (
+        "With these samples alone, by the number of real samples per class: at 50, all, keep to "
         "classical augmentation."
     )
     # Another amount is not chosen for being better on the test set.
-    assert "add 80 synthetic ones a class: expect +4.0" in advise(
-        [*differences, lift(5, 20, 0.2, 0.1)], "all", 80
+    more = [*DIFFERENCES, estimate(5, 20, 0.2, 0.1)]
+    assert "add 80 synthetic samples per class: expect +4.0" in advise(more, "all", 80, EQUAL)
+    assert advise([], "all", 80, EQUAL) == (
+        "No arm was compared with classical, so there is no advice."
     )
-    assert "nothing can be said" in advise([], "all", 80)
+
+
+def test_advice_promises_no_gain_where_an_arm_trained_for_more_steps() -> None:
+    better = [*DIFFERENCES, estimate(5, 0, 0.124, 0.1, "pretrained")]
+    alone = advise(DIFFERENCES, "all", 80, EQUAL)
+    assert advise(better, "all", 80, {**EQUAL, "pretrained": 7000}) == alone + (
+        " With pretrained weights (7,000 training steps in all): no gain is promised, since "
+        "classical trained for 1,000 only; rerun classical with --steps 7000 to compare at equal "
+        "training."
+    )
+    assert advise(better, "all", 80, {**EQUAL, "pretrained": None}) == alone + (
+        " With pretrained weights: no gain is promised, since the number of pretraining steps is "
+        "not known; rerun classical with as many steps in all to compare at equal training."
+    )
+    assert advise(better, "all", 80, {**EQUAL, "pretrained": 1000}) == alone + (
+        " With pretrained weights (1,000 training steps in all), by the number of real samples per "
+        "class: at 5, start from them: expect +12.4 points (+10.0 to +13.4)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "shown"), [(START, "(7,000 training steps in all)"), ({"seed": 1}, "is not known")]
+)
+def test_steps_of_pretraining_are_counted(start: object, shown: str) -> None:
+    rows = [row(5, 0, "classical", [2, 8]), row(5, 0, "pretrained", [9, 9], start=start)]
+    advice = summarise(rows, {"all": [0, 1]}, 50).advice
+    assert shown in advice
+    assert "expect" not in advice
+
+
+def test_total_steps_of_nested_pretraining() -> None:
+    def config(steps: object, start: object = None) -> dict[str, object]:
+        return {"recipe": {"steps": steps}, "start": start}
+
+    assert total_steps(config(3)) == 3
+    twice = {"decides": config(20, {"decides": {"recipe": {"steps": 100}}})}
+    assert total_steps(config(3, twice)) == 123
+    for unknown in ({}, config("3"), config(3, {}), config(3, 5), config(3, {"decides": {}})):
+        assert total_steps(unknown) is None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hwgen.errors import HwgenError, InputError
-from hwgen.evaluation.provenance import generator_data
+from hwgen.evaluation.provenance import training_data
 from hwgen.experiments.lift.generators import DeformationGenerator
 from hwgen.exports.runs import export_model
 from hwgen.generators.deformation.recipe import DeformationRecipe
@@ -138,10 +138,10 @@ def test_an_exported_model_tells_what_it_learnt_from(
     drawn = synthesize(Sampler.load(tmp_path / "gan", device="cpu"), tmp_path / "s", per_class=2)
     assert drawn is not None
     content = toy_store.manifest.content_sha256
-    assert generator_data(drawn, model) == generator_data(drawn, run) == content
+    assert training_data(drawn, model) == training_data(drawn, run) == content
     export_model(bending, tmp_path / "bending")
     with pytest.raises(InputError, match=f"not from run {bending.id}"):
-        generator_data(drawn, read_model(tmp_path / "bending"))
+        training_data(drawn, read_model(tmp_path / "bending"))
     ours, theirs = (DeformationGenerator(learnt=p) for p in (bending.path, tmp_path / "bending"))
     assert ours.settings == theirs.settings
     assert ours.learnt_from == theirs.learnt_from == content

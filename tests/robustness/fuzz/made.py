@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from hwgen.evaluation.measures import Figure, figure_to_json
+from hwgen.evaluation.measures import Measurement, figure
 from hwgen.experiments.lift.summary import summarise
-from hwgen.experiments.lift.trials import BASELINE, Cell, Row
+from hwgen.results.trials import Trial, TrialResult
+from hwgen.schema import to_json
 
 Made = dict[str, Any]
 
 
-def made_row(draw: int, arm: str) -> Row:
-    """A finished cell."""
+def made_row(draw: int, arm: str) -> TrialResult:
+    """A finished trial."""
     right = [5 + draw + len(arm) % 3, 7, 9]
     amount = 10 if "synthetic" in arm else 0
-    return Row(Cell(5, draw, arm, amount), {"train": "abc"}, right, [10, 12, 14], {"loss": 0.5})
+    config = {"train": "abc", "recipe": {"steps": 9}, "start": None}
+    return TrialResult(Trial(5, draw, arm, amount), config, right, [10, 12, 14], {"loss": 0.5})
 
 
 def made_lift() -> Made:
@@ -35,8 +36,8 @@ def made_lift() -> Made:
         "decides": {"train": "abc", "judged_on": "def"},
         "train": "some/train",
         "test": {"store": "some/test", "writers_shared": 0},
-        **summarise(made, {"rare": [0], "all": [0, 1, 2]}, BASELINE, 10),
-        "rows": [asdict(row) for row in made],
+        **to_json(summarise(made, {"rare": [0], "all": [0, 1, 2]}, 10)),
+        "rows": to_json(made),
     }
 
 
@@ -56,9 +57,9 @@ def made_evaluation() -> Made:
         "real_test": None,
         "notes": ["Little was compared."],
         "figures": {
-            "purity": figure_to_json("purity", Figure(0.9, 0.95, 0.8, 0.95)),
-            "frechet": figure_to_json("frechet", Figure(3.5, 1.0)),
-            "exact_copies": figure_to_json("exact_copies", Figure(0, None)),
+            "purity": to_json(figure("purity", Measurement(0.9, 0.95, 0.8, 0.95))),
+            "frechet": to_json(figure("frechet", Measurement(3.5, 1.0))),
+            "exact_copies": to_json(figure("exact_copies", Measurement(0, None))),
         },
         "per_class": {"purity": {"一": 0.9, "丁": 0.8}},
         "worst": [],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from unittest import mock
 
@@ -13,16 +12,17 @@ import numpy as np
 from PIL import Image as PilImage
 
 from hwgen.experiments.lift.summary import summarise
-from hwgen.experiments.lift.trials import BASELINE, Row
 from hwgen.exports import export_store
 from hwgen.exports.runs import model_card
 from hwgen.exports.staging import read_told
 from hwgen.report import page, plots
-from hwgen.report.inputs import BENCHMARK_FILE
 from hwgen.report.markup import Html
-from hwgen.results.evaluation import EVALUATION_FILE, read_evaluation
-from hwgen.results.lift import LIFT_FILE, read_lift
+from hwgen.results.benchmark import Benchmark
+from hwgen.results.evaluation import Evaluation
+from hwgen.results.lift import Lift
+from hwgen.results.trials import TrialResult
 from hwgen.runs.models import model_of_run
+from hwgen.schema import to_json
 from hwgen.store import Store
 from hwgen.study.tally import tally
 from hwgen.study.votes import KEY_FORMAT, VOTES_FORMAT, read_ballots, read_key, study_id
@@ -45,25 +45,25 @@ _LABELS = ("一", "丁", "七")
 
 def benchmark(scratch: Path) -> Target:
     """A benchmark.json, to the text of its page."""
-    return _shown(scratch, BENCHMARK_FILE, made_benchmark())
+    return _shown(scratch, Benchmark.NAME, made_benchmark())
 
 
 def evaluation(scratch: Path) -> Target:
     """An evaluation.json, to the text of its page and of a model's card."""
-    return _shown(scratch, EVALUATION_FILE, made_evaluation())
+    return _shown(scratch, Evaluation.NAME, made_evaluation())
 
 
 def lift(scratch: Path) -> Target:
     """A lift.json, likewise."""
-    return _shown(scratch, LIFT_FILE, made_lift())
+    return _shown(scratch, Lift.NAME, made_lift())
 
 
 def pages(scratch: Path) -> Target:
     """All of these and a run's log, to whole pages with their plots."""
     made = {
-        BENCHMARK_FILE: made_benchmark(),
-        EVALUATION_FILE: made_evaluation(),
-        LIFT_FILE: made_lift(),
+        Benchmark.NAME: made_benchmark(),
+        Evaluation.NAME: made_evaluation(),
+        Lift.NAME: made_lift(),
     }
     names = list(made)
     run = toy_run(scratch / "run")
@@ -95,7 +95,7 @@ def pages(scratch: Path) -> Target:
 
 
 def rows(scratch: Path) -> Target:
-    """A finished cell of a protocol, to the figures of all."""
+    """A finished trial of a lift, to the figures of all."""
     others = [
         made_row(draw, arm) for draw in range(2) for arm in ("classical", "classical+synthetic")
     ]
@@ -103,13 +103,13 @@ def rows(scratch: Path) -> Target:
 
     def read(data: bytes) -> str:
         file.write_bytes(data)
-        row = Row.load(file)
-        if row.cell == others[0].cell and len(row.total) == len(_LABELS):
-            summarise([row, *others[1:]], {"all": [0, 1, 2]}, BASELINE, 10)
+        row = TrialResult.load(file)
+        if row.trial == others[0].trial and len(row.total) == len(_LABELS):
+            summarise([row, *others[1:]], {"all": [0, 1, 2]}, 10)
             return "summed up"
         return "read"
 
-    return Target([json.dumps(asdict(others[0])).encode()], read, mutate_json)
+    return Target([json.dumps(to_json(others[0])).encode()], read, mutate_json)
 
 
 def yields(scratch: Path) -> Target:
@@ -219,8 +219,8 @@ def _shown(scratch: Path, name: str, made: Made) -> Target:
             mock.patch("hwgen.report.lift_section.lift_svg", no_plot),
         ):
             check_page(page.write_report([file], scratch / "page.html"))
-        evaluations = [read_evaluation(file)] if name == EVALUATION_FILE else []
-        lifts = [read_lift(file)] if name == LIFT_FILE else []
+        evaluations = [Evaluation.load(file)] if name == Evaluation.NAME else []
+        lifts = [Lift.load(file)] if name == Lift.NAME else []
         model_card.card(model, [], "m", "", evaluations, lifts)
         return "shown"
 

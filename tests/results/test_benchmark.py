@@ -6,20 +6,21 @@ from typing import Any
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.report.inputs import read_benchmark, read_inputs
+from hwgen.report.inputs import read_inputs
+from hwgen.results.benchmark import Benchmark
 
 
 def test_fields_arrive(make_benchmark: Callable[..., Path]) -> None:
     folder = make_benchmark()
-    benchmark = read_benchmark(folder / "benchmark.json")
-    assert benchmark.path == folder
-    assert [arm.name for arm in benchmark.arms] == ["real", "real+synthetic", "synthetic"]
-    assert [trial.seed for trial in benchmark.arms[0].trials] == [0, 1, 2]
-    assert benchmark.arms[0].top1.mean == 0.9712
+    benchmark = Benchmark.load(folder / "benchmark.json")
+    assert benchmark.folder == folder
+    assert list(benchmark.arms) == ["real", "real+synthetic", "synthetic"]
+    assert [trial.seed for trial in benchmark.arms["real"].runs] == [0, 1, 2]
+    assert benchmark.arms["real"].top1.mean == 0.9712
     assert benchmark.purity is not None
     assert benchmark.purity.per_class["己"] == 0.76
     assert benchmark.diversity is not None
-    assert benchmark.diversity.overall.mean == 0.833
+    assert benchmark.diversity.ratio == 0.833
     assert benchmark.stores["test"].count == 1234
     assert benchmark.worst[0].read_as == {"一": 2, "已": 12}
 
@@ -47,7 +48,7 @@ def test_a_foreign_benchmark_is_refused(
 ) -> None:
     file = make_benchmark(**changes) / "benchmark.json"
     with pytest.raises(InputError, match="not a benchmark this hwgen can read") as error:
-        read_benchmark(file)
+        Benchmark.load(file)
     assert error.value.where == str(file)
 
 
@@ -56,4 +57,4 @@ def test_a_damaged_benchmark_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "benchmark.json"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="not a benchmark"):
-        read_benchmark(file)
+        Benchmark.load(file)

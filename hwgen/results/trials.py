@@ -1,0 +1,104 @@
+"""Finished trials of a lift: one file each, and the rows of lift.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hwgen.errors import RunError
+from hwgen.io.json_files import read_object, reading, write_json
+from hwgen.schema import check_same, from_json, key, to_json
+
+
+@dataclass(frozen=True, order=True)
+class Trial:
+    """One recogniser to train and test.
+
+    Attributes:
+        count: real samples per class (of the rare classes, in the experiment "rare"); 0 is all.
+        seed: of the choice of real samples, of the generator and of the recogniser.
+        arm: name of the arm.
+        amount: synthetic samples per class; 0 without.
+    """
+
+    count: int
+    seed: int = field(metadata=key("draw"))
+    arm: str
+    amount: int
+
+    @property
+    def subset(self) -> str:
+        """Name of its real samples: `n10-draw0`, `all-draw0`."""
+        return f"{f'n{self.count}' if self.count else 'all'}-draw{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Name of its file: `n10-draw0-classical+synthetic-100`."""
+        return f"{self.subset}-{self.arm}" + (f"-{self.amount}" if self.amount else "")
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A finished trial.
+
+    Attributes:
+        trial: which one.
+        config: plain JSON on which the result depends.
+        correct: test samples read as their label, by class id.
+        total: test samples, by class id.
+        facts: plain JSON beside it: seconds, hardware, loss, number of images.
+    """
+
+    trial: Trial = field(metadata=key("cell"))
+    config: dict[str, Any] = field(metadata=key("decides"))
+    correct: list[int] = field(metadata=key("right"))
+    total: list[int]
+    facts: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write it to a file of its own, atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, to_json(self))
+
+    @classmethod
+    def load(cls, path: Path, config: Mapping[str, Any] | None = None) -> TrialResult:
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: the file is damaged.
+            RecipeChangedError: its config is not `config`.
+        """
+        with reading(path, "a finished trial", "Remove it", raising=RunError):
+            found: TrialResult = from_json(cls, read_object(path), "row")
+            counts = zip(found.correct, found.total, strict=True)
+            if not all(0 <= correct <= total for correct, total in counts):
+                raise ValueError("more samples were read correctly than there are")
+        if config is not None:
+            check_same(found.config, to_json(config), "this trial was computed", where=str(path))
+        return found
+
+
+def total_steps(config: Mapping[str, Any]) -> int | None:
+    """Optimiser steps of a recogniser, those of its pretraining included.
+
+    Args:
+        config: see TrialResult; also the "decides" of a recogniser's provenance. Untrusted.
+
+    Returns:
+        None if not known.
+    """
+    total = 0
+    found: object = config
+    while isinstance(found, Mapping):
+        recipe = found.get("recipe")
+        steps = recipe.get("steps") if isinstance(recipe, Mapping) else None
+        if not isinstance(steps, int):
+            return None
+        total += steps
+        start = found.get("start")
+        if start is None:
+            return total
+        found = start.get("decides") if isinstance(start, Mapping) else None
+    return None

@@ -1,0 +1,92 @@
+"""What all result files share, and every committed one."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwgen.results import source
+from hwgen.results.benchmark import Benchmark
+from hwgen.results.evaluation import Evaluation
+from hwgen.results.files import ResultFile
+from hwgen.results.lift import Lift
+from hwgen.schema import to_json
+from tests.robustness.fuzz.made import made_benchmark, made_evaluation, made_lift
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS: dict[str, type[ResultFile]] = {kind.NAME: kind for kind in (Benchmark, Lift, Evaluation)}
+MADE = {
+    "benchmark.json": made_benchmark,
+    "lift.json": made_lift,
+    "evaluation.json": made_evaluation,
+}
+COMMITTED = [
+    file for file in sorted((ROOT / "benchmarks" / "results").rglob("*.json")) if file.name in KINDS
+]
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Whether all of `part` is in `whole`, which may have more keys; 1 and 1.0 are equal."""
+    if isinstance(part, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(holds, whole, part))
+    return bool(whole == part)
+
+
+def test_there_are_committed_files_of_each_kind() -> None:
+    assert {file.name for file in COMMITTED} == set(KINDS)
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: str(file.parent.relative_to(ROOT)))
+def test_a_committed_file_is_loaded_and_saved_without_loss(file: Path, tmp_path: Path) -> None:
+    kind = KINDS[file.name]
+    found = kind.load(file)
+    assert found.folder == file.parent
+    plain = json.loads(file.read_text("utf-8"))
+    assert holds(found.to_json(), plain)
+    found.save(tmp_path)
+    saved = json.loads((tmp_path / kind.NAME).read_text("utf-8"))
+    assert holds(saved, {**plain, "commit": source.commit()})
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_names_the_commit_that_made_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, file = KINDS[name], tmp_path / name
+    file.write_text(json.dumps(MADE[name]()), encoding="utf-8")
+    old = kind.load(file)
+    assert old.commit == ""  # files without the key are read
+    monkeypatch.setattr(source, "commit", lambda: "c" * 40)
+    saved = old.save(tmp_path / "new")
+    assert saved == kind.load(tmp_path / "new")
+    assert (saved.commit, saved.folder) == ("c" * 40, tmp_path / "new")
+    assert json.loads((tmp_path / "new" / name).read_text("utf-8"))["commit"] == "c" * 40
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [name]
+
+
+def test_the_commit_is_that_of_the_checkout_or_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?)?", source.commit())
+    source.commit.cache_clear()
+    monkeypatch.setattr(source, "_ROOT", tmp_path)  # installed without a repository
+    assert source.commit() == ""
+    (tmp_path / ".git").mkdir()  # no repository that git accepts
+    source.commit.cache_clear()
+    assert source.commit() == ""
+    source.commit.cache_clear()
+    monkeypatch.setenv("PATH", "")  # no git
+    assert source.commit() == ""
+    source.commit.cache_clear()
+
+
+def test_only_keys_of_the_format_are_written() -> None:
+    plain = {**made_evaluation(), "later": 1}
+    assert "folder" not in plain
+    assert "low" in plain["figures"]["purity"]
+    assert "low" not in plain["figures"]["frechet"]
+    assert to_json({"a": (1, 2)}) == {"a": [1, 2]}
