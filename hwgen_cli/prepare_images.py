@@ -58,7 +58,7 @@ Colour = Annotated[
     typer.Option(
         "--colour/--grey",
         rich_help_panel=FRAMING,
-        show_default="grey for idx files, else colour",
+        show_default="as in the input format",
         help="Make a store of colour or of grey images.",
     ),
 ]

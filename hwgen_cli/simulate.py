@@ -24,9 +24,9 @@ SimulatedClasses = Annotated[
         "--classes",
         metavar="N|CHARACTERS|FILE",
         rich_help_panel=CLASSES,
-        help="Characters to write: a number N (the N most common ones first, then the rest of "
-        "GB2312 level 1, then others), the characters themselves, or a text file with them. For "
-        "digits, write characters:012.",
+        help="Characters to write: a number (everyday characters first, then the rest of GB2312 "
+        "level 1, then others), the characters themselves, or a text file with them. For digits, "
+        "write characters:012.",
     ),
 ]
 NumWriters = Annotated[

@@ -41,8 +41,9 @@ def shell_commands(text: str) -> list[list[str]]:
 
 
 def quotes(text: str) -> list[list[str]]:
-    """What stands between backticks in running text, in words."""
+    """What stands between backticks in running text, in words; without lists of old names."""
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^### Renamed$.*?(?=^###? )", "", prose, flags=re.MULTILINE | re.DOTALL)
     return [quote.split() for quote in re.findall(r"`([^`]+)`", prose)]
 
 

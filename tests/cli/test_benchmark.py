@@ -43,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(leaving.value.code or 0)
 
 
-def test_tables_and_files_and_going_on(
+def test_tables_files_and_resume(
     stores: list[object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -81,7 +81,7 @@ def test_real_alone_with_one_seed_and_shared_writers(
     assert "simulated" not in shown
 
 
-def test_who_tests_on_simulated_characters_is_warned(
+def test_a_simulated_test_store_gives_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = make_store(tmp_path / "train", 0, "gnt", "")
@@ -89,8 +89,8 @@ def test_who_tests_on_simulated_characters_is_warned(
     options = ["--train", train, "--test", test, "--out", tmp_path / "out", "--seeds", 1]
     assert run(monkeypatch, *options, "--steps", 1) == 0
     assert "the test store is simulated" in " ".join(capsys.readouterr().out.split())
-    told = json.loads((tmp_path / "out" / "benchmark.json").read_text("utf-8"))
-    assert (told["train"]["made"], told["test"]["made"]) == ("real", "simulated")
+    found = json.loads((tmp_path / "out" / "benchmark.json").read_text("utf-8"))
+    assert (found["train"]["made"], found["test"]["made"]) == ("real", "simulated")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_who_tests_on_simulated_characters_is_warned(
         (["--steps", 1, "--seeds", 1, "--size", 20], "smaller --size"),
     ],
 )
-def test_mistakes_are_named(
+def test_input_errors_are_printed(
     stores: list[object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -63,7 +63,7 @@ def test_errors_are_shown_without_markup_or_traceback(
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "printed"),
     [
         (errno.ENOSPC, "x/.export.json: No space left on device. Is the disk full? With more room"),
         (errno.EACCES, "x/.export.json: Permission denied. Change the rights to it or to its fold"),
@@ -72,9 +72,9 @@ def test_errors_are_shown_without_markup_or_traceback(
     ],
 )
 @pytest.mark.parametrize("name", ["x/.export.json", b"x/.export.json"])
-def test_what_the_system_refuses_is_told_with_what_to_do(
+def test_system_errors_have_a_remedy(
     number: int,
-    said: str,
+    printed: str,
     name: str | bytes,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -86,10 +86,10 @@ def test_what_the_system_refuses_is_told_with_what_to_do(
     with pytest.raises(SystemExit) as leaving:
         main()
     assert leaving.value.code == 1
-    assert f"error: {said}" in capsys.readouterr().err
+    assert f"error: {printed}" in capsys.readouterr().err
 
 
-def test_the_first_signal_asks_and_the_second_one_stops() -> None:
+def test_the_first_signal_requests_a_stop_and_the_second_stops() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with interruptible() as stop:
         assert not stop()
@@ -101,7 +101,7 @@ def test_the_first_signal_asks_and_the_second_one_stops() -> None:
     assert stop()
 
 
-def test_handlers_return_after_an_error() -> None:
+def test_signal_handlers_are_restored_after_an_error() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), interruptible():
         _ = 1 // 0
@@ -140,14 +140,14 @@ def test_a_rate_is_empty_until_it_is_known() -> None:
         (1, 7201, 2.0, "", "Preparing: 1 of 7,201, 2 MB/s, 1:00:00 left"),
     ],
 )
-def test_a_line_says_what_is_known(
+def test_progress_line_of_a_log_file(
     done: float, total: float | None, speed: float, note: str, shown: str
 ) -> None:
     line = progress._line("Preparing", done, total, speed, "MB", note)
     assert line.plain == shown
 
 
-def test_no_help_holds_what_rich_would_take_for_markup() -> None:
+def test_help_texts_contain_no_markup() -> None:
     texts = [
         text
         for _, command, _ in all_commands(app)

@@ -68,7 +68,7 @@ OTHERS = {
 
 @pytest.mark.skipif(not HWGEN.exists(), reason="needs an installed hwgen")
 @pytest.mark.parametrize("shell", OTHERS)
-def test_zsh_and_fish_are_told_how_to_ask_and_are_answered(tmp_path: Path, shell: str) -> None:
+def test_zsh_and_fish_complete(tmp_path: Path, shell: str) -> None:
     place, asked = OTHERS[shell]
 
     def run(*words: str, **more: str) -> str:
@@ -91,5 +91,5 @@ def test_zsh_and_fish_are_told_how_to_ask_and_are_answered(tmp_path: Path, shell
         run(program, "-n" if shell == "zsh" else "--no-execute", str(script))
 
 
-def test_formats_that_are_offered_are_those_that_there_are() -> None:
+def test_completed_formats_are_all_formats() -> None:
     assert export.FORMATS.split("|") == list(FORMATS)

@@ -20,7 +20,7 @@ CHANGES = ["size=16", "grid=4", "z_dim=2", "width=4"]
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest on one thread."""
+    """Tiny networks are fastest on one thread."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def training(toy_store: Store, tmp_path: Path) -> list[object]:
     return options + [part for change in CHANGES for part in ("--set", change)]
 
 
-def test_train_and_bend_what_is_given(
+def test_train_and_deform(
     hwgen: Command,
     training: list[object],
     toy_store: Store,
@@ -84,7 +84,7 @@ def test_train_and_bend_what_is_given(
     assert page.count("<svg") == 3
 
 
-def test_bent_samples_may_be_filtered(
+def test_deformed_samples_can_be_filtered(
     hwgen: Command, training: list[object], toy_store: Store, tmp_path: Path
 ) -> None:
     recipe = RecogniserRecipe(size=16, widths=((4,),), hidden=8, grid=2)
@@ -104,7 +104,7 @@ def test_bent_samples_may_be_filtered(
     assert len(np.unique(store.labels)) < 3  # an untrained network prefers some classes
 
 
-def test_the_plan_is_shown_and_nothing_done(
+def test_dry_run_of_a_deformation_model(
     hwgen: Command, training: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert hwgen(*training, "--dry-run") == 0
@@ -124,7 +124,7 @@ def test_the_plan_is_shown_and_nothing_done(
         (["--set", "grid=5"], "cannot be learnt"),
     ],
 )
-def test_what_is_of_a_gan_is_refused(
+def test_options_of_a_gan_are_refused(
     hwgen: Command,
     training: list[object],
     capsys: pytest.CaptureFixture[str],
@@ -146,7 +146,7 @@ def test_several_processes_are_refused(
     assert "is trained in one process" in capsys.readouterr().err
 
 
-def test_a_run_of_either_kind_says_what_it_needs(
+def test_a_deformation_model_needs_real_samples_and_a_gan_does_not(
     hwgen: Command,
     training: list[object],
     toy_store: Store,
@@ -164,6 +164,6 @@ def test_a_run_of_either_kind_says_what_it_needs(
     changes = {**toy_changes, "images": "8", "every": "8"}
     gan += [part for k, v in changes.items() for part in ("--set", f"{k}={v}")]
     assert hwgen(*gan) == 0
-    drawn = ["synthesize", tmp_path / "gan", "--out", tmp_path / "drawn", "--device", "cpu"]
-    assert hwgen(*drawn, "--real", toy_store.path) == 1
+    command = ["synthesize", tmp_path / "gan", "--out", tmp_path / "drawn", "--device", "cpu"]
+    assert hwgen(*command, "--real", toy_store.path) == 1
     assert "Leave out --real" in capsys.readouterr().err

@@ -8,10 +8,10 @@ from hwgen.inspection.requirements import Extra, Requirements, installed_require
 from hwgen_cli.__main__ import app
 
 
-def test_people_read_what_is_there_and_what_is_missing() -> None:
+def test_table_of_installed_and_missing_packages() -> None:
     result = CliRunner().invoke(app, ["doctor"], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    for said in (
+    for printed in (
         "torch",
         "cores usable",
         "auto precision: ",
@@ -19,12 +19,12 @@ def test_people_read_what_is_there_and_what_is_missing() -> None:
         "torch.compile",
         "threads",
     ):
-        assert said in result.output
+        assert printed in result.output
     for extra in installed_requirements().extras:
         assert f"extra {extra}" in result.output
 
 
-def test_programs_read_json() -> None:
+def test_doctor_json() -> None:
     result = CliRunner().invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
@@ -32,7 +32,7 @@ def test_programs_read_json() -> None:
     assert {"hwgen", "packages", "features", "cpu", "devices", "disks", "threads"} <= found.keys()
 
 
-def test_what_is_broken_is_said_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_requirement_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     extras = {"dreams": Extra("hwgen dream", {"nope": ""})}
     required = Requirements({"no-such-package-xyz": "1"}, extras)
     monkeypatch.setattr(doctor, "installed_requirements", lambda: required)

@@ -57,7 +57,7 @@ def evaluate(
     return call
 
 
-def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_table_files_and_json(evaluate: Evaluate, tmp_path: Path) -> None:
     code, shown, err = evaluate("--cas")
     assert code == 0
     for text in (
@@ -89,7 +89,7 @@ def test_a_table_and_files_and_the_same_again_as_json(evaluate: Evaluate, tmp_pa
     assert json.loads(again) == first
 
 
-def test_a_given_recogniser_judges(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_a_given_recogniser_is_used(evaluate: Evaluate, tmp_path: Path) -> None:
     assert evaluate()[0] == 0
     kept = tmp_path / "out" / "recogniser-real-seed0.safetensors"
     code, shown, _ = evaluate("--recogniser", kept, "--out", tmp_path / "other")
@@ -98,7 +98,7 @@ def test_a_given_recogniser_judges(evaluate: Evaluate, tmp_path: Path) -> None:
     assert not list((tmp_path / "other").glob("recogniser-*"))
 
 
-def test_without_a_number_of_steps_there_are_five_passes(
+def test_the_default_is_five_epochs(
     evaluate: Evaluate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, out = tmp_path / "real", tmp_path / "five"
@@ -111,7 +111,7 @@ def test_without_a_number_of_steps_there_are_five_passes(
     assert result["settings"]["recipe"]["steps"] == 2  # 5 passes over 24 samples by 64
 
 
-def test_classes_read_worst_are_listed(evaluate: Evaluate, tmp_path: Path) -> None:
+def test_classes_with_the_lowest_accuracy_are_listed(evaluate: Evaluate, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "synthetic")
     make_store(tmp_path / "synthetic", 3, "synthetic", swap=True)
     code, shown, _ = evaluate("--steps", 60)
@@ -120,7 +120,7 @@ def test_classes_read_worst_are_listed(evaluate: Evaluate, tmp_path: Path) -> No
     assert "一 │ 0.0 │ 丨 (12)" in shown
 
 
-def test_ctrl_c_is_told(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_exits_with_130(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextlib.contextmanager
     def interrupted() -> Iterator[Callable[[], bool]]:
         yield lambda: True
@@ -141,7 +141,7 @@ def test_ctrl_c_is_told(evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch) -> 
         (["--size", 32], "at least 32 pixels"),
     ],
 )
-def test_mistakes_are_named(
+def test_input_errors_are_printed(
     evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch, options: list[object], error: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)

@@ -32,41 +32,41 @@ def export(
     return call
 
 
-def test_a_store_is_exported_and_what_was_done_is_said(export: Export, tmp_path: Path) -> None:
-    code, said, err = export(tmp_path / "out", "--format", "folder")
+def test_a_store_is_exported_and_summarised(export: Export, tmp_path: Path) -> None:
+    code, printed, err = export(tmp_path / "out", "--format", "folder")
     assert code == 0
-    assert f"{tmp_path}/out: 30 records" in said
-    assert "torchvision's ImageFolder" in said
+    assert f"{tmp_path}/out: 30 records" in printed
+    assert "torchvision's ImageFolder" in printed
     assert "30 of 30" in err
     assert len(list((tmp_path / "out").rglob("*.png"))) == 30
 
 
 def test_a_subset_in_parts_as_json(export: Export, tmp_path: Path) -> None:
-    code, said, _ = export(
+    code, printed, _ = export(
         tmp_path / "out", "-f", "webdataset", "--classes", "十一", "--writers", "w0,w1",
         "--split", "train=0.5,test=0.5", "--split-seed", 3, "--shard-records", 4, "--json",
     )  # fmt: skip
     assert code == 0
-    told = json.loads(said)
-    assert told["charset"] == ["一", "十"]
-    assert told["records"] == {"train": 10, "test": 10}
-    assert told["shards"] == {"train": [4, 8, 10], "test": [4, 8, 10]}
-    assert told["recipe"]["selection"]["split"]["seed"] == 3
+    found = json.loads(printed)
+    assert found["charset"] == ["一", "十"]
+    assert found["records"] == {"train": 10, "test": 10}
+    assert found["shards"] == {"train": [4, 8, 10], "test": [4, 8, 10]}
+    assert found["recipe"]["selection"]["split"]["seed"] == 3
     shards = sorted(path.relative_to(tmp_path / "out") for path in tmp_path.rglob("*.tar"))
     assert list(map(str, shards))[:2] == ["test/test-000000.tar", "test/test-000001.tar"]
 
 
 def test_by_record_and_by_bytes(export: Export, tmp_path: Path) -> None:
-    code, said, _ = export(
+    code, printed, _ = export(
         tmp_path / "out", "-f", "ocr-lmdb", "--split", "a=0.9,b=0.1", "--split-by", "record",
         "--shard-bytes", 1, "--json",
     )  # fmt: skip
     assert code == 0
-    assert json.loads(said)["records"] == {"a": 27, "b": 3}
-    assert json.loads(said)["shards"]["b"] == [1, 2, 3]
+    assert json.loads(printed)["records"] == {"a": 27, "b": 3}
+    assert json.loads(printed)["shards"]["b"] == [1, 2, 3]
 
 
-def test_after_ctrl_c_the_same_command_goes_on(
+def test_an_export_resumes_after_ctrl_c(
     export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
@@ -99,14 +99,16 @@ class pressed:  # noqa: N801
         (["-f", "gnt", "--split", "train"], "Write it as train=0.9,test=0.1"),
     ],
 )
-def test_mistakes_are_named(export: Export, tmp_path: Path, options: list[str], text: str) -> None:
+def test_input_errors_are_printed(
+    export: Export, tmp_path: Path, options: list[str], text: str
+) -> None:
     code, _, err = export(tmp_path / "out", *options)
     assert code == 1
     assert text in err
     assert not (tmp_path / "out").exists()
 
 
-def test_another_export_is_replaced_if_asked(export: Export, tmp_path: Path) -> None:
+def test_overwrite_replaces_another_export(export: Export, tmp_path: Path) -> None:
     assert export(tmp_path / "out", "-f", "gnt")[0] == 0
     code, _, err = export(tmp_path / "out", "-f", "folder")
     assert code == 1

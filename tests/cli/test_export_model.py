@@ -41,11 +41,11 @@ def test_from_run_to_folder_to_store(
 ) -> None:
     folder = tmp_path / "given away"
     given = ("--licence", "cc-by-nc-4.0")
-    code, said, _ = call("export-model", run.path, *given, "--out", folder)
+    code, printed, _ = call("export-model", run.path, *given, "--out", folder)
     assert code == 0
     assert "license: cc-by-nc-4.0\n" in (folder / "README.md").read_text("utf-8")
-    assert f"{folder}/README.md: " in said
-    assert f"run {run.id} checkpoint " in said
+    assert f"{folder}/README.md: " in printed
+    assert f"run {run.id} checkpoint " in printed
     for place, name in ((run.path, "a"), (folder, "b")):
         options = ("--per-class", 3, "--seed", 2, "--device", "cpu")
         assert call("synthesize", place, "--out", tmp_path / name, *options)[0] == 0
@@ -54,36 +54,38 @@ def test_from_run_to_folder_to_store(
     assert a.manifest.origin == b.manifest.origin
 
 
-def test_inspect_tells_and_draws(call: Call, run: Run, tmp_path: Path) -> None:
+def test_inspect_an_exported_model(call: Call, run: Run, tmp_path: Path) -> None:
     folder, sheet = tmp_path / "m", tmp_path / "new" / "s.png"
     assert call("export-model", run.path, "-o", folder)[0] == 0
-    code, said, _ = call("inspect", folder, "--sheet", sheet)
+    code, printed, _ = call("inspect", folder, "--sheet", sheet)
     assert code == 0
     for text in ("a gan", "glyph-32", "3 classes", f"run {run.id}", "8 images", "contact sheet"):
-        assert text in said
+        assert text in printed
     assert sheet.read_bytes() == (folder / "samples.png").read_bytes()
-    told = json.loads(call("inspect", folder, "--json")[1])
-    assert (told["kind"], told["of"], told["classes"], told["images"]) == ("model", "gan", 3, 8)
+    found = json.loads(call("inspect", folder, "--json")[1])
+    assert (found["kind"], found["of"], found["classes"], found["images"]) == ("model", "gan", 3, 8)
 
 
 def test_as_json_with_onnx(call: Call, run: Run, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     out = tmp_path / "m"
-    code, said, _ = call("export-model", run.path, "-o", out, "--onnx", "--snapshot", 4, "--json")
-    told = json.loads(said)
+    code, printed, _ = call(
+        "export-model", run.path, "-o", out, "--onnx", "--snapshot", 4, "--json"
+    )
+    found = json.loads(printed)
     assert code == 0
-    assert told["images"] == 4
-    assert told["files"]["model.onnx"] == (out / "model.onnx").stat().st_size
+    assert found["images"] == 4
+    assert found["files"]["model.onnx"] == (out / "model.onnx").stat().st_size
 
 
 def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    code, said, _ = call("export-curves", run.path, "-o", tmp_path / "t")
+    code, printed, _ = call("export-curves", run.path, "-o", tmp_path / "t")
     assert code == 0
-    assert f"tensorboard --logdir {tmp_path}/t" in said
-    code, said, _ = call("export-curves", run.path, "-o", tmp_path / "t", "--json")
-    assert json.loads(said)["kind"] == "tensorboard"
+    assert f"tensorboard --logdir {tmp_path}/t" in printed
+    code, printed, _ = call("export-curves", run.path, "-o", tmp_path / "t", "--json")
+    assert json.loads(printed)["kind"] == "tensorboard"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
         (["export-model", "RUN", "--snapshot", "5"], "has no snapshot '5'"),
     ],
 )
-def test_mistakes_are_named(
+def test_input_errors_are_printed(
     call: Call, run: Run, toy_store: Store, tmp_path: Path, options: list[str], text: str
 ) -> None:
     (tmp_path / "model").mkdir()
@@ -119,9 +121,9 @@ def test_a_study_of_an_exported_model(
     folder, page = tmp_path / "m", tmp_path / "s.html"
     assert call("export-model", run.path, "-o", folder)[0] == 0
     few = ("--pairs", 3, "--controls", 0, "--out", page)
-    code, said, _ = call("study", "make", folder, toy_store.path, *few)
+    code, printed, _ = call("study", "make", folder, toy_store.path, *few)
     assert code == 0
-    assert "3 pairs" in said
+    assert "3 pairs" in printed
     key = json.loads((tmp_path / "s.key.json").read_text("utf-8"))
     assert (key["a"]["kind"], key["a"]["name"]) == ("model", "m")
     code, _, err = call("study", "make", folder, run.path, *few)

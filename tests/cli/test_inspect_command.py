@@ -48,8 +48,8 @@ def test_a_gnt_file(run: Run, gnt: Path, tmp_path: Path) -> None:
     assert "1 records are exact copies of others" in out
     assert "30 to 30, median 30 pixels" in out
     assert "0 places, 0 bytes" in out
-    with Image.open(sheet) as picture:
-        assert picture.size == (4 * 66 + 2, 66 + 2)
+    with Image.open(sheet) as png:
+        assert png.size == (4 * 66 + 2, 66 + 2)
     assert str(sheet) in out
 
 
@@ -71,8 +71,8 @@ def test_a_store(run: Run, gnt: Path, tmp_path: Path) -> None:
     assert "1, 0 of them empty; records each: 4 minimum, 4 median, 4 maximum" in out
     assert "1 records of unknown writers" in out
     assert "2 records are exact copies of others" in out
-    with Image.open(sheet) as picture:
-        assert picture.size == (12 * 18 + 2, 2 * 18 + 2)
+    with Image.open(sheet) as png:
+        assert png.size == (12 * 18 + 2, 2 * 18 + 2)
 
 
 def test_no_writer_known(run: Run, gnt: Path) -> None:
@@ -88,7 +88,7 @@ def test_json(run: Run, gnt: Path, tmp_path: Path, kind: str) -> None:
     assert (summary["kind"], summary["records"], summary["duplicates"]) == (kind, 4, 1)
 
 
-def test_a_missing_thing_and_an_unfinished_store_are_named(run: Run, tmp_path: Path) -> None:
+def test_a_missing_path_and_an_unfinished_store_are_errors(run: Run, tmp_path: Path) -> None:
     code, _, err = run(tmp_path / "nowhere")
     assert code == 1
     assert "no such file or folder" in err

@@ -28,7 +28,7 @@ LONG = {
     "prepare-pot IN": "hwgen.prepare.prepare_pot",
     "prepare-images IN": "hwgen.prepare.prepare_images",
 }
-"""Commands, and the function of the library that each hands its work to."""
+"""Commands, and the library function that each calls."""
 
 Work = Callable[[Callable[[], bool]], None]
 
@@ -36,7 +36,7 @@ Work = Callable[[Callable[[], bool]], None]
 def run(
     typed: str, work: Work, store: Store, patch: pytest.MonkeyPatch, place: Path
 ) -> int | str | None:
-    """Exit code of a command whose work is replaced; `work` gets what says whether to stop."""
+    """Exit code of a command in which `work`, called with its `stop`, replaces the library."""
 
     def library(*args: Any, **options: Any) -> None:
         given = [getattr(value, "stop", value) for value in (*args, *options.values())]
@@ -56,25 +56,25 @@ def run(
 
 
 @pytest.mark.parametrize("typed", LONG)
-def test_once_asks_and_twice_stops(
+def test_a_second_ctrl_c_stops_at_once(
     typed: str,
     toy_store: Store,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    said = []
+    shown = []
 
     def work(stop: Callable[[], bool]) -> None:
-        said.append(stop())
+        shown.append(stop())
         signal.raise_signal(signal.SIGINT)
-        said.append(stop())
+        shown.append(stop())
         signal.raise_signal(signal.SIGINT)
-        said.append("went on")
+        shown.append("went on")
 
     before = signal.getsignal(signal.SIGINT)
     assert run(typed, work, toy_store, monkeypatch, tmp_path) == 130
-    assert said == [False, True]
+    assert shown == [False, True]
     err = capfd.readouterr().err
     assert err.count("press Ctrl-C again to stop at once") == 1
     assert err.strip().endswith("stopped")
@@ -85,7 +85,7 @@ def test_once_asks_and_twice_stops(
 @pytest.mark.parametrize(
     "typed", [typed for typed in LONG if typed.startswith(("benchmark", "evaluate", "export"))]
 )
-def test_a_command_that_was_asked_to_stop_says_how_to_go_on(
+def test_a_stopped_command_says_how_to_resume(
     typed: str,
     toy_store: Store,
     tmp_path: Path,

@@ -24,7 +24,7 @@ TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest on one thread."""
+    """Tiny networks are fastest on one thread."""
 
 
 def make_store(
@@ -72,7 +72,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(leaving.value.code or 0)
 
 
-def test_who_tests_on_simulated_characters_is_warned(
+def test_a_simulated_test_store_gives_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = make_store(tmp_path / "train", (3, 3, 3))
@@ -81,21 +81,21 @@ def test_who_tests_on_simulated_characters_is_warned(
     options += ["--real-per-class", "1", "--trials", 1, "--arms", "classical"]
     assert run(monkeypatch, *options, "--held-out-per-class", 1) == 0
     assert "the test store is simulated" in capsys.readouterr().out
-    told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
-    assert told["made"] == {"train": "real", "test": "simulated"}
+    result = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert result["made"] == {"train": "real", "test": "simulated"}
 
 
-def test_the_augmentation_is_chosen_by_how_often_a_sample_comes(
+def test_the_augmentation_depends_on_repetitions_per_sample(
     stores: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ["lift", *stores, "--out", tmp_path / "out", "--real-per-class", "1"]
     assert run(monkeypatch, *options, "--trials", 1, "--arms", "classical") == 0
-    told = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
-    assert told["protocol"]["strong_views"] == STRONG_EPOCHS
-    assert told["protocol"]["started_strong_views"] == PRETRAINED_STRONG_EPOCHS
+    result = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert result["protocol"]["strong_views"] == STRONG_EPOCHS
+    assert result["protocol"]["started_strong_views"] == PRETRAINED_STRONG_EPOCHS
 
 
-def test_tables_advice_curve_and_going_on(
+def test_tables_advice_plot_and_resume(
     stores: list[object],
     learnt: Path,
     tmp_path: Path,
@@ -140,7 +140,7 @@ def test_tables_advice_curve_and_going_on(
     assert "mixing.share: 0.25 -> 0.5" in capsys.readouterr().err
 
 
-def test_rare_classes_have_tables_of_their_own(
+def test_rare_classes_have_their_own_tables(
     stores: list[object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -179,7 +179,7 @@ def test_one_arm_alone_has_no_differences(
     assert "not measured: starting from a recogniser pretrained" in shown
 
 
-def test_a_stop_is_polite_and_the_same_command_goes_on(
+def test_ctrl_c_and_resume(
     stores: list[object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -255,7 +255,7 @@ def test_pretrained_arms_start_from_a_recogniser(
         (["--recogniser-preset", "huge"], "no recogniser 'huge'. Known: default, light"),
     ],
 )
-def test_mistakes_are_named(
+def test_input_errors_are_printed(
     stores: list[object],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -297,7 +297,7 @@ def test_runs_that_cannot_generate_are_refused(
     assert "not a finished deformation run" in capsys.readouterr().err
 
 
-def test_generators_take_their_length(toy_store: Store) -> None:
+def test_generator_images_set_the_length_of_training(toy_store: Store) -> None:
     make: Callable[..., object] = lift_generator.generator_of
     gan = make("glyph-32", 64, toy_store, "cpu")
     assert (gan.recipe.images, gan.recipe.every) == (64, 64)  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ COMMANDS: dict[str, Any] = {name: command for name, command, _ in all_commands(a
 
 
 def failures() -> list[Exception]:
-    """Those that can be had are the libraries' own."""
+    """Errors of the libraries themselves where they can be provoked."""
     found: list[Exception] = [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("CUDA error: out of memory\nCUDA kernel errors might ..."),
@@ -47,19 +47,19 @@ def test_every_kind_is_known() -> None:
         ValueError("out of memory"),
     ],
 )
-def test_others_are_left_alone(error: Exception) -> None:
+def test_other_errors_are_not_memory_errors(error: Exception) -> None:
     assert not memory.ran_out(error)
 
 
 @pytest.mark.parametrize("command", memory.LOWER)
-def test_every_option_that_is_named_exists(command: str) -> None:
+def test_options_in_memory_advice_exist(command: str) -> None:
     options = {name for parameter in COMMANDS[command].params for name in parameter.opts}
     named = set(re.findall(r"--[a-z-]+", memory.LOWER[command]))
     assert named <= options
     assert command in ("report", "export-curves") or named
 
 
-def test_every_command_that_works_has_advice() -> None:
+def test_every_heavy_command_has_memory_advice() -> None:
     light = {"doctor", "presets", "study significance", "study tally"}
     assert set(COMMANDS) - light == set(memory.LOWER)
     assert "Close other programs" in memory.message(MemoryError(), ["doctor"])
@@ -68,7 +68,7 @@ def test_every_command_that_works_has_advice() -> None:
 
 
 @pytest.mark.parametrize("error", failures(), ids=lambda error: type(error).__name__)
-def test_a_command_ends_with_what_to_lower(
+def test_out_of_memory_names_settings_to_lower(
     error: Exception,
     toy_store: Store,
     monkeypatch: pytest.MonkeyPatch,
@@ -90,9 +90,7 @@ def test_a_command_ends_with_what_to_lower(
     assert "Traceback" not in err
 
 
-def test_a_mistake_of_our_own_is_not_hidden(
-    toy_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_keeps_its_traceback(toy_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(*args: Any, **options: Any) -> None:
         raise RuntimeError("shapes cannot be multiplied")
 

@@ -1,4 +1,4 @@
-"""What a new user gets wrong, and what is said."""
+"""Typical mistakes of a new user, and the suggestions that hwgen prints."""
 
 import re
 import shutil
@@ -39,7 +39,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "shown"),
     [
         ("train trian --out x", "trian: no store here: there is no such .* Did you mean train?"),
         ("train first --out x", "first: no store here: it is a run, from which hwgen synthesize"),
@@ -100,8 +100,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
 )
 @pytest.mark.usefixtures("place")
-def test_the_right_thing_is_suggested(
-    typed: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_near_names_are_suggested(
+    typed: str, shown: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["hwgen", *typed.split()])
     with pytest.raises(SystemExit) as leaving:
@@ -109,19 +109,19 @@ def test_the_right_thing_is_suggested(
     assert leaving.value.code == 1
     err = capfd.readouterr().err
     assert "Traceback" not in err
-    assert re.search(said, err), err
+    assert re.search(shown, err), err
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "shown"),
     [("prepare-gmt x --out y", "prepare-gnt"), ("train x --out y --preste z", "--preset")],
 )
-def test_commands_and_options_are_suggested_too(
-    typed: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_near_commands_and_options_are_suggested(
+    typed: str, shown: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(sys, "argv", ["hwgen", *typed.split()])
     with pytest.raises(SystemExit) as leaving:
         main()
     assert leaving.value.code == 2
-    assert said in capfd.readouterr().err
+    assert shown in capfd.readouterr().err

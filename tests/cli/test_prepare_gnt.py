@@ -72,7 +72,7 @@ def test_a_margin_is_in_pixels(run: Run, gnt: Path, tmp_path: Path) -> None:
     assert Store(tmp_path / "s").manifest.origin["framing"]["margin"] == 20
 
 
-def test_writers_and_a_limit_choose(run: Run, gnt: Path, tmp_path: Path) -> None:
+def test_writers_and_max_per_class_select_records(run: Run, gnt: Path, tmp_path: Path) -> None:
     for writer in ("002", "003", "004"):
         gnt.with_name(f"{writer}-f.gnt").write_bytes(gnt.read_bytes())
     common = [gnt.parent, "--size", "16", "--writers", "002-004", "--held-out", "0.3"]
@@ -81,8 +81,8 @@ def test_writers_and_a_limit_choose(run: Run, gnt: Path, tmp_path: Path) -> None
     assert code == 0
     assert "left out by --max-per-class: 4 records\n" in limited
     # The folder holds that store too, which is passed over.
-    code, whole, said = run("prepare-gnt", *common, "-o", tmp_path / "b", "--subset", "test")
-    assert code == 0, said
+    code, whole, shown = run("prepare-gnt", *common, "-o", tmp_path / "b", "--subset", "test")
+    assert code == 0, shown
     assert "left out" not in whole
     one, other = Store(tmp_path / "a"), Store(tmp_path / "b")
     assert one.writers | other.writers == {"002", "003", "004"}
@@ -91,7 +91,7 @@ def test_writers_and_a_limit_choose(run: Run, gnt: Path, tmp_path: Path) -> None
     assert other.manifest.class_counts == [2] * 4
 
 
-def test_losses_of_every_kind_are_shown(run: Run, gnt: Path, tmp_path: Path) -> None:
+def test_damage_of_every_kind_is_reported(run: Run, gnt: Path, tmp_path: Path) -> None:
     damage(gnt)
     code, out, _ = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--charset", "一丁九")
     assert code == 0
@@ -107,7 +107,7 @@ def test_losses_of_every_kind_are_shown(run: Run, gnt: Path, tmp_path: Path) -> 
     assert "the file ends after 603 bytes" in out
 
 
-def test_many_losses_and_characters_are_shortened(run: Run, tmp_path: Path) -> None:
+def test_long_lists_are_shortened(run: Run, tmp_path: Path) -> None:
     image = np.zeros((4, 4), np.uint8)
     gnt = tmp_path / "1.gnt"
     bad = encode_record("一", image).replace("一".encode("gb2312"), b"\xff\xff") * 9
@@ -120,7 +120,7 @@ def test_many_losses_and_characters_are_shortened(run: Run, tmp_path: Path) -> N
     assert "left out, not in the charset: 24 records of 24 characters" in out
 
 
-def test_strict_stops_with_the_place(run: Run, gnt: Path, tmp_path: Path) -> None:
+def test_strict_stops_at_the_first_damaged_record(run: Run, gnt: Path, tmp_path: Path) -> None:
     damage(gnt)
     code, _, err = run("prepare-gnt", gnt, "-o", tmp_path / "store", "--strict")
     assert code == 1
@@ -145,7 +145,7 @@ def test_any_number_of_workers_makes_the_same_store(run: Run, gnt: Path, tmp_pat
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_leaves_nothing_and_says_so(
+def test_ctrl_c_leaves_no_store(
     run: Run, gnt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:
     def read_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
@@ -161,9 +161,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     assert [path.name for path in tmp_path.iterdir()] == [gnt.name]
 
 
-def test_a_charset_is_taken_from_another_store_or_a_file(
-    run: Run, gnt: Path, tmp_path: Path
-) -> None:
+def test_charset_from_another_store_or_a_file(run: Run, gnt: Path, tmp_path: Path) -> None:
     run("prepare-gnt", gnt, "-o", tmp_path / "train", "--charset", "万一")
     run("prepare-gnt", gnt, "-o", tmp_path / "test", "--charset", tmp_path / "train")
     assert Store(tmp_path / "test").charset == Store(tmp_path / "train").charset
@@ -172,7 +170,7 @@ def test_a_charset_is_taken_from_another_store_or_a_file(
     assert Store(tmp_path / "file").charset.labels == ("七", "一")
 
 
-def test_a_users_mistakes_have_no_traceback(run: Run, gnt: Path, tmp_path: Path) -> None:
+def test_input_errors_have_no_traceback(run: Run, gnt: Path, tmp_path: Path) -> None:
     for arguments, message in (
         ((tmp_path / "none.gnt",), "no such file"),
         ((gnt, "--charset", "nowhere.txt"), "no such charset file"),

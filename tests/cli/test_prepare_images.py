@@ -45,7 +45,7 @@ def test_the_whole_image_fills_the_frame_by_default(run: Run, tmp_path: Path) ->
     }
 
 
-def test_what_an_export_calls_synthetic_is_told(run: Run, tmp_path: Path) -> None:
+def test_origin_recorded_by_an_export_is_reported(run: Run, tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     (photos / MARKER).write_text('{"synthetic": true}')
     code, out, _ = run("prepare-images", photos, "--out", tmp_path / "s")
@@ -92,7 +92,7 @@ def test_options_reach_the_store(run: Run, tmp_path: Path) -> None:
     assert "none of the 5 records is in the charset; their labels: 1345" in err
 
 
-def test_losses_and_empty_classes_are_shown(run: Run, tmp_path: Path) -> None:
+def test_damage_and_empty_classes_are_reported(run: Run, tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     run("prepare-images", photos, "-o", tmp_path / "all")
     put(photos / "cat" / "2.png", b"text")
@@ -120,17 +120,15 @@ def test_json_is_the_report_in_the_store(run: Run, tmp_path: Path) -> None:
     assert json.loads(out) == json.loads(written)
 
 
-def test_ctrl_c_leaves_nothing_and_says_so(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_leaves_no_store(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = write_photos(tmp_path)
-    paint = hwgen.prepare.images.render_images
+    render = hwgen.prepare.images.render_images
 
-    def paint_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
+    def render_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
         signal.raise_signal(signal.SIGINT)
-        yield from paint(*args, **options)
+        yield from render(*args, **options)
 
-    monkeypatch.setattr(hwgen.prepare.images, "render_images", paint_and_interrupt)
+    monkeypatch.setattr(hwgen.prepare.images, "render_images", render_and_interrupt)
     out = tmp_path / "s"
     code, _, err = run("prepare-images", photos, "-o", out)
     assert code == 130
@@ -138,7 +136,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
-def test_a_users_mistakes_have_no_traceback(run: Run, tmp_path: Path) -> None:
+def test_input_errors_have_no_traceback(run: Run, tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     for arguments, message in (
         ((tmp_path / "none",), "no such file or folder"),

@@ -112,7 +112,7 @@ def test_json_is_the_report_in_the_store(run: Run, pots: Path, tmp_path: Path) -
     assert json.loads(out) == json.loads(written)
 
 
-def test_ctrl_c_leaves_nothing_and_says_so(
+def test_ctrl_c_leaves_no_store(
     run: Run, pots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read_and_interrupt(*args: Any, **options: Any) -> Iterator[Any]:
@@ -127,7 +127,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(
     assert [path.name for path in tmp_path.iterdir()] == [pots.name]
 
 
-def test_losses_are_shown_or_stop(run: Run, pots: Path, tmp_path: Path) -> None:
+def test_damage_is_reported_or_stops_with_strict(run: Run, pots: Path, tmp_path: Path) -> None:
     file = pots / "1002-c.pot"
     file.write_bytes(file.read_bytes()[:-3])
     code, out, _ = run("prepare-pot", pots, "-o", tmp_path / "store")
@@ -150,7 +150,7 @@ def test_losses_are_shown_or_stop(run: Run, pots: Path, tmp_path: Path) -> None:
         (["--margin", "32"], "leaves no room"),
     ],
 )
-def test_a_users_mistakes_have_no_traceback(
+def test_input_errors_have_no_traceback(
     run: Run, pots: Path, tmp_path: Path, options: list[str], message: str
 ) -> None:
     code, _, err = run("prepare-pot", pots, "-o", tmp_path / "store", *options)

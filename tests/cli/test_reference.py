@@ -23,7 +23,7 @@ MADE = reference.reference()
 COMMANDS: dict[str, Any] = {name: command for name, command, _ in reference.all_commands(app)}
 
 
-def test_the_committed_page_is_what_the_code_gives() -> None:
+def test_the_committed_reference_is_up_to_date() -> None:
     committed = (ROOT / reference.FILE).read_text(encoding="utf-8")
     assert committed == MADE, (
         "A command, option, preset or format has changed since docs/reference.md was made. "
@@ -32,7 +32,7 @@ def test_the_committed_page_is_what_the_code_gives() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_stands_in_the_section_of_its_command(command: str) -> None:
+def test_every_option_is_in_the_section_of_its_command(command: str) -> None:
     section = MADE.split(f"\n## hwgen {command}\n")[1].split("\n## ")[0]
     for parameter in COMMANDS[command].params:
         for name in (*parameter.opts, *parameter.secondary_opts):
@@ -40,7 +40,7 @@ def test_every_option_stands_in_the_section_of_its_command(command: str) -> None
                 assert re.search(rf"^\| .*`{name}`.* \|", section, re.MULTILINE), name
 
 
-def test_every_row_of_a_table_has_the_cells_of_its_head() -> None:
+def test_rows_have_as_many_cells_as_the_head() -> None:
     cells = 0
     for line in MADE.splitlines():
         bars = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
@@ -53,13 +53,13 @@ def test_every_row_of_a_table_has_the_cells_of_its_head() -> None:
     [(ABOUT, PRESETS), (ABOUT_DEFORMATIONS, DEFORMATIONS), (ABOUT_RECOGNISERS, RECOGNISERS)],
     ids=["gan", "deformation", "recogniser"],
 )
-def test_every_preset_says_what_it_is_for(about: dict[str, str], table: dict[str, Any]) -> None:
+def test_every_preset_has_a_purpose(about: dict[str, str], table: dict[str, Any]) -> None:
     assert list(about) == list(table)
     for name in table:
         assert f"| `{name}` |" in MADE
 
 
-def test_figures_of_a_preset_and_all_formats_are_there() -> None:
+def test_presets_and_formats_are_listed() -> None:
     (row,) = (line for line in MADE.splitlines() if line.startswith("| `glyph-64` |"))
     g, d = count_parameters(PRESETS["glyph-64"], 3_740)
     for figure in (f"{g:,}", f"{d:,}", "64x64, grey", "lsgan-eq9, mean", "adam 0.0006", "960,000"):
@@ -67,7 +67,7 @@ def test_figures_of_a_preset_and_all_formats_are_there() -> None:
     assert all(f"| `{name}` |" in MADE for name in FORMATS)
 
 
-def test_a_script_writes_it(tmp_path: Path) -> None:
+def test_the_module_writes_the_page(tmp_path: Path) -> None:
     file = tmp_path / "page.md"
     subprocess.run(
         [sys.executable, "-m", "hwgen_cli.reference", str(file)],
@@ -77,7 +77,7 @@ def test_a_script_writes_it(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == MADE
 
 
-def test_kinds_of_parameters_are_told() -> None:
+def test_kinds_of_parameters() -> None:
     def command(
         things: Annotated[list[Path] | None, typer.Argument(help="A <b> | *c*.")] = None,
         often: Annotated[list[str] | None, typer.Option("--set", help="S.")] = None,
@@ -115,6 +115,6 @@ def test_a_loss_without_a_name_shows_its_targets() -> None:
     assert reference._loss_name(Loss(a=-1, b=1, c=0, reduction="sum")) == "lsgan-eq8"
 
 
-def test_commands_are_in_the_order_of_the_alphabet() -> None:
+def test_commands_are_sorted() -> None:
     names = re.findall(r"^## hwgen (.+)$", MADE, re.MULTILINE)
     assert names == sorted(COMMANDS)

@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> Path:
         return writer.finish(origin={"kind": "gnt"}).path
 
 
-def test_a_page_is_written_and_named(
+def test_a_page_is_written(
     tmp_path: Path,
     store: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -35,7 +35,7 @@ def test_a_page_is_written_and_named(
     assert "data:image/png" in out.read_text(encoding="utf-8")
 
 
-def test_real_pictures_can_be_left_out(
+def test_real_images_can_be_left_out(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -43,7 +43,7 @@ def test_real_pictures_can_be_left_out(
     assert "data:image/png" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_what_cannot_be_reported_is_an_error(
+def test_other_inputs_are_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -52,5 +52,5 @@ def test_what_cannot_be_reported_is_an_error(
     assert not (tmp_path / "page.html").exists()
 
 
-def test_nothing_given_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_input_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch) == 2

@@ -32,7 +32,7 @@ def labels(path: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("kanjivg")
-def test_one_file_a_writer_and_the_licence_on_the_screen(
+def test_one_file_per_writer_and_the_licence_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "writers"
@@ -48,7 +48,7 @@ def test_one_file_a_writer_and_the_licence_on_the_screen(
 
 
 @pytest.mark.usefixtures("kanjivg")
-def test_a_small_number_is_the_beginning_of_a_larger_one(
+def test_fewer_classes_are_a_prefix_of_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in ("2", "130"):
@@ -63,7 +63,7 @@ def test_a_small_number_is_the_beginning_of_a_larger_one(
 
 @pytest.mark.usefixtures("kanjivg")
 @pytest.mark.parametrize("as_file", [False, True])
-def test_classes_may_be_characters_or_a_file(
+def test_classes_as_characters_or_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_file: bool
 ) -> None:
     spec = "永我"
@@ -79,7 +79,7 @@ def test_classes_may_be_characters_or_a_file(
     ("spec", "message"),
     [("0", "from 1 to 6413"), ("6414", "from 1 to 6413"), ("我你", "1 of 2 characters: 你")],
 )
-def test_impossible_classes_are_refused_and_leave_nothing(
+def test_impossible_classes_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -91,7 +91,7 @@ def test_impossible_classes_are_refused_and_leave_nothing(
     assert not (tmp_path / "set").exists()
 
 
-def test_the_missing_package_is_named_in_full(
+def test_a_missing_package_is_named_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def absent(name: str) -> None:
@@ -102,7 +102,7 @@ def test_the_missing_package_is_named_in_full(
     assert "pip install 'hwgen[demo]'" in capsys.readouterr().err
 
 
-def test_strokes_of_make_me_a_hanzi_are_written_in_their_own_notice(
+def test_strokes_of_make_me_a_hanzi_have_their_own_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "graphics.txt"

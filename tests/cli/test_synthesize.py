@@ -86,8 +86,8 @@ def test_a_store_with_files_and_a_sheet(synthesize: Synthesize, tmp_path: Path) 
     assert store.manifest.origin["seed"] == 4
     pngs = sorted((tmp_path / "png").rglob("*.png"))
     assert len(pngs) == 6
-    with PilImage.open(pngs[0]) as picture:
-        assert any(np.array_equal(np.asarray(picture), image) for image in store.all_images())
+    with PilImage.open(pngs[0]) as png:
+        assert any(np.array_equal(np.asarray(png), image) for image in store.all_images())
     assert list((tmp_path / "gnt").rglob("*.gnt"))
     with PilImage.open(tmp_path / "new" / "s.png") as sheet:
         assert sheet.size[0] > 8
@@ -110,7 +110,7 @@ def test_another_batch_size_gives_the_same_set(synthesize: Synthesize, tmp_path:
         (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
 )
-def test_mistakes_are_named(
+def test_input_errors_are_printed(
     synthesize: Synthesize, tmp_path: Path, options: list[str], text: str
 ) -> None:
     code, err = synthesize(tmp_path / "s", *options)
@@ -119,14 +119,16 @@ def test_mistakes_are_named(
     assert not (tmp_path / "s").exists()
 
 
-def test_a_chosen_checkpoint_is_another_set(synthesize: Synthesize, tmp_path: Path) -> None:
+def test_another_snapshot_gives_other_samples(synthesize: Synthesize, tmp_path: Path) -> None:
     for name in ("4", "last"):
         assert synthesize(tmp_path / name, "--per-class", 2, "--snapshot", name)[0] == 0
     origins = {Store(tmp_path / name).manifest.origin["provenance"] for name in ("4", "last")}
     assert len(origins) == 2
 
 
-def test_a_finished_set_is_kept_and_another_refused(synthesize: Synthesize, tmp_path: Path) -> None:
+def test_a_finished_store_is_kept_and_another_refused(
+    synthesize: Synthesize, tmp_path: Path
+) -> None:
     out = tmp_path / "s"
     assert synthesize(out, "--per-class", 2)[0] == 0
     assert synthesize(out, "--per-class", 2)[0] == 0
@@ -137,7 +139,7 @@ def test_a_finished_set_is_kept_and_another_refused(synthesize: Synthesize, tmp_
     assert len(Store(out)) == 9
 
 
-def test_a_filter_keeps_what_it_reads_as_the_label(
+def test_accepted_samples_are_read_as_their_label(
     synthesize: Synthesize, tmp_path: Path, printed: list[str]
 ) -> None:
     file = reader(tmp_path / "rec.safetensors", "永十一丨")
@@ -159,12 +161,12 @@ def test_a_filter_keeps_what_it_reads_as_the_label(
     assert found.argmax(axis=1).tolist() == label
     assert found.max(axis=1).min() >= 0.3
     assert f"Accepted: {origin['yield']:.1%} of all samples" in err
-    told = json.loads(printed[-1])
-    assert told["characters"] == len(store)
-    assert told["yield"]["yield"] == origin["yield"]
-    assert sum(told["class_counts"].values()) == len(store)
+    result = json.loads(printed[-1])
+    assert result["characters"] == len(store)
+    assert result["yield"]["yield"] == origin["yield"]
+    assert sum(result["class_counts"].values()) == len(store)
     # Some class cannot be filled: it is named, and the command succeeds.
-    short = told["yield"]["short"]
+    short = result["yield"]["short"]
     assert short
     assert f"warning: {len(short)} of 3 classes have fewer than 5 samples: {''.join(short)}." in err
     assert synthesize(out, *options)[0] == 0  # finished already
@@ -189,7 +191,7 @@ def test_copies_are_rejected_with_and_without_a_filter(
     assert set(kept["limits"]) == {"pixels", "features"}
 
 
-def test_ctrl_c_while_real_samples_are_read_begins_nothing(
+def test_ctrl_c_while_real_samples_are_read_writes_nothing(
     synthesize: Synthesize, toy_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
@@ -206,14 +208,14 @@ def test_ctrl_c_while_real_samples_are_read_begins_nothing(
     assert synthesize(*options)[0] == 0
 
 
-def test_without_a_filter_there_is_no_yield(
+def test_without_a_filter_there_is_no_acceptance_rate(
     synthesize: Synthesize, tmp_path: Path, printed: list[str]
 ) -> None:
     code, err = synthesize(tmp_path / "s", "--per-class", 2, "--json")
     assert code == 0
-    told = json.loads(printed[-1])
-    assert told["class_counts"] == {"一": 2, "丨": 2, "十": 2}
-    assert told["yield"] is None
+    result = json.loads(printed[-1])
+    assert result["class_counts"] == {"一": 2, "丨": 2, "十": 2}
+    assert result["yield"] is None
     assert "Accepted" not in err
 
 
@@ -228,7 +230,7 @@ def test_without_a_filter_there_is_no_yield(
         (None, 8, ["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
     ],
 )
-def test_filters_that_do_not_fit_are_named(
+def test_filters_that_do_not_fit_are_errors(
     synthesize: Synthesize,
     tmp_path: Path,
     labels: str | None,
@@ -244,7 +246,7 @@ def test_filters_that_do_not_fit_are_named(
     assert not (tmp_path / "s").exists()
 
 
-def test_ctrl_c_keeps_what_is_drawn(
+def test_ctrl_c_keeps_finished_samples(
     synthesize: Synthesize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
@@ -262,7 +264,7 @@ def test_ctrl_c_keeps_what_is_drawn(
     assert len(Store(out)) == 3000
 
 
-def test_torchrun_draws_the_same_set_and_stops_together(
+def test_torchrun_gives_the_same_samples_and_stops_together(
     synthesize: Synthesize,
     run: Run,
     tmp_path: Path,
@@ -274,11 +276,11 @@ def test_torchrun_draws_the_same_set_and_stops_together(
 
     # Three chunks of two processes, the last one short.
     process = torchrun(*command("two", 1000), "--sheet", tmp_path / "sheet.png")
-    said = " ".join(process.communicate()[0].split())
-    assert process.returncode == 0, said
-    assert said.count("3,000 images") == 1
-    assert "Warning" not in said
-    assert said.count("sheet.png") == 1
+    stdout = " ".join(process.communicate()[0].split())
+    assert process.returncode == 0, stdout
+    assert stdout.count("3,000 images") == 1
+    assert "Warning" not in stdout
+    assert stdout.count("sheet.png") == 1
     assert synthesize(tmp_path / "one", "--per-class", 1000)[0] == 0
     assert Store(tmp_path / "two").manifest == Store(tmp_path / "one").manifest
 
@@ -286,9 +288,9 @@ def test_torchrun_draws_the_same_set_and_stops_together(
     rec = reader(tmp_path / "rec.safetensors", "永十一丨")
     judge = ["--recogniser", rec, "--min-confidence", 0.3, "--max-tries", 3]
     process = torchrun(*command("two-filtered", 700), *judge)
-    said = " ".join(process.communicate()[0].split())
-    assert process.returncode == 0, said
-    assert said.count("warning: ") == 1
+    stdout = " ".join(process.communicate()[0].split())
+    assert process.returncode == 0, stdout
+    assert stdout.count("warning: ") == 1
     assert synthesize(tmp_path / "one-filtered", "--per-class", 700, *judge)[0] == 0
     filtered = Store(tmp_path / "two-filtered")
     assert filtered.manifest == Store(tmp_path / "one-filtered").manifest
@@ -301,16 +303,16 @@ def test_torchrun_draws_the_same_set_and_stops_together(
         assert process.poll() is None, "the command ended before it was interrupted"
         time.sleep(0.002)
     process.send_signal(signal.SIGTERM)
-    said = " ".join(process.communicate()[0].split())
+    stdout = " ".join(process.communicate()[0].split())
     assert process.returncode != 0
-    assert said.count("stopped; rerun the command to resume") == 1
+    assert stdout.count("stopped; rerun the command to resume") == 1
     assert not is_store(tmp_path / "stopped")
     for name in ("stopped", "straight"):
         assert synthesize(tmp_path / name, "--per-class", 20000)[0] == 0
     assert Store(tmp_path / "stopped").manifest == Store(tmp_path / "straight").manifest
 
 
-def test_a_run_without_labels_draws_a_number_of_pictures(
+def test_count_of_a_run_without_labels(
     toy_store: Store,
     toy_recipe: Recipe,
     tmp_path: Path,
@@ -335,9 +337,7 @@ def test_a_run_without_labels_draws_a_number_of_pictures(
     assert "Give --per-class instead" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_number_of_pictures_is_not_for_labelled_ones(
-    synthesize: Synthesize, tmp_path: Path
-) -> None:
-    code, said = synthesize(tmp_path / "out", "--count", 7)
+def test_count_is_refused_with_labels(synthesize: Synthesize, tmp_path: Path) -> None:
+    code, stdout = synthesize(tmp_path / "out", "--count", 7)
     assert code == 1
-    assert "--count is for a GAN that was trained without labels" in said
+    assert "--count is for a GAN that was trained without labels" in stdout

@@ -50,7 +50,7 @@ def toy_options(toy_changes: dict[str, str]) -> list[str]:
     return ["--preset=glyph-32", "--device=cpu", "--precision=fp32", *sets]
 
 
-def test_a_dry_run_shows_the_plan_and_makes_nothing(
+def test_dry_run_prints_the_plan_and_writes_nothing(
     toy_store: Store, tmp_path: Path, hwgen: Hwgen
 ) -> None:
     out = tmp_path / "run"
@@ -78,7 +78,7 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(
         assert text in " ".join(shown.replace("┃", "│").split()), text
 
 
-def test_training_reports_and_refuses_another_recipe(
+def test_progress_and_refusal_of_another_recipe(
     toy_store: Store, tmp_path: Path, hwgen: Hwgen, toy_options: list[str]
 ) -> None:
     out = tmp_path / "run"
@@ -117,7 +117,7 @@ def test_training_reports_and_refuses_another_recipe(
         (["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
     ],
 )
-def test_mistakes_are_named_without_a_traceback(
+def test_input_errors_are_printed_without_a_traceback(
     toy_store: Store, tmp_path: Path, hwgen: Hwgen, options: list[str], text: str
 ) -> None:
     code, _, err = hwgen("train", toy_store.path, "--out", tmp_path / "run", *options)
@@ -127,7 +127,7 @@ def test_mistakes_are_named_without_a_traceback(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_missing_store_is_named(tmp_path: Path, hwgen: Hwgen) -> None:
+def test_a_missing_store_is_an_error(tmp_path: Path, hwgen: Hwgen) -> None:
     code, _, err = hwgen("train", tmp_path / "none", "--out", tmp_path / "run")
     assert code == 1
     assert "no store here" in err
@@ -152,7 +152,7 @@ def test_a_recogniser_scores_every_snapshot(
     assert {entry["recogniser"] for entry in scores} == {file_hash(tmp_path / "rec.safetensors")}
 
 
-def test_a_collapse_is_told_and_gone_back_from(
+def test_stop_and_rollback_at_a_mode_collapse(
     toy_store: Store,
     tmp_path: Path,
     hwgen: Hwgen,
@@ -217,10 +217,10 @@ def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
         wait_for(weights / f"{int(last.stem) + 100:09d}.safetensors", process)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        said = process.stderr.read()
+        printed = process.stderr.read()
     assert process.returncode == 130
-    assert "stopped; rerun the command to resume" in " ".join(said.split())
-    assert "Traceback" not in said
+    assert "stopped; rerun the command to resume" in " ".join(printed.split())
+    assert "Traceback" not in printed
     assert not (weights / "000001600.safetensors").exists()
 
     code, _, err = hwgen(*command)
@@ -242,7 +242,7 @@ def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
     assert all(a["images"] <= b["images"] for a, b in itertools.pairwise(began))
 
 
-def test_torchrun_stops_together_and_one_process_goes_on(
+def test_torchrun_stops_together_and_one_process_resumes(
     toy_store: Store,
     tmp_path: Path,
     hwgen: Hwgen,
@@ -255,10 +255,10 @@ def test_torchrun_stops_together_and_one_process_goes_on(
     process = torchrun("-m", "hwgen_cli", *command)
     wait_for(out / "weights" / "000000100.safetensors", process)
     process.send_signal(signal.SIGINT)
-    said = " ".join(process.communicate()[0].split())
+    printed = " ".join(process.communicate()[0].split())
     assert process.returncode != 0
-    assert said.count("stopped; rerun the command to resume") == 1
-    assert "Warning" not in said
+    assert printed.count("stopped; rerun the command to resume") == 1
+    assert "Warning" not in printed
     step = int(load_tensors(out / "checkpoint.safetensors")[1]["step"])
     assert step < 400
     assert step % AGREE_STEPS == 0
@@ -281,9 +281,9 @@ def test_under_torchrun_a_mistake_is_told_once(
     process = torchrun(
         "-m", "hwgen_cli", "train", toy_store.path, "--out", out, *toy_options, "--batch", 5
     )
-    said = process.communicate()[0]
+    printed = process.communicate()[0]
     assert process.returncode != 0
-    assert said.count("error: 2 processes cannot share a batch of 5 evenly. Start 1 of") == 1
+    assert printed.count("error: 2 processes cannot share a batch of 5 evenly. Start 1 of") == 1
     # The one traceback is torchrun's own.
-    assert said.count("Traceback (most recent call last)") == 1
+    assert printed.count("Traceback (most recent call last)") == 1
     assert not out.exists()
