@@ -1,1 +1,1 @@
-"""Does what Mao et al. showed happen here too? A module an experiment."""
+"""Reproductions of the experiments of Mao et al. (LSGAN); one module per experiment."""

@@ -1,19 +1,18 @@
-"""CIFAR-10: the inception score of LSGAN and of DCGAN, over samples of several models.
-
-In: runs of `hwgen train --preset cifar10`, several of each loss with other seeds, and the weights
-of torch-fidelity's Inception network, which are not downloaded. Out: DIR/rows, a JSON file a run;
-score.json and tables.md: for each loss the mean over its models with an interval. Ctrl-C loses the
-run in progress at most; the same command does the rest.
+"""CIFAR-10: inception scores of LSGAN and DCGAN over several models each.
 
     pip install 'hwgen[score]'
     python -m benchmarks.paper.cifar_score --run RUN ... --weights FILE --out DIR
     python -m benchmarks.paper.cifar_score --run RUN ... --weights FILE --out DIR --quick
+
+RUN are runs of `hwgen train --preset cifar10` with different losses and seeds; FILE has the weights
+of torch-fidelity's Inception network, which are not downloaded. Writes DIR/rows with a JSON file
+per run; score.json and tables.md with the mean over the models of each loss and its interval.
+Ctrl-C loses at most the run in progress; rerun the command for the rest.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import pickle
 import sys
 import tempfile
@@ -29,8 +28,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.paper.settings import begin
-from hwgen.compute.devices import describe, keep_freed_memory, pick_device
+from benchmarks.options import make_parser
+from benchmarks.paper.results import begin, read_rows, write_result
+from benchmarks.stop_signals import STOPPED
+from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.compute.tensor_files import file_hash
 from hwgen.data import to_tensor
 from hwgen.errors import HwgenError, InputError
@@ -43,15 +44,15 @@ from hwgen.runs import Run
 from hwgen.store import Store
 
 EXTRACTOR = "inception-v3-compat"
-"""torch-fidelity's port of the network that Salimans et al. 2016 took, its TensorFlow resizing and
-its 1,008 outputs without bias included."""
+"""torch-fidelity's port of the network of Salimans et al. 2016, with its TensorFlow resizing and
+its 1,008 outputs without bias."""
 
 OFFICIAL = "6726825d"
-"""The first digits of the SHA-256 of weights-inception-2015-12-05-6726825d.pth."""
+"""First digits of the SHA-256 of weights-inception-2015-12-05-6726825d.pth."""
 
 
-class Pictures(torch.utils.data.Dataset[Tensor]):
-    """What torch-fidelity reads: uint8 [3, S, S] each."""
+class Images(torch.utils.data.Dataset[Tensor]):
+    """Images as torch-fidelity reads them, uint8 [3, S, S]."""
 
     def __init__(self, images: Image) -> None:
         self._images = to_tensor(images, torch.device("cpu"))
@@ -70,13 +71,13 @@ def inception_score(
 
     Args:
         images: uint8 [N, S, S, 3].
-        weights: of EXTRACTOR; read by torch-fidelity as a pickle, so give it what `trusted` made.
-        splits: parts whose scores are averaged; 10 in the literature. Shuffled by a fixed seed.
+        weights: of EXTRACTOR, from `safe_copy`, because torch-fidelity unpickles them.
+        splits: number of parts whose scores are averaged, 10 in the literature; a fixed shuffle.
         device: of the network.
-        batch: pictures at a time.
+        batch: images at a time.
 
     Returns:
-        Mean over the splits, and their standard deviation (over n, as everywhere with this score).
+        Mean over the splits, and their standard deviation (over n, as usual for this score).
 
     Raises:
         InputError: torch-fidelity is not installed, or the weights are those of another network.
@@ -90,7 +91,7 @@ def inception_score(
         ) from None
     try:
         found = calculate_metrics(
-            input1=Pictures(images),
+            input1=Images(images),
             isc=True,
             isc_splits=splits,
             feature_extractor=EXTRACTOR,
@@ -98,7 +99,7 @@ def inception_score(
             cuda=device.type == "cuda",
             batch_size=batch,
             save_cpu_ram=True,  # reads in this process
-            cache=False,  # which it would unpickle from the home folder
+            cache=False,  # it would be unpickled from the home folder
         )
     except RuntimeError as error:
         if "state_dict" not in str(error):
@@ -108,27 +109,27 @@ def inception_score(
 
 
 @contextmanager
-def trusted(path: Path) -> Iterator[Path]:
-    """A copy of a stranger's weights that holds tensors and nothing else.
+def safe_copy(path: Path) -> Iterator[Path]:
+    """A temporary copy of untrusted weights that contains only tensors.
 
-    torch-fidelity unpickles its weights without restriction (torch.load with weights_only=False),
-    so that a file could run any code. Here it is read with weights_only=True, which refuses all
-    but tensors and plain containers, and what was read is written anew.
+    torch-fidelity unpickles weights without restriction (torch.load with weights_only=False), so a
+    file could run any code. Here it is read with weights_only=True, which refuses everything but
+    tensors and plain containers, and saved again.
 
     Raises:
-        InputError: there is no such file, or it is no dictionary of tensors.
+        InputError: the file is missing or is not a dictionary of tensors.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"are no weights that can be read safely ({reason})",
+            f"cannot be read as weights without running code ({reason})",
             where=str(path),
-            remedy="Give the .pth file that torch-fidelity's documentation names",
+            remedy="Pass the .pth file named in torch-fidelity's documentation",
         ) from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError("holds something else than named tensors", where=str(path))
+        raise InputError("expected only named tensors", where=str(path))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "weights.pth"
         torch.save(dict(state), copy)
@@ -136,27 +137,29 @@ def trusted(path: Path) -> Iterator[Path]:
 
 
 def samples(sampler: Sampler, count: int, seed: int) -> Image:
-    """Samples of all classes in turn: sample i is of class i modulo their number.
+    """Samples of all classes in turn: sample i has class i modulo the number of classes.
 
     Raises:
-        InputError: the run draws grey pictures.
+        InputError: the run generates grey images.
     """
     if sampler.channels != 3:
-        raise InputError(f"{sampler.provenance} draws grey pictures, the score is one of colour")
+        raise InputError(
+            f"{sampler.provenance} generates grey images; the score needs colour images"
+        )
     classes = len(sampler.charset)
     numbers = np.arange(count)
     return sampler.sample(numbers % classes, numbers // classes, seed=seed)
 
 
 def name_of(loss: Loss) -> str:
-    """Of a table's row."""
+    """The loss as named in the table."""
     if loss.kind == "gan":
         return "regular GAN"
     return f"LSGAN ({loss.a:g}, {loss.b:g}, {loss.c:g})"
 
 
 def row_of(run: Run, weights: Path, out: Path, options: argparse.Namespace) -> None:
-    """Score the last snapshot of a run; nothing where that was done."""
+    """Score the last snapshot of a run, unless its row exists."""
     recipe = recipe_from_json(run.recipe)
     sampler = Sampler.load(run, device=options.device)
     file = out / "rows" / f"{sampler.provenance.replace(' ', '-')}.json"
@@ -180,7 +183,7 @@ def row_of(run: Run, weights: Path, out: Path, options: argparse.Namespace) -> N
 
 
 def row_of_store(store: Store, weights: Path, out: Path, options: argparse.Namespace) -> None:
-    """The same of real pictures, taken at random."""
+    """Score random real images, unless their row exists."""
     file = out / "rows" / f"store-{store.manifest.content_sha256[:16]}.json"
     if file.exists():
         return
@@ -189,12 +192,12 @@ def row_of_store(store: Store, weights: Path, out: Path, options: argparse.Names
     mean, sd = inception_score(
         images, weights, splits=options.splits, device=pick_device(options.device)
     )
-    row = {"group": "real pictures", "images": len(images), "score": mean, "sd over splits": sd}
+    row = {"group": "real images", "images": len(images), "score": mean, "sd over splits": sd}
     write_json(file, row)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """For each preset and loss: the mean over its models, Student's interval, and deviations."""
+    """For each preset and loss: mean over its models, Student's interval, and deviations."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(row["group"], []).append(row)
@@ -212,13 +215,13 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def table(groups: Mapping[str, Any]) -> str:
-    """Markdown: a line a group."""
+    """Markdown, one line per group."""
     lines = [
-        "| what | models | pictures of each | score | 95 % over models | sd over splits |",
+        "| loss | models | images of each | score | 95 % over models | sd over splits |",
         "|---|---:|---:|---:|---|---:|",
     ]
     for name, entry in groups.items():
-        limits = "one model has none"
+        limits = "none for one model"
         if entry["low"] is not None:
             limits = f"{entry['low']:.3f} to {entry['high']:.3f}"
         lines.append(
@@ -229,23 +232,21 @@ def table(groups: Mapping[str, Any]) -> str:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--run", type=Path, nargs="+", required=True, metavar="RUN")
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="of torch-fidelity, a .pth file"
-    )
+    parser.add_argument("--weights", type=Path, required=True, help="torch-fidelity's .pth file")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=50_000, help="of each run")
+    parser.add_argument("--images", type=int, default=50_000, help="samples of each run")
     parser.add_argument("--splits", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="of the samples")
-    parser.add_argument("--real", type=Path, metavar="STORE", help="score real pictures too")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the samples")
+    parser.add_argument("--real", type=Path, metavar="STORE", help="also score real images")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--quick", action="store_true", help="500 pictures: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="a dry run with 500 images")
     options = parser.parse_args(arguments)
     if options.quick:
         options.images = 500
     if options.images < options.splits or options.splits < 1:
-        parser.error("--images must be at least --splits, and that at least 1")
+        parser.error("--splits must be at least 1 and --images at least --splits")
     return options
 
 
@@ -253,17 +254,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     keep_freed_memory()
     try:
-        score_all(options)
+        score_all(options, arguments)
     except HwgenError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command does the rest")
+        sys.exit(STOPPED)
 
 
-def score_all(options: argparse.Namespace) -> None:
-    """Score what has no row yet, then write score.json and tables.md."""
+def score_all(options: argparse.Namespace, arguments: Sequence[str] | None) -> None:
+    """Score runs without a row, then write score.json and tables.md."""
     out: Path = options.out
-    with trusted(options.weights) as weights:
+    with safe_copy(options.weights) as weights:
         digest = file_hash(options.weights)
         fixed = {
             "images": options.images,
@@ -278,17 +279,19 @@ def score_all(options: argparse.Namespace) -> None:
             row_of(Run(path), weights, out, options)
         if options.real:
             row_of_store(Store(options.real), weights, out, options)
-    rows = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "rows").iterdir())
-    ]
-    hardware = describe(pick_device(options.device), torch.float32)
-    result: dict[str, Any] = {"settings": fixed | hardware, "summary": summary(rows), "rows": rows}
-    write_json(out / "score.json", result)
+    rows = read_rows(sorted((out / "rows").iterdir()))
+    result: dict[str, Any] = {"settings": fixed, "summary": summary(rows), "rows": rows}
     text = table(result["summary"])
     if not fixed["official_weights"]:
-        text += "\nNot the weights that published scores are computed with: compare with none.\n"
-    (out / "tables.md").write_text(text, encoding="utf-8")
-    print(text)
+        text += "\nThese are not the weights of published scores: do not compare with those.\n"
+    write_result(
+        out / "score.json",
+        result,
+        text,
+        script=__file__,
+        arguments=arguments,
+        device=pick_device(options.device),
+    )
 
 
 if __name__ == "__main__":

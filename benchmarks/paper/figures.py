@@ -1,4 +1,4 @@
-"""In: a figure of matplotlib. Out: a PNG file, whole or not at all."""
+"""Figures of matplotlib as PNG files, written atomically."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ DPI = 110
 
 
 def save_png(figure: Figure, file: Path) -> None:
-    """Write the figure on white; what was there before stays until the new one is whole."""
+    """Write a figure on white; an existing file is replaced at once."""
     with atomic_write(file) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, facecolor="white")

@@ -1,7 +1,6 @@
-"""In: a recipe and a store. Out: a run trained up to a step, its networks, and a judge.
+"""GAN runs trained up to a step, their networks, and the recogniser that judges their samples.
 
-What the experiments with pictures share. Runs are hwgen's own, so that Ctrl-C saves and the same
-command goes on.
+Runs are hwgen's own, so that Ctrl-C saves a checkpoint and a rerun resumes from it.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.paper.pace import Pace
-from hwgen.compute.devices import pick_device, pick_precision
+from benchmarks.paper.progress import Progress
 from hwgen.compute.tensor_files import load_module
 from hwgen.generators.gan.networks import Discriminator, Generator, build
 from hwgen.generators.gan.presets import Recipe, recipe_from_json
@@ -27,17 +25,18 @@ from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store
 
 
-def precision_of(name: str, device: str) -> str:
-    """What `name` means on a device, "bf16" or "fp32": it decides an experiment's rows."""
-    return "bf16" if pick_precision(name, pick_device(device)) == torch.bfloat16 else "fp32"
-
-
 def steps_done(folder: Path) -> int:
-    """Steps of a run's checkpoint; 0 where nothing has begun."""
+    """Steps of a run's checkpoint; 0 if there is no run."""
     if not folder.exists():
         return 0
     run = Run(folder)
     return read_checkpoint(run.checkpoint, run.id).step
+
+
+def training_seconds(run: Run) -> float | None:
+    """Seconds of training in a run's log; None if it has none."""
+    seconds = [entry["seconds"] for entry in run.read_log() if "seconds" in entry]
+    return seconds[-1] if seconds else None
 
 
 def train_until(
@@ -51,19 +50,19 @@ def train_until(
     precision: str,
     stopped: threading.Event,
 ) -> Run:
-    """Bring a run to where it has made so many steps, at most the recipe's, from where it is.
+    """Train a run, or continue it, up to a step, at most the recipe's last one.
 
     Raises:
-        KeyboardInterrupt: `stopped` before it was there; what was done is saved.
+        KeyboardInterrupt: `stopped` was set before that; the run is saved.
     """
     done = steps_done(folder)
     if done < step:
-        pace = Pace(folder.name, "steps", step, done=done)
+        progress = Progress(folder.name, "steps", step, done=done)
         steps = itertools.count(done + 1)
 
         def stop() -> bool:
             now = next(steps)
-            pace(now)
+            progress(now)
             return now >= step or stopped.is_set()
 
         # A collapse is a result here.
@@ -83,7 +82,7 @@ def train_until(
 
 
 def networks(run: Run, device: torch.device) -> tuple[Generator, Discriminator]:
-    """G (itself, not its average) and D as they are in a run's checkpoint."""
+    """G (not its moving average) and D from a run's checkpoint."""
     g, d = build(recipe_from_json(run.recipe), len(run.charset))
     tensors = read_checkpoint(run.checkpoint, run.id).tensors
     load_module("g", g, tensors, run.checkpoint)
@@ -91,7 +90,7 @@ def networks(run: Run, device: torch.device) -> tuple[Generator, Discriminator]:
     return g.to(device), d.to(device)
 
 
-def judge(
+def trained_judge(
     file: Path,
     store: Store,
     recipe: RecogniserRecipe,
@@ -99,19 +98,19 @@ def judge(
     device: torch.device,
     stopped: threading.Event,
 ) -> Recogniser:
-    """A recogniser of real pictures; the one in `file`, where there is one.
+    """A recogniser of real images, loaded from `file` or trained and saved there.
 
     Raises:
-        KeyboardInterrupt: `stopped` before it was trained.
+        KeyboardInterrupt: `stopped` was set before the end of the training.
     """
     if not file.exists():
-        pace = Pace(file.stem, "steps", recipe.steps)
+        progress = Progress(file.stem, "steps", recipe.steps)
         trained = train_recogniser(
             from_stores([store], recipe, device),
             recipe,
             seed=0,
             device=device,
-            progress=lambda done, _total, loss: pace(done, f"loss {loss:.3f}"),
+            progress=lambda done, _total, loss: progress(done, f"loss {loss:.3f}"),
             stop=stopped.is_set,
         )
         if trained is None:
@@ -121,6 +120,6 @@ def judge(
 
 
 def accuracy_on(recogniser: Recogniser, store: Store) -> float:
-    """Share of a store's pictures that are read as their label, of the recogniser's classes."""
+    """Fraction of a store's images read as their label, among all classes of the recogniser."""
     ids = np.array(recogniser.charset.ids(list(store.charset.labels)), np.int64)
     return hits(recogniser.best(store.image_blocks(), 1), ids[store.labels])

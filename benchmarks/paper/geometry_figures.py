@@ -1,4 +1,4 @@
-"""In: what the geometry experiment computed. Out: its figures, as PNG files."""
+"""Figures of the geometry experiment."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ TITLES = {
 }
 
 
-def draw_losses(file: Path, said: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> None:
-    """As Fig. 2: G's loss by D's output, and below it the gradient's size."""
+def plot_losses(file: Path, d: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    """As Fig. 2: G's loss by D's output, and below it the absolute gradient."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots(2, len(curves), sharex=True, sharey="row", squeeze=False)
     for (above, below), (name, (values, slopes)) in zip(axes.T, curves.items(), strict=True):
-        above.plot(said, values)
+        above.plot(d, values)
         above.set_title(TITLES[name], fontsize=9)
         above.set_ylim(-0.3, 8)
-        below.semilogy(said, slopes.abs().clamp_min(1e-6))
+        below.semilogy(d, slopes.abs().clamp_min(1e-6))
         below.set_ylim(1e-4, 20)
         for axis in (above, below):
             axis.grid(alpha=0.3)
     axes[0, 0].set_ylabel("G's loss")
-    axes[1, 0].set_ylabel("size of its gradient")
+    axes[1, 0].set_ylabel("absolute gradient")
     figure.supxlabel("D's output on a generated sample", fontsize=9)
     save_png(figure, file)
 
 
-def draw_boundary(
+def plot_boundary(
     file: Path,
     real: Tensor,
     fake: Tensor,
     ds: Mapping[str, Tensor],
     levels: Mapping[str, float],
-    ways: Mapping[str, Sequence[Tensor]],
+    paths: Mapping[str, Sequence[Tensor]],
 ) -> None:
-    """As Fig. 1: where D is at each loss's level, and where the far points go by G's loss."""
+    """As Fig. 1: the contour of D at each loss's level, and the far points' paths by G's loss."""
     figure = Figure(figsize=(9.6, 4.2), layout="constrained")
     axes = figure.subplots(1, len(ds), sharex=True, sharey=True)
     low, high = -5.5, 6.5
@@ -53,16 +53,14 @@ def draw_boundary(
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)
     for place, (name, d) in zip(axes, ds.items(), strict=True):
         w = d.numpy()
-        said = grid @ w[:2] + w[2]
-        place.contour(ticks, ticks, said, levels=[levels[name]], colors="k", linewidths=1.2)
+        values = grid @ w[:2] + w[2]
+        place.contour(ticks, ticks, values, levels=[levels[name]], colors="k", linewidths=1.2)
         place.plot(*real.T, ".", color="C0", markersize=2, label="real")
         place.plot(*fake.T, ".", color="C1", markersize=2, label="generated")
-        way = np.stack([points.numpy() for points in ways[name]])
-        place.plot(way[..., 0], way[..., 1], color="C3", linewidth=0.5, alpha=0.5)
-        place.plot(*way[0].T, "*", color="C4", markersize=4, label="generated, far")
-        place.plot(
-            *way[-1].T, "x", color="C3", markersize=4, label="the far ones, moved by G's loss"
-        )
+        path = np.stack([points.numpy() for points in paths[name]])
+        place.plot(path[..., 0], path[..., 1], color="C3", linewidth=0.5, alpha=0.5)
+        place.plot(*path[0].T, "*", color="C4", markersize=4, label="generated, far")
+        place.plot(*path[-1].T, "x", color="C3", markersize=4, label="far, moved by G's loss")
         place.set_title(TITLES[name], fontsize=9)
         place.set_aspect("equal")
         place.set_xlim(low, high)
@@ -72,8 +70,8 @@ def draw_boundary(
     save_png(figure, file)
 
 
-def draw_divergence(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """2C(G) at the D that descent found, by Pearson's chi^2, for each coding."""
+def plot_divergence(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """2C(G) at the D found by descent, by Pearson's chi^2, for each coding."""
     figure = Figure(figsize=(4.6, 3.6), layout="constrained")
     axes = figure.subplots()
     for name in ("lsgan-eq8", "lsgan-eq9"):

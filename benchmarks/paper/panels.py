@@ -1,4 +1,4 @@
-"""In: pictures in a table. Out: one small PNG file of contact sheets, row by row."""
+"""A table of contact sheets in one small PNG file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from hwgen.io.files import atomic_write
 from hwgen.record import PAPER, Image
 
 GREYS = 16
-"""Enough for the eye; the file is a third of the size."""
+"""Grey levels of the file: not visibly fewer, and a third of the size."""
 
 
 def save_panels(file: Path, lines: Sequence[Sequence[Image]], columns: int) -> None:
-    """Draw each entry as a contact sheet, a line of entries a row; what is missing is paper.
+    """Save each entry as a contact sheet, one line of entries per row; missing entries are blank.
 
     Args:
         file: PNG.
-        lines: of grey pictures, uint8 [n, h, w], as many in each entry.
-        columns: pictures a row of an entry.
+        lines: entries of grey images, uint8 [n, h, w], equally many in each.
+        columns: images per row of an entry.
     """
     sheets = [[np.asarray(contact_sheet(images, columns)) for images in line] for line in lines]
     width = max(map(len, sheets))

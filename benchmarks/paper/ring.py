@@ -1,18 +1,17 @@
-"""Ring of 8 Gaussians: does LSGAN learn all modes where the regular GAN collapses?
-
-In: settings and seeds. Trains G and D of the authors' own experiment (REFERENCE 1f) for every
-setting and seed and scores a snapshot every 5,000 steps. Out: DIR/rows, a JSON file a training;
-ring.json and tables.md, counts with intervals; density plots of a typical seed, of all seeds at the
-end, and curves. Ctrl-C loses the trainings in progress at most; the same command does the rest.
+"""Ring of 8 Gaussians: modes covered by LSGAN and by the regular GAN.
 
     python -m benchmarks.paper.ring --out DIR
     python -m benchmarks.paper.ring --out DIR --quick
+
+Trains G and D of the authors' stability_comparison/mixture_gaussian for every setting and seed and
+scores a snapshot every 5,000 steps. Writes DIR/rows with a JSON file per training; ring.json and
+tables.md, counts with intervals; density plots of a typical seed and of all seeds at the end, and
+curves. Ctrl-C loses at most the trainings in progress; rerun the command for the rest.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,13 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.paper.pace import Pace
-from benchmarks.paper.ring_figures import draw_all_seeds, draw_curves, draw_typical
+from benchmarks.options import make_parser, split_names
+from benchmarks.paper.progress import Progress
+from benchmarks.paper.results import begin, read_rows, write_result
+from benchmarks.paper.ring_figures import plot_all_seeds, plot_curves, plot_typical
 from benchmarks.paper.ring_scores import scores
 from benchmarks.paper.ring_tables import summary, tables
 from benchmarks.paper.ring_training import Setting, train
-from benchmarks.paper.settings import begin
-from hwgen.compute.devices import describe
+from benchmarks.stop_signals import STOPPED
 from hwgen.generators.gan.presets import LOSSES, Loss
 from hwgen.io.files import atomic_write
 from hwgen.io.json_files import write_json
@@ -59,14 +59,14 @@ SETTINGS: Mapping[str, Setting] = {
     "equal-rates-gan": Setting(GAN, lr_g=1e-4),
     "sum-lsgan": Setting(Loss(reduction="sum")),
 }
-"""And what could decide: another width of the modes (0.01 read as a variance), the ring of the
-unrolled GAN's paper, Eq. 8's targets, G after D instead of both at once, G as slow as D, losses
-summed as by tf.nn.l2_loss."""
+"""Variations: another width of the modes (0.01 read as a variance), the ring of the unrolled GAN's
+paper, Eq. 8's targets, G after D instead of both at once, equal learning rates, losses summed as by
+tf.nn.l2_loss."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """Some seeds of a setting, trained together."""
+    """Seeds of a setting that are trained together."""
 
     out: Path
     name: str
@@ -89,7 +89,7 @@ def work(job: Job) -> Job:
     """Train, score and write a row and the samples of each seed."""
     setting, device = SETTINGS[job.name], torch.device(job.device)
     began = time.perf_counter()
-    pace = Pace(f"{job.name}, seeds {', '.join(map(str, job.seeds))}", "steps", job.steps)
+    progress = Progress(f"{job.name}, seeds {', '.join(map(str, job.seeds))}", "steps", job.steps)
     found = train(
         setting,
         job.seeds,
@@ -97,7 +97,7 @@ def work(job: Job) -> Job:
         every=job.every,
         samples=job.samples,
         device=device,
-        progress=pace,
+        progress=progress,
     )
     seconds = time.perf_counter() - began
     truth = setting.centres().numpy(), setting.probabilities().numpy(), setting.sd
@@ -121,7 +121,7 @@ def work(job: Job) -> Job:
 def jobs_left(
     out: Path, names: Sequence[str], seeds: int, together: int, **shared: Any
 ) -> list[Job]:
-    """What has no row yet: pair after pair, in the order of the names."""
+    """Jobs without a row, pair after pair of settings, in the order of the names."""
     jobs = []
     for pair in (names[n : n + 2] for n in range(0, len(names), 2)):
         left = {
@@ -137,7 +137,7 @@ def jobs_left(
 
 @contextmanager
 def workers(count: int) -> Iterator[Any]:
-    """A map over jobs, in this process or in as many others, a thread each."""
+    """A map over jobs, in this process or in `count` others, with one thread each."""
     torch.set_num_threads(1)
     if count == 1:
         yield map
@@ -146,22 +146,19 @@ def workers(count: int) -> Iterator[Any]:
         yield pool.imap_unordered
 
 
-def read_rows(out: Path, names: Sequence[str], seeds: int) -> dict[str, list[dict[str, Any]]]:
-    """The finished trainings of each setting that has some."""
-    rows = {
-        name: [
-            json.loads(file.read_text(encoding="utf-8"))
-            for file in (row_file(out, name, seed) for seed in range(seeds))
-            if file.exists()
-        ]
+def report(
+    options: argparse.Namespace,
+    names: Sequence[str],
+    settings: Mapping[str, Any],
+    arguments: Sequence[str] | None,
+) -> None:
+    """Write ring.json, tables.md and the figures from the rows that exist."""
+    out: Path = options.out
+    found = {
+        name: read_rows(row_file(out, name, seed) for seed in range(options.seeds))
         for name in names
     }
-    return {name: own for name, own in rows.items() if own}
-
-
-def report(out: Path, names: Sequence[str], seeds: int, settings: Mapping[str, Any]) -> None:
-    """Write ring.json, tables.md and the figures from the rows that are there."""
-    rows = read_rows(out, names, seeds)
+    rows = {name: own for name, own in found.items() if own}
     if not rows:
         return
     result = {
@@ -170,10 +167,14 @@ def report(out: Path, names: Sequence[str], seeds: int, settings: Mapping[str, A
         "summary": {name: summary(own) for name, own in rows.items()},
         "rows": rows,
     }
-    write_json(out / "ring.json", result)
-    text = tables(result["summary"])
-    (out / "tables.md").write_text(text, encoding="utf-8")
-    print(text)
+    write_result(
+        out / "ring.json",
+        result,
+        tables(result["summary"]),
+        script=__file__,
+        arguments=arguments,
+        device=torch.device(options.device),
+    )
     samples = {
         name: {row["seed"]: np.load(samples_file(out, name, row["seed"])) for row in own}
         for name, own in rows.items()
@@ -182,32 +183,29 @@ def report(out: Path, names: Sequence[str], seeds: int, settings: Mapping[str, A
     for data in ("even", "uneven"):
         pair = [name for name in (f"{data}-lsgan", f"{data}-gan") if name in rows]
         if pair:
-            draw_typical(out / f"typical-{data}.png", pair, rows, samples, steps, SETTINGS[pair[0]])
-    draw_all_seeds(out / "seeds.png", samples)
-    draw_curves(out / "curves.png", rows)
+            plot_typical(out / f"typical-{data}.png", pair, rows, samples, steps, SETTINGS[pair[0]])
+    plot_all_seeds(out / "seeds.png", samples)
+    plot_curves(out / "curves.png", rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=10, help="of each setting")
+    parser.add_argument("--seeds", type=int, default=10, help="trainings of each setting")
     parser.add_argument("--steps", type=int, default=35_000)
     parser.add_argument("--every", type=int, default=5_000, help="steps between snapshots")
-    parser.add_argument("--samples", type=int, default=2_500, help="of a snapshot")
-    parser.add_argument("--only", default=",".join(SETTINGS), help="settings, by commas")
-    parser.add_argument("--workers", type=int, default=1, help="processes, a thread each")
-    # On a CPU two are as fast as one at a time or ten, since its caches hold them.
-    parser.add_argument("--together", type=int, default=2, help="seeds in a batch; 10 for a GPU")
+    parser.add_argument("--samples", type=int, default=2_500, help="points in a snapshot")
+    parser.add_argument("--only", default=",".join(SETTINGS), help="settings, comma-separated")
+    parser.add_argument("--workers", type=int, default=1, help="processes with one thread each")
+    # On a CPU a batch of two takes the least time per seed, because it fits in the caches.
+    parser.add_argument("--together", type=int, default=2, help="seeds per batch; 10 on a GPU")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--quick", action="store_true", help="2 seeds, 3,000 steps, 4 settings")
     options = parser.parse_args(arguments)
     if options.quick:
         options.seeds, options.steps, options.every = 2, 3_000, 1_000
         options.only = ",".join(MAIN)
-    names = options.only.split(",")
-    unknown = [name for name in names if name not in SETTINGS]
-    if unknown:
-        parser.error(f"no setting {', '.join(unknown)}; known: {', '.join(SETTINGS)}")
+    names = split_names(parser, options.only, "setting", SETTINGS)
     if options.steps % options.every:
         parser.error("--every must divide --steps")
     shared = {"steps": options.steps, "every": options.every, "samples": options.samples}
@@ -217,16 +215,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     total = len(names) * options.seeds
     done = total - sum(len(job.seeds) for job in jobs)
-    pace = Pace("all", "trainings", total, done=done, line_every=0)
+    progress = Progress("all", "trainings", total, done=done, line_every=0)
     try:
         with workers(options.workers) as each:
             for job in each(work, jobs):
                 done += len(job.seeds)
-                pace(done)
+                progress(done)
     except KeyboardInterrupt:
-        print("stopped; the same command does the rest", file=sys.stderr)
-    hardware = describe(torch.device(options.device), torch.float32)
-    report(options.out, names, options.seeds, shared | {"seeds": options.seeds, **hardware})
+        print(STOPPED, file=sys.stderr)
+    report(options, names, shared | {"seeds": options.seeds}, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""In: samples and scores of the ring experiment. Out: density plots and curves, as PNG files."""
+"""Density plots and curves of the ring experiment."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from matplotlib.figure import Figure
 from benchmarks.paper.figures import save_png
 from benchmarks.paper.ring_scores import Values, density, scott
 from benchmarks.paper.ring_tables import Row, typical
-from benchmarks.paper.ring_training import Setting, draw_data
+from benchmarks.paper.ring_training import Setting, sample_data
 
 LIMIT = 4.0
-"""Half the side of a plot, as in the paper."""
+"""A plot spans [-LIMIT, LIMIT] on both axes, as in the paper."""
 
 PIXELS = 128
 
 Samples = Mapping[str, Mapping[int, Values]]
-"""Of each setting and seed, [snapshots, N, 2]."""
+"""Setting -> seed -> points [snapshots, N, 2]."""
 
 
-def draw_typical(
+def plot_typical(
     file: Path,
     names: Sequence[str],
     rows: Mapping[str, Sequence[Row]],
@@ -33,14 +33,14 @@ def draw_typical(
     steps: Sequence[int],
     setting: Setting,
 ) -> None:
-    """Rows: settings, each by its typical seed. Columns: snapshots, and the target."""
+    """One row per setting with its typical seed, one column per snapshot, and the target."""
     figure = Figure(figsize=(1.3 * (len(steps) + 1), 1.3 * len(names) + 0.25), layout="constrained")
     axes = figure.subplots(len(names), len(steps) + 1, squeeze=False)
     seed = torch.Generator().manual_seed(0)
     for line, name in zip(axes, names, strict=True):
         own = typical(rows[name])["seed"]
         shown = samples[name][own]
-        target = draw_data(setting, shown.shape[1], seed).numpy()
+        target = sample_data(setting, shown.shape[1], seed).numpy()
         for place, points in zip(line, (*shown, target), strict=True):
             _panel(place, points)
         line[0].set_ylabel(f"{name}\nseed {own}", fontsize=7)
@@ -49,8 +49,8 @@ def draw_typical(
     save_png(figure, file)
 
 
-def draw_all_seeds(file: Path, samples: Samples) -> None:
-    """Rows: settings. Columns: seeds, at the last step."""
+def plot_all_seeds(file: Path, samples: Samples) -> None:
+    """One row per setting, one column per seed, at the last step."""
     seeds = sorted({seed for own in samples.values() for seed in own})
     size = (0.95 * len(seeds) + 0.3, 0.95 * len(samples) + 0.2)
     figure = Figure(figsize=size, layout="constrained")
@@ -67,8 +67,8 @@ def draw_all_seeds(file: Path, samples: Samples) -> None:
     save_png(figure, file)
 
 
-def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
-    """Modes that a plot shows, by step: a thin line a seed, a thick one their mean."""
+def plot_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
+    """Modes covered by step: a thin line per seed, a thick one for their mean."""
     columns = min(4, len(rows))
     lines = math.ceil(len(rows) / columns)
     figure = Figure(figsize=(2.6 * columns, 1.9 * lines), layout="constrained")
@@ -95,9 +95,9 @@ def draw_curves(file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
 
 
 def _panel(place: Axes, points: Values) -> None:
-    """A density whose darkest green is its own maximum.
+    """A density, scaled to its own maximum.
 
-    The bandwidth is Scott's for a ring of radius 1, in every panel: a collapsed G is a small blot.
+    The bandwidth is Scott's for a ring of radius 1 in every panel, so a collapsed G is a spot.
     """
     bandwidth = scott(len(points), math.sqrt(1 / 2))
     place.imshow(

@@ -1,4 +1,4 @@
-"""In: samples of G on the ring. Out: how many modes they cover, and how well."""
+"""Scores of samples on the ring: modes covered, distance from them, distribution over them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 STRICT = 3.0
-"""A sample within so many standard deviations of the nearest mode's centre is of high quality."""
+"""A sample is of high quality within this many standard deviations of a mode's centre."""
 
 NEAR = 0.2
-"""A sample so near to a centre, in radii of the ring, is seen there in a density plot: it is about
-the plot's bandwidth. Neighbouring modes are 0.77 apart."""
+"""A sample is near a mode within this distance of its centre, in radii of the ring: about the
+bandwidth of the density plots. Neighbouring modes are 0.77 apart."""
 
 COUNTS = 20 / 2500
-"""A mode is covered by this share of the samples at least; a true one has 1/8 of them."""
+"""Least fraction of the samples that covers a mode; the true fraction is 1/8."""
 
 Values = npt.NDArray[np.floating[Any]]
 
 
 def scores(samples: Values, centres: Values, probabilities: Values, sd: float) -> dict[str, float]:
-    """Figures of one snapshot.
+    """Scores of one snapshot.
 
     Args:
         samples: [N, 2].
@@ -32,14 +32,14 @@ def scores(samples: Values, centres: Values, probabilities: Values, sd: float) -
 
     Returns:
         modes: modes with COUNTS of the samples within STRICT standard deviations.
-        share: of samples that near to a mode; of true samples 1 - exp(-4.5) = 98.9 %.
+        share: fraction of samples that close to a mode; of true samples 1 - exp(-4.5) = 98.9 %.
         modes_near: modes with COUNTS of the samples within NEAR.
-        share_near: of samples that near to a mode; of samples spread evenly over the circle, as if
-            it had no modes, 51 %.
+        share_near: fraction of samples within NEAR of a mode; 51 % for points that are uniform on
+            the circle.
         kl: Kullback-Leibler divergence in nats of the histogram of nearest modes from the
-            probabilities; 0 where they agree, log M where all are at one of M even modes.
-        spread: root mean square distance of the near samples from their centres, over what it is
-            for true ones; 0 where there are none.
+            probabilities; 0 if they agree, log M if all samples are at one of M equal modes.
+        spread: root mean square distance of the near samples from their centres, over that of
+            true samples; 0 without near samples.
     """
     near = NEAR * np.linalg.norm(centres[0])
     distances = np.linalg.norm(samples[:, None].astype(np.float64) - centres, axis=2)
@@ -50,9 +50,9 @@ def scores(samples: Values, centres: Values, probabilities: Values, sd: float) -
         found[f"modes{suffix}"] = int((counts >= COUNTS * len(samples)).sum())
         found[f"share{suffix}"] = float(counts.sum() / len(samples))
     histogram = np.bincount(mode, minlength=len(centres)) / len(samples)
-    there = histogram > 0
-    ratio = histogram[there] / probabilities[there]
-    found["kl"] = float((histogram[there] * np.log(ratio)).sum())
+    present = histogram > 0
+    ratio = histogram[present] / probabilities[present]
+    found["kl"] = float((histogram[present] * np.log(ratio)).sum())
     close = distance[distance <= near]
     found["spread"] = float(np.sqrt((close**2).mean()) / (sd * math.sqrt(2))) if len(close) else 0.0
     return found

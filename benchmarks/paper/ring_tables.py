@@ -1,4 +1,4 @@
-"""In: rows of the ring experiment. Out: counts over the seeds with intervals, as tables."""
+"""Tables of the ring experiment: counts over seeds with intervals."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MEANS = ("modes", "modes_near", "share", "share_near", "kl", "spread")
 
 
 def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """For each snapshot: how many seeds cover all modes (Wilson's interval), and means of scores.
+    """For each snapshot: seeds that cover all modes (Wilson's interval), and means of scores.
 
-    `all_modes` counts what is within 3 standard deviations, `all_near` what a plot shows.
+    `all_modes` counts samples within 3 standard deviations, `all_near` those within 0.2.
     """
     found = []
     for at in zip(*(row["snapshots"] for row in rows), strict=True):
@@ -32,10 +32,10 @@ def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def tables(summaries: Mapping[str, Sequence[Row]]) -> str:
-    """Markdown: the last snapshot of each setting, then the way there."""
+    """Markdown: the last snapshot of each setting, then all snapshots."""
     lines = [
         "| setting | all 8 modes within 3 sd | all 8 within 0.2 | modes within 3 sd"
-        " | modes within 0.2 | share within 3 sd | share within 0.2 | KL of modes, nats"
+        " | modes within 0.2 | samples within 3 sd | samples within 0.2 | KL of modes, nats"
         " | width over true |",
         "|---" * 9 + "|",
     ]

@@ -1,12 +1,12 @@
-"""In: a setting of the ring experiment, seeds. Out: samples of G, step by step.
+"""Training of the ring experiment: snapshots of G's samples for several seeds at once.
 
-The networks and settings are those of the authors' stability_comparison/mixture_gaussian
-(REFERENCE 1f): G takes 256 normal numbers to a point in the plane through two layers of 128 tanh,
-D a point to a number through two more; orthogonal weights of gain 1.4, biases 0, no batch norm.
+Networks and settings are those of the authors' stability_comparison/mixture_gaussian: G maps 256
+normal numbers to a point in the plane through two layers of 128 tanh units, D a point to a number
+through two more; orthogonal weights with gain 1.4, biases 0, no batch norm.
 
-All seeds are trained together: every parameter has a leading seed axis, the loss is the sum over
-the seeds of each one's own, and Adam works by element, so that this is as many independent
-trainings. All random numbers of a seed are its own, so that its company does not matter.
+Seeds are trained as a batch: every parameter has a leading seed axis, the loss is the sum of the
+seeds' losses, and Adam works by element, so the trainings are independent. Each seed has its own
+random numbers, whatever the other seeds in the batch.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ Points = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained on what.
+    """Data and training of one setting.
 
     Attributes:
         loss: of D and G.
-        uneven: one mode has double weight, as in the authors' data: they take nine angles from 0
-            to 2 pi, both ends included, so that the first and the last are one mode.
+        uneven: one mode has double weight, as in the authors' data: nine angles from 0 to 2 pi with
+            both ends, so that the first and the last are the same mode.
         radius: of the ring.
         sd: standard deviation of a mode in each direction.
-        alternating: G steps after D, against the new D. Without it both step from one pass over
+        alternating: G steps after D, against the updated D; otherwise both step from one pass over
             the same samples, as in the authors' code.
         lr_g: Adam's step size for G.
         lr_d: Adam's step size for D.
@@ -59,32 +59,32 @@ class Setting:
     lr_d: float = 1e-4
 
     def centres(self) -> Tensor:
-        """Of the modes, [MODES, 2]."""
+        """Centres of the modes, [MODES, 2]."""
         angles = torch.arange(MODES) * (2 * math.pi / MODES)
         return self.radius * torch.stack((angles.sin(), angles.cos()), dim=1)
 
     def probabilities(self) -> Tensor:
-        """Of the modes, [MODES]."""
+        """Probabilities of the modes, [MODES]."""
         weights = torch.ones(MODES)
         if self.uneven:
             weights[0] = 2
         return weights / weights.sum()
 
 
-def draw_data(setting: Setting, count: int, generator: torch.Generator) -> Tensor:
+def sample_data(setting: Setting, count: int, generator: torch.Generator) -> Tensor:
     """Points of the true distribution, [count, 2]."""
     modes = torch.multinomial(setting.probabilities(), count, True, generator=generator)
     return setting.centres()[modes] + setting.sd * torch.randn(count, 2, generator=generator)
 
 
 class Perceptrons:
-    """As many perceptrons of tanh units as seeds, each with weights of its own.
+    """A perceptron of tanh units for each seed, with separate weights.
 
     Args:
-        sizes: units of each layer, the input's first.
-        generators: one a seed, for its initial weights.
-        device: where the weights are.
-        dtype: theirs.
+        sizes: units of each layer, the input first.
+        generators: one per seed, for the initial weights.
+        device: of the weights.
+        dtype: of the weights.
     """
 
     def __init__(
@@ -115,8 +115,8 @@ class Players:
 
     Args:
         setting: what is trained.
-        generators: one a seed, for its initial weights.
-        device: where.
+        generators: one per seed, for the initial weights.
+        device: of the weights.
         dtype: of the weights.
     """
 
@@ -137,14 +137,14 @@ class Players:
         """One step of D and one of G on data [seeds, N, 2] and noise [seeds, N, Z_DIM]."""
         loss, g, d = self._setting.loss, self.g.parameters, self.d.parameters
         fake = self.g(z)
-        said_real, said_fake = self.d(x), self.d(fake)
-        _sum(
-            discriminator_loss(loss, *both) for both in zip(said_real, said_fake, strict=True)
-        ).backward(inputs=d, retain_graph=True)
+        d_real, d_fake = self.d(x), self.d(fake)
+        _sum(discriminator_loss(loss, *both) for both in zip(d_real, d_fake, strict=True)).backward(
+            inputs=d, retain_graph=True
+        )
         if self._setting.alternating:
             self._adam_d.step()
-            said_fake = self.d(fake)
-        _sum(generator_loss(loss, said) for said in said_fake).backward(inputs=g)
+            d_fake = self.d(fake)
+        _sum(generator_loss(loss, own) for own in d_fake).backward(inputs=g)
         if not self._setting.alternating:
             self._adam_d.step()
         self._adam_g.step()
@@ -162,13 +162,13 @@ def train(
     device: torch.device,
     progress: Callable[[int], None],
 ) -> list[list[Points]]:
-    """Train a GAN a seed, all together.
+    """Train one GAN per seed, all in one batch.
 
     Args:
         setting: what is trained.
-        seeds: the trainings.
-        steps: of each.
-        every: a snapshot is taken at step 0 and then after so many; it divides `steps`.
+        seeds: one per training.
+        steps: of each training.
+        every: steps between snapshots, the first at step 0; it divides `steps`.
         samples: points in a snapshot.
         device: where to train.
         progress: called with the steps done.
@@ -181,25 +181,25 @@ def train(
     found: list[list[Points]] = [[] for _ in seeds]
     for step in range(steps + 1):
         if step % every == 0:
-            looking = [_generator(seed, f"snapshot {step}") for seed in seeds]
+            noise = [_generator(seed, f"snapshot {step}") for seed in seeds]
             with torch.no_grad():
-                points = players.g(_noise(samples, looking, device)).cpu().numpy()
+                points = players.g(_noise(samples, noise, device)).cpu().numpy()
             for own, snapshot in zip(found, points, strict=True):
                 own.append(snapshot)
         if step < steps:
-            x = torch.stack([draw_data(setting, BATCH, own) for own in batches])
+            x = torch.stack([sample_data(setting, BATCH, own) for own in batches])
             players.step(x.to(device), _noise(BATCH, batches, device))
             progress(step + 1)
     return found
 
 
 def _noise(count: int, generators: Sequence[torch.Generator], device: torch.device) -> Tensor:
-    drawn = [torch.randn(count, Z_DIM, generator=own) for own in generators]
-    return torch.stack(drawn).to(device)
+    noise = [torch.randn(count, Z_DIM, generator=own) for own in generators]
+    return torch.stack(noise).to(device)
 
 
 def _generator(seed: int, use: str) -> torch.Generator:
-    """Random numbers of one seed for one use; on the CPU, so that devices do not differ."""
+    """Random numbers of a seed for one use; on the CPU, so that they are equal on all devices."""
     state = np.random.SeedSequence((seed, *use.encode())).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0] >> 1))
 

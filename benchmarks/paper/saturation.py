@@ -1,14 +1,13 @@
-"""MNIST: does D saturate with sigmoid cross entropy, and not with least squares?
-
-In: MNIST as two stores. Trains the nets of `mnist-compare` with each loss, all else equal: the
-regular GAN, LSGAN with Eq. 9's targets and with Eq. 8's. At the paper's iterations it looks at D's
-answers to real and generated pictures, at the gradient that reaches G, and at digits of G, which a
-recogniser of real digits reads. Out: DIR/rows, a JSON file a training; saturation.json and
-tables.md; histograms.png and samples.png of the first seed. Ctrl-C or SIGTERM saves, and the same
-command goes on.
+"""MNIST: saturation of D's outputs with sigmoid cross entropy and with least squares.
 
     python -m benchmarks.paper.saturation --train STORE --test STORE --out DIR
     python -m benchmarks.paper.saturation --train STORE --test STORE --out DIR --quick
+
+Trains the networks of `mnist-compare` with each loss, all else equal: the regular GAN, LSGAN with
+Eq. 9's targets and with Eq. 8's. At the paper's iterations it measures D's outputs on real and
+generated images, the gradient that reaches G, and G's digits as read by a recogniser of real
+digits. Writes DIR/rows with a JSON file per training; saturation.json and tables.md; histograms.png
+and samples.png of the first seed. After Ctrl-C or SIGTERM rerun the command to resume.
 """
 
 from __future__ import annotations
@@ -24,13 +23,27 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paper.gan_runs import accuracy_on, judge, networks, precision_of, train_until
+from benchmarks.options import make_parser, split_names
+from benchmarks.paper.gan_runs import (
+    accuracy_on,
+    networks,
+    train_until,
+    trained_judge,
+    training_seconds,
+)
 from benchmarks.paper.panels import save_panels
-from benchmarks.paper.saturation_figures import MODES, draw_histograms
-from benchmarks.paper.saturation_measures import answers, summary
-from benchmarks.paper.settings import begin
-from benchmarks.stop_signals import stop_signals
-from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
+from benchmarks.paper.results import (
+    add_changes,
+    begin,
+    changes_of,
+    read_rows,
+    write_result,
+)
+from benchmarks.paper.saturation_figures import MODES, plot_histograms
+from benchmarks.paper.saturation_measures import outputs, summary
+from benchmarks.provenance import precision_name
+from benchmarks.stop_signals import STOPPED, stop_signals
+from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.data import Batches
 from hwgen.generators.gan.presets import LOSSES, Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
@@ -41,14 +54,14 @@ from hwgen.store import Store
 
 ARMS = ("gan", "lsgan-eq9", "lsgan-eq8")
 ITERATIONS = (700, 2_200, 6_500, 10_000)
-"""At which the paper shows histograms."""
+"""Iterations at which the paper shows histograms."""
 
 GRID = 8
-"""Samples of a class in a grid, of which there is one at each of ITERATIONS."""
+"""Samples per class in a grid; there is one grid per iteration."""
 
 
 def recipe_of(arm: str, steps: int, changes: Mapping[str, str]) -> Recipe:
-    """The preset with the arm's loss, that ends after so many steps."""
+    """The preset with the arm's loss and number of steps."""
     base = change(preset("mnist-compare"), changes)
     loss = replace(LOSSES[arm], reduction=base.loss.reduction)
     images = steps * base.batch
@@ -67,14 +80,14 @@ def run_arm(
     arm: str,
     seed: int,
     store: Store,
-    reader: Recogniser,
+    recogniser: Recogniser,
     options: argparse.Namespace,
     stopped: threading.Event,
 ) -> None:
-    """Train to each iteration in turn, look, and add to the row.
+    """Train to each iteration in turn, measure there, and extend the row.
 
     Raises:
-        KeyboardInterrupt: `stopped` before the end; the row has the iterations that were reached.
+        KeyboardInterrupt: `stopped` was set; the row has the iterations that were reached.
     """
     out, device = options.out, pick_device(options.device)
     recipe = recipe_of(arm, options.iterations[-1], options.changes)
@@ -98,10 +111,10 @@ def run_arm(
             stopped=stopped,
         )
         g, d = networks(run, device)
-        looks = {
+        measured = {
             name: summary(
                 recipe.loss,
-                answers(
+                outputs(
                     g, d, recipe, batches, options.batches, seed=seed, training=name == "batch"
                 ),
             )
@@ -110,28 +123,21 @@ def run_arm(
         classes = np.repeat(np.arange(len(store.charset)), options.samples)
         numbers = np.tile(np.arange(options.samples), len(store.charset))
         images = Sampler(g, recipe, store.charset, device).sample(classes, numbers, seed=seed)
-        probabilities = reader.read(images)
+        probabilities = recogniser.read(images)
         np.save(samples_file(out, arm, seed, step), images[numbers < GRID])
-        seconds = [entry["seconds"] for entry in run.read_log() if "seconds" in entry]
         moment = {
             "step": step,
             "read as their label": accuracy(probabilities, classes),
             "confidence": float(probabilities.max(axis=1).mean()),
-            "seconds": seconds[-1] if seconds else None,
-            **looks,
+            "seconds": training_seconds(run),
+            **measured,
         }
         row["moments"].append(moment)
         write_json(file, row)
 
 
-def read_rows(out: Path, seeds: int) -> list[dict[str, Any]]:
-    """The rows that are there, arm by arm."""
-    files = [row_file(out, arm, seed) for arm in ARMS for seed in range(seeds)]
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
-
-
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line an arm, seed, iteration and mode of batch norm."""
+    """One line per arm, seed, iteration and mode of batch norm."""
     lines = [
         "| loss | seed | iteration | batch norm | D(real) | D(generated) | real: > .95, < .05 "
         "| generated: > .95, < .05 | overlap | D ranks right | dL/dD | dL/dx "
@@ -140,31 +146,39 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for row in rows:
         for moment, mode in ((m, mode) for m in row["moments"] for mode in MODES):
-            seen = moment[mode]
-            means = [f"{seen[s]['mean']:.2f} ± {seen[s]['sd']:.2f}" for s in ("real", "fake")]
+            values = moment[mode]
+            means = [f"{values[s]['mean']:.2f} ± {values[s]['sd']:.2f}" for s in ("real", "fake")]
             sure = [
-                f"{100 * seen[s]['above']:.0f} %, {100 * seen[s]['below']:.0f} %"
+                f"{100 * values[s]['above']:.0f} %, {100 * values[s]['below']:.0f} %"
                 for s in ("real", "fake")
             ]
             cells = [row["arm"], row["seed"], f"{moment['step']:,}", MODES[mode], *means, *sure]
-            cells += [f"{seen['overlap']:.2f}", f"{100 * seen['ranked']:.1f} %"]
-            cells += [f"{seen['slope']:.2f}", f"{seen['gradient']['mean']:.2g}"]
+            cells += [f"{values['overlap']:.2f}", f"{100 * values['ranked']:.1f} %"]
+            cells += [f"{values['slope']:.2f}", f"{values['gradient']['mean']:.2g}"]
             cells += [f"{100 * moment['read as their label']:.1f} %"]
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
 
-def report(out: Path, seeds: int, settings: Mapping[str, Any]) -> None:
-    """Write saturation.json, tables.md and the figures from the rows that are there."""
-    rows = read_rows(out, seeds)
+def report(
+    options: argparse.Namespace, settings: Mapping[str, Any], arguments: Sequence[str] | None
+) -> None:
+    """Write saturation.json, tables.md and the figures from the rows that exist."""
+    out: Path = options.out
+    rows = read_rows(row_file(out, arm, seed) for arm in ARMS for seed in range(options.seeds))
     if not rows:
         return
-    write_json(out / "saturation.json", {"settings": settings, "rows": rows})
-    text = table(rows)
-    (out / "tables.md").write_text(text, encoding="utf-8")
-    print(text)
+    write_result(
+        out / "saturation.json",
+        {"settings": settings, "rows": rows},
+        table(rows),
+        script=__file__,
+        arguments=arguments,
+        device=pick_device(options.device),
+        precision=options.settings["precision"],
+    )
     first = [row for row in rows if row["seed"] == min(r["seed"] for r in rows)]
-    draw_histograms(out / "histograms.png", first)
+    plot_histograms(out / "histograms.png", first)
     sheets = [
         [np.load(samples_file(out, r["arm"], r["seed"], m["step"])) for m in r["moments"]]
         for r in first
@@ -173,39 +187,38 @@ def report(out: Path, seeds: int, settings: Mapping[str, Any]) -> None:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--train", type=Path, required=True, metavar="STORE")
     parser.add_argument("--test", type=Path, required=True, metavar="STORE")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=1, help="of each arm")
-    parser.add_argument("--only", default=",".join(ARMS), help="arms, by commas")
-    parser.add_argument("--iterations", default=",".join(map(str, ITERATIONS)), help="by commas")
-    parser.add_argument("--batches", type=int, default=50, help="that D is asked about")
-    parser.add_argument("--samples", type=int, default=200, help="of each class, to be read")
-    parser.add_argument("--reader-steps", type=int, default=LIGHT.steps, help="of the recogniser")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="auto", help="of the training: bf16 or fp32")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm")
+    parser.add_argument("--only", default=",".join(ARMS), help="arms, comma-separated")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="of the recipe"
+        "--iterations", default=",".join(map(str, ITERATIONS)), help="comma-separated"
     )
-    parser.add_argument("--quick", action="store_true", help="60 iterations: shows that it runs")
+    parser.add_argument("--batches", type=int, default=50, help="batches on which D is measured")
+    parser.add_argument(
+        "--samples", type=int, default=200, help="samples per class for the recogniser"
+    )
+    parser.add_argument("--recogniser-steps", type=int, default=LIGHT.steps)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="bf16 or fp32, of the training")
+    add_changes(parser)
+    parser.add_argument("--quick", action="store_true", help="a dry run of 60 iterations")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.iterations, options.reader_steps = "20,60", 60
+        options.iterations, options.recogniser_steps = "20,60", 60
         options.batches, options.samples = 4, GRID
-    options.arms = options.only.split(",")
-    unknown = [arm for arm in options.arms if arm not in ARMS]
-    if unknown:
-        parser.error(f"no arm {', '.join(unknown)}; known: {', '.join(ARMS)}")
+    options.arms = split_names(parser, options.only, "arm", ARMS)
     options.iterations = tuple(sorted(map(int, options.iterations.split(","))))
-    options.changes = dict(change.split("=", 1) for change in options.set)
+    options.changes = changes_of(options)
     options.settings = {
         "iterations": list(options.iterations),
         "batches": options.batches,
         "samples": options.samples,
-        "reader_steps": options.reader_steps,
+        "reader_steps": options.recogniser_steps,
         "changes": options.changes,
-        "precision": precision_of(options.precision, options.device),
+        "precision": precision_name(options.precision, pick_device(options.device)),
         "train": Store(options.train).manifest.content_sha256,
         "test": Store(options.test).manifest.content_sha256,
     }
@@ -219,22 +232,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     store, test = Store(options.train), Store(options.test)
     device = pick_device(options.device)
     recipe: RecogniserRecipe = replace(
-        LIGHT, size=store.size, oversample=1, steps=options.reader_steps
+        LIGHT, size=store.size, oversample=1, steps=options.recogniser_steps
     )
-    hardware = describe(device, pick_precision(options.precision, device))
-    settings = options.settings | {"seeds": options.seeds, **hardware}
+    settings = options.settings | {"seeds": options.seeds}
     with stop_signals() as stopped:
         try:
-            reader = judge(
-                options.out / "reader.safetensors", store, recipe, device=device, stopped=stopped
-            )
-            settings["reader accuracy on test"] = accuracy_on(reader, test)
+            file = options.out / "recogniser.safetensors"
+            recogniser = trained_judge(file, store, recipe, device=device, stopped=stopped)
+            settings["reader accuracy on test"] = accuracy_on(recogniser, test)
             for seed in range(options.seeds):
                 for arm in options.arms:
-                    run_arm(arm, seed, store, reader, options, stopped)
+                    run_arm(arm, seed, store, recogniser, options, stopped)
         except KeyboardInterrupt:
-            print("stopped; the same command goes on", file=sys.stderr)
-    report(options.out, options.seeds, settings)
+            print(STOPPED, file=sys.stderr)
+    report(options, settings, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""In: rows of the saturation experiment. Out: a PNG file like the paper's figure."""
+"""Histograms of D's outputs, as in the paper."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.paper.figures import save_png
 from benchmarks.paper.saturation_measures import EDGES
 
 MODES = {"batch": "as in training", "running": "running statistics"}
-"""Of D's and G's batch norm."""
+"""Modes of batch norm in D and G."""
 
 
-def draw_histograms(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows: losses, each with batch norm in both MODES. Columns: iterations."""
+def plot_histograms(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One row per loss and mode of batch norm, one column per iteration."""
     columns = max(len(row["moments"]) for row in rows)
     figure = Figure(figsize=(2.4 * columns, 1.7 * len(rows) * len(MODES)), layout="constrained")
     axes = figure.subplots(len(rows) * len(MODES), columns, squeeze=False)
@@ -27,7 +27,7 @@ def draw_histograms(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         gan = loss["kind"] == "gan"
         low, high = (0.0, 1.0) if gan else (loss["a"], loss["b"])
         edges = low + (high - low) * EDGES
-        said = "sigmoid of D" if gan else f"D; a {low:g}, b {high:g}, c {loss['c']:g}"
+        label_x = "sigmoid of D" if gan else f"D; a {low:g}, b {high:g}, c {loss['c']:g}"
         for place, moment in zip(line, row["moments"], strict=False):
             for kind, label in (("real", "real"), ("fake", "generated")):
                 counts = np.array(moment[mode][f"histogram_{kind}"])
@@ -36,7 +36,7 @@ def draw_histograms(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             place.set_xlim((-0.02, 1.02) if gan else (edges[0], edges[-1]))
             place.set_xticks((low, (low + high) / 2, high))
             place.tick_params(labelsize=6)
-            place.set_xlabel(said, fontsize=7)
+            place.set_xlabel(label_x, fontsize=7)
         for place in line[len(row["moments"]) :]:
             place.axis("off")
         line[0].set_ylabel(f"{row['arm']}\n{MODES[mode]}", fontsize=7)

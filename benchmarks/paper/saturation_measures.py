@@ -1,4 +1,4 @@
-"""In: G and D of a moment. Out: what D says of real and generated pictures, and what G gets."""
+"""D's outputs on real and generated images, and the gradient that reaches G."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from hwgen.generators.gan.steps import sample_noise
 Numbers = npt.NDArray[np.float64]
 
 EDGES = np.linspace(-0.5, 1.5, 81)
-"""Of the histograms, in shares of the way from D's target for generated to that for real."""
+"""Bins of the histograms: 0 is D's target for generated images, 1 that for real ones."""
 
 SURE = 0.95
-"""An answer farther than this towards a target is saturated."""
+"""An output farther than this towards a target is saturated."""
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Of D, as the losses have them: before the sigmoid of cross entropy.
+class Outputs:
+    """D's outputs as the losses take them: before the sigmoid of cross entropy.
 
     Attributes:
         real: D(x), [N].
         fake: D(G(z)), [N].
-        gradient: |dL_G/dx| of each generated picture, L_G being its own loss, [N].
+        gradient: |dL_G/dx| of each generated image for its own loss L_G, [N].
     """
 
     real: Numbers
@@ -41,7 +41,7 @@ class Answers:
     gradient: Numbers
 
 
-def answers(
+def outputs(
     g: Generator,
     d: Discriminator,
     recipe: Recipe,
@@ -50,18 +50,18 @@ def answers(
     *,
     seed: int,
     training: bool,
-) -> Answers:
-    """D's answers to `count` batches of real and as many of generated pictures.
+) -> Outputs:
+    """D's outputs on `count` batches of real and as many of generated images.
 
     Args:
-        g: generator; not changed, nor is d.
+        g: generator; neither it nor d is changed.
         d: discriminator.
         recipe: of both.
-        batches: of real pictures.
-        count: of batches of each kind.
+        batches: of real images.
+        count: batches of each kind.
         seed: of z.
-        training: batch norm takes each batch's statistics, real and generated pictures being
-            separate batches, as in a training step; otherwise the running ones.
+        training: batch norm uses the statistics of each batch, with separate batches of real and
+            generated images as in a training step; otherwise the running ones.
     """
     g = copy.deepcopy(g).requires_grad_(False).train(training)
     d = copy.deepcopy(d).requires_grad_(False).train(training)
@@ -75,51 +75,51 @@ def answers(
             made = g(sample_noise(recipe, len(x), noise), labels)
             parts["real"].append(d(x, labels))
         made.requires_grad_(True)
-        said = d(made, labels)
+        on_fake = d(made, labels)
         whole = len(x) if recipe.loss.reduction == "mean" else 1
-        (slope,) = torch.autograd.grad(generator_loss(recipe.loss, said) * whole, made)
-        parts["fake"].append(said.detach())
+        (slope,) = torch.autograd.grad(generator_loss(recipe.loss, on_fake) * whole, made)
+        parts["fake"].append(on_fake.detach())
         parts["gradient"].append(slope.flatten(1).norm(dim=1))
     found = {name: torch.cat(part).double().cpu().numpy() for name, part in parts.items()}
-    return Answers(**found)
+    return Outputs(**found)
 
 
-def on_scale(loss: Loss, said: Numbers) -> Numbers:
-    """D's answers between its targets: 0 is "generated", 1 is "real".
+def on_scale(loss: Loss, d: Numbers) -> Numbers:
+    """D's outputs between its targets: 0 is "generated", 1 is "real".
 
     Cross entropy: the sigmoid, a probability. LSGAN: (D - a) / (b - a).
     """
     if loss.kind == "gan":
-        return np.asarray(np.exp(-np.logaddexp(0, -said)))
-    return (said - loss.a) / (loss.b - loss.a)
+        return np.asarray(np.exp(-np.logaddexp(0, -d)))
+    return (d - loss.a) / (loss.b - loss.a)
 
 
 def slope_of_loss(loss: Loss, fake: Numbers) -> Numbers:
-    """|dL_G/dD| of each generated picture, by the formula: 1 - s(D), or |D - c|."""
+    """|dL_G/dD| of each generated image by the formula: 1 - s(D), or |D - c|."""
     return 1 - on_scale(loss, fake) if loss.kind == "gan" else np.abs(fake - loss.c)
 
 
-def summary(loss: Loss, found: Answers) -> dict[str, Any]:
-    """Numbers and histograms of D's answers.
+def summary(loss: Loss, found: Outputs) -> dict[str, Any]:
+    """Statistics and histograms of D's outputs.
 
     Returns:
-        raw: mean and sd of D as the loss has it; the rest is `on_scale`.
-        real, fake: mean, sd, the share above SURE and that below 1 - SURE.
-        ranked: probability that D puts a real picture above a generated one; 0.5 is blind.
-        overlap: area that the two histograms share; 1 if they are the same.
+        raw: mean and sd of D as the loss takes it; everything else is `on_scale`.
+        real, fake: mean, sd, the fraction above SURE and that below 1 - SURE.
+        ranked: probability that D ranks a real image above a generated one; 0.5 is chance.
+        overlap: common area of the two histograms; 1 if they are equal.
         gradient: mean and median of |dL_G/dx|.
         slope: mean of |dL_G/dD|.
-        histogram_real, histogram_fake: counts between EDGES; the outermost have what is beyond.
+        histogram_real, histogram_fake: counts between EDGES; outer bins include values beyond.
     """
     real, fake = on_scale(loss, found.real), on_scale(loss, found.fake)
     counts = [np.histogram(s.clip(EDGES[0], EDGES[-1]), EDGES)[0] for s in (real, fake)]
-    shares = [c / c.sum() for c in counts]
+    fractions = [c / c.sum() for c in counts]
     return {
         "raw": {"real": _spread(found.real), "fake": _spread(found.fake)},
         "real": _spread(real) | _sure(real),
         "fake": _spread(fake) | _sure(fake),
         "ranked": ranked(found.real, found.fake),
-        "overlap": float(np.minimum(*shares).sum()),
+        "overlap": float(np.minimum(*fractions).sum()),
         "gradient": {
             "mean": float(found.gradient.mean()),
             "median": float(np.median(found.gradient)),
@@ -131,7 +131,7 @@ def summary(loss: Loss, found: Answers) -> dict[str, Any]:
 
 
 def ranked(above: Numbers, below: Numbers) -> float:
-    """Probability that one of `above` is greater than one of `below`, ties being half."""
+    """Probability that one of `above` is greater than one of `below`; a tie counts half."""
     ordered = np.sort(below)
     smaller = np.searchsorted(ordered, above, "left") + np.searchsorted(ordered, above, "right")
     return float(smaller.mean() / 2 / len(below))

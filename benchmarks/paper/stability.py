@@ -1,19 +1,18 @@
-"""Without batch norm: does LSGAN learn where the regular GAN collapses, RMSProp where Adam does?
-
-In: a store of colour pictures. Trains the authors' nets (`dcgan-64`) without batch norm in G, or in
-G and D, with Adam and with RMSProp, as LSGAN and as regular GAN, several seeds each; measures
-snapshots by a rule fixed before (stability_measures.py). Out: DIR/rows, a JSON file a run;
-stability.json and tables.md, counts with intervals; curves.png, and sheet.png with samples of every
-run. Ctrl-C or SIGTERM loses the run in progress at most; the same command does the rest.
+"""Training without batch norm: collapses of LSGAN and the regular GAN, with Adam and RMSProp.
 
     python -m benchmarks.paper.stability --train STORE --out DIR --device cuda
     python -m benchmarks.paper.stability --train STORE --out DIR --quick
+
+Trains the authors' networks (`dcgan-64`) on colour images without batch norm in G, or in G and D,
+with each optimiser and loss, several seeds each, and scores snapshots by a rule that was fixed
+before the runs (stability_measures.py). Writes DIR/rows with a JSON file per run; stability.json
+and tables.md, counts with intervals; curves.png, and sheet.png with samples of every run. Ctrl-C or
+SIGTERM loses at most the run in progress; rerun the command for the rest.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 import time
@@ -23,17 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks.paper.pace import Pace
-from benchmarks.paper.settings import begin
-from benchmarks.paper.stability_figures import SHOWN, draw_curves, draw_sheet
+from benchmarks.options import make_parser, split_names
+from benchmarks.paper.progress import Progress
+from benchmarks.paper.results import begin, read_rows, write_result
+from benchmarks.paper.stability_figures import SHOWN, plot_curves, plot_sheet
 from benchmarks.paper.stability_measures import SAMPLES, Real, measures, real_of, verdict
 from benchmarks.paper.stability_settings import NETS, SETTINGS, recipe_of
 from benchmarks.paper.stability_tables import differences, summary, tables
 from benchmarks.paper.stability_training import NotFiniteError, snapshots
-from benchmarks.stop_signals import stop_signals
-from hwgen.compute.devices import describe, keep_freed_memory, pick_device
+from benchmarks.stop_signals import STOPPED, stop_signals
+from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.io.files import atomic_write
 from hwgen.io.json_files import write_json
 from hwgen.record import PAPER
@@ -69,20 +68,20 @@ def run_one(
     """Train one run and write its row.
 
     Raises:
-        KeyboardInterrupt: `stopped` before the end; nothing is kept of this run.
+        KeyboardInterrupt: `stopped` was set; nothing of this run is saved.
     """
     recipe = recipe_of(SETTINGS[name], **shape(options))
-    pace = Pace(f"{name}-{seed}", "steps", recipe.steps)
+    lines = Progress(f"{name}-{seed}", "steps", recipe.steps)
 
     def progress(step: int) -> None:
         if stopped.is_set():
             raise KeyboardInterrupt
-        pace(step)
+        lines(step)
 
     began, diverged, found = time.perf_counter(), "", []
     images = np.full((SHOWN, recipe.size, recipe.size, 3), PAPER, np.uint8)
     try:
-        for step, drawn, outputs in snapshots(
+        for step, sampled, outputs in snapshots(
             recipe,
             store,
             seed=seed,
@@ -91,8 +90,8 @@ def run_one(
             device=pick_device(options.device),
             progress=progress,
         ):
-            found.append({"step": step, **measures(drawn, real), **outputs})
-            images = drawn[:SHOWN]
+            found.append({"step": step, **measures(sampled, real), **outputs})
+            images = sampled[:SHOWN]
     except NotFiniteError as error:
         diverged = str(error)
     target = samples_file(options.out, name, seed)
@@ -110,19 +109,20 @@ def run_one(
 
 
 def shape(options: argparse.Namespace) -> dict[str, int]:
-    """Size of the nets, and how long they train."""
+    """Size of the networks and length of the training."""
     return {name: getattr(options, name) for name in ("size", "narrow", "images", "snapshots")}
 
 
-def report(options: argparse.Namespace, settings: Mapping[str, Any]) -> None:
-    """Write stability.json, tables.md and the figures from the rows that are there."""
+def report(
+    options: argparse.Namespace, settings: Mapping[str, Any], arguments: Sequence[str] | None
+) -> None:
+    """Write stability.json, tables.md and the figures from the rows that exist."""
     out: Path = options.out
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for name in SETTINGS:
-        files = [row_file(out, name, seed) for seed in range(options.seeds)]
-        own = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
-        if own:
-            rows[name] = own
+    found = {
+        name: read_rows(row_file(out, name, seed) for seed in range(options.seeds))
+        for name in SETTINGS
+    }
+    rows = {name: own for name, own in found.items() if own}
     if not rows:
         return
     result = {
@@ -131,28 +131,36 @@ def report(options: argparse.Namespace, settings: Mapping[str, Any]) -> None:
         "differences": differences(rows),
         "rows": rows,
     }
-    write_json(out / "stability.json", result)
-    text = tables(rows)
-    (out / "tables.md").write_text(text, encoding="utf-8")
-    print(text)
-    draw_curves(out / "curves.png", COLUMNS, rows)
+    write_result(
+        out / "stability.json",
+        result,
+        tables(rows),
+        script=__file__,
+        arguments=arguments,
+        device=pick_device(options.device),
+    )
+    plot_curves(out / "curves.png", COLUMNS, rows)
     samples = {
         name: [np.load(samples_file(out, name, row["seed"])) for row in own]
         for name, own in rows.items()
     }
-    draw_sheet(out / "sheet.png", rows, samples)
+    plot_sheet(out / "sheet.png", rows, samples)
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--train", type=Path, required=True, metavar="STORE")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--size", type=int, choices=sorted(NETS), default=64)
-    parser.add_argument("--narrow", type=int, default=1, help="divides all widths of layers")
-    parser.add_argument("--images", type=int, default=6_400_000, help="64 a step")
-    parser.add_argument("--snapshots", type=int, default=20, help="of a run")
-    parser.add_argument("--seeds", type=int, help="of each setting; 10, or 3 with --quick")
-    parser.add_argument("--only", default=",".join(SETTINGS), help="settings, by commas")
+    parser.add_argument("--narrow", type=int, default=1, help="divisor of all widths of layers")
+    parser.add_argument(
+        "--images", type=int, default=6_400_000, help="training images, 64 per step"
+    )
+    parser.add_argument("--snapshots", type=int, default=20, help="snapshots per run")
+    parser.add_argument(
+        "--seeds", type=int, help="runs of each setting; default 10, 3 with --quick"
+    )
+    parser.add_argument("--only", default=",".join(SETTINGS), help="settings, comma-separated")
     parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--quick",
@@ -163,10 +171,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.quick:
         options.size, options.narrow, options.images, options.snapshots = 32, 8, 51_200, 8
     options.seeds = options.seeds or (3 if options.quick else 10)
-    options.names = options.only.split(",")
-    unknown = [name for name in options.names if name not in SETTINGS]
-    if unknown:
-        parser.error(f"no setting {', '.join(unknown)}; known: {', '.join(SETTINGS)}")
+    options.names = split_names(parser, options.only, "setting", SETTINGS)
     return options
 
 
@@ -179,18 +184,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     real = real_of(store, options.size)
     jobs = [(name, seed) for seed in range(options.seeds) for name in options.names]
     left = [job for job in jobs if not row_file(options.out, *job).exists()]
-    pace = Pace("all", "runs", len(jobs), done=len(jobs) - len(left), line_every=0)
+    progress = Progress("all", "runs", len(jobs), done=len(jobs) - len(left), line_every=0)
     with stop_signals() as stopped:
         try:
             for done, job in enumerate(left, len(jobs) - len(left) + 1):
                 run_one(*job, store, real, options, stopped)
-                pace(done)
+                progress(done)
         except KeyboardInterrupt:
-            print("stopped; the same command does the rest", file=sys.stderr)
+            print(STOPPED, file=sys.stderr)
     known = {key: value for key, value in asdict(real).items() if key != "features"}
-    hardware = describe(pick_device(options.device), torch.float32)
-    settings = fixed | {"seeds": options.seeds, "samples": SAMPLES, "real": known, **hardware}
-    report(options, settings)
+    settings = fixed | {"seeds": options.seeds, "samples": SAMPLES, "real": known}
+    report(options, settings, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""In: rows and samples of the stability experiment. Out: curves and sheets, as PNG files."""
+"""Curves and contact sheets of the stability experiment."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from hwgen.record import Image
 COLOURS = {"lsgan-eq9": "tab:blue", "lsgan-eq8": "tab:cyan", "gan": "tab:orange"}
 MOST_DISTANCE = 2.0
 SHOWN = 12
-"""Samples of a run in the sheet, in two lines."""
+"""Samples per run in the sheet, in two rows."""
 
 SHEET_COLOURS = 64
 
 
-def draw_curves(
+def plot_curves(
     file: Path,
     columns: Mapping[str, Sequence[tuple[str, str]]],
     rows: Mapping[str, Sequence[Row]],
 ) -> None:
-    """Above the distance, below the variety, against the steps; a thin line a seed.
+    """Distance (above) and variety (below) by step, one thin line per seed.
 
     Args:
         file: PNG.
-        columns: title -> names of settings and their losses, which are drawn together.
+        columns: title -> names of settings and their losses, plotted together.
         rows: of each setting.
     """
     figure = Figure(figsize=(2.9 * len(columns), 4.4), layout="constrained")
@@ -60,16 +60,16 @@ def draw_curves(
             above.legend(fontsize=6)
         for place in (above, below):
             place.tick_params(labelsize=7)
-    axes[0, 0].set_ylabel("distance; 1: the mean picture", fontsize=8)
-    axes[1, 0].set_ylabel("variety, share of the real", fontsize=8)
+    axes[0, 0].set_ylabel("distance; 1: the mean image", fontsize=8)
+    axes[1, 0].set_ylabel("variety, fraction of the real", fontsize=8)
     figure.supxlabel("step", fontsize=8)
     save_png(figure, file)
 
 
-def draw_sheet(
+def plot_sheet(
     file: Path, rows: Mapping[str, Sequence[Row]], samples: Mapping[str, Sequence[Image]]
 ) -> None:
-    """Rows: settings. Columns: seeds, some samples of each at its end, collapsed ones named."""
+    """One row per setting, one column per seed: samples at the end; collapsed runs are marked."""
     seeds = max(len(own) for own in samples.values())
     figure = Figure(figsize=(1.9 * seeds, 0.82 * len(samples)), layout="constrained")
     axes = figure.subplots(len(samples), seeds, squeeze=False)
@@ -80,9 +80,9 @@ def draw_sheet(
             place.imshow(np.asarray(contact_sheet(images[:SHOWN], SHOWN // 2)))
             mark = " (collapsed)" if row["collapsed"] else ""
             place.set_title(f"{name}, seed {row['seed']}{mark}", fontsize=6, pad=2)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI, facecolor="white")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
     # Photographs and noise: few colours make the file several times smaller.
-    picture = PilImage.open(drawn).convert("RGB").quantize(SHEET_COLOURS)
+    image = PilImage.open(buffer).convert("RGB").quantize(SHEET_COLOURS)
     with atomic_write(file) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
+        image.save(temporary, format="PNG", optimize=True)

@@ -1,12 +1,11 @@
-"""In: samples of a generator, and real pictures. Out: whether it collapsed, as numbers.
+"""Whether a generator collapsed: scores of its samples beside real images, and a fixed rule.
 
-The rule was fixed before the runs. A run has collapsed where, at its end, one of these holds:
+The rule was fixed before the runs. A run counts as collapsed if one of these holds at its end:
 
 - a loss or a weight is not finite;
-- the samples have become alike, by the rule that stops `hwgen train`
-(hwgen.generators.gan.collapse): they vary
-  by less than 15 % of what real pictures do, or by less than a third of what they did at best;
-- the distance is 1 or more: they are no nearer to the real pictures than their mean picture is.
+- the samples are alike by the rule that stops `hwgen train` (hwgen.generators.gan.collapse): their
+  variety is below 15 % of that of real images, or below a third of its best value in the run;
+- the distance is at least 1: they are no nearer to the real images than the mean real image is.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ from hwgen.record import Image
 from hwgen.store import Store
 
 SMALL = 8
-"""Side of the pictures whose moments are compared."""
+"""Size in pixels of the images whose moments are compared."""
 
 SAMPLES = 1_000
-"""Pictures that are measured, real ones and samples."""
+"""Number of real images and of samples that are scored."""
 
 
 @dataclass(frozen=True)
 class Real:
-    """What samples are compared with.
+    """Real images that samples are compared with.
 
     Attributes:
-        features: of real pictures, [n, d].
+        features: of real images, [n, d].
         variance: of the features, summed.
         deviation: see pixel_deviation.
-        own_distance: of other real pictures, as `measures` has it: as small as it can get.
-        saturated: share of numbers that are 0 or 255.
+        own_distance: distance of other real images, see `measures`: the smallest to expect.
+        saturated: fraction of pixel values that are 0 or 255.
     """
 
     features: npt.NDArray[np.float64]
@@ -53,7 +52,7 @@ class Real:
 
 
 def real_of(store: Store, size: int) -> Real:
-    """Two halves of at most 2 * SAMPLES records, taken at random, shrunk to the size."""
+    """Two random halves of at most 2 * SAMPLES records, averaged down to `size`."""
     chosen = np.random.default_rng(0).permutation(len(store))[: 2 * SAMPLES]
     tensor = to_tensor(store.images(np.sort(chosen)), torch.device("cpu"))
     images = to_images(average_down(tensor, size))
@@ -69,29 +68,29 @@ def real_of(store: Store, size: int) -> Real:
 
 
 def small(images: Image) -> npt.NDArray[np.float64]:
-    """Pictures averaged down to SMALL pixels a side, as rows of numbers."""
+    """Images averaged down to SMALL x SMALL pixels, [n, values]."""
     shrunk = average_down(to_tensor(images, torch.device("cpu")), SMALL)
     return shrunk.flatten(1).double().numpy()
 
 
 def saturated(images: Image) -> float:
-    """Share of the numbers that are 0 or 255."""
+    """Fraction of pixel values that are 0 or 255."""
     return float(((images == 0) | (images == 255)).mean())
 
 
 def measures(images: Image, real: Real) -> dict[str, float]:
-    """Figures of one snapshot.
+    """Scores of one snapshot.
 
     Args:
-        images: samples, uint8 [n, S, S, 3], as many as there are real features.
-        real: what they are compared with.
+        images: samples, uint8 [n, S, S, 3], as many as real features.
+        real: to compare with.
 
     Returns:
-        variety: mean deviation of a pixel, as a share of the real one.
-        distance: Fréchet distance of the pictures averaged down, over the variance of the real
-            ones: 0 for the same mean and covariance, 1 for nothing but the real mean picture, more
-            for any other single picture.
-        saturated: share of numbers that are 0 or 255.
+        variety: mean standard deviation of a pixel over that of real images.
+        distance: Fréchet distance of the averaged images over the variance of the real ones: 0 for
+            equal mean and covariance, 1 if all samples are the mean real image, more for any other
+            single image.
+        saturated: fraction of pixel values that are 0 or 255.
     """
     return {
         "variety": pixel_deviation(images) / real.deviation,
@@ -101,11 +100,11 @@ def measures(images: Image, real: Real) -> dict[str, float]:
 
 
 def verdict(snapshots: Sequence[Mapping[str, Any]], diverged: str = "") -> str:
-    """Why a run counts as collapsed, by the rule above; "" where it does not.
+    """Why a run counts as collapsed by the rule above; "" if it does not.
 
     Args:
-        snapshots: `measures` of the whole run, the end last.
-        diverged: what was not finite.
+        snapshots: `measures` of the whole run in order.
+        diverged: the value that was not finite.
     """
     if diverged:
         return f"diverged: {diverged}"
@@ -116,5 +115,5 @@ def verdict(snapshots: Sequence[Mapping[str, Any]], diverged: str = "") -> str:
         best = max(snapshot["variety"] for snapshot in snapshots)
         return f"alike: {end['variety']:.0%} of the real variety, at best {best:.0%}"
     if end["distance"] >= 1:
-        return f"no nearer than the mean picture: distance {end['distance']:.2f}"
+        return f"no nearer than the mean image: distance {end['distance']:.2f}"
     return ""

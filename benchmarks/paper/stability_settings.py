@@ -1,4 +1,4 @@
-"""In: what is left out, an optimiser, a loss. Out: the recipe of one arm of the comparison."""
+"""Arms of the stability experiment: batch norm left out, optimiser and loss, and their recipes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from hwgen.generators.gan.presets import LOSSES, Recipe, Stage, change, preset
 
 NETS = {64: "dcgan-64", 32: "cifar10"}
-"""The paper's nets for 64 pixels; those for 32 have one doubling less, and are our choice."""
+"""The paper's networks for 64 pixels; those for 32, with one stage less, are not the paper's."""
 
 LABELS = {
     "bn": "batch norm kept",
@@ -23,9 +23,8 @@ class Setting:
     """One arm.
 
     Attributes:
-        left_out: where batch norm is left out; "bn" leaves it in, to see that the nets can learn.
-        optimizer: of G and D; "tf-rmsprop" is the authors', "rmsprop" is torch's with its
-            defaults.
+        left_out: networks without batch norm; "bn" has it in both, to show that they can learn.
+        optimizer: of G and D; "tf-rmsprop" is the authors', "rmsprop" torch's with its defaults.
         loss: a name in LOSSES.
     """
 
@@ -34,7 +33,7 @@ class Setting:
     loss: str
 
     def changes(self) -> dict[str, str]:
-        """To the preset, as a user would type them after --set."""
+        """Changes to the preset, as arguments of --set."""
         # Decays are the defaults of tf.train.RMSPropOptimizer, torch's RMSprop and both Adams.
         decay = {"adam": "0.999", "tf-rmsprop": "0.9", "rmsprop": "0.99"}[self.optimizer]
         return {
@@ -56,7 +55,7 @@ MAIN: Mapping[str, Setting] = {
     "bn-gd-rmsprop-lsgan-eq8": Setting("bn-gd", "tf-rmsprop", "lsgan-eq8"),
     "bn-gd-rmsprop-gan": Setting("bn-gd", "tf-rmsprop", "gan"),
 }
-"""The paper's eight, and Eq. 8's targets (-1, 1, 0) where the released code has them."""
+"""The paper's eight arms, and Eq. 8's targets (-1, 1, 0) as in the released code."""
 
 SETTINGS: Mapping[str, Setting] = {
     **MAIN,
@@ -65,19 +64,18 @@ SETTINGS: Mapping[str, Setting] = {
     "bn-adam-lsgan": Setting("bn", "adam", "lsgan-eq9"),
     "bn-adam-gan": Setting("bn", "adam", "gan"),
 }
-"""And Eq. 8's targets with Adam, torch's RMSProp in the place of TensorFlow's, and the nets with
-their batch norm."""
+"""Also Eq. 8's targets with Adam, torch's RMSProp for TensorFlow's, and batch norm in both."""
 
 
 def recipe_of(setting: Setting, *, size: int, narrow: int, images: int, snapshots: int) -> Recipe:
-    """The preset of that size, changed.
+    """The recipe of an arm.
 
     Args:
         setting: the arm.
         size: 64 or 32.
-        narrow: what all widths of layers are divided by.
-        images: real pictures to show in all.
-        snapshots: how many are taken, the end included.
+        narrow: divisor of all widths of layers.
+        images: training images in all.
+        snapshots: number of snapshots, the last at the end.
     """
     base = narrowed(change(preset(NETS[size]), setting.changes()), narrow)
     loss = LOSSES[setting.loss]
@@ -88,17 +86,17 @@ def recipe_of(setting: Setting, *, size: int, narrow: int, images: int, snapshot
 
 
 def narrowed(recipe: Recipe, by: int) -> Recipe:
-    """The same with all widths of layers divided; the picture keeps its channels."""
+    """The recipe with all widths of layers divided; the image keeps its channels."""
 
     def thin(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         return tuple(replace(stage, channels=stage.channels // by) for stage in stages)
 
     g, d = recipe.generator, recipe.discriminator
-    channels, side = g.start
+    channels, size = g.start
     return replace(
         recipe,
         generator=replace(
-            g, start=(channels // by, side), stages=(*thin(g.stages[:-1]), g.stages[-1])
+            g, start=(channels // by, size), stages=(*thin(g.stages[:-1]), g.stages[-1])
         ),
         discriminator=replace(d, stages=thin(d.stages)),
     )

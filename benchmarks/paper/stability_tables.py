@@ -1,4 +1,4 @@
-"""In: rows of the stability experiment. Out: counts over the seeds with intervals, as tables."""
+"""Tables of the stability experiment: counts over seeds with intervals."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PAIRS = (
     ("BN_GD, RMSProp", "bn-gd-rmsprop-lsgan", "bn-gd-rmsprop-gan"),
     ("BN_GD, Adam, Eq. 8", "bn-gd-adam-lsgan-eq8", "bn-gd-adam-gan"),
     ("BN_GD, RMSProp, Eq. 8", "bn-gd-rmsprop-lsgan-eq8", "bn-gd-rmsprop-gan"),
-    ("RMSProp less Adam: BN_G, LSGAN", "bn-g-rmsprop-lsgan", "bn-g-adam-lsgan"),
-    ("RMSProp less Adam: BN_G, regular", "bn-g-rmsprop-gan", "bn-g-adam-gan"),
-    ("RMSProp less Adam: BN_GD, LSGAN", "bn-gd-rmsprop-lsgan", "bn-gd-adam-lsgan"),
-    ("RMSProp less Adam: BN_GD, regular", "bn-gd-rmsprop-gan", "bn-gd-adam-gan"),
+    ("RMSProp minus Adam: BN_G, LSGAN", "bn-g-rmsprop-lsgan", "bn-g-adam-lsgan"),
+    ("RMSProp minus Adam: BN_G, regular", "bn-g-rmsprop-gan", "bn-g-adam-gan"),
+    ("RMSProp minus Adam: BN_GD, LSGAN", "bn-gd-rmsprop-lsgan", "bn-gd-adam-lsgan"),
+    ("RMSProp minus Adam: BN_GD, regular", "bn-gd-rmsprop-gan", "bn-gd-adam-gan"),
     (
-        "TensorFlow's RMSProp less torch's",
+        "TensorFlow's RMSProp minus torch's",
         "bn-gd-rmsprop-lsgan-eq8",
         "bn-gd-torch-rmsprop-lsgan-eq8",
     ),
 )
-"""What is compared: a title, and the two settings; the first six are LSGAN less regular GAN."""
+"""Comparisons: a title and two settings; the first six are LSGAN minus regular GAN."""
 
 
 def unrest(row: Row) -> float:
@@ -40,7 +40,7 @@ def unrest(row: Row) -> float:
 
 
 def summary(rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
-    """For each setting: how many seeds collapsed (Wilson's interval), and means at the end."""
+    """For each setting: seeds that collapsed (Wilson's interval), and means at the end."""
     found: dict[str, Any] = {}
     for name, own in rows.items():
         hits = sum(bool(row["collapsed"]) for row in own)
@@ -57,7 +57,7 @@ def summary(rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:
 
 
 def differences(rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
-    """Distance at the end, the first less the second, seed by seed: below 0 is nearer to real."""
+    """Distance at the end, first minus second, paired by seed; below 0: nearer to real."""
     found = []
     for title, first, second in PAIRS:
         ends = [
@@ -73,12 +73,12 @@ def differences(rows: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
 
 
 def whole(row: Row) -> bool:
-    """Whether a run went on to its end."""
+    """Whether a run reached its end."""
     return bool(row["snapshots"]) and not row["diverged"]
 
 
 def tables(rows: Mapping[str, Sequence[Row]]) -> str:
-    """Markdown: a line a setting, then a line a comparison."""
+    """Markdown: a line per setting, then a line per comparison."""
     lines = [
         "| batch norm | optimiser | loss | collapsed | variety | distance | saturated | unrest |",
         "|---|---|---|---:|---:|---:|---:|---:|",
@@ -93,7 +93,7 @@ def tables(rows: Mapping[str, Sequence[Row]]) -> str:
             cells += [_mean(entry["variety"]), _mean(entry["distance"])]
             cells += [f"{entry['saturated']['mean']:.1%}", f"{entry['unrest']:.3f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| distance, first less second | seeds | mean | 95 % |", "|---|---:|---:|---|"]
+    lines += ["", "| distance, first minus second | seeds | mean | 95 % |", "|---|---:|---:|---|"]
     for entry in differences(rows):
         limits = "one seed has none"
         if entry["low"] is not None:

@@ -1,4 +1,4 @@
-"""In: a recipe, a store, a seed. Out: samples of the generator at every snapshot."""
+"""Training of the stability experiment: samples of the generator at every snapshot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hwgen.record import Image
 from hwgen.store import Store
 
 CHECKED_EVERY = 50
-"""Steps between two looks at whether the losses are finite."""
+"""Steps between two checks that the losses are finite."""
 
 
 class NotFiniteError(Exception):
-    """A loss is not a finite number any more; the text says which, and when."""
+    """A loss is no longer finite; the message names it and the step."""
 
 
 def snapshots(
@@ -34,19 +34,19 @@ def snapshots(
     device: torch.device,
     progress: Callable[[int], None],
 ) -> Iterator[tuple[int, Image, dict[str, float]]]:
-    """Train, and yield at every snapshot: steps done, samples, D's mean outputs at that step.
+    """Train and yield at every snapshot: steps done, samples, D's mean outputs in that step.
 
     Args:
         recipe: unconditional; `every` and `images` in whole batches.
-        store: real pictures.
-        seed: of weights, batches and noise. Settings of one seed begin with equal weights.
-        narrow: what the recipe's widths were divided by, see `widen`.
-        samples: in a snapshot, of noise that is the same in all.
+        store: real images.
+        seed: of weights, batches and noise; settings with equal seeds start from equal weights.
+        narrow: divisor of the recipe's widths, see `widen`.
+        samples: per snapshot, from the same noise in all.
         device: where to train, in float32.
         progress: called with the steps done.
 
     Raises:
-        NotFiniteError: a loss left the finite numbers.
+        NotFiniteError: a loss is infinite or not a number.
     """
     state = make_state(recipe, 0, seed, device)
     widen(state, narrow)
@@ -79,13 +79,13 @@ def check_finite(measured: Mapping[str, Tensor], step: int) -> None:
 
 @torch.no_grad()
 def widen(state: State, narrow: int) -> None:
-    """Let narrow nets begin and learn as those with the full widths do.
+    """Scale initial weights and learning rates so that narrow networks learn like the full ones.
 
-    The authors' starting weights and rates suit the full widths. What a layer makes of n numbers
-    grows as the root of n at the start, and a step of Adam or RMSProp moves it in proportion to n.
-    So the weights of layers that have become narrower are multiplied by the root, and their
-    learning rates by the number that the widths were divided by (Yang et al. 2021, Tensor Programs
-    V, for hidden layers). The layers that see z or the picture see as many numbers as before.
+    The authors' initial weights and rates suit the full widths. The output of a layer with n inputs
+    grows with the root of n at the start, and a step of Adam or RMSProp changes it in proportion
+    to n. So the weights of the layers with fewer inputs are multiplied by the root of the divisor,
+    and their learning rates by the divisor (Yang et al. 2021, Tensor Programs V, for hidden
+    layers). The layers that take z or the image have as many inputs as before.
     """
     inner_g: list[nn.Module] = list(state.g.convs)
     inner_d: list[nn.Module] = [*list(state.d.convs)[1:], state.d.out]

@@ -1,26 +1,25 @@
-"""Characters without labels: is a GAN's writing readable with 10, 100, 1,000 kinds of them?
-
-In: real characters as two stores. For each number of characters trains the same nets with labels
-and without, on the same pictures, for as many steps. A recogniser of real pictures then reads
-samples; its confidence says how readable they are, beside that of real test pictures and of pairs
-of these drawn over each other, which are no characters. Out: DIR/rows, a JSON file a training;
-unconditional.json and tables.md; confidence.png and samples.png of the first seed. Ctrl-C or
-SIGTERM saves, and the same command goes on.
+"""Characters with and without labels: legibility of samples for 10, 100 and 1,000 classes.
 
     python -m benchmarks.paper.unconditional --train STORE --test STORE --out DIR
     python -m benchmarks.paper.unconditional --train STORE --test STORE --out DIR --quick
     python -m benchmarks.paper.unconditional --train STORE --test STORE --out DIR --device cuda
         --nets paper-hwdb --images 6400000,6400000,64000000
+
+For each number of classes, trains the same networks with and without labels on the same images for
+the same number of steps. A recogniser of real images reads the samples; its confidence measures
+legibility, beside that on real test images and on pairs of these overlaid, which are not
+characters. Writes DIR/rows with a JSON file per training; unconditional.json and tables.md;
+confidence.png and samples.png of the first seed. After Ctrl-C or SIGTERM rerun the command to
+resume.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,27 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.light_glyph import LIGHT_GLYPH
-from benchmarks.paper.gan_runs import judge, precision_of, train_until
+from benchmarks.options import make_parser
+from benchmarks.paper.gan_runs import train_until, trained_judge, training_seconds
 from benchmarks.paper.panels import save_panels
-from benchmarks.paper.settings import begin
-from benchmarks.paper.unconditional_figures import draw_confidence
+from benchmarks.paper.results import (
+    add_changes,
+    begin,
+    changes_of,
+    read_rows,
+    write_result,
+)
+from benchmarks.paper.unconditional_figures import plot_confidence
 from benchmarks.paper.unconditional_measures import (
+    legibility,
     overlaid,
-    readability,
-    some_of,
+    random_records,
     subset,
     table,
 )
-from benchmarks.stop_signals import stop_signals
-from hwgen.compute.devices import describe, keep_freed_memory, pick_device, pick_precision
+from benchmarks.provenance import precision_name
+from benchmarks.stop_signals import STOPPED, stop_signals
+from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.compute.tensor_files import file_hash
 from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
@@ -60,11 +67,11 @@ NETS: Mapping[str, Recipe] = {
     "glyph-32": preset("glyph-32"),
     "paper-hwdb": preset("paper-hwdb"),
 }
-"""`light` is glyph-32 at half the width with smaller batches: some minutes on one core."""
+"""`light` is glyph-32 with half the width and smaller batches: minutes on one core."""
 
 COUNTS = (10, 100, 1_000)
 IMAGES = (64_000, 96_000, 192_000)
-"""Real pictures shown, for each of COUNTS, to either arm."""
+"""Training images of either arm, for each of COUNTS."""
 
 GRID = 8
 """Rows and columns of a panel."""
@@ -72,21 +79,35 @@ GRID = 8
 Numbers = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Arm:
+    """A training: number of characters, one of KINDS or REFERENCES, and seed."""
+
+    count: int
+    kind: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.count}-{self.kind}-{self.seed}"
+
+
 def recipe_of(nets: str, kind: str, images: int, changes: Mapping[str, str]) -> Recipe:
     base = change(NETS[nets], changes)
     return replace(base, conditional=kind == "conditional", images=images, every=images)
 
 
-def row_file(out: Path, count: int, kind: str, seed: int) -> Path:
-    return out / "rows" / f"{count}-{kind}-{seed}.json"
+def row_file(out: Path, arm: Arm) -> Path:
+    return out / "rows" / f"{arm}.json"
 
 
-def samples_file(out: Path, count: int, kind: str, seed: int) -> Path:
-    return out / "samples" / f"{count}-{kind}-{seed}.npy"
+def samples_file(out: Path, arm: Arm) -> Path:
+    return out / "samples" / f"{arm}.npy"
 
 
-def drawn(sampler: Sampler, classes: int, samples: int, seed: int) -> tuple[Image, Numbers | None]:
-    """Samples, spread over the classes where there are labels, with these."""
+def sample_evenly(
+    sampler: Sampler, classes: int, samples: int, seed: int
+) -> tuple[Image, Numbers | None]:
+    """Samples and their labels, spread evenly over the classes; None without labels."""
     if not sampler.recipe.conditional:
         return sampler.sample(np.zeros(samples, np.int64), np.arange(samples), seed=seed), None
     labels = np.arange(samples) * classes // samples
@@ -95,7 +116,7 @@ def drawn(sampler: Sampler, classes: int, samples: int, seed: int) -> tuple[Imag
 
 
 def panel(images: Image, labels: Numbers | None) -> Image:
-    """GRID x GRID pictures: with labels a class a row, as far as there are samples of it."""
+    """GRID x GRID images; with labels one class per row, repeated if there are too few."""
     rows = np.arange(GRID * GRID)
     if labels is not None:
         first = np.flatnonzero(np.diff(labels, prepend=-1))[evenly_spaced(labels[-1] + 1, GRID)]
@@ -104,84 +125,82 @@ def panel(images: Image, labels: Numbers | None) -> Image:
 
 
 def run_one(
-    count: int,
-    kind: str,
-    seed: int,
+    arm: Arm,
     store: Store,
-    reader: Recogniser,
+    recogniser: Recogniser,
     options: argparse.Namespace,
     stopped: threading.Event,
 ) -> None:
     """Train one arm and write its row and panel.
 
     Raises:
-        KeyboardInterrupt: `stopped` before the end.
+        KeyboardInterrupt: `stopped` was set before the end.
     """
-    images = options.images[options.counts.index(count)]
-    recipe = recipe_of(options.nets, kind, images, options.changes)
-    folder = options.out / "runs" / f"{count}-{kind}-{seed}"
+    images = options.images[options.counts.index(arm.count)]
+    recipe = recipe_of(options.nets, arm.kind, images, options.changes)
+    folder = options.out / "runs" / str(arm)
     run = train_until(
         recipe.steps,
         store,
         folder,
         recipe,
-        seed=seed,
+        seed=arm.seed,
         device=options.device,
         precision=options.settings["precision"],
         stopped=stopped,
     )
     sampler = Sampler.load(run, "last", options.device)
-    found, labels = drawn(sampler, len(store.charset), options.samples, seed)
-    np.save(samples_file(options.out, count, kind, seed), panel(found, labels))
-    seconds = [entry["seconds"] for entry in run.read_log() if "seconds" in entry]
+    samples, labels = sample_evenly(sampler, len(store.charset), options.samples, arm.seed)
+    np.save(samples_file(options.out, arm), panel(samples, labels))
     row = {
-        "count": count,
-        "kind": kind,
-        "seed": seed,
+        **asdict(arm),
         "steps": recipe.steps,
-        "seconds": seconds[-1] if seconds else None,
-        **readability(reader.read(found), places_of(reader, store.charset), labels),
+        "seconds": training_seconds(run),
+        **legibility(recogniser.read(samples), places_of(recogniser, store.charset), labels),
     }
-    write_json(row_file(options.out, count, kind, seed), row)
+    write_json(row_file(options.out, arm), row)
 
 
 def write_references(
-    count: int, store: Store, test: Store, reader: Recogniser, options: argparse.Namespace
+    count: int, store: Store, test: Store, recogniser: Recogniser, options: argparse.Namespace
 ) -> None:
-    """Rows of what real pictures of the same classes get, and of what is no character."""
-    images, labels = some_of(test, store.charset, options.samples, seed=0)
-    places = places_of(reader, store.charset)
-    for kind, pictures, known in (
+    """Write the rows of real images of the same classes, and of overlaid ones."""
+    images, labels = random_records(test, store.charset, options.samples, seed=0)
+    places = places_of(recogniser, store.charset)
+    for kind, read, known in (
         ("real", images, labels),
         ("overlaid", overlaid(images, labels, seed=0), None),
     ):
-        row = {"count": count, "kind": kind, "seed": 0}
-        row |= readability(reader.read(pictures), places, known)
-        write_json(row_file(options.out, count, kind, 0), row)
+        arm = Arm(count, kind, 0)
+        row = asdict(arm) | legibility(recogniser.read(read), places, known)
+        write_json(row_file(options.out, arm), row)
 
 
-def read_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
-    files = [
-        row_file(options.out, count, kind, seed)
+def report(
+    options: argparse.Namespace, settings: Mapping[str, Any], arguments: Sequence[str] | None
+) -> None:
+    """Write unconditional.json, tables.md and the figures from the rows that exist."""
+    rows = read_rows(
+        row_file(options.out, Arm(count, kind, seed))
         for count in options.counts
         for kind in (*KINDS, *REFERENCES)
         for seed in range(options.seeds)
-    ]
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()]
-
-
-def report(options: argparse.Namespace, settings: Mapping[str, Any]) -> None:
-    """Write unconditional.json, tables.md and the figures from the rows that are there."""
-    rows = read_rows(options)
+    )
     if not rows:
         return
-    write_json(options.out / "unconditional.json", {"settings": settings, "rows": rows})
-    text = table(rows)
-    (options.out / "tables.md").write_text(text, encoding="utf-8")
-    print(text)
-    draw_confidence(options.out / "confidence.png", [row for row in rows if row["seed"] == 0])
+    write_result(
+        options.out / "unconditional.json",
+        {"settings": settings, "rows": rows},
+        table(rows),
+        script=__file__,
+        arguments=arguments,
+        device=pick_device(options.device),
+        precision=options.settings["precision"],
+    )
+    plot_confidence(options.out / "confidence.png", [row for row in rows if row["seed"] == 0])
     files = [
-        [samples_file(options.out, count, kind, 0) for kind in KINDS] for count in options.counts
+        [samples_file(options.out, Arm(count, kind, 0)) for kind in KINDS]
+        for count in options.counts
     ]
     lines = [[np.load(file) for file in line] for line in files if all(f.exists() for f in line)]
     if lines:
@@ -189,43 +208,53 @@ def report(options: argparse.Namespace, settings: Mapping[str, Any]) -> None:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--train", type=Path, required=True, metavar="STORE")
     parser.add_argument("--test", type=Path, required=True, metavar="STORE", help="other writers")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--recogniser", type=Path, help="that judges; left out, one is trained")
-    parser.add_argument("--reader-steps", type=int, default=6_000, help="of one that is trained")
+    parser.add_argument("--recogniser", type=Path, help="judge; without it one is trained")
+    parser.add_argument("--recogniser-steps", type=int, default=6_000)
     parser.add_argument("--nets", choices=NETS, default="light")
-    parser.add_argument("--counts", default=",".join(map(str, COUNTS)), help="of characters")
-    parser.add_argument("--images", default=",".join(map(str, IMAGES)), help="shown, a count each")
-    parser.add_argument("--samples", type=int, default=2_000, help="to be read, of each arm")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--only", help="one of the arms, such as 100-unconditional")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="auto", help="of the training: bf16 or fp32")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="of the recipe"
+        "--counts",
+        default=",".join(map(str, COUNTS)),
+        help="numbers of characters, comma-separated",
     )
-    parser.add_argument("--quick", action="store_true", help="60 steps: shows that it runs")
+    parser.add_argument(
+        "--images",
+        default=",".join(map(str, IMAGES)),
+        help="training images, one number for each of --counts",
+    )
+    parser.add_argument(
+        "--samples", type=int, default=2_000, help="samples of each arm for the recogniser"
+    )
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", help="one arm, such as 100-unconditional")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", help="bf16 or fp32, of the training")
+    add_changes(parser)
+    parser.add_argument("--quick", action="store_true", help="a dry run of 60 steps")
     options = parser.parse_args(arguments)
     if options.quick:
         options.counts, options.images = "2,3", "960,960"
-        options.samples, options.reader_steps = GRID * GRID, 60
+        options.samples, options.recogniser_steps = GRID * GRID, 60
     options.counts = tuple(map(int, options.counts.split(",")))
     options.images = tuple(map(int, options.images.split(",")))
     if len(options.counts) != len(options.images):
-        parser.error("--images must have a number for each of --counts")
+        parser.error("--images needs one number for each of --counts")
     arms = [f"{count}-{kind}" for count in options.counts for kind in KINDS]
     if options.only and options.only not in arms:
-        parser.error(f"no arm {options.only}; known: {', '.join(arms)}")
-    options.changes = dict(change.split("=", 1) for change in options.set)
+        parser.error(f"unknown arm {options.only}; choose from {', '.join(arms)}")
+    options.changes = changes_of(options)
     options.settings = {
         "nets": options.nets,
         "changes": options.changes,
         "images": dict(zip(map(str, options.counts), options.images, strict=True)),
         "samples": options.samples,
-        "precision": precision_of(options.precision, options.device),
-        "recogniser": file_hash(options.recogniser) if options.recogniser else options.reader_steps,
+        "precision": precision_name(options.precision, pick_device(options.device)),
+        "recogniser": file_hash(options.recogniser)
+        if options.recogniser
+        else options.recogniser_steps,
         "train": Store(options.train).manifest.content_sha256,
         "test": Store(options.test).manifest.content_sha256,
     }
@@ -234,33 +263,33 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def work(options: argparse.Namespace, stopped: threading.Event) -> None:
-    """Do what has no row yet.
+    """Train and score all arms without a row.
 
     Raises:
-        KeyboardInterrupt: `stopped` before the end.
+        KeyboardInterrupt: `stopped` was set before the end.
     """
     device = pick_device(options.device)
     train, test = Store(options.train), Store(options.test)
     size = change(NETS[options.nets], options.changes).size
     most, folder = max(options.counts), options.out / "stores"
     widest = subset(train, most, size, folder / str(most))
-    # Out of the widest, whose characters are all that a recogniser trained here knows.
+    # Subsets of the widest, whose characters are all that a recogniser trained here knows.
     stores = {count: subset(widest, count, size, folder / str(count)) for count in options.counts}
     if options.recogniser:
-        reader = Recogniser.load(options.recogniser, device)
+        recogniser = Recogniser.load(options.recogniser, device)
     else:
-        recipe = replace(LIGHT, size=size, oversample=1, steps=options.reader_steps)
-        file = options.out / "reader.safetensors"
-        reader = judge(file, widest, recipe, device=device, stopped=stopped)
-    check_readable(reader, size, train.channels)
+        recipe = replace(LIGHT, size=size, oversample=1, steps=options.recogniser_steps)
+        file = options.out / "recogniser.safetensors"
+        recogniser = trained_judge(file, widest, recipe, device=device, stopped=stopped)
+    check_readable(recogniser, size, train.channels)
     for count, store in stores.items():
-        if not row_file(options.out, count, "real", 0).exists():
-            write_references(count, store, test, reader, options)
+        if not row_file(options.out, Arm(count, "real", 0)).exists():
+            write_references(count, store, test, recogniser, options)
         for kind in KINDS:
             for seed in range(options.seeds):
-                wanted = options.only in (None, f"{count}-{kind}")
-                if wanted and not row_file(options.out, count, kind, seed).exists():
-                    run_one(count, kind, seed, store, reader, options, stopped)
+                arm, selected = Arm(count, kind, seed), options.only in (None, f"{count}-{kind}")
+                if selected and not row_file(options.out, arm).exists():
+                    run_one(arm, store, recogniser, options, stopped)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -270,10 +299,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         try:
             work(options, stopped)
         except KeyboardInterrupt:
-            print("stopped; the same command goes on", file=sys.stderr)
-    device = pick_device(options.device)
-    hardware = describe(device, pick_precision(options.precision, device))
-    report(options, options.settings | {"seeds": options.seeds, **hardware})
+            print(STOPPED, file=sys.stderr)
+    report(options, options.settings | {"seeds": options.seeds}, arguments)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""In: rows of the experiment without labels. Out: a PNG file of the judge's confidence."""
+"""Confidence of the recogniser on samples with and without labels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ STYLES = {
 }
 
 
-def draw_confidence(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A panel a number of characters: share of pictures that are read with at least x."""
+def plot_confidence(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One panel per number of characters: fraction of images read with at least confidence x."""
     counts = sorted({row["count"] for row in rows})
     figure = Figure(figsize=(3.0 * len(counts), 2.6), layout="constrained")
     axes = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
@@ -35,6 +35,6 @@ def draw_confidence(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         place.set_xlabel("confidence of the recogniser", fontsize=8)
         place.tick_params(labelsize=7)
         place.grid(alpha=0.3)
-    axes[0].set_ylabel("share of pictures with at least that", fontsize=8)
+    axes[0].set_ylabel("fraction of images with at least that", fontsize=8)
     axes[0].legend(fontsize=7)
     save_png(figure, file)

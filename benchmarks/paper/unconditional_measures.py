@@ -1,4 +1,4 @@
-"""In: a store, and what a recogniser says of pictures. Out: parts of the store, and readability."""
+"""Subsets of a store, and legibility of images as read by a recogniser."""
 
 from __future__ import annotations
 
@@ -8,45 +8,38 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from benchmarks.stores import images_at, write_store
 from hwgen.charset import Charset
-from hwgen.data import average_down, to_images, to_tensor
 from hwgen.recogniser.inference import ClassIds, Probabilities
 from hwgen.record import Image
-from hwgen.store import Store, StoreWriter, is_store
+from hwgen.store import Store, is_store
 from hwgen.store.contact_sheets import classes_to_show
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 SURE = 0.9
 BINS = 50
-"""Of the histogram of confidence, from 0 to 1."""
-
-CPU = torch.device("cpu")
+"""Bins of the histogram of confidence, from 0 to 1."""
 
 
 def subset(store: Store, count: int, size: int, path: Path) -> Store:
-    """The records of `count` classes, evenly spread over the charset, as a store of its own."""
+    """A store of the records of `count` classes, evenly spaced over the charset."""
     if is_store(path):
         return Store(path)
     chosen = classes_to_show(store, count)
     records = np.flatnonzero(np.isin(store.labels, chosen))
-    images = to_images(average_down(to_tensor(store.images(records), CPU), size))
-    nothing = [""] * len(records)
-    with StoreWriter(path, size=size, channels=store.channels, recipe={}) as writer:
-        writer.add_batch(
-            images,
-            labels=[store.charset[n] for n in store.labels[records].tolist()],
-            writers=nothing,
-            sources=nothing,
-            positions=records,
-        )
-        charset = Charset(tuple(store.charset[n] for n in chosen.tolist()))
-        return writer.finish(charset=charset, origin={"kind": "subset"})
+    return write_store(
+        path,
+        images_at(store, records, size),
+        [store.charset[n] for n in store.labels[records].tolist()],
+        Charset(tuple(store.charset[n] for n in chosen.tolist())),
+        kind="subset",
+        positions=records,
+    )
 
 
-def some_of(store: Store, charset: Charset, count: int, seed: int) -> tuple[Image, ClassIds]:
-    """At most `count` random records of a charset's characters, and their places in it."""
+def random_records(store: Store, charset: Charset, count: int, seed: int) -> tuple[Image, ClassIds]:
+    """At most `count` random records of a charset's characters, and their ids in the charset."""
     place = {label: n for n, label in enumerate(charset)}
     places = np.array([place.get(label, -1) for label in store.charset], np.int64)
     records = np.flatnonzero(places[store.labels] >= 0)
@@ -55,28 +48,28 @@ def some_of(store: Store, charset: Charset, count: int, seed: int) -> tuple[Imag
 
 
 def overlaid(images: Image, labels: ClassIds, seed: int) -> Image:
-    """Each picture drawn over one of another class: as much ink as characters, but none."""
+    """Each image overlaid with one of another class: ink as in characters, not a character."""
     rng = np.random.default_rng(seed)
     others = [int(rng.choice(np.flatnonzero(labels != label))) for label in labels]
     return np.asarray(np.minimum(images, images[others]))
 
 
-def readability(
+def legibility(
     probabilities: Probabilities, places: npt.NDArray[np.int64], labels: ClassIds | None
 ) -> dict[str, Any]:
-    """How a recogniser reads pictures.
+    """How a recogniser reads images.
 
     Args:
-        probabilities: of all classes that the recogniser knows, [N, classes].
-        places: its id of each class that was trained on.
-        labels: of the pictures, among these; None where they have none.
+        probabilities: [N, classes], of all classes that the recogniser knows.
+        places: its id of each class that the generator was trained on.
+        labels: classes of the images, as indices into `places`; None without labels.
 
     Returns:
         confidence: of the most probable class, mean and QUANTILES.
-        sure: share of confidences above SURE.
-        among: share that is read as one of the classes trained on, of all that it knows.
-        seen: share of these classes as which some picture is read.
-        right: share that is read as its label; None without labels.
+        sure: fraction of confidences above SURE.
+        among: fraction read as one of the classes trained on, among all that it knows.
+        seen: fraction of these classes that some image is read as.
+        right: fraction read as their label; None without labels.
         histogram: counts of confidence in BINS.
     """
     best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -94,9 +87,9 @@ def readability(
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One line a training and reference."""
+    """One line per training and reference."""
     lines = [
-        "| characters | pictures | seed | steps | confidence: median | 10 % to 90 % | above "
+        "| characters | images | seed | steps | confidence: median | 10 % to 90 % | above "
         f"{SURE:g} | read as a character of the set | characters seen | read as their label |",
         "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]

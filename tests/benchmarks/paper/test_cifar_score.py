@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.paper import cifar_score
-from benchmarks.paper.cifar_score import inception_score, samples, summary, table, trusted
+from benchmarks.paper.cifar_score import inception_score, safe_copy, samples, summary, table
 from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.generators.gan.networks import build
@@ -69,15 +69,15 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "toy.pth"
 
 
-def pictures(count: int) -> Image:
+def random_images(count: int) -> Image:
     rng = np.random.default_rng(1)
     colours = rng.integers(0, 256, (count, 1, 1, 3))
     return (colours + rng.integers(-3, 4, (count, 8, 8, 3))).clip(0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("count", "splits"), [(103, 10), (40, 1), (7, 7)])
-def test_the_score_is_that_of_its_definition(weights: Path, count: int, splits: int) -> None:
-    images = pictures(count)
+def test_the_score_equals_its_definition(weights: Path, count: int, splits: int) -> None:
+    images = random_images(count)
     mean, sd = inception_score(images, weights, splits=splits, device=CPU, batch=16)
     # Independent, in numpy: softmax, shuffle, split, exp of the mean divergence from the mean.
     matrix = torch.load(weights)["linear.weight"].double().numpy()
@@ -95,7 +95,7 @@ def test_the_score_is_that_of_its_definition(weights: Path, count: int, splits: 
     assert mean > 1.0 or splits == count
 
 
-def test_sure_and_even_classes_score_their_number_and_one_picture_scores_one(
+def test_n_certain_and_equal_classes_score_n_and_one_image_scores_one(
     tmp_path: Path,
 ) -> None:
     matrix = torch.zeros(CLASSES, 3)
@@ -110,7 +110,7 @@ def test_sure_and_even_classes_score_their_number_and_one_picture_scores_one(
     assert mean == pytest.approx(1)
 
 
-def test_the_real_network_is_known_and_scored_without_its_bias(
+def test_the_inception_network_is_registered_and_used_without_bias(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
@@ -121,23 +121,23 @@ def test_the_real_network_is_known_and_scored_without_its_bias(
 def test_a_missing_library_is_named(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
     with pytest.raises(InputError, match=r"pip install 'hwgen\[score\]'"):
-        inception_score(pictures(4), weights, splits=1, device=CPU)
+        inception_score(random_images(4), weights, splits=1, device=CPU)
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save({"other": torch.zeros(1)}, tmp_path / "w.pth")
     with pytest.raises(InputError, match="do not fit hwgen-toy"):
-        inception_score(pictures(4), tmp_path / "w.pth", splits=1, device=CPU)
+        inception_score(random_images(4), tmp_path / "w.pth", splits=1, device=CPU)
 
 
-def test_an_error_that_is_not_of_the_weights_goes_through(weights: Path) -> None:
+def test_other_errors_are_not_blamed_on_the_weights(weights: Path) -> None:
     grey = np.zeros((4, 8, 8), np.uint8)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         inception_score(grey, weights, splits=1, device=CPU)
 
 
-def test_trusted_weights_are_equal(weights: Path) -> None:
-    with trusted(weights) as copy:
+def test_a_safe_copy_has_equal_weights(weights: Path) -> None:
+    with safe_copy(weights) as copy:
         assert copy != weights
         found = torch.load(copy)
         assert torch.equal(found["linear.weight"], torch.load(weights)["linear.weight"])
@@ -154,12 +154,12 @@ class Bomb:
         return Path.touch, (self.file,)
 
 
-def test_weights_that_would_run_code_are_refused_and_run_none(tmp_path: Path) -> None:
+def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     fuse = tmp_path / "ran"
     torch.save({"linear.weight": Bomb(fuse)}, tmp_path / "bomb.pth")
     with (
-        pytest.raises(InputError, match="no weights that can be read safely"),
-        trusted(tmp_path / "bomb.pth"),
+        pytest.raises(InputError, match="without running code"),
+        safe_copy(tmp_path / "bomb.pth"),
     ):
         pass
     assert not fuse.exists()
@@ -168,23 +168,26 @@ def test_weights_that_would_run_code_are_refused_and_run_none(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 cut short"])
-def test_files_that_are_no_weights_are_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_without_weights_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     with (
-        pytest.raises(InputError, match="no weights that can be read"),
-        trusted(tmp_path / "w.pth"),
+        pytest.raises(InputError, match="cannot be read as weights"),
+        safe_copy(tmp_path / "w.pth"),
     ):
         pass
 
 
-def test_a_missing_file_and_something_else_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no weights"), trusted(tmp_path / "none.pth"):
+def test_missing_files_and_other_contents_are_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="cannot be read as weights"),
+        safe_copy(tmp_path / "none.pth"),
+    ):
         pass
     for value in ([torch.zeros(1)], {"epoch": 3}):
         torch.save(value, tmp_path / "w.pth")
         with (
-            pytest.raises(InputError, match="something else than named tensors"),
-            trusted(tmp_path / "w.pth"),
+            pytest.raises(InputError, match="expected only named tensors"),
+            safe_copy(tmp_path / "w.pth"),
         ):
             pass
 
@@ -219,16 +222,16 @@ def test_samples_take_classes_in_turn(recipe: Recipe) -> None:
     assert np.array_equal(found, sampler.sample(ids, indices, seed=4))
 
 
-def test_grey_runs_are_refused(toy_recipe: Recipe) -> None:
+def test_runs_of_grey_images_are_refused(toy_recipe: Recipe) -> None:
     sampler = Sampler(build(toy_recipe, 3)[0], toy_recipe, Charset(tuple("abc")), CPU, "run 1")
-    with pytest.raises(InputError, match="run 1 draws grey pictures"):
+    with pytest.raises(InputError, match="run 1 generates grey images"):
         samples(sampler, 7, seed=4)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     with StoreWriter(tmp_path / "store", size=16, channels=3, recipe={}) as writer:
-        for n, image in enumerate(pictures(24).repeat(2, 1).repeat(2, 2)):
+        for n, image in enumerate(random_images(24).repeat(2, 1).repeat(2, 2)):
             writer.add(Record(image, "*", "", "toy", n))
         return writer.finish(charset=Charset(("*",)), origin={"kind": "images"})
 
@@ -237,7 +240,7 @@ def trained(store: Store, out: Path, recipe: Recipe, seed: int) -> Run:
     return train(store, out, recipe, seed=seed, device="cpu", on_collapse="ignore")
 
 
-def test_a_command_from_runs_to_a_table(
+def test_the_command_scores_runs_and_writes_a_table(
     store: Store,
     recipe: Recipe,
     weights: Path,
@@ -255,8 +258,8 @@ def test_a_command_from_runs_to_a_table(
     printed = capsys.readouterr().out
     assert "| cifar10, LSGAN (0, 1, 1) | 2 | 20 |" in printed
     assert "| cifar10, regular GAN | 1 | 20 |" in printed
-    assert "| real pictures | 1 | 20 |" in printed
-    assert "compare with none" in printed
+    assert "| real images | 1 | 20 |" in printed
+    assert "do not compare" in printed
     result = json.loads((out / "score.json").read_text())
     assert result["settings"]["official_weights"] is False
     assert len(result["rows"]) == 4
@@ -271,14 +274,14 @@ def test_a_command_from_runs_to_a_table(
     monkeypatch.setattr(cifar_score, "inception_score", never)
     cifar_score.main([*command, "--real", str(store.path)])
     assert capsys.readouterr().out == printed
-    with pytest.raises(SystemExit, match="was begun with other settings"):
+    with pytest.raises(SystemExit, match="was started with other settings"):
         cifar_score.main([*command, "--seed", "1"])
 
     def interrupt(*arguments: object, **more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cifar_score, "inception_score", interrupt)
-    with pytest.raises(SystemExit, match="the same command does the rest"):
+    with pytest.raises(SystemExit, match="rerun the command to resume"):
         cifar_score.main([*command[:-1], "cpu", "--out", str(tmp_path / "other")])
 
 
@@ -292,7 +295,7 @@ def test_official_weights_are_known_by_their_hash(
     cifar_score.main(
         ["--run", str(run.path), "--weights", str(weights), "--out", str(out), "--quick"]
     )
-    assert "compare with none" not in capsys.readouterr().out
+    assert "do not compare" not in capsys.readouterr().out
     settings = json.loads((out / "score.json").read_text())["settings"]
     assert settings["official_weights"] is True
     assert settings["images"] == 500
@@ -309,7 +312,7 @@ def test_intervals_are_over_models() -> None:
     assert found["g"]["mean sd over splits"] == pytest.approx(0.2)
     assert found["g"]["high"] == pytest.approx(6.1 + 12.706 * 0.1, abs=1e-3)
     assert "| g | 2 | 9 | 6.100 | 4.829 to 7.371 | 0.200 |" in table(found)
-    assert "one model has none" in table(summary(rows[:1]))
+    assert "none for one model" in table(summary(rows[:1]))
     assert summary(rows[:1])["g"]["sd over models"] is None
 
 
@@ -317,7 +320,7 @@ def test_intervals_are_over_models() -> None:
 def test_bad_options(splits: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cifar_score.main(["--run", "a", "--weights", "b", "--out", "c", "--splits", splits])
-    assert "--images must be at least --splits" in capsys.readouterr().err
+    assert "--splits must be at least 1" in capsys.readouterr().err
 
 
 def test_names_of_losses() -> None:

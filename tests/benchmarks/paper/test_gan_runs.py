@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks.paper import gan_runs
-from benchmarks.paper.pace import Pace
+from benchmarks.paper.progress import Progress
+from benchmarks.provenance import precision_name
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CharsetError
 from hwgen.generators.gan.presets import Recipe, change
@@ -17,7 +18,7 @@ from hwgen.runs import Run
 from hwgen.store import Store
 
 CPU = torch.device("cpu")
-READER = RecogniserRecipe(size=16, widths=((4,), (6,)), hidden=8, steps=4, batch=4)
+RECOGNISER = RecogniserRecipe(size=16, widths=((4,), (6,)), hidden=8, steps=4, batch=4)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def run_to(
     )
 
 
-def test_stages_end_where_one_training_ends(
+def test_training_in_stages_equals_one_training(
     tmp_path: Path, toy_store: Store, recipe: Recipe
 ) -> None:
     folder = tmp_path / "staged"
@@ -70,7 +71,7 @@ def test_stages_end_where_one_training_ends(
             assert torch.equal(found[name], expected[name]), name
 
 
-def test_what_is_stopped_keeps_its_step_and_goes_on(
+def test_a_stopped_training_is_saved_and_resumed(
     tmp_path: Path, toy_store: Store, recipe: Recipe
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -81,13 +82,13 @@ def test_what_is_stopped_keeps_its_step_and_goes_on(
 
 
 @pytest.mark.parametrize("name", ["auto", "bf16", "fp32"])
-def test_the_precision_of_rows_is_that_of_the_training(
+def test_precision_name_is_the_precision_of_the_training(
     tmp_path: Path, toy_store: Store, recipe: Recipe, name: str
 ) -> None:
     run = run_to(1, toy_store, tmp_path / "run", recipe, precision=name)
-    told = run.read_log()[0]["began"]["precision"]
-    assert told == gan_runs.precision_of(name, "cpu")
-    assert told == name or name == "auto"
+    logged = run.read_log()[0]["began"]["precision"]
+    assert logged == precision_name(name, CPU)
+    assert logged == name or name == "auto"
 
 
 def test_networks_are_those_of_the_checkpoint(
@@ -104,37 +105,39 @@ def test_networks_are_those_of_the_checkpoint(
 def test_a_judge_is_trained_once(
     tmp_path: Path, toy_store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, stopped = tmp_path / "reader.safetensors", threading.Event()
-    first = gan_runs.judge(file, toy_store, READER, device=CPU, stopped=stopped)
-    assert "reader: 4 of 4 steps" in capsys.readouterr().err
-    again = gan_runs.judge(file, toy_store, READER, device=CPU, stopped=stopped)
+    file, stopped = tmp_path / "recogniser.safetensors", threading.Event()
+    first = gan_runs.trained_judge(file, toy_store, RECOGNISER, device=CPU, stopped=stopped)
+    assert "recogniser: 4 of 4 steps" in capsys.readouterr().err
+    again = gan_runs.trained_judge(file, toy_store, RECOGNISER, device=CPU, stopped=stopped)
     assert not capsys.readouterr().err
     images = toy_store.all_images()
     assert np.array_equal(first.read(images), again.read(images))
     stopped.set()
     with pytest.raises(KeyboardInterrupt):
-        gan_runs.judge(tmp_path / "other", toy_store, READER, device=CPU, stopped=stopped)
+        gan_runs.trained_judge(
+            tmp_path / "other", toy_store, RECOGNISER, device=CPU, stopped=stopped
+        )
     assert not (tmp_path / "other").exists()
 
 
-def test_accuracy_goes_by_the_recognisers_own_order(tmp_path: Path, toy_store: Store) -> None:
-    trained = gan_runs.judge(
-        tmp_path / "reader", toy_store, READER, device=CPU, stopped=threading.Event()
+def test_accuracy_follows_the_recognisers_own_class_order(tmp_path: Path, toy_store: Store) -> None:
+    trained = gan_runs.trained_judge(
+        tmp_path / "recogniser", toy_store, RECOGNISER, device=CPU, stopped=threading.Event()
     )
     read = trained.read(toy_store.all_images()).argmax(axis=1)
     assert gan_runs.accuracy_on(trained, toy_store) == (read == toy_store.labels).mean()
-    turned = Recogniser(trained.network, READER, type(toy_store.charset)(tuple("十丨一")))
+    turned = Recogniser(trained.network, RECOGNISER, type(toy_store.charset)(tuple("十丨一")))
     names = np.array(list("十丨一"))[read]
     truth = np.array(list(toy_store.charset))[toy_store.labels]
     assert gan_runs.accuracy_on(turned, toy_store) == (names == truth).mean()
-    foreign = Recogniser(trained.network, READER, type(toy_store.charset)(tuple("十丨二")))
+    foreign = Recogniser(trained.network, RECOGNISER, type(toy_store.charset)(tuple("十丨二")))
     with pytest.raises(CharsetError):
         gan_runs.accuracy_on(foreign, toy_store)
 
 
-def test_pace_speaks_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    pace = Pace("it", "steps", 3)
-    pace(1)
+def test_progress_prints_a_line_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("it", "steps", 3)
+    progress(1)
     assert not capsys.readouterr().err
-    pace(3)
+    progress(3)
     assert "it: 3 of 3 steps" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_d_of_least_squares_is_the_regression(loss: Loss) -> None:
     np.testing.assert_allclose(geometry.fit_d(loss, where).numpy(), expected, atol=1e-8)
 
 
-def test_d_of_cross_entropy_has_no_slope_left() -> None:
+def test_d_of_cross_entropy_is_at_its_minimum() -> None:
     where = geometry.scene(0)
     d = geometry.fit_d(GAN, where).numpy()
     points = torch.cat((where.real, where.fake)).numpy()
@@ -46,7 +46,7 @@ def test_d_of_cross_entropy_has_no_slope_left() -> None:
     np.testing.assert_allclose(slope, 0, atol=1e-7)
 
 
-def test_least_squares_pull_far_points_back_and_cross_entropy_leaves_them() -> None:
+def test_least_squares_moves_far_points_back_and_cross_entropy_does_not() -> None:
     _, _, ways, found = geometry.boundary(0)
     assert found["gan"]["far over fake"] < 1e-4
     assert found["lsgan-eq9"]["far over fake"] > 1
@@ -69,13 +69,13 @@ def test_descent_finds_the_optimal_d_of_two_points_by_hand(loss: Loss) -> None:
     assert geometry.twice_c(loss, real, fake, found) == pytest.approx(by_hand)
 
 
-def test_pearson_has_the_papers_order_of_arguments() -> None:
+def test_pearson_has_the_order_of_arguments_of_the_paper() -> None:
     p, q = torch.tensor([0.5, 0.5]), torch.tensor([0.25, 0.75])
     assert geometry.pearson(p, q) == pytest.approx(0.0625 / 0.5 * 2)
     assert geometry.pearson(q, p) == pytest.approx(0.0625 / 0.25 + 0.0625 / 0.75)
 
 
-def test_distributions_are_distributions_and_differ() -> None:
+def test_distributions_are_normalised_and_differ() -> None:
     pairs = geometry.distributions(0)
     for real, fake in pairs.values():
         for p in (real, fake):
@@ -86,7 +86,7 @@ def test_distributions_are_distributions_and_differ() -> None:
     assert torch.equal(*pairs["discrete, equal"])
 
 
-def test_the_command_confirms_eq_7_for_eq_8_and_not_for_eq_9(
+def test_eq_7_holds_for_eq_8_and_not_for_eq_9(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(geometry, "PAIRS", 1)
@@ -103,7 +103,7 @@ def test_the_command_confirms_eq_7_for_eq_8_and_not_for_eq_9(
     equal = {row["coding"]: row["2C(G)"] for row in rows if row["pair"] == "discrete, equal"}
     assert equal["lsgan-eq8"] == pytest.approx(0, abs=1e-12)
     assert equal["lsgan-eq9"] == pytest.approx(0.5)
-    assert found["settings"]["precision"] == "fp64"
+    assert found["hardware"]["precision"] == "fp64"
     for name in ("losses", "boundary", "divergence"):
         assert (tmp_path / "new" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "Eq. 5" in capsys.readouterr().out

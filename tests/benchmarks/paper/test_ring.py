@@ -23,7 +23,7 @@ def row(seed: int, kls: list[float], modes: int) -> dict[str, Any]:
     return {"name": "x", "seed": seed, "seconds": 1.0, "snapshots": snapshots}
 
 
-def test_the_command_keeps_a_row_a_training_and_draws(
+def test_the_command_writes_a_row_per_training_and_plots(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ring.main(command(tmp_path))
@@ -42,9 +42,7 @@ def test_the_command_keeps_a_row_a_training_and_draws(
     assert "all: 6 of 6 trainings" in error
 
 
-def test_the_same_command_trains_only_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rerun_trains_only_missing_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ring.main(command(tmp_path))
     lost = tmp_path / "rows" / "even-gan-1.json"
     before = {file: file.read_bytes() for file in (tmp_path / "rows").iterdir()}
@@ -62,12 +60,12 @@ def test_the_same_command_trains_only_what_is_missing(
     without_time: Callable[[bytes], Any] = lambda text: json.loads(text)["snapshots"]  # noqa: E731
     again = without_time(lost.read_bytes())
     for ours, theirs in zip(again, without_time(before[lost]), strict=True):
-        assert ours == pytest.approx(theirs, abs=0.05)  # alone now, and in company before
+        assert ours == pytest.approx(theirs, abs=0.05)  # a batch of one now, of two before
     ring.main(command(tmp_path, "--seeds", "4"))
     assert trained[1:] == [("even-lsgan", (3,)), ("even-gan", (3,))]
 
 
-def test_ctrl_c_keeps_what_is_finished(
+def test_ctrl_c_keeps_finished_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     work = ring.work
@@ -79,12 +77,14 @@ def test_ctrl_c_keeps_what_is_finished(
 
     monkeypatch.setattr(ring, "work", interrupted)
     ring.main(command(tmp_path))
-    assert "same command" in capsys.readouterr().err
+    assert "rerun the command to resume" in capsys.readouterr().err
     assert len(list((tmp_path / "rows").iterdir())) == 2
     assert list(json.loads((tmp_path / "ring.json").read_text("utf-8"))["rows"]) == ["even-lsgan"]
 
 
-def test_nothing_finished_is_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_finished_rows_there_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(job: ring.Job) -> ring.Job:
         raise KeyboardInterrupt
 
@@ -93,7 +93,7 @@ def test_nothing_finished_is_no_result(tmp_path: Path, monkeypatch: pytest.Monke
     assert not (tmp_path / "ring.json").exists()
 
 
-def test_processes_find_what_one_finds(tmp_path: Path) -> None:
+def test_several_processes_give_the_rows_of_one(tmp_path: Path) -> None:
     ring.main(command(tmp_path / "one"))
     ring.main(command(tmp_path / "two", "--workers", "2"))
     for file in (tmp_path / "one" / "rows").iterdir():
@@ -105,12 +105,12 @@ def test_processes_find_what_one_finds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--only", "even-lsgan,odd"], "no setting odd"),
+        (["--only", "even-lsgan,odd"], "unknown setting odd"),
         (["--every", "3"], "--every must divide --steps"),
         (["--steps", "4"], "other settings"),
     ],
 )
-def test_what_would_mislead_is_refused(
+def test_bad_options_and_other_settings_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
 ) -> None:
     (tmp_path / "settings.json").write_text('{"steps": 2, "every": 1, "samples": 30}')

@@ -10,7 +10,7 @@ from benchmarks.paper.ring_training import (
     Perceptrons,
     Players,
     Setting,
-    draw_data,
+    sample_data,
     train,
 )
 from hwgen.generators.gan.presets import LOSSES, Loss
@@ -59,7 +59,7 @@ def summed_squares(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         (Loss(reduction="sum"), summed_squares),
     ],
 )
-def test_all_seeds_together_are_as_many_separate_trainings(
+def test_a_batch_of_seeds_equals_separate_trainings(
     loss: Loss,
     truth: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     alternating: bool,
@@ -94,7 +94,7 @@ def test_all_seeds_together_are_as_many_separate_trainings(
                 torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
-def test_the_weights_are_orthogonal_with_gain_and_differ_by_seed() -> None:
+def test_weights_are_orthogonal_with_gain_and_differ_by_seed() -> None:
     nets = Perceptrons((256, 128, 2), generators(), CPU, torch.float64)
     first, bias, last, _ = nets.parameters
     for own in first.detach():
@@ -104,7 +104,7 @@ def test_the_weights_are_orthogonal_with_gain_and_differ_by_seed() -> None:
     assert not torch.equal(first[0], first[1])
 
 
-def test_a_seed_trains_the_same_in_other_company() -> None:
+def test_a_seeds_training_does_not_depend_on_the_batch() -> None:
     def run(*seeds: int) -> list[np.ndarray]:
         done: list[int] = []
         found = train(
@@ -129,7 +129,7 @@ def test_a_seed_trains_the_same_in_other_company() -> None:
 @pytest.mark.parametrize("uneven", [False, True])
 def test_the_data_are_eight_narrow_modes_on_a_circle(uneven: bool) -> None:
     setting = Setting(LOSSES["gan"], uneven=uneven, radius=2, sd=0.05)
-    points = draw_data(setting, 9000, torch.Generator().manual_seed(0)).numpy()
+    points = sample_data(setting, 9000, torch.Generator().manual_seed(0)).numpy()
     # The authors' nine angles, of which the last is the first again.
     angles = np.linspace(0, 2 * math.pi, 9)[: 9 if uneven else 8]
     there = 2 * np.stack((np.sin(angles), np.cos(angles)), axis=1)

@@ -12,9 +12,9 @@ from benchmarks.paper import saturation
 from benchmarks.paper.panels import save_panels
 from benchmarks.paper.saturation_measures import (
     EDGES,
-    Answers,
-    answers,
+    Outputs,
     on_scale,
+    outputs,
     ranked,
     slope_of_loss,
     summary,
@@ -48,24 +48,24 @@ def _one_thread(one_thread: None) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_answers_are_on_one_scale_and_the_slope_is_the_derivative(name: str) -> None:
+def test_outputs_are_on_one_scale_and_the_slope_is_the_derivative(name: str) -> None:
     loss = LOSSES[name]
-    said = np.array([-30.0, -1.0, 0.0, 0.3, 1.0, 30.0])
-    x = torch.tensor(said, requires_grad=True)
-    total = generator_loss(loss, x) * len(said)
+    values = np.array([-30.0, -1.0, 0.0, 0.3, 1.0, 30.0])
+    x = torch.tensor(values, requires_grad=True)
+    total = generator_loss(loss, x) * len(values)
     total.backward()
     assert x.grad is not None
-    np.testing.assert_allclose(slope_of_loss(loss, said), x.grad.abs().numpy(), atol=1e-9)
+    np.testing.assert_allclose(slope_of_loss(loss, values), x.grad.abs().numpy(), atol=1e-9)
     if loss.kind == "gan":
-        np.testing.assert_allclose(on_scale(loss, said), x.detach().sigmoid().numpy())
+        np.testing.assert_allclose(on_scale(loss, values), x.detach().sigmoid().numpy())
     else:
         targets = np.array([loss.a, loss.b, (loss.a + loss.b) / 2])
         assert on_scale(loss, targets).tolist() == [0, 1, 0.5]
 
 
-def test_summary_against_counting_by_hand() -> None:
+def test_summary_equals_counting_by_hand() -> None:
     loss = LOSSES["lsgan-eq8"]  # -1 is generated, 1 is real
-    found = Answers(
+    found = Outputs(
         real=np.array([1.0, 1.0, 0.0, -1.0, 9.0]),
         fake=np.array([-1.0, -1.0, 0.0, 0.0, -9.0]),
         gradient=np.array([1.0, 2.0, 3.0, 4.0, 40.0]),
@@ -81,7 +81,7 @@ def test_summary_against_counting_by_hand() -> None:
     assert seen["ranked"] == pytest.approx(np.mean(pairs))
     assert seen["gradient"] == {"mean": 10, "median": 3}
     assert seen["slope"] == pytest.approx(np.abs(found.fake).mean())
-    # One answer in each lies in the middle, one at "generated"; what is beyond is in the last bins.
+    # One output in each is in the middle, one at "generated"; values beyond are in the last bins.
     assert seen["overlap"] == pytest.approx(0.4)
     assert seen["histogram_real"][-1] == 1
     assert seen["histogram_fake"][0] == 1
@@ -89,7 +89,7 @@ def test_summary_against_counting_by_hand() -> None:
     assert len(EDGES) == len(seen["histogram_real"]) + 1
 
 
-def test_ranking_of_equal_sets_is_blind() -> None:
+def test_ranking_of_equal_sets_is_chance() -> None:
     values = np.random.default_rng(0).normal(size=50)
     assert ranked(values, values) == 0.5
     assert ranked(values + 99, values) == 1
@@ -98,19 +98,19 @@ def test_ranking_of_equal_sets_is_blind() -> None:
 
 @pytest.fixture
 def toy_digits(tmp_path: Path) -> Store:
-    """40 pictures of 16x16 in four classes: where the dark bar is."""
+    """40 images of 16x16 in four classes, by the place of a dark bar."""
     rng = np.random.default_rng(0)
     labels = rng.integers(4, size=40)
     images = rng.integers(200, 256, (40, 16, 16)).astype(np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[3 * label + 1 : 3 * label + 4, 2:14] = 10
     with StoreWriter(tmp_path / "digits", size=16, recipe={}) as writer:
-        nothing = [""] * 40
+        none = [""] * 40
         writer.add_batch(
             images,
             labels=[str(n) for n in labels],
-            writers=nothing,
-            sources=nothing,
+            writers=none,
+            sources=none,
             positions=range(40),
         )
         return writer.finish(charset=Charset(tuple("0123")), origin={})
@@ -122,7 +122,7 @@ def toy(arm: str, **changes: str) -> Recipe:
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("training", [True, False])
-def test_answers_are_those_of_the_nets_in_either_mode(
+def test_outputs_are_those_of_the_networks_in_either_mode(
     toy_digits: Store, training: bool, reduction: str
 ) -> None:
     recipe = toy("lsgan-eq8", **{"loss.reduction": reduction})
@@ -133,7 +133,7 @@ def test_answers_are_those_of_the_nets_in_either_mode(
     before = [{k: v.clone() for k, v in n.state_dict().items()} for n in (g, d)]
     modes = g.training, d.training
     batches = Batches(toy_digits, size=16, pixels=recipe.pixels, batch=4, seed=0, device=CPU)
-    found = answers(g, d, recipe, batches, 3, seed=5, training=training)
+    found = outputs(g, d, recipe, batches, 3, seed=5, training=training)
     assert (g.training, d.training) == modes
     for network, old in zip((g, d), before, strict=True):
         assert all(torch.equal(value, old[k]) for k, value in network.state_dict().items())
@@ -146,10 +146,10 @@ def test_answers_are_those_of_the_nets_in_either_mode(
         made = g(sample_noise(recipe, 4, noise), y).detach().requires_grad_(True)
         part = slice(4 * number, 4 * number + 4)
         np.testing.assert_allclose(found.real[part], d(x, y).detach(), atol=1e-6)
-        said = d(made, y)
-        np.testing.assert_allclose(found.fake[part], said.detach(), atol=1e-6)
-        # The gradient of the sum of the pictures' own losses.
-        (0.5 * said.square().sum()).backward()
+        on_fake = d(made, y)
+        np.testing.assert_allclose(found.fake[part], on_fake.detach(), atol=1e-6)
+        # The gradient of the sum of the images' own losses.
+        (0.5 * on_fake.square().sum()).backward()
         assert made.grad is not None
         norms = made.grad.flatten(1).norm(dim=1)
         np.testing.assert_allclose(found.gradient[part], norms, rtol=1e-4, atol=1e-9)
@@ -181,10 +181,10 @@ def command(toy_digits: Store, tmp_path: Path) -> Command:
     return make
 
 
-SMALL = ["--iterations", "4,2", "--batches", "2", "--samples", "8", "--reader-steps", "3"]
+SMALL = ["--iterations", "4,2", "--batches", "2", "--samples", "8", "--recogniser-steps", "3"]
 
 
-def test_the_command_goes_on_where_it_was(
+def test_a_rerun_resumes(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -200,9 +200,9 @@ def test_the_command_goes_on_where_it_was(
     row["moments"][1:] = []
     file.write_text(json.dumps(row))
     saturation.main(command(*SMALL))
-    said = capsys.readouterr()
-    assert "gan-0" not in said.err
-    assert "lsgan-eq9-0: 4 of 4 steps" in said.err
+    printed = capsys.readouterr()
+    assert "gan-0" not in printed.err
+    assert "lsgan-eq9-0: 4 of 4 steps" in printed.err
     result = json.loads((out / "saturation.json").read_text())
     assert [row["arm"] for row in result["rows"]] == list(saturation.ARMS)
     assert result["rows"][0] == first["rows"][0]
@@ -211,15 +211,15 @@ def test_the_command_goes_on_where_it_was(
             assert sum(moment["batch"]["histogram_fake"]) == 8
             assert 0 <= moment["read as their label"] <= 1
             assert moment["batch"] != moment["running"]
-    assert (out / "tables.md").read_text() in said.out
-    assert said.out.count("\n| lsgan") == 8
-    with PilImage.open(out / "samples.png") as picture:
-        side = (8 * 18 + 2, 4 * 18 + 2)
-        assert picture.size == (2 * (side[0] + 2) + 2, 3 * (side[1] + 2) + 2)
-    with PilImage.open(out / "histograms.png") as picture:
-        assert picture.size[0] > 400
+    assert (out / "tables.md").read_text() in printed.out
+    assert printed.out.count("\n| lsgan") == 8
+    with PilImage.open(out / "samples.png") as image:
+        width, height = 8 * 18 + 2, 4 * 18 + 2
+        assert image.size == (2 * (width + 2) + 2, 3 * (height + 2) + 2)
+    with PilImage.open(out / "histograms.png") as image:
+        assert image.size[0] > 400
 
-    with pytest.raises(SystemExit, match="was begun with other settings"):
+    with pytest.raises(SystemExit, match="was started with other settings"):
         saturation.main(command(*SMALL, "--batches", "3"))
 
 
@@ -229,16 +229,16 @@ def test_stopped_at_once_nothing_is_reported(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(saturation, "judge", stop)
+    monkeypatch.setattr(saturation, "trained_judge", stop)
     saturation.main(command(*SMALL))
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "rerun the command to resume" in capsys.readouterr().err
     assert not (tmp_path / "out" / "saturation.json").exists()
 
 
 def test_unknown_arms_are_refused(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         saturation.main(command("--only", "gan,wgan"))
-    assert "no arm wgan" in capsys.readouterr().err
+    assert "unknown arm wgan" in capsys.readouterr().err
 
 
 def test_quick_is_sixty_iterations(command: Command) -> None:
@@ -247,13 +247,13 @@ def test_quick_is_sixty_iterations(command: Command) -> None:
     assert options.arms == list(saturation.ARMS)
 
 
-def test_panels_are_sheets_side_by_side(tmp_path: Path) -> None:
+def test_panels_are_a_table_of_contact_sheets(tmp_path: Path) -> None:
     dark, light = np.zeros((4, 5, 5), np.uint8), np.full((4, 5, 5), 200, np.uint8)
     save_panels(tmp_path / "p.png", [[dark, light], [light]], 2)
-    with PilImage.open(tmp_path / "p.png") as picture:
-        shown = np.asarray(picture.convert("L"))
-    side = 2 * 7 + 2
-    assert shown.shape == (2 * (side + 2) + 2, 2 * (side + 2) + 2)
+    with PilImage.open(tmp_path / "p.png") as image:
+        shown = np.asarray(image.convert("L"))
+    size = 2 * 7 + 2
+    assert shown.shape == (2 * (size + 2) + 2, 2 * (size + 2) + 2)
     assert shown[5, 5] == 0
-    assert abs(int(shown[5, side + 2 + 5]) - 200) < 20
-    assert shown[side + 2 + 5, side + 2 + 5] > 240  # nothing there: paper
+    assert abs(int(shown[5, size + 2 + 5]) - 200) < 20
+    assert shown[size + 2 + 5, size + 2 + 5] > 240  # blank

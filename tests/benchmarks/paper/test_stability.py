@@ -31,7 +31,7 @@ def _one_thread(one_thread: None) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """60 smooth colour pictures of 32x32."""
+    """60 smooth colour images of 32x32."""
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("scenes") / "store"
     with StoreWriter(path, size=32, channels=3, recipe={}) as writer:
@@ -51,7 +51,7 @@ def batch_norms(network: nn.Module) -> int:
     return sum(isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d) for part in network.modules())
 
 
-def test_the_papers_eight_and_no_more_have_the_papers_norms() -> None:
+def test_arms_have_the_papers_batch_norms() -> None:
     expected = {"bn": (4, 3), "bn-g": (0, 3), "bn-gd": (0, 0)}
     for name, setting in SETTINGS.items():
         recipe = recipe_of(setting, size=64, narrow=8, images=6_400, snapshots=10)
@@ -76,7 +76,7 @@ def test_decays_are_the_defaults_of_each_library() -> None:
     assert kinds == {"adam": 0.999, "tf-rmsprop": 0.9, "rmsprop": 0.99}
 
 
-def test_the_full_form_is_the_preset_and_a_narrow_one_divides_its_widths() -> None:
+def test_full_networks_are_the_presets_and_narrow_ones_divide_their_widths() -> None:
     full = recipe_of(SETTINGS["bn-adam-gan"], size=64, narrow=1, images=64_000, snapshots=1)
     assert (full.generator, full.discriminator) == (
         preset("dcgan-64").generator,
@@ -88,13 +88,13 @@ def test_the_full_form_is_the_preset_and_a_narrow_one_divides_its_widths() -> No
     assert [stage.channels for stage in thin.discriminator.stages] == [4, 8, 16, 32]
 
 
-def test_images_are_whole_snapshots() -> None:
+def test_images_are_a_multiple_of_batches_and_snapshots() -> None:
     recipe = recipe_of(SETTINGS["bn-g-adam-gan"], size=32, narrow=8, images=1_000, snapshots=3)
     assert (recipe.images, recipe.every) == (960, 320)
 
 
 @pytest.mark.parametrize("kind", ["adam", "tf-rmsprop", "rmsprop"])
-def test_narrow_nets_begin_and_learn_as_wide_ones(kind: str) -> None:
+def test_narrow_networks_start_and_learn_like_wide_ones(kind: str) -> None:
     recipe = change(preset("cifar10"), {"generator.norm": "none", "discriminator.norm": "none"})
     recipe = change(recipe, {"optimizer.kind": kind})
     wide = make_state(recipe, 0, 0, CPU)
@@ -120,7 +120,7 @@ def test_narrow_nets_begin_and_learn_as_wide_ones(kind: str) -> None:
         assert all(p.ndim > 1 for p in inner["params"])
 
 
-def test_a_training_gives_snapshots_that_its_seed_decides(store: Store) -> None:
+def test_snapshots_depend_on_the_seed_alone(store: Store) -> None:
     def run(seed: int) -> tuple[list[Any], list[int]]:
         steps: list[int] = []
         found = snapshots(
@@ -144,7 +144,7 @@ def test_a_training_gives_snapshots_that_its_seed_decides(store: Store) -> None:
     assert not np.array_equal(first[1][1], other[1][1])
 
 
-def test_a_training_that_leaves_the_finite_numbers_says_where(store: Store) -> None:
+def test_a_loss_that_is_not_finite_is_named_with_its_step(store: Store) -> None:
     recipe = tiny("bn-gd-adam-lsgan", **{"optimizer.lr_d": "1e15"})
     with pytest.raises(NotFiniteError, match=r"loss_\w is (nan|inf) at step 2"):
         list(
@@ -160,13 +160,13 @@ def test_a_training_that_leaves_the_finite_numbers_says_where(store: Store) -> N
         )
 
 
-def test_measures_tell_real_pictures_from_one_picture(store: Store) -> None:
+def test_measures_distinguish_real_images_from_a_single_one(store: Store) -> None:
     real = real_of(store, 32)
     assert len(real.features) == 30
     assert real.own_distance > 0
     images = store.all_images()
     assert real.saturated == saturated(images) == ((images == 0) | (images == 255)).mean()
-    # The features are means of 4x4 pixels, which are constant in these pictures.
+    # The features are means of 4x4 pixels, which are constant in these images.
     rounded = real.features.reshape(30, 3, 8, 8).transpose(0, 2, 3, 1).astype(np.uint8)
     same = np.repeat(np.repeat(rounded, 4, axis=1), 4, axis=2)
     found = measures(same, real)
@@ -186,7 +186,7 @@ def shot(variety: float, distance: float = 0.5) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("found", "diverged", "said"),
+    ("found", "diverged", "reason"),
     [
         ([shot(0.2), shot(0.9)], "", ""),
         ([shot(0.02), shot(0.16)], "", ""),
@@ -194,13 +194,15 @@ def shot(variety: float, distance: float = 0.5) -> dict[str, float]:
         ([shot(0.9), shot(0.29)], "", "alike: 29% of the real variety, at best 90%"),
         ([shot(0.9), shot(0.31)], "", ""),
         ([shot(3.0), shot(0.4)], "", ""),
-        ([shot(0.9), shot(0.8, 1.0)], "", "no nearer than the mean picture: distance 1.00"),
+        ([shot(0.9), shot(0.8, 1.0)], "", "no nearer than the mean image: distance 1.00"),
         ([shot(0.9, 2.0), shot(0.8, 0.99)], "", ""),
         ([], "loss_d is nan at step 50", "diverged: loss_d is nan at step 50"),
     ],
 )
-def test_the_rule(found: list[dict[str, float]], diverged: str, said: str) -> None:
-    assert verdict(found, diverged) == said
+def test_a_run_counts_as_collapsed_by_the_rule(
+    found: list[dict[str, float]], diverged: str, reason: str
+) -> None:
+    assert verdict(found, diverged) == reason
 
 
 def row(name: str, seed: int, distances: list[float], collapsed: str = "") -> dict[str, Any]:
@@ -246,7 +248,7 @@ def test_counts_and_paired_differences() -> None:
     assert pair["low"] == pytest.approx(-0.9 - 12.706 * 0.1, abs=1e-3)
 
 
-def test_tables_say_it() -> None:
+def test_tables_have_counts_and_intervals() -> None:
     text = tables(ROWS)
     assert "| none in G (BN_G) | adam | gan | 3 of 3 (0.44 to 1.00) |" in text
     assert "| BN_G, Adam | 2 | -0.900 | -2.171 to +0.371 |" in text
@@ -281,7 +283,7 @@ def test_a_command_from_rows_to_figures(
 
     monkeypatch.setattr(stability, "snapshots", never)
     stability.main([*command, "--only", ",".join(names)])
-    with pytest.raises(SystemExit, match="was begun with other settings"):
+    with pytest.raises(SystemExit, match="was started with other settings"):
         stability.main([*command, "--images", "256"])
 
 
@@ -300,7 +302,7 @@ def test_a_run_that_diverged_has_a_row_without_snapshots(
     assert (np.load(tmp_path / "samples" / "bn-g-adam-gan-0.npy") == 255).all()
 
 
-def test_an_interrupt_leaves_the_rest_to_the_same_command(
+def test_an_interrupted_run_is_trained_by_a_rerun(
     store: Store,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -326,7 +328,7 @@ def test_an_interrupt_leaves_the_rest_to_the_same_command(
 def test_bad_options(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         stability.main(["--train", str(store.path), "--out", str(tmp_path), "--only", "bn-x"])
-    assert "no setting bn-x; known: bn-g-adam-lsgan" in capsys.readouterr().err
+    assert "unknown setting bn-x; choose from bn-g-adam-lsgan" in capsys.readouterr().err
 
 
 def test_quick_is_the_reduced_form() -> None:

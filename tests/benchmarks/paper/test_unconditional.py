@@ -10,7 +10,7 @@ import torch
 from PIL import Image as PilImage
 
 from benchmarks.paper import unconditional
-from benchmarks.paper.unconditional_measures import overlaid, readability, some_of, subset
+from benchmarks.paper.unconditional_measures import legibility, overlaid, random_records, subset
 from hwgen.charset import Charset
 from hwgen.generators.gan.presets import recipe_to_json
 from hwgen.recogniser.inference import Recogniser
@@ -42,11 +42,11 @@ def write(path: Path, size: int, each: int, labels: str = LABELS) -> Store:
     texts = list(labels * each)
     images = rng.integers(0, 256, (len(texts), size, size)).astype(np.uint8)
     for image, text in zip(images, texts, strict=True):
-        image[0, 0] = labels.index(text)  # to be known by
+        image[0, 0] = labels.index(text)  # identifies the class
     with StoreWriter(path, size=size, recipe={}) as writer:
-        nothing = [""] * len(texts)
+        none = [""] * len(texts)
         writer.add_batch(
-            images, labels=texts, writers=nothing, sources=nothing, positions=range(len(texts))
+            images, labels=texts, writers=none, sources=none, positions=range(len(texts))
         )
         return writer.finish(charset=Charset(tuple(labels)), origin={})
 
@@ -57,7 +57,7 @@ def test_a_subset_has_all_records_of_its_classes(tmp_path: Path) -> None:
     assert list(part.charset) == ["一", "十"]
     assert np.bincount(part.labels).tolist() == [4, 4]
     assert part.all_images()[:, 0, 0].tolist() == [0, 2] * 4
-    assert subset(store, 99, 8, tmp_path / "part").charset == part.charset  # it is there
+    assert subset(store, 99, 8, tmp_path / "part").charset == part.charset  # exists already
     smaller = subset(store, 5, 4, tmp_path / "smaller")
     expected = store.all_images().reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4))
     assert np.abs(smaller.all_images() - expected).max() <= 0.5
@@ -67,15 +67,15 @@ def test_a_subset_has_all_records_of_its_classes(tmp_path: Path) -> None:
     assert set(subset(Store(tmp_path / "many"), 3, 8, tmp_path / "3").charset) < wider
 
 
-def test_pictures_of_a_charset_in_its_order(tmp_path: Path) -> None:
+def test_random_records_have_ids_of_the_charset(tmp_path: Path) -> None:
     store = write(tmp_path / "all", 8, 4)
-    images, labels = some_of(store, Charset(("口", "一")), 5, seed=0)
+    images, labels = random_records(store, Charset(("口", "一")), 5, seed=0)
     assert len(images) == 5
     assert [(4, 0)[n] for n in labels] == images[:, 0, 0].tolist()
-    assert len(some_of(store, Charset(("口", "一")), 99, seed=0)[0]) == 8
+    assert len(random_records(store, Charset(("口", "一")), 99, seed=0)[0]) == 8
 
 
-def test_overlaid_pictures_have_the_ink_of_two_classes() -> None:
+def test_overlaid_images_have_the_ink_of_two_classes() -> None:
     labels = np.array([0, 0, 1, 2])
     images = np.full((4, 4, 4), 255, np.uint8)
     for n in range(4):
@@ -88,7 +88,7 @@ def test_overlaid_pictures_have_the_ink_of_two_classes() -> None:
         assert labels[other] != labels[n]
 
 
-def test_readability_against_counting_by_hand() -> None:
+def test_legibility_equals_counting_by_hand() -> None:
     # The recogniser knows five classes; 3 and 1 were trained on.
     places = np.array([3, 1])
     best, sure = [3, 1, 1, 0, 3], [0.95, 0.5, 0.99, 0.4, 0.9]
@@ -96,7 +96,7 @@ def test_readability_against_counting_by_hand() -> None:
     for row, (at, value) in enumerate(zip(best, sure, strict=True)):
         probabilities[row] = (1 - value) / 4
         probabilities[row, at] = value
-    found = readability(probabilities, places, np.array([0, 1, 0, 0, 1]))
+    found = legibility(probabilities, places, np.array([0, 1, 0, 0, 1]))
     assert found["sure"] == 0.4
     assert found["among"] == 0.8
     assert found["seen"] == 1
@@ -105,12 +105,12 @@ def test_readability_against_counting_by_hand() -> None:
     assert found["confidence"]["mean"] == pytest.approx(np.mean(sure))
     assert sum(found["histogram"]) == 5
     assert found["histogram"][25] == found["histogram"][20] == 1
-    alone = readability(probabilities[:1], places, None)
+    alone = legibility(probabilities[:1], places, None)
     assert alone["right"] is None
     assert alone["seen"] == 0.5
 
 
-def test_the_arms_differ_in_the_labels_alone() -> None:
+def test_arms_differ_only_in_the_labels() -> None:
     for nets in unconditional.NETS:
         one, other = (
             recipe_to_json(unconditional.recipe_of(nets, kind, 640, {}))
@@ -128,16 +128,16 @@ def test_samples_are_spread_over_the_classes() -> None:
     def sampler(conditional: bool) -> Any:
         return SimpleNamespace(recipe=SimpleNamespace(conditional=conditional), sample=sample)
 
-    found, labels = unconditional.drawn(sampler(True), 3, 8, 0)
+    found, labels = unconditional.sample_evenly(sampler(True), 3, 8, 0)
     assert labels is not None
     assert found.tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2], [2, 0], [2, 1]]
     assert labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
-    found, labels = unconditional.drawn(sampler(False), 3, 4, 0)
+    found, labels = unconditional.sample_evenly(sampler(False), 3, 4, 0)
     assert labels is None
     assert found.tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
 
 
-def test_a_panel_has_a_class_a_row() -> None:
+def test_a_panel_has_one_class_per_row() -> None:
     images = np.arange(400)
     labels = np.arange(400) * 10 // 400
     rows = unconditional.panel(images, labels).reshape(8, 8)
@@ -169,11 +169,11 @@ def command(tmp_path: Path) -> Command:
 SMALL = ["--counts", "2,5", "--images", "8,12", "--samples", "12"]
 
 
-def test_the_command_trains_judges_and_goes_on(
+def test_the_command_trains_judges_and_resumes(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    unconditional.main(command(*SMALL, "--reader-steps", "2", "--only", "5-unconditional"))
+    unconditional.main(command(*SMALL, "--recogniser-steps", "2", "--only", "5-unconditional"))
     first = json.loads((out / "unconditional.json").read_text())
     kinds = [(row["count"], row["kind"]) for row in first["rows"]]
     references = [(n, kind) for n in (2, 5) for kind in ("real", "overlaid")]
@@ -181,31 +181,31 @@ def test_the_command_trains_judges_and_goes_on(
     assert not (out / "samples.png").exists()
     capsys.readouterr()
 
-    unconditional.main(command(*SMALL, "--reader-steps", "2"))
-    said = capsys.readouterr()
-    assert "5-unconditional" not in said.err
-    assert "2-conditional-0: 2 of 2 steps" in said.err
+    unconditional.main(command(*SMALL, "--recogniser-steps", "2"))
+    printed = capsys.readouterr()
+    assert "5-unconditional" not in printed.err
+    assert "2-conditional-0: 2 of 2 steps" in printed.err
     rows = json.loads((out / "unconditional.json").read_text())["rows"]
     assert len(rows) == 8
     for row in rows:
         assert sum(row["histogram"]) == 12 if row["kind"] in unconditional.KINDS else 10
         assert (row["right"] is None) == (row["kind"] in ("unconditional", "overlaid"))
     assert {row["steps"] for row in rows if row["count"] == 5 and "steps" in row} == {3}
-    assert (out / "tables.md").read_text() in said.out
-    with PilImage.open(out / "samples.png") as picture:
-        side = 8 * 34 + 2
-        assert picture.size == (2 * (side + 2) + 2, 2 * (side + 2) + 2)
-    with PilImage.open(out / "confidence.png") as picture:
-        assert picture.size[0] > 400
-    with pytest.raises(SystemExit, match="was begun with other settings"):
-        unconditional.main(command(*SMALL, "--reader-steps", "3"))
+    assert (out / "tables.md").read_text() in printed.out
+    with PilImage.open(out / "samples.png") as image:
+        size = 8 * 34 + 2
+        assert image.size == (2 * (size + 2) + 2, 2 * (size + 2) + 2)
+    with PilImage.open(out / "confidence.png") as image:
+        assert image.size[0] > 400
+    with pytest.raises(SystemExit, match="was started with other settings"):
+        unconditional.main(command(*SMALL, "--recogniser-steps", "3"))
 
 
-def test_smaller_numbers_of_characters_are_parts_of_the_largest(
+def test_smaller_sets_of_characters_are_subsets_of_larger_ones(
     command: Command, tmp_path: Path
 ) -> None:
     # Evenly spread over all five, two are the first and third, and three are not these.
-    few = ["--counts", "2,3", "--images", "4,4", "--samples", "4", "--reader-steps", "2"]
+    few = ["--counts", "2,3", "--images", "4,4", "--samples", "4", "--recogniser-steps", "2"]
     unconditional.main(command(*few))
     two, three = (set(Store(tmp_path / "out" / "stores" / n).charset) for n in "23")
     assert two < three
@@ -215,16 +215,16 @@ def test_a_given_recogniser_judges(command: Command, tmp_path: Path) -> None:
     recipe = RecogniserRecipe(widths=((4,), (4,)), hidden=8)
     torch.manual_seed(0)
     network = RecogniserNetwork(recipe, 7, 1)
-    reader = Recogniser(network, recipe, Charset(tuple("x口丶十丨一y")))
-    reader.save(tmp_path / "reader.safetensors")
-    more = ["--recogniser", str(tmp_path / "reader.safetensors"), "--only", "2-conditional"]
+    recogniser = Recogniser(network, recipe, Charset(tuple("x口丶十丨一y")))
+    recogniser.save(tmp_path / "recogniser.safetensors")
+    more = ["--recogniser", str(tmp_path / "recogniser.safetensors"), "--only", "2-conditional"]
     unconditional.main(command(*SMALL, *more))
     result = json.loads((tmp_path / "out" / "unconditional.json").read_text())
     assert isinstance(result["settings"]["recogniser"], str)
     real = next(r for r in result["rows"] if (r["count"], r["kind"]) == (5, "real"))
     test = Store(tmp_path / "test")
-    images, labels = some_of(test, test.charset, 12, seed=0)
-    read = reader.read(images).argmax(axis=1)
+    images, labels = random_records(test, test.charset, 12, seed=0)
+    read = recogniser.read(images).argmax(axis=1)
     assert real["right"] == pytest.approx(np.mean(5 - labels == read))
 
 
@@ -236,14 +236,14 @@ def test_stopped_at_once_nothing_is_reported(
 
     monkeypatch.setattr(unconditional, "work", stop)
     unconditional.main(command("--quick"))
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "rerun the command to resume" in capsys.readouterr().err
     assert not (tmp_path / "out" / "unconditional.json").exists()
 
 
-def test_what_does_not_fit_is_refused(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_options_are_refused(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         unconditional.main(command("--counts", "2,3", "--images", "8"))
-    assert "a number for each of --counts" in capsys.readouterr().err
+    assert "one number for each of --counts" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         unconditional.main(command(*SMALL, "--only", "7-conditional"))
-    assert "no arm 7-conditional; known: 2-conditional" in capsys.readouterr().err
+    assert "unknown arm 7-conditional; choose from 2-conditional" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""In: counts of work done. Out: a line now and then: how much, how fast, how long still."""
+"""Progress lines on standard error: work done, rate and remaining time."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ LINE_EVERY = 30.0
 """Seconds between two lines."""
 
 
-class Pace:
-    """Prints the progress of one piece of work on standard error.
+class Progress:
+    """Prints the progress of one piece of work, at most one line in `line_every` seconds.
 
     Args:
-        title: what is worked at.
+        title: of the work.
         unit: of the counts, in the plural.
-        total: counts when all is done.
-        done: counts done before, by an earlier run of the command.
-        line_every: seconds between two lines; the end has one always.
+        total: count at the end.
+        done: count at the start, from an earlier run of the command.
+        line_every: seconds between two lines; the end always has one.
     """
 
     def __init__(
@@ -25,14 +25,14 @@ class Pace:
     ) -> None:
         self._title, self._unit, self._total = title, unit, total
         self._first, self._every = done, line_every
-        self._began = self._said = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __call__(self, done: int, note: str = "") -> None:
         """Print a line if one is due."""
         now = time.monotonic()
-        if now - self._said < self._every and done < self._total:
+        if now - self._printed < self._every and done < self._total:
             return
-        self._said = now
+        self._printed = now
         rate = (done - self._first) / max(now - self._began, 1e-9)
         text = f"{self._title}: {done:,} of {self._total:,} {self._unit}, {_rate(rate, self._unit)}"
         if rate and done < self._total:

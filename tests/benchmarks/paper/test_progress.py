@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.paper import pace
+from benchmarks.paper import progress
 
 
 class Clock:
@@ -13,14 +13,14 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(progress, "time", clock)
     return clock
 
 
-def test_lines_come_now_and_then_with_rate_and_what_is_left(
+def test_lines_have_rate_and_remaining_time(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = pace.Pace("ring", "steps", 10_000)
+    report = progress.Progress("ring", "steps", 10_000)
     clock.now = 29
     report(1_000)
     assert capsys.readouterr().err == ""
@@ -34,10 +34,10 @@ def test_lines_come_now_and_then_with_rate_and_what_is_left(
     assert capsys.readouterr().err == "ring: 10,000 of 10,000 steps, 196 steps/s\n"
 
 
-def test_what_was_done_before_does_not_count_as_speed(
+def test_earlier_work_does_not_count_in_the_rate(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = pace.Pace("all", "trainings", 10, done=4, line_every=0)
+    report = progress.Progress("all", "trainings", 10, done=4, line_every=0)
     clock.now = 3600
     report(5)
     assert capsys.readouterr().err == "all: 5 of 10 trainings, 1 trainings/h, 5:00:00 left\n"
