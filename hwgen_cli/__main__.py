@@ -55,23 +55,27 @@ def root(
         raise typer.Exit()
 
 
-app.command("benchmark")(benchmark)
-app.command("doctor")(doctor)
-app.command("evaluate")(evaluate)
-app.command("export")(export)
-app.command("export-curves")(export_curves)
-app.command("export-model")(export_model)
-app.command("inspect")(inspect)
-app.command("lift")(lift)
-app.command("prepare-gnt")(prepare_gnt)
-app.command("prepare-images")(prepare_images)
-app.command("prepare-pot")(prepare_pot)
-app.command("presets")(presets)
-app.command("report")(report)
-app.command("simulate")(simulate)
-app.add_typer(study, name="study")
-app.command("synthesize")(synthesize)
-app.command("train")(train)
+DATA, GENERATORS, MEASUREMENT = "Data", "Generators", "Measurement"
+EXPORT, HELP = "Export and report", "Inspection"
+"""Panels, in which `hwgen --help` groups the commands."""
+
+app.command("prepare-gnt", rich_help_panel=DATA)(prepare_gnt)
+app.command("prepare-pot", rich_help_panel=DATA)(prepare_pot)
+app.command("prepare-images", rich_help_panel=DATA)(prepare_images)
+app.command("simulate", rich_help_panel=DATA)(simulate)
+app.command("presets", rich_help_panel=GENERATORS)(presets)
+app.command("train", rich_help_panel=GENERATORS)(train)
+app.command("synthesize", rich_help_panel=GENERATORS)(synthesize)
+app.command("benchmark", rich_help_panel=MEASUREMENT)(benchmark)
+app.command("lift", rich_help_panel=MEASUREMENT)(lift)
+app.command("evaluate", rich_help_panel=MEASUREMENT)(evaluate)
+app.add_typer(study, name="study", rich_help_panel=MEASUREMENT)
+app.command("export", rich_help_panel=EXPORT)(export)
+app.command("export-model", rich_help_panel=EXPORT)(export_model)
+app.command("export-curves", rich_help_panel=EXPORT)(export_curves)
+app.command("report", rich_help_panel=EXPORT)(report)
+app.command("inspect", rich_help_panel=HELP)(inspect)
+app.command("doctor", rich_help_panel=HELP)(doctor)
 
 
 _UNENCODABLE = "hwgen.unencodable"
