@@ -152,7 +152,7 @@ def test_the_whole_chain(place: Path, toy_changes: dict[str, str]) -> None:
     assert (place / "出 口" / "作 者" / "张 三𠀀.gnt").is_file()
     for file, text in {
         "出 口/model 的/README.md": "# model 的",
-        "报 告.html": "Synthetic set 合 成",
+        "报 告.html": "Synthetic store 合 成",
         "问 卷.html": "哪个更真?",
         "问 卷.key.json": '"name": "真 字"',
         "评 估/evaluation.json": "真 字",
