@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen.exports.formats import FORMATS
 from hwgen_cli.completion import one_of
 from hwgen_cli.options import CLASSES, Classes, Json, Overwrite, SplitSeed, Writers, out_option
 from hwgen_cli.output import leave_stopped, print_json, print_lines
@@ -16,9 +17,6 @@ from hwgen_cli.output import leave_stopped, print_json, print_lines
 if TYPE_CHECKING:
     from hwgen.exports import Export, Selection, Shards
     from hwgen.store import Store
-
-FORMATS = "ocr-lmdb|folder|paddle|gnt|webdataset|parquet"
-"""As in hwgen.exports, which is too slow to import for --help."""
 
 _SHARDS = "Shards"
 
@@ -38,8 +36,8 @@ Format = Annotated[
     typer.Option(
         "--format",
         "-f",
-        metavar=FORMATS,
-        autocompletion=one_of(FORMATS.split("|")),
+        metavar="|".join(FORMATS),
+        autocompletion=one_of(list(FORMATS)),
         help="Format to write.",
     ),
 ]
@@ -110,12 +108,13 @@ def export(
     Example: hwgen export train --format parquet --out train-parquet --split train=0.9,test=0.1
     """
     from hwgen.exports import export_store
-    from hwgen.exports.formats import format_named
+    from hwgen.exports.formats import exporter_named
+    from hwgen.progress import Control
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    format_named(format)
+    exporter_named(format)
     opened = Store(store)
     selection = _selection(
         opened,
@@ -133,9 +132,8 @@ def export(
             out,
             selection=selection,
             shards=_shards(shard_records, shard_bytes),
-            progress=advance,
-            stop=stop,
             overwrite=overwrite,
+            control=Control(advance, stop),
         )
     if done is None:
         leave_stopped(out)
@@ -176,14 +174,13 @@ def _shards(records: int | None, bytes: int | None) -> Shards:
 
 
 def _show(done: Export, out: Path, seconds: float) -> None:
-    from hwgen.exports import FORMATS as ROWS
     from hwgen.exports.export import FILE
 
-    row = ROWS[done.recipe["format"]]
+    exporter = FORMATS[done.recipe["format"]]
     print_lines(
         *(f"{out / name}: {records:,} records" for name, records in done.records.items()),
         f"classes: {len(done.charset):,}, fingerprint {done.charset_fingerprint}",
-        f"files: {row.what}, read by {row.readers}",
+        f"files: {exporter.files}, read by {exporter.readers}",
         f"time: {seconds:,.1f} s",
         f"description: {out / FILE}",
     )

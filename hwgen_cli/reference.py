@@ -284,7 +284,7 @@ def _recognisers() -> str:
 def _formats() -> str:
     from hwgen.exports import FORMATS
 
-    rows = [(f"`{name}`", _text(row.what), _text(row.readers)) for name, row in FORMATS.items()]
+    rows = [(f"`{name}`", _text(row.files), _text(row.readers)) for name, row in FORMATS.items()]
     return "\n".join(["\n## Export formats\n", _table(("format", "files", "read by"), rows)])
 
 

@@ -1,8 +1,9 @@
-"""In: a store, a format and a place. Out: the export there, or nothing that looks like one.
+"""Export of a store.
 
-An export is written shard by shard, see hwgen.exports.staging. .export.json says what is exported
-and where the shards end that are written, so that the same call after an interruption or a kill
-goes on.
+In: a store, a format and an output directory. Out: the finished export there, or nothing.
+
+An export is written shard by shard, see hwgen.exports.staging. Its .export.json lists the shards
+that are written, so that the same call resumes after an interruption or a kill.
 """
 
 from __future__ import annotations
@@ -14,41 +15,46 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.exports.formats import format_named
+from hwgen.exports.formats import exporter_named
 from hwgen.exports.records import Exporter, Shards, Subset
 from hwgen.exports.selection import Selection
-from hwgen.exports.staging import FILE, clear, is_there, locked, publish, read_told
+from hwgen.exports.staging import FILE, clear, is_finished, locked, publish, read_description
 from hwgen.io.json_files import write_json
 from hwgen.io.staging import Staging
+from hwgen.progress import NO_CONTROL, Control
 from hwgen.schema import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
 from hwgen.store.origin import is_simulated, notice
 
 LAYOUT_VERSION = 1
-"""Rises when the same store comes to be written otherwise."""
+"""Raised when the files of an export change for the same store."""
 
-Progress = Callable[[int, int], None]
-"""Called with (records written, records in all)."""
+Records = Mapping[str, npt.NDArray[np.int64]]
+"""Record numbers by subset."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """What .export.json says.
+    """The content of .export.json.
 
     Attributes:
-        recipe: all that decides the files: format, layout version, the store's content hash, the
-            charset's fingerprint, the selection and the shards.
-        records: records of each part; a whole export is one part called "".
-        charset: labels in class order; the class ids of all formats are places in it.
+        recipe: all that determines the files: format, layout version, content hash of the store,
+            fingerprint of the charset, selection and shards.
+        records: number of records by subset; without a split, one subset named "".
+        charset: labels in class order; the class ids of all formats are positions in it.
         charset_fingerprint: see Charset.fingerprint.
         synthetic: whether a generator made the records.
-        store: of the exported store: size, channels, polarity, content_sha256, origin, versions.
+        store: size, channels, polarity, content_sha256, origin and versions of the store.
         versions: of hwgen and of the libraries that wrote the files.
-        simulated: whether simulated writers wrote some of them.
-        notice: whose strokes those write with, and under what licence.
-        shards: of each part, the place after the last record of every shard.
+        simulated: whether some records are simulated handwriting.
+        notice: authors and licence of the strokes of simulated records; "" for none.
+        shards: by subset, the position after the last record of every shard written.
     """
 
     recipe: dict[str, Any]
@@ -63,7 +69,7 @@ class Export:
     shards: dict[str, list[int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as it lies in the export."""
+        """Plain JSON, as in the file."""
         return asdict(self)
 
 
@@ -74,39 +80,65 @@ def export_store(
     *,
     selection: Selection | None = None,
     shards: Shards | None = None,
-    progress: Progress | None = None,
-    stop: Callable[[], bool] | None = None,
     overwrite: bool = False,
+    control: Control = NO_CONTROL,
 ) -> Export | None:
-    """Write a store, or some of it, in the format of others.
+    """Write a store, or some of its records, in another format.
 
-    The same call again goes on after an interruption, and returns at once when all is there.
+    The same call resumes an interrupted export, and returns at once if it is finished.
 
     Args:
-        store: what to export.
+        store: to be exported.
         format: one of FORMATS.
-        out: the folder; with a split, each part is a folder in it.
-        selection: which records, and in which parts; None exports all.
-        shards: how much to write at a time; None takes the defaults.
-        progress: see Progress.
-        stop: asked now and then whether to stop.
-        overwrite: replace another export at `out`, at the moment the new one is finished, and
-            discard an unfinished other one. What is no export is never replaced.
+        out: output directory; with a split, each subset is a directory in it.
+        selection: which records, and which subsets; None exports all records.
+        shards: how much is written at a time; None for the default.
+        overwrite: replace another export at `out`, once the new one is finished, and discard an
+            unfinished one. A directory that is not an export is never replaced.
+        control: progress in records; asked to stop every few records.
 
     Returns:
-        What was exported; None where `stop` said so.
+        The export; None if it was stopped.
 
     Raises:
-        InputError: the format is unknown or cannot hold these records; the selection is empty;
-            `out` is taken, or another process exports to it.
-        RecipeChangedError: an unfinished export of another kind is there.
+        InputError: the format is unknown or cannot hold these records, the selection is empty,
+            something else is at `out`, or another process is exporting to it.
+        RecipeChangedError: an unfinished export with other settings is at `out`.
     """
-    out = Path(out)
-    selection, shards = selection or Selection(), shards or Shards()
-    row = format_named(format)
-    charset, numbers = selection.charset(store), selection.parts(store)
+    out, selection, shards = Path(out), selection or Selection(), shards or Shards()
+    exporter = exporter_named(format)
+    charset, records = selection.charset(store), selection.subsets(store)
+    export = _describe(store, format, charset, records, selection=selection, shards=shards)
+    with locked(out):
+        if is_finished(out, export.recipe, overwrite):
+            return _read_export(out) or export
+        staging = Staging(out, FILE)
+        exporters = {
+            name: exporter(subset, staging.partial / name)
+            for name, subset in _subsets(store, charset, records, shards, control).items()
+        }
+        _begin_or_resume(staging, export, overwrite)
+        try:
+            for name, one in exporters.items():
+                _write(one, name, export, staging.partial)
+        except _StoppedError:
+            return None
+        publish(staging)
+    return export
+
+
+def _describe(
+    store: Store,
+    format: str,
+    charset: Charset,
+    records: Records,
+    *,
+    selection: Selection,
+    shards: Shards,
+) -> Export:
     manifest = store.manifest
-    export = Export(
+    libraries = exporter_named(format).libraries
+    return Export(
         recipe={
             "format": format,
             "layout": LAYOUT_VERSION,
@@ -115,7 +147,7 @@ def export_store(
             "selection": selection.to_json(),
             "shards": asdict(shards),
         },
-        records={name: len(those) for name, those in numbers.items()},
+        records={name: len(numbers) for name, numbers in records.items()},
         charset=list(charset),
         charset_fingerprint=charset.fingerprint,
         synthetic=store.is_synthetic,
@@ -127,74 +159,61 @@ def export_store(
             "origin": manifest.origin,
             "versions": manifest.versions,
         },
-        versions={**versions(), **{name: metadata.version(name) for name in row.libraries}},
+        versions={**versions(), **{name: metadata.version(name) for name in libraries}},
         simulated=is_simulated(manifest.origin),
         notice=notice(manifest.origin),
     )
-    with locked(out):
-        if is_there(out, export.recipe, overwrite):
-            return _read_export(out) or export
-        count = _Count(sum(export.records.values()), progress, stop)
-        staging = Staging(out, FILE)
-        partial = staging.partial
-        parts: dict[str, Exporter] = {}
-        before = 0
-        for name, those in numbers.items():
-            tick = count.after(before)
-            part = Subset(store, charset, those, name=name, shards=shards, tick=tick)
-            parts[name] = row.exporter(part, partial / name)
-            before += len(part)
-        _begin_or_continue(staging, export, overwrite)
-        try:
-            for name, exporter in parts.items():
-                (partial / name).mkdir(exist_ok=True)
-                ends = export.shards.setdefault(name, [])
-                while not ends or ends[-1] < export.records[name]:
-                    ends.append(exporter.write(ends[-1] if ends else 0, len(ends)))
-                    write_json(partial / FILE, export.to_json())
-                exporter.finish()
-        except _StoppedError:
-            return None
-        publish(staging)
-    return export
+
+
+def _subsets(
+    store: Store, charset: Charset, records: Records, shards: Shards, control: Control
+) -> dict[str, Subset]:
+    """Subsets that report their progress as part of the whole export."""
+    total = sum(map(len, records.values()))
+    subsets: dict[str, Subset] = {}
+    before = 0
+    for name, numbers in records.items():
+        tick = _tick(control, before, total)
+        subsets[name] = Subset(store, charset, numbers, name=name, shards=shards, tick=tick)
+        before += len(numbers)
+    return subsets
 
 
 class _StoppedError(Exception):
-    """Somebody asked to stop."""
+    """The caller asked to stop."""
 
 
-@dataclass(frozen=True)
-class _Count:
-    """What the places reached in the parts are of the whole."""
+def _tick(control: Control, before: int, total: int) -> Callable[[int], None]:
+    def tick(position: int) -> None:
+        control.progress(before + position, total, "")
+        if control.stop():
+            raise _StoppedError
 
-    total: int
-    progress: Progress | None
-    stop: Callable[[], bool] | None
-
-    def after(self, before: int) -> Callable[[int], None]:
-        """The tick of a part with so many records before it."""
-
-        def tick(place: int) -> None:
-            if self.progress is not None:
-                self.progress(before + place, self.total)
-            if self.stop is not None and self.stop():
-                raise _StoppedError
-
-        return tick
+    return tick
 
 
-def _begin_or_continue(staging: Staging, export: Export, overwrite: bool) -> None:
-    """Make the folder, or find it and take over which shards are written."""
-    began = _read_export(staging.partial)
-    if began is not None and began.recipe == export.recipe and _can_be(began.shards, export):
-        export.shards.update(began.shards)
+def _write(exporter: Exporter, name: str, export: Export, partial: Path) -> None:
+    """Write the missing shards of a subset."""
+    (partial / name).mkdir(exist_ok=True)
+    ends = export.shards.setdefault(name, [])
+    while not ends or ends[-1] < export.records[name]:
+        ends.append(exporter.write(ends[-1] if ends else 0, len(ends)))
+        write_json(partial / FILE, export.to_json())
+    exporter.finish()
+
+
+def _begin_or_resume(staging: Staging, export: Export, overwrite: bool) -> None:
+    """Make the unfinished directory, or take over the shards that are written in it."""
+    begun = _read_export(staging.partial)
+    if begun is not None and begun.recipe == export.recipe and _possible(begun.shards, export):
+        export.shards.update(begun.shards)
         return
     clear(staging, export.recipe, overwrite)
     staging.begin(export.to_json())
 
 
-def _can_be(shards: Mapping[str, Sequence[int]], export: Export) -> bool:
-    """Whether shards of its parts may end so."""
+def _possible(shards: Mapping[str, Sequence[int]], export: Export) -> bool:
+    """Whether shards of the export's subsets can end at these positions."""
     return all(
         name in export.records
         and all(a < b for a, b in itertools.pairwise([0, *ends, export.records[name] + 1]))
@@ -203,9 +222,9 @@ def _can_be(shards: Mapping[str, Sequence[int]], export: Export) -> bool:
 
 
 def _read_export(folder: Path) -> Export | None:
-    """What .export.json says, None where there is none of a store."""
+    """The .export.json of a folder; None if it has none of an exported store."""
     try:
-        found: Export = from_json(Export, read_told(folder), "export")
+        found: Export = from_json(Export, read_description(folder), "export")
     except InputError:
         return None
     return found

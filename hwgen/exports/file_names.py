@@ -1,4 +1,4 @@
-"""In: labels, writer ids and record numbers. Out: names that every file system and reader takes."""
+"""File names of exports, valid in every file system and for every reader."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"%*/:<>?\\|]|^\.')
 
 
 def class_folder(label: str) -> str:
-    """An ASCII-safe name of a class, another for every label.
+    """Folder name of a class: ASCII, and unique for every label.
 
-    啊 is U+554A, and several characters are joined by a hyphen: U+4E00-U+4E8C. A name in small
-    ASCII letters, digits, hyphens and underscores stays as it is: airplane.
+    啊 becomes U+554A, and several characters are joined by hyphens: U+4E00-U+4E8C. A name of
+    lower-case ASCII letters, digits, hyphens and underscores is not changed: airplane.
     """
     if _PLAIN.fullmatch(label):
         return label
@@ -22,10 +22,10 @@ def class_folder(label: str) -> str:
 
 
 def file_stem(text: str) -> str:
-    """A writer id as a file's name: what could leave the folder or upset a system becomes %XX."""
+    """File name of a writer id: characters that are unsafe in a path become %XX."""
     return file_name(_UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", text))
 
 
 def image_name(record: int) -> str:
-    """The name, without suffix, of a picture: its record number in the store, from 000000000 on."""
+    """File name, without suffix, of an image: its record number in the store, nine digits."""
     return f"{record:09d}"

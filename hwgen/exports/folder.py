@@ -1,46 +1,45 @@
-"""In: records. Out: PNG files, one folder a class, as torchvision's ImageFolder reads them."""
+"""Export of PNG files in one folder per class, as torchvision's ImageFolder reads them."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from hwgen.exports.file_names import class_folder, image_name
 from hwgen.exports.provenance import write_provenance
-from hwgen.exports.records import RecordInfo, Subset
+from hwgen.exports.records import Exporter, RecordInfo
 from hwgen.io.json_files import write_json
 
 CLASS_MAP = "classes.json"
 
 
-class FolderExporter:
+class FolderExporter(Exporter):
     """Writes U+554A/000000012.png, classes.json and provenance.csv.
 
-    classes.json maps every class folder to its label, in class order. A class without a record has
-    no folder, since ImageFolder refuses an empty one; ImageFolder numbers the folders that are
-    there, in alphabetical order, so its class ids need not be hwgen's.
+    classes.json maps every class folder to its label, in class order. A class without records has
+    no folder, since ImageFolder refuses an empty one. ImageFolder numbers the folders in
+    alphabetical order, so its class ids may differ from hwgen's.
     """
 
-    def __init__(self, part: Subset, folder: Path) -> None:
-        self._part, self._folder = part, folder
+    files = "CLASS/NUMBER.png"
+    readers = "torchvision's ImageFolder"
 
     def write(self, start: int, shard: int) -> int:
         """See Exporter."""
-        for label in self._part.labels if shard == 0 else ():
+        for label in self._subset.labels if shard == 0 else ():
             (self._folder / class_folder(label)).mkdir(exist_ok=True)
-        for row, png in self._part.shard(start):
-            (self._folder / _place(row)).write_bytes(png)
+        for info, png in self._subset.shard(start):
+            (self._folder / _path(info)).write_bytes(png)
             start += 1
-        # Once for all files of the shard, each of which would wait for the disk by itself.
+        # Once per shard: syncing each file would wait for the disk each time.
         os.sync()
         return start
 
     def finish(self) -> None:
         """See Exporter."""
-        classes = {class_folder(label): label for label in self._part.charset}
+        classes = {class_folder(label): label for label in self._subset.charset}
         write_json(self._folder / CLASS_MAP, {"classes": classes})
-        write_provenance(self._part, self._folder, _place)
+        write_provenance(self._subset, self._folder, _path)
 
 
-def _place(row: RecordInfo) -> str:
-    return f"{class_folder(row.label)}/{image_name(row.record)}.png"
+def _path(info: RecordInfo) -> str:
+    return f"{class_folder(info.label)}/{image_name(info.record)}.png"

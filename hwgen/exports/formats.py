@@ -1,59 +1,62 @@
-"""Every format that a store can be exported to."""
+"""The list of export formats.
+
+A new format is one file with an Exporter and one line in FORMATS.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from hwgen.errors import InputError
-from hwgen.exports.folder import FolderExporter
-from hwgen.exports.gnt import GntExporter
-from hwgen.exports.ocr_lmdb import OcrLmdbExporter
-from hwgen.exports.paddle import PaddleExporter
-from hwgen.exports.parquet import ParquetExporter
-from hwgen.exports.records import Exporter
-from hwgen.exports.webdataset import WebDatasetExporter
 from hwgen.names import suggest
 
+if TYPE_CHECKING:
+    from hwgen.exports.records import Exporter
 
-@dataclass(frozen=True)
-class Format:
-    """One row of FORMATS.
 
-    Attributes:
-        exporter: what writes it.
-        what: the files, in a few words.
-        readers: who reads it.
-        libraries: packages, besides the store's, that decide the files' bytes.
+class Formats(Mapping[str, "type[Exporter]"]):
+    """Exporters by name of their format; each is imported when it is looked up.
+
+    Args:
+        exporters: name of a format -> "module:class" of its exporter in this package.
     """
 
-    exporter: type[Exporter]
-    what: str
-    readers: str
-    libraries: tuple[str, ...] = ()
+    def __init__(self, exporters: Mapping[str, str]) -> None:
+        self._exporters = dict(exporters)
+
+    def __getitem__(self, name: str) -> type[Exporter]:
+        module, _, exporter = self._exporters[name].partition(":")
+        found: type[Exporter] = getattr(importlib.import_module(f"hwgen.exports.{module}"), exporter)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._exporters)
+
+    def __len__(self) -> int:
+        return len(self._exporters)
 
 
-FORMATS = {
-    "ocr-lmdb": Format(
-        OcrLmdbExporter, "data.mdb", "PARSeq, PaddleOCR, MMOCR, clovaai's benchmark", ("lmdb",)
-    ),
-    "folder": Format(FolderExporter, "CLASS/NUMBER.png", "torchvision's ImageFolder"),
-    "paddle": Format(PaddleExporter, "images/ and label.txt", "PaddleOCR"),
-    "gnt": Format(GntExporter, "WRITER.gnt", "loaders of CASIA HWDB, hwgen prepare-gnt"),
-    "webdataset": Format(WebDatasetExporter, "NAME-000000.tar", "webdataset"),
-    "parquet": Format(
-        ParquetExporter, "NAME-000000.parquet", "Hugging Face datasets, pyarrow", ("pyarrow",)
-    ),
-}
-"""Every format that a store can be exported to."""
+FORMATS = Formats(
+    {
+        "ocr-lmdb": "ocr_lmdb:OcrLmdbExporter",
+        "folder": "folder:FolderExporter",
+        "paddle": "paddle:PaddleExporter",
+        "gnt": "gnt:GntExporter",
+        "webdataset": "webdataset:WebDatasetExporter",
+        "parquet": "parquet:ParquetExporter",
+    }
+)
+"""Formats that a store can be exported to."""
 
 
-def format_named(name: str) -> Format:
-    """The row of FORMATS of this name.
+def exporter_named(name: str) -> type[Exporter]:
+    """The exporter of a format.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no format of this name.
     """
-    try:
-        return FORMATS[name]
-    except KeyError:
-        raise InputError(f"no format {name!r}", remedy=suggest(name, FORMATS)) from None
+    if name not in FORMATS:
+        raise InputError(f"no format {name!r}", remedy=suggest(name, FORMATS))
+    return FORMATS[name]

@@ -1,4 +1,4 @@
-"""In: records. Out: parquet files, which Hugging Face's datasets read with Image and ClassLabel."""
+"""Export of parquet files, as Hugging Face datasets reads them with Image and ClassLabel."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError
 from hwgen.exports.file_names import image_name
-from hwgen.exports.records import RecordInfo, Subset
+from hwgen.exports.records import Exporter, RecordInfo, Subset
 from hwgen.io.files import atomic_write
 
 if TYPE_CHECKING:
     import pyarrow
 
 ROW_GROUP = 1000
-"""Rows written, and read, at a time."""
+"""Rows per row group of a file."""
 
 _PROVENANCE = {"writer": "string", "source": "string", "position": "int64", "record": "int64"}
 
 
-class ParquetExporter:
-    """Writes data-000000.parquet, or train-000000.parquet of a part called train, and so on.
+class ParquetExporter(Exporter):
+    """Writes data-000000.parquet and so on, or train-000000.parquet for a subset named train.
 
     Columns: image, struct<bytes, path>, a PNG file and its name; label, the class id; writer,
-    source, position and record. The schema's metadata tell `datasets` that image is an Image and
-    label a ClassLabel with the charset's labels as names.
+    source, position and record. By the schema's metadata, `datasets` loads image as Image and
+    label as ClassLabel with the labels of the charset as names.
 
     Raises:
         InputError: pyarrow is not installed.
     """
 
-    def __init__(self, part: Subset, folder: Path) -> None:
+    files = "NAME-000000.parquet"
+    readers = "Hugging Face datasets, pyarrow"
+    libraries = ("pyarrow",)
+
+    def __init__(self, subset: Subset, folder: Path) -> None:
         try:
             import pyarrow.parquet
         except ImportError as error:
@@ -41,17 +45,18 @@ class ParquetExporter:
                 f"the parquet format needs pyarrow, which is not installed ({error})",
                 remedy="Install it with: pip install 'hwgen[parquet]'",
             ) from None
-        self._part, self._folder, self._arrow = part, folder, pyarrow
+        super().__init__(subset, folder)
+        self._arrow = pyarrow
 
     def write(self, start: int, shard: int) -> int:
         """See Exporter."""
-        path = self._folder / f"{self._part.name or 'data'}-{shard:06d}.parquet"
+        path = self._folder / f"{self._subset.name or 'data'}-{shard:06d}.parquet"
         schema = self._schema()
-        records = self._part.shard(start)
+        records = self._subset.shard(start)
         with (
             atomic_write(path) as temporary,
-            open(temporary, "wb") as stream,  # pyarrow itself takes no name that is not UTF-8
-            # Pictures are compressed already, and no two are equal.
+            open(temporary, "wb") as stream,  # pyarrow accepts only names in UTF-8
+            # Images are compressed already, and no two are equal.
             self._arrow.parquet.ParquetWriter(
                 stream, schema, compression="none", use_dictionary=["writer", "source"]
             ) as file,
@@ -61,15 +66,12 @@ class ParquetExporter:
                 start += len(rows)
         return start
 
-    def finish(self) -> None:
-        """See Exporter; nothing is left to write."""
-
     def _schema(self) -> pyarrow.Schema:
         arrow = self._arrow
         image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
         features = {
             "image": {"_type": "Image"},
-            "label": {"_type": "ClassLabel", "names": list(self._part.charset)},
+            "label": {"_type": "ClassLabel", "names": list(self._subset.charset)},
             **{name: {"_type": "Value", "dtype": kind} for name, kind in _PROVENANCE.items()},
         }
         described = json.dumps({"info": {"features": features}}, ensure_ascii=False)
@@ -79,11 +81,11 @@ class ParquetExporter:
 
 def _groups(records: Iterator[tuple[RecordInfo, bytes]]) -> Iterator[list[dict[str, Any]]]:
     """Rows of the table, ROW_GROUP at a time."""
-    while rows := [_row(row, png) for row, png in islice(records, ROW_GROUP)]:
+    while rows := [_row(info, png) for info, png in islice(records, ROW_GROUP)]:
         yield rows
 
 
-def _row(row: RecordInfo, png: bytes) -> dict[str, Any]:
-    image = {"bytes": png, "path": f"{image_name(row.record)}.png"}
-    known = {name: getattr(row, name) for name in _PROVENANCE}
-    return {"image": image, "label": row.class_id, **known}
+def _row(info: RecordInfo, png: bytes) -> dict[str, Any]:
+    image = {"bytes": png, "path": f"{image_name(info.record)}.png"}
+    known = {name: getattr(info, name) for name in _PROVENANCE}
+    return {"image": image, "label": info.class_id, **known}

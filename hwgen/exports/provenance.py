@@ -1,4 +1,4 @@
-"""In: a part. Out: provenance.csv, where each record of a folder of pictures came from."""
+"""provenance.csv: the origin of each image of an exported folder."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FILE = "provenance.csv"
 FIELDS = ("file", "label", "class_id", "writer", "source", "position", "record")
 
 
-def write_provenance(part: Subset, folder: Path, place: Callable[[RecordInfo], str]) -> None:
-    """Write `folder`/provenance.csv, UTF-8 with a header, a line a picture.
+def write_provenance(subset: Subset, folder: Path, path_of: Callable[[RecordInfo], str]) -> None:
+    """Write `folder`/provenance.csv: UTF-8, a header, then one line per image.
 
     Args:
-        part: the records.
-        folder: where.
-        place: the picture's path within the folder.
+        subset: the records.
+        folder: output directory.
+        path_of: the path of a record's image, relative to the folder.
     """
     with (
         atomic_write(folder / FILE) as temporary,
@@ -27,5 +27,5 @@ def write_provenance(part: Subset, folder: Path, place: Callable[[RecordInfo], s
     ):
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(FIELDS)
-        for row in part.rows():
-            lines.writerow([place(row), *(getattr(row, name) for name in FIELDS[1:])])
+        for info in subset.infos():
+            lines.writerow([path_of(info), *(getattr(info, name) for name in FIELDS[1:])])

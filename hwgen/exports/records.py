@@ -1,12 +1,13 @@
-"""In: a store and which of its records. Out: these one by one, also as PNG, for an exporter."""
+"""Records of a store for export, one by one, and the base class of the exporters that write them."""
 
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +23,13 @@ _READ_RECORDS, _READ_BYTES = 1024, 16 << 20
 
 @dataclass(frozen=True)
 class Shards:
-    """How much is written at a time: a shard of the formats that have shards.
+    """Size of a shard: the amount that is written at a time, also by formats without shard files.
 
-    It is also what an interruption can cost, and what an export holds in memory.
+    It is also what an interruption can lose, and what is in memory.
 
     Attributes:
-        records: at most so many.
-        bytes: at most so many of pictures, as encoded; a single larger one is a shard of its own.
+        records: most records per shard.
+        bytes: most bytes of encoded images per shard; a single larger image is a shard of its own.
 
     Raises:
         InputError: one of them is below 1.
@@ -39,20 +40,23 @@ class Shards:
 
     def __post_init__(self) -> None:
         if self.records < 1 or self.bytes < 1:
-            raise InputError(f"a shard of {self.records} records and {self.bytes} bytes is empty")
+            raise InputError(
+                f"a shard must hold at least 1 record and 1 byte, found {self.records} records and "
+                f"{self.bytes} bytes"
+            )
 
 
 @dataclass(frozen=True)
 class RecordInfo:
-    """What is known of one record, besides its picture.
+    """What is known about a record, besides its image.
 
     Attributes:
         record: its number in the store.
         label: the character, or class name.
-        class_id: its place in the charset of the export.
-        writer: "" where not known.
-        source: see Record.
-        position: see Record.
+        class_id: position of the label in the charset of the export.
+        writer: "" if not known.
+        source: see hwgen.record.Record.
+        position: see hwgen.record.Record.
     """
 
     record: int
@@ -64,15 +68,15 @@ class RecordInfo:
 
 
 class Subset:
-    """Some records of a store in an order: a whole export, or one side of a split.
+    """Some records of a store in a certain order: a whole export, or one subset of a split.
 
     Args:
-        store: where they are.
-        charset: the classes of the export, which has all their labels.
+        store: of the records.
+        charset: classes of the export, which include all labels of the records.
         numbers: record numbers, int64 [n].
         name: "train", "test" ..., or "" for a whole export.
-        shards: how much an exporter shall write at a time.
-        tick: called now and then with the place reached; what it raises ends the export.
+        shards: how much an exporter writes at a time.
+        tick: called now and then with the position reached; an exception it raises ends the export.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Subset:
     ) -> None:
         self.store, self.charset, self.numbers, self.name = store, charset, numbers, name
         self.shards = shards or Shards()
-        self._tick = tick or (lambda place: None)
+        self._tick = tick or (lambda position: None)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -101,95 +105,105 @@ class Subset:
     def labels(self) -> list[str]:
         """The labels that occur, in class order."""
         table = self.store.manifest.tables["labels"]
-        found = {table[place] for place in np.unique(self.columns["label"]).tolist()}
+        found = {table[i] for i in np.unique(self.columns["label"]).tolist()}
         return [label for label in self.charset if label in found]
 
     def in_order(self, order: npt.NDArray[np.intp]) -> Subset:
         """The same records in another order."""
-        numbers = self.numbers[order]
         return Subset(
             self.store,
             self.charset,
-            numbers,
+            self.numbers[order],
             name=self.name,
             shards=self.shards,
             tick=self._tick,
         )
 
-    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[RecordInfo]:
-        """What is known of the records at the places from `start` to before `stop`."""
+    def infos(self, start: int = 0, stop: int | None = None) -> Iterator[RecordInfo]:
+        """What is known about the records at the positions from `start` to before `stop`."""
         tables = self.store.manifest.tables
         labels, writers, sources = tables["labels"], tables["writers"], tables["sources"]
         numbers = self.numbers[start:stop]
         for first in range(0, len(numbers), _READ_RECORDS):
-            some = numbers[first : first + _READ_RECORDS]
-            columns = self.store.columns[some].tolist()
+            block = numbers[first : first + _READ_RECORDS]
+            columns = self.store.columns[block].tolist()
             for record, (label, writer, source, position) in zip(
-                some.tolist(), columns, strict=True
+                block.tolist(), columns, strict=True
             ):
-                text = labels[label]
                 yield RecordInfo(
-                    record,
-                    text,
-                    self.charset.id(text),
-                    writers[writer],
-                    sources[source],
-                    position,
+                    record=record,
+                    label=labels[label],
+                    class_id=self.charset.id(labels[label]),
+                    writer=writers[writer],
+                    source=sources[source],
+                    position=position,
                 )
 
-    def pictures(
-        self, start: int = 0, stop: int | None = None
-    ) -> Iterator[tuple[RecordInfo, Image]]:
-        """The records from place `start` to before `stop`, and their pictures, uint8."""
+    def images(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[RecordInfo, Image]]:
+        """The records from position `start` to before `stop`, with their images, uint8."""
         stop = len(self) if stop is None else min(stop, len(self))
         step = max(1, min(_READ_RECORDS, _READ_BYTES // int(np.prod(self.store.image_shape))))
         for first in range(start, stop, step):
             self._tick(first)
             last = min(first + step, stop)
             images = self.store.images(self.numbers[first:last])
-            yield from zip(self.rows(first, last), images, strict=True)
+            yield from zip(self.infos(first, last), images, strict=True)
         self._tick(stop)
 
     def shard(self, start: int) -> Iterator[tuple[RecordInfo, bytes]]:
-        """The records from place `start` on, and their PNG files, until the shard is full."""
+        """The records from position `start` on, with their PNG files, until the shard is full."""
         used = 0
-        for row, image in self.pictures(start, start + self.shards.records):
+        for info, image in self.images(start, start + self.shards.records):
             png = encode_png(image)
             if used and used + len(png) > self.shards.bytes:
                 return
             used += len(png)
-            yield row, png
+            yield info, png
 
 
-class Exporter(Protocol):
-    """Writes one part into one folder, shard by shard.
+class Exporter(ABC):
+    """Writes one subset into one folder, shard by shard.
 
-    Made with `(part, folder)`; making it checks that the format can hold these records and touches
-    no file.
+    The constructor of a format checks that the format can hold the records; it touches no file.
+
+    Attributes:
+        files: names of the files, for the documentation.
+        readers: software that reads them, likewise.
+        libraries: packages besides those of the store that determine the bytes of the files.
+
+    Args:
+        subset: the records.
+        folder: exists before the first shard is written.
     """
 
-    def __init__(self, part: Subset, folder: Path) -> None: ...
+    files: ClassVar[str]
+    readers: ClassVar[str]
+    libraries: ClassVar[tuple[str, ...]] = ()
 
+    def __init__(self, subset: Subset, folder: Path) -> None:
+        self._subset, self._folder = subset, folder
+
+    @abstractmethod
     def write(self, start: int, shard: int) -> int:
-        """Write a shard, durably.
+        """Write a shard durably.
 
-        Called in order, from 0 on, with what it returned last; after a kill once more with the
-        same arguments, whatever the first call left behind.
+        Shards are written in order, each from the position that the last call returned. After a
+        kill, the call is repeated with the same arguments, whatever the first one left behind.
 
         Args:
-            start: place of the first record to write.
-            shard: shards that were written before.
+            start: position of the first record to write.
+            shard: number of shards written before.
 
         Returns:
-            The place after the last record written.
+            The position after the last record written.
         """
 
     def finish(self) -> None:
-        """Write what needs no picture, when all shards are written; may be called again."""
+        """Write the files about all records, after the last shard; may be called again."""
 
 
 def encode_png(image: Image) -> bytes:
-    """A picture, uint8 [h, w] or [h, w, 3], as a PNG file; lossless."""
+    """An image, uint8 [h, w] or [h, w, 3], as a PNG file; lossless."""
     file = io.BytesIO()
     PilImage.fromarray(image).save(file, format="PNG")
     return file.getvalue()

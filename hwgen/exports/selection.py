@@ -1,4 +1,4 @@
-"""In: classes, writers and a split, as asked for. Out: which records of a store each part gets."""
+"""Selection of the records of an export by class and writer, and their split into subsets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SplitBy = Literal["writer", "record"]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which records to export, and into which parts.
+    """Which records to export, and into which subsets.
 
     Attributes:
-        classes: labels; None takes all classes of the store. The export's charset is these classes
-            in the store's order, so that class ids run from 0 without gaps.
-        writers: ids and ranges of numbers, such as "1001-1050,1055"; "" takes every record.
-        split: names and shares of parts, which add up to 1; () makes one whole.
-        split_seed: another seed is another split.
-        split_by: "writer" puts all records of a writer into one part, so that nobody is in two;
-            "record" deals the records of each class out by their shares.
+        classes: labels; None selects all classes of the store. The charset of the export is these
+            classes in the store's order, so that class ids run from 0 without gaps.
+        writers: ids and ranges of numbers, such as "1001-1050,1055"; "" selects every record.
+        split: names and fractions of the subsets; the fractions sum to 1. () does not split.
+        split_seed: each seed gives another split.
+        split_by: "writer" puts all records of a writer into one subset, so that no writer is in
+            two; "record" splits the records of each class.
     """
 
     classes: tuple[str, ...] | None = None
@@ -49,12 +49,12 @@ class Selection:
             return store.charset
         return Charset(tuple(store.charset[i] for i in sorted(store.charset.ids(self.classes))))
 
-    def parts(self, store: Store) -> dict[str, Numbers]:
-        """Record numbers of each part, in the store's order; a whole is called "".
+    def subsets(self, store: Store) -> dict[str, Numbers]:
+        """Record numbers of each subset, in the store's order; without a split, one named "".
 
         Raises:
-            InputError: a part would be empty, a writer is absent, or writers are needed and not
-                known.
+            InputError: a subset would be empty, the store does not have a writer, or the writers of
+                its records are needed but not known.
         """
         names = store.manifest.tables["writers"]
         writers = store.columns["writer"]
@@ -62,32 +62,37 @@ class Selection:
         if self.writers:
             if not store.writers:
                 raise InputError(
-                    "does not tell who wrote its records, so no writer can be chosen",
+                    "does not know the writers of its records, so none can be selected",
                     where=str(store.path),
+                    remedy="Leave --writers out",
                 )
             wanted = set(named_writers(self.writers, [name for name in names if name]))
             chosen &= np.isin(writers, [i for i, name in enumerate(names) if name in wanted])
         numbers = np.flatnonzero(chosen)
         if not len(numbers):
-            raise InputError("no record is left to export", where=str(store.path))
+            raise InputError(
+                "no record is selected for export",
+                where=str(store.path),
+                remedy="Select other classes or writers",
+            )
         if not self.split:
             return {"": numbers}
         if self.split_by == "writer":
-            part = self._by_writer(store, writers[numbers])
+            assigned = self._by_writer(store, writers[numbers])
         else:
-            part = self._by_record(store.labels[numbers], numbers)
-        parts = {name: numbers[part == i] for i, (name, _) in enumerate(self.split)}
-        for name, those in parts.items():
-            if not len(those):
+            assigned = self._by_record(store.labels[numbers], numbers)
+        subsets = {name: numbers[assigned == i] for i, (name, _) in enumerate(self.split)}
+        for name, own in subsets.items():
+            if not len(own):
                 raise InputError(
-                    f"the part {name} would be empty",
+                    f"the subset {name} would be empty",
                     where=str(store.path),
-                    remedy="Give it a larger share",
+                    remedy="Give it a larger fraction",
                 )
-        return parts
+        return subsets
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON that decides the choice, given a store and the export's charset."""
+        """Plain JSON that determines the records, given a store and the charset of the export."""
         split = {"seed": self.split_seed, "by": self.split_by, "shares": dict(self.split)}
         return {"writers": self.writers, "split": split if self.split else None}
 
@@ -97,55 +102,56 @@ class Selection:
         nameless = sum(int((writers == i).sum()) for i in present if not names[i])
         if nameless:
             raise InputError(
-                f"{nameless:,} of {len(writers):,} records do not tell who wrote them, so they "
+                f"the writers of {nameless:,} of {len(writers):,} records are not known, so they "
                 "cannot be split by writer",
                 where=str(store.path),
-                remedy="Split by record (--split-by record), and keep in mind that the parts may "
-                "then share writers",
+                remedy="Split by record (--split-by record); a writer may then be in several "
+                "subsets",
             )
-        # By a hash, so that the order of writers in the store is of no matter.
+        # Ranked by hash, so that the split does not depend on the order of writers in the store.
         ranked = sorted(present, key=lambda i: _rank(names[i], self.split_seed))
         ends = np.rint(self._ends() * len(ranked))
-        part_of = np.empty(len(names), np.int64)
-        part_of[ranked] = np.searchsorted(ends, np.arange(len(ranked)), side="right")
-        return part_of[writers]
+        assigned = np.empty(len(names), np.int64)
+        assigned[ranked] = np.searchsorted(ends, np.arange(len(ranked)), side="right")
+        return assigned[writers]
 
     def _by_record(self, labels: Numbers, numbers: Numbers) -> Numbers:
         ranks = [_rank(str(number), self.split_seed) for number in numbers.tolist()]
         order = np.lexsort((np.array(ranks), labels))
         _, first, counts = np.unique(labels[order], return_index=True, return_counts=True)
         within = np.arange(len(order)) - np.repeat(first, counts)
-        share = (within + 0.5) / np.repeat(counts, counts)
-        part = np.empty(len(order), np.int64)
-        part[order] = np.searchsorted(self._ends()[:-1], share, side="right")
-        return part
+        quantile = (within + 0.5) / np.repeat(counts, counts)
+        assigned = np.empty(len(order), np.int64)
+        assigned[order] = np.searchsorted(self._ends()[:-1], quantile, side="right")
+        return assigned
 
     def _ends(self) -> npt.NDArray[np.float64]:
-        """Where each part ends, of all from 0 to 1."""
-        return np.cumsum([share for _, share in self.split])
+        """Cumulative fractions: where each subset ends, in [0, 1]."""
+        return np.cumsum([fraction for _, fraction in self.split])
 
 
 def parse_split(text: str) -> tuple[tuple[str, float], ...]:
-    """Parts from what a user types: `train=0.9,test=0.1`.
+    """Names and fractions of a split such as `train=0.9,test=0.1`.
 
     Raises:
-        InputError: not of this form, a name twice, or shares that do not add up to 1.
+        InputError: it has another form, a name occurs twice, or the fractions do not sum to 1.
     """
     remedy = "Write it as train=0.9,test=0.1"
-    parts: dict[str, float] = {}
+    fractions: dict[str, float] = {}
     for item in text.split(","):
         match = re.fullmatch(r"\s*([A-Za-z0-9_-]+)\s*=\s*([0-9]*\.?[0-9]+)\s*", item)
         if match is None:
-            raise InputError(f"{item.strip()!r} is no part of a split", remedy=remedy)
-        if match[1] in parts:
-            raise InputError(f"the part {match[1]} stands twice", remedy=remedy)
-        parts[match[1]] = float(match[2])
-    if min(parts.values()) <= 0 or abs(sum(parts.values()) - 1) > 1e-6:
+            raise InputError(f"{item.strip()!r} is not of the form NAME=FRACTION", remedy=remedy)
+        if match[1] in fractions:
+            raise InputError(f"the split names {match[1]} twice", remedy=remedy)
+        fractions[match[1]] = float(match[2])
+    if min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise InputError(
-            f"the shares {', '.join(map(str, parts.values()))} are not above 0 with a sum of 1",
+            "the fractions of a split must be above 0 and sum to 1, found "
+            f"{', '.join(map(str, fractions.values()))}",
             remedy=remedy,
         )
-    return tuple(parts.items())
+    return tuple(fractions.items())
 
 
 def _rank(name: str, seed: int) -> bytes:

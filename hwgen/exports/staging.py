@@ -1,7 +1,7 @@
-"""In: where an export shall be. Out: that place, locked, and taken only by what is whole.
+"""The output directory of an export: locked, and replaced only by a finished export.
 
-An export is written in OUT.partial and renamed at the end: OUT is either absent, what it was
-before, or whole. .export.json lies in it from the beginning.
+An export is written in OUT.partial and renamed at the end, so that OUT is absent, unchanged or
+finished. .export.json is written first.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from hwgen.schema import differences
 from hwgen.sources.provenance import MARKER
 
 FILE = MARKER
-"""What tells of an export, in its folder."""
+"""Describes an export, in its directory."""
 
 _BEGINNING = {FILE, f"{FILE}.tmp"}
-"""What a kill at the very beginning may leave."""
+"""Files that a kill at the very beginning may leave."""
 
 
 @contextlib.contextmanager
 def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> Iterator[Path | None]:
-    """The folder to write a small export to, that becomes `out`; None where it is there already.
+    """The directory to write a small export to, which becomes `out`; None if it is finished.
 
     Args:
-        out: where it shall be.
-        recipe: all that decides its files, plain JSON.
-        overwrite: see `is_there`.
+        out: output directory.
+        recipe: all that determines its files, plain JSON.
+        overwrite: see `is_finished`.
 
     Raises:
-        InputError: see `locked`, `is_there` and `clear`.
+        InputError: see `locked`, `is_finished` and `clear`.
         RecipeChangedError: see `clear`.
     """
     with locked(out):
-        if is_there(out, recipe, overwrite):
+        if is_finished(out, recipe, overwrite):
             yield None
             return
         staging = Staging(out, FILE)
@@ -57,84 +57,93 @@ def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> It
 
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Keep other processes from exporting to the same place.
+    """Keep other processes from exporting to the same directory.
 
     Raises:
-        InputError: one does, or `out` cannot be a new folder.
+        InputError: another process does, or `out` is not a possible name.
     """
     if out.name in ("", ".."):
-        raise InputError("is no name for a new folder", where=str(out), remedy="Choose another")
-    refusal = InputError("another process is exporting to it", where=str(out), remedy="Wait for it")
+        raise InputError(
+            "is not a name for a new directory", where=str(out), remedy="Give another --out"
+        )
+    refusal = InputError(
+        "another process is exporting to it", where=str(out), remedy="Wait until it has finished"
+    )
     with Staging(out, FILE).locked(refusal):
         yield
 
 
-def is_there(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
-    """Whether the export of this recipe is there already.
+def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
+    """Whether the finished export of this recipe is at `out`.
 
     Raises:
-        InputError: what is there is no export, or, unless `overwrite`, another one.
+        InputError: something else is there that is not an export or, without `overwrite`, another
+            export.
     """
     if not out.exists() and not out.is_symlink():
         return False
-    there = read_told(out)
+    there = read_description(out)
     if there is None:
         if out.is_dir() and not any(out.iterdir()):
             return False
         raise InputError(
-            "something else is already there", where=str(out), remedy="Choose another folder"
+            "something that is not an export is already there",
+            where=str(out),
+            remedy="Give another --out",
         )
     if there["recipe"] == recipe:
         if overwrite:
-            Staging(out, FILE).remove_replaced()  # where a kill came before `publish` did
+            Staging(out, FILE).remove_replaced()  # left by a kill during `publish`
         return True
     if not overwrite:
         raise InputError(
-            "something else is already there, an export of (there -> wanted):\n  "
+            "another export is already there (its settings -> yours):\n  "
             + "\n  ".join(differences(there["recipe"], recipe))
             + "\n",
             where=str(out),
-            remedy="Choose another folder, or pass --overwrite to replace it",
+            remedy="Give another --out, or pass --overwrite to replace it",
         )
     return False
 
 
 def clear(staging: Staging, recipe: Mapping[str, Any], overwrite: bool) -> None:
-    """Remove what an unfinished export of this recipe has left, or of another if `overwrite`.
+    """Remove an unfinished export of this recipe or, with `overwrite`, of another one.
 
     Raises:
-        InputError: it is no export.
-        RecipeChangedError: it is another one.
+        InputError: the directory is not an export.
+        RecipeChangedError: it is an export of another recipe.
     """
     partial = staging.partial
     if not partial.exists() and not partial.is_symlink():
         return
-    began = read_told(partial)
-    if began is not None and began["recipe"] != recipe and not overwrite:
+    begun = read_description(partial)
+    if begun is not None and begun["recipe"] != recipe and not overwrite:
         raise RecipeChangedError(
-            "an unfinished export of another kind is there (began -> now):\n  "
-            + "\n  ".join(differences(began["recipe"], recipe))
+            "an unfinished export with other settings is there (its settings -> yours):\n  "
+            + "\n  ".join(differences(begun["recipe"], recipe))
             + "\n",
             where=str(partial),
-            remedy="Go on with the options it began with, or pass --overwrite to discard it",
+            remedy="Use the options it was begun with, or pass --overwrite to discard it",
         )
-    if began is None and not (partial.is_dir() and set(os.listdir(partial)) <= _BEGINNING):
+    if begun is None and not (partial.is_dir() and set(os.listdir(partial)) <= _BEGINNING):
         raise InputError(
-            "something else is already there", where=str(partial), remedy="Move it away"
+            "something that is not an export is already there",
+            where=str(partial),
+            remedy="Move it away",
         )
     staging.discard()
 
 
-def read_told(folder: Path) -> dict[str, Any] | None:
-    """What .export.json says, None where there is none that can be read."""
+def read_description(folder: Path) -> dict[str, Any] | None:
+    """The content of .export.json; None if it is missing or damaged."""
     try:
-        told = read_object(folder / FILE)
+        found = read_object(folder / FILE)
     except (OSError, ValueError):
         return None
-    return told if isinstance(told.get("recipe"), dict) else None
+    return found if isinstance(found.get("recipe"), dict) else None
 
 
 def publish(staging: Staging) -> None:
-    """Put a whole export in its place; another one that was there is gone then."""
-    ours = read_told(staging.path) is not None
+    """Rename a finished export to its name, in place of another export that is there."""
+    ours = read_description(staging.path) is not None
     staging.publish(replace=ours, keep_header=True)

@@ -8,7 +8,7 @@ import typer.main
 
 import hwgen_cli.interrupt
 from hwgen.exports import FORMATS
-from hwgen.exports.formats import format_named
+from hwgen.exports.formats import exporter_named
 from hwgen.store import Store
 from hwgen_cli.__main__ import app, main
 
@@ -121,4 +121,4 @@ def test_the_help_names_every_format() -> None:
     (option,) = [one for one in commands["export"].params if one.name == "format"]
     assert option.metavar.split("|") == list(FORMATS)
     for name, row in FORMATS.items():
-        assert format_named(name) is row
+        assert exporter_named(name) is row
