@@ -28,7 +28,9 @@ class Formats(Mapping[str, "type[Exporter]"]):
 
     def __getitem__(self, name: str) -> type[Exporter]:
         module, _, exporter = self._exporters[name].partition(":")
-        found: type[Exporter] = getattr(importlib.import_module(f"hwgen.exports.{module}"), exporter)
+        found: type[Exporter] = getattr(
+            importlib.import_module(f"hwgen.exports.{module}"), exporter
+        )
         return found
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Records of a store for export, one by one, and the base class of the exporters that write them."""
+"""Records of a store for export, one by one, and the base class of all exporters."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class Exporter(ABC):
             The position after the last record written.
         """
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - most formats have nothing to finish
         """Write the files about all records, after the last shard; may be called again."""
 
 

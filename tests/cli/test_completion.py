@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.exports.formats import FORMATS
-from hwgen_cli import export
-
 HWGEN = Path(sys.executable).parent / "hwgen"
 BASH = shutil.which("bash")
 
@@ -89,7 +86,3 @@ def test_zsh_and_fish_complete(tmp_path: Path, shell: str) -> None:
     assert "train" in run(str(HWGEN), _HWGEN_COMPLETE=f"complete_{shell}", **asked)
     if (program := shutil.which(shell)) is not None:
         run(program, "-n" if shell == "zsh" else "--no-execute", str(script))
-
-
-def test_completed_formats_are_all_formats() -> None:
-    assert export.FORMATS.split("|") == list(FORMATS)

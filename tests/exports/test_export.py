@@ -15,6 +15,7 @@ import hwgen.exports.export
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.exports import FORMATS, Selection, Shards, export_store, staging
 from hwgen.io.staging import Staging
+from hwgen.progress import Control
 from hwgen.store import Store
 
 from .conftest import MakeStore
@@ -49,7 +50,11 @@ def test_what_was_exported_is_told(make_store: MakeStore, tmp_path: Path, format
     some = Selection(classes=("A", "啊"), split=SPLIT.split)
     seen: list[tuple[int, int]] = []
     done = export_store(
-        store, format, tmp_path / "out", selection=some, progress=lambda *at: seen.append(at)
+        store,
+        format,
+        tmp_path / "out",
+        selection=some,
+        control=Control(lambda done, total, _: seen.append((done, total))),
     )
     assert done is not None
     assert json.loads((tmp_path / "out" / ".export.json").read_text("utf-8")) == done.to_json()
@@ -79,7 +84,7 @@ def test_stopped_at_any_time_it_ends_as_if_it_had_not_been(
             out,
             selection=SPLIT,
             shards=SMALL,
-            stop=lambda calls=calls, asked=asked: next(calls) == asked % 3 + 1,  # type: ignore[misc]
+            control=Control(stop=lambda calls=calls, asked=asked: next(calls) == asked % 3 + 1),
         )
         if done is not None:
             break
@@ -124,12 +129,13 @@ def test_killed_it_goes_on(make_store: MakeStore, tmp_path: Path, format: str) -
     code = """
 import os, signal, sys
 from hwgen.exports import Shards, export_store
+from hwgen.progress import Control
 from hwgen.store import Store
 store, format, out = sys.argv[1:]
-def progress(done, total):
+def progress(done, total, note):
     if done >= 13:
         os.kill(os.getpid(), signal.SIGKILL)
-export_store(Store(store), format, out, shards=Shards(records=13), progress=progress)
+export_store(Store(store), format, out, shards=Shards(records=13), control=Control(progress))
 """
     out = tmp_path / "out"
     command = [sys.executable, "-c", code, str(store.path), format, str(out)]
@@ -216,7 +222,7 @@ def test_what_is_no_export_is_never_touched(
     (place / "new.partial" / "mine").write_text("mine")
     before = contents(place)
     for out in (store.path, place / "file", place / "folder", place / "new"):
-        with pytest.raises(InputError, match="something else is already there"):
+        with pytest.raises(InputError, match="not an export is already there"):
             export_store(store, "gnt", out, overwrite=overwrite)
     for name in (".", "..", "/"):
         with pytest.raises(InputError, match="no name for a new folder"):
@@ -231,7 +237,7 @@ def test_an_empty_folder_is_taken(make_store: MakeStore, tmp_path: Path) -> None
 
 
 def stopped(store: Store, out: Path) -> None:
-    assert export_store(store, "gnt", out, stop=lambda: True) is None
+    assert export_store(store, "gnt", out, control=Control(stop=lambda: True)) is None
 
 
 def test_an_unfinished_export_of_another_kind_is_not_lost_unasked(
@@ -271,7 +277,7 @@ def test_a_full_map_or_disk_is_an_error_that_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr("hwgen.exports.ocr_lmdb._PAGE", 0)
         patch.setattr("hwgen.exports.records.encode_png", lambda image: bytes(1 << 17))
-        with pytest.raises(InputError, match="Is the disk full"):
+        with pytest.raises(InputError, match="whether the disk is full"):
             export_store(store, "ocr-lmdb", out)
     assert not out.exists()
     assert export_store(store, "ocr-lmdb", out) is not None

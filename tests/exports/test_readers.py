@@ -198,7 +198,7 @@ def test_no_writer_leaves_the_folder_and_none_is_lost(
 
 @pytest.mark.parametrize(
     ("options", "text"),
-    [({"channels": 3}, "grey pictures only"), ({"labels": ("airplane",)}, "no two-byte GB code")],
+    [({"channels": 3}, "grey images only"), ({"labels": ("airplane",)}, "no two-byte GB code")],
 )
 def test_what_gnt_cannot_hold_is_refused(
     make_store: MakeStore, tmp_path: Path, options: dict[str, object], text: str

@@ -12,7 +12,7 @@ from hwgen.charset import Charset
 from hwgen.errors import HwgenError, InputError, RunError, StoreError
 from hwgen.exports import export_store
 from hwgen.exports.staging import FILE as MARKER
-from hwgen.exports.staging import read_told
+from hwgen.exports.staging import read_description
 from hwgen.io.json_files import read_object, reading
 from hwgen.record import Record
 from hwgen.results.trials import Trial, TrialResult
@@ -127,7 +127,7 @@ def test_an_export_with_a_forged_marker_is_made_anew(
 ) -> None:
     # Found by the fuzz harness: a place before the beginning, places that are no numbers.
     export_store(store, "gnt", tmp_path / "whole")
-    told = read_told(tmp_path / "whole")
+    told = read_description(tmp_path / "whole")
     assert told is not None
     partial = tmp_path / "out.partial"
     partial.mkdir()
@@ -145,7 +145,7 @@ def test_what_has_no_marker_that_can_be_read_is_left_alone(
         (tmp_path / name).mkdir()
         (tmp_path / name / MARKER).write_text(text, encoding="utf-8")
         (tmp_path / name / "mine").touch()
-        with pytest.raises(HwgenError, match="something else is already there"):
+        with pytest.raises(HwgenError, match="is already there"):
             export_store(store, "gnt", tmp_path / "out", overwrite=True)
         assert (tmp_path / name / "mine").exists()
         (tmp_path / name / "mine").unlink()

@@ -340,7 +340,9 @@ def test_nothing_of_others_is_replaced(run: Run, tmp_path: Path) -> None:
     partial = tmp_path / "out.partial"
     partial.mkdir()
     (partial / "mine").touch()
-    with pytest.raises(InputError, match=r"out\.partial: something else is already there"):
+    with pytest.raises(
+        InputError, match=r"out\.partial: something that is not an export is already there"
+    ):
         export_model(run, out, overwrite=True)
     (partial / "mine").rename(partial / staging.FILE)
     (partial / staging.FILE).write_text('{"recipe": {"format": "gnt"}}')
@@ -348,7 +350,7 @@ def test_nothing_of_others_is_replaced(run: Run, tmp_path: Path) -> None:
         export_model(run, out)
     out.mkdir()
     (out / "mine").touch()
-    with pytest.raises(InputError, match="something else is already there"):
+    with pytest.raises(InputError, match="not an export is already there"):
         export_model(run, out, overwrite=True)
     (out / "mine").unlink()
     export_model(run, out, overwrite=True)

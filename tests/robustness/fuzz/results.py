@@ -14,7 +14,7 @@ from PIL import Image as PilImage
 from hwgen.experiments.lift.summary import summarise
 from hwgen.exports import export_store
 from hwgen.exports.runs import model_card
-from hwgen.exports.staging import read_told
+from hwgen.exports.staging import read_description
 from hwgen.report import page, plots
 from hwgen.report.markup import Html
 from hwgen.results.benchmark import Benchmark
@@ -178,7 +178,7 @@ def marker(scratch: Path) -> Target:
     store = Store(make_store(scratch / "s", count=12, size=4))
     whole = export_store(store, "gnt", scratch / "whole")
     assert whole is not None
-    told = json.dumps(read_told(scratch / "whole")).encode()
+    told = json.dumps(read_description(scratch / "whole")).encode()
     files = {
         file.name: file.read_bytes() for file in (scratch / "whole").iterdir() if file.is_file()
     }
