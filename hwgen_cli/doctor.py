@@ -29,36 +29,36 @@ def doctor(json: Json = False) -> None:
 
     from hwgen.inspection.doctor import examine
 
-    found = examine()
+    checkup = examine()
     if json:
-        print_json(found.to_json())
+        print_json(checkup.to_json())
     else:
         table = Table.grid(padding=(0, 2))
-        for name, value in _rows(found):
+        for name, value in _rows(checkup):
             table.add_row(name, escape(value))
         Console().print(table, highlight=False)
-        for problem in found.problems:
+        for problem in checkup.problems:
             line = f"[bold red]broken:[/] {escape(problem)}"
             Console().print(line, highlight=False, soft_wrap=True)
-    if found.problems:
+    if checkup.problems:
         raise typer.Exit(1)
 
 
-def _rows(found: Checkup) -> Iterator[tuple[str, str]]:
-    yield "hwgen", f"{found.hwgen}, Python {found.python}, {found.system}"
-    yield "packages", ", ".join(f"{one.name} {one.version or '?'}" for one in found.packages)
-    yield "text", found.encoding or "not known"
-    yield "cpu", _cpu(found.cpu)
-    for device in found.devices:
+def _rows(checkup: Checkup) -> Iterator[tuple[str, str]]:
+    yield "hwgen", f"{checkup.hwgen}, Python {checkup.python}, {checkup.system}"
+    yield "packages", ", ".join(f"{one.name} {one.version or '?'}" for one in checkup.packages)
+    yield "text", checkup.encoding or "not known"
+    yield "cpu", _cpu(checkup.cpu)
+    for device in checkup.devices:
         yield device.name, _device(device)
-    if len(found.devices) < 2:
+    if len(checkup.devices) < 2:
         yield "gpu", "no GPU that torch can use"
-    compiler = found.compiler or "no compiler found"
+    compiler = checkup.compiler or "no compiler found"
     yield "torch.compile", f"{compiler}; hwgen does not need it"
-    yield "threads", ", ".join(f"{name} {value}" for name, value in found.threads.items())
-    for disk in found.disks:
+    yield "threads", ", ".join(f"{name} {value}" for name, value in checkup.threads.items())
+    for disk in checkup.disks:
         yield "disk", _disk(disk)
-    for feature in found.features:
+    for feature in checkup.features:
         yield f"extra {feature.extra}", _feature(feature)
 
 

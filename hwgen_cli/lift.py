@@ -224,7 +224,7 @@ def lift(
     model = generator_of(generator, generator_images, real, device)
     keep_freed_memory()
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
-        found = run_experiment(
+        result = run_experiment(
             real,
             Store(test),
             plan,
@@ -235,16 +235,16 @@ def lift(
             precision=precision,
             control=Control(advance, stop),
         )
-    if found is None:
+    if result is None:
         leave_stopped(out)
     if plot is not None:
         from hwgen.report.lift_plots import save_lift_png
 
-        save_lift_png(found, plot)
+        save_lift_png(result, plot)
     if json:
-        print_json(found.to_json())
+        print_json(result.to_json())
     else:
-        _show(found, Console())
+        _show(result, Console())
 
 
 def _recipe(
@@ -320,38 +320,38 @@ def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
     return tuple(words[part] if part in words else int(part) for part in parts)
 
 
-def _show(found: Lift, console: Console) -> None:
+def _show(result: Lift, console: Console) -> None:
     from rich.table import Table
 
     from hwgen.experiments.lift.arms import ARMS
     from hwgen.results.lift import BASELINE, count_name
 
-    for group in found.groups:
-        some = "" if len(found.groups) == 1 else f", {group} classes"
+    for group in result.groups:
+        some = "" if len(result.groups) == 1 else f", {group} classes"
         caption = "N: real samples per class; after an arm's name: synthetic samples per class"
         table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
         table.add_column("top-1", justify="right")
         table.add_column(f"difference to {BASELINE}", justify="right")
-        for count in found.counts:
-            for series in found.series:
+        for count in result.counts:
+            for series in result.series:
                 key = (group, count, series)
-                figures = (found.accuracy.get(key), ".1f"), (found.differences.get(key), "+.1f")
+                figures = (result.accuracy.get(key), ".1f"), (result.differences.get(key), "+.1f")
                 name = f"{series.arm} {series.amount or ''}".rstrip()
                 table.add_row(count_name(count), name, *(_text(*one) for one in figures))
             table.add_section()
         console.print(table)
     print_test_warnings(
         console,
-        simulated=found.made.get("test") == "simulated",
-        shared_writers=found.test.writers_shared,
+        simulated=result.made.get("test") == "simulated",
+        shared_writers=result.test.writers_shared,
     )
-    print_lines(found.advice)
-    if not any(ARMS[series.arm].pretrained for series in found.series if series.arm in ARMS):
+    print_lines(result.advice)
+    if not any(ARMS[series.arm].pretrained for series in result.series if series.arm in ARMS):
         console.print(
             "[dim]not measured: starting from a recogniser pretrained on other or on simulated "
             "characters; see --init-from and hwgen simulate[/]"
         )
-    print_lines(f"written: {found.folder / found.NAME}")
+    print_lines(f"written: {result.folder / result.NAME}")
 
 
 def _text(value: Estimate | None, form: str) -> str:

@@ -105,7 +105,7 @@ def _command(name: str, command: Any, function: Callable[..., Any]) -> str:
 
 def _declared(function: Callable[..., Any]) -> dict[str, tuple[Any, ParameterInfo]]:
     """For each parameter its type, without None, and its declaration for typer."""
-    found = {}
+    declared = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         kind, info = parameter.annotation, parameter.default
         if typing.get_origin(kind) is typing.Annotated:
@@ -114,8 +114,8 @@ def _declared(function: Callable[..., Any]) -> dict[str, tuple[Any, ParameterInf
             (kind,) = (one for one in typing.get_args(kind) if one is not type(None))
         if typing.get_origin(kind) is list:
             (kind,) = typing.get_args(kind)
-        found[name] = kind, info
-    return found
+        declared[name] = kind, info
+    return declared
 
 
 def _summary(command: Any) -> str:

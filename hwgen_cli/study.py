@@ -127,11 +127,11 @@ def tally(
     from hwgen.study.votes import read_ballots, read_key
 
     answers = read_key(key)
-    found = count(answers, read_ballots(votes, answers), max_disagreement=max_disagreement)
+    result = count(answers, read_ballots(votes, answers), max_disagreement=max_disagreement)
     if json:
-        print_json(asdict(found))
+        print_json(asdict(result))
     else:
-        _show(found)
+        _show(result)
 
 
 @study.command("significance")
@@ -142,52 +142,52 @@ def significance(a: VotesForA, b: VotesForB, json: Json = False) -> None:
     """
     from hwgen.study.tally import preference
 
-    found = preference(a, b)
+    result = preference(a, b)
     if json:
-        print_json(asdict(found))
+        print_json(asdict(result))
     else:
-        print_lines(*_preference_lines("A", "B", found))
+        print_lines(*_preference_lines("A", "B", result))
 
 
-def _show(found: Tally) -> None:
+def _show(result: Tally) -> None:
     # Two folders may have the same name.
-    a, b = f"A ({found.names[0]})", f"B ({found.names[1]})"
+    a, b = f"A ({result.names[0]})", f"B ({result.names[1]})"
     voters = [
         (
             voter.name,
             *(f"{n:,}" for n in (voter.a, voter.b, voter.controls, voter.disagreements)),
             f"no: {voter.excluded}" if voter.excluded else "yes",
         )
-        for voter in found.voters
+        for voter in result.voters
     ]
     head = ("voter", a, b, "repeated pairs", "answered differently", "counted")
-    _print_table(found.question, head, voters)
+    _print_table(result.question, head, voters)
     print_lines(
-        *_preference_lines(a, b, found.preference),
-        f"mean over voters of their fraction for {a}: {_percent(found.by_voter)}",
-        f"left image chosen: {_percent(found.left)}",
-        _agreement_line(found.agreement),
+        *_preference_lines(a, b, result.preference),
+        f"mean over voters of their fraction for {a}: {_percent(result.by_voter)}",
+        f"left image chosen: {_percent(result.left)}",
+        _agreement_line(result.agreement),
     )
-    if found.classes:
-        surest = sorted(found.classes.items(), key=lambda item: item[1].p_value)[:_SHOWN_CLASSES]
+    if result.classes:
+        surest = sorted(result.classes.items(), key=lambda item: item[1].p_value)[:_SHOWN_CLASSES]
         rows = [(name, f"{v.a:,}", f"{v.b:,}", _percent(v.share)) for name, v in surest]
         _print_table("Classes furthest from one half", ("class", a, b, f"fraction for {a}"), rows)
 
 
-def _preference_lines(a: str, b: str, found: Preference) -> tuple[str, str, str]:
+def _preference_lines(a: str, b: str, result: Preference) -> tuple[str, str, str]:
     return (
-        f"{a}: {found.a:,} votes; {b}: {found.b:,} votes",
-        f"fraction for {a}: {_percent(found.share)}, if votes are independent",
-        f"p = {found.p_value:.2g} if neither is preferred (exact two-sided binomial test)",
+        f"{a}: {result.a:,} votes; {b}: {result.b:,} votes",
+        f"fraction for {a}: {_percent(result.share)}, if votes are independent",
+        f"p = {result.p_value:.2g} if neither is preferred (exact two-sided binomial test)",
     )
 
 
-def _agreement_line(found: Agreement | None) -> str:
-    if found is None:
+def _agreement_line(result: Agreement | None) -> str:
+    if result is None:
         return "agreement: no pair was judged by two voters"
-    kappa = "undefined, all chose the same" if found.kappa is None else f"{found.kappa:.2f}"
-    shown = f"{100 * found.pairwise:.1f} %, Fleiss' kappa {kappa}"
-    return f"agreement on {found.pairs:,} pairs: {shown}"
+    kappa = "undefined, all chose the same" if result.kappa is None else f"{result.kappa:.2f}"
+    shown = f"{100 * result.pairwise:.1f} %, Fleiss' kappa {kappa}"
+    return f"agreement on {result.pairs:,} pairs: {shown}"
 
 
 def _percent(value: Interval) -> str:

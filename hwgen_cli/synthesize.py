@@ -363,15 +363,15 @@ def _show_acceptance(store: Store) -> None:
 
     from hwgen.synthesis.acceptance import FILE, read_acceptance
 
-    found = read_acceptance(store)
-    classes = found.classes
+    report = read_acceptance(store)
+    classes = report.classes
     table = Table(
         "class",
         "generated",
         "accepted",
         "acceptance rate",
         "in the store",
-        title=f"Accepted: {found.rate:.1%} of all samples",
+        title=f"Accepted: {report.rate:.1%} of all samples",
     )
     for label in sorted(classes, key=lambda label: classes[label].rate)[:SHOWN_CLASSES]:
         one = classes[label]
@@ -379,11 +379,13 @@ def _show_acceptance(store: Store) -> None:
             escape(label), f"{one.drawn}", f"{one.passed}", f"{one.rate:.1%}", f"{one.kept}"
         )
     Console(stderr=True).print(table)
-    if found.short:
-        short = "".join(found.short[:SHOWN_SHORT]) + ("…" if len(found.short) > SHOWN_SHORT else "")
+    if report.short:
+        short = "".join(report.short[:SHOWN_SHORT]) + (
+            "…" if len(report.short) > SHOWN_SHORT else ""
+        )
         print_lines(
-            f"warning: {len(found.short)} of {len(classes)} classes have fewer than "
-            f"{found.per_class} samples: {short}. Raise --max-tries, lower the thresholds, or "
+            f"warning: {len(report.short)} of {len(classes)} classes have fewer than "
+            f"{report.per_class} samples: {short}. Raise --max-tries, lower the thresholds, or "
             f"train longer; all counts are in {store.path / FILE}",
             stderr=True,
         )
