@@ -1,1 +1,1 @@
-"""Human study: forced choice between two sets of pictures; a page to vote on, and the tally."""
+"""Human study: a page of forced choices between two sets of images, and the tally of votes."""

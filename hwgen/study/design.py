@@ -1,4 +1,4 @@
-"""In: two sides and a random source. Out: which pictures meet, on which side, in which order."""
+"""Design of a study: which images are paired, on which side and in which order they are shown."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from hwgen.errors import InputError
 from hwgen.study.sets import ImageNumbers, StudySet
 
 GAP = 20
-"""Pairs between a pair and its repetition, where there are as many."""
+"""Pairs between a pair and its repetition, if there are that many."""
 
 
 @dataclass(frozen=True)
-class Matches:
-    """The pairs of a study, before they have sides.
+class Pairs:
+    """The pairs of a study.
 
     Attributes:
-        labels: of each pair; None where a side has no labels.
-        a: which pictures of A, one a pair.
-        b: which of B.
+        labels: of each pair; None where a set has no labels.
+        a: image number in set A, for each pair.
+        b: image number in set B.
     """
 
     labels: tuple[str | None, ...]
@@ -30,12 +30,12 @@ class Matches:
 
 @dataclass(frozen=True)
 class Showing:
-    """One place in the order that voters see.
+    """One step of the order in which voters see pairs.
 
     Attributes:
-        pair: which of the pairs.
-        a_is_left: on which side A's picture is.
-        repeats: whether the pair was shown before, with its sides the other way round.
+        pair: index of the pair.
+        a_is_left: whether the image of A is on the left.
+        repeats: whether the pair was shown before, with left and right exchanged.
     """
 
     pair: int
@@ -43,52 +43,56 @@ class Showing:
     repeats: bool
 
 
-def match(a: StudySet, b: StudySet, pairs: int, rng: np.random.Generator) -> Matches:
-    """Choose pictures: the same label on both sides where both have labels.
+def make_pairs(a: StudySet, b: StudySet, count: int, rng: np.random.Generator) -> Pairs:
+    """Choose images for pairs, of the same class if both sets have labels.
 
-    The classes that both have come equally often, as far as their pictures reach; no picture
-    comes in two pairs.
+    The common classes occur equally often, as far as they have images; no image is in two pairs.
 
     Raises:
-        InputError: no class in common, or too few pictures for so many pairs.
+        InputError: there is no common class, or there are too few images.
     """
-    labels = _label_of_each(a, b, pairs, rng)
-    chosen_a, chosen_b = np.empty(pairs, np.int64), np.empty(pairs, np.int64)
+    labels = _choose_labels(a, b, count, rng)
+    chosen_a, chosen_b = np.empty(count, np.int64), np.empty(count, np.int64)
     for label in dict.fromkeys(labels):
-        where = [i for i, other in enumerate(labels) if other == label]
-        chosen_a[where] = a.places(label, len(where), rng)
-        chosen_b[where] = b.places(label, len(where), rng)
-    return Matches(tuple(labels), chosen_a, chosen_b)
+        own = [i for i, other in enumerate(labels) if other == label]
+        chosen_a[own] = a.choose(label, len(own), rng)
+        chosen_b[own] = b.choose(label, len(own), rng)
+    return Pairs(tuple(labels), chosen_a, chosen_b)
 
 
-def _label_of_each(
-    a: StudySet, b: StudySet, pairs: int, rng: np.random.Generator
+def _choose_labels(
+    a: StudySet, b: StudySet, count: int, rng: np.random.Generator
 ) -> list[str | None]:
-    shared: list[str | None] = [None]
+    """The label of each pair."""
+    common: list[str | None] = [None]
     if a.labels is not None and b.labels is not None:
         of_b = set(b.labels)
-        shared = [label for label in a.labels if label in of_b]
-    room = [min(a.capacity(label), b.capacity(label)) for label in shared]
+        common = [label for label in a.labels if label in of_b]
+    left = [min(a.capacity(label), b.capacity(label)) for label in common]
     chosen: list[str | None] = []
-    while len(chosen) < pairs:
-        still = [i for i in rng.permutation(len(shared)).tolist() if room[i] > 0]
-        if not still:
-            what = f"there are pictures for {len(chosen)} pairs" if chosen else "nothing in common"
+    while len(chosen) < count:
+        available = [i for i in rng.permutation(len(common)).tolist() if left[i] > 0]
+        if not available and chosen:
             raise InputError(
-                f"{a.name} and {b.name}: {what}, {pairs} were asked for",
-                remedy="Ask for fewer --pairs" if chosen else "Give sets with the same classes",
+                f"{a.name} and {b.name} have images for {len(chosen)} pairs, not for {count}",
+                remedy=f"Give --pairs {len(chosen)} or less",
             )
-        for i in still[: pairs - len(chosen)]:
-            room[i] -= 1
-            chosen.append(shared[i])
+        if not available:
+            raise InputError(
+                f"{a.name} and {b.name} have no class in common",
+                remedy="Give sets with the same classes",
+            )
+        for i in available[: count - len(chosen)]:
+            left[i] -= 1
+            chosen.append(common[i])
     return chosen
 
 
 def arrange(pairs: int, controls: int, rng: np.random.Generator) -> list[Showing]:
-    """An order in which A is on the left in half of the pairs, and some pairs come twice.
+    """An order with A on the left in half of the pairs, and some pairs shown twice.
 
-    A control is a pair that comes again, sides exchanged, after `GAP` others; in a short study,
-    after half of it.
+    A control is a pair that is shown again, with left and right exchanged, `GAP` pairs later; in a
+    short study, half of the study later.
 
     Raises:
         InputError: more controls than pairs that can be repeated.
@@ -97,7 +101,7 @@ def arrange(pairs: int, controls: int, rng: np.random.Generator) -> list[Showing
     if not 0 <= controls <= pairs - gap:
         raise InputError(
             f"{controls} controls do not fit into {pairs} pairs",
-            remedy=f"Ask for at most {pairs - gap}",
+            remedy=f"Give --controls {pairs - gap} or less",
         )
     left = rng.permutation(np.arange(pairs) % 2 == 0).tolist()
     repeated = set(rng.choice(pairs - gap, controls, replace=False).tolist())
@@ -111,6 +115,6 @@ def arrange(pairs: int, controls: int, rng: np.random.Generator) -> list[Showing
 
 
 def shuffled(count: int, rng: np.random.Generator) -> list[int]:
-    """Numbers for things whose order must tell nothing."""
+    """The numbers below `count` in random order, so that an order reveals nothing."""
     numbers: list[int] = rng.permutation(count).tolist()
     return numbers

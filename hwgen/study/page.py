@@ -1,7 +1,7 @@
-"""In: two sides. Out: a page to vote on, in one file, and the answer key beside it.
+"""The page of a study, one HTML file, and its answer key.
 
-The page's own content policy allows its one script, its one style and the pictures in it, and no
-load or connection: votes leave it as a file that the voter saves, and in no other way.
+The page's content security policy allows only its own script, style and images, and no connection:
+votes leave it only as a file that the voter saves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
-from hwgen.study.design import Matches, Showing, arrange, match, shuffled
+from hwgen.study.design import Pairs, Showing, arrange, make_pairs, shuffled
 from hwgen.study.sets import StudySet, describe, open_set, reduced
 from hwgen.study.votes import FORMAT_VERSION, KEY_FORMAT, VOTES_FORMAT, KeyPair, study_id
 
@@ -34,17 +34,17 @@ PAGE_FORMAT = "hwgen-study"
 
 @dataclass(frozen=True)
 class Study:
-    """What was written.
+    """A study that was written.
 
     Attributes:
-        id: of the study, in the page, in its votes and in the key.
-        page: the file to give to voters.
-        key: the file to keep from them.
-        pairs: different pairs.
-        controls: pairs that come again.
-        size: side of the pictures, pixels.
-        labels: classes that come, 0 where the pairs have none.
-        holds_real: whether real pictures are in the page.
+        id: of the study; in the page, in the votes and in the key.
+        page: file for the voters.
+        key: file to be kept from the voters.
+        pairs: number of different pairs.
+        controls: number of pairs that are shown twice.
+        size: of the images, pixels.
+        labels: number of classes; 0 without labels.
+        holds_real: whether real images are in the page.
     """
 
     id: str
@@ -67,49 +67,48 @@ def write_study(
     seed: int = 0,
     question: str = QUESTION,
 ) -> Study:
-    """Write a page of forced choices between the pictures of A and of B, and its answer key.
+    """Write a page of forced choices between images of A and of B, and its answer key.
 
-    The same arguments give the same files. Where the pictures of one side are larger they are
-    averaged down to the other's size, so that sharpness does not give a side away.
+    The same arguments give the same files. Larger images are averaged down to the size of the other
+    set, so that sharpness does not reveal the set.
 
     Args:
-        a: a GAN's run directory, or a store.
+        a: a run directory of a GAN, an exported model of one, or a store.
         b: another one.
         out: the page, `*.html`; the key is `*.key.json` beside it. Existing files are replaced.
-        pairs: different pairs.
-        controls: of these, how many come a second time with their sides exchanged.
-        seed: of the choice of pictures, their sides and their order.
-        question: that voters read.
+        pairs: number of different pairs.
+        controls: how many of them are shown a second time, with left and right exchanged.
+        seed: of the choice of images, of left and right, and of the order.
+        question: that voters answer.
 
     Raises:
-        InputError: a side that is neither run nor store; A and B are the same, differ in
-            channels, share no class or have too few pictures; more controls than fit; or a file
-            cannot be written.
-        RunError: an unfinished or foreign run.
-        StoreError: an unfinished or foreign store.
+        InputError: A or B is not a run, model or store; they hold the same images, differ in
+            channels, have no class in common or too few images; there are more controls than fit;
+            or a file cannot be written.
+        RunError: a run is unfinished or damaged.
+        StoreError: a store is unfinished or damaged.
     """
     question = repair_utf8(question)
-    sides = open_set(a), open_set(b)
-    _check(*sides, out)
-    prints = [side.fingerprint for side in sides]
-    recipe = json.dumps([seed, pairs, controls, question, *prints])
-    # Sides and order depend on the pictures too: a known seed alone does not tell them.
+    set_a, set_b = open_set(a), open_set(b)
+    _check(set_a, set_b, out)
+    recipe = json.dumps([seed, pairs, controls, question, set_a.fingerprint, set_b.fingerprint])
+    # From the images too: the seed alone does not reveal which side is A.
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(recipe.encode()).digest(), "big"))
-    matches = match(*sides, pairs, rng)
+    chosen = make_pairs(set_a, set_b, pairs, rng)
     order = arrange(pairs, controls, rng)
-    size = min(side.size for side in sides)
-    # Apart, so that a study of two runs never draws one noise for both.
-    images_a = reduced(sides[0].draw(matches.a, 2 * seed), size)
-    images_b = reduced(sides[1].draw(matches.b, 2 * seed + 1), size)
+    size = min(set_a.size, set_b.size)
+    # Two seeds: the noise of two runs must differ.
+    images_a = reduced(set_a.images(chosen.a, 2 * seed), size)
+    images_b = reduced(set_b.images(chosen.b, 2 * seed + 1), size)
     salt = rng.bytes(16).hex()
-    places = shuffled(2 * pairs, rng)
+    positions = shuffled(2 * pairs, rng)
     ids = [hashlib.sha256(f"{salt} {n}".encode()).hexdigest()[:12] for n in range(len(order))]
     data = {
         "question": question,
         "size": size,
         "controls": controls,
-        "pairs": _shown(order, ids, places, matches),
-        "pictures": _pictures(np.concatenate([images_a, images_b]), places),
+        "pairs": _showings(order, ids, positions, chosen),
+        "pictures": _data_uris(np.concatenate([images_a, images_b]), positions),
     }
     key: dict[str, Any] = {
         "format": KEY_FORMAT,
@@ -118,9 +117,9 @@ def write_study(
         "seed": seed,
         "salt": salt,
         "page_sha256": hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest(),
-        "a": describe(sides[0]),
-        "b": describe(sides[1]),
-        "pairs": [asdict(pair) for pair in _answers(order, ids, matches)],
+        "a": describe(set_a),
+        "b": describe(set_b),
+        "pairs": [asdict(pair) for pair in _answers(order, ids, chosen)],
     }
     key["study"] = study_id(key)
     head = {"format": PAGE_FORMAT, "format_version": FORMAT_VERSION, "votes_format": VOTES_FORMAT}
@@ -133,55 +132,57 @@ def write_study(
         pairs=pairs,
         controls=controls,
         size=size,
-        labels=len(set(matches.labels) - {None}),
-        holds_real=any(side.kind == "real store" for side in sides),
+        labels=len(set(chosen.labels) - {None}),
+        holds_real="real store" in (set_a.kind, set_b.kind),
     )
 
 
 def _check(a: StudySet, b: StudySet, out: Path) -> None:
     if a.fingerprint == b.fingerprint:
         raise InputError(
-            f"{a.name} and {b.name} hold the same pictures", remedy="Give two different sides"
+            f"{a.name} and {b.name} hold the same images", remedy="Give two different sets"
         )
     if a.channels != b.channels:
         raise InputError(
-            f"{a.name} has {a.channels} channels and {b.name} {b.channels}: colour would tell the "
-            "sides apart",
+            f"{a.name} has {a.channels} channels and {b.name} {b.channels}, so colour would reveal "
+            "the set",
             remedy="Prepare both in grey, or both in colour",
         )
     if out.suffix != ".html":
-        raise InputError("the page's name must end in .html", where=str(out))
+        raise InputError(
+            "the name of the page must end in .html", where=str(out), remedy="Give another --out"
+        )
 
 
-def _shown(
-    order: list[Showing], ids: list[str], places: list[int], matches: Matches
+def _showings(
+    order: list[Showing], ids: list[str], positions: list[int], pairs: Pairs
 ) -> list[dict[str, Any]]:
-    """What the page says of each showing: picture numbers left and right."""
-    shown = []
+    """What the page says about each showing: the positions of its images, and the label."""
+    found = []
     for showing, name in zip(order, ids, strict=True):
-        picture_a, picture_b = places[showing.pair], places[showing.pair + len(matches.labels)]
-        left, right = (picture_a, picture_b) if showing.a_is_left else (picture_b, picture_a)
-        label = matches.labels[showing.pair]
-        shown.append({"id": name, "left": left, "right": right, "label": label})
-    return shown
+        image_a, image_b = positions[showing.pair], positions[showing.pair + len(pairs.labels)]
+        left, right = (image_a, image_b) if showing.a_is_left else (image_b, image_a)
+        label = pairs.labels[showing.pair]
+        found.append({"id": name, "left": left, "right": right, "label": label})
+    return found
 
 
-def _pictures(images: Image, places: list[int]) -> list[str]:
-    """Data URIs in an order that does not tell A from B."""
-    uris = [""] * len(places)
-    for place, image in zip(places, images, strict=True):
-        uris[place] = data_uri(PilImage.fromarray(image))
+def _data_uris(images: Image, positions: list[int]) -> list[str]:
+    """Data URIs in an order that does not reveal A and B."""
+    uris = [""] * len(positions)
+    for position, image in zip(positions, images, strict=True):
+        uris[position] = data_uri(PilImage.fromarray(image))
     return uris
 
 
-def _answers(order: list[Showing], ids: list[str], matches: Matches) -> list[KeyPair]:
+def _answers(order: list[Showing], ids: list[str], pairs: Pairs) -> list[KeyPair]:
     first: dict[int, str] = {}
     answers = []
     for showing, name in zip(order, ids, strict=True):
         repeats = first.setdefault(showing.pair, name) if showing.repeats else None
         first.setdefault(showing.pair, name)
         left: Literal["a", "b"] = "a" if showing.a_is_left else "b"
-        answers.append(KeyPair(name, left, matches.labels[showing.pair], repeats))
+        answers.append(KeyPair(name, left, pairs.labels[showing.pair], repeats))
     return answers
 
 
@@ -198,8 +199,8 @@ def _page(data: dict[str, Any]) -> str:
             "form-action 'none'",
         ]
     )
-    # "<" would let a label or question end the element.
-    written = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    # "<" in a label or in the question could end the element.
+    embedded = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     head = join(
         [
             Html('<meta charset="utf-8">'),
@@ -213,15 +214,15 @@ def _page(data: dict[str, Any]) -> str:
     )
     parts = [
         Html(body),
-        tag("script", Html(written), type="application/json", id="study"),
+        tag("script", Html(embedded), type="application/json", id="study"),
         tag("script", Html(script)),
     ]
     page = tag("html", tag("head", head), tag("body", join(parts, "\n")), lang="en")
     return f"<!doctype html>\n{page}\n"
 
 
-def _resource(room: str, name: str) -> str:
-    return resources.files(f"hwgen.{room}").joinpath(name).read_text(encoding="utf-8")
+def _resource(package: str, name: str) -> str:
+    return resources.files(f"hwgen.{package}").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -231,12 +232,12 @@ def _hash(text: str) -> str:
 def _write(out: Path, page: str, key_file: Path, key: dict[str, Any]) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        # The key first: a page without its key would collect votes that nobody can count.
+        # The key first: votes of a page without its key could not be counted.
         write_json(key_file, key)
         write_text(out, page)
     except OSError as error:
         raise InputError(
-            f"cannot be written ({os_errors.reason(error)})",
+            f"writing failed ({os_errors.reason(error)})",
             where=str(out),
             remedy=os_errors.remedy(error),
         ) from None

@@ -1,32 +1,32 @@
 "use strict";
-// Shows one pair after the other and keeps the choices in this browser until they are saved.
+// Shows the pairs one by one and stores the votes in this browser until they are saved as a file.
 (() => {
   const study = JSON.parse(document.getElementById("study").textContent);
   const total = study.pairs.length;
-  const place = `hwgen-study-${study.study}`;
-  // A choice that comes sooner after the pair than this was meant for the pair before, in ms.
+  const storageKey = `hwgen-study-${study.study}`;
+  // An earlier choice after a pair appears, in ms, was meant for the previous pair.
   const TOO_SOON = 200;
-  const at = (id) => document.getElementById(id);
+  const byId = (id) => document.getElementById(id);
 
   // voter {id, name} (null before the start), votes [{pair, choice, ms}] in the order shown.
   let state = { voter: null, votes: [] };
-  let saving = false; // the last page was asked for before the last pair
-  let since = 0; // when the pair came up
+  let saving = false; // "Save votes" was pressed before the last pair
+  let since = 0; // when the pair appeared
 
   function load() {
     try {
-      const kept = JSON.parse(localStorage.getItem(place));
-      state = kept || { voter: null, votes: [] };
+      const stored = JSON.parse(localStorage.getItem(storageKey));
+      state = stored || { voter: null, votes: [] };
     } catch {
-      at("unkept").hidden = false;
+      byId("not-stored").hidden = false;
     }
   }
 
-  function keep() {
+  function store() {
     try {
-      localStorage.setItem(place, JSON.stringify(state));
+      localStorage.setItem(storageKey, JSON.stringify(state));
     } catch {
-      at("unkept").hidden = false;
+      byId("not-stored").hidden = false;
     }
     show();
   }
@@ -36,53 +36,53 @@
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  // The pictures at a whole number of the screen's own pixels; larger ones than fit reduced.
+  // Shows images at a whole number of device pixels per pixel, or reduced if they do not fit.
   function fit() {
     const box = document.querySelector(".choices").clientWidth;
     const ratio = devicePixelRatio;
     const room = Math.min(box / 2 - 28, innerHeight * 0.4, 384) * ratio;
     const times = Math.floor(room / study.size);
-    const side = times > 0 ? study.size * times : room;
-    for (const picture of document.querySelectorAll(".choices img")) {
-      picture.style.width = picture.style.height = `${side / ratio}px`;
-      picture.classList.toggle("crisp", times > 0);
+    const size = times > 0 ? study.size * times : room;
+    for (const image of document.querySelectorAll(".choices img")) {
+      image.style.width = image.style.height = `${size / ratio}px`;
+      image.classList.toggle("crisp", times > 0);
     }
   }
 
   function show() {
     const done = state.votes.length;
     const finished = done === total;
-    at("start").hidden = state.voter !== null;
-    at("vote").hidden = state.voter === null || finished || saving;
-    at("end").hidden = state.voter === null || !(finished || saving);
-    if (!at("vote").hidden) showPair(study.pairs[done], done);
-    if (!at("end").hidden) showEnd(done, finished);
+    byId("start").hidden = state.voter !== null;
+    byId("vote").hidden = state.voter === null || finished || saving;
+    byId("end").hidden = state.voter === null || !(finished || saving);
+    if (!byId("vote").hidden) showPair(study.pairs[done], done);
+    if (!byId("end").hidden) showEnd(done, finished);
   }
 
   function showPair(pair, done) {
-    at("left-picture").src = study.pictures[pair.left];
-    at("right-picture").src = study.pictures[pair.right];
-    at("of").replaceChildren();
+    byId("left-image").src = study.pictures[pair.left];
+    byId("right-image").src = study.pictures[pair.right];
+    byId("of").replaceChildren();
     if (pair.label !== null) {
       const label = document.createElement("span");
       label.lang = "zh";
       label.textContent = pair.label;
-      at("of").append("Both are meant to be ", label);
+      byId("of").append("Both images show ", label);
     }
-    at("progress").max = total;
-    at("progress").value = done;
-    at("count").textContent = `${done + 1} of ${total}`;
-    at("undo").disabled = done === 0;
+    byId("progress").max = total;
+    byId("progress").value = done;
+    byId("count").textContent = `${done + 1} of ${total}`;
+    byId("undo").disabled = done === 0;
     fit();
     since = performance.now();
   }
 
   function showEnd(done, finished) {
-    at("thanks").textContent = finished
-      ? `Thank you: all ${total} pairs are judged`
-      : `${done} of ${total} pairs are judged`;
-    at("votes").value = exported();
-    at("said").textContent = "";
+    byId("thanks").textContent = finished
+      ? `Thank you: you answered all ${total} pairs`
+      : `You answered ${done} of ${total} pairs`;
+    byId("votes").value = exported();
+    byId("status").textContent = "";
   }
 
   function exported() {
@@ -98,22 +98,22 @@
 
   function vote(choice) {
     const ms = Math.round(performance.now() - since);
-    if (at("vote").hidden || ms < TOO_SOON) return;
+    if (byId("vote").hidden || ms < TOO_SOON) return;
     state.votes.push({ pair: study.pairs[state.votes.length].id, choice, ms });
-    keep();
+    store();
   }
 
   function undo() {
     const done = state.votes.length;
     if (done === 0 || (saving && done < total)) return;
     state.votes.pop();
-    keep();
+    store();
   }
 
   function begin(event) {
     event.preventDefault();
-    state = { voter: { id: randomId(), name: at("name").value.trim() }, votes: [] };
-    keep();
+    state = { voter: { id: randomId(), name: byId("name").value.trim() }, votes: [] };
+    store();
   }
 
   function back() {
@@ -127,26 +127,26 @@
     link.href = URL.createObjectURL(new Blob([exported()], { type: "application/json" }));
     link.download = `votes-${study.study}-${state.voter.id}.json`;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // when it is surely saved
-    at("said").textContent = `Saved as ${link.download}`;
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser has saved the file by then
+    byId("status").textContent = `Saved as ${link.download}`;
   }
 
   async function copy() {
-    at("votes").select();
+    byId("votes").select();
     try {
       await navigator.clipboard.writeText(exported());
     } catch {
-      document.execCommand("copy"); // pages on plain http have no clipboard
+      document.execCommand("copy"); // without https there is no navigator.clipboard
     }
-    at("said").textContent = "Copied";
+    byId("status").textContent = "Copied";
   }
 
-  function again() {
-    if (!confirm("Forget the votes in this browser and begin anew? Save them first.")) return;
+  function newVoter() {
+    if (!confirm("Delete the votes stored in this browser and start again? Save them as a file first.")) return;
     state = { voter: null, votes: [] };
     saving = false;
-    at("name").value = "";
-    keep();
+    byId("name").value = "";
+    store();
   }
 
   const KEYS = {
@@ -165,27 +165,27 @@
     event.preventDefault();
     act();
   });
-  addEventListener("resize", () => at("vote").hidden || fit());
+  addEventListener("resize", () => byId("vote").hidden || fit());
   // The same page in another tab.
   addEventListener("storage", (event) => {
-    if (event.key !== place) return;
+    if (event.key !== storageKey) return;
     load();
     show();
   });
-  at("form").addEventListener("submit", begin);
-  at("left").addEventListener("click", () => vote("left"));
-  at("right").addEventListener("click", () => vote("right"));
-  at("undo").addEventListener("click", undo);
-  at("stop").addEventListener("click", () => {
+  byId("form").addEventListener("submit", begin);
+  byId("left").addEventListener("click", () => vote("left"));
+  byId("right").addEventListener("click", () => vote("right"));
+  byId("undo").addEventListener("click", undo);
+  byId("stop").addEventListener("click", () => {
     saving = true;
     show();
   });
-  at("download").addEventListener("click", download);
-  at("copy").addEventListener("click", copy);
-  at("back").addEventListener("click", back);
-  at("again").addEventListener("click", again);
+  byId("download").addEventListener("click", download);
+  byId("copy").addEventListener("click", copy);
+  byId("back").addEventListener("click", back);
+  byId("new-voter").addEventListener("click", newVoter);
 
-  at("question").textContent = study.question;
+  byId("question").textContent = study.question;
   for (const count of document.querySelectorAll(".total")) count.textContent = total;
   load();
   show();

@@ -1,4 +1,4 @@
-"""In: a key and ballots, or two counts. Out: who is preferred, how surely, and who was left out."""
+"""Tally of a study: preference, its intervals and p-value, and the agreement of voters."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hwgen.study.measures import Agreement, agreement, binomial_p
 from hwgen.study.votes import Ballot, Key
 
 MOST_VOTES = 10**9
-"""That are counted; the exact test takes as many terms as the square root."""
+"""Most votes in a test; the number of its terms grows as the square root."""
 
 MAX_DISAGREEMENT = 0.3
-"""Largest share of a voter's controls that may be judged differently the second time."""
+"""Default for the fraction of controls that a voter may answer differently the second time."""
 
 
 @dataclass(frozen=True)
 class Preference:
-    """A share of votes.
+    """Votes for A and B.
 
     Attributes:
-        a: votes for A.
-        b: votes for B.
-        share: of A, with Wilson's 95 % interval, as if all votes were independent.
+        a: number of votes for A.
+        b: number of votes for B.
+        share: vote share of A with Wilson's 95 % interval, as if votes were independent.
         p_value: of the exact two-sided binomial test against one half.
     """
 
@@ -37,17 +37,17 @@ class Preference:
 
 @dataclass(frozen=True)
 class Voter:
-    """One person, and whether the votes count.
+    """One voter, and whether the votes count.
 
     Attributes:
-        name: typed, or the random id.
-        a: votes for A, controls not counted.
-        b: votes for B.
-        left: votes for the left picture, controls counted.
-        votes: all, controls counted.
-        controls: pairs judged both times.
-        disagreements: of these, judged differently the second time.
-        excluded: why the votes do not count; "" where they do.
+        name: as typed, or the random id.
+        a: votes for A, without controls.
+        b: votes for B, without controls.
+        left: votes for the left image, with controls.
+        votes: all votes, with controls.
+        controls: pairs answered both times.
+        disagreements: of these, answered differently the second time.
+        excluded: why the votes do not count; "" if they do.
     """
 
     name: str
@@ -62,20 +62,21 @@ class Voter:
 
 @dataclass(frozen=True)
 class Tally:
-    """A counted study; all but `voters` is about those who were not excluded.
+    """Result of a study; only `voters` includes those who were excluded.
 
     Attributes:
-        study: its id.
-        question: that was asked.
+        study: id of the study.
+        question: that voters answered.
         names: of A and of B.
-        preference: over all votes, controls not counted.
-        by_voter: mean over voters of their share of A, with Student's 95 % interval: votes of one
-            person are not independent; no limits for a single voter.
-        left: share of votes for the left picture, with Wilson's interval: near 1/2 if people look.
-        agreement: None where no pair was judged twice.
+        preference: over all votes, without controls.
+        by_voter: mean over voters of their vote share of A, with Student's 95 % interval, since
+            votes of one person are not independent; no limits for a single voter.
+        left: share of votes for the left image, with Wilson's interval; near 1/2 for voters who
+            look at both.
+        agreement: None if no pair has votes of two voters.
         classes: preference by label, in the order of the labels' first pairs.
-        voters: everybody, in the order given.
-        max_disagreement: that was allowed.
+        voters: all voters, in the order given.
+        max_disagreement: see `tally`.
     """
 
     study: str
@@ -91,49 +92,52 @@ class Tally:
 
 
 def preference(a: int, b: int) -> Preference:
-    """Share and chance of plain counts.
+    """Vote share and p-value of plain counts.
 
     Raises:
-        InputError: a negative count, no votes, or more than there are people.
+        InputError: a count is negative, there are no votes, or more than MOST_VOTES.
     """
     if min(a, b) < 0 or not 0 < a + b <= MOST_VOTES:
-        raise InputError(f"{a} votes for A and {b} for B cannot be compared")
+        raise InputError(
+            f"expected 0 or more votes for A and for B and 1 to {MOST_VOTES:,} in total, found "
+            f"{a} and {b}"
+        )
     return Preference(a, b, wilson_interval(a, a + b), binomial_p(a, a + b))
 
 
 def tally(
     key: Key, ballots: Sequence[Ballot], *, max_disagreement: float = MAX_DISAGREEMENT
 ) -> Tally:
-    """Count a study.
+    """Count the votes of a study.
 
-    A control is a pair that came a second time with its sides exchanged; its second vote is
-    compared with the first and counted nowhere else. A voter who judged more than
-    `max_disagreement` of the controls differently is left out. One who answered no control cannot
-    be judged and is kept.
+    A control is a pair that was shown a second time with left and right exchanged; the second vote
+    is only compared with the first. A voter who answered more than `max_disagreement` of the
+    controls differently is excluded. A voter who answered no control is not.
 
     Args:
         key: of the study.
-        ballots: of that study, one a person.
+        ballots: of the study, one per voter.
         max_disagreement: in [0, 1]; 1 excludes nobody.
 
     Raises:
-        InputError: no votes, or none of a voter who is kept.
+        InputError: there are no votes of voters who are not excluded.
     """
     voters = [_voter(key, ballot, max_disagreement) for ballot in ballots]
-    kept = [
+    counted = [
         (voter, ballot)
         for voter, ballot in zip(voters, ballots, strict=True)
         if not voter.excluded and voter.a + voter.b
     ]
-    if not kept:
-        out = sum(bool(voter.excluded) for voter in voters)
+    if not counted:
+        excluded = sum(bool(voter.excluded) for voter in voters)
         raise InputError(
-            f"no votes to count: of {len(voters)} voters {out} were excluded, the others are empty",
-            remedy="Collect more votes; --max-disagreement 1 excludes nobody",
+            f"there are no votes to count: {excluded} of {len(voters)} voters were excluded, the "
+            "others gave no votes",
+            remedy="Collect more votes, or exclude nobody with --max-disagreement 1",
         )
     first = {pair.id: pair for pair in key.pairs.values() if pair.repeats is None}
     votes = {
-        pair: Counter(ballot.choices[pair] for _, ballot in kept if pair in ballot.choices)
+        pair: Counter(ballot.choices[pair] for _, ballot in counted if pair in ballot.choices)
         for pair in first
     }
     by_label: dict[str, Counter[str]] = {}
@@ -141,14 +145,14 @@ def tally(
         label = first[pair].label
         if label is not None and counts:
             by_label.setdefault(label, Counter()).update(counts)
-    shares = [voter.a / (voter.a + voter.b) for voter, _ in kept]
+    shares = [voter.a / (voter.a + voter.b) for voter, _ in counted]
     return Tally(
         study=key.study,
         question=key.question,
         names=(key.a, key.b),
         preference=_sum(votes.values()),
         by_voter=t_interval(shares, lowest=0, highest=1),
-        left=wilson_interval(sum(v.left for v, _ in kept), sum(v.votes for v, _ in kept)),
+        left=wilson_interval(sum(v.left for v, _ in counted), sum(v.votes for v, _ in counted)),
         agreement=agreement([(counts["a"], counts["b"]) for counts in votes.values()]),
         classes={label: _sum([counts]) for label, counts in by_label.items()},
         voters=tuple(voters),
@@ -164,22 +168,22 @@ def _sum(counts: Iterable[Counter[str]]) -> Preference:
 def _voter(key: Key, ballot: Ballot, max_disagreement: float) -> Voter:
     choices = ballot.choices
     counted = Counter(choice for pair, choice in choices.items() if not key.pairs[pair].repeats)
-    again = [
+    repeated = [
         (choices[pair.repeats], choices[pair.id])
         for pair in key.pairs.values()
         if pair.repeats is not None and {pair.id, pair.repeats} <= choices.keys()
     ]
-    disagreements = sum(before != after for before, after in again)
+    disagreements = sum(before != after for before, after in repeated)
     excluded = ""
-    if again and disagreements / len(again) > max_disagreement:
-        excluded = f"judged {disagreements} of {len(again)} repeated pairs differently"
+    if repeated and disagreements / len(repeated) > max_disagreement:
+        excluded = f"answered {disagreements} of {len(repeated)} repeated pairs differently"
     return Voter(
         name=ballot.voter,
         a=counted["a"],
         b=counted["b"],
         left=ballot.lefts,
         votes=len(choices),
-        controls=len(again),
+        controls=len(repeated),
         disagreements=disagreements,
         excluded=excluded,
     )

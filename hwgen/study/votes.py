@@ -1,8 +1,8 @@
-"""In: an answer key and files of votes. Out: who chose A or B in which pair, checked.
+"""Files of a study: its answer key, and the votes that the page exports.
 
-study.html       what voters see; its votes say "left" or "right" of pairs with opaque ids
-study.key.json   beside it, not for voters: on which side A was, and which pairs came again
-votes-*.json     what the page exports: study id, who voted, one entry a vote
+study.html       the page for voters; pairs have opaque ids
+study.key.json   beside it, not for voters: whether A was on the left, and which pairs are controls
+votes-*.json     exported by the page: id of the study, voter, and "left" or "right" for each pair
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _OTHER = {"a": "b", "b": "a"}
 
 @dataclass(frozen=True)
 class KeyPair:
-    """What a voter does not know of a showing.
+    """One showing of a pair, as in the answer key.
 
     Attributes:
         id: of this showing.
-        left: "a" or "b".
-        label: class of both pictures, None where there is none.
-        repeats: id of the showing that this one is the control of, or None.
+        left: the set whose image is on the left, "a" or "b".
+        label: class of both images; None without labels.
+        repeats: id of the earlier showing that this one, a control, repeats; else None.
     """
 
     id: str
@@ -42,7 +42,7 @@ class KeyPair:
     repeats: str | None
 
     def chosen(self, choice: str) -> str:
-        """The side of the picture that was chosen: from "left" or "right" to "a" or "b"."""
+        """The set that was chosen, "a" or "b", by a vote for "left" or "right"."""
         return self.left if choice == "left" else _OTHER[self.left]
 
 
@@ -51,10 +51,10 @@ class Key:
     """The answer key of one study.
 
     Attributes:
-        study: id: the hash of everything in the key, which holds the hash of the page's data.
-        question: that was asked.
-        a: name of side A.
-        b: of side B.
+        study: id, a hash of everything in the key, which includes a hash of the page's data.
+        question: that voters answer.
+        a: name of set A.
+        b: name of set B.
         pairs: by id, in the order shown.
     """
 
@@ -67,14 +67,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Ballot:
-    """One person's votes.
+    """The votes of one voter.
 
     Attributes:
-        id: random, given by the page.
-        name: that the voter typed, or "".
-        choices: "a" or "b" by showing.
-        lefts: how many of the votes went to the left picture.
-        file: they were read from.
+        id: random, made by the page.
+        name: as the voter typed it, or "".
+        choices: "a" or "b" by id of the showing.
+        lefts: number of votes for the left image.
+        file: that they were read from.
     """
 
     id: str
@@ -85,31 +85,31 @@ class Ballot:
 
     @property
     def voter(self) -> str:
-        """The name, or the id where none was given."""
+        """The name, or the id without one."""
         return self.name or self.id
 
 
 def study_id(key: Mapping[str, Any]) -> str:
-    """16 hex digits that change with anything in a key but its own "study"."""
+    """Id of a study: 16 hex digits of a hash of its key, without the entry "study"."""
     rest = {name: value for name, value in key.items() if name != "study"}
     written = json.dumps(rest, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def read_key(file: Path) -> Key:
-    """The answer key that was written beside a page.
+    """Read the answer key of a study.
 
     Raises:
-        InputError: missing, not a key, or changed after it was written.
+        InputError: it is missing, not an answer key, or was changed after it was written.
     """
     with reading(file, "an answer key"):
         plain = read_object(file, KEY_FORMAT, FORMAT_VERSION)
         found: _KeyFile = from_json(_KeyFile, plain, "key", ignore_unknown=True)
     if found.study != study_id(plain):
         raise InputError(
-            "was changed after it was written: its study id does not fit",
+            "was changed after it was written: the id of the study does not match its content",
             where=str(file),
-            remedy="Write the study again with the command and seed that made it",
+            remedy="Rerun the command that wrote the study, with the same seed",
         )
     return Key(
         study=found.study,
@@ -121,14 +121,14 @@ def read_key(file: Path) -> Key:
 
 
 def read_ballots(files: Sequence[Path], key: Key) -> list[Ballot]:
-    """Exported votes, one person a file.
+    """Read exported votes, one voter per file.
 
     Raises:
-        InputError: no file; one that is missing, is not an export, belongs to another study or
-            does not fit this one; or one person's votes in two files.
+        InputError: there is no file; one is missing, not an export, or of another study; or two
+            files are of the same voter.
     """
     if not files:
-        raise InputError("no votes given", remedy="Give the files that voters exported")
+        raise InputError("no votes given", remedy="Give the files that voters saved")
     ballots: dict[str, Ballot] = {}
     for file in files:
         ballot = _read_ballot(file, key)
@@ -137,28 +137,28 @@ def read_ballots(files: Sequence[Path], key: Key) -> list[Ballot]:
             raise InputError(
                 f"holds votes of the same voter as {before.file}",
                 where=str(file),
-                remedy="Give only the later export: it holds the earlier votes too",
+                remedy="Give only the later file, which includes the earlier votes",
             )
     return list(ballots.values())
 
 
 def _read_ballot(file: Path, key: Key) -> Ballot:
-    with reading(file, "an export of votes", "Ask the voter to export again"):
+    with reading(file, "an export of votes", "Ask the voter to save the votes again"):
         plain = read_object(file, VOTES_FORMAT, FORMAT_VERSION)
         found: _VotesFile = from_json(_VotesFile, plain, "votes", ignore_unknown=True)
     if found.study != key.study:
         raise InputError(
-            f"holds votes of study {found.study!r:.60}, the key is of {key.study!r}",
+            f"holds votes of study {found.study!r:.60}, but the key is of study {key.study!r}",
             where=str(file),
-            remedy="Give the key that was written with the page these votes come from",
+            remedy="Give the key that was written with the page of these votes",
         )
     choices: dict[str, str] = {}
     for vote in found.votes:
         if vote.pair not in key.pairs or vote.pair in choices:
             raise InputError(
-                f"does not fit the study (a vote on pair {vote.pair!r:.60})",
+                f"does not match the study (a vote on pair {vote.pair!r:.60})",
                 where=str(file),
-                remedy="Ask the voter to export again",
+                remedy="Ask the voter to save the votes again",
             )
         choices[vote.pair] = key.pairs[vote.pair].chosen(vote.choice)
     lefts = sum(vote.choice == "left" for vote in found.votes)
@@ -166,18 +166,18 @@ def _read_ballot(file: Path, key: Key) -> Ballot:
 
 
 @dataclass(frozen=True)
-class _Side:
+class _Set:
     name: str
 
 
 @dataclass(frozen=True)
 class _KeyFile:
-    """What is read of an answer key."""
+    """The fields of an answer key that are read."""
 
     study: str
     question: str
-    a: _Side
-    b: _Side
+    a: _Set
+    b: _Set
     pairs: tuple[KeyPair, ...]
 
 
@@ -195,7 +195,7 @@ class _Voter:
 
 @dataclass(frozen=True)
 class _VotesFile:
-    """What is read of an export of votes."""
+    """The fields of an export of votes that are read."""
 
     study: str
     voter: _Voter

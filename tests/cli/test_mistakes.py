@@ -68,7 +68,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("inspect model/model.safetensors", "of model, which is an exported .* mean model?"),
         ("inspect reader.safetensors", "is not a GNT file: it is a file of weights"),
         ("report frist", "there is no such file or folder. Did you mean first?"),
-        ("study make train frist --out x.html", "frist: is neither .* Did you mean first?"),
+        ("study make train frist --out x.html", "frist: is not a run.* Did you mean first?"),
         ("export train --format ocrlmdb --out x", "no format 'ocrlmdb'. Did you mean ocr-lmdb"),
         (
             "evaluate train --real train --out x --ocr-engine rapid",

@@ -104,7 +104,7 @@ def test_votes_are_tallied(study: Command, made: Path) -> None:
     assert "fraction for A (made[red]): 75.0 % (50.5 to 89.8), if votes are independent" in printed
     assert "p = 0.077 if neither" in printed
     assert "mean over voters of their fraction for A (made[red]): 75.0 % (0.0 to 100.0)" in printed
-    assert "no: judged 2 of 2 repeated pairs differently" in printed
+    assert "no: answered 2 of 2 repeated pairs differently" in printed
     # 4 pairs agreed on, 4 not; P_e = (144 + 16) / 256.
     assert "agreement on 8 pairs: 50.0 %, Fleiss' kappa -0.33" in printed
     assert "[b]" in printed
@@ -146,7 +146,7 @@ def test_significance_of_the_counts_of_the_paper(study: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["make", "A", "B", "--out", "s.html"], "A: is neither a run, a model nor a store: there"),
+        (["make", "A", "B", "--out", "s.html"], "A: is not a run, a model or a store: there"),
         (["tally", "v", "--key", "none"], "none: is not an answer key"),
         (["significance", "0", "0"], "0 votes for A and 0 for B cannot be compared"),
     ],

@@ -70,7 +70,7 @@ def test_a_person_votes_and_the_votes_are_counted(
         wait_for_pair(browser, i + 1)
         wanted = "a" if i < 10 else "b"
         choice = "left" if key.pairs[pair["id"]].left == wanted else "right"
-        src = [browser.js(f"document.querySelector('#{side}-picture').src") for side in ACTIONS]
+        src = [browser.js(f"document.querySelector('#{side}-image').src") for side in ACTIONS]
         assert src == [data["pictures"][pair[side]] for side in ACTIONS]
         assert browser.js("document.querySelector('#of span').textContent") == pair["label"]
         how, what = ACTIONS[choice][i % 4]
@@ -84,7 +84,7 @@ def test_a_person_votes_and_the_votes_are_counted(
     shown = browser.js("document.querySelector('#votes').value")
     assert file.read_text(encoding="utf-8") == shown
     browser.click("#copy")
-    browser.wait("document.querySelector('#said').textContent === 'Copied'")
+    browser.wait("document.querySelector('#status').textContent === 'Copied'")
 
     (ballot,) = read_ballots([file], key)
     assert ballot.voter == "Li <b>"
@@ -180,7 +180,7 @@ def test_the_end_can_be_taken_back_and_another_person_can_begin(
     browser.wait("document.querySelector('#end').offsetHeight")
     assert votes_of(browser, study) == ["left", "right"]
     first = json.loads(browser.js("document.querySelector('#votes').value"))["voter"]
-    browser.click("#again")  # and the question whether to forget is answered with yes
+    browser.click("#new-voter")  # and the question whether to forget is answered with yes
     browser.wait("document.querySelector('#start').offsetHeight")
     browser.click("#begin")
     wait_for_pair(browser, 1, 2)
@@ -191,7 +191,7 @@ def test_the_end_can_be_taken_back_and_another_person_can_begin(
 
 
 @pytest.mark.parametrize(("width", "ratio"), [(360, 1), (360, 3), (360, 1.5), (1200, 1)])
-def test_pictures_have_whole_pixels_and_the_page_fits(
+def test_images_have_whole_pixels_and_the_page_fits(
     browser: Any, study: Study, width: int, ratio: float
 ) -> None:
     browser.screen(width, ratio=ratio)
@@ -217,16 +217,16 @@ def test_pictures_have_whole_pixels_and_the_page_fits(
             browser.click("#stop")
 
 
-def test_large_pictures_are_reduced_to_fit(
+def test_large_images_are_reduced_to_fit(
     browser: Any, make_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     a, b = (make_store(f"huge-{i}", size=256, per_class=1, dark=bool(i)) for i in range(2))
     study = write_study(a.path, b.path, tmp_path / "s.html", pairs=2, controls=0)
     browser.screen(360)
     start(browser, study)
-    assert 110 < browser.js("document.querySelector('#left-picture').width") < 150
+    assert 110 < browser.js("document.querySelector('#left-image').width") < 150
     assert browser.js("document.documentElement.scrollWidth") == 360
-    assert not browser.js("document.querySelector('#left-picture').className")
+    assert not browser.js("document.querySelector('#left-image').className")
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -239,7 +239,7 @@ def test_what_is_seen(browser: Any, study: Study, page_data: Data, dark: bool) -
     # On the right of the screen stands the right picture, each of its pixels a square.
     data, key = page_data(study.page), read_key(study.key)
     x, y, w = browser.js(
-        "(() => { const r = document.querySelector('#right-picture').getBoundingClientRect();"
+        "(() => { const r = document.querySelector('#right-image').getBoundingClientRect();"
         "return [r.x, r.y, r.width] })()"
     )
     times = int(w) // 16
@@ -258,6 +258,6 @@ def test_a_browser_that_keeps_nothing_says_so(browser: Any, study: Study) -> Non
     browser.open(study.page)
     browser.click("#begin")
     wait_for_pair(browser, 1)
-    assert browser.js("document.querySelector('#unkept').offsetHeight")
+    assert browser.js("document.querySelector('#not-stored').offsetHeight")
     browser.key("1")
     wait_for_pair(browser, 2)

@@ -29,7 +29,7 @@ MakeStore = Callable[..., Store]
 Data = Callable[[Path], dict[str, Any]]
 
 
-def pictures(data: dict[str, Any]) -> list[np.ndarray]:
+def images_in(data: dict[str, Any]) -> list[np.ndarray]:
     found = []
     for uri in data["pictures"]:
         head, _, body = uri.partition(",")
@@ -50,7 +50,7 @@ def test_the_key_tells_where_a_is(
 ) -> None:
     data, key = page_data(study.page), read_key(study.key)
     light, dark = map(bytes_by_label, stores)
-    shown = [image.tobytes() for image in pictures(data)]
+    shown = [image.tobytes() for image in images_in(data)]
     assert len(set(shown)) == len(shown) == 24
     assert [pair["id"] for pair in data["pairs"]] == list(key.pairs)
     for pair in data["pairs"]:
@@ -109,7 +109,7 @@ def test_voters_cannot_see_the_key(study: Study, page_data: Data) -> None:
         "pairs", "pictures",
     }  # fmt: skip
     # The order of the pictures in the file does not tell A from B either.
-    brightness = [image.mean() > 125 for image in pictures(data)]
+    brightness = [image.mean() > 125 for image in images_in(data)]
     assert 0 < sum(brightness[:12]) < 12
 
 
@@ -158,7 +158,7 @@ def test_the_larger_side_is_averaged_down(
     tensor = to_tensor(large.all_images(), pick_device("cpu"))
     expected = {image.tobytes() for image in to_images(average_down(tensor, 16))}
     expected |= {image.tobytes() for image in small.all_images()}
-    assert {image.tobytes() for image in pictures(data)} <= expected
+    assert {image.tobytes() for image in images_in(data)} <= expected
 
 
 def test_sides_without_labels_are_drawn_at_random(
@@ -175,7 +175,7 @@ def test_sides_without_labels_are_drawn_at_random(
 def test_colour_is_shown(make_store: MakeStore, tmp_path: Path, page_data: Data) -> None:
     a, b = (make_store(name, shape=(3,)) for name in ("red", "green"))
     made = write_study(a.path, b.path, tmp_path / "s.html", pairs=2, controls=0)
-    assert pictures(page_data(made.page))[0].shape == (16, 16, 3)
+    assert images_in(page_data(made.page))[0].shape == (16, 16, 3)
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_a_run_is_drawn_from(
     made = write_study(runs[0].path, stores[1].path, out, pairs=7, controls=0, seed=3)
     data, key = page_data(out), read_key(made.key)
     assert (made.size, made.labels) == (8, 3)
-    shown = pictures(data)
+    shown = images_in(data)
     sampler = Sampler.load(runs[0], device="cpu")
     # As synthesize draws them: the first samples of each class.
     possible = {
@@ -227,17 +227,17 @@ def test_what_cannot_be_compared_is_refused(
     )
     out = tmp_path / "s.html"
     cases: list[tuple[Path, Path, Path, dict[str, int], str]] = [
-        (light, light, out, {}, "light and light hold the same pictures"),
-        (runs[0].path, runs[0].path, out, {}, "with and with hold the same pictures"),
+        (light, light, out, {}, "light and light hold the same images"),
+        (runs[0].path, runs[0].path, out, {}, "with and with hold the same images"),
         (light, colour, out, {}, "light has 1 channels and colour 3"),
-        (light, other, out, {}, "light and foreign: nothing in common, 100 were asked for"),
-        (light, dark, out, {}, "there are pictures for 24 pairs, 100 were asked for"),
-        (light, dark, out, {"pairs": 24, "controls": 13}, "Ask for at most 12"),
+        (light, other, out, {}, "light and foreign have no class in common"),
+        (light, dark, out, {}, "have images for 24 pairs, not for 100"),
+        (light, dark, out, {"pairs": 24, "controls": 13}, "Give --controls 12 or less"),
         (light, dark, out, {"pairs": 4, "controls": -1}, "-1 controls do not fit"),
         (light, dark, tmp_path / "s.txt", {}, "must end in .html"),
-        (light, tmp_path / "none", out, {}, "none: is neither a run, a model nor a store: "),
-        (light, tmp_path / "empty", out, {}, "empty: is neither a run, a model nor a store"),
-        (light, alien.path, out, {}, "is a run of kind 'deformation'"),
+        (light, tmp_path / "none", out, {}, "none: is not a run, a model or a store: "),
+        (light, tmp_path / "empty", out, {}, "empty: is not a run, a model or a store"),
+        (light, alien.path, out, {}, "is of kind 'deformation'"),
     ]
     for a, b, page, options, text in cases:
         with pytest.raises(InputError, match=re.escape(text)):
@@ -261,5 +261,5 @@ def test_unfinished_and_unwritable_things_are_refused(
     with pytest.raises(StoreError):
         write_study(light, damaged, tmp_path / "s.html")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="writing failed"):
         write_study(light, dark, tmp_path / "file" / "s.html", pairs=4, controls=0)
