@@ -286,7 +286,10 @@ def test_every_kind_of_command_is_killed() -> None:
         "train",
         "synthesize",
         "export",
+        "export-curves",
+        "export-model",
         "benchmark",
+        "lift",
         "evaluate",
     }
     assert set(SLICE) <= set(JOBS)
