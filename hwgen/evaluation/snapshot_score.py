@@ -1,7 +1,7 @@
-"""In: samples of a generator in training. Out: numbers to choose a checkpoint by.
+"""Scores of a generator's samples during training, by which a snapshot is selected.
 
-What hwgen.generators.gan.training.train takes as `score`; hwgen.runs.snapshots.task_score makes one
-of them.
+A Scorer is the argument `score` of hwgen.generators.gan.training.train;
+hwgen.runs.snapshots.task_score combines the scores of a snapshot.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from hwgen.store import Store
 
 
 class Scorer:
-    """Scores samples against a real store.
+    """Scores samples relative to a real store.
 
     Args:
         recogniser: reads the samples; it may know more characters than the store.
-        real: the store that the generator learns from; its variety is the measure.
-        size: side of the samples.
-        name: of the recogniser, such as its file's hash; scores under two names are not compared.
+        real: training store of the generator.
+        size: of the samples, pixels.
+        name: of the recogniser, such as the hash of its file; scores with different names are not
+            compared.
 
     Raises:
         CharsetError: the recogniser does not know all characters of the store.
@@ -43,37 +44,37 @@ class Scorer:
         check_readable(recogniser, size, real.channels)
         if max(real.manifest.class_counts, default=0) < 2:
             raise InputError(
-                "no class has two samples, so variety cannot be scored", where=str(real.path)
+                "no class has two samples, so variety cannot be measured", where=str(real.path)
             )
         self._recogniser, self._real, self._size, self._name = recogniser, real, size, name
-        self._truths: dict[tuple[int, ...], _Truth] = {}
+        self._references: dict[tuple[int, ...], _Reference] = {}
 
     def __call__(self, images: Image, class_ids: ClassIds) -> Mapping[str, float | str]:
-        """What the recogniser makes of samples.
+        """Score samples.
 
         Args:
-            images: uint8 [N, S, S], at least two a class.
-            class_ids: int64 [N], places in the store's charset.
+            images: uint8 [N, S, S], at least two per class.
+            class_ids: int64 [N], positions in the store's charset.
 
         Returns:
-            "purity": the share read as its label; "diversity": the variety within a class, as a
-            share of the real one; "frechet_share": the Fréchet distance of the features from those
-            of real samples of the same classes, as a share of the real ones' summed variance, so
-            that 1 is as far as one picture repeated; "recogniser": its name.
+            "purity": fraction read as their label; "diversity": variety within a class, relative to
+            real samples; "frechet_share": Fréchet distance of the features from those of real
+            samples of the same classes, divided by the summed variance of the real features, so
+            that 1 is the distance of a single repeated image; "recogniser": its name.
 
         Raises:
             InputError: none of these classes varies in the real store.
         """
         classes = tuple(np.unique(class_ids).tolist())
-        # The same classes at every snapshot: the real ones are read once.
-        if classes not in self._truths:
-            self._truths[classes] = self._truth(classes)
-        truth = self._truths[classes]
+        # Every snapshot has the same classes: real samples are read once.
+        if classes not in self._references:
+            self._references[classes] = self._reference_of(classes)
+        reference = self._references[classes]
         deviations = {str(c): pixel_deviation(images[class_ids == c]) for c in classes}
-        varieties = diversity(deviations, truth.deviations)
+        varieties = diversity(deviations, reference.deviations)
         if varieties is None:
             raise InputError(
-                "no class has two different samples, so variety cannot be scored",
+                "no class has two different samples, so variety cannot be measured",
                 where=str(self._real.path),
             )
         features = self._recogniser.features(images)
@@ -81,11 +82,12 @@ class Scorer:
         return {
             "purity": accuracy(probabilities, self._places[class_ids]),
             "diversity": varieties.ratio,
-            "frechet_share": frechet_distance(features, truth.features) / max(truth.spread, 1e-9),
+            "frechet_share": frechet_distance(features, reference.features)
+            / max(reference.spread, 1e-9),
             "recogniser": self._name,
         }
 
-    def _truth(self, classes: tuple[int, ...]) -> _Truth:
+    def _reference_of(self, classes: tuple[int, ...]) -> _Reference:
         labels = self._real.labels
         deviations: dict[str, float] = {}
         features = []
@@ -99,12 +101,12 @@ class Scorer:
             features.append(self._recogniser.features(images))
         everything = np.concatenate(features)
         spread = float(everything.var(axis=0, ddof=1, dtype=np.float64).sum())
-        return _Truth(deviations, everything, spread)
+        return _Reference(deviations, everything, spread)
 
 
 @dataclass(frozen=True)
-class _Truth:
-    """Of real samples of some classes: deviation a class, features and their summed variance."""
+class _Reference:
+    """Real samples of some classes: deviation by class, features, and their summed variance."""
 
     deviations: Mapping[str, float]
     features: Features

@@ -1,4 +1,4 @@
-"""The classes that a recogniser misreads most, and as what."""
+"""The classes that a recogniser misreads most, and what it reads instead."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hwgen.recogniser.inference import ClassIds
 from hwgen.results.parts import WorstClass
 
 WORST = 20
-"""Most classes listed under "worst"."""
+"""Most classes that are listed."""
 
 
 def worst_classes(
@@ -22,12 +22,12 @@ def worst_classes(
     """The classes that were misread most, the worst first, at most WORST.
 
     Args:
-        best: int64 [N, k] a seed, the most probable class first.
+        best: class ids int64 [N, k] for each seed, the most probable class first.
         labels: class ids, int64 [N].
         charset: class order.
 
     Returns:
-        Counts are over all seeds.
+        Classes with at least one error; counts are over all seeds.
     """
     read = np.concatenate([ids[:, 0] for ids in best])
     true = np.tile(labels, len(best))

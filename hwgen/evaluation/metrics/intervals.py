@@ -1,4 +1,4 @@
-"""In: measured numbers. Out: 95 % intervals: Student's t over seeds, Wilson's for a proportion."""
+"""Confidence intervals: Student's t for a mean over seeds, Wilson's for a proportion."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def t_interval(
     lowest: float = -math.inf,
     highest: float = math.inf,
 ) -> Interval:
-    """Interval of the mean of independent repetitions: mean ± t * sd / sqrt(n), sd with n - 1.
+    """Interval of the mean of independent values: mean ± t * sd / sqrt(n), sd with n - 1.
 
-    Source: Student 1908; any textbook. For paired arms, give the differences of the pairs.
+    Source: Student 1908. For paired arms, give the differences of the pairs.
 
     Args:
-        values: one number a seed; a single one has no limits.
+        values: one per seed; a single one gives no limits.
         confidence: such as 0.95.
-        lowest: what the mean can be at least, such as 0 for a share; limits are cut there.
-        highest: what it can be at most.
+        lowest: lower bound of the mean, such as 0 for a fraction; limits are clipped to it.
+        highest: upper bound of the mean, likewise.
 
     Raises:
         InputError: no values.
@@ -46,12 +46,12 @@ def wilson_interval(hits: int, trials: int, confidence: float = CONFIDENCE) -> I
     """Score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, Eq. 4).
 
     Args:
-        hits: how many of the trials succeeded.
+        hits: number of trials that succeeded.
         trials: at least 1.
         confidence: such as 0.95.
 
     Returns:
-        The plain proportion, and limits within [0, 1].
+        The proportion, and limits within [0, 1].
 
     Raises:
         InputError: no trials, or more hits than trials.
@@ -59,15 +59,15 @@ def wilson_interval(hits: int, trials: int, confidence: float = CONFIDENCE) -> I
     if not 0 <= hits <= trials or trials == 0:
         raise InputError(f"{hits} of {trials} is not a proportion")
     z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-    share = hits / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    spread = math.sqrt(share * (1 - share) / trials + z * z / (4 * trials**2))
+    fraction = hits / trials
+    centre = (fraction + z * z / (2 * trials)) / (1 + z * z / trials)
+    spread = math.sqrt(fraction * (1 - fraction) / trials + z * z / (4 * trials**2))
     half = spread * z / (1 + z * z / trials)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    return Interval(fraction, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """The value below which a t variable lies with this probability, by bisection of `t_cdf`.
+    """Quantile of Student's t distribution, by bisection of `t_cdf`.
 
     Args:
         probability: in [0.5, 1).
