@@ -68,9 +68,7 @@ def test_real_samples_score_like_the_reference(evaluated: Evaluate, make_store: 
     assert not any("simulated" in note for note in result["notes"])
 
 
-def test_figures_beside_simulated_characters_say_so(
-    evaluated: Evaluate, make_store: MakeStore
-) -> None:
+def test_simulated_reference_data_are_noted(evaluated: Evaluate, make_store: MakeStore) -> None:
     simulated = {"simulated": True}
     result = evaluated(make_store(7, origin=simulated), real=make_store(3, origin=simulated))
     assert "The evaluated set is marked as simulated." in result["notes"]
@@ -78,7 +76,7 @@ def test_figures_beside_simulated_characters_say_so(
     assert said in result["notes"]
 
 
-def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(
+def test_a_collapsed_set_has_purity_but_no_variety_or_coverage(
     evaluated: Evaluate, make_store: MakeStore
 ) -> None:
     one = {label: images[:1] * 24 for label, images in images_of(make_store(8)).items()}
@@ -92,7 +90,7 @@ def test_a_collapsed_set_is_pure_and_neither_varied_nor_covering(
     assert found["nearest_neighbour"] > 0.65
 
 
-def test_a_copied_set_is_caught(evaluated: Evaluate, make_store: MakeStore, real: Store) -> None:
+def test_a_copied_set_is_detected(evaluated: Evaluate, make_store: MakeStore, real: Store) -> None:
     rng = np.random.default_rng(0)
     copied = {
         label: [*images[:10], *(_dim(image, rng) for image in images[10:20])]
@@ -258,7 +256,7 @@ def test_notes_tell_whether_the_recogniser_was_trained_on_the_generators_data(
     )
 
 
-def test_a_set_that_names_its_data_needs_no_run(
+def test_a_set_that_names_its_training_data_needs_no_run(
     evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser, real: Store
 ) -> None:
     origin = {"provenance": "run abc checkpoint 1234", "data": real.manifest.content_sha256}
@@ -268,7 +266,7 @@ def test_a_set_that_names_its_data_needs_no_run(
     assert result["judge"]["learnt_with_generator"] is True
 
 
-def test_without_the_run_nothing_is_known_of_the_generator(
+def test_without_the_run_the_training_data_are_not_known(
     evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser, gan_run: Run, real: Store
 ) -> None:
     result = evaluated(drawn_from(make_store, gan_run), recogniser=trained_on(recogniser, real))
@@ -293,16 +291,14 @@ def test_a_set_that_the_recogniser_filtered_is_named(
     assert ("this same recogniser" in said[0]) == same
 
 
-def test_another_store_than_the_generator_learnt_from_is_said(
+def test_another_store_than_the_training_data_is_noted(
     evaluated: Evaluate, make_store: MakeStore, gan_run: Run
 ) -> None:
     result = evaluated(drawn_from(make_store, gan_run), run=gan_run, real=make_store(21))
     assert any("on another store than --real" in note for note in result["notes"])
 
 
-def test_a_run_it_was_not_drawn_from_is_refused(
-    evaluated: Evaluate, make_store: MakeStore, gan_run: Run
-) -> None:
+def test_another_run_is_refused(evaluated: Evaluate, make_store: MakeStore, gan_run: Run) -> None:
     with pytest.raises(InputError, match=f"not from run {gan_run.id}"):
         evaluated(make_store(22, kind="synthetic"), run=gan_run)
 
@@ -409,7 +405,7 @@ def test_stopping_keeps_trained_recognisers(
     assert call(recogniser, lambda: True) is None
 
 
-def test_one_real_sample_a_class_still_gives_purity_and_no_copies(
+def test_one_real_sample_per_class_gives_purity_but_no_copy_test(
     evaluated: Evaluate, make_store: MakeStore
 ) -> None:
     single = {label: images[:1] for label, images in images_of(make_store(29)).items()}

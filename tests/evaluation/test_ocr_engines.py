@@ -30,7 +30,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_installed")
 @pytest.mark.parametrize("shape", [(3, 16, 16), (3, 16, 16, 3)])
-def test_grey_and_colour_pictures_are_read(shape: tuple[int, ...]) -> None:
+def test_grey_and_colour_images_are_read(shape: tuple[int, ...]) -> None:
     reader = load_ocr_engine("rapidocr")
     images = np.zeros(shape, np.uint8)
     images[1], images[2] = 7, 9
@@ -44,6 +44,6 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
         load_ocr_engine("rapidocr")
 
 
-def test_an_unknown_reader_is_refused() -> None:
+def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(InputError, match="Known: rapidocr"):
         load_ocr_engine("tea leaves")

@@ -44,9 +44,7 @@ def test_copies_have_no_variety_and_half_of_it_is_half(
     assert score(faint, ids)["diversity"] == pytest.approx(0.5, abs=0.02)
 
 
-def test_scores_are_named_and_stay_what_they_are(
-    make_store: MakeStore, toy: RecogniserRecipe
-) -> None:
+def test_scores_are_named_and_repeatable(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     store = make_store("real", per_class=10)
     score = Scorer(recogniser(toy), store, 16, name="a1b2")
     first = score(store.all_images(), store.labels)
@@ -54,7 +52,7 @@ def test_scores_are_named_and_stay_what_they_are(
     assert score(store.all_images(), store.labels) == first
 
 
-def test_the_frechet_distance_is_a_share_of_the_real_spread(
+def test_the_frechet_distance_is_relative_to_the_real_variance(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store = make_store("real", per_class=10)
@@ -70,7 +68,7 @@ def test_the_frechet_distance_is_a_share_of_the_real_spread(
     assert score(alike, ids)["frechet_share"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_some_classes_are_compared_with_the_same_real_ones(
+def test_some_classes_are_compared_with_the_same_real_samples(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store = make_store("real", per_class=10)
@@ -80,7 +78,7 @@ def test_some_classes_are_compared_with_the_same_real_ones(
     assert found["frechet_share"] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_recogniser_that_knows_more_in_another_order_will_do(
+def test_a_recogniser_with_more_classes_in_another_order_works(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store = make_store("real", per_class=10)

@@ -45,7 +45,9 @@ def contents(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_what_was_exported_is_told(make_store: MakeStore, tmp_path: Path, format: str) -> None:
+def test_the_description_matches_the_export(
+    make_store: MakeStore, tmp_path: Path, format: str
+) -> None:
     store = make_store(kind="synthetic")
     some = Selection(classes=("A", "啊"), split=SPLIT.split)
     seen: list[tuple[int, int]] = []
@@ -69,7 +71,7 @@ def test_what_was_exported_is_told(make_store: MakeStore, tmp_path: Path, format
     assert {path.name for path in tmp_path.iterdir()} == {"store", "out"}
 
 
-def test_stopped_at_any_time_it_ends_as_if_it_had_not_been(
+def test_an_export_stopped_anywhere_gives_the_uninterrupted_one(
     make_store: MakeStore, tmp_path: Path, format: str
 ) -> None:
     store = make_store()
@@ -94,7 +96,7 @@ def test_stopped_at_any_time_it_ends_as_if_it_had_not_been(
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_cut_off_before_any_note_is_written_it_goes_on(
+def test_an_export_without_a_description_restarts(
     make_store: MakeStore, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = make_store()
@@ -123,7 +125,7 @@ def cutting(after: int) -> Callable[[Path, Any], None]:
     return write
 
 
-def test_killed_it_goes_on(make_store: MakeStore, tmp_path: Path, format: str) -> None:
+def test_a_killed_export_resumes(make_store: MakeStore, tmp_path: Path, format: str) -> None:
     store = make_store()
     export_store(store, format, tmp_path / "whole", shards=SMALL)
     code = """
@@ -149,7 +151,7 @@ export_store(Store(store), format, out, shards=Shards(records=13), control=Contr
     assert contents(out) == contents(other)
 
 
-def test_killed_while_it_clears_away_it_still_knows_what_it_clears(
+def test_a_kill_during_clearing_leaves_a_recognisable_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     partial, recipe = tmp_path / "out.partial", {"format": "test"}
@@ -176,9 +178,7 @@ def test_killed_while_it_clears_away_it_still_knows_what_it_clears(
     assert removed == ["folder", "out.partial", "out.partial"]
 
 
-def test_what_a_kill_left_of_a_replaced_export_goes_with_the_same_call(
-    make_store: MakeStore, tmp_path: Path
-) -> None:
+def test_a_replaced_export_left_by_a_kill_is_removed(make_store: MakeStore, tmp_path: Path) -> None:
     store, out, old = make_store(), tmp_path / "out", tmp_path / "out.replaced"
     export_store(store, "gnt", out)
     old.mkdir()
@@ -211,7 +211,7 @@ def test_another_export_is_replaced_only_if_asked(make_store: MakeStore, tmp_pat
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_what_is_no_export_is_never_touched(
+def test_other_directories_are_never_touched(
     make_store: MakeStore, tmp_path: Path, overwrite: bool
 ) -> None:
     store, place = make_store(), tmp_path / "place"
@@ -231,7 +231,7 @@ def test_what_is_no_export_is_never_touched(
     assert len(Store(store.path)) == len(store)
 
 
-def test_an_empty_folder_is_taken(make_store: MakeStore, tmp_path: Path) -> None:
+def test_an_empty_directory_is_used(make_store: MakeStore, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert export_store(make_store(), "gnt", tmp_path / "out") is not None
 
@@ -240,7 +240,7 @@ def stopped(store: Store, out: Path) -> None:
     assert export_store(store, "gnt", out, control=Control(stop=lambda: True)) is None
 
 
-def test_an_unfinished_export_of_another_kind_is_not_lost_unasked(
+def test_an_unfinished_other_export_is_kept_without_overwrite(
     make_store: MakeStore, tmp_path: Path
 ) -> None:
     store, out = make_store(), tmp_path / "out"
@@ -270,7 +270,7 @@ def test_an_unknown_format_and_an_empty_shard_are_refused(
             Shards(*wrong)
 
 
-def test_a_full_map_or_disk_is_an_error_that_goes_on(
+def test_a_full_map_or_disk_is_an_error_and_can_be_resumed(
     make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, out = make_store(), tmp_path / "out"

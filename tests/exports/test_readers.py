@@ -127,7 +127,7 @@ def test_no_memory_of_the_process_is_in_an_ocr_lmdb(make_store: MakeStore, tmp_p
 
 
 @pytest.mark.parametrize("form", ["folder", "ocr-lmdb", "paddle"])
-def test_what_was_exported_comes_back(make_store: MakeStore, tmp_path: Path, form: str) -> None:
+def test_exports_can_be_prepared_again(make_store: MakeStore, tmp_path: Path, form: str) -> None:
     store = make_store(labels=("啊", "一二", "A"))
     export_store(store, form, tmp_path / "out", shards=SMALL)
     whole = Framing(store.size, stretch=False, margin=0)
@@ -160,7 +160,7 @@ def test_a_label_that_would_break_the_label_list_is_refused(
     assert not (tmp_path / "out.partial").exists()
 
 
-def test_gnt_files_one_a_writer(make_store: MakeStore, tmp_path: Path) -> None:
+def test_one_gnt_file_per_writer(make_store: MakeStore, tmp_path: Path) -> None:
     store = make_store(writers=("001", ""))
     out = tmp_path / "out"
     export_store(store, "gnt", out, shards=SMALL)
@@ -179,12 +179,12 @@ def test_gnt_files_one_a_writer(make_store: MakeStore, tmp_path: Path) -> None:
             same(read.image, store, number)
 
 
-def test_a_synthetic_gnt_file_says_so(make_store: MakeStore, tmp_path: Path) -> None:
+def test_a_synthetic_gnt_file_is_named_so(make_store: MakeStore, tmp_path: Path) -> None:
     export_store(make_store(writers=("",), kind="synthetic"), "gnt", tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").glob("*.gnt")] == ["synthetic.gnt"]
 
 
-def test_no_writer_leaves_the_folder_and_none_is_lost(
+def test_no_writer_escapes_the_folder_and_none_is_lost(
     make_store: MakeStore, tmp_path: Path
 ) -> None:
     store = make_store(writers=("../x", ".", "a/b", "unknown-writer", "", "王 小"))
@@ -200,7 +200,7 @@ def test_no_writer_leaves_the_folder_and_none_is_lost(
     ("options", "text"),
     [({"channels": 3}, "grey images only"), ({"labels": ("airplane",)}, "no two-byte GB code")],
 )
-def test_what_gnt_cannot_hold_is_refused(
+def test_colour_and_other_labels_are_refused_by_gnt(
     make_store: MakeStore, tmp_path: Path, options: dict[str, object], text: str
 ) -> None:
     with pytest.raises(InputError, match=text):
@@ -222,7 +222,7 @@ def write_scans(folder: Path, sides: tuple[int, int]) -> list[Path]:
 
 
 @pytest.mark.parametrize("stretch", [False, True])
-def test_gnt_of_the_stores_own_size_comes_back_byte_by_byte(tmp_path: Path, stretch: bool) -> None:
+def test_gnt_of_the_store_size_is_restored_byte_by_byte(tmp_path: Path, stretch: bool) -> None:
     files = write_scans(tmp_path / "raw", (24, 24))
     framing = Framing(24, stretch=stretch, margin=0)
     prepare_gnt(files, tmp_path / "store", framing=framing)
@@ -231,7 +231,7 @@ def test_gnt_of_the_stores_own_size_comes_back_byte_by_byte(tmp_path: Path, stre
         assert (tmp_path / "out" / file.name).read_bytes() == file.read_bytes()
 
 
-def test_gnt_of_other_sizes_comes_back_framed_with_labels_and_order(tmp_path: Path) -> None:
+def test_gnt_of_other_sizes_keeps_labels_and_order(tmp_path: Path) -> None:
     files = write_scans(tmp_path / "raw", (9, 30))
     framing = Framing(24)
     prepare_gnt(files, tmp_path / "store", framing=framing)
@@ -262,7 +262,7 @@ def test_webdataset_reads_the_shards(make_store: MakeStore, tmp_path: Path) -> N
     assert seen == len(store)
 
 
-def test_shards_are_the_same_bytes_each_time_and_keep_to_their_bounds(
+def test_shards_are_repeatable_and_within_their_bounds(
     make_store: MakeStore, tmp_path: Path
 ) -> None:
     store = make_store()
@@ -281,9 +281,7 @@ def test_shards_are_the_same_bytes_each_time_and_keep_to_their_bounds(
     assert len(paths) > len(store) // 7 + 1  # the bytes were the tighter bound
 
 
-def test_a_picture_larger_than_a_shard_is_one_of_its_own(
-    make_store: MakeStore, tmp_path: Path
-) -> None:
+def test_an_image_larger_than_a_shard_is_a_shard(make_store: MakeStore, tmp_path: Path) -> None:
     for name in ("webdataset", "gnt", "ocr-lmdb"):
         done = export_store(make_store(name), name, tmp_path / f"{name}.out", shards=Shards(9, 1))
         assert done is not None
@@ -335,7 +333,7 @@ def test_hugging_face_datasets_reads_parquet(
     assert sorted(numbers) == list(range(len(store)))
 
 
-def test_parquet_without_pyarrow_says_how_to_get_it(
+def test_parquet_without_pyarrow_names_the_extra(
     make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)

@@ -20,13 +20,13 @@ def writers_of(store: Store, numbers: np.ndarray) -> set[str]:
     return {store.record(number).writer for number in numbers.tolist()}
 
 
-def test_everything_in_the_stores_order(store: Store) -> None:
+def test_all_records_are_in_the_order_of_the_store(store: Store) -> None:
     (numbers,) = Selection().subsets(store).values()
     np.testing.assert_array_equal(numbers, np.arange(200))
     assert Selection().charset(store) == store.charset
 
 
-def test_classes_make_the_charset_in_the_stores_order(store: Store) -> None:
+def test_selected_classes_are_in_the_order_of_the_store(store: Store) -> None:
     some = Selection(classes=("A", "啊"))
     assert list(some.charset(store)) == ["啊", "A"]
     (numbers,) = some.subsets(store).values()
@@ -60,7 +60,7 @@ def test_a_split_by_writer_shares_no_writer_and_loses_no_record(store: Store) ->
     assert writers_of(store, other["test"]) != writers["test"]
 
 
-def test_a_split_by_record_gives_each_class_its_shares(store: Store) -> None:
+def test_a_split_by_record_divides_each_class(store: Store) -> None:
     parts = Selection(split=HALVES, split_by="record").subsets(store)
     assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(200))
     counts = {n: np.bincount(store.labels[those], minlength=4) for n, those in parts.items()}
@@ -69,7 +69,7 @@ def test_a_split_by_record_gives_each_class_its_shares(store: Store) -> None:
     assert set(parts["test"].tolist()) != set(other["test"].tolist())
 
 
-def test_unknown_writers_can_neither_be_chosen_nor_split(make_store: MakeStore) -> None:
+def test_unknown_writers_cannot_be_selected_or_split(make_store: MakeStore) -> None:
     nameless = make_store("nameless", writers=("",))
     with pytest.raises(InputError, match="does not know the writers"):
         Selection(writers="1").subsets(nameless)
@@ -80,7 +80,7 @@ def test_unknown_writers_can_neither_be_chosen_nor_split(make_store: MakeStore) 
     assert writers_of(some, numbers) == {"001"}
 
 
-def test_an_empty_part_is_refused(make_store: MakeStore) -> None:
+def test_an_empty_subset_is_refused(make_store: MakeStore) -> None:
     for by in ("writer", "record"):
         with pytest.raises(InputError, match="the subset test would be empty"):
             Selection(split=(("train", 0.99), ("test", 0.01)), split_by=by).subsets(
@@ -88,7 +88,7 @@ def test_an_empty_part_is_refused(make_store: MakeStore) -> None:
             )
 
 
-def test_a_split_as_typed() -> None:
+def test_a_split_is_parsed() -> None:
     assert parse_split("train=0.9, test=.1") == (("train", 0.9), ("test", 0.1))
     assert parse_split("test=1") == (("test", 1.0),)
 

@@ -16,7 +16,7 @@ def found() -> Checkup:
     return examine()
 
 
-def test_a_sound_machine_has_no_problem(found: Checkup) -> None:
+def test_a_working_machine_has_no_problem(found: Checkup) -> None:
     assert found.problems == []
     assert [package.name for package in found.packages] == list(installed_requirements().packages)
     assert all(package.version and not package.problem for package in found.packages)
@@ -29,14 +29,14 @@ def test_a_sound_machine_has_no_problem(found: Checkup) -> None:
     assert found.threads["torch"] == str(torch.get_num_threads())
 
 
-def test_free_disk_space_is_the_systems(found: Checkup) -> None:
+def test_free_disk_space_is_that_of_the_system(found: Checkup) -> None:
     here = found.disks[0]
     assert here.path == os.getcwd()
     assert here.total_bytes == shutil.disk_usage(".").total
     assert 0 <= here.free_bytes <= here.total_bytes
 
 
-def test_a_required_package_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_required_package_that_fails_to_import_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(name: str) -> Any:
         if name in ("lmdb", "torch"):
             raise OSError("libfoo.so.1: cannot open shared object file\nmore")
@@ -50,7 +50,7 @@ def test_a_required_package_that_does_not_load_is_named(monkeypatch: pytest.Monk
     assert "pip install 'lmdb>=3'" in found.problems[0]
 
 
-def test_one_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_version", lambda name: "2.5.9+cu124" if name == "torch" else "99")
     problems = examine().problems
     assert len(problems) == 1
@@ -124,7 +124,7 @@ def test_a_gpu_has_memory_and_capability(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (gpu.capability, gpu.precision, gpu.cuda_graphs) == ("9.0", "bf16", "")
 
 
-def test_the_systems_texts_may_be_missing(tmp_path: Path) -> None:
+def test_files_of_proc_may_be_missing(tmp_path: Path) -> None:
     assert doctor._fields(tmp_path / "none") == {}
     assert doctor._kilobytes("") == 0
     assert doctor._kilobytes("24 kB") == 24 * 1024

@@ -26,7 +26,7 @@ def gnts(tmp_path: Path) -> Path:
     return folder
 
 
-def test_gnt_files_are_summed_up(gnts: Path) -> None:
+def test_gnt_files_are_summarised(gnts: Path) -> None:
     (gnts / "002-f.gnt").write_bytes((gnts / "all.gnt").read_bytes()[:70])
     summary, images = inspect_gnt([gnts])
     assert (summary.files, summary.records) == (3, 6)
@@ -45,20 +45,20 @@ def test_gnt_files_are_summed_up(gnts: Path) -> None:
     assert json.loads(json.dumps(summary.to_json()))["kind"] == "gnt"
 
 
-def test_one_shape_as_another_is_no_duplicate(tmp_path: Path) -> None:
+def test_equal_bytes_of_other_shapes_are_not_duplicates(tmp_path: Path) -> None:
     flat = np.zeros((2, 6), np.uint8)
     write_gnt(tmp_path / "1.gnt", [("一", flat), ("一", flat.reshape(3, 4)), ("丁", flat)])
     assert inspect_gnt([tmp_path])[0].duplicates == 0
 
 
-def test_a_file_without_records_has_nothing_to_sum_up(tmp_path: Path) -> None:
+def test_a_file_without_records_has_an_empty_summary(tmp_path: Path) -> None:
     (tmp_path / "1.gnt").write_bytes(b"\xff" * 30)
     summary, images = inspect_gnt([tmp_path], samples=5)
     assert (summary.records, summary.widths, summary.classes.most) == (0, (0, 0.0, 0), 0)
     assert len(images) == 0
 
 
-def test_samples_are_drawn_from_the_whole_file_and_the_same_each_time(tmp_path: Path) -> None:
+def test_samples_are_from_the_whole_file_and_repeatable(tmp_path: Path) -> None:
     images = [np.full((16, 16), n, np.uint8) for n in range(200)]
     write_gnt(tmp_path / "1.gnt", [("一", image) for image in images])
     drawn = [inspect_gnt([tmp_path], samples=20, size=16)[1] for _ in range(2)]
@@ -70,7 +70,7 @@ def test_samples_are_drawn_from_the_whole_file_and_the_same_each_time(tmp_path: 
     assert len(inspect_gnt([tmp_path], samples=1000, size=16)[1]) == 200
 
 
-def test_a_store_is_summed_up(gnts: Path, tmp_path: Path) -> None:
+def test_a_store_is_summarised(gnts: Path, tmp_path: Path) -> None:
     charset = Charset(("一", "丁", "七"))
     prepare_gnt(
         [gnts], tmp_path / "store", framing=Framing(16), options=PrepareOptions(charset=charset)

@@ -25,7 +25,7 @@ BROKEN = ["", "{", "[]", "null", "3", '"text"', "\ufeff{}", "[" * 100_000, '{"fo
 
 
 @pytest.mark.parametrize("text", BROKEN)
-def test_what_is_no_object_is_told(tmp_path: Path, text: str) -> None:
+def test_a_file_without_an_object_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(text, encoding="utf-8")
     with (
@@ -36,7 +36,7 @@ def test_what_is_no_object_is_told(tmp_path: Path, text: str) -> None:
     assert (refused.value.where, refused.value.remedy) == (str(file), "Do something")
 
 
-def test_a_format_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
+def test_the_format_is_checked(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text('{"format": "a", "format_version": 2}')
     assert read_object(file) == read_object(file, "a", 2)
@@ -45,7 +45,7 @@ def test_a_format_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
             read_object(file, *wanted)
 
 
-def test_a_missing_file_is_told_in_the_same_way(tmp_path: Path) -> None:
+def test_a_missing_file_gives_the_same_error(tmp_path: Path) -> None:
     with (
         pytest.raises(InputError, match=r"is not a thing this hwgen can read \(No such file"),
         reading(tmp_path / "x.json", "a thing"),
@@ -84,7 +84,7 @@ def changed(made: Any, change: Change) -> str:
         (lambda made: made.update(more=1), r"row has unknown fields \['more'\]"),
     ],
 )
-def test_a_row_that_cannot_be_is_refused(tmp_path: Path, change: Change, message: str) -> None:
+def test_an_impossible_trial_is_refused(tmp_path: Path, change: Change, message: str) -> None:
     row = TrialResult(Trial(5, 0, "classical", 0), {"a": 1}, [3, 4], [10, 10], {})
     file = tmp_path / "row.json"
     file.write_text(changed(to_json(row), change))
@@ -102,7 +102,7 @@ def test_a_row_that_cannot_be_is_refused(tmp_path: Path, change: Change, message
         (lambda made: made.update(short="一"), "yield.short should be a list"),
     ],
 )
-def test_yields_that_cannot_be_are_refused(store: Store, change: Change, message: str) -> None:
+def test_impossible_acceptance_is_refused(store: Store, change: Change, message: str) -> None:
     made = acceptance_json({label: ClassAcceptance(9, 5, 5) for label in "一丁"}, 5, {})
     file = store.path / YIELDS
     file.write_text(changed(made, change), encoding="utf-8")
@@ -111,7 +111,7 @@ def test_yields_that_cannot_be_are_refused(store: Store, change: Change, message
     assert refused.value.where == str(file)
 
 
-def test_yields_of_nothing_are_shares_all_the_same(store: Store) -> None:
+def test_acceptance_without_samples_is_0(store: Store) -> None:
     made = acceptance_json({"一": ClassAcceptance(0, 0, 0)}, 5, {})
     (store.path / YIELDS).write_text(json.dumps(made), encoding="utf-8")
     found = read_acceptance(store)
@@ -122,7 +122,7 @@ ENDS: list[Any] = [3, ["3"], [[3]], [-1], [0], [7], [3, 3], [4, 2], [1 << 40]]
 
 
 @pytest.mark.parametrize("shards", [None, [], {"other": [6]}, *({"": ends} for ends in ENDS)])
-def test_an_export_with_a_forged_marker_is_made_anew(
+def test_an_export_with_a_forged_description_restarts(
     store: Store, tmp_path: Path, shards: Any
 ) -> None:
     # Found by the fuzz harness: a place before the beginning, places that are no numbers.
@@ -138,7 +138,7 @@ def test_an_export_with_a_forged_marker_is_made_anew(
 
 
 @pytest.mark.parametrize("text", BROKEN)
-def test_what_has_no_marker_that_can_be_read_is_left_alone(
+def test_a_directory_without_a_readable_description_is_not_touched(
     store: Store, tmp_path: Path, text: str
 ) -> None:
     for name in ("out", "out.partial"):

@@ -98,7 +98,7 @@ def run(toy_store: Store, toy_recipe: Recipe, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize("kib", [0, 100, 1000])
-def test_preparing_on_a_full_disk_leaves_nothing_and_works_when_there_is_room(
+def test_preparing_on_a_full_disk_leaves_nothing_and_works_with_more_space(
     disk: Disk, gnt: Path, kib: int
 ) -> None:
     disk.leave(kib)
@@ -115,9 +115,7 @@ def test_preparing_on_a_full_disk_leaves_nothing_and_works_when_there_is_room(
     assert disk.names() == {"s"}
 
 
-def test_a_store_is_not_lost_to_an_overwriting_one_that_finds_no_room(
-    disk: Disk, gnt: Path
-) -> None:
+def test_a_store_is_not_lost_if_its_replacement_fills_the_disk(disk: Disk, gnt: Path) -> None:
     prepare_gnt([gnt], disk.path / "s", framing=Framing(8), options=PrepareOptions(workers=1))
     before = Store(disk.path / "s").manifest
     disk.leave(200)
@@ -149,9 +147,7 @@ def test_a_read_only_disk_is_named(disk: Disk, gnt: Path, run: Run, toy_recipe: 
     assert disk.names() == {"s", "run"}
 
 
-def test_what_may_not_be_read_or_written_is_named_with_what_to_do(
-    gnt: Path, tmp_path: Path
-) -> None:
+def test_unreadable_and_unwritable_paths_are_named_with_a_remedy(gnt: Path, tmp_path: Path) -> None:
     powerless = []
     if not os.getuid():  # root may all, unless it has no capabilities
         if shutil.which("setpriv") is None:
@@ -176,7 +172,7 @@ def test_what_may_not_be_read_or_written_is_named_with_what_to_do(
     assert re.search(rf"manifest\.json: {rights}", said("inspect", store))
 
 
-def test_a_synthesis_that_fills_the_disk_goes_on_when_there_is_room(
+def test_a_synthesis_that_fills_the_disk_resumes_with_more_space(
     disk: Disk, run: Run, tmp_path: Path
 ) -> None:
     sampler = Sampler.load(run, device="cpu")
@@ -194,7 +190,7 @@ def test_a_synthesis_that_fills_the_disk_goes_on_when_there_is_room(
     assert disk.names() == {"s"}
 
 
-def test_a_training_that_fills_the_disk_goes_on_from_its_last_checkpoint(
+def test_a_training_that_fills_the_disk_resumes_from_its_last_checkpoint(
     disk: Disk, toy_store: Store, toy_recipe: Recipe, tmp_path: Path
 ) -> None:
     recipe = replace(toy_recipe, images=40, every=8)
@@ -212,7 +208,7 @@ def test_a_training_that_fills_the_disk_goes_on_from_its_last_checkpoint(
         torch.testing.assert_close(load_tensors(run.weights(40))[0][name], tensor)
 
 
-def test_files_are_the_old_ones_where_there_is_no_room_for_new_ones(disk: Disk) -> None:
+def test_old_files_stay_if_new_ones_do_not_fit(disk: Disk) -> None:
     tensors = {"a": torch.arange(1000)}
     save_tensors(disk.path / "x.safetensors", tensors, {})
     write_json(disk.path / "x.json", [1])
@@ -226,7 +222,7 @@ def test_files_are_the_old_ones_where_there_is_no_room_for_new_ones(disk: Disk) 
     assert disk.names() == {"x.safetensors", "x.json"}
 
 
-def test_the_command_says_so_without_a_traceback(
+def test_the_command_reports_it_without_a_traceback(
     disk: Disk, gnt: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     disk.leave(4)

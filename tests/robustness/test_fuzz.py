@@ -20,7 +20,7 @@ SLICES = {name: min(300, count // 100) for name, count in COUNTS.items()}
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_slice_of_each_target_ends_as_promised(name: str, tmp_path: Path) -> None:
+def test_some_inputs_of_each_target_end_as_documented(name: str, tmp_path: Path) -> None:
     target, tally = TARGETS[name](tmp_path), Tally()
     for seed in target.seeds:
         target.read(seed)  # valid: raises nothing
@@ -31,12 +31,12 @@ def test_a_slice_of_each_target_ends_as_promised(name: str, tmp_path: Path) -> N
     assert 0 <= tally.peak_mib <= target.mib
 
 
-def test_a_full_run_is_of_more_than_a_million_inputs() -> None:
+def test_a_full_run_has_more_than_a_million_inputs() -> None:
     assert COUNTS.keys() == TARGETS.keys()
     assert sum(COUNTS.values()) > 1_000_000
 
 
-def test_an_input_is_decided_by_its_number(tmp_path: Path) -> None:
+def test_an_input_is_determined_by_its_number(tmp_path: Path) -> None:
     target = TARGETS["gnt"](tmp_path)
     inputs = [make_input(target, 0, index) for index in range(200)]
     assert inputs == [make_input(target, 0, index) for index in range(200)]
@@ -44,7 +44,7 @@ def test_an_input_is_decided_by_its_number(tmp_path: Path) -> None:
     assert inputs[7] != make_input(target, 1, 7)
 
 
-def test_mutations_change_nearly_everything_and_keep_much() -> None:
+def test_mutations_change_nearly_every_input_but_not_all_of_it() -> None:
     rng, data = random.Random(0), bytes(range(200))
     changed = [mutate(data, b"other" * 20, rng, (b"TOKEN",)) for _ in range(500)]
     assert sum(item != data for item in changed) > 450
@@ -80,7 +80,7 @@ def read_badly(data: bytes) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_every_bad_ending_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_unexpected_outcome_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = Target([b"0"], read_badly, seconds=0.2, mib=64)
     monkeypatch.setattr(harness, "make_input", lambda target, seed, index: b"%d" % index)
     tally, seen = Tally(), list[int]()
@@ -96,13 +96,13 @@ def test_every_bad_ending_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tally.outcomes == Counter(read=4 - 1, InputError=1, finding=3, crash=1)
 
 
-def test_time_is_up_after_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_ends_a_run_after_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     tally = Tally()
     run(Target([b""], read_badly), tally, seed=0, count=100, seconds=0)
     assert tally.inputs == 0
 
 
-def test_one_input_is_read_with_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_input_can_be_repeated_with_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "make_input", lambda target, seed, index: b"%d" % index)
     target = Target([b"0"], read_badly)
     assert (read_one(target, 0, 0), read_one(target, 0, 1)) == ("read", "InputError")

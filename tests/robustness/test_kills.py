@@ -27,9 +27,7 @@ SLICE = ("prepare-gnt", "train", "synthesize", "export ocr-lmdb", "lift")
 """Here; a full run is `python -m tests.robustness.kills`."""
 
 
-def test_a_few_kills_of_each_kind_of_job_end_as_if_there_were_none(
-    tmp_path: Path, root: Path
-) -> None:
+def test_a_few_kills_of_each_command_do_not_change_its_result(tmp_path: Path, root: Path) -> None:
     only = [option for name in SLICE for option in ("--only", name)]
     # In a process of its own, which has not computed yet: see tests.robustness.kills.child.
     subprocess.run(
@@ -154,7 +152,7 @@ def test_a_good_command_has_no_findings(tmp_path: Path, monkeypatch: pytest.Monk
         (different, "1.json is not as an uninterrupted run leaves it"),
     ],
 )
-def test_what_is_not_as_promised_is_found(
+def test_broken_commands_are_found(
     command: Command, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tally = killed(command, tmp_path, monkeypatch)
@@ -162,7 +160,7 @@ def test_what_is_not_as_promised_is_found(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_command_that_fails_or_is_by_chance_is_refused(
+def test_a_failing_or_random_command_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child, "main", lambda: sys.exit("no such thing"))
@@ -193,7 +191,7 @@ def test_stores_are_compared_by_records(tmp_path: Path) -> None:
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
 
 
-def test_a_hash_of_weights_stands_as_their_name(tmp_path: Path) -> None:
+def test_a_hash_of_weights_is_replaced_by_their_name(tmp_path: Path) -> None:
     prints = []
     for number, tensor in (("1", 0.0), ("2", 0.0), ("3", 1.0)):
         folder = tmp_path / number
@@ -207,7 +205,7 @@ def test_a_hash_of_weights_stands_as_their_name(tmp_path: Path) -> None:
     assert prints[0][1] != prints[2][1]
 
 
-def test_lmdb_logs_and_curves_are_compared_without_what_differs_by_nature(tmp_path: Path) -> None:
+def test_lmdb_logs_and_curves_are_compared_without_times(tmp_path: Path) -> None:
     for name, order in (("a", b"12"), ("b", b"21")):
         (tmp_path / name / "lmdb").mkdir(parents=True)
         with lmdb.open(str(tmp_path / name / "lmdb"), lock=False) as env:
@@ -225,7 +223,7 @@ def test_lmdb_logs_and_curves_are_compared_without_what_differs_by_nature(tmp_pa
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
 
 
-def test_what_is_unfinished_aside_and_locked_is_told_apart(tmp_path: Path) -> None:
+def test_unfinished_replaced_and_locked_files_are_distinguished(tmp_path: Path) -> None:
     store(tmp_path / "old.replaced")
     whole = contents(tmp_path).aside
     assert set(whole) == {"old"}
@@ -249,7 +247,7 @@ def test_what_is_unfinished_aside_and_locked_is_told_apart(tmp_path: Path) -> No
         contents(tmp_path)
 
 
-def test_a_result_goes_on_and_other_settings_are_refused(
+def test_a_result_resumes_and_other_settings_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tests.robustness.kills.__main__.make_inputs", lambda *given, **more: None)

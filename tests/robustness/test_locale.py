@@ -164,7 +164,7 @@ def test_the_whole_chain(place: Path, toy_changes: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "gbk"])
-def test_what_is_said_can_be_read(place: Path, encoding: str) -> None:
+def test_output_is_readable_in_every_encoding(place: Path, encoding: str) -> None:
     said = run(place, [["inspect", "作 者"]], PYTHONIOENCODING=encoding).decode(encoding)
     assert ("作 者" if encoding == "gbk" else r"\u4f5c \u8005") in said
     told = run(place, [["inspect", "作 者", "--json"]], PYTHONIOENCODING=encoding)

@@ -101,7 +101,7 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("more", value=5), "unknown fields"),
     ],
 )
-def test_a_run_that_cannot_be_is_refused(
+def test_an_impossible_run_is_refused(
     run: Run, little_memory: None, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     path = edit(run, change)
@@ -130,7 +130,7 @@ def test_weights_of_another_preset_are_refused(run: Run, toy_recipe: Recipe) -> 
         Sampler.load(run, device="cpu")
 
 
-def test_weights_of_other_types_are_taken_as_numbers(run: Run) -> None:
+def test_weights_of_other_types_are_converted(run: Run) -> None:
     file = run.weights(20)
     before = Sampler.load(run, device="cpu").sample([0, 1], [0, 0])
     tensors, texts = load_tensors(file)
@@ -155,7 +155,7 @@ def test_weights_of_other_types_are_taken_as_numbers(run: Run) -> None:
         "[" * 100_000,
     ],
 )
-def test_lines_of_a_log_that_mean_nothing_are_passed_over(run: Run, line: str) -> None:
+def test_invalid_lines_of_a_log_are_ignored(run: Run, line: str) -> None:
     log = run.path / "log.jsonl"
     log.write_text(line + "\n", encoding="utf-8")
     assert best_scores(run) == {}
@@ -200,7 +200,7 @@ def recogniser(path: Path, **changes: Any) -> Path:
         ({"provenance": 7}, "provenance should be an object"),
     ],
 )
-def test_a_recogniser_that_cannot_be_is_refused(
+def test_an_impossible_recogniser_is_refused(
     tmp_path: Path, little_memory: None, changes: dict[str, Any], message: str
 ) -> None:
     path = recogniser(tmp_path / "r.safetensors", **changes)
@@ -214,7 +214,7 @@ def test_deformation_recipes_are_bounded_too() -> None:
             DeformationRecipe(**wrong)
 
 
-def test_labels_are_texts_that_a_file_can_hold() -> None:
+def test_labels_are_valid_text() -> None:
     assert Charset(("x" * MAX_LABEL_LENGTH, "\0")).id("\0") == 1
     for wrong, message in (
         (("一", 5), "a label is a text"),
@@ -243,30 +243,30 @@ def test_labels_are_texts_that_a_file_can_hold() -> None:
         (tuple[int, int], [1]),
     ],
 )
-def test_values_of_the_wrong_kind_are_named(kind: Any, value: Any) -> None:
+def test_values_of_the_wrong_type_are_named(kind: Any, value: Any) -> None:
     with pytest.raises(InputError, match=r"^field"):
         from_json(kind, value, "field")
 
 
-def test_values_of_the_right_kind_are_built() -> None:
+def test_values_of_the_right_type_are_built() -> None:
     assert from_json(list[int], (1, 2), "") == [1, 2]
     assert from_json(dict[str, list[str]], {"a": ["b"]}, "") == {"a": ["b"]}
     assert from_json(dict[str, Any], {"a": [None, {}]}, "") == {"a": [None, {}]}
     assert from_json(float, -3, "") == -3.0
 
 
-def test_a_model_folder_that_is_a_run_of_another_machine_is_read(run: Run, tmp_path: Path) -> None:
+def test_a_model_of_another_machine_is_read(run: Run, tmp_path: Path) -> None:
     shutil.move(run.path, tmp_path / "手写 模型")
     images = Sampler.load(tmp_path / "手写 模型", device="cpu").sample_text("一丁")
     assert images.shape == (2, 8, 8)
 
 
-def test_the_errors_of_strangers_files_stay_short(run: Run) -> None:
+def test_errors_about_untrusted_files_stay_short(run: Run) -> None:
     path = edit(run, put("recipe", "generator", "z", value="x" * 1_000_000))
     with pytest.raises(HwgenError) as caught:
         Sampler.load(path, device="cpu")
     assert len(str(caught.value)) < 2000
 
 
-def test_presets_are_taken_as_they_are() -> None:
+def test_presets_are_within_the_bounds() -> None:
     assert from_json(Recipe, recipe_to_json(preset("glyph-64")), "recipe") == preset("glyph-64")

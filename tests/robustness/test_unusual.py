@@ -75,7 +75,9 @@ def through(store: Store, recipe: Recipe, folder: Path) -> Store:
 
 
 @pytest.mark.parametrize("labels", ["一", "一一一", "一丁七"])
-def test_one_class_and_one_sample_a_class(tmp_path: Path, toy_recipe: Recipe, labels: str) -> None:
+def test_one_class_and_one_sample_per_class(
+    tmp_path: Path, toy_recipe: Recipe, labels: str
+) -> None:
     store = prepared(tmp_path, [(label, picture(n)) for n, label in enumerate(labels)])
     classes = len(set(labels))
     assert (len(store), len(store.charset)) == (len(labels), classes)
@@ -92,9 +94,7 @@ def test_a_recogniser_of_one_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [1, 4000])
-def test_bitmaps_of_one_pixel_and_of_millions(
-    tmp_path: Path, toy_recipe: Recipe, side: int
-) -> None:
+def test_images_of_one_pixel_and_of_millions(tmp_path: Path, toy_recipe: Recipe, side: int) -> None:
     large = np.full((side, side), 7, np.uint8)
     store = prepared(tmp_path, [("一", large), ("丁", picture()), ("七", large[:1]), ("万", large)])
     assert len(store) == 4
@@ -104,7 +104,7 @@ def test_bitmaps_of_one_pixel_and_of_millions(
     assert len(through(store, toy_recipe, tmp_path)) == 8
 
 
-def test_an_empty_file_is_named_alone_and_passed_over_beside_others(tmp_path: Path) -> None:
+def test_an_empty_file_is_an_error_alone_and_skipped_among_others(tmp_path: Path) -> None:
     (tmp_path / "001-f.gnt").touch()
     with pytest.raises(InputError, match="no sound record found: at byte 0, expected at least one"):
         prepare_gnt(
@@ -169,7 +169,7 @@ def test_twenty_seven_thousand_classes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(store.all_images(), images)
 
 
-def test_mixed_charsets_are_refused_with_the_strangers_named(tmp_path: Path) -> None:
+def test_mixed_charsets_are_refused_with_the_unknown_labels(tmp_path: Path) -> None:
     prepared(tmp_path, [("一", picture()), ("A", picture()), ("丂", picture()), ("！", picture())])
     with pytest.raises(InputError, match="4 records is in the charset; they are of"):
         prepare_gnt(
@@ -181,7 +181,7 @@ def test_mixed_charsets_are_refused_with_the_strangers_named(tmp_path: Path) -> 
     assert set("一A丂！") - set(gb2312_level1()) == {"A", "丂", "！"}
 
 
-def test_mixed_charsets_of_their_own_go_all_the_way(tmp_path: Path, toy_recipe: Recipe) -> None:
+def test_mixed_charsets_work_from_store_to_export(tmp_path: Path, toy_recipe: Recipe) -> None:
     records = [(label, picture(n)) for n, label in enumerate("一A丂！aａ一A丂！aａ")]
     drawn = through(prepared(tmp_path, records), toy_recipe, tmp_path)
     assert drawn.charset.labels == tuple("Aa一丂！ａ")
@@ -190,7 +190,7 @@ def test_mixed_charsets_of_their_own_go_all_the_way(tmp_path: Path, toy_recipe: 
     assert folders == {f"U+{ord(label):04X}" for label in "Aa一丂！ａ"}
 
 
-def test_samples_that_are_all_alike_may_be_bent(tmp_path: Path) -> None:
+def test_equal_samples_can_be_deformed(tmp_path: Path) -> None:
     write_gnt(tmp_path / "001-f.gnt", [("一", picture())] * 3)
     prepared = hwgen(tmp_path, "prepare-gnt", "001-f.gnt", "--out", "store", "--size", "16")
     assert prepared.returncode == 0
@@ -247,7 +247,7 @@ def test_chinese_names_with_spaces_in_any_locale(tmp_path: Path, locale: dict[st
     assert b"no such file or folder" in done.stderr
 
 
-def test_a_store_with_a_chinese_name_is_read_in_the_locale_c(tmp_path: Path) -> None:
+def test_a_store_with_a_chinese_name_is_read_in_locale_c(tmp_path: Path) -> None:
     prepared(tmp_path, [("一", picture())])
     (tmp_path / "store").rename(tmp_path / "仓 库")
     code = "import sys; from hwgen.store import Store; print(Store(sys.argv[1]).all_images().sum())"

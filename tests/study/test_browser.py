@@ -104,7 +104,7 @@ def test_a_person_votes_and_the_votes_are_counted(
     assert browser.problems == []
 
 
-def test_undo_takes_the_last_choice_back(browser: Any, study: Study) -> None:
+def test_undo_removes_the_last_choice(browser: Any, study: Study) -> None:
     start(browser, study)
     browser.key("Backspace")  # nothing to take back
     assert browser.js("document.querySelector('#undo').disabled")
@@ -122,7 +122,7 @@ def test_undo_takes_the_last_choice_back(browser: Any, study: Study) -> None:
     assert votes_of(browser, study) == ["left"]
 
 
-def test_a_reload_goes_on(browser: Any, study: Study) -> None:
+def test_a_reload_continues(browser: Any, study: Study) -> None:
     start(browser, study, "Wang")
     browser.key("1")
     wait_for_pair(browser, 2)
@@ -144,7 +144,7 @@ def test_a_reload_goes_on(browser: Any, study: Study) -> None:
     wait_for_pair(browser, 3)
 
 
-def test_keys_that_mean_something_else_are_no_votes(browser: Any, study: Study) -> None:
+def test_other_keys_do_not_vote(browser: Any, study: Study) -> None:
     browser.open(study.page)
     browser.click("#name")
     for key in ("1", "ArrowLeft"):
@@ -164,7 +164,7 @@ def test_keys_that_mean_something_else_are_no_votes(browser: Any, study: Study) 
     assert votes_of(browser, study) == ["left"]
 
 
-def test_the_end_can_be_taken_back_and_another_person_can_begin(
+def test_the_end_can_be_undone_and_another_person_can_begin(
     browser: Any, stores: tuple[Store, Store], tmp_path: Path
 ) -> None:
     light, dark = stores
@@ -230,7 +230,9 @@ def test_large_images_are_reduced_to_fit(
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_what_is_seen(browser: Any, study: Study, page_data: Data, dark: bool) -> None:
+def test_images_are_shown_on_their_side(
+    browser: Any, study: Study, page_data: Data, dark: bool
+) -> None:
     browser.screen(800, dark=dark)
     start(browser, study)
     seen = np.asarray(PilImage.open(io.BytesIO(browser.shot())).convert("RGB")).astype(int)
@@ -250,7 +252,7 @@ def test_what_is_seen(browser: Any, study: Study, page_data: Data, dark: bool) -
     assert (squares.mean() > 125) == right_is_a
 
 
-def test_a_browser_that_keeps_nothing_says_so(browser: Any, study: Study) -> None:
+def test_a_browser_without_storage_shows_a_warning(browser: Any, study: Study) -> None:
     browser.call(
         "Page.addScriptToEvaluateOnNewDocument",
         source="Object.defineProperty(window, 'localStorage', {get() { throw new Error() }})",

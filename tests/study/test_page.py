@@ -45,7 +45,7 @@ def bytes_by_label(store: Store) -> dict[str, set[bytes]]:
     return found
 
 
-def test_the_key_tells_where_a_is(
+def test_the_key_has_the_side_of_a(
     study: Study, stores: tuple[Store, Store], page_data: Data
 ) -> None:
     data, key = page_data(study.page), read_key(study.key)
@@ -64,9 +64,7 @@ def test_the_key_tells_where_a_is(
     assert data["study"] == key.study == study.id
 
 
-def test_controls_are_pairs_that_come_again_with_their_sides_exchanged(
-    study: Study, page_data: Data
-) -> None:
+def test_controls_are_repeated_with_left_and_right_exchanged(study: Study, page_data: Data) -> None:
     data, key = page_data(study.page), read_key(study.key)
     shown = {pair["id"]: pair for pair in data["pairs"]}
     place = {name: i for i, name in enumerate(shown)}
@@ -137,7 +135,7 @@ def test_the_same_arguments_give_the_same_study(
     assert len({study.id, *(other.id for other in others)}) == 5
 
 
-def test_a_question_is_text_and_no_markup(
+def test_a_question_is_text_not_markup(
     stores: tuple[Store, Store], tmp_path: Path, page_data: Data
 ) -> None:
     question = "</script><img src=x>?"
@@ -147,7 +145,7 @@ def test_a_question_is_text_and_no_markup(
     assert "<img src=x>" not in made.page.read_text(encoding="utf-8")
 
 
-def test_the_larger_side_is_averaged_down(
+def test_larger_images_are_averaged_down(
     make_store: MakeStore, tmp_path: Path, page_data: Data
 ) -> None:
     large, small = make_store("large", size=32), make_store("small", dark=True, kind="synthetic")
@@ -161,7 +159,7 @@ def test_the_larger_side_is_averaged_down(
     assert {image.tobytes() for image in images_in(data)} <= expected
 
 
-def test_sides_without_labels_are_drawn_at_random(
+def test_sets_without_labels_are_paired_at_random(
     make_store: MakeStore, stores: tuple[Store, Store], tmp_path: Path, page_data: Data
 ) -> None:
     plain = make_store("plain", labels=("*",), per_class=20)
@@ -191,7 +189,7 @@ def runs(
     ]
 
 
-def test_a_run_is_drawn_from(
+def test_a_run_is_sampled(
     runs: list[Run], stores: tuple[Store, Store], tmp_path: Path, page_data: Data
 ) -> None:
     out = tmp_path / "s.html"
@@ -214,7 +212,7 @@ def test_a_run_is_drawn_from(
     assert (without.labels, without.holds_real) == (0, False)
 
 
-def test_what_cannot_be_compared_is_refused(
+def test_sets_that_cannot_be_compared_are_refused(
     make_store: MakeStore, stores: tuple[Store, Store], runs: list[Run], tmp_path: Path
 ) -> None:
     light, dark = (store.path for store in stores)
@@ -245,7 +243,7 @@ def test_what_cannot_be_compared_is_refused(
     assert not list(tmp_path.glob("*.html")) + list(tmp_path.glob("*.key.json"))
 
 
-def test_unfinished_and_unwritable_things_are_refused(
+def test_unfinished_inputs_and_unwritable_outputs_are_refused(
     stores: tuple[Store, Store], tmp_path: Path
 ) -> None:
     light, dark = (store.path for store in stores)

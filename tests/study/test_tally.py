@@ -33,7 +33,7 @@ def two_sided(hits: int, trials: int) -> Fraction:
 
 
 @pytest.mark.parametrize("trials", [1, 2, 3, 7, 10, 61])
-def test_the_p_value_is_the_share_of_outcomes(trials: int) -> None:
+def test_the_p_value_is_the_fraction_of_outcomes(trials: int) -> None:
     for hits in range(trials + 1):
         assert binomial_p(hits, trials) == pytest.approx(float(two_sided(hits, trials)), rel=1e-12)
 
@@ -45,7 +45,7 @@ def test_four_outcomes_by_hand() -> None:
     assert binomial_p(2, 4) == 1
 
 
-def test_the_paper_s_4000_votes() -> None:
+def test_4000_votes_as_in_the_paper() -> None:
     found = preference(2256, 1744)
     assert found.share.mean == 0.564
     assert found.p_value == pytest.approx(float(two_sided(2256, 4000)), rel=1e-9)
@@ -67,7 +67,7 @@ def test_scipy_agrees() -> None:
         assert (share.low, share.high) == pytest.approx(tuple(interval))
 
 
-def test_many_votes_are_quick_and_extreme_ones_are_no_error() -> None:
+def test_many_and_extreme_votes_are_fast() -> None:
     assert binomial_p(0, 10_000_000) == 0
     assert binomial_p(5_000_000, 10_000_000) == 1
     # The normal approximation, two standard deviations from the middle, with its half step.
@@ -75,7 +75,7 @@ def test_many_votes_are_quick_and_extreme_ones_are_no_error() -> None:
     assert binomial_p(501_000, 1_000_000) == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-4)
 
 
-def test_more_votes_than_can_be_summed_are_refused() -> None:
+def test_too_many_votes_are_refused() -> None:
     assert preference(MOST_VOTES - 1, 1).p_value == 0
     for a in (MOST_VOTES, 10**400):
         with pytest.raises(InputError, match="expected 0 or more votes"):
@@ -83,14 +83,14 @@ def test_more_votes_than_can_be_summed_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (-1, 5), (5, -1)])
-def test_counts_that_are_no_votes_are_refused(a: int, b: int) -> None:
+def test_invalid_counts_are_refused(a: int, b: int) -> None:
     with pytest.raises(InputError, match="expected 0 or more votes"):
         preference(a, b)
     with pytest.raises(InputError, match="is not a proportion"):
         binomial_p(a, a + b)
 
 
-def test_agreement_is_that_of_all_couples_of_voters() -> None:
+def test_agreement_is_over_all_pairs_of_voters() -> None:
     rng = np.random.default_rng(0)
     votes = [rng.integers(2, size=n) for n in (2, 3, 5, 4, 1, 0, 2)]
     found = agreement([(int((v == 0).sum()), int((v == 1).sum())) for v in votes])
@@ -142,7 +142,7 @@ def test_votes_are_counted_without_controls() -> None:
     assert [(v.votes, v.controls, v.disagreements) for v in found.voters] == [(14, 4, 0), (8, 4, 0)]
 
 
-def test_who_contradicts_himself_is_left_out() -> None:
+def test_an_inconsistent_voter_is_excluded() -> None:
     # Always left: opposite choices in every control.
     lefts = "".join("ab"[i % 2] for i in range(10))
     mirrored = "".join("ba"[i % 2] for i in range(4))
@@ -163,7 +163,7 @@ def test_who_contradicts_himself_is_left_out() -> None:
     assert not everyone.voters[0].excluded
 
 
-def test_controls_that_were_not_reached_judge_nobody() -> None:
+def test_unanswered_controls_exclude_nobody() -> None:
     found = tally(KEY, [ballot("early", "ab"), ballot("part", "abab", "b---")], max_disagreement=1)
     assert [(v.controls, v.disagreements) for v in found.voters] == [(0, 0), (1, 1)]
     strict = tally(KEY, [ballot("early", "ab"), ballot("part", "abab", "b---")])

@@ -33,7 +33,7 @@ def export(study: Study, tmp_path: Path) -> Export:
     return make
 
 
-def test_choices_become_sides(study: Study, export: Export) -> None:
+def test_choices_become_a_and_b(study: Study, export: Export) -> None:
     key = read_key(study.key)
     one, two = read_ballots([export("one"), export("two", voter={"id": "2", "name": "Li"})], key)
     first = list(key.pairs.values())[:3]
@@ -61,7 +61,7 @@ def test_choices_become_sides(study: Study, export: Export) -> None:
         ({"voter": "me"}, "voter should be an object, found 'me'"),
     ],
 )
-def test_votes_that_do_not_fit_are_refused(
+def test_votes_that_do_not_match_are_refused(
     study: Study, export: Export, changes: dict[str, Any], text: str
 ) -> None:
     key = read_key(study.key)
@@ -73,7 +73,7 @@ def test_votes_that_do_not_fit_are_refused(
     assert text in str(refused.value)
 
 
-def test_files_that_are_no_export_are_refused(study: Study, tmp_path: Path) -> None:
+def test_other_files_are_not_votes(study: Study, tmp_path: Path) -> None:
     key = read_key(study.key)
     for name, content in (("list", b"[]"), ("text", b"votes"), ("bytes", b"\xff"), ("key", b"{}")):
         (tmp_path / name).write_bytes(content)
@@ -107,7 +107,7 @@ def test_a_changed_key_is_refused(study: Study, field: str) -> None:
         read_key(study.key)
 
 
-def test_the_page_or_votes_are_no_key(study: Study, export: Export) -> None:
+def test_the_page_and_votes_are_not_a_key(study: Study, export: Export) -> None:
     for file in (study.page, export("one"), study.page.parent / "none"):
         with pytest.raises(InputError, match="is not an answer key"):
             read_key(file)

@@ -24,7 +24,7 @@ class Above:
         return np.asarray(images.reshape(len(images), -1).max(axis=1) > self.limit)
 
 
-def test_all_must_let_pass_and_a_later_one_sees_what_is_left() -> None:
+def test_all_filters_must_accept_and_later_ones_see_what_is_left() -> None:
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1)
     first, second = Above(3, "first"), Above(6, "second")
     both = FilterChain([first, second])

@@ -32,7 +32,7 @@ def noisy(images: Image, most: int, seed: int = 5) -> Image:
     return np.clip(images.astype(int) + change, 0, 255).astype(np.uint8)
 
 
-def test_copies_are_rejected_and_new_writing_passes(make_store: MakeStore) -> None:
+def test_copies_are_rejected_and_new_writing_is_accepted(make_store: MakeStore) -> None:
     real, new = make_store(1, per_class=40), make_store(2, per_class=40)
     near_copies = filter_of(real)
     assert not near_copies(real.all_images(), real.labels).any()
@@ -44,7 +44,7 @@ def test_copies_are_rejected_and_new_writing_passes(make_store: MakeStore) -> No
 
 
 @pytest.mark.parametrize("with_features", [False, True])
-def test_what_passes_is_what_an_evaluation_does_not_count(
+def test_accepted_samples_are_those_an_evaluation_does_not_count(
     make_store: MakeStore, recogniser: Recogniser, with_features: bool
 ) -> None:
     real = make_store(1, per_class=30)
@@ -74,7 +74,7 @@ def test_what_passes_is_what_an_evaluation_does_not_count(
         assert passed.mean() == pytest.approx(1 - before["pixels"])
 
 
-def test_settings_tell_the_data_and_the_limits(
+def test_settings_have_the_data_and_the_limits(
     make_store: MakeStore, recogniser: Recogniser
 ) -> None:
     real = make_store(1)
@@ -86,7 +86,7 @@ def test_settings_tell_the_data_and_the_limits(
     assert plain["limits"]["pixels"] == both["limits"]["pixels"]
 
 
-def test_classes_without_a_unit_have_the_others(make_store: MakeStore) -> None:
+def test_classes_without_a_unit_use_the_median_unit(make_store: MakeStore) -> None:
     whole = make_store(1, per_class=30)
     images = {c: list(whole.all_images()[whole.labels == i]) for i, c in enumerate("一丨十")}
     images["丨"] = images["丨"][:1]
@@ -100,7 +100,7 @@ def test_classes_without_a_unit_have_the_others(make_store: MakeStore) -> None:
     assert near_copies(new.all_images(), new.labels)[new.labels == 2].all()
 
 
-def test_a_scan_that_stands_twice_brings_nothing_nearer(make_store: MakeStore) -> None:
+def test_a_repeated_scan_does_not_change_the_limits(make_store: MakeStore) -> None:
     once = make_store(1, per_class=20)
     images = {c: list(once.all_images()[once.labels == i]) * 2 for i, c in enumerate("一丨十")}
     twice = make_store(5, images=images)
@@ -114,7 +114,7 @@ def test_classes_are_found_by_their_characters(make_store: MakeStore) -> None:
     assert near_copies(images, own).tolist() == (own == 3).tolist()  # not asked about
 
 
-def test_it_reads_class_by_class_and_can_be_stopped(make_store: MakeStore) -> None:
+def test_distances_are_measured_class_by_class_and_can_be_stopped(make_store: MakeStore) -> None:
     told: list[tuple[int, int]] = []
     real = make_store(1)
     filter_of(real, control=Control(lambda done, total, _: told.append((done, total))))

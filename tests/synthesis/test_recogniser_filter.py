@@ -42,7 +42,7 @@ def test_confidence_and_margin_are_of_the_label() -> None:
 @pytest.mark.parametrize(
     ("confidence", "margin"), [(0.0, 0.0), (0.6, 0.0), (0.0, 0.5), (0.5, 0.3), (1.0, 1.0)]
 )
-def test_what_passes_is_read_as_its_label_with_both_thresholds(
+def test_accepted_samples_meet_both_thresholds(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, confidence: float, margin: float
 ) -> None:
     store = make_store("real", per_class=20)
@@ -71,7 +71,7 @@ def test_what_passes_is_read_as_its_label_with_both_thresholds(
         assert 0 < passed.sum() < len(passed)
 
 
-def test_a_recogniser_that_knows_more_in_another_order_will_do(
+def test_a_recogniser_with_more_classes_in_another_order_works(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     store = make_store("real", per_class=20)
@@ -84,9 +84,7 @@ def test_a_recogniser_that_knows_more_in_another_order_will_do(
     assert sample_filter(store.all_images(), store.labels).tolist() == expected.tolist()
 
 
-def test_unknown_characters_matter_only_where_they_are_drawn(
-    toy: RecogniserRecipe, tmp_path: Path
-) -> None:
+def test_unknown_characters_matter_only_if_requested(toy: RecogniserRecipe, tmp_path: Path) -> None:
     file = saved(tmp_path / "rec.safetensors", toy, "一丨")
     charset = Charset(tuple("十一丨永"))
     with pytest.raises(CharsetError, match=r"knows 2 characters, and not these 2 of the 4.*十永"):
@@ -97,7 +95,7 @@ def test_unknown_characters_matter_only_where_they_are_drawn(
     assert sample_filter(np.zeros((2, 16, 16), np.uint8), np.array([1, 2])).shape == (2,)
 
 
-def test_files_sizes_channels_and_thresholds_that_do_not_fit(
+def test_unsuitable_files_sizes_channels_and_thresholds(
     toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     file = saved(tmp_path / "rec.safetensors", toy)

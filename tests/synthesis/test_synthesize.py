@@ -27,13 +27,13 @@ def apart(a: np.ndarray, b: np.ndarray) -> int:
     return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
-def test_the_origin_names_the_data_that_the_generator_learnt_from(run: Run, tmp_path: Path) -> None:
+def test_the_origin_names_the_training_data_of_the_generator(run: Run, tmp_path: Path) -> None:
     store = synthesize(Sampler.load(run, device="cpu"), tmp_path / "drawn", per_class=1)
     assert store is not None
     assert store.manifest.origin["data"] == run.data["content_sha256"]
 
 
-def test_a_synthetic_store_says_where_each_sample_was_born(
+def test_a_synthetic_store_has_the_origin_of_each_sample(
     run: Run, sampler: Sampler, tmp_path: Path
 ) -> None:
     seen: list[tuple[int, int]] = []
@@ -62,7 +62,7 @@ def test_a_synthetic_store_says_where_each_sample_was_born(
     )
 
 
-def test_all_classes_are_the_default_and_longer_sets_begin_alike(
+def test_all_classes_are_the_default_and_longer_sets_begin_equally(
     sampler: Sampler, tmp_path: Path
 ) -> None:
     short = synthesize(sampler, tmp_path / "short", per_class=2)
@@ -77,7 +77,7 @@ def test_all_classes_are_the_default_and_longer_sets_begin_alike(
     assert not (tmp_path / "none").exists()
 
 
-def test_a_stopped_synthesis_goes_on(sampler: Sampler, tmp_path: Path) -> None:
+def test_a_stopped_synthesis_resumes(sampler: Sampler, tmp_path: Path) -> None:
     answers = iter([False, True])
     out = tmp_path / "stopped"
     assert (
@@ -114,7 +114,7 @@ synthesize(sampler, Path(sys.argv[2]), per_class=1000, control=Control(die))
 """
 
 
-def test_a_killed_synthesis_ends_as_an_uninterrupted_one(
+def test_a_killed_synthesis_gives_the_uninterrupted_set(
     run: Run, sampler: Sampler, tmp_path: Path
 ) -> None:
     out = tmp_path / "killed"
@@ -143,7 +143,7 @@ def test_a_killed_synthesis_ends_as_an_uninterrupted_one(
     assert not out.with_name("killed.lock").exists()
 
 
-def test_another_recipe_does_not_continue_a_partial_store(sampler: Sampler, tmp_path: Path) -> None:
+def test_another_recipe_does_not_resume_a_partial_store(sampler: Sampler, tmp_path: Path) -> None:
     out = tmp_path / "s"
     assert synthesize(sampler, out, per_class=1000, control=Control(stop=lambda: True)) is None
     with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
@@ -155,7 +155,9 @@ def test_another_recipe_does_not_continue_a_partial_store(sampler: Sampler, tmp_
     assert store.manifest.content_sha256 == straight.manifest.content_sha256
 
 
-def test_what_is_there_is_returned_refused_or_replaced(sampler: Sampler, tmp_path: Path) -> None:
+def test_an_existing_store_is_returned_refused_or_replaced(
+    sampler: Sampler, tmp_path: Path
+) -> None:
     out = tmp_path / "s"
     first = synthesize(sampler, out, per_class=2)
     assert first is not None
@@ -216,7 +218,7 @@ def a_third(brightness: np.ndarray) -> Darker:
     return Darker(float(levels[widest : widest + 2].mean()))
 
 
-def test_a_filter_keeps_the_first_that_pass(
+def test_a_set_has_the_first_samples_that_pass(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
     sample_filter = a_third(brightness)
@@ -247,7 +249,7 @@ def test_a_filter_keeps_the_first_that_pass(
         assert one == ClassAcceptance(one.drawn, int(passing.sum()), 20)
 
 
-def test_a_class_that_cannot_be_filled_keeps_what_passed(
+def test_a_class_that_cannot_be_filled_stays_short(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
     sample_filter = Darker(float(np.sort(brightness[0])[2]))  # some of each class, far from enough
@@ -274,7 +276,7 @@ def test_a_class_that_cannot_be_filled_keeps_what_passed(
         )
 
 
-def test_a_filtered_set_stopped_anywhere_is_the_uninterrupted_one(
+def test_a_filtered_set_stopped_anywhere_gives_the_uninterrupted_one(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
     sample_filter = a_third(brightness)
@@ -309,7 +311,7 @@ def test_a_filtered_set_stopped_anywhere_is_the_uninterrupted_one(
     assert sample_filter.calls == []
 
 
-def test_another_judge_is_another_set(
+def test_another_filter_does_not_resume_a_set(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
     out = tmp_path / "s"
@@ -341,7 +343,7 @@ def test_units_hold_whole_classes_or_parts_of_one() -> None:
     assert plan(5, 0, 1) == []
 
 
-def test_a_store_without_yields_says_so(sampler: Sampler, tmp_path: Path) -> None:
+def test_a_store_without_acceptance_is_refused(sampler: Sampler, tmp_path: Path) -> None:
     store = synthesize(sampler, tmp_path / "s", per_class=2)
     assert store is not None
     assert "filter" not in store.manifest.origin

@@ -11,7 +11,7 @@ def test_deviation_is_the_mean_over_pixels_of_the_sample_standard_deviation():
     assert pixel_deviation(images) == pytest.approx(14.1421356 / 2, rel=1e-6)
 
 
-def test_equal_pictures_have_no_deviation():
+def test_equal_images_have_no_deviation():
     assert pixel_deviation(np.full((5, 4, 4), 77, np.uint8)) == 0
 
 
@@ -39,6 +39,6 @@ def test_nothing_to_compare_gives_none(synthetic: dict[str, float], real: dict[s
     assert diversity(synthetic, real) is None
 
 
-def test_the_size_of_a_cloud_is_the_root_of_its_summed_variances():
+def test_feature_deviation_is_the_root_of_summed_variances():
     features = np.array([[0, 1, 5], [2, 1, 8]], np.float32)
     assert feature_deviation(features) == pytest.approx(np.sqrt(2 + 0 + 4.5))

@@ -37,7 +37,7 @@ def test_general_covariances_are_as_by_eigenvalues_of_their_product() -> None:
     assert frechet_distance(b, a) == pytest.approx(expected)
 
 
-def test_fewer_points_than_dimensions_and_dead_features_are_no_trouble() -> None:
+def test_fewer_points_than_dimensions_and_constant_features() -> None:
     rng = np.random.default_rng(3)
     a = np.zeros((10, 64), np.float32)
     a[:, :32] = rng.normal(1000, 1, (10, 32))
@@ -53,6 +53,6 @@ def test_one_mode_is_far_from_many() -> None:
 
 
 @pytest.mark.parametrize("shapes", [((1, 3), (5, 3)), ((5, 3), (0, 3)), ((5, 3), (5, 4))])
-def test_what_has_no_distance_is_refused(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
+def test_unsuitable_sets_are_refused(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
     with pytest.raises(InputError, match="is not defined for sets"):
         frechet_distance(np.zeros(shapes[0]), np.zeros(shapes[1]))

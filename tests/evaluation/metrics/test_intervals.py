@@ -34,7 +34,7 @@ def test_half_of_t_lies_below_zero(degrees: int):
     assert t_cdf(0.0, degrees) == 0.5
 
 
-def test_the_limits_of_a_share_stay_within_0_and_1():
+def test_the_limits_of_a_fraction_stay_within_0_and_1():
     assert t_interval([0.99, 1.0, 1.0], lowest=0.0, highest=1.0).high == 1.0
     assert t_interval([0.01, 0.0, 0.0], lowest=0.0, highest=1.0).low == 0.0
     assert t_interval([0.4, 0.6], lowest=0.0, highest=1.0).mean == 0.5
@@ -76,6 +76,6 @@ def test_wilson_intervals_are_the_published_ones(hits: int, trials: int, low: fl
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 0), (3, 2), (-1, 2)])
-def test_what_is_no_proportion_is_refused(hits: int, trials: int):
+def test_impossible_proportions_are_refused(hits: int, trials: int):
     with pytest.raises(InputError, match="not a proportion"):
         wilson_interval(hits, trials)

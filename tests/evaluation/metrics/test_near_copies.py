@@ -32,7 +32,7 @@ def test_new_samples_are_like_the_reference() -> None:
     assert found.reference_nearer == pytest.approx(0.5, abs=0.07)
 
 
-def test_copies_are_caught_and_paired() -> None:
+def test_copies_are_detected_and_paired() -> None:
     training = cloud(100, 0)
     samples = np.concatenate([training[40:42], training[:30] + cloud(30, 1, 0.01), cloud(8, 2)])
     found = compare(samples, training, cloud(100, 3))
@@ -48,7 +48,7 @@ def test_copies_are_caught_and_paired() -> None:
     ]
 
 
-def test_blurred_samples_are_near_to_everything_and_no_copies() -> None:
+def test_blurred_samples_are_near_to_everything_but_not_copies() -> None:
     test, numbers = CopyTest(), np.arange(20)
     # Many classes: blurred samples of one class are all nearest to the same few points.
     for class_id in range(100):

@@ -30,7 +30,7 @@ def test_nearest_are_those_of_a_plain_sort(k: int) -> None:
 
 
 @pytest.mark.usefixtures("_blocks")
-def test_a_point_is_no_neighbour_of_itself_but_its_twin_is() -> None:
+def test_a_point_is_not_its_own_neighbour_but_its_duplicate_is() -> None:
     a = points(9, 2)
     a[4] = a[7]
     distances, places = nearest(a, a, 8, itself=True)
@@ -40,7 +40,7 @@ def test_a_point_is_no_neighbour_of_itself_but_its_twin_is() -> None:
 
 
 @pytest.mark.usefixtures("_blocks")
-def test_balls_are_counted_as_by_plain_distances() -> None:
+def test_ball_counts_match_plain_distances() -> None:
     a, b = points(30, 3), points(15, 4)
     radii = np.random.default_rng(5).uniform(1, 5, 15)
     expected = (plain_distances(a, b) <= radii).sum(axis=1)

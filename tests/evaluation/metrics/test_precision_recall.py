@@ -37,7 +37,7 @@ def test_figures_are_those_of_the_definitions(k: int, mean: float) -> None:
     assert vars(compare_manifolds(real, other, k)) == pytest.approx(plain(real, other, k))
 
 
-def test_two_draws_of_one_distribution_score_near_one() -> None:
+def test_two_samples_of_one_distribution_score_near_one() -> None:
     found = compare_manifolds(cloud(400, 2), cloud(400, 3))
     assert min(found.precision, found.recall, found.coverage) > 0.9
     assert found.density == pytest.approx(1, abs=0.15)
@@ -51,7 +51,7 @@ def test_one_mode_keeps_precision_and_loses_the_rest() -> None:
     assert found.coverage < 0.2
 
 
-def test_sets_apart_score_nothing() -> None:
+def test_separate_sets_score_zero() -> None:
     found = compare_manifolds(cloud(50, 6), cloud(50, 7, mean=100))
     assert vars(found) == dict.fromkeys(("precision", "recall", "density", "coverage"), 0.0)
 

@@ -9,21 +9,21 @@ def cloud(count: int, seed: int, mean: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(mean, 1, (count, 3)).astype(np.float32)
 
 
-def test_two_draws_cannot_be_told_apart() -> None:
+def test_two_samples_of_one_distribution_are_indistinguishable() -> None:
     found = nearest_neighbour_test(cloud(600, 0), cloud(600, 1))
     assert found.accuracy == pytest.approx(0.5, abs=0.06)
 
 
-def test_sets_apart_are_told() -> None:
+def test_separate_sets_are_recognised() -> None:
     assert nearest_neighbour_test(cloud(20, 0), cloud(20, 1, 50)) == TwoSample(1.0, 1.0, 1.0)
 
 
-def test_a_copy_of_the_set_is_always_mistaken() -> None:
+def test_a_copy_of_the_set_is_always_misclassified() -> None:
     first = cloud(30, 2)
     assert nearest_neighbour_test(first, first.copy()) == TwoSample(0.0, 0.0, 0.0)
 
 
-def test_a_few_modes_are_told_from_their_own_side() -> None:
+def test_a_few_modes_are_nearest_to_themselves() -> None:
     modes = np.repeat(cloud(5, 3), 40, axis=0) + np.random.default_rng(4).normal(
         0, 1e-3, (200, 3)
     ).astype(np.float32)
