@@ -145,11 +145,95 @@ def to_float(x: Tensor) -> Tensor:
     return x[:, None].float() / 127.5 - 1
 
 
+class RefinerStep:
+    """One training step of D, then of G, on random samples.
+
+    Args:
+        real: uint8 [n, 64, 64] on the device.
+        labels: int64 [n], below `classes`.
+        simulated: uint8 [at least classes, hands, 64, 64] on the device.
+        classes: number of seen classes.
+        settings: see RefinerSettings.
+
+    Attributes:
+        g: generator.
+        d: discriminator.
+        average: moving average of g, in evaluation mode.
+        lr: learning rate of both networks, a tensor on the device.
+    """
+
+    def __init__(
+        self,
+        real: Tensor,
+        labels: Tensor,
+        simulated: Tensor,
+        classes: int,
+        settings: RefinerSettings,
+    ) -> None:
+        self._real, self._labels, self._simulated = real, labels, simulated
+        self._settings, self._device = settings, real.device
+        self.g, self.d = RefinerGenerator(settings), RefinerDiscriminator(classes, settings)
+        self.average = RefinerGenerator(settings)
+        self.average.load_state_dict(self.g.state_dict())
+        for network in (self.g, self.d, self.average):
+            network.to(self._device).to(memory_format=torch.channels_last)
+        self.average.requires_grad_(False).eval()
+        self.lr = torch.tensor(settings.lr, device=self._device)
+        cuda = self._device.type == "cuda"
+        self._optimizer_g, self._optimizer_d = (
+            torch.optim.Adam(n.parameters(), self.lr, (0.5, 0.99), fused=True, capturable=cuda)
+            for n in (self.g, self.d)
+        )
+        self._fast = pick_precision("auto", self._device) == torch.bfloat16
+
+    def __call__(self, penalised: bool) -> Tensor:
+        """Take one step, with the R1 penalty if `penalised`: [loss_d, loss_g, d_real, d_fake]."""
+        settings, device, d = self._settings, self._device, self.d
+        at = torch.randint(len(self._real), (settings.batch,), device=device)
+        hand = torch.randint(self._simulated.shape[1], (settings.batch,), device=device)
+        x, y = to_float(self._real[at]), self._labels[at]
+        s = to_float(self._simulated[y, hand])
+        z = torch.randn(settings.batch, settings.z_dim, device=device)
+        with self._autocast():
+            fake = self.g(s, z)
+        x.requires_grad_(penalised)
+        with self._autocast():
+            d_real, d_fake = d(x, y), d(fake.detach(), y)
+        loss = 0.5 * ((d_real - 1) ** 2).mean() + 0.5 * (d_fake**2).mean()
+        total = loss
+        if penalised:
+            (gradient,) = torch.autograd.grad(d_real.sum(), x, create_graph=True)
+            total = total + 2 * settings.r1 * gradient.float().square().sum((1, 2, 3)).mean()
+        self._optimizer_d.zero_grad(set_to_none=True)
+        total.backward()
+        self._optimizer_d.step()
+        for p in d.parameters():
+            p.requires_grad_(False)
+        with self._autocast():
+            loss_g = 0.5 * ((d(fake, y) - 1) ** 2).mean()
+        self._optimizer_g.zero_grad(set_to_none=True)
+        loss_g.backward()
+        self._optimizer_g.step()
+        for p in d.parameters():
+            p.requires_grad_(True)
+        self._update_average()
+        return torch.stack([loss.detach(), loss_g.detach(), d_real.mean(), d_fake.mean()]).detach()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self._device.type, torch.bfloat16, enabled=self._fast, cache_enabled=False
+        )
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        for mean, value in zip(self.average.parameters(), self.g.parameters(), strict=True):
+            mean.lerp_(value, 1 - self._settings.ema)
+        for buffer, current in zip(self.average.buffers(), self.g.buffers(), strict=True):
+            buffer.copy_(current)
+
+
 def train_refiner(
-    real: Tensor,
-    labels: Tensor,
-    simulated: Tensor,
-    classes: int,
+    step: RefinerStep,
     settings: RefinerSettings,
     *,
     seconds: float,
@@ -159,10 +243,7 @@ def train_refiner(
     """Train G and D on the seen classes.
 
     Args:
-        real: uint8 [n, 64, 64] on the device.
-        labels: int64 [n], below `classes`.
-        simulated: uint8 [at least classes, hands, 64, 64] on the device.
-        classes: number of seen classes.
+        step: with the data.
         settings: see RefinerSettings.
         seconds: time limit; the learning rate follows the time or the steps, whichever is ahead.
         report: called every `every` steps with the step, losses, and the moving average of G.
@@ -171,62 +252,7 @@ def train_refiner(
     Returns:
         G's moving average in evaluation mode, and facts about the training.
     """
-    device = real.device
-    g, d = RefinerGenerator(settings), RefinerDiscriminator(classes, settings)
-    average = RefinerGenerator(settings)
-    average.load_state_dict(g.state_dict())
-    for network in (g, d, average):
-        network.to(device).to(memory_format=torch.channels_last)
-    average.requires_grad_(False).eval()
-    lr = torch.tensor(settings.lr, device=device)
-    cuda = device.type == "cuda"
-    optimizer_g, optimizer_d = (
-        torch.optim.Adam(n.parameters(), lr, (0.5, 0.99), fused=True, capturable=cuda)
-        for n in (g, d)
-    )
-    hands = simulated.shape[1]
-    fast = pick_precision("auto", device) == torch.bfloat16
-
-    def autocast(enabled: bool = True) -> torch.autocast:
-        return torch.autocast(
-            device.type, torch.bfloat16, enabled=enabled and fast, cache_enabled=False
-        )
-
-    def step(penalised: bool) -> Tensor:
-        at = torch.randint(len(real), (settings.batch,), device=device)
-        hand = torch.randint(hands, (settings.batch,), device=device)
-        x, y = to_float(real[at]), labels[at]
-        s = to_float(simulated[y, hand])
-        z = torch.randn(settings.batch, settings.z_dim, device=device)
-        with autocast():
-            fake = g(s, z)
-        x.requires_grad_(penalised)
-        with autocast():
-            d_real, d_fake = d(x, y), d(fake.detach(), y)
-        loss = 0.5 * ((d_real - 1) ** 2).mean() + 0.5 * (d_fake**2).mean()
-        total = loss
-        if penalised:
-            (gradient,) = torch.autograd.grad(d_real.sum(), x, create_graph=True)
-            total = total + 2 * settings.r1 * gradient.float().square().sum((1, 2, 3)).mean()
-        optimizer_d.zero_grad(set_to_none=True)
-        total.backward()
-        optimizer_d.step()
-        for p in d.parameters():
-            p.requires_grad_(False)
-        with autocast():
-            loss_g = 0.5 * ((d(fake, y) - 1) ** 2).mean()
-        optimizer_g.zero_grad(set_to_none=True)
-        loss_g.backward()
-        optimizer_g.step()
-        for p in d.parameters():
-            p.requires_grad_(True)
-        with torch.no_grad():
-            for mean, value in zip(average.parameters(), g.parameters(), strict=True):
-                mean.lerp_(value, 1 - settings.ema)
-            for buffer, current in zip(average.buffers(), g.buffers(), strict=True):
-                buffer.copy_(current)
-        return torch.stack([loss.detach(), loss_g.detach(), d_real.mean(), d_fake.mean()]).detach()
-
+    device = step.lr.device
     plain, with_penalty = (
         Captured(lambda: step(False), device),
         Captured(lambda: step(True), device),
@@ -235,27 +261,27 @@ def train_refiner(
     for done in range(1, settings.steps + 1):
         logged = (with_penalty if done % 4 == 0 else plain)()
         if done % 100 == 0 or done % every == 0:
-            if cuda:
+            if device.type == "cuda":
                 torch.cuda.synchronize()
             elapsed = time.monotonic() - began
             ahead = max(done / settings.steps, elapsed / seconds)
-            lr.fill_(settings.lr * (1 if ahead < 2 / 3 else 0.1 ** ((ahead - 2 / 3) * 3)))
+            step.lr.fill_(settings.lr * (1 if ahead < 2 / 3 else 0.1 ** ((ahead - 2 / 3) * 3)))
             if done % every == 0 or elapsed > seconds:
                 names = ("loss_d", "loss_g", "d_real", "d_fake")
                 values = dict(zip(names, (round(v, 4) for v in logged.tolist()), strict=True))
                 log.append({"step": done, "seconds": round(elapsed, 1), **values})
-                report(done, values, average)
+                report(done, values, step.average)
             if elapsed > seconds:
                 break
     facts = {
         "settings": asdict(settings),
         "steps_done": done,
         "seconds": round(time.monotonic() - began, 1),
-        "parameters_g": sum(p.numel() for p in g.parameters()),
-        "parameters_d": sum(p.numel() for p in d.parameters()),
+        "parameters_g": sum(p.numel() for p in step.g.parameters()),
+        "parameters_d": sum(p.numel() for p in step.d.parameters()),
         "log": log,
     }
-    return average, facts
+    return step.average, facts
 
 
 @torch.no_grad()

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.refiner import RefinerGenerator, RefinerSettings, refine, train_refiner
+from benchmarks.gpu.refiner import (
+    RefinerGenerator,
+    RefinerSettings,
+    RefinerStep,
+    refine,
+    train_refiner,
+)
 from benchmarks.throughput.gan_step import run_graphs, run_hwgen, run_plain
 from hwgen.charset import gb2312_level1
 from hwgen.generators.gan.networks import build_generator
@@ -91,10 +97,7 @@ def _refiner(device: torch.device, tiny: bool) -> dict[str, Any]:
         stamps.append((step, time.perf_counter()))
 
     g, _ = train_refiner(
-        real,
-        labels,
-        simulated,
-        classes,
+        RefinerStep(real, labels, simulated, classes, settings),
         settings,
         seconds=60,
         report=report,

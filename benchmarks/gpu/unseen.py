@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.prepare import Inputs, arrays
-from benchmarks.gpu.refiner import RefinerGenerator, RefinerSettings, refine, train_refiner
+from benchmarks.gpu.refiner import (
+    RefinerGenerator,
+    RefinerSettings,
+    RefinerStep,
+    refine,
+    train_refiner,
+)
 from benchmarks.gpu.resnet import (
     RandomBatches,
     RecogniserSettings,
@@ -134,10 +140,7 @@ def refined(
         save_sheet(inputs.work / "refined-unseen.png", rows, some.shape[1])
 
     g, facts = train_refiner(
-        images,
-        labels,
-        simulated,
-        inputs.seen,
+        RefinerStep(images, labels, simulated, inputs.seen, refiner),
         refiner,
         seconds=refiner_seconds,
         report=report,

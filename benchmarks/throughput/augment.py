@@ -15,7 +15,6 @@ filter, blended, one image at a time.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
+from benchmarks.options import make_parser
 from benchmarks.throughput import timing
 from hwgen.compute.devices import pick_device
 from hwgen.recogniser.augmentation import augment
@@ -139,7 +139,7 @@ def _row(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="cpu", help="device of hwgen's implementation")

@@ -15,7 +15,6 @@ resident case holds the same store.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -23,7 +22,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -36,6 +34,7 @@ from PIL import Image as PilImage
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.options import make_parser
 from benchmarks.throughput.timing import copy_rate, in_turn, result, save
 from hwgen.data import Batches, StoreDataset, average_down, image_sets, to_images, to_tensor
 from hwgen.data.order import Shuffled
@@ -213,6 +212,50 @@ def anonymous_bytes() -> int:
     return 0
 
 
+class Streaming:
+    """Streaming of a store from a cold file, with what was observed.
+
+    Args:
+        store: closed before each run, so that its file can be evicted.
+        window_bytes: bytes of images that are shuffled together.
+
+    Attributes:
+        cold: whether the file was evicted, for each run.
+        held: memory that each run took, bytes.
+    """
+
+    def __init__(self, store: Store, window_bytes: int) -> None:
+        self._store, self._window_bytes = store, window_bytes
+        self.cold: list[bool] = []
+        self.held: list[int] = []
+
+    def batches(self, batch: int) -> Batches:
+        """Batches from the evicted file."""
+        self._store.close()
+        self.cold.append(evict(self._store.path / "data.mdb"))
+        return batches_of(self._store, batch, window_bytes=self._window_bytes, resident=False)
+
+    def epoch(self, batch: int) -> None:
+        """Read all batches of one epoch."""
+        before = anonymous_bytes()
+        # One core is left to the reading thread: otherwise every torch operation would wait for the
+        # thread that competes with it.
+        with threads(max(1, torch.get_num_threads() - 1)):
+            consume(steps_of(self.batches(batch), len(self._store) // batch))
+        self.held.append(anonymous_bytes() - before)
+
+    def facts(self, resident: Batches, paced: Mapping[str, float]) -> dict[str, Any]:
+        """Settings and observations; `resident` has the same order of windows."""
+        return {
+            "cold": all(self.cold),
+            "torch_threads": max(1, torch.get_num_threads() - 1),
+            "window_bytes": self._window_bytes,
+            "windows": cast(Shuffled, resident._order).windows,
+            "memory_held_bytes": max(self.held),
+            "paced": dict(paced),
+        }
+
+
 def measure(
     images: Image,
     labels: Sequence[str],
@@ -248,69 +291,38 @@ def measure(
     write_png_lmdb(scratch / f"png-{size}", small.all_images(), small.labels)
     count = store_bytes // (size * size)
     large = write_store(scratch / f"store-{size}", images, labels, count)
-    file = large.path / "data.mdb"
-    cold: list[bool] = []
-    held: list[int] = []
-
-    def streamed(batch: int) -> Batches:
-        large.close()
-        cold.append(evict(file))
-        return batches_of(large, batch, window_bytes=window_bytes, resident=False)
-
-    def stream(batch: int) -> None:
-        before = anonymous_bytes()
-        # One core is left to the reading thread: otherwise every torch operation would wait for the
-        # thread that competes with it.
-        with threads(max(1, torch.get_num_threads() - 1)):
-            made = streamed(batch)
-            consume(steps_of(made, count // batch))
-        held.append(anonymous_bytes() - before)
-
-    limits = {"copy_bytes_s": copy_rate(CPU), "file_read_bytes_s": read_rate(file)}
+    streaming = Streaming(large, window_bytes)
+    limits = {
+        "copy_bytes_s": copy_rate(CPU),
+        "file_read_bytes_s": read_rate(large.path / "data.mdb"),
+    }
     paced = paced_waits(
-        streamed(batches[0]),
+        streaming.batches(batches[0]),
         batches[0],
         pace or PACE[size],
         min(count, 3 * window_bytes // (size * size)),
     )
-    png, items_of = scratch / f"png-{size}", StoreDataset(small, pixels=PIXELS)
+    png, by_item = scratch / f"png-{size}", StoreDataset(small, pixels=PIXELS)
 
-    def png_by_png(batch: int, workers: int) -> None:
-        consume(by_png(png, batch, workers))
-
-    def item_by_item(batch: int, workers: int) -> None:
-        consume(loaded(items_of, batch, workers))
-
-    def from_memory(resident: Batches, batch: int) -> None:
-        consume(steps_of(resident, count // batch))
+    def ways_of(batch: int, resident: Batches) -> dict[str, Callable[[], object]]:
+        return {
+            "LMDB of PNGs, DataLoader": lambda: consume(by_png(png, batch, 0)),
+            BASELINE: lambda: consume(by_png(png, batch, 2)),
+            "StoreDataset, DataLoader": lambda: consume(loaded(by_item, batch, 0)),
+            "StoreDataset, DataLoader, 2 workers": lambda: consume(loaded(by_item, batch, 2)),
+            STREAMED: lambda: streaming.epoch(batch),
+            RESIDENT: lambda: consume(steps_of(resident, count // batch)),
+        }
 
     rows = []
     for batch in batches:
         resident = batches_of(large, batch, window_bytes=window_bytes, resident=True)
-        ways: dict[str, Callable[[], object]] = {
-            "LMDB of PNGs, DataLoader": partial(png_by_png, batch, 0),
-            BASELINE: partial(png_by_png, batch, 2),
-            "StoreDataset, DataLoader": partial(item_by_item, batch, 0),
-            "StoreDataset, DataLoader, 2 workers": partial(item_by_item, batch, 2),
-            STREAMED: partial(stream, batch),
-            RESIDENT: partial(from_memory, resident, batch),
-        }
+        ways = ways_of(batch, resident)
         work = {name: float(items) for name in ways}
         work[STREAMED] = work[RESIDENT] = float(count // batch * batch)
         times = in_turn(ways, work, runs=runs)
         for fast in (RESIDENT, STREAMED):
-            own: Mapping[str, Any] = (
-                {
-                    "cold": all(cold),
-                    "torch_threads": max(1, torch.get_num_threads() - 1),
-                    "window_bytes": window_bytes,
-                    "windows": cast(Shuffled, resident._order).windows,
-                    "memory_held_bytes": max(held),
-                    "paced": paced,
-                }
-                if fast == STREAMED
-                else {}
-            )
+            own = streaming.facts(resident, paced) if fast == STREAMED else {}
             row = result(
                 f"random batches of {batch}, {size}x{size}, {fast}",
                 "samples",
@@ -345,7 +357,7 @@ def read_store(path: Path) -> tuple[Image, list[str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--store", type=Path, help="images of at least 64 pixels to use")
     parser.add_argument("--sizes", type=int, nargs="+", default=[28, 64])
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])

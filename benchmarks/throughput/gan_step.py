@@ -9,7 +9,6 @@ is the step's floating point operations at the rate of a matrix product.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.options import make_parser
 from benchmarks.throughput.plain import PlainStep
 from benchmarks.throughput.timing import (
     FlopCount,
@@ -156,7 +156,7 @@ def random_batch(recipe: Recipe, classes: int, device: torch.device) -> tuple[Te
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=["paper-hwdb", "glyph-32", "glyph-64"])
     parser.add_argument("--classes", type=int, default=3740)
     parser.add_argument("--steps", type=int, default=4)

@@ -8,7 +8,6 @@ about the memory that `hwgen train --dry-run` predicts.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.options import make_parser
 from benchmarks.throughput.gan_step import run_hwgen
 from benchmarks.throughput.timing import apart, in_turn, result, save
 from hwgen.compute.devices import pick_device
@@ -88,7 +88,7 @@ def _peak_resident() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=["paper-hwdb", "glyph-32"])
     parser.add_argument("--classes", nargs="+", type=int, default=[100, 3740, 27000])
     parser.add_argument("--runs", type=int, default=5)

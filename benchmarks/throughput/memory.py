@@ -9,7 +9,6 @@ ends; pages of a store that were read through its memory map are included.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.options import make_parser
 from hwgen.io.json_files import write_json
 
 
@@ -76,7 +76,7 @@ def _peak(name: str, arguments: Sequence[object]) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("gnt", type=Path)
     parser.add_argument("test_gnt", type=Path)
     parser.add_argument("--images", type=int, default=6400)

@@ -12,7 +12,6 @@ measured: peak memory, growth of the time with the number of records, and size o
 
 from __future__ import annotations
 
-import argparse
 import io
 import itertools
 import json
@@ -32,6 +31,7 @@ import numpy as np
 import torch
 from PIL import Image as PilImage
 
+from benchmarks.options import make_parser
 from benchmarks.throughput.timing import Times, copy_rate, in_turn, result, save
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
@@ -277,7 +277,7 @@ def encoded_records(inputs: Sequence[Path]) -> list[bytes]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--gnt", type=Path, nargs="+", required=True, help="real records")
     parser.add_argument("--records", type=int, nargs="+", default=[10_000, 100_000, 1_250_000])
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 28], choices=[64, 28])

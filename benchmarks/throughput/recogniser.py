@@ -19,7 +19,6 @@ the result: the operations that take most time.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -30,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.options import make_parser
 from benchmarks.throughput import timing
 from hwgen.charset import Charset
 from hwgen.compute.devices import keep_freed_memory, pick_device
@@ -226,7 +226,7 @@ def profile(recipe: RecogniserRecipe, classes: int, device: torch.device) -> str
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--device", default="cpu")

@@ -11,7 +11,6 @@ minute.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -22,6 +21,7 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw
 
+from benchmarks.options import make_parser
 from benchmarks.throughput.timing import in_turn, result, save
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.ink import UNITS_PER_PIXEL, Ink, Trajectory
@@ -104,7 +104,7 @@ def read_trajectories(inputs: Sequence[Path], count: int) -> list[Trajectory]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--pot", type=Path, nargs="+", required=True, help="real trajectories")
     parser.add_argument("--characters", type=int, default=8000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64])

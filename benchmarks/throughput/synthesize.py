@@ -10,7 +10,6 @@ compared.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image as PilImage
 
+from benchmarks.options import make_parser
 from benchmarks.throughput.plain import PlainStep
 from benchmarks.throughput.timing import FlopCount, apart, in_turn, matmul_rate, result, save
 from hwgen.charset import Charset
@@ -131,7 +131,7 @@ def _plain(recipe: Recipe, classes: int, device: str) -> PlainStep:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=["glyph-32", "paper-hwdb"])
     parser.add_argument("--classes", type=int, default=3740)
     parser.add_argument("--per-class", type=int, default=50)

@@ -5,12 +5,13 @@ python -m benchmarks.throughput.table benchmarks/results/throughput-DATE-HARDWAR
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.options import make_parser
 
 ORDER = (
     "prepare",
@@ -114,7 +115,7 @@ def _rate(value: float) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument(
         "--docs", action="store_true", help="only the rows that docs/performance.md shows"
