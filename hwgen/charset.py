@@ -1,4 +1,4 @@
-"""In: characters as text, a file or a name. Out: an ordered class table with a fingerprint."""
+"""Charsets: ordered class tables, from text, files or names."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pathlib import Path
 from hwgen.errors import CharsetError, InputError
 from hwgen.io.files import repair_utf8
 from hwgen.io.paths import similar_paths, suggest_path
-from hwgen.names import similar_names
+from hwgen.names import did_you_mean, similar_names
 
 MAX_CLASSES = 1 << 18
-"""More than Unicode has characters."""
+"""Maximum number of classes; Unicode has fewer characters."""
 
 MAX_LABEL_LENGTH = 256
-"""Characters of a label: the name of a class of images, at most."""
+"""Maximum number of characters in a label, such as the name of a class of images."""
 
 _FIRST, _CHARACTERS = "first:", "characters:"
-"""Before a number of classes, and before characters: where a text may be either."""
+"""Prefixes that mark a number of classes, and characters, where text could be either."""
 
 _MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
 class Charset:
-    """Ordered labels; the class id of a label is its place in the order.
+    """Ordered labels; the class id of a label is its index.
 
     Attributes:
         labels: distinct, non-empty texts; mostly single characters.
 
     Raises:
-        CharsetError: a label is empty or stands twice, is no text that UTF-8 can hold or longer
-            than MAX_LABEL_LENGTH, or there are more than MAX_CLASSES.
+        CharsetError: a label is empty, repeated, not valid UTF-8 or longer than MAX_LABEL_LENGTH,
+            or there are more than MAX_CLASSES.
     """
 
     labels: tuple[str, ...]
@@ -42,13 +42,13 @@ class Charset:
 
     def __post_init__(self) -> None:
         if len(self.labels) > MAX_CLASSES:
-            raise CharsetError(f"{len(self.labels):,} classes are more than {MAX_CLASSES:,}")
+            raise CharsetError(f"expected at most {MAX_CLASSES:,} classes, found {len(self.labels):,}")
         ids: dict[str, int] = {}
         for label in self.labels:
             _check_label(label)
             if label in ids:
                 raise CharsetError(
-                    f"{label!r} stands twice in the charset", remedy="Keep one of the two"
+                    f"{label!r} occurs twice in the charset", remedy="Remove one of them"
                 )
             ids[label] = len(ids)
         object.__setattr__(self, "_ids", ids)
@@ -67,7 +67,7 @@ class Charset:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that change with any label or with the order."""
+        """16 hex digits, different for different labels or another order."""
         return hashlib.sha256("\0".join(self.labels).encode()).hexdigest()[:16]
 
     def id(self, label: str) -> int:
@@ -87,7 +87,7 @@ class Charset:
         """Class ids of many labels.
 
         Raises:
-            CharsetError: names every label that is not in this charset.
+            CharsetError: lists every label that is not in this charset.
         """
         unknown = [label for label in labels if label not in self._ids]
         if unknown:
@@ -100,27 +100,27 @@ class Charset:
         return [self._ids[label] for label in labels]
 
     def _nearby(self) -> str:
-        return f"Known classes begin with {''.join(self.labels[:12])}"
+        return f"The classes are {''.join(self.labels[:12])}{'…' if len(self) > 12 else ''}"
 
 
 def _check_label(label: object) -> None:
-    """Refuse what is no label; charsets come from files of strangers too."""
+    """Refuse invalid labels; a charset may come from untrusted input."""
     if not label:
         raise CharsetError("a charset has an empty label")
     if not isinstance(label, str):
-        raise CharsetError(f"a label is a text, found {label!r:.40}")
+        raise CharsetError(f"expected text as a label, found {label!r:.40}")
     if len(label) > MAX_LABEL_LENGTH:
-        raise CharsetError(f"a label has {len(label)} characters, more than {MAX_LABEL_LENGTH}")
+        raise CharsetError(f"expected labels of at most {MAX_LABEL_LENGTH} characters, found one of {len(label)}")
     if any("\ud800" <= char <= "\udfff" for char in label):
-        raise CharsetError(f"{label!r} is no text: UTF-8 has no lone surrogates")
+        raise CharsetError(f"{label!r} is not valid text: it has a lone surrogate")
 
 
 UNLABELLED = Charset(("*",))
-"""The classes of images without labels, such as an unconditional generator's: one."""
+"""The one class of images without labels, such as those of an unconditional generator."""
 
 
 def sorted_charset(labels: Iterable[str]) -> Charset:
-    """The distinct labels in code point order: the charset "as found"."""
+    """The distinct labels in code point order."""
     return Charset(tuple(sorted(set(labels))))
 
 
@@ -133,10 +133,10 @@ def gb2312_level1() -> Charset:
 
 
 def read_charset_file(path: Path) -> Charset:
-    """Characters of a UTF-8 text file, in order; white space and line ends of any kind separate.
+    """The characters of a UTF-8 text file, in order, without white space.
 
     Raises:
-        CharsetError: the file is not UTF-8, empty, or holds a character twice.
+        CharsetError: the file is not UTF-8, is empty, or has a character twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -150,35 +150,34 @@ def read_charset_file(path: Path) -> Charset:
 
 
 def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str] = ()) -> Charset:
-    """A charset from what a user types: `gb2312-1`, a file's path, or the characters themselves.
+    """A charset from an option: `gb2312-1`, the path of a file, or the characters themselves.
 
-    After `characters:` a text is characters, whatever else it may look like.
+    After the prefix `characters:`, text is always taken as characters.
 
     Args:
-        spec: what was typed.
-        words: others that may have been meant where it is a word in ASCII.
-        known: characters that are expected: a text of these is no misspelt word.
+        spec: the option's value.
+        words: other valid values, to suggest where an ASCII word is misspelt.
+        known: characters that are expected; text of these is not a misspelt word.
 
     Raises:
-        CharsetError: nothing usable, a missing file, what looks like the name of something near,
-            or a character twice.
+        CharsetError: a missing or empty file, a misspelt name, or a repeated character.
     """
     if spec.startswith(_CHARACTERS):
         return _from_text(repair_utf8(spec.removeprefix(_CHARACTERS)), where="")
     if spec == "gb2312-1":
         return gb2312_level1()
-    # os.path: many characters are too long for a path, which is no error.
+    # os.path, since Path would raise for a long list of characters.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
     if "/" in spec or spec.endswith(".txt"):
         remedy = suggest_path(Path(spec), "Give gb2312-1, a file, or the characters")
-        raise CharsetError("no such charset file", where=spec, remedy=remedy)
+        raise CharsetError("charset file not found", where=spec, remedy=remedy)
     a_word = spec.isascii() and not all(char in known for char in "".join(spec.split()))
     near = _near(spec, ["gb2312-1", *words]) if a_word else []
     if near:
         raise CharsetError(
-            f"no charset {spec!r}",
-            remedy=f"Did you mean {' or '.join(near)}? As characters: {_CHARACTERS}{spec}",
+            f"unknown charset {spec!r}",
+            remedy=f"{did_you_mean(near)} To use it as characters: {_CHARACTERS}{spec}",
         )
     try:
         return _from_text(repair_utf8(spec), where="")
@@ -186,46 +185,44 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
         if not a_word:
             raise
         raise CharsetError(
-            f"nothing here is called {spec!r}, and as characters {error.what}",
-            remedy="Give the name of a charset, a path, or each character once",
+            f"no file or charset is called {spec!r}, and as characters, {error.what}",
+            remedy="Give the name of a charset, a file, or each character once",
         ) from None
 
 
 def select_classes(spec: str, charset: Charset) -> list[int]:
-    """Class ids from what a user types: a number (the first so many), characters, or a file.
+    """Class ids from an option: a number (of the first classes), characters, or a file.
 
-    Digits are a number where they are not all labels; where they are, `first:10` says that they
-    are, and `characters:10` that they are not.
+    If all digits of a number are labels too, it must be written as `first:10` or `characters:10`.
 
     Raises:
-        InputError: more classes than there are, characters that are none of them, or digits that
-            may be either.
+        InputError: more classes than exist, characters that are not classes, or an ambiguous
+            number.
     """
     count = parse_count(spec)
     if count is None:
         return charset.ids(parse_charset(spec, known=charset).labels)
     if spec.isdecimal() and all(digit in charset for digit in spec):
         raise InputError(
-            f"{spec} may be a number of classes, or the characters {' '.join(spec)}, which are "
-            "classes here",
-            remedy=f"Say {_FIRST}{count} or {_CHARACTERS}{spec}",
+            f"{spec} is ambiguous: a number of classes, or the classes {' '.join(spec)}",
+            remedy=f"Give {_FIRST}{count} or {_CHARACTERS}{spec}",
         )
     if not 1 <= count <= len(charset):
         raise InputError(
-            f"{count} classes were asked for, and there are {len(charset)}",
-            remedy=f"Ask for at most {len(charset)}",
+            f"expected 1 to {len(charset)} classes, found {count}",
+            remedy=f"Give a number from 1 to {len(charset)}",
         )
     return list(range(count))
 
 
 def parse_count(spec: str) -> int | None:
-    """The number in `10` or `first:10`; None where what a user typed is none."""
+    """The number in `10` or `first:10`; None for any other text."""
     number = spec.removeprefix(_FIRST)
     return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else None
 
 
 def _near(spec: str, words: Iterable[str]) -> list[str]:
-    """Words, and names of files and folders, that a word is like."""
+    """Words, and paths of files and folders, similar to a word."""
     near = similar_names(spec, words, cutoff=0.7)
     return [*near, *map(str, similar_paths(Path(spec)))]
 

@@ -1,29 +1,27 @@
-"""In: a thing, its place and a remedy. Out: an exception whose text a user can act on.
-
-The tree:
+"""Exceptions of hwgen: each says what is wrong, where, and what to do.
 
     HwgenError
-    ├── InputError            a file or argument that the user gave cannot be used
-    │   ├── CharsetError      a character set is malformed, unknown or does not match
-    │   └── BadRecordError    a damaged record met while reading strictly
-    ├── StoreError            a store is missing, incomplete, foreign or held by another process
-    └── RunError              a run directory is missing, incomplete or foreign
-        ├── RecipeChangedError  the same directory was asked to continue with another recipe
-        ├── DivergedError       training left the finite numbers
-        └── CollapsedError      a generator in training draws one image, or nothing legible
+    ├── InputError              a file or argument given by the user cannot be used
+    │   ├── CharsetError        a character set is malformed, unknown or does not match
+    │   └── BadRecordError      a damaged record was found in strict mode
+    ├── StoreError              a store is missing, incomplete, damaged or in use
+    └── RunError                a run directory is missing, incomplete, damaged or in use
+        ├── RecipeChangedError  a run or store was to be continued with another recipe
+        ├── DivergedError       training gave NaN, infinite or huge values
+        └── CollapsedError      a generator lost its diversity or its legibility in training
 
-The library raises these and never prints; the command line prints them without a traceback.
+The library raises them and never prints; the command line prints them without a traceback.
 """
 
 from __future__ import annotations
 
 
 class HwgenError(Exception):
-    """Base of all errors that hwgen raises on purpose.
+    """Base class of all errors that hwgen raises deliberately.
 
     Args:
-        what: what is wrong, naming the thing.
-        where: the place: a path, `file@offset`, or a key.
+        what: what is wrong.
+        where: a path, `file@offset`, or a key.
         remedy: what the user can do.
     """
 
@@ -34,7 +32,7 @@ class HwgenError(Exception):
 
 
 class InputError(HwgenError):
-    """A file or argument that the user gave cannot be used."""
+    """A file or argument given by the user cannot be used."""
 
 
 class CharsetError(InputError):
@@ -42,24 +40,24 @@ class CharsetError(InputError):
 
 
 class BadRecordError(InputError):
-    """A damaged record was met while reading strictly."""
+    """A damaged record was found in strict mode."""
 
 
 class StoreError(HwgenError):
-    """A store is missing, incomplete, foreign, or held by another process."""
+    """A store is missing, incomplete, damaged, or in use by another process."""
 
 
 class RunError(HwgenError):
-    """A run directory is missing, incomplete, or foreign."""
+    """A run directory is missing, incomplete, damaged, or in use by another process."""
 
 
 class RecipeChangedError(RunError):
-    """A run or store was asked to continue with a recipe other than the one that began it."""
+    """A run or store was to be continued with a recipe other than its own."""
 
 
 class DivergedError(RunError):
-    """Training left the finite numbers, or came to huge ones; the last good state is named."""
+    """Training gave NaN, infinite or huge values; the text names the last good checkpoint."""
 
 
 class CollapsedError(RunError):
-    """A generator in training lost its variety or its legibility; the last good one is named."""
+    """A generator in training collapsed; the text names its last good snapshot."""

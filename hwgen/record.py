@@ -1,7 +1,7 @@
-"""In: one labelled image from any source. Out: the one currency that every room trades in.
+"""Labelled images as all packages exchange them.
 
-Polarity, stated here once: a glyph is dark ink on white paper, 255 = paper, 0 = full ink, in
-every Record and in every store. A preset's own range is applied in `batches` and nowhere else.
+Polarity: in every Record and every store, glyphs are dark ink on white paper: 255 is paper, 0 full
+ink. The value range of a network is applied in hwgen.data alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]
 
 PAPER = 255
-"""Grey value of the background."""
+"""Grey value of paper."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Record:
 
     Attributes:
         image: uint8 [h, w] grey or [h, w, 3] colour; 255 is paper.
-        label: the character (or class name) as text; ids exist only inside a store.
-        writer: who wrote it, "" where that is not known.
-        source: where it was born: a file (`archive.zip!folder/001.gnt`) or a generator run.
-        position: place within the source: a byte offset in a file, the sample index of a run.
+        label: the character (or class name) as text; only a store has class ids.
+        writer: id of the writer, "" if unknown.
+        source: the file (`archive.zip!folder/001.gnt`) or the generator's run it comes from.
+        position: position in the source: a byte offset in a file, the sample index in a run.
     """
 
     image: Image
@@ -37,13 +37,13 @@ class Record:
 
     @property
     def raw(self) -> Image:
-        """What a store's image is made from: the image itself."""
+        """What Framing takes: the image itself."""
         return self.image
 
 
 @dataclass(frozen=True)
 class PixelRange:
-    """The float values that a network sees for white paper and for full ink."""
+    """The values of white paper and full ink at the input of a network."""
 
     paper: float
     ink: float
@@ -51,16 +51,16 @@ class PixelRange:
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A stretch of a file that gave no record.
+    """A damaged stretch of a file, which gave no record.
 
     Attributes:
         source: the file, named as in its records.
-        offset: where the stretch begins, bytes from the file's beginning.
+        offset: first byte of the stretch in the file.
         length: bytes skipped.
-        expected: what a sound file has there.
+        expected: what an intact file has there.
         found: what was there.
-        kind: one of "damaged header", "cut short", "unreadable tag", "empty file"; of POT also
-            "no end in place", "wrong strokes"; of images also "bad image", "unknown label".
+        kind: "damaged header", "cut short", "unreadable tag" or "empty file"; for POT also
+            "no end in place" or "wrong strokes"; for images also "bad image" or "unknown label".
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""In: content. Out: a file that is either the old one or the whole new one, whatever happens."""
+"""Atomic writing of files, and file names in any locale."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """A temporary neighbour to write to; at the end it is synced and takes the file's name.
+    """Replace a file by a whole new one or not at all.
+
+    Yields a temporary path in the same folder to write to; on success it is synced to disk and
+    renamed, on failure removed.
 
     Raises:
-        OSError: the disk is full, for example; names the file.
+        OSError: for example, the disk is full; names the file.
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -22,29 +25,30 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # which a failed write does not tell
+        error.filename = error.filename or str(path)  # a failed write does not set it
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text atomically as UTF-8; what is of a path in it is healed."""
+    """Write text atomically as UTF-8; see `repair_utf8` for paths in it."""
     with atomic_write(path) as temporary:
         temporary.write_text(repair_utf8(text), encoding="utf-8")
 
 
 def repair_utf8(text: str) -> str:
-    """A text with paths in it as UTF-8, whatever the locale took the bytes of their names for.
+    """Text that contains paths, as valid UTF-8 in any locale.
 
-    Python decodes names by the locale and keeps what does not fit as lone surrogates (PEP 383); as
-    a rule these are the bytes of UTF-8 in a locale that is not. What is not UTF-8 is replaced.
+    Python decodes file names by the locale and keeps undecodable bytes as lone surrogates (PEP
+    383); usually these are UTF-8 in a locale that is not. Bytes that are not UTF-8 are replaced by
+    U+FFFD.
     """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def file_name(text: str) -> str:
-    """A text as a file's name that the system takes: UTF-8 where the locale cannot hold it."""
+    """Text as a file name that the system accepts: UTF-8 if the locale cannot encode it."""
     try:
         os.fsencode(text)
         return text

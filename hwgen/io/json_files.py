@@ -1,7 +1,4 @@
-"""In: a JSON file that may be anybody's. Out: its fields in the types that they should have.
-
-An error names the file, the place in it and what to do; it is one of hwgen's, whatever is wrong.
-"""
+"""JSON files, read with limits on size, depth and numbers, since they may be untrusted input."""
 
 from __future__ import annotations
 
@@ -20,22 +17,22 @@ from hwgen.io.files import write_text
 def reading(
     file: Path, what: str, remedy: str = "", *, raising: type[HwgenError] = InputError
 ) -> Iterator[None]:
-    """What fails within for the file's sake is told as such.
+    """Turn errors while a file is parsed into one that names the file.
 
     Args:
-        file: that is read.
-        what: it should be: "a benchmark".
+        file: the file.
+        what: what it should be: "a benchmark".
         remedy: what the user can do.
-        raising: the kind of error.
+        raising: the class of the error.
 
     Raises:
-        HwgenError: of that kind, for an OSError, ValueError or InputError.
+        HwgenError: of the class `raising`, in place of an OSError, ValueError or InputError.
     """
     try:
         yield
     except (OSError, ValueError, InputError) as error:
         raise raising(
-            f"is not {what} this hwgen can read ({os_errors.reason(error)})",
+            f"is not {what} that this version of hwgen can read ({os_errors.reason(error)})",
             where=str(file),
             remedy=os_errors.remedy(error, otherwise=remedy),
         ) from None
@@ -45,51 +42,51 @@ def read_object(file: Path, format: str = "", version: int = 1) -> dict[str, Any
     """The JSON object in a file.
 
     Args:
-        file: see `hwgen.io.json_files.read_json`.
-        format: what its "format" must be, with "format_version"; "" where it has none.
-        version: see there.
+        file: the file.
+        format: required value of "format"; "" for no check.
+        version: required value of "format_version", if `format` is given.
 
     Raises:
-        ValueError: it is not JSON, no object, or of another format.
-        OSError: it cannot be read.
+        ValueError: not JSON, not an object, or another format or version.
+        OSError: the file cannot be read.
     """
     plain = read_json(file)
     if not isinstance(plain, dict):
-        raise ValueError(f"an object is expected, found {plain!r:.60}")
+        raise ValueError(f"expected a JSON object, found {plain!r:.60}")
     found = (plain.get("format"), plain.get("format_version"))
     if format and found != (format, version):
-        raise ValueError(f"format {found[0]!r:.60} version {found[1]!r:.60}")
+        raise ValueError(f"expected format {format!r} version {version}, found {found[0]!r:.60} {found[1]!r:.60}")
     return plain
 
 
 MAX_JSON_BYTES = 256 << 20
-"""More than the manifest of any store or run: 27,000 classes take one MB."""
+"""Maximum size of a JSON file; the manifest of 27,000 classes takes 1 MB."""
 
 
-def read_json(path: Path, most_bytes: int = MAX_JSON_BYTES) -> Any:
-    """The value in a JSON file, which may be anybody's.
+def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """The value in a JSON file.
 
     Raises:
-        ValueError: it is larger than that, not UTF-8, not JSON, or nested too deeply.
-        OSError: it cannot be read.
+        ValueError: the file is larger than `max_bytes`, not UTF-8, or see `parse_json`.
+        OSError: the file cannot be read.
     """
     size = path.stat().st_size
-    if size > most_bytes:
-        raise ValueError(f"{size:,} bytes are more than the {most_bytes:,} that are read")
+    if size > max_bytes:
+        raise ValueError(f"expected at most {max_bytes:,} bytes, found {size:,}")
     return parse_json(path.read_text(encoding="utf-8"))
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text, which may be anybody's.
+    """The value of JSON text.
 
     Raises:
-        ValueError: it is not JSON, nested too deeply, or holds what would fail only later: a
-            number beyond 64 bits, or a text that UTF-8 cannot hold.
+        ValueError: not JSON, nested deeper than MAX_DEPTH, an integer beyond 64 bits, or a string
+            that is not valid UTF-8.
     """
     try:
         value = json.loads(text, parse_int=_int)
         _check_depth(value)
-        if "\\u" in text:  # an escape, maybe of half a character
+        if "\\u" in text:  # only an escape can give a lone surrogate
             _check_texts(json.dumps(value, ensure_ascii=False))
         return value
     except RecursionError:
@@ -100,11 +97,11 @@ def _check_texts(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("it has half a character, which UTF-8 cannot hold") from None
+        raise ValueError("a string has a lone surrogate, which is not valid UTF-8") from None
 
 
 MAX_DEPTH = 100
-"""Objects and lists within each other: what walks through them calls itself as often."""
+"""Maximum depth of objects and lists; functions that walk through them are recursive."""
 
 
 def _check_depth(value: Any) -> None:
@@ -124,10 +121,10 @@ def _check_depth(value: Any) -> None:
 
 def _int(digits: str) -> int:
     if len(digits) > 20 or not -(1 << 63) <= int(digits) < 1 << 63:
-        raise ValueError(f"a number of {len(digits)} digits")
+        raise ValueError(f"an integer of {len(digits)} digits is beyond 64 bits")
     return int(digits)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, UTF-8, readable by eye."""
+    """Write indented JSON atomically, as UTF-8."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1))

@@ -1,29 +1,29 @@
-"""In: what the operating system refused. Out: why, and what a user can do about it."""
+"""Reasons and remedies for errors of the operating system."""
 
 from __future__ import annotations
 
 import errno
 
-ROOM = "Is the disk full? With more room, run the same command again"
-"""What to do where nothing more could be written."""
+DISK_FULL = "The disk may be full; free some space and rerun the command"
+"""Remedy for a failed write."""
 
-_RIGHTS = "Change the rights to it or to its folder, or choose another place"
+_PERMISSIONS = "Change the permissions of the file or its folder, or choose another path"
 
 _REMEDIES = {
-    errno.ENOSPC: ROOM,
-    errno.EDQUOT: ROOM,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-    errno.EROFS: "Its disk is mounted read-only: choose another place",
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EACCES: _PERMISSIONS,
+    errno.EPERM: _PERMISSIONS,
+    errno.EROFS: "The disk is mounted read-only; choose another path",
 }
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, without number and path: `Permission denied`."""
+    """The error without its number and path: `Permission denied`."""
     return (error.strerror if isinstance(error, OSError) else "") or str(error)
 
 
 def remedy(error: Exception, otherwise: str = "") -> str:
-    """What to do about a full disk, a missing right or a read-only disk; or `otherwise`."""
+    """The remedy for a full disk, missing permissions or a read-only disk; else `otherwise`."""
     number = error.errno if isinstance(error, OSError) else None
     return _REMEDIES.get(number or 0, otherwise)

@@ -173,7 +173,7 @@ def test_charset_from_another_store_or_a_file(run: Run, gnt: Path, tmp_path: Pat
 def test_input_errors_have_no_traceback(run: Run, gnt: Path, tmp_path: Path) -> None:
     for arguments, message in (
         ((tmp_path / "none.gnt",), "no such file"),
-        ((gnt, "--charset", "nowhere.txt"), "no such charset file"),
+        ((gnt, "--charset", "nowhere.txt"), "charset file not found"),
         ((gnt, "--margin", "32"), "leaves no room"),
     ):
         code, _, err = run("prepare-gnt", *arguments, "-o", tmp_path / "store")

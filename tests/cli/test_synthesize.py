@@ -104,7 +104,7 @@ def test_another_batch_size_gives_the_same_set(synthesize: Synthesize, tmp_path:
     ("options", "text"),
     [
         (["--classes", "天一"], "1 of 2 characters are not among the 3 classes: 天"),
-        (["--classes", "3740"], "3740 classes were asked for, and there are 3"),
+        (["--classes", "3740"], "expected 1 to 3 classes, found 3740"),
         (["--snapshot", "5"], "has no snapshot '5'. Choose last, best, or one of 4, 8"),
         (["--snapshot", "best"], "no snapshot was scored"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),

@@ -3,14 +3,14 @@ import os
 
 import pytest
 
-from hwgen.io.os_errors import ROOM, reason, remedy
+from hwgen.io.os_errors import DISK_FULL, reason, remedy
 
 
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOSPC, ROOM),
-        (errno.EDQUOT, ROOM),
+        (errno.ENOSPC, DISK_FULL),
+        (errno.EDQUOT, DISK_FULL),
         (errno.EACCES, "Change the rights"),
         (errno.EPERM, "Change the rights"),
         (errno.EROFS, "read-only: choose another place"),

@@ -203,7 +203,7 @@ def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path:
         ({"class_counts": [7, -4, 2]}, "3 counts of 3"),
         ({"charset": ["一", "丁", 7]}, r"charset\[2\] should be str"),
         ({"charset": ["一", "丁", "八"]}, "fingerprint"),
-        ({"charset": ["一", "丁", "一"]}, "stands twice"),
+        ({"charset": ["一", "丁", "一"]}, "occurs twice"),
         ({"charset": ["一", "丁", "\ud800"]}, "half a character"),
         ({"writer_counts": {"": 4}}, "counts of classes or writers"),
         ({"writer_counts": []}, "writer_counts should be an object"),
