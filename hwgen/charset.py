@@ -42,7 +42,9 @@ class Charset:
 
     def __post_init__(self) -> None:
         if len(self.labels) > MAX_CLASSES:
-            raise CharsetError(f"expected at most {MAX_CLASSES:,} classes, found {len(self.labels):,}")
+            raise CharsetError(
+                f"expected at most {MAX_CLASSES:,} classes, found {len(self.labels):,}"
+            )
         ids: dict[str, int] = {}
         for label in self.labels:
             _check_label(label)
@@ -110,7 +112,9 @@ def _check_label(label: object) -> None:
     if not isinstance(label, str):
         raise CharsetError(f"expected text as a label, found {label!r:.40}")
     if len(label) > MAX_LABEL_LENGTH:
-        raise CharsetError(f"expected labels of at most {MAX_LABEL_LENGTH} characters, found one of {len(label)}")
+        raise CharsetError(
+            f"expected labels of at most {MAX_LABEL_LENGTH} characters, found one of {len(label)}"
+        )
     if any("\ud800" <= char <= "\udfff" for char in label):
         raise CharsetError(f"{label!r} is not valid text: it has a lone surrogate")
 

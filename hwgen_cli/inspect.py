@@ -64,9 +64,9 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 
 def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
     from hwgen.runs.models import is_model
-    from hwgen.store import is_some_store
+    from hwgen.store import looks_like_store
 
-    if is_some_store(path):
+    if looks_like_store(path):
         return _store
     if is_model(path):
         return _model
@@ -135,7 +135,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
     colour = "grey" if summary.channels == 1 else "colour"
     return summary.to_json(), [
         ("store", summary.path),
-        ("origin", f"{summary.origin.get('kind')}, {store.made_as}"),
+        ("origin", f"{summary.origin.get('kind')}, {store.provenance}"),
         ("records", f"{summary.records:,} of {summary.size} x {summary.size}, {colour}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),

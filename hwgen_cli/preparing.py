@@ -162,13 +162,13 @@ def carry_out(prepare: Callable[[Control], PrepareReport], out: Path, *, json: b
 def charset_of(spec: str) -> Charset | None:
     """The charset that `--charset` stands for; None for "found"."""
     from hwgen.charset import parse_charset
-    from hwgen.store import Store, is_some_store
+    from hwgen.store import Store, looks_like_store
 
     if spec == "found":
         return None
     path = Path(spec)
     # os.path: many characters are too long for a path, which raises in pathlib.
-    if is_some_store(path) or os.path.isdir(path):
+    if looks_like_store(path) or os.path.isdir(path):
         return Store(path).charset
     return parse_charset(spec, words=["found"])
 

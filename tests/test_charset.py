@@ -152,7 +152,9 @@ def test_a_misspelt_name_is_not_taken_for_characters(
         parse_charset("fuond", words=["found"])
     with pytest.raises(CharsetError, match="Did you mean gb2312-1"):
         parse_charset("gb2312")
-    with pytest.raises(CharsetError, match=r"no file or charset is called 'original'.*'i' occurs twice"):
+    with pytest.raises(
+        CharsetError, match=r"no file or charset is called 'original'.*'i' occurs twice"
+    ):
         parse_charset("original")
     assert parse_charset("characters:trian").labels == tuple("trian")
     assert parse_charset("characters:a/b").labels == tuple("a/b")

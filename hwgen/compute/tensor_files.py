@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hwgen.errors import RunError
+from hwgen.io import os_errors
 from hwgen.io.files import atomic_write
 from hwgen.io.paths import describe_path, suggest_path
 
@@ -51,7 +52,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         raise RunError(
             f"cannot be written ({error})",
             where=str(path),
-            remedy="Is the disk full? With more room, run the same command again",
+            remedy=os_errors.DISK_FULL,
         ) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ def reading(
         yield
     except (OSError, ValueError, InputError) as error:
         raise raising(
-            f"is not {what} that this version of hwgen can read ({os_errors.reason(error)})",
+            f"is not {what} this version of hwgen can read ({os_errors.reason(error)})",
             where=str(file),
             remedy=os_errors.remedy(error, otherwise=remedy),
         ) from None
@@ -55,7 +55,10 @@ def read_object(file: Path, format: str = "", version: int = 1) -> dict[str, Any
         raise ValueError(f"expected a JSON object, found {plain!r:.60}")
     found = (plain.get("format"), plain.get("format_version"))
     if format and found != (format, version):
-        raise ValueError(f"expected format {format!r} version {version}, found {found[0]!r:.60} {found[1]!r:.60}")
+        raise ValueError(
+            f"expected format {format!r} version {version}, "
+            f"found format {found[0]!r:.60} version {found[1]!r:.60}"
+        )
     return plain
 
 

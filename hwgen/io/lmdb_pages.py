@@ -63,7 +63,9 @@ class _Pages:
         self._page_bytes = page_bytes
         other = self._meta(1)
         if other[0] != page_bytes:
-            raise ValueError(f"the two meta pages give page sizes of {page_bytes} and {other[0]} bytes")
+            raise ValueError(
+                f"the two meta pages give page sizes of {page_bytes} and {other[0]} bytes"
+            )
         if other[2] > transaction:
             _, last, _, flags, root = other
         if flags:
@@ -96,14 +98,18 @@ class _Pages:
         if own != number or kind not in (_BRANCH, _LEAF):
             raise ValueError(f"page {number} has number {own} and flags {kind:#x} in its header")
         if lower % 2 or count < least or not lower <= upper <= self._page_bytes:
-            raise ValueError(f"page {number} has {count} nodes and free space from {lower} to {upper}")
+            raise ValueError(
+                f"page {number} has {count} nodes and free space from {lower} to {upper}"
+            )
         for place, at in enumerate(struct.unpack_from(f"<{count}H", page, _PAGE.size)):
             if at < upper or at + _NODE.size > len(page):
                 raise ValueError(f"page {number} has a node at byte {at}, outside the page")
             low, high, flags, key_bytes = _NODE.unpack_from(page, at)
             key = page[at + _NODE.size : at + _NODE.size + key_bytes]
             if len(key) < key_bytes:
-                raise ValueError(f"page {number} has a key of {key_bytes} bytes at byte {at}, outside the page")
+                raise ValueError(
+                    f"page {number} has a key of {key_bytes} bytes at byte {at}, outside the page"
+                )
             if kind == _BRANCH:
                 # The first key of a branch page is empty: it means all smaller keys.
                 self._tree(low | high << 16 | flags << 32, depth + 1)
@@ -118,7 +124,9 @@ class _Pages:
             raise ValueError(f"page {number} has a node with flags {flags:#x}")
         if flags == 0:
             if at + size > len(page):
-                raise ValueError(f"page {number} has a value of {size} bytes at byte {at}, outside the page")
+                raise ValueError(
+                    f"page {number} has a value of {size} bytes at byte {at}, outside the page"
+                )
             return
         if at + 8 > len(page):
             raise ValueError(f"page {number} has a node that is cut off")
@@ -135,6 +143,8 @@ class _Pages:
             raise ValueError(f"page {number} is beyond the last page, {self._last}")
         at = number * self._page_bytes
         if at + count > self._size:
-            raise ValueError(f"page {number} begins at byte {at:,} of a file of {self._size:,} bytes")
+            raise ValueError(
+                f"page {number} begins at byte {at:,} of a file of {self._size:,} bytes"
+            )
         self._file.seek(at)
         return self._file.read(count)

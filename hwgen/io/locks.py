@@ -1,4 +1,4 @@
-"""In: the name of a piece of work. Out: whether this process is the only one at it."""
+"""Locks between processes, as files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from hwgen.errors import RunError
 
 
 @contextmanager
-def only_one(path: Path, *, wait: bool = False, tidy: bool = False) -> Iterator[bool]:
-    """Whether this process has a lock; the system frees a killed process's one.
+def file_lock(path: Path, *, wait: bool = False, remove: bool = False) -> Iterator[bool]:
+    """Acquire a lock; yields whether this process has it.
+
+    The system releases the lock of a process that is killed.
 
     Args:
-        path: of the lock, an empty file.
-        wait: until another one has released it; then True always.
-        tidy: remove the file in the end.
+        path: the lock file, which is empty.
+        wait: wait until another process has released it, so that True is yielded.
+        remove: delete the file at the end.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(str(path))
@@ -31,41 +33,41 @@ def only_one(path: Path, *, wait: bool = False, tidy: bool = False) -> Iterator[
         yield True
     finally:
         lock.release()
-        if tidy:
-            with suppress(OSError):  # it is in nobody's way
+        if remove:
+            with suppress(OSError):  # a leftover lock file does no harm
                 path.unlink()
 
 
-def lock_beside(target: Path) -> Path:
-    """Where the lock of what is being made at `target` is."""
+def lock_path(target: Path) -> Path:
+    """The lock file for work on `target`."""
     return target.with_name(f"{target.name}.lock")
 
 
 @contextmanager
-def alone(target: Path, doing: str) -> Iterator[None]:
+def exclusive(target: Path, doing: str) -> Iterator[None]:
     """Keep other processes from the same work.
 
     Args:
-        target: the file that is being made; its lock is beside it meanwhile.
-        doing: what is being done: "training this recogniser".
+        target: the file that is being made; see `lock_path`.
+        doing: the work, as part of a sentence: "training this recogniser".
 
     Raises:
         RunError: another process is doing it.
     """
-    with only_one(lock_beside(target), tidy=True) as ours:
+    with file_lock(lock_path(target), remove=True) as ours:
         if not ours:
             raise RunError(
                 f"another process is {doing}",
                 where=str(target),
-                remedy="Wait for it: the same command then goes on from what it has made",
+                remedy="Wait until it ends, then rerun the command to continue from its result",
             )
         yield
 
 
-def sweep(target: Path) -> None:
-    """Remove the lock that a process left which was killed when `target` was made already."""
-    lock = lock_beside(target)
-    with suppress(OSError):  # it is in nobody's way
+def remove_stale_lock(target: Path) -> None:
+    """Remove the lock file of a process that was killed after it had made `target`."""
+    lock = lock_path(target)
+    with suppress(OSError):  # a leftover lock file does no harm
         if lock.exists():
-            with only_one(lock, tidy=True):
+            with file_lock(lock, remove=True):
                 pass

@@ -1,4 +1,4 @@
-"""In: a path that somebody typed. Out: what lies there instead, and what to do about it."""
+"""What lies at a path that cannot be used, and which path the user may have meant."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from pathlib import Path, PurePath
 from hwgen.names import did_you_mean, similar_names
 
 _MARKS = {
-    "model.safetensors": "an exported model, from which hwgen synthesize draws",
-    "run.json": "a run, from which hwgen synthesize draws",
-    "manifest.json": "a store, from which hwgen train learns",
-    "benchmark.json": "what hwgen benchmark wrote",
-    "lift.json": "what hwgen lift wrote",
-    "evaluation.json": "what hwgen evaluate wrote",
-    ".export.json": "what hwgen export wrote",
+    "model.safetensors": "an exported model, for hwgen synthesize",
+    "run.json": "a run, for hwgen synthesize",
+    "manifest.json": "a store, for hwgen train",
+    "benchmark.json": "the output of hwgen benchmark",
+    "lift.json": "the output of hwgen lift",
+    "evaluation.json": "the output of hwgen evaluate",
+    ".export.json": "the output of hwgen export",
 }
-"""A folder is known by a file in it."""
+"""Files by which a folder is recognised."""
 
 _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
 
 _RAW = {
-    ".gnt": "GNT, of which hwgen prepare-gnt makes a store",
-    ".pot": "POT, of which hwgen prepare-pot makes a store",
-    **dict.fromkeys(_PICTURES, "images, of which hwgen prepare-images makes a store"),
+    ".gnt": "GNT files, for hwgen prepare-gnt",
+    ".pot": "POT files, for hwgen prepare-pot",
+    **dict.fromkeys(_PICTURES, "images, for hwgen prepare-images"),
 }
 
 _FILES = {
-    ".zip": "it is a zip, of which hwgen prepare-gnt, prepare-pot or prepare-images makes a store",
+    ".zip": "it is a zip, for hwgen prepare-gnt, prepare-pot or prepare-images",
     ".safetensors": "it is a file of weights",
-    **{suffix: f"it holds {what}" for suffix, what in _RAW.items()},
+    **{suffix: f"it contains {what}" for suffix, what in _RAW.items()},
 }
-"""A file is known by the end of its name."""
+"""Suffixes by which a file is recognised."""
 
 _LOOK = 10_000
-"""Names in a folder that are looked at."""
+"""Maximum number of names in a folder that are examined."""
 
 
 _SHOWN = 3
-"""Folders or names that are told, at most."""
+"""Maximum number of folders shown in an error."""
 
 
 def describe_path(path: Path) -> str:
-    """What is at a path, such as `it is a store, from which ...`; "" where it is not known.
+    """What lies at a path, such as `it is a store, for hwgen train`; "" if unknown.
 
-    A folder is known by what lies in it or else in the folders in it, a file by its name or else
-    by its folder.
+    A folder is recognised by its files or by those of its subfolders, a file by its name or by its
+    folder.
     """
     if not os.path.exists(path):
         return "there is no such file or folder"
@@ -60,19 +60,19 @@ def describe_path(path: Path) -> str:
 
 
 def describe_names(names: Iterable[str]) -> str:
-    """Raw data told from the names of files in a folder or a zip; "" where there is none."""
+    """The kind of raw data, by the names of files in a folder or a zip; "" if there is none."""
     kinds = (_RAW.get(PurePath(name).suffix.lower()) for name in names)
-    return next((f"it holds {kind}" for kind in kinds if kind), "")
+    return next((f"it contains {kind}" for kind in kinds if kind), "")
 
 
 def suggest_path(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
-    """A remedy: what somebody may have meant who typed a path; or `otherwise`.
+    """A remedy for a wrong path: similar paths, or `otherwise`.
 
     Args:
-        path: names like it in its folder, where it is not there.
-        otherwise: what to do where nothing is near.
-        marks: by which the folders sought are known; then the folder of a file, and those in a
-            folder, are near too.
+        path: what the user typed. If it does not exist, similar names in its folder are suggested.
+        otherwise: the remedy if there is nothing to suggest.
+        marks: files by which the folders sought are recognised. If the path exists, its subfolders
+            or, for a file, its folder are suggested where they have one of these.
     """
     if os.path.exists(path):
         around = sorted(map(path.joinpath, _names(path))) if path.is_dir() else [path.parent]
@@ -83,7 +83,7 @@ def suggest_path(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
 
 
 def similar_paths(path: Path) -> list[Path]:
-    """Those in the same folder whose names are like one that is not there, the nearest first."""
+    """Paths in the same folder with names similar to a missing one, most similar first."""
     if os.path.exists(path):
         return []
     near = similar_names(path.name, _names(path.parent))
@@ -91,23 +91,23 @@ def similar_paths(path: Path) -> list[Path]:
 
 
 def _known(folder: Path) -> str:
-    """What a folder is by the files in it, "" where they do not tell."""
+    """What a folder is, by the files in it; "" if unknown."""
     return next((kind for mark, kind in _MARKS.items() if (folder / mark).is_file()), "")
 
 
 def _folders_in(folder: Path) -> str:
-    """The folders in one that are of the first known kind; "" where there are none."""
+    """The subfolders of the first known kind; "" if there are none."""
     kinds = {name: kind for name in sorted(_names(folder)) if (kind := _known(folder / name))}
     for kind in kinds.values():
         alike = [name for name in kinds if kinds[name] == kind]
         more = f" and {len(alike) - _SHOWN:,} more" if len(alike) > _SHOWN else ""
-        each = ", each" if len(alike) > 1 else ","
-        return f"it holds {', '.join(alike[:_SHOWN])}{more}{each} {kind}"
+        each = "each " if len(alike) > 1 else ""
+        return f"it contains {', '.join(alike[:_SHOWN])}{more} ({each}{kind})"
     return ""
 
 
 def _names(folder: Path) -> list[str]:
-    """Names in a folder, without hidden ones and those of locks and half-written things."""
+    """Names in a folder, without hidden, locked and unfinished ones."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, _LOOK)]

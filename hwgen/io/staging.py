@@ -1,8 +1,8 @@
-"""How a folder of many files is made: in PATH.partial, under a lock, and renamed when it is whole.
+"""Atomic writing of folders: made in PATH.partial, under a lock, and renamed when complete.
 
-So PATH is either absent, or what it was before, or whole. A header, a JSON file within, says from
-the beginning what is being made; by it an unfinished folder is recognised. What may be replaced or
-resumed is for the callers to decide: stores and exports differ in that.
+PATH is at any time either absent, unchanged or complete. A header, a JSON file in the folder, says
+from the beginning what is being made and identifies an unfinished folder. The callers decide what
+may be replaced or resumed: stores and exports differ in that.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any
 
 from hwgen.errors import HwgenError
 from hwgen.io.json_files import read_object, write_json
-from hwgen.io.locks import lock_beside, only_one
+from hwgen.io.locks import file_lock, lock_path
 
 
 def partial_path(path: Path) -> Path:
-    """The unfinished folder of what will be at a path."""
+    """Where the folder lies while it is unfinished."""
     return path.parent / f"{path.name}.partial"  # "." has no name
 
 
 def replaced_path(path: Path) -> Path:
-    """Where the old folder lies from the moment before the new one takes its place."""
+    """Where the old folder is moved just before the new one takes its place."""
     return path.parent / f"{path.name}.replaced"
 
 
 class Staging:
-    """A folder in the making.
+    """A folder that is being written.
 
     Args:
-        path: where it will be.
-        header: name of the header's file.
+        path: its final path.
+        header: name of the header file.
 
     Attributes:
         partial: the unfinished folder.
@@ -44,18 +44,18 @@ class Staging:
 
     @contextmanager
     def locked(self, refusal: HwgenError) -> Iterator[None]:
-        """Keep other processes from the same path; makes the folder that it is in.
+        """Keep other processes from the same path; creates its parent folder.
 
         Raises:
-            HwgenError: `refusal`, where another process is at it.
+            HwgenError: `refusal`, if another process has the lock.
         """
-        with only_one(lock_beside(self.path), tidy=True) as ours:
+        with file_lock(lock_path(self.path), remove=True) as ours:
             if not ours:
                 raise refusal
             yield
 
     def header_file(self, folder: Path) -> Path:
-        """The header in the unfinished or the finished folder."""
+        """Path of the header in the unfinished or the finished folder."""
         return folder / self._header
 
     def read_header(self, folder: Path) -> dict[str, Any]:
@@ -68,12 +68,12 @@ class Staging:
         return read_object(self.header_file(folder))
 
     def begin(self, header: Mapping[str, Any]) -> None:
-        """Make the unfinished folder, which must not be there."""
+        """Create the unfinished folder, which must not exist."""
         self.partial.mkdir()
         write_json(self.header_file(self.partial), header)
 
     def discard(self) -> None:
-        """Remove the unfinished folder; the header last, so that a kill in between is no matter."""
+        """Remove the unfinished folder; the header last, so that it can be removed after a kill."""
         for entry in self.partial.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -82,16 +82,16 @@ class Staging:
         shutil.rmtree(self.partial)
 
     def publish(self, *, replace: bool, keep_header: bool) -> None:
-        """Give the unfinished folder its name.
+        """Rename the unfinished folder to its final path.
 
         Args:
-            replace: remove the folder that has this name, once it is out of the way; otherwise
-                only an empty folder may have it.
-            keep_header: leave the header in the finished folder. It goes after the rename: a whole
-                folder without name and header would be discarded.
+            replace: replace the folder at the final path; otherwise only an empty folder may be
+                there.
+            keep_header: keep the header in the finished folder. Otherwise it is removed after the
+                rename, since a complete folder without header would be discarded.
 
         Raises:
-            OSError: something else is there.
+            OSError: something else lies at the final path.
         """
         if replace:
             self.remove_replaced()
@@ -106,17 +106,17 @@ class Staging:
         self.remove_replaced()
 
     def remove_replaced(self) -> None:
-        """Remove the old folder, also the one that an earlier, killed process left."""
+        """Remove the replaced folder, including one left by a killed process."""
         shutil.rmtree(replaced_path(self.path), ignore_errors=True)
 
-    def sweep(self) -> None:
-        """Remove header and lock of a process that was killed when its folder had its name.
+    def remove_leftovers(self) -> None:
+        """Remove header and lock left by a process that was killed after the rename.
 
-        Nothing that a reader would look at, or that keeps another process out.
+        Neither affects readers or other writers.
         """
         try:
-            with only_one(lock_beside(self.path), tidy=True) as ours:
+            with file_lock(lock_path(self.path), remove=True) as ours:
                 if ours:
                     self.header_file(self.path).unlink(missing_ok=True)
         except OSError:
-            pass  # it is in nobody's way
+            pass  # leftovers do no harm

@@ -1,8 +1,8 @@
-"""In: a zip, maybe from a stranger. Out: its members, each read in place, or a refusal.
+"""Members of zip archives, read in place, with limits, since archives may be untrusted input.
 
-Nothing is ever unpacked to the disk, so that a member's name is text and no path: `../x`, `/etc/x`
-and symbolic links name and change nothing. What a zip can do is to be small and grow, which is
-bounded here, before anything is read.
+Nothing is ever unpacked to the disk: names of members are text and not used as paths, so `../x`,
+`/etc/x` and symbolic links have no effect. Compression bombs are refused by the sizes in the
+directory, before anything is read.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from hwgen.io import os_errors
 from hwgen.io.files import repair_utf8
 
 MAX_RATIO = 1000
-"""Unpacked bytes a packed byte, of a member and of a whole zip above ALWAYS_BYTES. HWDB's have
-about 3; blank pages reach 1,030, the most that deflate can do."""
+"""Maximum compression ratio of a member and of a whole archive above ALWAYS_BYTES. HWDB's archives
+have about 3; blank pages reach 1,030, the most that deflate can do."""
 
 ALWAYS_BYTES = 1 << 30
-"""So much may be unpacked at any ratio: it is read in seconds, a few MiB at a time."""
+"""Unpacked size that is accepted at any ratio: it is read in seconds, a few MiB at a time."""
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The others unpack any amount at once, where these give as much as was asked for."""
+"""The decompressors of other methods can return any amount of data for one read."""
 
 _AES = 99
 _UTF8_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
 
-# What zipfile raises for a damaged zip, on purpose or not: names that are no UTF-8, offsets that
-# are too large or negative, empty names, extra fields that are cut short.
+# What zipfile raises for damaged archives: names that are not UTF-8, offsets that are too large or
+# negative, empty names, truncated extra fields.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -49,12 +49,12 @@ _DAMAGE = (
 
 
 def members(path: Path) -> list[zipfile.ZipInfo]:
-    """The files in a zip, sorted by name, without dot files and `__MACOSX`.
+    """The files in an archive, sorted by name, without dot files and `__MACOSX`.
 
     Raises:
-        InputError: the zip is damaged, encrypted, packed otherwise than by deflate, unpacks to
-            more than MAX_RATIO times its size, or has two members of one name, or one that
-            would be longer than the zip.
+        InputError: the archive is damaged, encrypted, compressed by another method than deflate,
+            unpacks to more than MAX_RATIO times its size, has two members of one name, or one
+            that would be longer than the archive.
     """
     with as_input_error(str(path)), zipfile.ZipFile(path) as archive:
         found = [info for info in archive.infolist() if not _is_folder(info)]
@@ -64,13 +64,11 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
     unpacked, packed = sum(info.file_size for info in found), path.stat().st_size
     for info in found:
         _check(info, path)
-        if info.compress_size > packed:  # zipfile asks for as much memory before it reads
-            reason = (
-                f"{member_name(info)} would have {info.compress_size:,} of its {packed:,} bytes"
-            )
+        if info.compress_size > packed:  # zipfile would allocate that much
+            reason = f"{member_name(info)} takes {info.compress_size:,} of {packed:,} bytes"
             raise unreadable(str(path), ValueError(reason))
         if info.filename in names:
-            raise InputError(f"holds two files called {member_name(info)}", where=str(path))
+            raise InputError(f"contains two files called {member_name(info)}", where=str(path))
         names.add(info.filename)
     if unpacked > max(ALWAYS_BYTES, MAX_RATIO * packed):
         raise _bomb("", unpacked, packed, path)
@@ -78,10 +76,10 @@ def members(path: Path) -> list[zipfile.ZipInfo]:
 
 
 def hidden_names(path: Path) -> list[str]:
-    """Names of the files that `members` leaves out, but for macOS's attachments.
+    """Names of the files that `members` leaves out, except macOS's resource forks.
 
     Raises:
-        InputError: the zip is damaged.
+        InputError: the archive is damaged.
     """
     with as_input_error(str(path)), zipfile.ZipFile(path) as archive:
         names = [member_name(info) for info in archive.infolist() if not _is_folder(info)]
@@ -90,15 +88,15 @@ def hidden_names(path: Path) -> list[str]:
 
 @contextmanager
 def open_member(path: Path, member: str, name: str) -> Iterator[IO[bytes]]:
-    """One member's bytes, to be read forward; give each read to `as_input_error` too.
+    """A stream of one member's bytes; wrap reads in `as_input_error` too.
 
     Args:
-        path: the zip.
-        member: its name as zipfile has it.
-        name: what to call it in an error.
+        path: the archive.
+        member: the member's name, as in ZipInfo.
+        name: how errors refer to it.
 
     Raises:
-        InputError: the zip is damaged.
+        InputError: the archive is damaged.
     """
     with as_input_error(name):
         archive = zipfile.ZipFile(path)
@@ -110,7 +108,7 @@ def open_member(path: Path, member: str, name: str) -> Iterator[IO[bytes]]:
 
 
 def member_heads(path: Path, size: int) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
-    """Each of `members` with its first bytes.
+    """Each of `members` with its first `size` bytes.
 
     Raises:
         InputError: see `members`.
@@ -127,7 +125,7 @@ def member_heads(path: Path, size: int) -> Iterator[tuple[zipfile.ZipInfo, bytes
 
 @contextmanager
 def as_input_error(name: str) -> Iterator[None]:
-    """Within, a damaged or unreadable file is an InputError that names it."""
+    """Turn the errors of a damaged or unreadable file into an InputError that names it."""
     try:
         yield
     except _DAMAGE as error:
@@ -135,10 +133,10 @@ def as_input_error(name: str) -> Iterator[None]:
 
 
 def member_name(info: zipfile.ZipInfo) -> str:
-    """A member's name for people.
+    """A member's name as text.
 
-    Where a zip does not say that its names are UTF-8, zipfile takes CP437; here they are UTF-8 or,
-    as Chinese systems write them, GB18030, where they can be.
+    zipfile decodes names without the UTF-8 flag as CP437; here they are decoded as UTF-8 or, as
+    Chinese systems write them, GB18030, if they are valid.
     """
     if info.flag_bits & _UTF8_FLAG:
         return printable(info.filename)
@@ -151,30 +149,30 @@ def member_name(info: zipfile.ZipInfo) -> str:
 
 
 def printable(name: str) -> str:
-    """A file's name without what a terminal or a JSON file cannot hold: controls, stray bytes."""
+    """A file name with control characters and undecodable bytes replaced by U+FFFD."""
     name = repair_utf8(name)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
 def is_ignored(parts: Sequence[str]) -> bool:
-    """Whether a path's parts are those of a dot file or of macOS's attachments."""
+    """Whether the parts of a path are those of a dot file or in macOS's `__MACOSX`."""
     names = [part for part in parts if part not in (".", "..")]
     return any(name.startswith(".") or name == "__MACOSX" for name in names)
 
 
 def is_hidden(parts: Sequence[str]) -> bool:
-    """Whether a path's parts are those of a dot file that may be somebody's data."""
+    """Whether the parts of a path are those of a dot file that may be data."""
     attached = "__MACOSX" in parts or parts[-1].startswith("._")
     return is_ignored(parts) and not attached
 
 
 def path_parts(member: str) -> list[str]:
-    """Folders and name in a member's name; some that pack on Windows part them by backslashes."""
+    """The parts of a member's name; some Windows programs separate them by backslashes."""
     return re.split(r"[/\\]", member)
 
 
 def unreadable(name: str, error: Exception) -> InputError:
-    """The refusal of a file, for what zipfile or the system said."""
+    """The error for a file that zipfile or the system cannot read."""
     if isinstance(error, OSError):
         return InputError(
             f"cannot be read ({os_errors.reason(error)})",
@@ -185,8 +183,8 @@ def unreadable(name: str, error: Exception) -> InputError:
     return InputError(
         f"the zip is damaged ({reason})",
         where=name,
-        remedy="Fetch it again; or unpack what is left and give the folder, so that damaged "
-        "records are reported and passed over",
+        remedy="Download it again, or unpack what is left and give the folder: damaged records are "
+        "then skipped and reported",
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from hwgen.compute.devices import describe, pick_precision
-from hwgen.io.locks import alone, sweep
+from hwgen.io.locks import exclusive, remove_stale_lock
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
@@ -102,11 +102,11 @@ class CachedTraining:
             RunError: the file cannot be read, or another process is training this recogniser.
         """
         if self.path.exists():
-            sweep(self.path)
+            remove_stale_lock(self.path)
             found = Recogniser.load(self.path, self.device)
             self._check(found)
             return found
-        with alone(self.path, "training this recogniser"):
+        with exclusive(self.path, "training this recogniser"):
             data = (load or self.load)()
             began = time.perf_counter()
             trained = train_recogniser(

@@ -106,5 +106,5 @@ def describe_store(store: Store) -> StoreFacts:
         count=len(store),
         charset_fingerprint=store.charset.fingerprint,
         content_sha256=store.manifest.content_sha256,
-        made=store.made_as,
+        made=store.provenance,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from hwgen.io.json_files import read_object, reading, write_json
-from hwgen.io.locks import only_one
+from hwgen.io.locks import file_lock
 from hwgen.results import source
 from hwgen.schema import from_json, key, to_json
 
@@ -59,7 +59,7 @@ class ResultFile:
         """
         saved = replace(self, commit=source.commit(), folder=folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with only_one(folder / f"{self.NAME}.lock", wait=True, tidy=True):
+        with file_lock(folder / f"{self.NAME}.lock", wait=True, remove=True):
             write_json(folder / self.NAME, saved.to_json())
         return saved
 

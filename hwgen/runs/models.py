@@ -182,4 +182,6 @@ def read_model(folder: Path) -> Model:
         )
     except (KeyError, ValueError, InputError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise RunError(f"is not a model this hwgen can read ({reason})", where=str(file)) from None
+        raise RunError(
+            f"is not a model this version of hwgen can read ({reason})", where=str(file)
+        ) from None

@@ -26,7 +26,7 @@ from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.io import os_errors
 from hwgen.io.files import atomic_write
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json, write_json
-from hwgen.io.locks import only_one
+from hwgen.io.locks import file_lock
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.schema import differences, from_json
 
@@ -80,7 +80,9 @@ class Run:
             info: _Info = from_json(_Info, plain, "run")
             self.charset = Charset(info.charset)
         except (ValueError, KeyError, TypeError, InputError) as error:
-            raise RunError(f"is not a run this hwgen can read ({error})", where=str(file)) from None
+            raise RunError(
+                f"is not a run this version of hwgen can read ({error})", where=str(file)
+            ) from None
         self.kind, self.id, self.recipe, self.seed = info.kind, info.id, info.recipe, info.seed
         self.data, self.versions, self.origin = info.data, info.versions, info.origin
 
@@ -124,7 +126,7 @@ class Run:
         Raises:
             RunError: another process writes to it.
         """
-        with only_one(self.path / "lock") as ours:
+        with file_lock(self.path / "lock") as ours:
             if not ours:
                 raise RunError(
                     "another process is training this run",

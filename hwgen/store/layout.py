@@ -101,7 +101,7 @@ def is_store(path: Path) -> bool:
     return _halves(path) == 2
 
 
-def is_some_store(path: Path) -> bool:
+def looks_like_store(path: Path) -> bool:
     """Whether a store lies there, be it half of one or unfinished: a Store tells what it lacks."""
     return _halves(path) > 0 or (not os.path.exists(path) and os.path.isdir(partial_path(path)))
 

@@ -31,7 +31,7 @@ def is_simulated(origin: Mapping[str, Any]) -> bool:
     return _of_the_whole(origin).get("simulated") is True
 
 
-def made_as(origin: Mapping[str, Any]) -> str:
+def provenance(origin: Mapping[str, Any]) -> str:
     """`synthetic` if a generator made any of the records, else `simulated`, else `real`."""
     if is_synthetic(origin):
         return "synthetic"

@@ -27,7 +27,7 @@ from hwgen.store.layout import (
     read_manifest,
     record_bytes,
 )
-from hwgen.store.origin import is_synthetic, made_as
+from hwgen.store.origin import is_synthetic, provenance
 
 
 class Store:
@@ -75,9 +75,9 @@ class Store:
         return is_synthetic(self.manifest.origin)
 
     @property
-    def made_as(self) -> str:
+    def provenance(self) -> str:
         """`synthetic`, `simulated` or `real`: see hwgen.store.origin."""
-        return made_as(self.manifest.origin)
+        return provenance(self.manifest.origin)
 
     @property
     def writers(self) -> set[str]:

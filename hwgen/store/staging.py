@@ -1,7 +1,7 @@
-"""In: where a store shall be. Out: that place, locked, with an unfinished store that gets its name.
+"""The folder of a store while it is written: locked, resumable, renamed at the end.
 
-A store is written in PATH.partial and renamed at the end: PATH is either absent, what it was
-before, or whole. recipe.json lies in it from the beginning until then.
+A store is written in PATH.partial, with a recipe.json from the beginning, and renamed to PATH when
+it is complete.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from hwgen.schema import differences
 from hwgen.store.layout import is_store
 
 HEADER = "recipe.json"
-"""By which an unfinished store is recognised."""
+"""Identifies an unfinished store."""
 
 
 class StoreStaging:
-    """Where one process is writing a store.
+    """The folder of a store that one process is writing.
 
     Args:
-        path: where the store shall be.
-        header: plain JSON of all that decides the store's bytes; an unfinished store is known
-            again by it.
-        resumable: whether an unfinished store of this header is continued, and kept when it is
-            left. One that is not resumable is thrown away.
-        overwrite: replace a finished store at `path`, when the new one gets its name, and discard
-            an unfinished one of another header.
+        path: the store's final path.
+        header: plain JSON of everything that determines the store's bytes; only an unfinished
+            store with the same header is continued.
+        resumable: whether an unfinished store with this header is continued, and kept when the
+            process stops. Otherwise it is deleted.
+        overwrite: replace a finished store at `path` once the new one is complete, and discard an
+            unfinished one with another header.
 
     Attributes:
-        partial: folder of the unfinished store.
+        partial: the folder of the unfinished store.
 
     Raises:
-        StoreError: a store or something else is already there, another process writes to it, or
-            it cannot be written.
+        StoreError: a store or something else is already there, another process is writing it, or
+            the disk cannot be written.
     """
 
     def __init__(
@@ -61,29 +61,28 @@ class StoreStaging:
                     StoreError(
                         "another process is writing this store",
                         where=str(path),
-                        remedy="Wait for it",
+                        remedy="Wait until it ends",
                     )
                 )
             )
 
     def begin_or_continue(self) -> lmdb.Environment:
-        """Open the unfinished store: a new one, or the one that is there.
+        """Open the unfinished store, which is created if it does not exist.
 
         Raises:
-            RecipeChangedError: an unfinished, resumable store of another header is there.
-            StoreError: the one that is there is damaged, or none can be written.
+            RecipeChangedError: a resumable unfinished store with another header exists.
+            StoreError: the unfinished store is damaged, or the disk cannot be written.
         """
         with self.writing():
             began = self._read_header()
             continues = self._resumable and began == self._header
             if began.get("resumable") and not continues and not self._overwrite:
                 raise RecipeChangedError(
-                    "an unfinished store of another recipe is there (began -> now):\n  "
+                    "an unfinished store with another recipe exists (its recipe -> yours):\n  "
                     + "\n  ".join(differences(began, self._header))
                     + "\n",
                     where=str(self.path),
-                    remedy="Go on with the options it began with, or pass --overwrite to discard "
-                    "it",
+                    remedy="Rerun with its options to resume it, or with --overwrite to discard it",
                 )
             if continues:
                 self._check_pages()
@@ -92,37 +91,37 @@ class StoreStaging:
                 shutil.rmtree(self.partial, ignore_errors=True)
                 self._staging.begin(self._header)
             return lmdb.open(
-                os.fsencode(self.partial),  # of a text, lmdb makes bytes by the locale
+                os.fsencode(self.partial),  # lmdb would encode a str by the locale
                 map_size=64 << 20,
                 lock=False,
                 sync=self._resumable,
-                meminit=True,  # else what this process held before, real scans maybe, fills gaps
+                meminit=True,  # else gaps would hold old memory, such as real scans
             )
 
     def give_name(self) -> None:
-        """Put the finished store in its place; another one that was there is gone then."""
+        """Move the finished store to its final path, and remove one that it replaces."""
         self._staging.publish(replace=is_store(self.path), keep_header=False)
 
     def leave(self, *, finished: bool) -> None:
-        """Let go of the place, and of an unfinished store that nobody can continue."""
+        """Release the lock, and delete an unfinished store that is not resumable."""
         if self._began and not finished and not self._resumable:
             shutil.rmtree(self.partial, ignore_errors=True)
         self._lock.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Within, a disk that is full or read-only is a StoreError that names the store."""
+        """Turn errors of writing into a StoreError that names the store."""
         try:
             yield
         except (lmdb.Error, OSError) as error:
             raise _unwritable(self.path, error) from None
 
     def not_continued(self, error: Exception) -> StoreError:
-        """What to say of an unfinished store that is damaged."""
+        """The error for an unfinished store that is damaged."""
         return StoreError(
             f"the unfinished store cannot be continued ({error})",
             where=str(self.partial / "data.mdb"),
-            remedy=f"Remove {self.partial.name} to begin anew",
+            remedy=f"Remove {self.partial.name} to start over",
         )
 
     def _check(self) -> None:
@@ -130,31 +129,31 @@ class StoreStaging:
             return
         if is_store(self.path):
             if not self._overwrite:
-                sweep(self.path)
+                remove_leftovers(self.path)
                 raise StoreError(
                     "a store is already there",
                     where=str(self.path),
-                    remedy="Choose another place, or pass --overwrite to replace it",
+                    remedy="Choose another path, or pass --overwrite to replace it",
                 )
         elif not self.path.is_dir() or any(self.path.iterdir()):
             raise StoreError(
-                "something that is not a store is already there",
+                "the path exists and is not a store",
                 where=str(self.path),
-                remedy="Choose another place",
+                remedy="Choose another path",
             )
 
     def _read_header(self) -> dict[str, Any]:
-        """Of the unfinished store that is there; empty where there is none that can be read."""
+        """The header of the unfinished store; {} if it is missing or damaged."""
         if self._staging.header_file(self.partial).is_file():
             with contextlib.suppress(ValueError):
                 return self._staging.read_header(self.partial)
         return {}
 
     def _check_pages(self) -> None:
-        """Refuse what a crash of the system, or half a copy, left: LMDB would end the process.
+        """Check data.mdb after a system crash or an incomplete copy, which would crash LMDB.
 
         Raises:
-            StoreError: it cannot be continued.
+            StoreError: it is damaged.
         """
         data = self.partial / "data.mdb"
         try:
@@ -164,17 +163,17 @@ class StoreStaging:
             raise self.not_continued(error) from None
 
 
-def sweep(path: Path) -> None:
-    """Remove what a writer left that was killed when its store had its name already."""
-    Staging(path, HEADER).sweep()
+def remove_leftovers(path: Path) -> None:
+    """Remove header and lock of a process that was killed after it had finished the store."""
+    Staging(path, HEADER).remove_leftovers()
 
 
 def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:
-    # LMDB calls a write that found room for a part an input/output error.
+    # LMDB reports an incomplete write, on a full disk, as an input/output error.
     of_lmdb = isinstance(error, lmdb.Error)
     reason = str(error).rpartition(": ")[2] if of_lmdb else os_errors.reason(error)
     return StoreError(
         f"cannot be written ({reason})",
         where=str(path),
-        remedy=os_errors.remedy(error, otherwise=os_errors.ROOM if of_lmdb else ""),
+        remedy=os_errors.remedy(error, otherwise=os_errors.DISK_FULL if of_lmdb else ""),
     )

@@ -16,7 +16,7 @@ import numpy as np
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
 from hwgen.progress import NO_CONTROL, Control
-from hwgen.store import Store, StoreWriter, is_store, sweep
+from hwgen.store import Store, StoreWriter, is_store, remove_leftovers
 from hwgen.synthesis.acceptance import FILE, Counts, acceptance_json
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit, plan
@@ -96,7 +96,7 @@ def synthesize(
             if ranks.first:
                 finished = not overwrite and is_store(out) and has_origin(Store(out), origin)
                 if finished:
-                    sweep(out)
+                    remove_leftovers(out)
                 else:
                     output = _Output.open(stack, out, sampler, classes, origin, overwrite=overwrite)
         finished, begun = ranks.gather_all((finished, output.counts.units if output else 0))[0]

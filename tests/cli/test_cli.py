@@ -65,9 +65,9 @@ def test_errors_are_shown_without_markup_or_traceback(
 @pytest.mark.parametrize(
     ("number", "printed"),
     [
-        (errno.ENOSPC, "x/.export.json: No space left on device. Is the disk full? With more room"),
-        (errno.EACCES, "x/.export.json: Permission denied. Change the rights to it or to its fold"),
-        (errno.EROFS, "x/.export.json: Read-only file system. Its disk is mounted read-only: choo"),
+        (errno.ENOSPC, "x/.export.json: No space left on device. The disk may be full; free some"),
+        (errno.EACCES, "x/.export.json: Permission denied. Change the permissions of the file"),
+        (errno.EROFS, "x/.export.json: Read-only file system. The disk is mounted read-only; choo"),
         (errno.ENOTDIR, "x/.export.json: Not a directory\n"),
     ],
 )

@@ -91,7 +91,7 @@ def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["export", "RUN", "-f", "folder"], "no store here: it is a run, from which hwgen synthes"),
+        (["export", "RUN", "-f", "folder"], "no store here: it is a run, for hwgen synthes"),
         (["export-model", "STORE"], "no run here: it is a store"),
         (["export-curves", "STORE"], "no run here: it is a store"),
         (["export", "STORE", "-f", "model"], "no format 'model'"),

@@ -13,7 +13,7 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.evaluate import Settings, evaluate
-from hwgen.io.locks import alone
+from hwgen.io.locks import exclusive
 from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
@@ -446,7 +446,7 @@ def test_a_recogniser_that_another_process_trains_is_refused(
     evaluated: Evaluate, make_store: MakeStore, out: Path
 ) -> None:
     with (
-        alone(out / "recogniser-real-seed0.safetensors", "training it"),
+        exclusive(out / "recogniser-real-seed0.safetensors", "training it"),
         pytest.raises(RunError, match="another process is training this recogniser"),
     ):
         evaluated(make_store(23, kind="synthetic"), recogniser=None)

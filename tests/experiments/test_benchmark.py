@@ -11,7 +11,7 @@ import torch
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.experiments.benchmark import benchmark, compare_diversity
-from hwgen.io.locks import alone
+from hwgen.io.locks import exclusive
 from hwgen.progress import Control
 from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
@@ -173,7 +173,7 @@ def test_a_recogniser_that_another_process_trains_is_refused(
     real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     with (
-        alone(tmp_path / "recogniser-real-seed1.safetensors", "training it"),
+        exclusive(tmp_path / "recogniser-real-seed1.safetensors", "training it"),
         pytest.raises(RunError, match="another process is training this recogniser"),
     ):
         run(real, toy, tmp_path, seeds=(0, 1))

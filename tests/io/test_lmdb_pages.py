@@ -101,14 +101,14 @@ def root_of(data: bytes) -> int:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (meta(0, "<I", 7), "no LMDB file"),
-        (meta(4, "<I", 2), "no LMDB file"),
-        (meta(24, "<I", 0), "pages of 0 bytes"),
-        (meta(24, "<I", 5000), "pages of 5000 bytes"),
-        (lambda data: struct.pack_into("<I", data, PAGE + 16 + 24, 8192), "of 4096 and of 8192"),
+        (meta(0, "<I", 7), "not an LMDB file"),
+        (meta(4, "<I", 2), "not an LMDB file"),
+        (meta(24, "<I", 0), "512 to 32768 bytes, found 0"),
+        (meta(24, "<I", 5000), "512 to 32768 bytes, found 5000"),
+        (lambda data: struct.pack_into("<I", data, PAGE + 16 + 24, 8192), "of 4096 and 8192"),
         (meta(24 + 48 + 4, "<H", 4), "flags 0x4"),
-        (meta(24 + 48 + 40, "<Q", 1 << 40), r"page \d+ would begin at byte|behind the last"),
-        (meta(120, "<Q", 1), "behind the last"),
+        (meta(24 + 48 + 40, "<Q", 1 << 40), r"page \d+ begins at byte|beyond the last"),
+        (meta(120, "<Q", 1), "beyond the last"),
     ],
 )
 def test_forged_meta_pages_are_refused(
@@ -131,8 +131,8 @@ def test_forged_meta_pages_are_refused(
         (False, 6, "<H", 5000, "a key of 5000 bytes"),
         (False, 0, "<H", 9000, "value of 9000 bytes|ends at byte"),
         (False, 8, "<B", 255, "out of order"),
-        (True, 0, "<H", 60_000, "would begin at byte|behind the last"),
-        (True, 0, "<H", 0, "calls itself"),
+        (True, 0, "<H", 60_000, "begins at byte|beyond the last"),
+        (True, 0, "<H", 0, "has number"),
     ],
 )
 def test_forged_nodes_are_refused(
@@ -161,13 +161,13 @@ def test_a_tree_that_bites_its_tail_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("at", "form", "value", "message"),
     [
-        (0, "<Q", 99, "calls itself 99"),
-        (10, "<H", 0x22, "of kind 34"),
-        (12, "<H", 17, "nodes from 17"),
-        (12, "<H", 16, "nodes from 16"),
+        (0, "<Q", 99, "has number 99"),
+        (10, "<H", 0x22, "flags 0x22"),
+        (12, "<H", 17, "free space from 17"),
+        (12, "<H", 16, "0 nodes and free"),
         (14, "<H", 5000, "to 5000"),
-        (16, "<H", 20, "a node at 20"),
-        (16, "<H", 4095, "a node at 4095"),
+        (16, "<H", 20, "a node at byte 20,"),
+        (16, "<H", 4095, "a node at byte 4095,"),
     ],
 )
 def test_forged_page_heads_are_refused(
@@ -182,7 +182,7 @@ def test_forged_page_heads_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("first", "message"), [(1 << 40, "is behind the last"), (-1, "a value ends at byte")]
+    ("first", "message"), [(1 << 40, "is beyond the last"), (-1, "a value ends at byte")]
 )
 def test_a_value_beyond_the_file_is_refused(tmp_path: Path, first: int, message: str) -> None:
     path = make(tmp_path / "s", 100, size=16)

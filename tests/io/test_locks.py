@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwgen.errors import RunError
-from hwgen.io.locks import alone, only_one, sweep
+from hwgen.io.locks import exclusive, file_lock, remove_stale_lock
 
 HOLD = """
 import sys, filelock
@@ -40,17 +40,17 @@ def another_process_holds(path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_one_has_a_lock_and_frees_it(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.lock"
     for wait in (False, True):
-        with only_one(path, wait=wait) as ours, only_one(tmp_path / "b.lock") as other:
+        with file_lock(path, wait=wait) as ours, file_lock(tmp_path / "b.lock") as other:
             assert ours
             assert other
-    with pytest.raises(ZeroDivisionError), only_one(path):
+    with pytest.raises(ZeroDivisionError), file_lock(path):
         _ = 1 / 0
     with another_process_holds(path) as other_process:
-        with only_one(path) as ours:
+        with file_lock(path) as ours:
             assert not ours
         other_process.kill()
         other_process.wait()
-        with only_one(path) as ours:
+        with file_lock(path) as ours:
             assert ours  # the system has freed it
 
 
@@ -59,22 +59,22 @@ def test_the_same_work_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with (
         another_process_holds(tmp_path / "recogniser.safetensors.lock"),
         pytest.raises(RunError, match="another process is training this recogniser") as refused,
-        alone(target, "training this recogniser"),
+        exclusive(target, "training this recogniser"),
     ):
         raise AssertionError
     assert refused.value.where == str(target)
-    assert "the same command then goes on" in refused.value.remedy
-    with alone(target, "training this recogniser"):
+    assert "then rerun the command" in refused.value.remedy
+    with exclusive(target, "training this recogniser"):
         assert [path.name for path in tmp_path.iterdir()] == [f"{target.name}.lock"]
     assert not list(tmp_path.iterdir())
 
 
 def test_the_lock_of_a_process_killed_behind_its_last_step_is_swept_away(tmp_path: Path) -> None:
     target, lock = tmp_path / "made", tmp_path / "made.lock"
-    sweep(target)
+    remove_stale_lock(target)
     with another_process_holds(lock):
-        sweep(target)
+        remove_stale_lock(target)
         assert lock.exists()
     lock.touch()
-    sweep(target)
+    remove_stale_lock(target)
     assert not list(tmp_path.iterdir())

@@ -11,9 +11,9 @@ from hwgen.io.os_errors import DISK_FULL, reason, remedy
     [
         (errno.ENOSPC, DISK_FULL),
         (errno.EDQUOT, DISK_FULL),
-        (errno.EACCES, "Change the rights"),
-        (errno.EPERM, "Change the rights"),
-        (errno.EROFS, "read-only: choose another place"),
+        (errno.EACCES, "Change the permissions"),
+        (errno.EPERM, "Change the permissions"),
+        (errno.EROFS, "read-only; choose another path"),
     ],
 )
 def test_what_to_do_depends_on_what_was_refused(number: int, said: str) -> None:

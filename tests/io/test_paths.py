@@ -11,13 +11,13 @@ from hwgen.io.paths import describe_names, describe_path, suggest_path
         ("run.json", "it is a run,"),
         ("model.safetensors", "it is an exported model,"),
         ("manifest.json", "it is a store,"),
-        ("benchmark.json", "hwgen benchmark wrote"),
-        ("lift.json", "hwgen lift wrote"),
-        ("evaluation.json", "hwgen evaluate wrote"),
-        (".export.json", "hwgen export wrote"),
-        ("001-f.gnt", "it holds GNT, of which hwgen prepare-gnt makes a store"),
-        ("1001-c.POT", "it holds POT, of which hwgen prepare-pot makes a store"),
-        ("a.png", "it holds images, of which hwgen prepare-images makes a store"),
+        ("benchmark.json", "the output of hwgen benchmark"),
+        ("lift.json", "the output of hwgen lift"),
+        ("evaluation.json", "the output of hwgen evaluate"),
+        (".export.json", "the output of hwgen export"),
+        ("001-f.gnt", "it contains GNT files, for hwgen prepare-gnt"),
+        ("1001-c.POT", "it contains POT files, for hwgen prepare-pot"),
+        ("a.png", "it contains images, for hwgen prepare-images"),
     ],
 )
 def test_a_folder_is_known_by_a_file_in_it(tmp_path: Path, name: str, said: str) -> None:
@@ -31,9 +31,9 @@ def test_a_folder_is_known_by_a_file_in_it(tmp_path: Path, name: str, said: str)
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("HWDB.zip", "it is a zip, of which hwgen prepare-gnt, prepare-pot or prepare-images"),
-        ("a.gnt", "it holds GNT,"),
-        ("a.JPG", "it holds images,"),
+        ("HWDB.zip", "it is a zip, for hwgen prepare-gnt, prepare-pot or prepare-images"),
+        ("a.gnt", "it contains GNT files,"),
+        ("a.JPG", "it contains images,"),
         ("weights.safetensors", "it is a file of weights"),
         ("notes.txt", ""),
     ],
@@ -54,13 +54,13 @@ def a_folder(path: Path, mark: str) -> Path:
 def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     a_folder(tmp_path / "b", "run.json")
-    assert describe_path(tmp_path) == "it holds b, a run, from which hwgen synthesize draws"
+    assert describe_path(tmp_path) == "it contains b (a run, for hwgen synthesize)"
     for name in "cdefg":
         a_folder(tmp_path / name, "run.json")
     a_folder(tmp_path / "store", "manifest.json")
-    assert describe_path(tmp_path).startswith("it holds b, c, d and 3 more, each a run,")
+    assert describe_path(tmp_path).startswith("it contains b, c, d and 3 more (each a run,")
     (tmp_path / "001-f.gnt").touch()
-    assert describe_path(tmp_path).startswith("it holds GNT,")
+    assert describe_path(tmp_path).startswith("it contains GNT files,")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
         ("manifest.json", "data.mdb", "it is a file of {}, which is a store,"),
         ("manifest.json", "manifest.json", "it is a file of {}, which is a store,"),
         ("model.safetensors", "model.safetensors", "it is a file of {}, which is an exported mod"),
-        (".export.json", "001-f.gnt", "it holds GNT"),
+        (".export.json", "001-f.gnt", "it contains GNT"),
     ],
 )
 def test_a_file_is_known_by_its_folder(tmp_path: Path, mark: str, name: str, said: str) -> None:
@@ -90,7 +90,7 @@ def test_the_folder_of_a_file_and_those_in_a_folder_are_near(tmp_path: Path) -> 
 
 def test_the_first_known_name_tells() -> None:
     assert describe_names([]) == ""
-    assert describe_names(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it holds POT")
+    assert describe_names(["a.txt", "deep/er/b.pot", "c.gnt"]).startswith("it contains POT")
 
 
 def test_near_names_in_the_same_folder_are_named(

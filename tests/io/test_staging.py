@@ -81,7 +81,7 @@ def test_what_a_kill_after_the_rename_left_is_swept_away(tmp_path: Path) -> None
     staging = staged(path, "whole")
     staging.publish(replace=False, keep_header=True)
     (tmp_path / "x.lock").touch()
-    staging.sweep()
+    staging.remove_leftovers()
     assert names(tmp_path) == ["x"]
     assert names(path) == ["data"]
 

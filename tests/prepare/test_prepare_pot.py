@@ -137,7 +137,7 @@ def test_what_cannot_be_used_is_said(pots: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no writer '7'"):
         prepare_pot([pots], out, ink=INK, writers=WriterSelection("7"))
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    with pytest.raises(InputError, match="is not a POT file: it holds images"):
+    with pytest.raises(InputError, match="is not a POT file: it contains images"):
         prepare_pot([tmp_path / "a.png"], out, ink=INK)
     with pytest.raises(StoreError, match="stopped before the end"):
         prepare_pot([pots], out, ink=INK, control=Control(stop=lambda: True))

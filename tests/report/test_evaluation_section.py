@@ -121,5 +121,5 @@ def test_missing_pictures_and_classes_are_said(
 def test_what_is_no_evaluation_is_refused(
     make_evaluation: MakeEvaluation, changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(InputError, match="is not an evaluation this hwgen can read"):
+    with pytest.raises(InputError, match="is not an evaluation this version of hwgen can read"):
         Evaluation.load(make_evaluation(**changes) / "evaluation.json")

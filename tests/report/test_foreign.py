@@ -45,7 +45,7 @@ def forged(file: Path, *place: str | int, value: Any) -> Path:
 WRONG = [
     ("benchmark.json", ("arms", "real", "top1", "mean"), "0.9", "real.top1.mean should be float"),
     ("benchmark.json", ("arms", "real", "top1", "low"), math.nan, "low should be a finite number"),
-    ("benchmark.json", ("network", "flops"), 10**30, "a number of 31 digits"),
+    ("benchmark.json", ("network", "flops"), 10**30, "an integer of 31 digits"),
     ("benchmark.json", ("network", "flops"), True, "network.flops should be int, found True"),
     ("benchmark.json", ("diversity", "ratio"), math.inf, "ratio should be a finite number"),
     ("benchmark.json", ("worst",), [0] * 9, r"worst\[0\] should be an object, found 0"),
@@ -71,7 +71,7 @@ def test_a_wrong_value_is_named_with_its_place(
     tmp_path: Path, name: str, place: tuple[str | int, ...], value: Any, message: str
 ) -> None:
     file = forged(tmp_path / name, *place, value=value)
-    with pytest.raises(InputError, match=f"this hwgen can read .*{message}") as refused:
+    with pytest.raises(InputError, match=f"this version of hwgen can read .*{message}") as refused:
         write_report([file], tmp_path / "page.html")
     assert refused.value.where == str(file)
     assert refused.value.remedy.startswith("Run hwgen ")

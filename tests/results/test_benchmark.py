@@ -47,7 +47,7 @@ def test_a_foreign_benchmark_is_refused(
     make_benchmark: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
     file = make_benchmark(**changes) / "benchmark.json"
-    with pytest.raises(InputError, match="not a benchmark this hwgen can read") as error:
+    with pytest.raises(InputError, match="not a benchmark this version of hwgen can read") as error:
         Benchmark.load(file)
     assert error.value.where == str(file)
 

@@ -83,7 +83,7 @@ def test_what_is_read(make_lift: Callable[..., Path]) -> None:
 def test_what_is_no_lift_is_refused(
     make_lift: Callable[..., Path], changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(InputError, match="not a lift this hwgen can read"):
+    with pytest.raises(InputError, match="not a lift this version of hwgen can read"):
         Lift.load(make_lift(**changes) / "lift.json")
 
 

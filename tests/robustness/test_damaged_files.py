@@ -29,7 +29,7 @@ def test_a_file_without_an_object_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(text, encoding="utf-8")
     with (
-        pytest.raises(RunError, match="is not a thing this hwgen can read") as refused,
+        pytest.raises(RunError, match="is not a thing this version of hwgen can read") as refused,
         reading(file, "a thing", "Do something", raising=RunError),
     ):
         read_object(file, "its-format")
@@ -47,7 +47,9 @@ def test_the_format_is_checked(tmp_path: Path) -> None:
 
 def test_a_missing_file_gives_the_same_error(tmp_path: Path) -> None:
     with (
-        pytest.raises(InputError, match=r"is not a thing this hwgen can read \(No such file"),
+        pytest.raises(
+            InputError, match=r"is not a thing this version of hwgen can read \(No such file"
+        ),
         reading(tmp_path / "x.json", "a thing"),
     ):
         read_object(tmp_path / "x.json")

@@ -31,7 +31,7 @@ from hwgen.synthesis.synthesize import synthesize
 from hwgen_cli.__main__ import main
 
 FRAMING = Framing(32)
-FULL = r"cannot be written \(.*\)\. Is the disk full\? With more room, run the same command again"
+FULL = r"cannot be written \(.*\)\. The disk may be full; free some space and rerun"
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +163,7 @@ def test_unreadable_and_unwritable_paths_are_named_with_a_remedy(gnt: Path, tmp_
         assert done.returncode == 1, done.stderr
         return done.stderr
 
-    rights = r"Permission denied\)?\. Change the rights to it or to its folder"
+    rights = r"Permission denied\)?\. Change the permissions of the file or its folder"
     assert re.search(f"closed.*{rights}", said("export", store, "-f", "gnt", "--out", closed / "x"))
     assert re.search(f"closed.*{rights}", said("prepare-gnt", gnt, "--out", closed / "x"))
     (store / "data.mdb").chmod(0)

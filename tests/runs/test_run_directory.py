@@ -86,7 +86,7 @@ def test_an_empty_folder_and_a_killed_beginning_can_be_used(tmp_path: Path) -> N
 )
 def test_files_that_are_no_runs_are_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content, encoding="latin-1")
-    with pytest.raises(RunError, match=r"run.json: is not a run this hwgen can read"):
+    with pytest.raises(RunError, match=r"run.json: is not a run this version of hwgen can read"):
         Run(tmp_path)
 
 

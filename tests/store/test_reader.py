@@ -192,7 +192,7 @@ def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path:
     [
         ({"count": -1}, "counts of classes"),
         ({"count": 10**9}, "counts of classes"),
-        ({"count": 10**40}, "a number of 41 digits"),
+        ({"count": 10**40}, "an integer of 41 digits"),
         ({"count": 5.0}, "count should be int"),
         ({"count": None}, "count should be int"),
         ({"size": 0}, "images of 0 pixels"),
@@ -204,7 +204,7 @@ def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path:
         ({"charset": ["一", "丁", 7]}, r"charset\[2\] should be str"),
         ({"charset": ["一", "丁", "八"]}, "fingerprint"),
         ({"charset": ["一", "丁", "一"]}, "occurs twice"),
-        ({"charset": ["一", "丁", "\ud800"]}, "half a character"),
+        ({"charset": ["一", "丁", "\ud800"]}, "lone surrogate"),
         ({"writer_counts": {"": 4}}, "counts of classes or writers"),
         ({"writer_counts": []}, "writer_counts should be an object"),
         ({"tables": {"labels": []}}, "tables labels"),

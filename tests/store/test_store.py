@@ -13,7 +13,7 @@ import pytest
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, RecipeChangedError, StoreError
 from hwgen.record import Record
-from hwgen.store import Store, StoreWriter, is_store, partial_path, sweep
+from hwgen.store import Store, StoreWriter, is_store, partial_path, remove_leftovers
 from hwgen.store.staging import StoreStaging
 
 SIZE = 8
@@ -265,7 +265,7 @@ def test_killed_before_it_has_its_name_a_whole_store_is_gone_on_from(
 
 
 def test_what_a_kill_after_the_last_step_left_is_swept_away(tmp_path: Path) -> None:
-    for again in (lambda: sweep(tmp_path / "s"), lambda: write(tmp_path / "s")):
+    for again in (lambda: remove_leftovers(tmp_path / "s"), lambda: write(tmp_path / "s")):
         write(tmp_path / "s", overwrite=True)
         (tmp_path / "s" / "recipe.json").write_text("{}")
         (tmp_path / "s.lock").touch()
@@ -278,7 +278,7 @@ def test_what_a_kill_after_the_last_step_left_is_swept_away(tmp_path: Path) -> N
 def test_a_store_that_another_process_replaces_is_not_swept(tmp_path: Path) -> None:
     write(tmp_path / "s")
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, overwrite=True):
-        sweep(tmp_path / "s")
+        remove_leftovers(tmp_path / "s")
         assert (tmp_path / "s.lock").exists()
 
 
@@ -320,7 +320,7 @@ def test_foreign_things_are_never_replaced(tmp_path: Path, overwrite: bool) -> N
     (tmp_path / "folder" / "file").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "folder", "link"):
-        with pytest.raises(StoreError, match="something that is not a store"):
+        with pytest.raises(StoreError, match="exists and is not a store"):
             write(tmp_path / name, overwrite=overwrite)
     assert (tmp_path / "folder" / "file").read_text() == "mine"
 
@@ -449,7 +449,7 @@ def test_half_a_copy_is_told_by_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be opened|cannot be read|No such file"):
         Store(path)
     for overwrite in (False, True):  # what is there may be all that is left of it
-        with pytest.raises(StoreError, match="already there"):
+        with pytest.raises(StoreError, match="is not a store"):
             write(path, 1, overwrite=overwrite)
     (tmp_path / "data.mdb").rename(path / "data.mdb")
     assert_holds(Store(path), 3)

@@ -49,7 +49,7 @@ def test_choices_become_a_and_b(study: Study, export: Export) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"format": "other"}, "is not an export of votes this hwgen can read"),
+        ({"format": "other"}, "is not an export of votes this version of hwgen can read"),
         ({"format_version": 2}, "version 2"),
         ({"study": "feed"}, "holds votes of study 'feed', the key is of "),
         ({"votes": [{"pair": "x", "choice": "left"}]}, "a vote on pair 'x'"),

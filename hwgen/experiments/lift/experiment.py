@@ -29,7 +29,7 @@ from hwgen.experiments.lift.checks import check_start, check_stores, check_unsee
 from hwgen.experiments.lift.generators import Generator
 from hwgen.experiments.lift.subsets import Ids, choose, held_out, rare_classes, write_subset
 from hwgen.experiments.lift.summary import summarise
-from hwgen.io.locks import only_one
+from hwgen.io.locks import file_lock
 from hwgen.names import suggest
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.inference import Recogniser
@@ -184,7 +184,7 @@ def run_experiment(
 
             if control.stop():
                 return None
-            with only_one(out / "locks" / f"{trial.name}.lock") as ours:
+            with file_lock(out / "locks" / f"{trial.name}.lock") as ours:
                 if ours:
                     results[trial] = work.finished(trial) or work.run(trial, report, control.stop)
                     taken = taken or results[trial] is not None
@@ -229,7 +229,7 @@ class _Work:
             choose(labels, self._free, self._counts(trial), trial.seed)
         self._judge = self.test
         if self.experiment.judged_on == "held-out":
-            with only_one(self.out / "locks" / "held-out.lock", wait=True):
+            with file_lock(self.out / "locks" / "held-out.lock", wait=True):
                 path = self.out / "draws" / "held-out.store"
                 self._judge = write_subset(self.train, np.flatnonzero(kept), path)
         recipe = replace(self.experiment.recipe, balanced=self.experiment.kind == "rare")
@@ -328,7 +328,7 @@ class _Work:
             start_classes_shared=shared,
             train=str(train.path),
             test=TestStore(str(test.path), len(train.writers & test.writers)),
-            made={"train": train.made_as, "test": test.made_as},
+            made={"train": train.provenance, "test": test.provenance},
             accuracy_entries=found.accuracy,
             difference_entries=found.differences,
             advice=found.advice,
@@ -358,7 +358,7 @@ class _Work:
 
     def _real(self, trial: Trial) -> Store:
         path = self.out / "draws" / f"{trial.subset}.store"
-        with only_one(self.out / "locks" / f"draw-{trial.subset}.lock", wait=True):
+        with file_lock(self.out / "locks" / f"draw-{trial.subset}.lock", wait=True):
             records = choose(self.train.labels, self._free, self._counts(trial), trial.seed)
             return write_subset(self.train, records, path)
 
@@ -370,7 +370,7 @@ class _Work:
         stop: Callable[[], bool],
     ) -> Store | None:
         # One lock for all amounts: they share a run.
-        with only_one(self.out / "locks" / f"generator-{trial.subset}.lock") as ours:
+        with file_lock(self.out / "locks" / f"generator-{trial.subset}.lock") as ours:
             if not ours:
                 return None
             return self.generator(

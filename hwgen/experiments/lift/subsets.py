@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.store import Store, StoreWriter, is_store, sweep
+from hwgen.store import Store, StoreWriter, is_store, remove_leftovers
 
 Ids = npt.NDArray[np.int64]
 
@@ -100,7 +100,7 @@ def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store
                 where=str(out),
                 remedy="Give another --out, or the settings that it was made with",
             )
-        sweep(out)
+        remove_leftovers(out)
         return there
     with StoreWriter(out, size=store.size, channels=store.channels, recipe=origin) as writer:
         for number in numbers.tolist():
