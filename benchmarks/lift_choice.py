@@ -1,26 +1,27 @@
-"""Which settings shall benchmarks/lift.py have? Chosen on held-out training samples, never on test.
-
-In: a real train store, and a test store that is opened but not read. Ten samples a class (or
-`--count`), one draw, judged on 40 samples a class of the train store that no draw takes: how the
-baseline's pictures are distorted, how synthetic samples are mixed in, and how many there are. Out:
-OUT/choice.json and OUT/choice.md; no pixels, which go to WORK. Resumable; about 95 s a variant on
-one core. `--only` names variants, and does those.
+"""Settings for benchmarks.lift, compared on held-out training samples and never on the test set.
 
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --count all
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --kind rare --count 3
-    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --start RECOGNISER
+    python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --init-from RECOGNISER
     python -m benchmarks.lift_choice --train STORE --test STORE --out OUT --quick
+
+Compares distortions of the baseline's images, ways of mixing in synthetic samples, and their
+number: one trial each with 10 real samples per class (or --count), tested on 40 held-out samples
+per class of the train store. The test store is opened but not read. Writes OUT/choice.json and
+OUT/choice.md; intermediate files go to WORK. About 95 s per variant on one core; rerun the command
+to resume.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.options import make_parser
+from benchmarks.provenance import precision_name, provenance
 from hwgen.compute.devices import pick_device
 from hwgen.experiments.lift.experiment import Experiment, run_experiment
 from hwgen.experiments.lift.generators import DeformationGenerator
@@ -38,7 +39,7 @@ QUICK_STEPS, QUICK_COUNT = 3, 3
 
 @dataclass(frozen=True)
 class Variant:
-    """One setting: an arm, its recipe, synthetic samples a class, and whether none is a copy."""
+    """One setting: arm, recipe, synthetic samples per class, and rejection of near copies."""
 
     arm: str
     recipe: RecogniserRecipe = LIGHT
@@ -80,21 +81,21 @@ VARIANTS: Mapping[str, Variant] = {
     "pretrained, strongest": Variant("pretrained", replace(LIGHT, augmentation=STRONGEST)),
     "classical, stronger in shape alone": Variant("classical", replace(LIGHT, augmentation=WARPED)),
 }
-"""The most wanted first; what starts from a recogniser needs `--start`."""
+"""Most important first; pretrained ones need --init-from."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--train", type=Path, required=True, help="store to draw from")
+    parser = make_parser(__doc__)
+    parser.add_argument("--train", type=Path, required=True, help="store of training samples")
     parser.add_argument("--test", type=Path, required=True, help="its test store; not read")
-    parser.add_argument("--out", type=Path, required=True, help="results, without pixels")
-    parser.add_argument("--work", type=Path, help="what holds pixels; OUT.work if not given")
-    parser.add_argument("--start", type=Path, help="what the pretrained arm starts from")
-    parser.add_argument("--count", type=_count, help="real samples a class, or all")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.add_argument("--work", type=Path, help="folder for intermediate files; OUT.work")
+    parser.add_argument("--init-from", type=Path, help="recogniser with pretrained weights")
+    parser.add_argument("--count", type=_count, help="real samples per class, or all")
     parser.add_argument("--kind", choices=("few-shot", "rare"), default="few-shot")
     parser.add_argument("--only", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS))
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--quick", action="store_true", help="a toy that shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="a dry run with tiny settings")
     options = parser.parse_args(arguments)
     work = options.work or options.out.with_name(f"{options.out.name}.work")
     device = pick_device(options.device)
@@ -104,11 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     count = options.count
     if count is None:
         count = QUICK_COUNT if options.quick else COUNT
-    start = None if options.start is None else Recogniser.load(options.start, device)
+    init = None
+    if options.init_from is not None:
+        init = Recogniser.load(options.init_from, device)
     found: list[dict[str, Any]] = []
     options.out.mkdir(parents=True, exist_ok=True)
     for number, (name, variant) in enumerate(VARIANTS.items()):
-        if name not in options.only or (variant.arm == "pretrained" and start is None):
+        if name not in options.only or (variant.arm == "pretrained" and init is None):
             continue
         recipe, amount = variant.recipe, variant.amount
         if options.quick:
@@ -128,9 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             replace(generator, no_copies=variant.no_copies),
             work / f"{number:02d}",
             device=device,
-            start=start if variant.arm == "pretrained" else None,
+            start=init if variant.arm == "pretrained" else None,
         )
-        assert result is not None  # nothing stops it
+        assert result is not None  # nothing stops the experiment
         figures, row = result.accuracy_entries[0], result.rows[0]
         found.append(
             {
@@ -145,7 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "decides": row.config,
             }
         )
-        write_json(options.out / "choice.json", found)
+        precision = precision_name("auto", device)
+        origin = provenance(__file__, arguments, device=device, precision=precision)
+        write_json(options.out / "choice.json", {**origin, "rows": found})
         (options.out / "choice.md").write_text(table(found), encoding="utf-8")
         print(f"{name}: {100 * figures.mean:.1f} %", flush=True)
 
@@ -155,7 +160,7 @@ def _count(text: str) -> int:
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:
-    """The variants as Markdown, in their order."""
+    """Markdown, one line per variant."""
     lines = ["| variant | top-1 on held-out samples, % | s |", "|---|---:|---:|"]
     for one in found:
         lines.append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import torch
 
 import hwgen
 from hwgen.compute.devices import describe, pick_precision
+from hwgen.results import source
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -38,33 +38,15 @@ def provenance(
         precision: of the computation: "fp32", "bf16" or "fp64".
 
     Returns:
-        {"commit", "date", "command", "hardware"}.
+        {"commit", "date", "command", "hardware"}; the commit ends in "-dirty" if tracked files
+        differ from it, and is "unknown" outside a git checkout.
     """
     return {
-        "commit": commit(),
+        "commit": source.commit() or "unknown",
         "date": time.strftime("%Y-%m-%d"),
         "command": command_line(file, arguments),
         "hardware": hardware(device, precision),
     }
-
-
-def commit(checkout: Path = ROOT) -> str:
-    """The commit that is checked out; "+changes" follows where tracked files differ from it.
-
-    Returns:
-        40 hexadecimal digits; "unknown" outside a git checkout.
-    """
-    git = ["git", "-C", str(checkout)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        changes = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
-        )
-    except OSError:  # git is not installed
-        return "unknown"
-    if head.returncode or changes.returncode:
-        return "unknown"
-    return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
 
 
 def command_line(file: str, arguments: Sequence[str] | None) -> str:

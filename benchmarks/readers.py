@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import itertools
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.options import make_parser
-from benchmarks.provenance import commit, provenance
+from benchmarks.provenance import provenance
 from hwgen.exports.staging import FILE
 from hwgen.io.json_files import read_object
 from hwgen.store import Store
@@ -129,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for kind, dataset in read(given[name], given["export"], characters):
             found = compare(dataset, store)
             wrong |= found != Comparison(len(store), 0, 0)
-            row = (title, commit(given[name]), kind, found.read, found.labels, found.pixels)
+            row = (title, _commit(given[name]), kind, found.read, found.labels, found.pixels)
             print("| " + " | ".join(str(cell) for cell in row) + " |")
             del dataset  # closes PARSeq's
     sys.exit(int(wrong))
@@ -141,6 +142,12 @@ def _imported(name: str, checkout: Path) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path.remove(str(checkout))
+
+
+def _commit(checkout: Path) -> str:
+    described = ["describe", "--always", "--abbrev=7", "--exclude=*", "--dirty"]
+    command = ["git", "-C", str(checkout), *described]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

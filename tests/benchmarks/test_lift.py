@@ -47,7 +47,7 @@ def _handlers() -> object:
         signal.signal(kind, handler)
 
 
-def test_results_hold_tables_and_curves_and_no_pixels_nor_paths(
+def test_results_are_tables_and_curves_without_pixels_or_paths(
     options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lift.main([*options, "--only", "rare"])
@@ -69,30 +69,30 @@ def test_results_hold_tables_and_curves_and_no_pixels_nor_paths(
     assert (tmp_path / "results" / "lift.work" / "rare" / "rows").is_dir()
 
 
-def test_it_stops_politely_and_goes_on(
+def test_ctrl_c_stops_and_a_rerun_resumes(
     options: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    said = lift._say
+    print_progress = lift._print_progress
 
     def interrupt(done: float, total: float, note: str) -> None:
         if done >= 1:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(lift, "_say", interrupt)
+    monkeypatch.setattr(lift, "_print_progress", interrupt)
     lift.main([*options, "--only", "few-shot"])
-    assert "the same command goes on" in capsys.readouterr().out
+    assert "rerun the command to resume" in capsys.readouterr().out
     rows = tmp_path / "results" / "lift.work" / "few-shot" / "rows"
     before = {file.name for file in rows.iterdir()}
     assert len(before) < 4
-    monkeypatch.setattr(lift, "_say", said)
+    monkeypatch.setattr(lift, "_print_progress", print_progress)
     lift.main([*options, "--only", "few-shot"])
     assert "4.00 of 4 trials" in capsys.readouterr().out
 
 
-def test_arms_may_be_named(options: list[str], tmp_path: Path) -> None:
+def test_arms_can_be_selected(options: list[str], tmp_path: Path) -> None:
     lift.main([*options, "--only", "few-shot", "--arms", "classical", "none"])
     found = json.loads(
         (tmp_path / "results" / "lift" / "few-shot" / "lift.json").read_text("utf-8")

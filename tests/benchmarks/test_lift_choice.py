@@ -39,7 +39,9 @@ def test_every_variant_is_judged_on_held_out_samples(
             *("--device", "cpu", "--quick", "--only", *some),
         ]
     )
-    found = json.loads((out / "choice.json").read_text("utf-8"))
+    result = json.loads((out / "choice.json").read_text("utf-8"))
+    assert result["command"].startswith("python -m benchmarks.lift_choice --train train ")
+    found = result["rows"]
     assert [one["name"] for one in found] == list(some)
     assert [one["amount"] for one in found] == [0, 4, 4]
     assert [one["count"] for one in found] == [3, 3, 3]
@@ -53,11 +55,11 @@ def test_every_variant_is_judged_on_held_out_samples(
     assert "25 a class: " in capsys.readouterr().out
 
 
-def test_all_is_a_count_too(tmp_path: Path) -> None:
+def test_all_is_a_valid_count(tmp_path: Path) -> None:
     train, test = make_store(tmp_path / "train", 9, 0), make_store(tmp_path / "test", 2, 1)
     given = ["--train", str(train), "--test", str(test), "--out", str(tmp_path / "out")]
     toy = ["--device", "cpu", "--quick", "--count", "all", "--only", "classical, chosen"]
     lift_choice.main([*given, *toy])
-    (found,) = json.loads((tmp_path / "out" / "choice.json").read_text("utf-8"))
+    (found,) = json.loads((tmp_path / "out" / "choice.json").read_text("utf-8"))["rows"]
     assert found["count"] == "all"
     assert found["facts"]["pictures"] == [2 * 6]  # a third of each class is held out

@@ -5,31 +5,18 @@ import pytest
 import torch
 
 from benchmarks import provenance as module
-from benchmarks.provenance import command_line, commit, precision_name, provenance
+from benchmarks.provenance import command_line, precision_name, provenance
 
 
-def git(folder: Path, *words: str) -> str:
-    who = ["-c", "user.name=x", "-c", "user.email=x"]
-    command = ["git", "-C", str(folder), *who, *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def test_the_commit_is_named_with_uncommitted_changes(tmp_path: Path) -> None:
-    assert commit(tmp_path) == "unknown"
-    git(tmp_path, "init")
-    (tmp_path / "file").write_text("a")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-m", "x")
-    head = git(tmp_path, "rev-parse", "HEAD")
-    (tmp_path / "untracked").touch()
-    assert commit(tmp_path) == head
-    (tmp_path / "file").write_text("b")
-    assert commit(tmp_path) == f"{head}+changes"
-
-
-def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    assert commit() == "unknown"
+def test_the_commit_is_that_of_the_checkout(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    head = subprocess.run(git, capture_output=True, text=True)
+    found = provenance(module.__file__, [])["commit"]
+    assert found.removesuffix("-dirty") == (
+        head.stdout.strip() if not head.returncode else "unknown"
+    )
+    monkeypatch.setattr("hwgen.results.source.commit", lambda: "")
+    assert provenance(module.__file__, [])["commit"] == "unknown"
 
 
 def test_the_command_line_has_no_absolute_paths(root: Path) -> None:
