@@ -20,7 +20,7 @@ MakeStore = Callable[..., Store]
 
 
 def glyph(kind: int, rng: np.random.Generator) -> Image:
-    """A class is the direction of one stroke: across, down, or both; with noise in place and ink.
+    """A class is the direction of one stroke, across, down or both, with noise in position and ink.
 
     Paper is noisy too, so that no two pictures are equal.
     """
@@ -35,7 +35,7 @@ def glyph(kind: int, rng: np.random.Generator) -> Image:
 
 @pytest.fixture(scope="session")
 def make_store(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
-    """Builds a store of drawn glyphs, or of the pictures that are given a class."""
+    """Builds a store of rendered glyphs, or of the given images by class."""
 
     def make(
         seed: int,
@@ -64,7 +64,7 @@ def make_store(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
 
 @pytest.fixture(scope="session")
 def toy() -> RecogniserRecipe:
-    """Learns the glyphs within a second."""
+    """Recipe that learns the glyphs within a second."""
     return RecogniserRecipe(
         size=SIZE,
         widths=((8,), (16,)),
@@ -95,7 +95,7 @@ def real_test(make_store: MakeStore) -> Store:
 
 @pytest.fixture(scope="session")
 def recogniser(make_store: MakeStore, toy: RecogniserRecipe) -> Recogniser:
-    """Trained on real samples of its own."""
+    """A recogniser trained on other real samples."""
     cpu = torch.device("cpu")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -113,4 +113,4 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest, and equal bit by bit, on one thread."""
+    """Toy networks are fastest, and bit-exact, on one thread."""

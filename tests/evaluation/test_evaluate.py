@@ -112,7 +112,7 @@ def test_a_copied_set_is_detected(evaluated: Evaluate, make_store: MakeStore, re
 
 
 def _dim(image: Image, rng: np.random.Generator) -> Image:
-    """The same picture with grey values changed a little."""
+    """The same image with slightly different grey values."""
     return (image - rng.integers(0, 3, image.shape)).clip(0, 255).astype(np.uint8)
 
 
@@ -350,7 +350,7 @@ def test_training_on_the_synthetic_set(
 
 
 class Oracle:
-    """Reads by the darkest row and column, and is wrong about 十."""
+    """An OCR engine that reads by the darkest row and column, and misreads 十."""
 
     name = "oracle"
 

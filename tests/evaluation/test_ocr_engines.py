@@ -10,7 +10,7 @@ from hwgen.evaluation.ocr_engines import load_ocr_engine
 
 
 class StandIn:
-    """What hwgen uses of rapidocr.RapidOCR."""
+    """The part of rapidocr.RapidOCR that hwgen uses."""
 
     def __init__(self, params: dict[str, Any]) -> None:
         assert params["Rec.rec_img_shape"] == [3, 48, 96]

@@ -60,7 +60,7 @@ def test_the_frechet_distance_is_relative_to_the_real_variance(
     reader = recogniser(toy)
     score = Scorer(reader, store, 16)
     assert score(images, ids)["frechet_share"] == pytest.approx(0, abs=1e-6)
-    # One picture, repeated, where the real mean is: its distance is the spread itself.
+    # One image repeated, at the real mean: its distance is the real variance.
     alike = np.repeat(images[:1], len(images), axis=0)
     features = reader.features(images).astype(np.float64)
     off = ((reader.features(images[:1])[0] - features.mean(axis=0)) ** 2).sum()

@@ -13,7 +13,7 @@ MakeStore = Callable[..., Store]
 
 @pytest.fixture
 def make_store(tmp_path: Path) -> MakeStore:
-    """Makes stores of noise; the labels come round and round, and so do the writers."""
+    """Makes stores of noise; labels and writers alternate."""
 
     def make(
         name: str = "store",

@@ -32,12 +32,12 @@ def format(request: pytest.FixtureRequest) -> str:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """All that a reader can see below a folder."""
+    """All contents of a directory that a reader can see."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.name == "data.mdb":
-            # LMDB may lay pages otherwise after an interruption.
+            # After an interruption, LMDB may use other pages.
             with lmdb.open(str(path.parent), readonly=True, lock=False) as env, env.begin() as txn:
                 found[name] = [(bytes(key), bytes(value)) for key, value in txn.cursor()]
         elif path.is_file():
@@ -113,7 +113,7 @@ def test_an_export_without_a_description_restarts(
 
 
 def cutting(after: int) -> Callable[[Path, Any], None]:
-    """A write_json that is cut off at the third call, or, now and then, at the first."""
+    """A write_json that fails at the third call or, sometimes, at the first."""
     left = [0 if after % 4 == 0 else 2]
 
     def write(path: Path, value: Any) -> None:
@@ -183,7 +183,7 @@ def test_a_replaced_export_left_by_a_kill_is_removed(make_store: MakeStore, tmp_
     export_store(store, "gnt", out)
     old.mkdir()
     export_store(store, "gnt", out)
-    assert old.exists()  # somebody else's, perhaps
+    assert old.exists()  # it may be somebody else's
     export_store(store, "gnt", out, overwrite=True)
     assert not old.exists()
 

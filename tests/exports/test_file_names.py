@@ -12,7 +12,7 @@ from hwgen.exports.file_names import class_folder, file_stem
         ("𠀀b", "U+20000-U+0062"),
         ("airplane", "airplane"),
         ("church_outdoor", "church_outdoor"),
-        ("Cat", "U+0043-U+0061-U+0074"),  # beside "cat", where case does not count
+        ("Cat", "U+0043-U+0061-U+0074"),  # differs from "cat" in case-insensitive file systems
         ("..", "U+002E-U+002E"),
         ("a/b", "U+0061-U+002F-U+0062"),
     ],

@@ -1,4 +1,4 @@
-"""Each format is read back by those whom it is for."""
+"""Every format is read back by the software that it is for."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ def pixels(png: bytes) -> npt.NDArray[np.uint8]:
 
 
 def same(found: object, store: Store, record: int) -> None:
-    """A reader's picture is the store's; most readers open grey ones as RGB."""
+    """An image as read equals that of the store; most readers open grey ones as RGB."""
     array = np.asarray(found)
     expected = store.images([record])[0]
     if array.ndim == 3 and expected.ndim == 2:
@@ -49,7 +49,7 @@ def provenance(folder: Path) -> list[dict[str, str]]:
 
 
 def read_independently(path: Path) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Another parser of GNT than ours."""
+    """A parser of GNT that is independent of hwgen."""
     data, at = path.read_bytes(), 0
     while at < len(data):
         size, tag, width, height = struct.unpack_from("<I2sHH", data, at)
@@ -143,7 +143,7 @@ def test_exports_can_be_prepared_again(make_store: MakeStore, tmp_path: Path, fo
     back = Store(back_path)
     assert back.charset.fingerprint == store.charset.fingerprint
     order = list(range(len(store)))
-    if form == "folder":  # a class after another, by the folders' names
+    if form == "folder":  # ordered by class, by the names of the folders
         order.sort(key=lambda n: (store.record(n).label.encode("utf-16-be"), n))
     for number, record in zip(range(len(back)), order, strict=True):
         found, was = back.record(number), store.record(record)
@@ -209,7 +209,7 @@ def test_colour_and_other_labels_are_refused_by_gnt(
 
 
 def write_scans(folder: Path, sides: tuple[int, int]) -> list[Path]:
-    """GNT files of two writers, with symbols; sizes from the first to the second side."""
+    """GNT files of two writers, with symbols; sizes between the two given ones."""
     rng = np.random.default_rng(1)
     folder.mkdir()
     for writer in ("007", "1001"):
@@ -278,7 +278,7 @@ def test_shards_are_repeatable_and_within_their_bounds(
         assert 1 <= len(pngs) <= 7
         assert sum(pngs) <= 500
         assert {(header.mtime, header.uid, header.uname) for header in headers} == {(0, 0, "")}
-    assert len(paths) > len(store) // 7 + 1  # the bytes were the tighter bound
+    assert len(paths) > len(store) // 7 + 1  # bytes were the tighter limit
 
 
 def test_an_image_larger_than_a_shard_is_a_shard(make_store: MakeStore, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Small files of hwgen's own, damaged or of somebody else: refused with file, place and remedy."""
+"""Small files of hwgen that are damaged or foreign: refused with file, place and remedy."""
 
 import json
 from collections.abc import Callable
@@ -127,7 +127,7 @@ ENDS: list[Any] = [3, ["3"], [[3]], [-1], [0], [7], [3, 3], [4, 2], [1 << 40]]
 def test_an_export_with_a_forged_description_restarts(
     store: Store, tmp_path: Path, shards: Any
 ) -> None:
-    # Found by the fuzz harness: a place before the beginning, places that are no numbers.
+    # Found by the fuzz harness: a negative position, and positions that are not numbers.
     export_store(store, "gnt", tmp_path / "whole")
     told = read_description(tmp_path / "whole")
     assert told is not None

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: a clear message, nothing valid lost, locks free, and on again.
+"""A full or read-only disk: clear errors, no valid data lost, locks released, work can be resumed.
 
 The disks are small tmpfs, which root may mount; elsewhere these tests are skipped.
 """
@@ -36,7 +36,7 @@ FULL = r"cannot be written \(.*\)\. The disk may be full; free some space and re
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest, and equal bit by bit, on one thread."""
+    """Toy networks are fastest, and bit-exact, on one thread."""
 
 
 class Disk:
@@ -47,10 +47,10 @@ class Disk:
         path.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(path)]
         if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("nobody may mount a tmpfs here")
+            pytest.skip("mounting a tmpfs is not permitted")
 
     def leave(self, kib: int) -> None:
-        """Fill it up to so much."""
+        """Fill the disk, except for `kib` KiB."""
         ballast = self.path / ".ballast"
         ballast.unlink(missing_ok=True)
         with open(ballast, "wb", buffering=0) as file:
@@ -149,7 +149,7 @@ def test_a_read_only_disk_is_named(disk: Disk, gnt: Path, run: Run, toy_recipe: 
 
 def test_unreadable_and_unwritable_paths_are_named_with_a_remedy(gnt: Path, tmp_path: Path) -> None:
     powerless = []
-    if not os.getuid():  # root may all, unless it has no capabilities
+    if not os.getuid():  # root may do everything, unless it has no capabilities
         if shutil.which("setpriv") is None:
             pytest.skip("needs setpriv, so that root has not all rights")
         powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

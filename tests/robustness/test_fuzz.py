@@ -15,7 +15,7 @@ from tests.robustness.fuzz.target import Target, make_input
 from tests.robustness.fuzz.targets import COUNTS, TARGETS
 
 SLICES = {name: min(300, count // 100) for name, count in COUNTS.items()}
-"""Inputs of each target here; a full run is `python -m tests.robustness.fuzz`."""
+"""Inputs of each target in these tests; a full run is `python -m tests.robustness.fuzz`."""
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -27,7 +27,7 @@ def test_some_inputs_of_each_target_end_as_documented(name: str, tmp_path: Path)
     run(target, tally, seed=1, count=SLICES[name], seconds=60)
     assert tally.findings == []
     assert tally.inputs == tally.outcomes.total() == SLICES[name]
-    assert len(tally.outcomes) > 1  # some are refused, and some are read
+    assert len(tally.outcomes) > 1  # some are refused, others read
     assert 0 <= tally.peak_mib <= target.mib
 
 
@@ -63,7 +63,7 @@ def test_json_stays_json_most_of_the_time() -> None:
 
 
 def read_badly(data: bytes) -> str:
-    """One ending of each kind, by the input's last number."""
+    """One outcome of each kind, by the last digit of the input's number."""
     index = int(data)
     if index == 1:
         raise InputError("as promised")
@@ -88,7 +88,7 @@ def test_every_unexpected_outcome_is_a_finding(monkeypatch: pytest.MonkeyPatch) 
     assert seen == [6, 8]  # the crash ended a chunk
     found: dict[int, Any] = {finding["index"]: finding["what"] for finding in tally.findings}
     assert found[5] == "the process ended: SIGKILL"
-    # What came before the crash in its chunk is not lost.
+    # Outcomes before the crash in its chunk are not lost.
     assert found.keys() == {2, 3, 4, 5}
     assert found[2].startswith("KeyError")
     assert found[3].startswith("Hang")

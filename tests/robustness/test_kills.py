@@ -24,12 +24,12 @@ from tests.robustness.kills.harness import SERIES, Tally, kill, set_up
 from tests.robustness.kills.jobs import JOBS, Job
 
 SLICE = ("prepare-gnt", "train", "synthesize", "export ocr-lmdb", "lift")
-"""Here; a full run is `python -m tests.robustness.kills`."""
+"""Kills in these tests; a full run is `python -m tests.robustness.kills`."""
 
 
 def test_a_few_kills_of_each_command_do_not_change_its_result(tmp_path: Path, root: Path) -> None:
     only = [option for name in SLICE for option in ("--only", name)]
-    # In a process of its own, which has not computed yet: see tests.robustness.kills.child.
+    # In a separate process that has not used torch yet: see tests.robustness.kills.child.
     subprocess.run(
         [sys.executable, "-m", "tests.robustness.kills", "--out", tmp_path, "--kills", "1", *only],
         check=True,
@@ -47,20 +47,20 @@ def test_a_few_kills_of_each_command_do_not_change_its_result(tmp_path: Path, ro
         assert operations["ends"] == operations["equal"] >= 1
 
 
-# The harness itself, on toy commands.
+# The harness itself, with toy commands.
 
 Command = Callable[[], None]
 
 
 def good() -> None:
-    """As hwgen's own: each thing whole or not there, and gone on from."""
+    """Like hwgen's commands: every file is whole or absent, and work is resumed."""
     for number in range(4):
         if not Path(f"{number}.json").exists():
             write_json(Path(f"{number}.json"), {"number": number, "seconds": os.getpid()})
 
 
 def sloppy() -> None:
-    """Writes under the final name."""
+    """Writes to the final name directly."""
     with open("text.txt", "w", encoding="utf-8") as file:
         file.write("half")
         file.flush()
@@ -77,14 +77,14 @@ def cut() -> None:
 
 
 def forgetful() -> None:
-    """Begins anew, and removes what was finished."""
+    """Restarts, and removes finished work."""
     for path in Path().glob("*.json"):
         path.unlink()
     good()
 
 
 def lossy() -> None:
-    """Goes on from its checkpoint only as long as that is small."""
+    """Resumes from its checkpoint only while that is small."""
     file = Path("checkpoint.safetensors")
     step = int(load_texts(file).get("step", "0")) if file.exists() else 0
     for now in range(0 if step > 2 else step + 1, 6):
@@ -92,7 +92,7 @@ def lossy() -> None:
 
 
 def untidy() -> None:
-    """Leaves a temporary file of each process that was killed."""
+    """Leaves a temporary file for each killed process."""
     mine = Path(f"{os.getpid()}.tmp")
     mine.touch()
     write_json(Path("1.json"), 1)
@@ -109,7 +109,7 @@ def locked_out() -> None:
 
 
 def different() -> None:
-    """Ends otherwise where it was killed."""
+    """Gives another result after a kill."""
     begun = Path("begun.tmp").exists()
     Path("begun.tmp").touch()
     write_json(Path("1.json"), {"again": begun})
@@ -117,7 +117,7 @@ def different() -> None:
 
 
 def killed(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tally:
-    """What kills before each file operation find."""
+    """The findings of kills before each file operation."""
     monkeypatch.setattr(child, "main", command)
     stage = set_up(Job(("toy",)), folder / "job")
     return kill(stage, "toy", "operations", kills=20, seed=0)
@@ -171,7 +171,7 @@ def test_a_failing_or_random_command_is_refused(
         set_up(Job(("toy",)), tmp_path / "job")
 
 
-# What is compared.
+# How results are compared.
 
 
 def store(path: Path, pixel: int = 0, source: str = "file") -> Store:

@@ -1,4 +1,4 @@
-"""Every command with Chinese names and spaces in all paths, where the locale knows no Chinese."""
+"""Every command with Chinese names and spaces in all paths, in locales without Chinese."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from hwgen.sources.gnt import write_gnt
 from hwgen.sources.pot import encode_trajectory
 from hwgen.store import Store, StoreWriter
 
-# What `hwgen ...` does, command after command in one process: torch is imported once. An argument
-# is what the system's bytes become, as in sys.argv.
+# Runs hwgen commands one after the other in one process, so that torch is imported once. Arguments
+# are decoded from the system's bytes, as in sys.argv.
 DRIVER = """
 import json, os, sys, traceback
 from hwgen_cli.__main__ import main
@@ -52,7 +52,7 @@ ENVIRONMENT = {
 
 
 def run(folder: Path, commands: list[list[str]], **environment: str) -> bytes:
-    """What commands print on standard output; all of them succeed."""
+    """The standard output of commands, which must all succeed."""
     done = subprocess.run(
         [sys.executable, "-c", DRIVER],
         input=json.dumps(commands).encode(),
@@ -67,7 +67,7 @@ def run(folder: Path, commands: list[list[str]], **environment: str) -> bytes:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder that holds GNT, pictures in folders and a charset, under such names."""
+    """A directory with GNT files, image folders and a charset file under such names."""
     rng = np.random.default_rng(0)
     raw = tmp_path / "手写 数据"
     (raw / "图 片").mkdir(parents=True)
@@ -125,7 +125,7 @@ lift --train '真 字' --test '图 字' --out '提 升' {judge} {lift} --generat
 report '训练/第 一' '比 较' '评 估' '提 升' '真 字' '合 成' --out '报 告.html'
 study make '真 字' '合 成' --out '问 卷.html' --pairs 3 --controls 1 --question '哪个更真?'
 """
-"""At least one of each command that takes a path, and of each kind of path."""
+"""Every command that takes a path, and every kind of path."""
 
 OPTIONS = {
     "also": "--png '图 们' --gnt '字 们' --sheet '图/合 成.png'",

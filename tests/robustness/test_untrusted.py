@@ -1,4 +1,4 @@
-"""Runs, recipes and recognisers of somebody else: refused by name, before memory is taken."""
+"""Untrusted runs, recipes and recognisers: refused with a reason, before memory is allocated."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def run(tmp_path: Path, toy_recipe: Recipe) -> Run:
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """No more than 256 MiB beyond what the process has mapped."""
+    """At most 256 MiB more than the process has mapped."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     most = pages * resource.getpagesize() + (256 << 20)
@@ -64,7 +64,7 @@ def edit(run: Run, change: Callable[[dict[str, Any]], None]) -> Path:
 
 
 def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
-    """Another value at a place of run.json."""
+    """Change a value in run.json."""
 
     def change(info: Any) -> None:
         for place in places[:-1]:
@@ -87,7 +87,7 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("recipe", "generator", "z_dim", value=10**30), "a number of 31 digits"),
         (put("recipe", "r1_gamma", value=math.nan), "finite number below"),
         (put("recipe", "r1_gamma", value=math.inf), "finite number below"),
-        # Within the bounds and yet a hundred GB: the file holds no such tensors.
+        # Within the bounds but a hundred GB: the file has no such tensors.
         (put("recipe", "generator", "start", value=[60_000, 4]), "does not fit its recipe"),
         (put("recipe", "generator", "z_dim", value=60_000), "does not fit its recipe"),
         (put("charset", value=[str(n) for n in range(200_000)]), r"label_map.weight is \[3, 5\]"),
@@ -170,7 +170,7 @@ def test_invalid_lines_of_a_log_are_ignored(run: Run, line: str) -> None:
 
 
 def recogniser(path: Path, **changes: Any) -> Path:
-    """A recogniser's file, some texts of which are replaced."""
+    """A file of a recogniser with some of its texts replaced."""
     recipe = RecogniserRecipe(size=16, widths=((4,), (8,)), hidden=8)
     Recogniser(RecogniserNetwork(recipe, 3), recipe, CHARSET).save(path)
     tensors, texts = load_tensors(path)

@@ -1,4 +1,4 @@
-"""What is rare and allowed: it works, from files to samples, or is refused by name."""
+"""Rare but valid inputs: they work, from files to samples, or are refused with a reason."""
 
 import json
 import os
@@ -35,7 +35,7 @@ FRAMING = Framing(16)
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest on one thread."""
+    """Toy networks are fastest on one thread."""
 
 
 def picture(seed: int = 0, height: int = 12, width: int = 9) -> Image:
@@ -51,7 +51,7 @@ def prepared(folder: Path, records: list[tuple[str, Image]]) -> Store:
 
 
 def through(store: Store, recipe: Recipe, folder: Path) -> Store:
-    """Inspect a store, train on it for some steps, draw two samples a class, export all of it."""
+    """Inspect a store, train on it briefly, draw two samples per class, and export everything."""
     assert inspect_store(store).records == len(store)
     run = train(
         store,
@@ -185,7 +185,7 @@ def test_mixed_charsets_work_from_store_to_export(tmp_path: Path, toy_recipe: Re
     records = [(label, picture(n)) for n, label in enumerate("一A丂！aａ一A丂！aａ")]
     drawn = through(prepared(tmp_path, records), toy_recipe, tmp_path)
     assert drawn.charset.labels == tuple("Aa一丂！ａ")
-    # A and a are two folders where a file system does not tell them apart, too.
+    # A and a are two folders even in a case-insensitive file system.
     folders = {path.name for path in (tmp_path / "drawn.folder").iterdir() if path.is_dir()}
     assert folders == {f"U+{ord(label):04X}" for label in "Aa一丂！ａ"}
 

@@ -32,7 +32,7 @@ _FLAGS = (
 
 @pytest.fixture(scope="session")
 def make_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Store]:
-    """A store in which every picture is another one; those of "b" are darker than those of "a"."""
+    """A store of different images; `dark` ones are darker than all others."""
     folder = tmp_path_factory.mktemp("stores")
 
     def make(
@@ -65,13 +65,13 @@ def stores(make_store: Callable[..., Store]) -> tuple[Store, Store]:
 
 @pytest.fixture
 def study(stores: tuple[Store, Store], tmp_path: Path) -> Study:
-    """12 pairs, 4 of them twice."""
+    """A study of 12 pairs, 4 of them shown twice."""
     light, dark = stores
     return write_study(light.path, dark.path, tmp_path / "s.html", pairs=12, controls=4)
 
 
 def embedded(page: Path) -> dict[str, Any]:
-    """The data in a page."""
+    """The data embedded in a page."""
     text = page.read_text(encoding="utf-8")
     start = text.index(">", text.index('type="application/json"')) + 1
     value: dict[str, Any] = json.loads(text[start : text.index("</script>", start)])
@@ -84,7 +84,7 @@ def page_data() -> Callable[[Path], dict[str, Any]]:
 
 
 class Browser:
-    """One page in headless Chromium, driven over the DevTools protocol: its input events are real.
+    """One page in headless Chromium, controlled over the DevTools protocol with real input events.
 
     The protocol goes over two pipes (messages end with a zero byte), so nothing but Chromium is
     needed.
@@ -148,7 +148,7 @@ class Browser:
             os.write(self._out, json.dumps(message).encode() + b"\0")
 
     def wait(self, condition: str) -> None:
-        """Until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true."""
         waiting = f"""new Promise((resolve, reject) => {{
           const look = () => ({condition}) ? resolve(true) : setTimeout(look, 5);
           setTimeout(() => reject(new Error("never so")), 20000);

@@ -22,14 +22,14 @@ ACTIONS = {
 
 
 def votes_of(browser: Any, study: Study) -> list[str]:
-    """Choices that the browser keeps."""
+    """Choices that the browser stores."""
     kept = json.loads(browser.js(f"localStorage.getItem('hwgen-study-{study.id}')"))
     return [vote["choice"] for vote in kept["votes"]]
 
 
 def wait_for_pair(browser: Any, number: int, of: int = 16) -> None:
     browser.wait(f"document.querySelector('#count').textContent === '{number} of {of}'")
-    # As long as a choice is not taken for one on the pair before.
+    # A choice within this time would count as one on the pair before.
     browser.js("new Promise((resolve) => setTimeout(resolve, 220))")
 
 
@@ -64,7 +64,7 @@ def test_a_person_votes_and_the_votes_are_counted(
 ) -> None:
     data, key = page_data(study.page), read_key(study.key)
     start(browser, study, "  Li <b>  ")
-    # A in the first ten showings, B in the others: by key, mouse and finger in turn.
+    # A in the first ten showings, B in the others; by key, mouse and touch in turn.
     expected = []
     for i, pair in enumerate(data["pairs"]):
         wait_for_pair(browser, i + 1)
@@ -98,7 +98,7 @@ def test_a_person_votes_and_the_votes_are_counted(
     assert across > 0
     assert (found.voters[0].controls, found.voters[0].disagreements) == (4, across)
     assert found.left.mean == expected.count("left") / 16
-    # Each vote has the time it took, and nothing went to the network or wrong.
+    # Each vote has its time; nothing went to the network, and nothing failed.
     assert all(vote["ms"] >= 200 for vote in json.loads(shown)["votes"])
     assert {url.partition(":")[0] for url in browser.requests} <= {"file", "data", "blob"}
     assert browser.problems == []
@@ -106,7 +106,7 @@ def test_a_person_votes_and_the_votes_are_counted(
 
 def test_undo_removes_the_last_choice(browser: Any, study: Study) -> None:
     start(browser, study)
-    browser.key("Backspace")  # nothing to take back
+    browser.key("Backspace")  # nothing to undo
     assert browser.js("document.querySelector('#undo').disabled")
     for number in (2, 3):
         browser.key("ArrowLeft")
@@ -132,7 +132,7 @@ def test_a_reload_continues(browser: Any, study: Study) -> None:
     browser.click("#right")
     wait_for_pair(browser, 3)
     assert votes_of(browser, study) == ["left", "right"]
-    # Stopping early, and going on.
+    # Stopping early, and continuing.
     browser.click("#stop")
     browser.wait("document.querySelector('#end').offsetHeight")
     browser.key("ArrowLeft")
@@ -156,7 +156,7 @@ def test_other_keys_do_not_vote(browser: Any, study: Study) -> None:
     browser.key("3")
     browser.call("Input.dispatchKeyEvent", type="keyDown", key="ArrowLeft", autoRepeat=True)
     assert votes_of(browser, study) == []
-    # The second of two that come at once was meant for the pair before.
+    # The second of two immediate choices was meant for the pair before.
     browser.js(
         "for (const _ of [1, 2]) "
         "dispatchEvent.call(document.body, new KeyboardEvent('keydown', {key: '1', bubbles: true}))"
@@ -180,7 +180,7 @@ def test_the_end_can_be_undone_and_another_person_can_begin(
     browser.wait("document.querySelector('#end').offsetHeight")
     assert votes_of(browser, study) == ["left", "right"]
     first = json.loads(browser.js("document.querySelector('#votes').value"))["voter"]
-    browser.click("#new-voter")  # and the question whether to forget is answered with yes
+    browser.click("#new-voter")  # the confirmation is answered with yes
     browser.wait("document.querySelector('#start').offsetHeight")
     browser.click("#begin")
     wait_for_pair(browser, 1, 2)
@@ -238,7 +238,7 @@ def test_images_are_shown_on_their_side(
     seen = np.asarray(PilImage.open(io.BytesIO(browser.shot())).convert("RGB")).astype(int)
     ground = (22, 24, 27) if dark else (251, 250, 248)
     assert (abs(seen - ground).max(axis=2) <= 2).sum() > 50_000
-    # On the right of the screen stands the right picture, each of its pixels a square.
+    # The right image is on the right, and each of its pixels is a square.
     data, key = page_data(study.page), read_key(study.key)
     x, y, w = browser.js(
         "(() => { const r = document.querySelector('#right-image').getBoundingClientRect();"

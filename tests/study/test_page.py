@@ -78,7 +78,7 @@ def test_controls_are_repeated_with_left_and_right_exchanged(study: Study, page_
         assert {pair.left, before.left} == {"a", "b"}
         assert shown[pair.id]["left"] == shown[before.id]["right"]
         assert shown[pair.id]["right"] == shown[before.id]["left"]
-        assert place[pair.id] - place[before.id] > 6  # half of the pairs lie between
+        assert place[pair.id] - place[before.id] > 6  # half of the pairs are between them
     sides = Counter(pair.left for pair in key.pairs.values() if not pair.repeats)
     assert sides == {"a": 6, "b": 6}
     labels = Counter(pair.label for pair in key.pairs.values() if not pair.repeats)
@@ -106,7 +106,7 @@ def test_voters_cannot_see_the_key(study: Study, page_data: Data) -> None:
         "format", "format_version", "votes_format", "study", "question", "size", "controls",
         "pairs", "pictures",
     }  # fmt: skip
-    # The order of the pictures in the file does not tell A from B either.
+    # The order of the images in the file does not reveal A and B either.
     brightness = [image.mean() > 125 for image in images_in(data)]
     assert 0 < sum(brightness[:12]) < 12
 
@@ -180,7 +180,7 @@ def test_colour_is_shown(make_store: MakeStore, tmp_path: Path, page_data: Data)
 def runs(
     stores: tuple[Store, Store], toy_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Run]:
-    """One with labels, one without."""
+    """One run with labels, one without."""
     recipe = replace(toy_recipe, images=8, every=8)
     folder = tmp_path_factory.mktemp("runs")
     return [
@@ -198,7 +198,7 @@ def test_a_run_is_sampled(
     assert (made.size, made.labels) == (8, 3)
     shown = images_in(data)
     sampler = Sampler.load(runs[0], device="cpu")
-    # As synthesize draws them: the first samples of each class.
+    # The same as with synthesize: the first samples of each class.
     possible = {
         label: sampler.sample([i] * 3, range(3), seed=6).astype(int)
         for i, label in enumerate(sampler.charset)
@@ -206,7 +206,7 @@ def test_a_run_is_sampled(
     for pair in data["pairs"]:
         mine = shown[pair["left" if key.pairs[pair["id"]].left == "a" else "right"]]
         apart = np.abs(possible[pair["label"]] - mine).max(axis=(1, 2))
-        assert apart.min() <= 1  # rounding differs with the batch
+        assert apart.min() <= 1  # rounding depends on the batch
     assert json.loads(made.key.read_text())["a"]["kind"] == "run"
     without = write_study(runs[1].path, runs[0].path, out, pairs=5, controls=1)
     assert (without.labels, without.holds_real) == (0, False)

@@ -11,7 +11,7 @@ from hwgen.study.measures import agreement, binomial_p
 from hwgen.study.tally import MOST_VOTES, preference, tally
 from hwgen.study.votes import Ballot, Key, KeyPair
 
-# 10 pairs p0 to p9, A on the left of the even ones; the first four come again.
+# 10 pairs p0 to p9, A on the left of the even ones; the first four are repeated.
 LABELS = "一丨十一丨十一丨十一"
 PAIRS = [KeyPair(f"p{i}", "ab"[i % 2], LABELS[i], None) for i in range(10)]
 PAIRS += [KeyPair(f"c{i}", "ba"[i % 2], LABELS[i], f"p{i}") for i in range(4)]
@@ -26,7 +26,7 @@ def ballot(name: str, choices: str, again: str = "", lefts: int = 0) -> Ballot:
 
 
 def two_sided(hits: int, trials: int) -> Fraction:
-    """By counting all 2^n outcomes: those at least as far from the middle."""
+    """By enumeration of all 2^n outcomes that are at least as far from the middle."""
     apart = abs(2 * hits - trials)
     cases = sum(math.comb(trials, k) for k in range(trials + 1) if abs(2 * k - trials) >= apart)
     return Fraction(cases, 2**trials)
@@ -50,7 +50,7 @@ def test_4000_votes_as_in_the_paper() -> None:
     assert found.share.mean == 0.564
     assert found.p_value == pytest.approx(float(two_sided(2256, 4000)), rel=1e-9)
     assert found.p_value == pytest.approx(5.94e-16, rel=1e-3)
-    # Wilson's limits are the shares that lie 1.96 of their own standard errors away.
+    # Wilson's limits are the proportions that are 1.96 of their own standard errors away.
     for limit in (found.share.low, found.share.high):
         assert limit is not None
         assert abs(0.564 - limit) / math.sqrt(limit * (1 - limit) / 4000) == pytest.approx(1.959964)
@@ -70,7 +70,7 @@ def test_scipy_agrees() -> None:
 def test_many_and_extreme_votes_are_fast() -> None:
     assert binomial_p(0, 10_000_000) == 0
     assert binomial_p(5_000_000, 10_000_000) == 1
-    # The normal approximation, two standard deviations from the middle, with its half step.
+    # The normal approximation, two standard deviations from the middle, with continuity correction.
     z = (1000 - 0.5) / 500
     assert binomial_p(501_000, 1_000_000) == pytest.approx(math.erfc(z / math.sqrt(2)), rel=1e-4)
 
@@ -109,7 +109,7 @@ def test_agreement_by_hand() -> None:
     full = agreement([(3, 0), (0, 3), (3, 0)])
     assert full is not None
     assert (full.pairwise, full.kappa) == (1, 1)
-    # Two voters who always differ: chance would agree half of the time.
+    # Two voters who always differ: chance agreement is one half.
     never = agreement([(1, 1), (1, 1)])
     assert never is not None
     assert (never.pairwise, never.kappa) == (0, -1)

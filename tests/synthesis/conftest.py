@@ -7,4 +7,4 @@ __all__ = ["run", "sampler", "unconditional"]
 
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest, and equal bit by bit, on one thread."""
+    """Toy networks are fastest, and bit-exact, on one thread."""

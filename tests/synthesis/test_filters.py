@@ -9,7 +9,7 @@ from hwgen.synthesis.filters import FilterChain
 
 
 class Above:
-    """Passes pictures brighter than a limit, and counts what it was asked about."""
+    """Accepts images brighter than a limit, and counts its inputs."""
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self.name, self.asked = limit, name, 0

@@ -38,7 +38,7 @@ def test_copies_are_rejected_and_new_writing_is_accepted(make_store: MakeStore) 
     assert not near_copies(real.all_images(), real.labels).any()
     assert not near_copies(noisy(real.all_images(), 3), real.labels).any()
     assert near_copies(new.all_images(), new.labels).mean() > 0.9
-    # A copy is one of its own class.
+    # Only samples of the same class are copies.
     assert near_copies(real.all_images(), (real.labels + 1) % 3).all()
     assert near_copies(np.empty((0, SIZE, SIZE), np.uint8), np.empty(0, np.int64)).tolist() == []
 
@@ -96,7 +96,7 @@ def test_classes_without_a_unit_use_the_median_unit(make_store: MakeStore) -> No
     assert not near_copies(real.all_images(), real.labels).any()
     new = make_store(2, per_class=30)
     assert near_copies(new.all_images(), new.labels)[new.labels == 1].mean() > 0.9
-    # Of what there is nothing real there are no copies.
+    # Classes without real samples have no copies.
     assert near_copies(new.all_images(), new.labels)[new.labels == 2].all()
 
 
@@ -111,7 +111,9 @@ def test_classes_are_found_by_their_characters(make_store: MakeStore) -> None:
     real = make_store(1, per_class=20)
     near_copies = filter_of(real, "永十一丨", class_ids=[1, 2])
     images, own = real.all_images(), np.array([2, 3, 1])[real.labels]
-    assert near_copies(images, own).tolist() == (own == 3).tolist()  # not asked about
+    assert (
+        near_copies(images, own).tolist() == (own == 3).tolist()
+    )  # 3 is not among the given classes
 
 
 def test_distances_are_measured_class_by_class_and_can_be_stopped(make_store: MakeStore) -> None:

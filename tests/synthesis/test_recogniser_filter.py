@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def saved(path: Path, toy: RecogniserRecipe, labels: str = "一丨十", channels: int = 1) -> Path:
-    """A recogniser of random weights, whose answers differ from picture to picture."""
+    """A recogniser with random weights; its output differs between images."""
     torch.manual_seed(1)
     network = RecogniserNetwork(toy, len(labels), channels)
     with torch.no_grad():
@@ -35,7 +35,7 @@ def test_confidence_and_margin_are_of_the_label() -> None:
     confidence, margin = certainty(probabilities, np.array([0, 2, 0]))
     assert confidence == pytest.approx([0.7, 0.1, 0.5])
     assert margin == pytest.approx([0.5, -0.6, 0.0])
-    assert probabilities[0, 0] == np.float32(0.7)  # left as it was
+    assert probabilities[0, 0] == np.float32(0.7)  # unchanged
     assert certainty(np.ones((2, 1), np.float32), np.zeros(2, np.int64))[1].tolist() == [1, 1]
 
 

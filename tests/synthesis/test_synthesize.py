@@ -91,7 +91,7 @@ def test_a_stopped_synthesis_resumes(sampler: Sampler, tmp_path: Path) -> None:
         sampler, out, per_class=1000, control=Control(lambda done, *_: firsts.append(done))
     )
     assert store is not None
-    assert firsts == [2000, 3000]  # 1024 were there
+    assert firsts == [2000, 3000]  # 1024 were written before
     straight = synthesize(sampler, tmp_path / "straight", per_class=1000)
     assert straight is not None
     assert store.manifest.content_sha256 == straight.manifest.content_sha256
@@ -134,10 +134,10 @@ def test_a_killed_synthesis_gives_the_uninterrupted_set(
     straight = synthesize(sampler, tmp_path / "straight", per_class=1000)
     assert store is not None
     assert straight is not None
-    assert done == [3000]  # 2048 were there
+    assert done == [3000]  # 2048 were written before
     assert store.manifest.content_sha256 == straight.manifest.content_sha256
     assert store.manifest.class_counts == [1000] * 3
-    # Killed once more, when all but the lock was in its place.
+    # As after a kill when everything but the lock was in place.
     out.with_name("killed.lock").touch()
     assert synthesize(sampler, out, per_class=1000) is not None
     assert not out.with_name("killed.lock").exists()
@@ -186,7 +186,7 @@ def test_an_unconditional_run_has_one_class(unconditional: Run, tmp_path: Path) 
 
 @dataclass
 class Darker:
-    """Lets pass what is darker than a limit, and counts its calls."""
+    """Accepts samples darker than a limit, and records its calls."""
 
     limit: float
     calls: list[int] = field(default_factory=list)
@@ -202,7 +202,7 @@ class Darker:
 
 @pytest.fixture(scope="module")
 def brightness(run: Run) -> np.ndarray:
-    """Of the first 600 samples of each class, float [3, 600]."""
+    """Brightness of the first 600 samples of each class, float [3, 600]."""
     images = Sampler.load(run, device="cpu").sample(
         np.repeat([0, 1, 2], 600), np.tile(np.arange(600), 3)
     )
@@ -210,7 +210,7 @@ def brightness(run: Run) -> np.ndarray:
 
 
 def a_third(brightness: np.ndarray) -> Darker:
-    """Passes a third, and no sample lies on its limit."""
+    """Accepts a third of the samples; none is exactly at the limit."""
     levels = np.unique(brightness)
     near = np.searchsorted(levels, np.quantile(brightness, 1 / 3))
     gaps = np.diff(levels[near : near + 50])
@@ -233,7 +233,7 @@ def test_a_set_has_the_first_samples_that_pass(
         assert positions[class_id].tolist() == first.tolist()
     again = sampler.sample(store.labels, store.columns["position"])
     assert apart(store.all_images(), again) <= 1
-    assert len(sample_filter.calls) < 8  # rounds of many samples
+    assert len(sample_filter.calls) < 8  # few rounds, of many samples each
 
     found, plain = read_acceptance(store), read_json(store.path / FILE)
     assert store.manifest.origin["filter"] == {"limit": sample_filter.limit, "max_tries": 30}
@@ -252,7 +252,7 @@ def test_a_set_has_the_first_samples_that_pass(
 def test_a_class_that_cannot_be_filled_stays_short(
     sampler: Sampler, tmp_path: Path, brightness: np.ndarray
 ) -> None:
-    sample_filter = Darker(float(np.sort(brightness[0])[2]))  # some of each class, far from enough
+    sample_filter = Darker(float(np.sort(brightness[0])[2]))  # too few of each class
     store = synthesize(
         sampler, tmp_path / "s", per_class=50, sample_filter=sample_filter, max_tries=3
     )
@@ -284,7 +284,9 @@ def test_a_filtered_set_stopped_anywhere_gives_the_uninterrupted_one(
     straight = synthesize(sampler, tmp_path / "straight", **options)
     assert straight is not None
     assert len(plan(1500, 3, 2)) == 6
-    assert 0 < min(straight.manifest.class_counts) < 1500  # short, so that places are not known
+    assert (
+        0 < min(straight.manifest.class_counts) < 1500
+    )  # short, so that record numbers are not known in advance
     settled: list[int] = []
     for units in range(1, 7):
         answers = iter([False] * (units - 1) + [True])
@@ -304,7 +306,7 @@ def test_a_filtered_set_stopped_anywhere_gives_the_uninterrupted_one(
     assert broken.manifest.content_sha256 == straight.manifest.content_sha256
     assert read_acceptance(broken) == read_acceptance(straight)
     assert settled[-1] == 4500
-    assert len(settled) > 6  # units were drawn again
+    assert len(settled) > 6  # units were repeated
     sample_filter.calls.clear()
     again = synthesize(sampler, tmp_path / "broken", **options)
     assert again is not None

@@ -6,7 +6,7 @@ from hwgen.evaluation.metrics.frechet import frechet_distance
 
 
 def with_moments(mean: np.ndarray, covariance: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Points whose mean and covariance are these exactly, not only on average."""
+    """Points with exactly this mean and covariance."""
     raw = np.random.default_rng(seed).normal(size=(count, len(mean)))
     raw -= raw.mean(axis=0)
     white = raw @ np.linalg.inv(np.linalg.cholesky(np.atleast_2d(np.cov(raw.T))).T)
@@ -42,7 +42,7 @@ def test_fewer_points_than_dimensions_and_constant_features() -> None:
     a = np.zeros((10, 64), np.float32)
     a[:, :32] = rng.normal(1000, 1, (10, 32))
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
-    # The same cloud elsewhere: the means alone differ.
+    # The same points, shifted: only the means differ.
     assert frechet_distance(a, a + np.float32(2)) == pytest.approx(64 * 4, rel=1e-4)
 
 

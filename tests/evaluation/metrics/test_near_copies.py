@@ -56,7 +56,7 @@ def test_blurred_samples_are_near_to_everything_but_not_copies() -> None:
         test.add(class_id, *sets, sample_records=numbers, training_records=numbers)
     found = test.result()
     assert found is not None
-    assert found.fraction > 3 * found.reference_fraction  # the distances alone cannot tell
+    assert found.fraction > 3 * found.reference_fraction  # distances alone do not distinguish them
     assert found.nearer == pytest.approx(0.5, abs=0.12)
     assert found.reference_nearer == pytest.approx(0.5, abs=0.05)
 

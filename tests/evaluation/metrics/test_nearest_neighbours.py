@@ -6,7 +6,7 @@ from hwgen.evaluation.metrics.nearest_neighbours import inside, nearest
 
 
 def points(count: int, seed: int, width: int = 6) -> np.ndarray:
-    # Far from the origin, where |q|^2 - 2 q p + |p|^2 rounds badly.
+    # Far from the origin, where |q|^2 - 2 q p + |p|^2 has large rounding errors.
     return np.random.default_rng(seed).normal(50, 1, (count, width)).astype(np.float32)
 
 

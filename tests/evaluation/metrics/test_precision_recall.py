@@ -10,7 +10,7 @@ def cloud(count: int, seed: int, mean: float = 0.0, width: int = 4) -> np.ndarra
 
 
 def plain(real: np.ndarray, other: np.ndarray, k: int) -> dict[str, float]:
-    """The definitions, pair by pair."""
+    """The definitions, computed pair by pair."""
 
     def distance(a: np.ndarray, b: np.ndarray) -> float:
         return float(np.linalg.norm(a.astype(np.float64) - b))
