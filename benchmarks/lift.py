@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = options.work or options.out.with_name(f"{options.out.name}.work")
     device = pick_device(options.device)
     init = None if options.init_from is None else Recogniser.load(options.init_from, device)
-    generator = replace(GENERATOR, learnt=options.generator, device=options.device)
+    generator = replace(GENERATOR, trained=options.generator, device=options.device)
     if options.quick:
         recipe = replace(generator.recipe, steps=QUICK_STEPS, batch=8)
         generator = replace(generator, recipe=recipe)
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 work / name,
                 device=device,
                 precision=options.precision,
-                start=init,
+                init_from=init,
                 control=Control(_print_progress, stopped.is_set),
                 so_far=options.so_far,
             )

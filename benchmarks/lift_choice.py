@@ -60,14 +60,14 @@ VARIANTS: Mapping[str, Variant] = {
     "chosen": Variant(BOTH),
     "400 a class": Variant(BOTH, amount=400),
     "400 a class, no copies": Variant(BOTH, amount=400, no_copies=True),
-    "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.75))),
+    "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.75))),
     "classical, at the final size, no blur": Variant("classical", PLAIN),
     "classical, no blur": Variant("classical", replace(LIGHT, augmentation=Augmentation())),
-    "share 1/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(share=0.25))),
+    "share 1/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.25))),
     "25 a class": Variant(BOTH, amount=25),
     "half, then real alone from 70 %": Variant(BOTH, replace(LIGHT, mixing=Mixing(until=0.7))),
     "synthetic alone, then real from 50 %": Variant(
-        BOTH, replace(LIGHT, mixing=Mixing(share=1.0, until=0.5))
+        BOTH, replace(LIGHT, mixing=Mixing(fraction=1.0, until=0.5))
     ),
     "classical, stroke width, ink and noise": Variant(
         "classical", replace(LIGHT, augmentation=GREY)
@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             replace(generator, no_copies=variant.no_copies),
             work / f"{number:02d}",
             device=device,
-            start=init if variant.arm == "pretrained" else None,
+            init_from=init if variant.arm == "pretrained" else None,
         )
         assert result is not None  # nothing stops the experiment
         figures, row = result.accuracy_entries[0], result.rows[0]

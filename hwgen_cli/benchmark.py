@@ -111,7 +111,7 @@ def benchmark(
     from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import recogniser_named
-    from hwgen.recogniser.training import steps_of
+    from hwgen.recogniser.training import steps_for
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -119,7 +119,7 @@ def benchmark(
     _check_length(steps, epochs)
     recipe = replace(recogniser_named(recogniser_preset), size=size)
     real, where = Store(train), pick_device(device)
-    steps = steps or steps_of(epochs or DEFAULT_EPOCHS, real, recipe)
+    steps = steps or steps_for(epochs or DEFAULT_EPOCHS, real, recipe)
     keep_freed_memory()
     with bar("Training recognisers", "steps") as advance, interruptible() as stop:
         result = run(
@@ -130,7 +130,7 @@ def benchmark(
             seeds=range(first_seed, first_seed + seeds),
             out=out,
             device=where,
-            start=None if init_from is None else Recogniser.load(init_from, where),
+            init_from=None if init_from is None else Recogniser.load(init_from, where),
             precision=precision,
             control=Control(advance, stop),
         )

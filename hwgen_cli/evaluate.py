@@ -123,7 +123,7 @@ def evaluate(
     from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import RecogniserRecipe
-    from hwgen.recogniser.training import steps_of
+    from hwgen.recogniser.training import steps_for
     from hwgen.runs.models import run_or_model
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
@@ -133,7 +133,7 @@ def evaluate(
     where = pick_device(device)
     engine = None if ocr_engine is None else load_ocr_engine(ocr_engine)
     opened = Store(real)
-    steps = steps or steps_of(EPOCHS, opened, RecogniserRecipe(size=size))
+    steps = steps or steps_for(EPOCHS, opened, RecogniserRecipe(size=size))
     with bar("Evaluating", "images") as advance, interruptible() as stop:
         result = run_evaluation(
             Store(synthetic),

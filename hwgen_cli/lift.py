@@ -231,7 +231,7 @@ def lift(
             model,
             out,
             device=where,
-            start=None if init_from is None else Recogniser.load(init_from, where),
+            init_from=None if init_from is None else Recogniser.load(init_from, where),
             precision=precision,
             control=Control(advance, stop),
         )
@@ -258,7 +258,7 @@ def _recipe(
     if steps is not None:
         recipe = replace(recipe, steps=steps)
     if synthetic_fraction is not None:
-        recipe = replace(recipe, mixing=replace(recipe.mixing, share=synthetic_fraction))
+        recipe = replace(recipe, mixing=replace(recipe.mixing, fraction=synthetic_fraction))
     return recipe
 
 

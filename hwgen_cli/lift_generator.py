@@ -72,4 +72,4 @@ def _trained(place: Path, images: int | None, train: Store, device: str) -> Gene
             remedy="Give a run of hwgen train, or a model exported from one",
         )
     DeformationSampler.load(place, train, "cpu")  # fails now rather than after an hour
-    return DeformationGenerator(learnt=place, device=device)
+    return DeformationGenerator(trained=place, device=device)

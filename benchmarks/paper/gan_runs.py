@@ -17,7 +17,7 @@ from hwgen.compute.tensor_files import load_module
 from hwgen.generators.gan.networks import Discriminator, Generator, build
 from hwgen.generators.gan.presets import Recipe, recipe_from_json
 from hwgen.generators.gan.training import train
-from hwgen.recogniser.inference import Recogniser, hits
+from hwgen.recogniser.inference import Recogniser, top_k_accuracy
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
@@ -122,4 +122,4 @@ def trained_judge(
 def accuracy_on(recogniser: Recogniser, store: Store) -> float:
     """Fraction of a store's images read as their label, among all classes of the recogniser."""
     ids = np.array(recogniser.charset.ids(list(store.charset.labels)), np.int64)
-    return hits(recogniser.best(store.image_blocks(), 1), ids[store.labels])
+    return top_k_accuracy(recogniser.top_k(store.image_blocks(), 1), ids[store.labels])

@@ -53,7 +53,7 @@ from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.io.json_files import write_json
-from hwgen.recogniser.class_mapping import check_readable, places_of
+from hwgen.recogniser.class_mapping import check_readable, map_classes
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
 from hwgen.record import Image
@@ -156,7 +156,7 @@ def run_one(
         **asdict(arm),
         "steps": recipe.steps,
         "seconds": training_seconds(run),
-        **legibility(recogniser.read(samples), places_of(recogniser, store.charset), labels),
+        **legibility(recogniser.read(samples), map_classes(recogniser, store.charset), labels),
     }
     write_json(row_file(options.out, arm), row)
 
@@ -166,7 +166,7 @@ def write_references(
 ) -> None:
     """Write the rows of real images of the same classes, and of overlaid ones."""
     images, labels = random_records(test, store.charset, options.samples, seed=0)
-    places = places_of(recogniser, store.charset)
+    places = map_classes(recogniser, store.charset)
     for kind, read, known in (
         ("real", images, labels),
         ("overlaid", overlaid(images, labels, seed=0), None),

@@ -24,7 +24,7 @@ from hwgen.evaluation.set_statistics import SetStatistics, collect_statistics, i
 from hwgen.evaluation.settings import EPOCHS, Settings, Stores
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
-from hwgen.recogniser.inference import Recogniser, hits
+from hwgen.recogniser.inference import Recogniser, top_k_accuracy
 from hwgen.recogniser.store_checks import check_alike, check_real
 from hwgen.results.evaluation import Evaluation
 from hwgen.store import Store
@@ -108,7 +108,7 @@ def evaluate(
         return None
     measured = Measured.of(
         statistics,
-        purity=hits(statistics.predictions[:, None], synthetic.labels),
+        purity=top_k_accuracy(statistics.predictions[:, None], synthetic.labels),
         real_top1=_real_top1(trained, real_test) if settings.train_on_synthetic else {},
         ocr=None if ocr_engine is None else _read_with(ocr_engine, stores, statistics),
     )
@@ -211,7 +211,7 @@ def _real_top1(trained: Mapping[str, Recogniser], real_test: Store | None) -> di
     if real_test is None:
         return {}
     return {
-        arm: hits(recogniser.best(real_test.image_blocks(), 1), real_test.labels)
+        arm: top_k_accuracy(recogniser.top_k(real_test.image_blocks(), 1), real_test.labels)
         for arm, recogniser in trained.items()
     }
 

@@ -19,7 +19,7 @@ from hwgen.evaluation.settings import Settings, Stores
 from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import recipe_to_json
-from hwgen.recogniser.store_checks import describe_store, learnt_from
+from hwgen.recogniser.store_checks import describe_store, training_hashes
 from hwgen.results.evaluation import Compared, Evaluation, Judge, PerClass
 from hwgen.results.source import versions
 from hwgen.store import Store
@@ -65,7 +65,7 @@ def evaluation_of(
     """
     statistics, synthetic, real_test = measured.statistics, stores.synthetic, stores.real_test
     compared = len(statistics.matched_records("synthetic"))
-    recogniser_data = learnt_from(reader.recogniser.provenance)
+    recogniser_data = training_hashes(reader.recogniser.provenance)
     predictions = [statistics.predictions[:, None]]
     return Evaluation(
         settings=_settings(settings, reader),

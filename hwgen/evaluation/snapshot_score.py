@@ -17,7 +17,7 @@ from hwgen.errors import InputError
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.frechet import frechet_distance
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
-from hwgen.recogniser.class_mapping import check_readable, places_of
+from hwgen.recogniser.class_mapping import check_readable, map_classes
 from hwgen.recogniser.inference import ClassIds, Features, Recogniser, accuracy
 from hwgen.record import Image
 from hwgen.store import Store
@@ -40,7 +40,7 @@ class Scorer:
     """
 
     def __init__(self, recogniser: Recogniser, real: Store, size: int, *, name: str = "") -> None:
-        self._places = places_of(recogniser, real.charset)
+        self._places = map_classes(recogniser, real.charset)
         check_readable(recogniser, size, real.channels)
         if max(real.manifest.class_counts, default=0) < 2:
             raise InputError(

@@ -23,7 +23,7 @@ from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
-from hwgen.recogniser.inference import ClassIds, Recogniser, hits
+from hwgen.recogniser.inference import ClassIds, Recogniser, top_k_accuracy
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import (
     RecogniserNetwork,
@@ -33,7 +33,7 @@ from hwgen.recogniser.network import (
     recipe_to_json,
 )
 from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen, describe_store
-from hwgen.recogniser.training import take_over
+from hwgen.recogniser.training import copy_weights
 from hwgen.results.benchmark import (
     REAL,
     Arm,
@@ -60,7 +60,7 @@ def benchmark(
     seeds: Sequence[int],
     out: Path,
     device: torch.device,
-    start: Recogniser | None = None,
+    init_from: Recogniser | None = None,
     precision: str = "auto",
     control: Control = NO_CONTROL,
 ) -> Benchmark | None:
@@ -74,7 +74,7 @@ def benchmark(
         seeds: one recogniser each, in each arm.
         out: directory of benchmark.json and of `recogniser-ARM-seedN.safetensors`.
         device: where to train and test.
-        start: pretrained weights of all layers but the last; see `train_recogniser`.
+        init_from: pretrained weights of all layers but the last; see `train_recogniser`.
         precision: of training: "bf16", "fp32" or "auto"; testing is always in fp32.
         control: progress in optimiser steps over all arms and seeds; asked to stop before each
             step. Finished recognisers are kept.
@@ -87,16 +87,16 @@ def benchmark(
     Raises:
         InputError: the test store holds synthetic samples, or is the train store; the train store
             is synthetic; a store is empty or smaller than the recipe's size; no or equal seeds;
-            `start` has other layers, or was trained on the test store.
+            `init_from` has other layers, or was trained on the test store.
         CharsetError: the stores' charsets differ.
         RecipeChangedError: `out` holds a recogniser that was trained with other settings.
         RunError: `out` is not a directory, or a recogniser in it cannot be read or is being trained
             by another process.
     """
     _check(train, test, synthetic, recipe=recipe, seeds=seeds)
-    if start is not None:
-        take_over(RecogniserNetwork(recipe, len(train.charset), train.channels), start)
-        check_unseen(test, start.provenance, by="the recogniser to start from")
+    if init_from is not None:
+        copy_weights(RecogniserNetwork(recipe, len(train.charset), train.channels), init_from)
+        check_unseen(test, init_from.provenance, by="the recogniser to start from")
     if out.exists() and not out.is_dir():
         raise RunError("is not a directory", where=str(out), remedy="Give another --out")
     out.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def benchmark(
             folder=out,
             device=device,
             precision=precision,
-            start=start,
+            init_from=init_from,
         )
         for arm, stores in arms.items()
         for seed in seeds
@@ -123,7 +123,7 @@ def benchmark(
     tested = _train_and_test(trainings, test, synthetic, control)
     if tested is None:
         return None
-    began = {} if start is None else {"start": start.provenance}
+    began = {} if init_from is None else {"start": init_from.provenance}
     hardware = describe(device, pick_precision(precision, device))
     settings = {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware}
     return _result(train, test, synthetic, tested, recipe=recipe, settings=settings).save(out)
@@ -173,10 +173,10 @@ def _train_and_test(
         recogniser = training.run(report, control.stop, load=load)
         if recogniser is None:
             return None
-        best = recogniser.best(test.image_blocks(), min(5, len(test.charset)))
+        best = recogniser.top_k(test.image_blocks(), min(5, len(test.charset)))
         read = None
         if training.arm == REAL and synthetic is not None:
-            read = recogniser.best(synthetic.image_blocks(), 1)
+            read = recogniser.top_k(synthetic.image_blocks(), 1)
         tested[training.arm].append(_Tested(training.seed, best, read, recogniser.provenance))
     return tested
 
@@ -253,8 +253,8 @@ def _check(
 
 def _arm(tested: Sequence[_Tested], labels: ClassIds) -> Arm:
     """One arm: each trial with Wilson's limits of top-1, and t-intervals over trials."""
-    top1s = [hits(one.best[:, :1], labels) for one in tested]
-    top5s = [hits(one.best, labels) for one in tested]
+    top1s = [top_k_accuracy(one.best[:, :1], labels) for one in tested]
+    top5s = [top_k_accuracy(one.best, labels) for one in tested]
     limits = [wilson_interval(round(top1 * len(labels)), len(labels)) for top1 in top1s]
     return Arm(
         runs=tuple(
@@ -280,7 +280,9 @@ def _fraction(values: Sequence[float]) -> Interval:
 
 def _differences(tested: Mapping[str, Sequence[_Tested]], labels: ClassIds) -> dict[str, Interval]:
     """Top-1 of each other arm less that of the arm "real", paired by seed."""
-    top1 = {arm: [hits(one.best[:, :1], labels) for one in own] for arm, own in tested.items()}
+    top1 = {
+        arm: [top_k_accuracy(one.best[:, :1], labels) for one in own] for arm, own in tested.items()
+    }
     return {
         f"{arm} - {REAL}": t_interval([a - b for a, b in zip(values, top1[REAL], strict=True)])
         for arm, values in top1.items()
@@ -292,7 +294,7 @@ def _purity(best: Sequence[ClassIds], synthetic: Store) -> Purity:
     """Of a synthetic store; `best` is the most probable class of each sample, int64 [N, 1]."""
     labels = synthetic.labels
     right = np.mean([ids[:, 0] == labels for ids in best], axis=0)
-    runs = [hits(ids, labels) for ids in best]
+    runs = [top_k_accuracy(ids, labels) for ids in best]
     return Purity(
         runs=tuple(runs),
         top1=_fraction(runs),

@@ -1,1 +1,1 @@
-"""A CNN that reads characters: network, augmentation, training, comparison. Knows no GAN."""
+"""A CNN that recognises characters: network, augmentation, training, inference."""

@@ -1,9 +1,9 @@
-"""In: a batch of pictures. Out: the batch, each picture's strokes, place, shape and grey changed.
+"""Classical augmentation: random stroke width, affine and elastic distortion, blur, ink, noise.
 
-Affine and elastic parts are one displacement field, so that a picture is interpolated once only.
-Elastic: random displacements on a coarse grid of control points, made smooth by bicubic
-interpolation (see hwgen.imaging.warps), which gives the smooth field of Simard et al. 2003, section
-2, at a small part of the cost of its Gaussian filter.
+Affine and elastic distortion are one displacement field, so that an image is interpolated only
+once. Elastic: random displacements of a coarse grid of control points, interpolated bicubically
+(see hwgen.imaging.warps), which gives the smooth field of Simard et al. 2003, section 2, at a
+fraction of the cost of its Gaussian filter.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ from hwgen.record import PixelRange
 def augment(
     x: Tensor, amounts: Augmentation, *, pixels: PixelRange, generator: torch.Generator
 ) -> Tensor:
-    """Distort every picture in its own way; what comes in from outside is paper.
+    """Distort each image independently; pixels from outside the image are paper.
 
     Args:
         x: float32 [N, C, S, S] in the range `pixels`, on the generator's device.
-        amounts: how much at most.
-        pixels: the values of paper and ink.
-        generator: source of all that is random here.
+        amounts: maximum distortions.
+        pixels: values of paper and ink.
+        generator: random numbers.
 
     Returns:
         float32 [N, C, S, S].
     """
-    count, side = len(x), x.shape[-1]
-    grid = fields(count, side, amounts, generator)
-    # Paper is zero and ink is one while all this works.
+    count, size = len(x), x.shape[-1]
+    grid = fields(count, size, amounts, generator)
+    # From here on paper is 0 and ink is 1.
     ink = (x - pixels.paper) / (pixels.ink - pixels.paper)
     if amounts.stroke_width:
-        widths = _uniform(generator, count) * (amounts.stroke_width * side)
-        ink = change_stroke_width(ink, widths, most=amounts.stroke_width * side)
+        widths = _uniform(generator, count) * (amounts.stroke_width * size)
+        ink = change_stroke_width(ink, widths, most=amounts.stroke_width * size)
     moved = warps.sample_bilinear(ink, grid)
     if amounts.blur:
-        shares = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
-        moved = moved.lerp(gaussian(moved, amounts.blur * side), shares)
+        weights = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
+        moved = moved.lerp(gaussian(moved, amounts.blur * size), weights)
     if amounts.ink or amounts.noise:
         _change_grey(moved, amounts, generator)
     return moved.mul_(pixels.ink - pixels.paper).add_(pixels.paper)
 
 
 def gaussian(x: Tensor, deviation: float) -> Tensor:
-    """Gaussian filter, cut off at three standard deviations (in pixels); outside is 0.
+    """Gaussian filter, truncated at three standard deviations; zeros outside the image.
 
     Args:
         x: float [N, C, S, S].
-        deviation: above 0.
+        deviation: standard deviation in pixels, above 0.
     """
     reach = max(1, math.ceil(3 * deviation))
-    places = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
-    weights = torch.exp(-0.5 * (places / deviation).square())
+    offsets = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
+    weights = torch.exp(-0.5 * (offsets / deviation).square())
     weights = (weights / weights.sum()).view(1, 1, 1, -1)
     planes = x.reshape(-1, 1, *x.shape[2:])
     rows = F.conv2d(planes, weights, padding=(0, reach))
@@ -66,7 +66,7 @@ def gaussian(x: Tensor, deviation: float) -> Tensor:
 
 
 def _change_grey(ink: Tensor, amounts: Augmentation, generator: torch.Generator) -> None:
-    """Make ink [N, C, S, S] darker or fainter and noisy, in place, within 0 and 1."""
+    """Scale the darkness of ink [N, C, S, S] and add noise, in place, clamped to [0, 1]."""
     if amounts.ink:
         ink *= 1 + _uniform(generator, len(ink), 1, 1, 1) * amounts.ink
     if amounts.noise:
@@ -75,21 +75,21 @@ def _change_grey(ink: Tensor, amounts: Augmentation, generator: torch.Generator)
     ink.clamp_(0, 1)
 
 
-def fields(count: int, side: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
-    """Where each pixel is taken from: float32 [count, side, side, 2], (x, y) in (-1, 1) inside.
+def fields(count: int, size: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
+    """Random sampling positions, as for torch's grid_sample: affine plus elastic.
 
-    That is `affine_grid` of random matrices plus the bicubic interpolation of random control
-    points.
+    Returns:
+        float32 [count, size, size, 2], (x, y), in (-1, 1) inside the image.
     """
     matrices = affine_matrices(count, amounts, generator)
     points = amounts.elastic_grid
     coarse = torch.randn(count, 2, points**2, generator=generator, device=generator.device)
     amplitudes = torch.cat([matrices, coarse * (2 * amounts.elastic)], dim=2)
-    return warps.sampling_grid(amplitudes, side)
+    return warps.sampling_grid(amplitudes, size)
 
 
 def affine_matrices(count: int, amounts: Augmentation, generator: torch.Generator) -> Tensor:
-    """Random maps from output to input places, float [count, 2, 3], in units of half a side."""
+    """Random affine maps from output to input positions, float [count, 2, 3], in half sizes."""
     angle = _uniform(generator, count) * math.radians(amounts.rotate)
     shear = _uniform(generator, count) * amounts.shear
     across, down = (1 + _uniform(generator, count, 2) * amounts.scale).unbind(1)
@@ -98,17 +98,17 @@ def affine_matrices(count: int, amounts: Augmentation, generator: torch.Generato
 
 
 def change_stroke_width(ink: Tensor, widths: Tensor, *, most: float) -> Tensor:
-    """Make strokes wider or narrower; none vanishes and no gap between two of them closes.
+    """Make strokes wider or narrower; no stroke vanishes, and no gap between two closes.
 
-    Grey-scale erosion by 2x2 squares (Serra 1982, chapter XII): a step takes up to one pixel off
-    the width of whatever is wider than one pixel, on two of its sides, the other two the next time.
-    What an opening would remove, being too thin, stays, and so does what joins it to the rest.
-    Wider strokes are narrower gaps: there the paper is eroded in the same way.
+    Grey-scale erosion by 2x2 squares (Serra 1982, chapter XII): a step removes up to one pixel from
+    the width of everything wider than one pixel, on two of its edges, and in the next step on the
+    other two. Parts that an opening would remove, being too thin, are kept, and so is what connects
+    them to the rest. For wider strokes the paper is eroded in the same way.
 
     Args:
         ink: float [N, C, S, S], paper 0 and full ink 1.
-        widths: float [N], by how many pixels each picture's strokes grow; below 0 they shrink.
-        most: the largest size in `widths`, known without asking the device.
+        widths: float [N], pixels that the strokes of each image grow; below 0 they shrink.
+        most: maximum absolute value of `widths`, as a Python number to avoid a synchronisation.
 
     Returns:
         float [N, C, S, S], in the range of `ink`.
@@ -116,7 +116,7 @@ def change_stroke_width(ink: Tensor, widths: Tensor, *, most: float) -> Tensor:
     widths = widths.view(-1, 1, 1, 1)
     grow = (widths > 0).to(ink.dtype)
     sign = 1 - 2 * grow
-    # What is to shrink: the ink, or for wider strokes the paper.
+    # What is eroded: the ink, or for wider strokes the paper.
     body = grow + sign * ink
     for step in range(math.ceil(most)):
         body = body - (widths.abs() - step).clamp(0, 1) * _shell(body, forward=step % 2 == 0)
@@ -124,7 +124,7 @@ def change_stroke_width(ink: Tensor, widths: Tensor, *, most: float) -> Tensor:
 
 
 def _shell(body: Tensor, *, forward: bool) -> Tensor:
-    """What erosion by a 2x2 square takes from the thick parts: float [N, C, S, S], at least 0."""
+    """What erosion by a 2x2 square removes from thick parts: float [N, C, S, S], at least 0."""
     eroded = -_highest(-body, forward)
     opened = _highest(eroded, not forward)
     near_thin = _highest(body - opened, forward)
@@ -132,7 +132,7 @@ def _shell(body: Tensor, *, forward: bool) -> Tensor:
 
 
 def _highest(x: Tensor, forward: bool) -> Tensor:
-    """Maximum over a 2x2 square with this pixel its first (forward) or its last corner."""
+    """Maximum over a 2x2 square whose first (forward) or last corner is the pixel."""
     for dim in (2, 3):
         length = x.shape[dim] - 1
         first, second = x.narrow(dim, 0, length), x.narrow(dim, 1, length)

@@ -36,7 +36,7 @@ class CachedTraining:
         folder: where the file is.
         device: where to train.
         precision: "bf16", "fp32" or "auto".
-        start: pretrained weights of all layers but the last; None trains from scratch.
+        init_from: pretrained weights of all layers but the last; None trains from scratch.
     """
 
     arm: str
@@ -46,7 +46,7 @@ class CachedTraining:
     folder: Path
     device: torch.device
     precision: str = "auto"
-    start: Recogniser | None = None
+    init_from: Recogniser | None = None
 
     @property
     def path(self) -> Path:
@@ -57,7 +57,7 @@ class CachedTraining:
     def config(self) -> dict[str, Any]:
         """What the recogniser depends on besides its seed, plain JSON."""
         hardware = describe(self.device, pick_precision(self.precision, self.device))
-        start = {} if self.start is None else {"start": self.start.provenance}
+        start = {} if self.init_from is None else {"start": self.init_from.provenance}
         return {
             "recipe": recipe_to_json(self.recipe),
             "precision": hardware["precision"],
@@ -112,7 +112,7 @@ class CachedTraining:
             trained = train_recogniser(
                 data,
                 self.recipe,
-                start=self.start,
+                init_from=self.init_from,
                 seed=self.seed,
                 device=self.device,
                 precision=self.precision,

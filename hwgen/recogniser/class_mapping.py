@@ -1,4 +1,4 @@
-"""In: a recogniser and what it shall read. Out: where its classes lie, or why it cannot."""
+"""Mapping of a charset to the classes of a recogniser, and checks that it can read a store."""
 
 from __future__ import annotations
 
@@ -11,43 +11,51 @@ from hwgen.errors import CharsetError, InputError
 from hwgen.recogniser.inference import ClassIds, Recogniser
 
 
-def places_of(
+def map_classes(
     recogniser: Recogniser, charset: Charset, class_ids: Sequence[int] | None = None
 ) -> ClassIds:
-    """The recogniser's class id of each class of a charset, int64 [len(charset)].
+    """The recogniser's class id of each class of a charset.
 
-    It may know more characters, and in another order.
+    The recogniser may have more classes, in another order.
 
     Args:
-        recogniser: reads.
+        recogniser: that reads the samples.
         charset: of the samples.
-        class_ids: classes that there will be samples of; None is all. Others may be unknown: -1.
+        class_ids: classes that have samples; None: all.
+
+    Returns:
+        int64 [len(charset)]; -1 for a class without samples that the recogniser does not have.
 
     Raises:
-        CharsetError: names the characters that it does not know.
+        CharsetError: the recogniser does not have some of the classes.
     """
     known = recogniser.charset
-    wanted = list(charset) if class_ids is None else [charset[i] for i in class_ids]
-    unknown = [label for label in wanted if label not in known]
+    labels = list(charset) if class_ids is None else [charset[i] for i in class_ids]
+    unknown = [label for label in labels if label not in known]
     if unknown:
         shown = "".join(unknown[:40]) + ("…" if len(unknown) > 40 else "")
         raise CharsetError(
-            f"the recogniser knows {len(known)} characters, and not these {len(unknown)} of the "
-            f"{len(wanted)} it should read: {shown}",
+            f"the recogniser has {len(known)} classes, but not these {len(unknown)} of "
+            f"{len(labels)}: {shown}",
             remedy="Train one on a store with all of them: hwgen benchmark --train",
         )
     return np.array([known.id(label) if label in known else -1 for label in charset], np.int64)
 
 
 def check_readable(recogniser: Recogniser, size: int, channels: int) -> None:
-    """Refuse samples that the recogniser cannot read.
+    """Refuse images that the recogniser cannot read.
+
+    Args:
+        recogniser: that reads them.
+        size: of the images, in pixels.
+        channels: of the images.
 
     Raises:
-        InputError: they are too small for it or have other channels.
+        InputError: they are too small, or have another number of channels.
     """
     if size < recogniser.recipe.size or channels != recogniser.channels:
         raise InputError(
-            f"the recogniser reads pictures of {recogniser.recipe.size} pixels or more with "
-            f"{recogniser.channels} channels, the samples have {size} and {channels}",
-            remedy="Train a recogniser of that size: hwgen benchmark --size",
+            f"the recogniser reads images of at least {recogniser.recipe.size} pixels with "
+            f"{recogniser.channels} channels, found {size} pixels with {channels}",
+            remedy="Train a recogniser for such images: hwgen benchmark --size",
         )

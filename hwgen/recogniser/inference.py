@@ -1,4 +1,4 @@
-"""In: pictures. Out: class probabilities, by a trained network that travels with its charset."""
+"""A trained recogniser: class probabilities of images, load and save."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from hwgen.schema import from_json
 FORMAT = "hwgen-recogniser"
 FORMAT_VERSION = 1
 
-READ_BATCH = {"cpu": 128, "gpu": 1024}
-"""Pictures read at once: maps that stay in a CPU's caches, or enough work for a GPU."""
+INFERENCE_BATCH = {"cpu": 128, "gpu": 1024}
+"""Images per batch: small enough for the caches of a CPU, large enough to keep a GPU busy."""
 
 Probabilities = npt.NDArray[np.float32]
 Features = npt.NDArray[np.float32]
@@ -40,12 +40,12 @@ ClassIds = npt.NDArray[np.int64]
 
 
 class Recogniser:
-    """A network, the characters it knows, and how it wants its pictures.
+    """A trained network with its charset and recipe.
 
     Args:
-        network: on the device where it shall work; put into evaluation mode, and not to be
-            changed afterwards: a folded copy of it reads.
-        recipe: what the network was made from.
+        network: on the device where it runs; set to evaluation mode. Do not change it afterwards:
+            inference uses a copy with folded norms.
+        recipe: of the network and its training.
         charset: class order.
         channels: 1 grey, 3 colour.
         provenance: plain JSON about the training: data, seed, hardware.
@@ -67,22 +67,22 @@ class Recogniser:
         self.device = next(network.parameters()).device
 
     def read(self, images: Image) -> Probabilities:
-        """Class probabilities of pictures.
+        """Class probabilities of images.
 
         Args:
-            images: uint8 [N, h, w] or [N, h, w, 3], square, 255 = paper, at least the recipe's
-                size; larger ones are averaged down.
+            images: uint8 [N, S, S] or [N, S, S, 3], 255 = paper, S at least the recipe's size;
+                larger ones are averaged down.
 
         Returns:
             float32 [N, classes], each row sums to 1.
 
         Raises:
-            InputError: the pictures have another number of channels or are too small.
+            InputError: the images are too small, not square, or have other channels.
         """
         return self._batches(images, self._probabilities, len(self.charset))
 
     def features(self, images: Image) -> Features:
-        """What the last layer sees of pictures: sets of characters are compared by it.
+        """Input of the last layer for each image, with which sets of images are compared.
 
         Args:
             images: as for `read`.
@@ -96,7 +96,7 @@ class Recogniser:
         return self._batches(images, self._features, self.recipe.hidden)
 
     def classify(self, features: Features) -> Probabilities:
-        """Class probabilities of pictures by their `features`, as `read` gives them.
+        """Class probabilities from `features`, equal to those of `read`.
 
         Args:
             features: float32 [N, hidden].
@@ -111,30 +111,32 @@ class Recogniser:
     def _batches(
         self, images: Image, network: Callable[[Tensor], Tensor], width: int
     ) -> npt.NDArray[np.float32]:
-        """What a network makes of pictures, batch by batch: float32 [N, width]."""
+        """Run a network batch by batch: float32 [N, width]."""
         found = 1 if images.ndim == 3 else images.shape[-1]
         if found != self.channels or images.shape[1] != images.shape[2]:
             raise InputError(
-                f"the recogniser reads square pictures with {self.channels} channels, found "
-                f"shape {images.shape}"
+                f"expected square images with {self.channels} channels, found shape {images.shape}"
             )
         out = np.empty((len(images), width), np.float32)
-        batch = READ_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
+        batch = INFERENCE_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
         for start in range(0, len(images), batch):
             part = images[start : start + batch]
-            # Copied, since a caller's array may be read-only, which torch refuses.
+            # Copied, because the caller's array can be read-only, which torch refuses.
             x = average_down(to_tensor(part.copy(), self.device), self.recipe.size)
             out[start : start + len(part)] = network(x).cpu().numpy()
         return out
 
-    def best(self, blocks: Iterable[Image], k: int) -> ClassIds:
-        """The k most probable classes of many pictures, int64 [N, k], the best first.
+    def top_k(self, blocks: Iterable[Image], k: int) -> ClassIds:
+        """The k most probable classes of many images, the most probable first.
 
         Args:
-            blocks: such as Store.image_blocks(): pictures as `read` takes them.
+            blocks: batches of images as for `read`, such as Store.image_blocks().
             k: at most the number of classes.
+
+        Returns:
+            int64 [N, k].
         """
-        parts = [best_classes(self.read(block), k) for block in blocks]
+        parts = [top_k_classes(self.read(block), k) for block in blocks]
         return np.concatenate([np.empty((0, k), np.int64), *parts])
 
     def save(self, path: Path) -> None:
@@ -154,8 +156,12 @@ class Recogniser:
     def load(cls, path: Path, device: torch.device) -> Recogniser:
         """Read what `save` wrote.
 
+        Args:
+            path: the file; untrusted.
+            device: where it runs.
+
         Raises:
-            RunError: the file is missing, damaged, or not a recogniser's.
+            RunError: the file is missing, damaged, or not a recogniser.
         """
         texts = load_texts(path)
         try:
@@ -165,7 +171,7 @@ class Recogniser:
             recipe = recipe_from_json(metadata["recipe"])
             charset = Charset(from_json(tuple[str, ...], metadata["charset"], "charset"))
             if not len(charset):
-                raise ValueError("it has no classes")
+                raise ValueError("no classes")
             channels = from_json(Literal[1, 3], metadata["channels"], "channels")
             provenance = from_json(dict[str, Any], metadata["provenance"], "provenance")
         except (ValueError, KeyError, TypeError, HwgenError) as error:
@@ -180,7 +186,7 @@ class Recogniser:
 
     @torch.inference_mode()
     def _probabilities(self, images: Tensor) -> Tensor:
-        """uint8 [n, C, S, S] -> float32 [n, classes]; in fp32, whatever trained the network."""
+        """uint8 [n, C, S, S] -> float32 [n, classes]; always in fp32."""
         return logits(self._folded, to_float(images, self.recipe.pixels)).softmax(dim=1)
 
     @torch.inference_mode()
@@ -189,31 +195,35 @@ class Recogniser:
         return logits(self._folded[:-1], to_float(images, self.recipe.pixels))
 
 
-def best_classes(probabilities: Probabilities, k: int) -> ClassIds:
-    """Ids of the k most probable classes, int64 [N, k], the best first; ties: the lower id."""
+def top_k_classes(probabilities: Probabilities, k: int) -> ClassIds:
+    """Ids of the k most probable classes, int64 [N, k]; the lower id first in a tie."""
     return np.argsort(-probabilities, axis=1, kind="stable")[:, :k].astype(np.int64)
 
 
 def accuracy(probabilities: Probabilities, labels: ClassIds, k: int = 1) -> float:
-    """Share of pictures whose label is among the k most probable classes.
+    """Top-k accuracy from probabilities.
 
     Args:
         probabilities: float32 [N, classes].
         labels: class ids, int64 [N].
-        k: how many guesses count.
+        k: number of predictions that count.
 
     Raises:
-        InputError: no pictures.
+        InputError: no images.
     """
-    return hits(best_classes(probabilities, k), labels)
+    return top_k_accuracy(top_k_classes(probabilities, k), labels)
 
 
-def hits(best: ClassIds, labels: ClassIds) -> float:
-    """Share of rows of `best`, int64 [N, k], that hold their label.
+def top_k_accuracy(best: ClassIds, labels: ClassIds) -> float:
+    """Fraction of images whose label is among their predictions.
+
+    Args:
+        best: predicted class ids, int64 [N, k].
+        labels: class ids, int64 [N].
 
     Raises:
-        InputError: no pictures.
+        InputError: no images.
     """
     if not len(labels):
-        raise InputError("there are no pictures to judge the recogniser on")
+        raise InputError("no images to test the recogniser on")
     return float((best == labels[:, None]).any(axis=1).mean())

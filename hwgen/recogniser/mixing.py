@@ -1,4 +1,4 @@
-"""In: real and synthetic pictures with labels. Out: batches that hold a share of each."""
+"""Training batches that mix real and synthetic images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from hwgen.recogniser.network import RecogniserRecipe
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """What a recogniser is trained on.
+    """Training samples of a recogniser.
 
     Attributes:
-        pictures: of the recipe's size, on the training device.
+        images: on the training device if they fit, of the recipe's size or larger.
         labels: class ids, int64 [N], on the training device.
         charset: class order.
         channels: 1 grey, 3 colour.
@@ -32,19 +32,19 @@ class LabelledImages:
 
 
 class MixedBatches:
-    """Batches of real pictures, of which synthetic ones take a share; see `Mixing`.
+    """Batches of real and synthetic images; see `Mixing`.
 
-    Batch k is a function of (seed, k) alone. Without synthetic pictures all are real.
+    Batch k depends on (seed, k) only. Without synthetic samples all are real.
 
     Args:
-        real: what is always drawn from.
-        synthetic: of the same classes, or None.
-        recipe: batch, steps, balanced and mixing.
-        seed: of the orders.
+        real: real samples.
+        synthetic: synthetic samples of the same classes, or None.
+        recipe: its batch, steps, balanced and mixing are used.
+        seed: random seed of the order.
 
     Raises:
         CharsetError: the classes differ.
-        InputError: there are no pictures.
+        InputError: there are no samples.
     """
 
     def __init__(
@@ -56,40 +56,39 @@ class MixedBatches:
     ) -> None:
         if synthetic is not None and synthetic.charset != real.charset:
             raise CharsetError(
-                f"the synthetic pictures are of {len(synthetic.charset)} classes, the real ones of "
-                f"{len(real.charset)}, and they are not the same in the same order",
+                f"the {len(synthetic.charset)} classes of the synthetic samples are not the "
+                f"{len(real.charset)} of the real ones in the same order",
                 remedy="Train the generator on a store of the same charset",
             )
         self._recipe = recipe
-        share = 0.0 if synthetic is None else recipe.mixing.share
+        fraction = 0.0 if synthetic is None else recipe.mixing.fraction
         self._until = round(recipe.mixing.until * recipe.steps)
-        drawn = round(share * recipe.batch)
-        # Each part: pictures and how many of them a batch holds.
+        count = round(fraction * recipe.batch)
         mixed = (
-            [_Part(real, recipe.batch - drawn, seed, recipe.balanced)]
-            if drawn < recipe.batch
+            [_Part(real, recipe.batch - count, seed, recipe.balanced)]
+            if count < recipe.batch
             else []
         )
-        if synthetic is not None and drawn:
-            # Of its own seed: else both parts of a balanced batch would be of the same classes.
+        if synthetic is not None and count:
+            # Another seed: otherwise both parts of a balanced batch would have the same classes.
             own = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
-            mixed.append(_Part(synthetic, drawn, own, recipe.balanced))
+            mixed.append(_Part(synthetic, count, own, recipe.balanced))
         self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed, recipe.balanced)]
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
         """Batch `step`.
 
         Returns:
-            The real and then the synthetic pictures, those that there are: x float32 [n, C, S, S]
-            in the recipe's range, each of the size they are held in; y int64 [N] of all of them.
+            x: real and then synthetic images, without empty parts, float32 [n, C, S, S] in the
+            recipe's range, each part at its own size; y: labels of all of them, int64 [N].
         """
-        parts = [part.draw(step) for part in (self._mixed if step < self._until else self._real)]
+        parts = [part.batch(step) for part in (self._mixed if step < self._until else self._real)]
         images = [to_float(x, self._recipe.pixels) for x, _ in parts]
         return images, torch.cat([y for _, y in parts])
 
 
 class _Part:
-    """Labelled pictures, some for each batch."""
+    """A fixed number of samples for each batch."""
 
     def __init__(self, data: LabelledImages, count: int, seed: int, balanced: bool) -> None:
         self._data = data
@@ -100,8 +99,8 @@ class _Part:
             window = window_of(data.images.shape)
             self._order = Shuffled(len(data.images), count, seed, window=window)
 
-    def draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures of batch `step`, uint8 [count, C, S, S], and their labels."""
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Images of batch `step`, uint8 [count, C, S, S], and their labels, int64 [count]."""
         indices = self._order.indices(step).to(self._data.labels.device, non_blocking=True)
         images = self._data.images.batch(self._order, step)
         return images, self._data.labels.index_select(0, indices)

@@ -1,23 +1,21 @@
-"""In: a recipe and a number of classes. Out: the recogniser's network, and its size and cost.
+"""The network of the recogniser, its recipe, and its size and cost.
 
 A scaled-down HCCR-CNN9 (Xiao et al. 2017, arXiv 1702.07975): 3x3 convolutions with batch norm, max
-pooling between the stages, then a hidden linear layer with dropout. Where the paper reads 96x96
-pictures this one is made for 32x32; it takes any side from 16, since adaptive average pooling ends
-the convolutions on a fixed grid. Two changes for speed: ReLU for PReLU, and a stage pools before it
-norms (a maximum and an increasing function may change places), on a quarter of the numbers. With
-the default widths, at 32x32:
+pooling between the stages, then a hidden linear layer with dropout. The paper's input is
+96x96; this network is made for 32x32 and takes any size from 16, because adaptive average pooling
+reduces the last feature maps to a fixed grid. Two changes for speed: ReLU in place of PReLU, and
+pooling before batch norm (a maximum and an increasing function commute), on a quarter of the
+numbers. With the default widths, at 32x32:
 
-    convolutions   1,092,384 parameters           35.7 M multiply-adds
-    the rest       2,099,936 + 513 a class         2.1 M + 512 a class
+    convolutions   1,092,384 parameters              35.7 M multiply-adds
+    the rest       2,099,936 + 513 per class          2.1 M + 512 per class
 
-`parameter_count` and `flop_count` give the figures of any other recipe.
+`parameter_count` and `flop_count` compute both for any recipe.
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,26 +29,26 @@ from hwgen.compute.winograd import Conv3x3
 from hwgen.errors import InputError
 from hwgen.names import suggest
 from hwgen.record import PixelRange
-from hwgen.schema import MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json
+from hwgen.schema import MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json, key, to_json
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Largest random distortions of a training picture; all zeros leave it as it is.
+    """Maximum random distortions of a training image; all zeros leave it unchanged.
 
     Attributes:
-        rotate: degrees, either way.
-        shear: horizontal shift as a share of the height, either way.
-        scale: relative change of each side on its own, either way.
-        translate: shift as a share of the side, either way.
-        elastic: standard deviation of the elastic displacement, as a share of the side.
-        elastic_grid: control points a side of the elastic displacement.
-        stroke_width: change of the strokes' width as a share of the side, either way.
-        blur: standard deviation of a Gaussian filter, as a share of the side. Each picture is
-            somewhere between itself and its filtered self.
-        ink: relative change of the strokes' darkness, either way; full ink is the most.
-        noise: standard deviation of grey noise, in units of full ink; each picture has its own,
-            between 0 and this.
+        rotate: degrees, in both directions.
+        shear: horizontal shift relative to the height, in both directions.
+        scale: relative change of width and of height, independently, in both directions.
+        translate: shift relative to the size, in both directions.
+        elastic: standard deviation of the elastic displacement, relative to the size.
+        elastic_grid: control points of the elastic displacement, per dimension.
+        stroke_width: change of the stroke width relative to the size, in both directions.
+        blur: standard deviation of a Gaussian filter, relative to the size. Each image is a random
+            interpolation between unfiltered and filtered.
+        ink: relative change of the darkness of strokes, in both directions, up to full ink.
+        noise: maximum standard deviation of Gaussian noise, in units of full ink; each image has
+            its own, between 0 and this.
     """
 
     rotate: float = 6.0
@@ -67,43 +65,43 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Mixing:
-    """How synthetic pictures enter the training beside real ones.
+    """How synthetic images are mixed into training.
 
     Attributes:
-        share: of each batch, in [0, 1]. 1 until the middle is pre-training on synthetic pictures
-            and fine-tuning on real ones.
-        until: share of the steps in which they do; afterwards all pictures are real.
+        fraction: of each batch that is synthetic, in [0, 1]. With 1, and `until` 0.5, training
+            pretrains on synthetic and then fine-tunes on real images.
+        until: fraction of the steps with synthetic images; afterwards all are real.
     """
 
-    share: float = 0.5
+    fraction: float = field(default=0.5, metadata=key("share"))
     until: float = 1.0
 
 
 @dataclass(frozen=True)
 class RecogniserRecipe:
-    """Everything that decides a recogniser, but for the data and the seed.
+    """All settings of a recogniser and its training, except data and seed.
 
     Attributes:
-        size: side of the pictures, pixels; larger ones are averaged down to it.
-        oversample: training pictures are distorted at so many times the size, where the store has
-            it, and averaged down afterwards. Distorting a picture of the final size blurs it, and
-            then the network is trained on softer pictures than it will read.
-        pixels: the range that the network sees.
-        widths: output channels of the convolutions, one tuple a stage; all stages but the
+        size: input size in pixels; larger images are averaged down to it.
+        oversample: training images are distorted at this multiple of the size, if the store is
+            large enough, and averaged down afterwards. Distorting at the final size blurs, so that
+            the network would be trained on softer images than it is tested on.
+        pixels: input range of the network.
+        widths: output channels of the convolutions, one tuple per stage; all stages but the
             last end with 2x2 max pooling.
-        grid: side of the map that adaptive average pooling leaves.
+        grid: output size of adaptive average pooling.
         hidden: width of the linear layer before the last one.
         dropout: probability, before each of the two linear layers.
-        steps: optimiser steps, the same for whatever data.
-        batch: pictures a step.
-        lr: AdamW's highest rate; it rises linearly for `warmup` of the steps and falls as a
-            cosine to 0 (one cycle).
-        warmup: share of the steps.
-        weight_decay: AdamW's, on weights of two and more dimensions.
-        label_smoothing: share of the target spread over all classes.
-        augmentation: distortions of the training pictures.
-        balanced: draw every class equally often, however many pictures it has.
-        mixing: of synthetic pictures, where there are any.
+        steps: optimiser steps, whatever the number of samples.
+        batch: samples per step.
+        lr: maximum learning rate of AdamW; it rises linearly for `warmup` of the steps and falls
+            to 0 as a cosine (one cycle).
+        warmup: fraction of the steps.
+        weight_decay: of AdamW, on weights of two and more dimensions.
+        label_smoothing: fraction of the target that is spread over all classes.
+        augmentation: distortions of training images.
+        balanced: sample every class with the same probability, whatever its number of samples.
+        mixing: of synthetic images, where there are any.
     """
 
     size: int = 32
@@ -133,31 +131,29 @@ class RecogniserRecipe:
             or not 0 <= self.dropout <= 1
         ):
             raise InputError(
-                "the layers of the recogniser cannot be",
-                remedy=f"At most {MAX_STAGES} convolutions, at least one a stage; widths of 1 to "
-                f"{MAX_WIDTH:,}; sides of at most {MAX_SIZE:,}; a dropout between 0 and 1",
+                "the recogniser's layers are out of range",
+                remedy=f"Use at most {MAX_STAGES} convolutions, at least one per stage; widths of "
+                f"1 to {MAX_WIDTH:,}; sizes of at most {MAX_SIZE:,}; a dropout between 0 and 1",
             )
-        if (
-            self.size < 2 ** len(self.widths)
-            or min(self.steps, self.batch, self.grid, self.oversample) < 1
-        ):
+        least = {"steps": 1, "batch": 1, "grid": 1, "oversample": 1, "size": 2 ** len(self.widths)}
+        for name, limit in least.items():
+            if getattr(self, name) < limit:
+                raise InputError(
+                    f"the recogniser's {name} should be at least {limit}, found "
+                    f"{getattr(self, name)}"
+                )
+        if not (0 <= self.mixing.fraction <= 1 and 0 <= self.mixing.until <= 1):
             raise InputError(
-                f"a recogniser of size {self.size} with {len(self.widths)} stages, "
-                f"{self.steps} steps and batches of {self.batch} cannot be",
-                remedy=f"The size must be at least {2 ** len(self.widths)}, the rest at least 1",
-            )
-        if not (0 <= self.mixing.share <= 1 and 0 <= self.mixing.until <= 1):
-            raise InputError(
-                f"a share of {self.mixing.share:g} until {self.mixing.until:g} cannot be mixed",
-                remedy="Both are shares between 0 and 1",
+                f"mixing of {self.mixing.fraction:g} until {self.mixing.until:g} is out of range",
+                remedy="Both are fractions between 0 and 1",
             )
 
 
 STRONG = Augmentation(
     rotate=10, shear=0.2, scale=0.2, translate=0.08, elastic=0.03, stroke_width=0.03, blur=0.025
 )
-"""Distorts more than the recipes do, for few samples a class; with many it does harm, and sooner to
-what starts from a recogniser of other characters (benchmarks/lift_choice.py)."""
+"""Stronger than the recipes' augmentation, for few samples per class. With many it lowers accuracy,
+and with pretrained weights already at fewer (benchmarks/lift_choice.py)."""
 
 LIGHT = RecogniserRecipe(
     oversample=2,
@@ -166,32 +162,32 @@ LIGHT = RecogniserRecipe(
     steps=1_000,
     augmentation=Augmentation(blur=0.025),
 )
-"""A third of the arithmetic and few steps, for many recognisers on few cores; for small sets."""
+"""A third of the computation and few steps: for many recognisers on few cores, and small sets."""
 
 RECOGNISERS: Mapping[str, RecogniserRecipe] = {"default": RecogniserRecipe(), "light": LIGHT}
-"""Named recipes."""
+"""Presets by name."""
 
 ABOUT: Mapping[str, str] = {
     "default": "The most accurate, for thousands of classes.",
-    "light": "A third of the arithmetic and few steps: many recognisers on few cores, small sets.",
+    "light": "A third of the computation and few steps: many recognisers on few cores, small sets.",
 }
-"""What each is for."""
+"""What each preset is for."""
 
 
 def recogniser_named(name: str) -> RecogniserRecipe:
-    """A row of RECOGNISERS.
+    """A preset of RECOGNISERS.
 
     Raises:
-        InputError: there is none; near names are suggested.
+        InputError: unknown name; similar names are suggested.
     """
     if name not in RECOGNISERS:
-        raise InputError(f"no recogniser {name!r}", remedy=suggest(name, RECOGNISERS))
+        raise InputError(f"unknown recogniser preset {name!r}", remedy=suggest(name, RECOGNISERS))
     return RECOGNISERS[name]
 
 
 def recipe_to_json(recipe: RecogniserRecipe) -> dict[str, Any]:
     """A recipe as plain JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    plain: dict[str, Any] = to_json(recipe)
     return plain
 
 
@@ -206,7 +202,7 @@ def recipe_from_json(value: Mapping[str, Any]) -> RecogniserRecipe:
 
 
 class RecogniserNetwork(nn.Sequential):
-    """Pictures float [N, channels, S, S] -> class scores (logits) float [N, classes]."""
+    """Images float [N, channels, S, S] -> class scores (logits) float [N, classes]."""
 
     def __init__(self, recipe: RecogniserRecipe, classes: int, channels: int = 1) -> None:
         layers: list[nn.Module] = []
@@ -237,16 +233,16 @@ class RecogniserNetwork(nn.Sequential):
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Trained numbers, all layers."""
+    """Number of trained weights."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def flop_count(network: nn.Module, size: int, channels: int = 1) -> int:
-    """Floating point operations to read one picture by the definition of each layer.
+    """Floating-point operations per image, by the definition of each layer.
 
-    A multiply-add counts as two; what `winograd` saves is not taken off.
+    A multiply-add counts as two; the savings of Winograd convolution are not subtracted.
     """
-    # On the meta device nothing is computed and no layer takes a short way.
+    # On the meta device nothing is computed, and no layer uses a fast path.
     shadow = copy.deepcopy(network).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shadow(torch.empty(1, channels, size, size, device="meta"))
@@ -255,10 +251,10 @@ def flop_count(network: nn.Module, size: int, channels: int = 1) -> int:
 
 
 def folded(network: RecogniserNetwork) -> nn.Sequential:
-    """A copy for reading: each norm that follows its convolution or linear layer is part of it.
+    """A copy for inference, with norms folded into the convolution or linear layer before them.
 
-    A norm behind a pooling stays: where its gain is negative, it and a maximum may not change
-    places. Gives the network's scores in evaluation mode, to rounding.
+    A norm after pooling is kept, because it does not commute with a maximum where its gain is
+    negative. Scores are those of the network in evaluation mode, up to rounding.
     """
     layers: list[nn.Module] = []
     for layer in copy.deepcopy(network).eval():
@@ -273,6 +269,6 @@ def folded(network: RecogniserNetwork) -> nn.Sequential:
 
 
 def logits(network: nn.Module, x: Tensor) -> Tensor:
-    """Class scores float32 [N, classes] of pictures float [N, C, S, S] in the recipe's range."""
+    """Class scores float32 [N, classes] of images float [N, C, S, S] in the recipe's range."""
     scores: Tensor = network(x.contiguous(memory_format=torch.channels_last))
     return scores.float()

@@ -62,7 +62,7 @@ def check_real(store: Store, *, what: str, remedy: str) -> None:
         raise InputError(f"{what} holds synthetic samples", where=str(store.path), remedy=remedy)
 
 
-def learnt_from(provenance: Mapping[str, Any]) -> set[str]:
+def training_hashes(provenance: Mapping[str, Any]) -> set[str]:
     """Content hashes of the stores that a recogniser was trained on, pretraining included.
 
     Args:
@@ -91,7 +91,7 @@ def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> Non
     Raises:
         InputError: the recogniser was trained on it.
     """
-    if store.manifest.content_sha256 in learnt_from(provenance):
+    if store.manifest.content_sha256 in training_hashes(provenance):
         raise InputError(
             f"{by} was trained on this store",
             where=str(store.path),

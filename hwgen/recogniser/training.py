@@ -1,4 +1,4 @@
-"""In: labelled pictures of one or more stores, a recipe, a seed. Out: a trained Recogniser."""
+"""Training of the recogniser."""
 
 from __future__ import annotations
 
@@ -24,36 +24,35 @@ from hwgen.recogniser.network import (
 from hwgen.store import Store
 
 Progress = Callable[[int, int, float], None]
-"""Called with steps done, steps in all, and the mean training loss since the last call."""
+"""Called with steps done, total steps, and the mean training loss since the last call."""
 
 REPORT_EVERY = 20
-"""Steps between two calls of Progress; each makes a GPU wait."""
+"""Steps between two calls of Progress; each one synchronises with a GPU."""
 
 
 def from_stores(
     stores: Sequence[Store], recipe: RecogniserRecipe, device: torch.device
 ) -> LabelledImages:
-    """All records of the stores, one store after the other, resident on the device if they fit.
+    """All records of the stores, one store after the other, in device memory if they fit.
 
-    The pictures are held at `oversample` times the recipe's size, or at the size of the smallest
-    store, if that is less.
+    Images have `oversample` times the recipe's size, or the size of the smallest store if that is
+    less.
 
     Raises:
-        CharsetError: the stores do not have one class order.
-        InputError: they do not have the same number of channels, or are smaller than the recipe's
-            size.
+        CharsetError: the stores have different classes.
+        InputError: the stores have different channels, or are smaller than the recipe's size.
     """
     first = stores[0]
     for store in stores[1:]:
         if store.charset != first.charset:
             raise CharsetError(
-                f"its charset is not that of {first.path}",
+                f"its classes differ from those of {first.path}",
                 where=str(store.path),
                 remedy="Prepare both with the same --charset",
             )
         if store.channels != first.channels:
             raise InputError(
-                f"has {store.channels} channels, {first.path} has {first.channels}",
+                f"expected {first.channels} channels as in {first.path}, found {store.channels}",
                 where=str(store.path),
             )
     labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
@@ -67,59 +66,58 @@ def train_recogniser(
     recipe: RecogniserRecipe,
     *,
     synthetic: LabelledImages | None = None,
-    start: Recogniser | None = None,
+    init_from: Recogniser | None = None,
     seed: int,
     device: torch.device,
     precision: str = "auto",
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Recogniser | None:
-    """Train a network: AdamW, one cycle of the rate, augmentation, label smoothing.
+    """Train a network: AdamW, one-cycle learning rate, augmentation, label smoothing.
 
-    The seed decides initial weights, order, distortions and dropout; on a CPU with the same number
-    of threads the result is the same to the bit.
+    The seed determines initial weights, data order, distortions and dropout; on a CPU with the same
+    number of threads the result is repeatable bit for bit.
 
     Args:
-        data: what to learn from.
-        recipe: how.
-        synthetic: pictures of the same classes that take a part of the batches, see
-            RecogniserRecipe.mixing.
-        start: a recogniser of other classes, whose weights but for the last layer are what this
-            one starts from. None starts from scratch.
-        seed: of everything random.
+        data: training samples.
+        recipe: of the network and its training.
+        synthetic: synthetic samples of the same classes, see RecogniserRecipe.mixing.
+        init_from: a recogniser of other classes, whose weights are the initial ones; those of the
+            last layer are not used. None trains from scratch.
+        seed: random seed.
         device: where the data are.
         precision: "bf16", "fp32" or "auto", see hwgen.compute.devices.pick_precision.
-        progress: told of the work done.
-        stop: asked before each step; True ends the training without a result.
+        progress: see Progress.
+        stop: asked before each step; True ends training without a result.
 
     Returns:
-        The recogniser, or None if `stop` said so.
+        The recogniser; None if `stop` returned True.
 
     Raises:
-        DivergedError: the loss or a weight is no longer a number.
-        InputError: there are no pictures, or the networks of `start` and `recipe` differ.
-        CharsetError: the classes of the synthetic pictures are not those of `data`.
+        DivergedError: the loss or a weight is not finite.
+        InputError: there are no pictures, or the networks of `init_from` and `recipe` differ.
+        CharsetError: the classes of `synthetic` differ from those of `data`.
     """
     kind = pick_precision(precision, device)
     batches = MixedBatches(data, synthetic, recipe, seed)
     generator = torch.Generator(device).manual_seed(seed)
     gpus = [device] if device.type == "cuda" else []
-    # Initial weights and dropout draw from torch's own random state, which is given back as it was.
+    # Initial weights and dropout use torch's global random state, which is restored afterwards.
     with torch.random.fork_rng(gpus):
         torch.manual_seed(seed)
         network = RecogniserNetwork(recipe, len(data.charset), data.channels)
-        if start is not None:
-            take_over(network, start)
+        if init_from is not None:
+            copy_weights(network, init_from)
         network.to(device).to(memory_format=torch.channels_last)
         optimizer = make_optimizer(network, recipe)
         total = torch.zeros((), device=device)
         for step in range(recipe.steps):
             if stop is not None and stop():
                 return None
-            # A batch
+            # Batch
             images, y = batches.batch(step)
             x = torch.cat([augmented(x, recipe, generator) for x in images])
-            # A step
+            # Step
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(recipe, step)
             with autocast(device, kind):
@@ -129,7 +127,7 @@ def train_recogniser(
             loss.backward()
             optimizer.step()
             total += loss.detach()
-            # News
+            # Progress
             done = step + 1
             if done % REPORT_EVERY == 0 or done == recipe.steps:
                 mean = float(total) / ((done - 1) % REPORT_EVERY + 1)
@@ -137,14 +135,14 @@ def train_recogniser(
                 if not math.isfinite(mean):
                     raise DivergedError(
                         f"the recogniser's loss is {mean} at step {done}",
-                        remedy="Lower the recipe's lr",
+                        remedy="Use a recipe with a lower lr",
                     )
                 if progress is not None:
                     progress(done, recipe.steps, mean)
     if not all(bool(p.isfinite().all()) for p in network.parameters()):
         raise DivergedError(
-            "the recogniser's weights are no longer finite after its last step",
-            remedy="Lower the recipe's lr",
+            "the recogniser's weights are not finite after the last step",
+            remedy="Use a recipe with a lower lr",
         )
     provenance = {
         "seed": seed,
@@ -156,12 +154,12 @@ def train_recogniser(
 
 
 def augmented(x: Tensor, recipe: RecogniserRecipe, generator: torch.Generator) -> Tensor:
-    """Pictures distorted at the size they come in, then averaged down.
+    """Distort images at their own size, then average them down.
 
     Args:
         x: float32 [N, C, S, S] in the recipe's range.
         recipe: size and augmentation.
-        generator: of all that is random.
+        generator: random numbers.
 
     Returns:
         float32 [N, C, size, size].
@@ -172,25 +170,25 @@ def augmented(x: Tensor, recipe: RecogniserRecipe, generator: torch.Generator) -
     return F.interpolate(x, size=(recipe.size, recipe.size), mode="area")
 
 
-def take_over(network: RecogniserNetwork, start: Recogniser) -> None:
-    """Copy the weights of a trained recogniser but for its last layer, which names its classes.
+def copy_weights(network: RecogniserNetwork, init_from: Recogniser) -> None:
+    """Initialise a network from a trained recogniser, except its last layer, which has its classes.
 
     Raises:
-        InputError: the two networks have other layers.
+        InputError: the layers of the two networks differ.
     """
     last = f"{len(network) - 1}."
-    given = {k: v for k, v in start.network.state_dict().items() if not k.startswith(last)}
+    given = {k: v for k, v in init_from.network.state_dict().items() if not k.startswith(last)}
     wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(last)}
     if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in wanted.items()}:
         raise InputError(
             "the recogniser to start from has other layers than the one to be trained",
-            remedy="Train both with the same size, widths, grid and hidden",
+            remedy="Train both with the same --recogniser-preset and --size",
         )
     network.load_state_dict(given, strict=False)
 
 
 def learning_rate(recipe: RecogniserRecipe, step: int) -> float:
-    """One cycle: linear from 0 to lr over the warm-up, then half a cosine to 0."""
+    """One cycle: linear from 0 to lr during warm-up, then half a cosine to 0."""
     warmup = recipe.warmup * recipe.steps
     if step + 1 <= warmup:
         return recipe.lr * (step + 1) / warmup
@@ -199,7 +197,7 @@ def learning_rate(recipe: RecogniserRecipe, step: int) -> float:
 
 
 def make_optimizer(network: nn.Module, recipe: RecogniserRecipe) -> torch.optim.Optimizer:
-    """Fused AdamW that decays weights of two and more dimensions only."""
+    """Fused AdamW with weight decay on weights of two and more dimensions only."""
     parameters = list(network.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
@@ -208,6 +206,6 @@ def make_optimizer(network: nn.Module, recipe: RecogniserRecipe) -> torch.optim.
     return torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
 
 
-def steps_of(epochs: float, train: Store, recipe: RecogniserRecipe) -> int:
-    """Optimiser steps that show the real training set so many times, at least 1."""
+def steps_for(epochs: float, train: Store, recipe: RecogniserRecipe) -> int:
+    """Optimiser steps for a number of epochs of the training store, at least 1."""
     return max(1, round(epochs * len(train) / recipe.batch))

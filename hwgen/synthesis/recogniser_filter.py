@@ -13,7 +13,7 @@ import torch
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
-from hwgen.recogniser.class_mapping import check_readable, places_of
+from hwgen.recogniser.class_mapping import check_readable, map_classes
 from hwgen.recogniser.inference import ClassIds, Probabilities, Recogniser
 from hwgen.record import Image
 
@@ -66,7 +66,7 @@ class RecogniserFilter:
             )
         self.recogniser = Recogniser.load(file, device)
         check_readable(self.recogniser, size, channels)
-        self._places = places_of(self.recogniser, charset, class_ids)
+        self._places = map_classes(self.recogniser, charset, class_ids)
         self._min_confidence, self._min_margin = min_confidence, min_margin
         self._hash = file_hash(file)
 

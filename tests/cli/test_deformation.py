@@ -99,7 +99,7 @@ def test_deformed_samples_can_be_filtered(
     assert hwgen(*options, "--out", tmp_path / "bent") == 0
     store = Store(tmp_path / "bent")
     recogniser = Recogniser.load(judge, torch.device("cpu"))
-    read = recogniser.best(iter([store.all_images()]), 1)[:, 0]
+    read = recogniser.top_k(iter([store.all_images()]), 1)[:, 0]
     assert (read == store.labels).all()
     assert len(np.unique(store.labels)) < 3  # an untrained network prefers some classes
 

@@ -99,11 +99,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("simulate --out x --classes 99999", "from 1 to .* or the characters .*characters:99999"),
         (
             "benchmark --train train --test train --out x --recogniser-preset lihgt",
-            "no recogniser 'lihgt'. Did you mean light?",
+            "unknown recogniser preset 'lihgt'. Did you mean light?",
         ),
         (
             "lift --train train --test train --out x --arms clasical",
-            "no arm clasical. Did you mean classical",
+            "unknown arm clasical. Did you mean classical",
         ),
         (
             "lift --train train --test train --out x --experiment rare --generator glyph32",

@@ -16,7 +16,7 @@ from hwgen.progress import Control
 from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe
-from hwgen.recogniser.training import steps_of
+from hwgen.recogniser.training import steps_for
 from hwgen.results.benchmark import Benchmark
 from hwgen.store import Store
 
@@ -260,7 +260,7 @@ def test_recognisers_may_start_from_one_of_other_characters(
     run(others, toy, tmp_path / "others", seeds=[0])
     start = Recogniser.load(tmp_path / "others" / "recogniser-real-seed0.safetensors", CPU)
     recipe, out = replace(toy, steps=2), tmp_path / "out"
-    result = run(real, recipe, out, seeds=[0], start=start)
+    result = run(real, recipe, out, seeds=[0], init_from=start)
     assert result["settings"]["start"] == start.provenance
     trained = Recogniser.load(out / "recogniser-real-seed0.safetensors", CPU)
     assert trained.provenance["decides"]["start"] == start.provenance
@@ -280,14 +280,14 @@ def test_a_start_that_has_seen_the_test_store_or_has_other_layers_is_refused(
     run((test, train), recipe, tmp_path / "seen", seeds=[0])
     seen = Recogniser.load(tmp_path / "seen" / "recogniser-real-seed0.safetensors", CPU)
     with pytest.raises(InputError, match="the recogniser to start from was trained on this store"):
-        run(real, recipe, tmp_path / "out", start=seen)
+        run(real, recipe, tmp_path / "out", init_from=seen)
     third = make_store("third", seed=9), make_store("fourth", seed=10)
-    run(third, recipe, tmp_path / "twice", seeds=[0], start=seen)  # which that one started from
+    run(third, recipe, tmp_path / "twice", seeds=[0], init_from=seen)  # which that one started from
     twice = Recogniser.load(tmp_path / "twice" / "recogniser-real-seed0.safetensors", CPU)
     with pytest.raises(InputError, match="was trained on this store"):
-        run(real, recipe, tmp_path / "out", start=twice)
+        run(real, recipe, tmp_path / "out", init_from=twice)
     with pytest.raises(InputError, match="has other layers"):
-        run(real, replace(recipe, hidden=24), tmp_path / "out", start=twice)
+        run(real, replace(recipe, hidden=24), tmp_path / "out", init_from=twice)
     assert not (tmp_path / "out").exists()
 
 
@@ -328,8 +328,8 @@ def test_impossible_seeds_are_refused(
 
 
 def test_epochs_are_counted_on_the_real_set(real: tuple[Store, Store], toy: RecogniserRecipe):
-    assert steps_of(3, real[0], toy) == 6  # 24 samples in batches of 12
-    assert steps_of(0.01, real[0], toy) == 1
+    assert steps_for(3, real[0], toy) == 6  # 24 samples in batches of 12
+    assert steps_for(0.01, real[0], toy) == 1
 
 
 def test_diversity_averages_down_and_compares_shared_classes(make_store: MakeStore) -> None:

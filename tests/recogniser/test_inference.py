@@ -10,7 +10,7 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.recogniser import inference
-from hwgen.recogniser.inference import Recogniser, accuracy, best_classes, hits
+from hwgen.recogniser.inference import Recogniser, accuracy, top_k_accuracy, top_k_classes
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.record import PixelRange
 
@@ -68,7 +68,7 @@ def test_features_of_misfits_are_refused_and_of_nothing_are_none(toy: Recogniser
 def test_batches_do_not_show(toy: RecogniserRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
     subject, images = recogniser(toy), random_images(7, 16, 16)
     whole = subject.read(images)
-    monkeypatch.setitem(inference.READ_BATCH, "cpu", 3)
+    monkeypatch.setitem(inference.INFERENCE_BATCH, "cpu", 3)
     np.testing.assert_allclose(subject.read(images), whole, atol=1e-6)
 
 
@@ -92,19 +92,19 @@ def test_pictures_that_do_not_fit_are_refused(
 
 def test_no_pictures_give_no_rows(toy: RecogniserRecipe) -> None:
     assert recogniser(toy).read(random_images(0, 16, 16)).shape == (0, 6)
-    assert recogniser(toy).best([], 3).shape == (0, 3)
+    assert recogniser(toy).top_k([], 3).shape == (0, 3)
 
 
 def test_best_reads_block_by_block(toy: RecogniserRecipe) -> None:
     subject, images = recogniser(toy), random_images(5, 16, 16)
     images.flags.writeable = False
-    found = subject.best([images[:2], images[2:]], 3)
-    np.testing.assert_array_equal(found, best_classes(subject.read(images), 3))
+    found = subject.top_k([images[:2], images[2:]], 3)
+    np.testing.assert_array_equal(found, top_k_classes(subject.read(images), 3))
 
 
 def test_best_classes_are_in_order_and_ties_go_to_the_lower_id() -> None:
     probabilities = np.array([[0.1, 0.5, 0.4], [0.3, 0.3, 0.4]], np.float32)
-    assert best_classes(probabilities, 3).tolist() == [[1, 2, 0], [2, 0, 1]]
+    assert top_k_classes(probabilities, 3).tolist() == [[1, 2, 0], [2, 0, 1]]
 
 
 def test_accuracy_counts_labels_among_the_k_best() -> None:
@@ -112,11 +112,11 @@ def test_accuracy_counts_labels_among_the_k_best() -> None:
     labels = np.array([2, 2])
     assert accuracy(probabilities, labels) == 0.5
     assert accuracy(probabilities, labels, 2) == 1.0
-    assert hits(np.array([[1], [2]]), np.array([0, 0])) == 0.0
+    assert top_k_accuracy(np.array([[1], [2]]), np.array([0, 0])) == 0.0
 
 
 def test_accuracy_of_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         accuracy(np.empty((0, 3), np.float32), np.empty(0, np.int64))
 
 

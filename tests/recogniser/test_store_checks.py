@@ -9,7 +9,7 @@ from hwgen.recogniser.store_checks import (
     check_real,
     check_unseen,
     describe_store,
-    learnt_from,
+    training_hashes,
 )
 from hwgen.schema import to_json
 from hwgen.store import Store
@@ -70,10 +70,10 @@ def test_what_a_stranger_tells_of_a_recogniser_may_be_anything(
     make_store: MakeStore, told: dict[str, Any]
 ) -> None:
     check_unseen(make_store("unseen"), told, by="it")
-    assert not learnt_from(told)
+    assert not training_hashes(told)
 
 
 def test_what_it_started_from_has_learnt_too() -> None:
     first = {"decides": {"data": {"train": "a"}}}
     second = {"decides": {"data": {"train": "b", "synthetic": "c"}, "start": first}}
-    assert learnt_from({"decides": {"data": {"train": "d"}, "start": second}}) == set("abcd")
+    assert training_hashes({"decides": {"data": {"train": "d"}, "start": second}}) == set("abcd")

@@ -87,9 +87,9 @@ def test_a_recogniser_with_more_classes_in_another_order_works(
 def test_unknown_characters_matter_only_if_requested(toy: RecogniserRecipe, tmp_path: Path) -> None:
     file = saved(tmp_path / "rec.safetensors", toy, "一丨")
     charset = Charset(tuple("十一丨永"))
-    with pytest.raises(CharsetError, match=r"knows 2 characters, and not these 2 of the 4.*十永"):
+    with pytest.raises(CharsetError, match=r"has 2 classes, but not these 2 of 4: 十永"):
         RecogniserFilter(file, charset, size=16, channels=1, device=CPU)
-    with pytest.raises(CharsetError, match=r"not these 1 of the 2.*永"):
+    with pytest.raises(CharsetError, match=r"not these 1 of 2: 永"):
         RecogniserFilter(file, charset, [3, 1], size=16, channels=1, device=CPU)
     sample_filter = RecogniserFilter(file, charset, [2, 1], size=16, channels=1, device=CPU)
     assert sample_filter(np.zeros((2, 16, 16), np.uint8), np.array([1, 2])).shape == (2,)
@@ -100,9 +100,9 @@ def test_unsuitable_files_sizes_channels_and_thresholds(
 ) -> None:
     file = saved(tmp_path / "rec.safetensors", toy)
     charset = Charset(tuple("一丨十"))
-    with pytest.raises(InputError, match=r"16 pixels or more .* the samples have 8 and 1"):
+    with pytest.raises(InputError, match="16 pixels with 1 channels, found 8 pixels with 1"):
         RecogniserFilter(file, charset, size=8, channels=1, device=CPU)
-    with pytest.raises(InputError, match=r"with 1 channels, the samples have 16 and 3"):
+    with pytest.raises(InputError, match=r"with 1 channels, found 16 pixels with 3"):
         RecogniserFilter(file, charset, size=16, channels=3, device=CPU)
     with pytest.raises(RunError, match="no such checkpoint"):
         RecogniserFilter(tmp_path / "none", charset, size=16, channels=1, device=CPU)

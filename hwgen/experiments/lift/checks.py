@@ -10,7 +10,7 @@ from hwgen.experiments.lift.generators import Generator
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen
-from hwgen.recogniser.training import take_over
+from hwgen.recogniser.training import copy_weights
 from hwgen.store import Store
 
 
@@ -39,17 +39,17 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
 
 
 def check_unseen_by(
-    generator: Generator, start: Recogniser | None, *, stores: Sequence[Store]
+    generator: Generator, init_from: Recogniser | None, *, stores: Sequence[Store]
 ) -> None:
     """Refuse a generator or pretrained weights that were trained on one of the stores.
 
     Raises:
         InputError: one was.
     """
-    provenance = {} if start is None else start.provenance
+    provenance = {} if init_from is None else init_from.provenance
     for store in stores:
         check_unseen(store, provenance, by="the recogniser to start from")
-        if store.manifest.content_sha256 == generator.learnt_from:
+        if store.manifest.content_sha256 == generator.trained_on:
             raise InputError(
                 "the generator was trained on this store",
                 where=str(store.path),
@@ -58,15 +58,15 @@ def check_unseen_by(
 
 
 def check_start(
-    train: Store, recipe: RecogniserRecipe, arms: Sequence[str], start: Recogniser | None
+    train: Store, recipe: RecogniserRecipe, arms: Sequence[str], init_from: Recogniser | None
 ) -> None:
     """Refuse pretrained arms without matching pretrained weights.
 
     Raises:
         InputError: there are none, or their layers differ from the recipe's.
     """
-    if start is not None:
-        take_over(RecogniserNetwork(recipe, len(train.charset), train.channels), start)
+    if init_from is not None:
+        copy_weights(RecogniserNetwork(recipe, len(train.charset), train.channels), init_from)
     elif any(ARMS[arm].pretrained for arm in arms):
         raise InputError(
             "no recogniser for the pretrained arms to start from",

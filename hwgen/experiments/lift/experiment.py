@@ -138,7 +138,7 @@ def run_experiment(
     out: Path,
     *,
     device: torch.device,
-    start: Recogniser | None = None,
+    init_from: Recogniser | None = None,
     precision: str = "auto",
     control: Control = NO_CONTROL,
     so_far: bool = False,
@@ -152,7 +152,7 @@ def run_experiment(
         generator: makes the synthetic samples of each trial from its real ones.
         out: directory, see the first lines of this module; several processes may share it.
         device: of the recognisers.
-        start: a recogniser of other characters, whose weights the pretrained arms start from.
+        init_from: a recogniser of other characters, whose weights the pretrained arms start from.
         precision: of their training.
         control: progress in trials. Finished trials are kept when it stops.
         so_far: run nothing, and sum up the finished trials; `Lift.missing` names the others.
@@ -163,14 +163,23 @@ def run_experiment(
     Raises:
         CharsetError: the stores' charsets differ.
         InputError: a store is synthetic, or too small, or a class has too few samples; the
-            generator or `start` was trained on one of the stores; an arm is pretrained and there
-            is no `start`; with `so_far`, no trial is finished.
+            generator or `init_from` was trained on one of the stores; an arm is pretrained and
+            there is no `init_from`; with `so_far`, no trial is finished.
         RecipeChangedError: `out` holds trials of other settings.
     """
     check_stores(train, test, experiment.recipe)
-    check_unseen_by(generator, start, stores=(train, test))
-    check_start(train, experiment.recipe, experiment.arms, start)
-    work = _Work(train, test, experiment, generator, out, device, start, precision)
+    check_unseen_by(generator, init_from, stores=(train, test))
+    check_start(train, experiment.recipe, experiment.arms, init_from)
+    work = _Work(
+        train=train,
+        test=test,
+        experiment=experiment,
+        generator=generator,
+        out=out,
+        device=device,
+        init_from=init_from,
+        precision=precision,
+    )
     trials = experiment.all_trials()
     results = {trial: work.finished(trial) for trial in trials}  # refuses other settings first
     while not so_far and (missing := [one for one, result in results.items() if result is None]):
@@ -207,7 +216,7 @@ class _Work:
     generator: Generator
     out: Path
     device: torch.device
-    start: Recogniser | None
+    init_from: Recogniser | None
     precision: str
 
     def __post_init__(self) -> None:
@@ -285,7 +294,7 @@ class _Work:
             data[0],
             recipe,
             synthetic=data[1] if arm.synthetic else None,
-            start=self.start if arm.pretrained else None,
+            init_from=self.init_from if arm.pretrained else None,
             seed=trial.seed,
             device=self.device,
             precision=self.precision,
@@ -295,7 +304,7 @@ class _Work:
         if trained is None:
             return None
         labels = self._judge.labels
-        best = trained.best(self._judge.image_blocks(), 1)[:, 0]
+        best = trained.top_k(self._judge.image_blocks(), 1)[:, 0]
         classes = len(self.train.charset)
         result = TrialResult(
             trial=trial,
@@ -317,14 +326,14 @@ class _Work:
         """The finished trials, summed up."""
         finished = tuple(result for result in results.values() if result is not None)
         found = summarise(finished, self.groups, self.experiment.amounts[0])
-        start, train, test = self.start, self.train, self.test
-        shared = 0 if start is None else len(set(start.charset) & set(train.charset))
+        init_from, train, test = self.init_from, self.train, self.test
+        shared = 0 if init_from is None else len(set(init_from.charset) & set(train.charset))
         return Lift(
             version=hwgen.__version__,
             experiment=to_json(self.experiment),
             config=self.config,
             generator=dict(self.generator.settings),
-            start=None if start is None else start.provenance,
+            start=None if init_from is None else init_from.provenance,
             start_classes_shared=shared,
             train=str(train.path),
             test=TestStore(str(test.path), len(train.writers & test.writers)),
@@ -341,7 +350,7 @@ class _Work:
 
     def _config(self, trial: Trial) -> dict[str, Any]:
         arm = ARMS[trial.arm]
-        start = self.start.provenance if self.start is not None and arm.pretrained else None
+        start = self.init_from.provenance if self.init_from is not None and arm.pretrained else None
         generator = self.generator.settings if arm.synthetic else None
         config = {**self.config, "start": start, "generator": generator}
         if arm.augmented:

@@ -32,7 +32,7 @@ class Generator(Protocol):
         """Plain JSON on which its samples depend, besides the real samples and the seed."""
 
     @property
-    def learnt_from(self) -> str | None:
+    def trained_on(self) -> str | None:
         """Content hash of the store that it was trained on before; None if not trained before."""
 
     def __call__(
@@ -80,7 +80,7 @@ class GanGenerator:
         return {"kind": "gan", "recipe": recipe_to_json(self.recipe)}
 
     @property
-    def learnt_from(self) -> str | None:
+    def trained_on(self) -> str | None:
         """See Generator."""
         return None
 
@@ -118,13 +118,13 @@ class DeformationGenerator:
 
     Attributes:
         recipe: of the model that is trained on the real samples of each trial.
-        learnt: a finished deformation run, or a model exported from one, to use instead.
+        trained: a finished deformation run, or a model exported from one, to use instead.
         device: "auto", "cpu", ...
         no_copies: replace samples that are too near to a real sample of the trial.
     """
 
     recipe: DeformationRecipe = field(default_factory=DeformationRecipe)
-    learnt: Path | None = None
+    trained: Path | None = None
     device: str = "auto"
     no_copies: bool = False
 
@@ -132,16 +132,16 @@ class DeformationGenerator:
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
         kept = {"no_copies": True} if self.no_copies else {}
-        if self.learnt is None:
+        if self.trained is None:
             return {"kind": "deformation", "recipe": deformation_to_json(self.recipe), **kept}
-        model = find_model(self.learnt)
+        model = find_model(self.trained)
         weights = [model.snapshot_hash]
         return {"kind": "deformation learnt before", "run": model.run, "weights": weights, **kept}
 
     @property
-    def learnt_from(self) -> str | None:
+    def trained_on(self) -> str | None:
         """See Generator."""
-        return None if self.learnt is None else find_model(self.learnt).content_sha256 or None
+        return None if self.trained is None else find_model(self.trained).content_sha256 or None
 
     def __call__(
         self,
@@ -155,7 +155,7 @@ class DeformationGenerator:
         stop: Stop,
     ) -> Store | None:
         """See Generator."""
-        if self.learnt is None:
+        if self.trained is None:
             train_deformation(
                 real,
                 run,
@@ -167,7 +167,7 @@ class DeformationGenerator:
             )
             if stop():
                 return None
-        sampler = DeformationSampler.load(self.learnt or run, real, self.device)
+        sampler = DeformationSampler.load(self.trained or run, real, self.device)
         sample_filter = None
         if self.no_copies:
             sample_filter = NearCopyFilter.of(

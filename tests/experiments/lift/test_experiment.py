@@ -47,7 +47,7 @@ class Copies:
         return {"kind": "copies"}
 
     @property
-    def learnt_from(self) -> str | None:
+    def trained_on(self) -> str | None:
         return self.before
 
     def __call__(
@@ -236,7 +236,7 @@ def test_deformations_are_learnt_from_the_draw_or_before(
     generator = DeformationGenerator(TOY_DEFORMATION, device="cpu")
     if learnt:
         run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
-        generator = replace(generator, learnt=run.path)
+        generator = replace(generator, trained=run.path)
     protocol = small(toy, counts=(3,), trials=1, arms=("classical", "synthetic"))
     result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
@@ -249,7 +249,7 @@ def test_deformations_are_learnt_from_the_draw_or_before(
 def test_samples_too_near_to_the_draw_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
     draw = make_store("train")
     learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
-    plain = DeformationGenerator(TOY_DEFORMATION, learnt=learnt.path, device="cpu")
+    plain = DeformationGenerator(TOY_DEFORMATION, trained=learnt.path, device="cpu")
     generator = replace(plain, no_copies=True)
     assert generator.settings == {**plain.settings, "no_copies": True}
 
@@ -298,7 +298,7 @@ def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
     with pytest.raises(InputError, match="no recogniser for the pretrained arms"):
         run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     result = run_experiment(
-        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, start=start
+        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, init_from=start
     )
     assert result is not None
     assert result.start["pictures"] == 90
@@ -435,11 +435,11 @@ def test_what_cannot_be_is_refused_before_any_work(
     protocol = small(toy, arms=("pretrained",))
     start.provenance["decides"] = {"data": {"train": train.manifest.content_sha256}}
     with pytest.raises(InputError, match="the recogniser to start from was trained"):
-        run_experiment(train, test, protocol, Copies([]), out, device=CPU, start=start)
+        run_experiment(train, test, protocol, Copies([]), out, device=CPU, init_from=start)
     start.provenance["decides"] = {"data": {"train": "another"}}
     wider = replace(protocol, recipe=replace(toy, hidden=20))
     with pytest.raises(InputError, match="other layers"):
-        run_experiment(train, test, wider, Copies([]), out, device=CPU, start=start)
+        run_experiment(train, test, wider, Copies([]), out, device=CPU, init_from=start)
     assert not (out / "rows").exists()
 
 
