@@ -3,10 +3,12 @@
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import hwgen
 from hwgen_cli import reference
 from hwgen_cli.__main__ import app
 
@@ -34,6 +36,10 @@ SYNONYMS = {
     "--from", "--share", "--counts", "--amount", "--limit", "--every", "--reader", "--cas-steps",
 }  # fmt: skip
 """Names that are not used because another option has the same meaning."""
+
+
+OF_OTHERS = {"--nproc-per-node", "--always", "--dirty", "--exclude", "--abbrev", "--help"}
+"""Options of torchrun and git, and of every command."""
 
 
 def options() -> Iterator[tuple[str, Any, str]]:
@@ -102,3 +108,11 @@ def test_help_has_an_example(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_function_of_a_command_is_long(command: str) -> None:
     assert len(inspect.getsource(COMMANDS[command][1]).splitlines()) <= 90
+
+
+def test_options_in_texts_of_the_library_exist() -> None:
+    known = {name for command, _ in COMMANDS.values() for p in command.params for name in p.opts}
+    for file in sorted(Path(hwgen.__file__).parent.rglob("*.py")):
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+            for name in re.findall(r"(?<![\w(-])--[a-z][a-z-]+", line):
+                assert name in known | OF_OTHERS, f"{file}:{number}: {name}"

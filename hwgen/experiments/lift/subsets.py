@@ -54,7 +54,7 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
         if count > len(own):
             raise InputError(
                 f"expected {count} samples of class {class_id}, found {len(own)} not held out",
-                remedy="Give smaller --counts, or a smaller --held-out",
+                remedy="Lower --real-per-class or --held-out-per-class",
             )
         rng = np.random.default_rng((seed, class_id))
         chosen.append(rng.permutation(own)[: count or len(own)])
