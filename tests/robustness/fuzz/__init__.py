@@ -1,1 +1,1 @@
-"""How a stranger's files end: mutated inputs for every parser, and what each of them did."""
+"""Fuzzing: mutated inputs for every parser of untrusted files."""

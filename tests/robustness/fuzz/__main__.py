@@ -1,42 +1,48 @@
-"""In: a seed and numbers of inputs. Out: whether every damaged file ends as promised.
+"""Fuzzing: every damaged file ends in records and listed losses, or in an HwgenError.
 
     python -m tests.robustness.fuzz --out benchmarks/results/fuzz-DATE-HARDWARE
     python -m tests.robustness.fuzz --target gnt --index 1234
 
-Claim: whatever is in a file, reading it ends in its records with the bad ones listed or in an
-HwgenError; within the target's bounds of time and memory, and never in another exception or a
-crash. The same command goes on where it was stopped, and `--seconds` limits one call. Needs Linux
-(/proc, fork).
+Any other exception, a crash, or reading beyond the target's limits of time and memory is a finding.
+Rerun the command to resume; `--seconds` limits one call. Needs Linux (/proc, fork).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import hwgen
+from benchmarks.options import make_parser
+from benchmarks.provenance import provenance
 from hwgen.io.json_files import write_json
 from tests.robustness.fuzz.harness import Tally, read_one, run
 from tests.robustness.fuzz.targets import COUNTS, TARGETS
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--target", choices=TARGETS, action="append", help="default: all")
-    parser.add_argument("--count", type=int, help="inputs a target; default: see targets.py")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="for this call")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        action="append",
+        metavar="NAME",
+        help=f"one of {', '.join(TARGETS)}; may be repeated; default: all",
+    )
+    parser.add_argument("--count", type=int, help="inputs per target; default: see targets.py")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="time limit of this call"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for result.json")
-    parser.add_argument("--index", type=int, help="read this input alone, with its traceback")
-    options = parser.parse_args()
+    parser.add_argument("--index", type=int, help="read only this input, with its traceback")
+    options = parser.parse_args(arguments)
     names = options.target or list(TARGETS)
-    result = _begun(options.out, options.seed)
+    result = _resumed(options.out, options.seed)
     left = options.seconds
     for name in names:
         with tempfile.TemporaryDirectory(dir=_memory_disk()) as scratch:
@@ -63,28 +69,27 @@ def main() -> None:
             print(f"  {times} x {kind}")
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
-            write_json(options.out / "result.json", result)
+            origin = provenance(__file__, arguments)
+            write_json(options.out / "result.json", {**result, **origin})
 
 
-def _begun(out: Path | None, seed: int) -> dict[str, Any]:
-    """What an earlier call of the same seed left, or nothing yet."""
+def _resumed(out: Path | None, seed: int) -> dict[str, Any]:
+    """The result of an earlier call with the same seed, or an empty one.
+
+    Raises:
+        SystemExit: the earlier call had another seed.
+    """
     file = None if out is None else out / "result.json"
     if file is not None and file.is_file():
         result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if result["seed"] != seed:
-            raise SystemExit(f"{file} has seed {result['seed']}; give another --out")
+            raise SystemExit(f"{file} has seed {result['seed']}; choose another --out")
         return result
-    return {
-        "question": (__doc__ or "").splitlines()[0],
-        "seed": seed,
-        "hwgen": hwgen.__version__,
-        "python": platform.python_version(),
-        "targets": {},
-    }
+    return {"seed": seed, "targets": {}}
 
 
 def _memory_disk() -> str | None:
-    """Where files cost least; None takes the usual place."""
+    """A folder in memory; None, where there is none, takes the default."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 

@@ -1,7 +1,7 @@
-"""In: a target, and which of its inputs. Out: how many ended how, and every finding.
+"""Reads a target's inputs and counts outcomes and findings.
 
-Each chunk of inputs is read by a forked child with a limit on its memory, so that a crash of a
-library in C, too, is told with the number of the input that did it.
+Each chunk of inputs is read by a forked child with limited memory, so that even a crash of a C
+library is reported with the number of the input that caused it.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from hwgen.errors import HwgenError
 from tests.robustness.fuzz.target import Target, make_input
 
 CHUNK = 2000
-"""Inputs a child."""
+"""Inputs per child."""
 
 
 class Hang(BaseException):
-    """One input took too long; no Exception, so that nobody takes it for a damaged file."""
+    """One input took too long; not an Exception, so that no reader handles it as a damaged file."""
 
 
 @dataclass
 class Tally:
-    """What the inputs of one target did.
+    """Results of one target's inputs.
 
     Attributes:
-        inputs: read so far; the next has this number.
+        inputs: number read so far, and the number of the next.
         seconds: spent on them.
-        peak_mib: most memory of a child, beyond what it held at its start.
-        outcomes: how many ended how.
-        findings: what ended otherwise: the input's number, what happened and where.
+        peak_mib: peak memory of a child above its start, MiB.
+        outcomes: outcome -> number of inputs.
+        findings: other endings: number of the input, what happened, and where.
     """
 
     inputs: int = 0
@@ -60,14 +60,14 @@ def run(
     seconds: float,
     progress: Callable[[Tally], None] = lambda tally: None,
 ) -> None:
-    """Read inputs on from where the tally is, to `count` or until time is up.
+    """Read the inputs after those in the tally, up to `count` or until time is up.
 
     Args:
         target: see Target.
-        tally: is brought up to date after each chunk.
+        tally: updated after each chunk.
         seed: of all inputs.
-        count: inputs in all, those that the tally has included.
-        seconds: for this call; the chunk that is being read is finished.
+        count: number of inputs, including those in the tally.
+        seconds: time limit, checked between chunks.
         progress: called after each chunk.
     """
     began = time.monotonic()
@@ -83,7 +83,7 @@ def run(
 
 
 def read_one(target: Target, seed: int, index: int) -> str:
-    """How one input ends, in this process; what is a finding is raised."""
+    """Outcome of one input, read in this process; a finding is raised."""
     try:
         return target.read(make_input(target, seed, index))
     except HwgenError as error:
@@ -91,7 +91,7 @@ def read_one(target: Target, seed: int, index: int) -> str:
 
 
 def _in_child(target: Target, seed: int, first: int, count: int) -> dict[str, Any]:
-    """What a child found; where an input ended it, "inputs" are those up to that one."""
+    """Results of a child; if an input crashed it, "inputs" counts those up to that one."""
     at = mmap.mmap(-1, 8)
     reading, writing = os.pipe()
     child = os.fork()
@@ -111,7 +111,7 @@ def _in_child(target: Target, seed: int, first: int, count: int) -> dict[str, An
         return found
     (index,) = struct.unpack("<q", at[:8])
     name = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "exit"
-    # What the child knew of the inputs before is gone with it: they are read once more.
+    # The child's results for the inputs before the crash are lost: read them again.
     found = {"inputs": 0, "outcomes": {}, "findings": [], "peak_mib": 0.0}
     if index > first:
         found = _in_child(target, seed, first, index - first)
@@ -132,7 +132,7 @@ def _read_chunk(target: Target, seed: int, first: int, count: int, at: mmap.mmap
     most = int((held + target.mib) * (1 << 20))
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     signal.signal(signal.SIGALRM, _raise_hang)
-    # Where the interpreter itself does not come back, the default action ends the child.
+    # If the interpreter itself hangs, the default action of this signal ends the child.
     signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
     for index in range(first, first + count):
         at[:8] = struct.pack("<q", index)
@@ -165,7 +165,7 @@ def _raise_hang(number: int, frame: FrameType | None) -> None:
 
 
 def _mib(name: str) -> float:
-    """A figure of this process's memory, as Linux accounts it."""
+    """A memory counter of this process in MiB, see proc(5)."""
     for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024

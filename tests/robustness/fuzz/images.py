@@ -1,6 +1,6 @@
-"""In: a scratch folder. Out: the targets that read labelled pictures which others wrote.
+"""Targets that read labelled images in foreign formats.
 
-Each input is a file as `hwgen prepare-images` takes it, and is read to its last picture.
+Each input is a file that `hwgen prepare-images` accepts, and is read to its last image.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PAGE = 4096
 
 
 def files(scratch: Path) -> Target:
-    """Picture files of every kind that is read."""
+    """Image files of every supported kind."""
     rng = np.random.default_rng(0)
     seeds = [_encoded(rng, kind, mode) for kind in KINDS for mode in KINDS[kind]]
 
@@ -41,14 +41,14 @@ def files(scratch: Path) -> Target:
             pixels = decode(data, 1)
         except InputError:
             return "bad records listed"
-        assert (pixels.dtype, pixels.ndim) == (np.uint8, 2), "no grey picture"
+        assert (pixels.dtype, pixels.ndim) == (np.uint8, 2), "not a grey image"
         return "all read"
 
     return Target(seeds, read, mib=512)
 
 
 def archive(scratch: Path) -> Target:
-    """Zips of a folder a class."""
+    """Zips with one folder per class."""
     rng = np.random.default_rng(0)
     seeds = []
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -63,26 +63,26 @@ def archive(scratch: Path) -> Target:
 
 
 def idx(scratch: Path) -> Target:
-    """MNIST's pair of files; the first byte of an input says which is damaged, and how packed."""
+    """MNIST's pair of files; the first byte of an input selects the file and its compression."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (5, 4, 6), np.uint8)
-    sound = {
+    valid = {
         "images": struct.pack(">4sIII", b"\0\0\x08\x03", *pixels.shape) + pixels.tobytes(),
         "labels": struct.pack(">4sI", b"\0\0\x08\x01", 5) + bytes([0, 1, 2, 9, 255]),
     }
     names = {"images": "x-images-idx3-ubyte", "labels": "x-labels-idx1-ubyte"}
-    whole = [data for part in sound.values() for data in (part, gzip.compress(part, mtime=0))]
+    whole = [data for part in valid.values() for data in (part, gzip.compress(part, mtime=0))]
     folder = scratch / "idx"
     folder.mkdir()
 
     def read(data: bytes) -> str:
         damaged = "images" if data[:1] < b"\2" else "labels"
         for part, name in names.items():
-            (folder / name).write_bytes(data[1:] if part == damaged else sound[part])
+            (folder / name).write_bytes(data[1:] if part == damaged else valid[part])
         return _drain(folder / names["images"])
 
     seeds = [bytes([n]) + data for n, data in enumerate(whole)]
-    return Target(seeds, read, _mutate_behind_first)
+    return Target(seeds, read, _mutate_after_first)
 
 
 def cifar(scratch: Path) -> Target:
@@ -93,7 +93,7 @@ def cifar(scratch: Path) -> Target:
 
 
 def label_list(scratch: Path) -> Target:
-    """PaddleOCR's lists beside sound pictures."""
+    """PaddleOCR's label lists beside valid images."""
     rng = np.random.default_rng(0)
     folder = scratch / "list"
     for name in ("a.png", "images/b.png", "字.png"):
@@ -108,7 +108,7 @@ def label_list(scratch: Path) -> Target:
 
 
 def ocr_lmdb(scratch: Path) -> Target:
-    """LMDBs as OCR trainers read them."""
+    """OCR LMDBs."""
     rng = np.random.default_rng(0)
     meta = json.dumps({"writer": "001"}).encode()
     entries = {b"num-samples": b"9"}
@@ -120,24 +120,24 @@ def ocr_lmdb(scratch: Path) -> Target:
 
 
 def lsun(scratch: Path) -> Target:
-    """LMDBs as LSUN's categories are."""
+    """LMDBs in the format of LSUN's categories."""
     rng = np.random.default_rng(0)
     entries = {rng.bytes(20).hex().encode(): _encoded(rng, "WEBP", "RGB") for _ in range(12)}
     return _of_lmdb(scratch / "kitchen_train_lmdb", entries)
 
 
 def parquet(scratch: Path) -> Target:
-    """Parquet files as Hugging Face's datasets writes pictures: with class ids, and with texts."""
+    """Parquet files of images by Hugging Face datasets, with class ids and with texts."""
     import pyarrow
     import pyarrow.parquet
 
     rng = np.random.default_rng(0)
-    pictures = [{"bytes": _encoded(rng), "path": f"{n}.png"} for n in range(4)]
-    said = {"label": {"_type": "ClassLabel", "names": ["一", "丁"]}, "image": {"_type": "Image"}}
-    features = json.dumps({"info": {"features": said}}).encode()
+    images = [{"bytes": _encoded(rng), "path": f"{n}.png"} for n in range(4)]
+    types = {"label": {"_type": "ClassLabel", "names": ["一", "丁"]}, "image": {"_type": "Image"}}
+    features = json.dumps({"info": {"features": types}}).encode()
     tables = [
-        pyarrow.table({"image": pictures, "label": [0, 1, 1, 0], "writer": ["a", "b", None, "a"]}),
-        pyarrow.table({"image": pictures, "label": ["一", "丁", None, "七"]}),
+        pyarrow.table({"image": images, "label": [0, 1, 1, 0], "writer": ["a", "b", None, "a"]}),
+        pyarrow.table({"image": images, "label": ["一", "丁", None, "七"]}),
     ]
     tables[0] = tables[0].replace_schema_metadata({"huggingface": features})
     seeds = []
@@ -145,7 +145,7 @@ def parquet(scratch: Path) -> Target:
         file = io.BytesIO()
         pyarrow.parquet.write_table(table, file, compression=compression)
         seeds.append(file.getvalue())
-    # pyarrow's own beginnings take address space that it does not use.
+    # pyarrow reserves address space that it does not use.
     return _of_file(scratch / "a.parquet", seeds, _mutate_parquet, mib=2048)
 
 
@@ -158,11 +158,11 @@ KINDS = {
     "TIFF": ("L", "RGB", "I;16", "F"),
     "WEBP": ("RGB", "RGBA"),
 }
-"""Kinds of files, and what pixels each may have."""
+"""Kind of file -> pixel modes."""
 
 
 def _encoded(rng: np.random.Generator, kind: str = "PNG", mode: str = "L") -> bytes:
-    """A small picture file."""
+    """A small image file."""
     made = PilImage.fromarray(rng.integers(0, 256, (9, 12), np.uint8))
     if mode == "I;16":
         made = PilImage.fromarray(rng.integers(0, 1 << 16, (9, 12), np.uint16))
@@ -173,13 +173,13 @@ def _encoded(rng: np.random.Generator, kind: str = "PNG", mode: str = "L") -> by
     return file.getvalue()
 
 
-def _mutate_behind_first(data: bytes, other: bytes, rng: random.Random) -> bytes:
-    """The first byte says what the others are, and stays."""
+def _mutate_after_first(data: bytes, other: bytes, rng: random.Random) -> bytes:
+    """Mutate all but the first byte, which selects the kind."""
     return data[:1] + mutate(data[1:], other[1:], rng)
 
 
 def _mutate_parquet(data: bytes, other: bytes, rng: random.Random) -> bytes:
-    """Half of the changes in the description of the columns, which is at the end."""
+    """In half of the cases mutate the metadata at the end of the file."""
     length = int.from_bytes(data[-8:-4], "little") + 8
     if rng.randrange(2):
         changed = mutate(data[-length:-8], other[-length:-8], rng)
@@ -212,19 +212,19 @@ def _of_lmdb(folder: Path, entries: dict[bytes, bytes]) -> Target:
 
 
 def _drain(path: Path) -> str:
-    """Read all pictures that lie at a path."""
+    """Read all images at a path."""
     lost = 0
     for found in find_images([path]):
         for item in found.items():
             if isinstance(item, BadRecord):
                 lost += 1
             elif isinstance(item, Record):
-                assert to_channels(item.image, 1).ndim == 2, "no grey picture"
+                assert to_channels(item.image, 1).ndim == 2, "not a grey image"
             else:
-                assert 0 < len(item.label) <= MAX_LABEL_LENGTH, "a label out of bounds"
-                assert len(item.writer) <= MAX_LABEL_LENGTH, "a writer out of bounds"
+                assert 0 < len(item.label) <= MAX_LABEL_LENGTH, "label too long"
+                assert len(item.writer) <= MAX_LABEL_LENGTH, "writer too long"
                 try:
                     decode(item.read(), 1)
-                except InputError:  # which becomes a bad record
+                except InputError:  # becomes a bad record
                     lost += 1
     return "bad records listed" if lost else "all read"

@@ -1,4 +1,4 @@
-"""In: nothing. Out: results as hwgen writes them, small, and whether a page of them is whole."""
+"""Small results as hwgen writes them, and a check of the pages made from them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def made_benchmark() -> Made:
 
 
 class _Page(HTMLParser):
-    """Fails where elements are not closed in turn, or something could run."""
+    """Fails if elements are not nested correctly, or if anything could run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _Page(HTMLParser):
 
 
 def check_page(file: Path) -> None:
-    """Fails where a page is not whole, or could run something."""
+    """Fails if a page is incomplete or could run anything."""
     text = file.read_text(encoding="utf-8")
     assert "\0" not in text
     parser = _Page()

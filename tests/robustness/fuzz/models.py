@@ -1,4 +1,4 @@
-"""In: a scratch folder. Out: the targets that read runs, recipes, weights and checkpoints."""
+"""Targets that read runs, recipes, weights and checkpoints."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _TOY = {
 
 
 def recipes(scratch: Path) -> Target:
-    """Recipes of all kinds; those that are taken are built without memory and counted."""
+    """Recipes of all kinds; accepted ones are built on the meta device and counted."""
     seeds = [b"g" + json.dumps(recipe_to_json(recipe)).encode() for recipe in PRESETS.values()]
     seeds += [b"r" + json.dumps(recogniser_to_json(r)).encode() for r in RECOGNISERS.values()]
     seeds += [b"d" + json.dumps(deformation_to_json(r)).encode() for r in DEFORMATIONS.values()]
@@ -66,13 +66,13 @@ def recipes(scratch: Path) -> Target:
                 RecogniserNetwork(recogniser_from_json(value), 3)
         else:
             deformation_from_json(value)
-        return "taken"
+        return "accepted"
 
     return Target(seeds, read, _mutate_recipe, mib=1024)
 
 
 def _mutate_recipe(data: bytes, other: bytes, rng: random.Random) -> bytes:
-    """As a tree, always: what is no JSON is the business of who reads the file."""
+    """Mutate as a tree: text that is not JSON is tested by the targets that read files."""
     while True:
         changed = mutate_json(data[1:], other[1:], rng)
         try:
@@ -91,11 +91,11 @@ def run_folder(scratch: Path) -> Target:
         b"r" + (run.path / "run.json").read_bytes(),
         b"l" + json.dumps(logged).encode(),
     ]
-    sound = (run.path / "run.json").read_bytes()
+    valid = (run.path / "run.json").read_bytes()
 
     def read(data: bytes) -> str:
         is_log = data[:1] == b"l"
-        (run.path / "run.json").write_bytes(sound if is_log else data[1:])
+        (run.path / "run.json").write_bytes(valid if is_log else data[1:])
         (run.path / "log.jsonl").write_bytes(data[1:] if is_log else b"")
         if is_log:
             found = Run(run.path)
@@ -103,12 +103,12 @@ def run_folder(scratch: Path) -> Target:
             best_scores(found)
             return f"{len(found.read_log())} entries"
         Sampler.load(run.path, device="cpu").sample([0], [0])
-        return "drawn"
+        return "sampled"
 
-    return Target(seeds, read, _mutate_first_kept, mib=1024)
+    return Target(seeds, read, _mutate_json_after_first, mib=1024)
 
 
-def _mutate_first_kept(data: bytes, other: bytes, rng: random.Random) -> bytes:
+def _mutate_json_after_first(data: bytes, other: bytes, rng: random.Random) -> bytes:
     return data[:1] + mutate_json(data[1:], other[1:], rng)
 
 
@@ -121,7 +121,7 @@ def weights(scratch: Path) -> Target:
     def read(data: bytes) -> str:
         file.write_bytes(data)
         Sampler.load(run, device="cpu").sample([0, 2], [0, 1])
-        return "drawn"
+        return "sampled"
 
     return Target([seed], read, _mutate_tensors, mib=1024)
 
@@ -138,31 +138,31 @@ def model_folder(scratch: Path) -> Target:
     def read(data: bytes) -> str:
         file.write_bytes(data)
         Sampler.load(folder, device="cpu").sample([0, 2], [0, 1])
-        return "drawn"
+        return "sampled"
 
     return Target([seed], read, _mutate_tensors, mib=1024)
 
 
 def recogniser(scratch: Path) -> Target:
-    """A recogniser's file, with which pictures are read."""
+    """A recogniser's file, with which an image is read."""
     recipe = RecogniserRecipe(size=16, widths=((4,), (8,)), hidden=8)
     file = scratch / "recogniser.safetensors"
     Recogniser(RecogniserNetwork(recipe, 3), recipe, _CHARSET).save(file)
     seed = file.read_bytes()
-    picture = np.zeros((1, 16, 16), np.uint8)
+    image = np.zeros((1, 16, 16), np.uint8)
 
     def read(data: bytes) -> str:
         file.write_bytes(data)
         found = Recogniser.load(file, _CPU)
         if (found.recipe.size, found.channels) == (16, 1):
-            found.read(picture)
+            found.read(image)
         return "read"
 
     return Target([seed], read, _mutate_tensors, mib=1024)
 
 
 def checkpoint(scratch: Path) -> Target:
-    """A run's checkpoint, from which training goes on."""
+    """A run's checkpoint, from which training resumes."""
     run = toy_run(scratch / "run")
     recipe = recipe_from_json(run.recipe)
     state = make_state(recipe, len(_CHARSET), 0, _CPU)
@@ -184,7 +184,7 @@ def checkpoint(scratch: Path) -> Target:
 
 
 def _mutate_tensors(data: bytes, other: bytes, rng: random.Random) -> bytes:
-    """The JSON header as a tree in half of the cases, and its length kept right; else bytes."""
+    """Mutate the JSON header as a tree in most cases, with its length corrected; else bytes."""
     (length,) = struct.unpack_from("<Q", data)
     header, rest = data[8 : 8 + length], data[8 + length :]
     what = rng.randrange(4)
@@ -197,7 +197,7 @@ def _mutate_tensors(data: bytes, other: bytes, rng: random.Random) -> bytes:
         name = rng.choice(list(texts))
         try:
             texts[name] = mutate_json(texts[name].encode(), b"{}", rng).decode(errors="replace")
-        except ValueError:  # a text that is no JSON
+        except ValueError:  # the text is not JSON
             texts[name] = mutate(texts[name].encode(), header, rng).decode(errors="replace")
         header = json.dumps(tree).encode()
         return struct.pack("<Q", len(header)) + header + rest
@@ -206,7 +206,7 @@ def _mutate_tensors(data: bytes, other: bytes, rng: random.Random) -> bytes:
 
 
 def toy_run(path: Path) -> Run:
-    """A run with one snapshot, of an untrained generator."""
+    """A run with one snapshot of an untrained generator."""
     recipe = change(preset("glyph-32"), _TOY)
     run = begin_or_continue(
         path,

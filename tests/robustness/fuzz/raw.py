@@ -1,4 +1,4 @@
-"""In: a scratch folder. Out: the targets that read raw data: GNT, POT, zips of them, strokes."""
+"""Targets that read raw data: GNT, POT, zips of GNT, and strokes."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tests.robustness.fuzz.target import Target
 
 
 def gnt(scratch: Path) -> Target:
-    """GNT files of one to twelve records, from a single pixel to some hundred."""
+    """GNT files of one to twelve records with 1 to 529 pixels each."""
     rng = np.random.default_rng(0)
     seeds = []
     for count in (1, 2, 5, 12):
-        sides = rng.integers(1, 24, (count, 2))
+        sizes = rng.integers(1, 24, (count, 2))
         labels = rng.choice(list("啊一丁七A！"), count)
         seeds.append(
             b"".join(
-                encode_record(label, rng.choice([0, 90, 255], size=tuple(side)).astype(np.uint8))
-                for label, side in zip(labels, sides, strict=True)
+                encode_record(label, rng.choice([0, 90, 255], size=tuple(size)).astype(np.uint8))
+                for label, size in zip(labels, sizes, strict=True)
             )
         )
     return Target(seeds, _read_gnt, partial(mutate, tokens=(*(seed[:10] for seed in seeds),)))
@@ -56,7 +56,7 @@ def pot(scratch: Path) -> Target:
 
 
 def zips(scratch: Path) -> Target:
-    """Zips that hold GNT, stored and deflated, in folders, with names of all kinds."""
+    """Zips of GNT: stored and deflated, in folders, with unusual names."""
     one = gnt(scratch).seeds
     plain, deep, odd = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(plain, "w") as archive:
@@ -90,7 +90,7 @@ def zips(scratch: Path) -> Target:
 
 
 def strokes(scratch: Path) -> Target:
-    """Stroke data of Make Me a Hanzi: tars, packed and not, and lines."""
+    """Stroke data of Make Me a Hanzi: tar, compressed tar, and lines of JSON."""
     characters = {
         "一": [[[121, 393], [417, 402], [920, 401]]],
         "十": [[[90, 400], [950, 440]], [[510, 820], [500, -100]]],
@@ -113,8 +113,8 @@ def strokes(scratch: Path) -> Target:
         path.write_bytes(data)
         found = HanziWriter(path)
         for character, lines in found.load(found.characters()).items():
-            assert len(character) == 1, "no character"
-            assert all(np.isfinite(line).all() for line in lines), "no numbers"
+            assert len(character) == 1, "not one character"
+            assert all(np.isfinite(line).all() for line in lines), "not finite"
         return "all read"
 
     tokens = (b"]]", b"[[", b"1e400", b"null", b"NaN", b"ustar", b"medians", b"package/")
@@ -122,7 +122,7 @@ def strokes(scratch: Path) -> Target:
 
 
 def mutate_zip(data: bytes, other: bytes, rng: random.Random, tokens: tuple[bytes, ...]) -> bytes:
-    """Half of the changes in the headers of the members and the directory behind them."""
+    """In half of the cases mutate a header of a member or of the directory."""
     places = [at for at in range(len(data) - 3) if data[at : at + 2] == b"PK"]
     if rng.randrange(2) and places:
         begin = rng.choice(places)

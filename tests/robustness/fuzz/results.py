@@ -1,4 +1,4 @@
-"""In: a scratch folder. Out: the targets that read results: figures, rows, votes, pages."""
+"""Targets that read results: benchmark, evaluation, lift, trials, votes, exports, and pages."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def evaluation(scratch: Path) -> Target:
 
 
 def lift(scratch: Path) -> Target:
-    """A lift.json, likewise."""
+    """A lift.json, to the text of its page and of a model's card."""
     return _shown(scratch, Lift.NAME, made_lift())
 
 
 def pages(scratch: Path) -> Target:
-    """All of these and a run's log, to whole pages with their plots."""
+    """All of these and a run's log, to complete pages with plots."""
     made = {
         Benchmark.NAME: made_benchmark(),
         Evaluation.NAME: made_evaluation(),
@@ -95,7 +95,7 @@ def pages(scratch: Path) -> Target:
 
 
 def rows(scratch: Path) -> Target:
-    """A finished trial of a lift, to the figures of all."""
+    """A finished trial of a lift, to the summary of all."""
     others = [
         made_row(draw, arm) for draw in range(2) for arm in ("classical", "classical+synthetic")
     ]
@@ -129,7 +129,7 @@ def yields(scratch: Path) -> Target:
 
 
 def votes(scratch: Path) -> Target:
-    """A voter's file beside a sound key, and a key."""
+    """A voter's file beside a valid key, and a key."""
     key: Made = {
         "format": KEY_FORMAT,
         "format_version": 1,
@@ -143,7 +143,7 @@ def votes(scratch: Path) -> Target:
         ],
     }
     key["study"] = study_id(key)
-    choices = ("left", "left", "right")  # the last is the first again, exchanged
+    choices = ("left", "left", "right")  # the last pair is the first, exchanged
     cast = [{"pair": f"p{n}", "choice": choice} for n, choice in enumerate(choices)]
     voter = {"id": "4711", "name": "李"}
     ballot = {"format": VOTES_FORMAT, "format_version": 1, "study": key["study"], "voter": voter}
@@ -151,12 +151,12 @@ def votes(scratch: Path) -> Target:
     key_file, votes_file = scratch / "key.json", scratch / "votes.json"
     key_file.write_bytes(seeds[1])
     votes_file.write_bytes(seeds[0])
-    sound = read_key(key_file)
+    valid = read_key(key_file)
 
     def read(data: bytes) -> str:
         if data[0]:
             plain = data[1:]
-            # Forged whole: the study's id is that of what is there.
+            # A consistent forgery: the study's id is that of the forged key.
             try:
                 forged = json.loads(plain)
                 forged["study"] = study_id(forged)
@@ -167,18 +167,18 @@ def votes(scratch: Path) -> Target:
             read_key(key_file)
             return "key read"
         votes_file.write_bytes(data[1:])
-        tally(sound, read_ballots([votes_file], sound))
+        tally(valid, read_ballots([votes_file], valid))
         return "counted"
 
     return Target([bytes([n]) + seed for n, seed in enumerate(seeds)], read, _mutate_kind)
 
 
 def marker(scratch: Path) -> Target:
-    """The .export.json of an unfinished export, which then is gone on with or begun anew."""
+    """The .export.json of an unfinished export, which is then resumed or started again."""
     store = Store(make_store(scratch / "s", count=12, size=4))
     whole = export_store(store, "gnt", scratch / "whole")
     assert whole is not None
-    told = json.dumps(read_description(scratch / "whole")).encode()
+    seed = json.dumps(read_description(scratch / "whole")).encode()
     files = {
         file.name: file.read_bytes() for file in (scratch / "whole").iterdir() if file.is_file()
     }
@@ -193,7 +193,7 @@ def marker(scratch: Path) -> Target:
             export_store(store, "gnt", out)
             for name, content in files.items():
                 if name != ".export.json":
-                    assert (out / name).read_bytes() == content, f"{name} is another"
+                    assert (out / name).read_bytes() == content, f"{name} differs"
             return "exported"
         finally:
             for folder in (partial, out):
@@ -202,11 +202,11 @@ def marker(scratch: Path) -> Target:
                 if folder.is_dir():
                     folder.rmdir()
 
-    return Target([told], read, mutate_json)
+    return Target([seed], read, mutate_json)
 
 
 def _shown(scratch: Path, name: str, made: Made) -> Target:
-    """What a page tells of a file, its plots left out: `pages` draws them."""
+    """The text of a file's page, without plots: `pages` has them."""
     model = model_of_run(run := toy_run(scratch / "run"), run.weights(20))
     file = scratch / name
     no_plot: Callable[..., Html] = lambda *args, **options: Html("")  # noqa: E731
@@ -228,7 +228,7 @@ def _shown(scratch: Path, name: str, made: Made) -> Target:
 
 
 def _mutate_kind(data: bytes, other: bytes, rng: random.Random) -> bytes:
-    """The first byte tells the kind; a log is changed in one of its lines."""
+    """The first byte is the kind; a log is mutated in one of its lines."""
     lines = data[1:].split(b"\n")
     at = rng.randrange(len(lines))
     lines[at] = mutate_json(lines[at], lines[at], rng)

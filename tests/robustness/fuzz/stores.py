@@ -1,4 +1,4 @@
-"""In: a scratch folder. Out: the targets that read stores: manifest.json, and data.mdb."""
+"""Targets that read stores: manifest.json and data.mdb."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAGE = 4096
 
 
 def manifest(scratch: Path) -> Target:
-    """Manifests beside a sound data.mdb."""
+    """Manifests beside a valid data.mdb."""
     made = make_store(scratch / "s", count=40, size=8)
     seed = (made / "manifest.json").read_bytes()
 
@@ -33,7 +33,7 @@ def manifest(scratch: Path) -> Target:
 
 
 def data(scratch: Path) -> Target:
-    """LMDB files beside a sound manifest: all in one leaf, with overflow pages, of two levels."""
+    """LMDB files beside a valid manifest: one leaf, overflow pages, and two levels."""
     shapes = {"leaf": (3, 4, 1024), "overflow": (40, 16, 20), "branch": (150, 4, 1)}
     made = [
         make_store(scratch / name, count=count, size=size, block=block)
@@ -54,7 +54,7 @@ def data(scratch: Path) -> Target:
 
 
 def mutate_pages(data: bytes, other: bytes, rng: random.Random, pages: list[int]) -> bytes:
-    """In most cases the head or the nodes of one page are changed, else anything."""
+    """In most cases mutate the header or the nodes of one page, else anything."""
     if rng.randrange(4) == 0:
         return mutate(data, other, rng)
     page = rng.choice(pages[: len(data) // _PAGE])
@@ -67,7 +67,7 @@ def mutate_pages(data: bytes, other: bytes, rng: random.Random, pages: list[int]
 
 
 def make_store(path: Path, *, count: int, size: int, block: int = 1024) -> Path:
-    """A store of random pictures, with so many records a block at most."""
+    """A store of random images with at most `block` records per block."""
     rng = np.random.default_rng(count)
     with (
         mock.patch("hwgen.store.writer._BLOCK_RECORDS", block),
@@ -81,7 +81,7 @@ def make_store(path: Path, *, count: int, size: int, block: int = 1024) -> Path:
 
 
 def _read(path: Path) -> str:
-    """All that the rooms behind the store read of it."""
+    """Read everything that other packages read from a store."""
     store = Store(path)
     try:
         assert len(store.labels) == len(store.columns) == len(store)
@@ -95,7 +95,7 @@ def _read(path: Path) -> str:
             assert isinstance(record.writer + record.source, str)
         return "read"
     except StoreError:
-        # A store that was refused is refused again, and not half open.
+        # A refused store must be refused again, not left half open.
         with contextlib.suppress(StoreError):
             store.images([0])
         raise

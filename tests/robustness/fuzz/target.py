@@ -1,6 +1,6 @@
-"""In: nothing. Out: what a target of the harness is: valid inputs, how to damage them, how to read.
+"""A target of the harness: valid inputs, their mutation, and their reader.
 
-A target's reader must end in an outcome's name or in an HwgenError; all else is a finding.
+A reader must return the name of an outcome or raise an HwgenError; anything else is a finding.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Target:
     """One parser under test.
 
     Attributes:
-        seeds: valid inputs, made by hwgen itself.
-        read: gives an input to the parser and says how it ended.
-        mutate: (input, another one, chance) -> damaged input.
-        seconds: longest time for one input; more counts as a hang.
-        mib: most memory for one input, beyond what the process held before.
+        seeds: valid inputs, written by hwgen.
+        read: passes an input to the parser and returns the outcome.
+        mutate: (input, another valid input, random numbers) -> damaged input.
+        seconds: time limit for one input; more counts as a hang.
+        mib: memory limit for one input above the process's memory before, MiB.
     """
 
     seeds: Sequence[bytes]
@@ -32,7 +32,7 @@ class Target:
 
 
 def make_input(target: Target, seed: int, index: int) -> bytes:
-    """The damaged input of this number: the same in every run and process."""
+    """The damaged input with this number: the same in every run and process."""
     rng = random.Random(seed << 40 | index)
     data, other = rng.choice(target.seeds), rng.choice(target.seeds)
     return target.mutate(data, other, rng)

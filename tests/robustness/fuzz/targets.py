@@ -1,4 +1,4 @@
-"""In: nothing. Out: all targets by name, and how many inputs each gets."""
+"""All targets by name, and their numbers of inputs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "pot": raw.pot,
     "zip": raw.zips,
     "strokes": raw.strokes,
-    "pictures": images.files,
-    "picture zip": images.archive,
+    "images": images.files,
+    "image zip": images.archive,
     "idx": images.idx,
     "cifar": images.cifar,
     "label list": images.label_list,
@@ -38,15 +38,15 @@ TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "votes": results.votes,
     "export": results.marker,
 }
-"""Each is made in a scratch folder that it may write to."""
+"""Name -> function that makes the target in a scratch folder, which it may write to."""
 
 COUNTS: Mapping[str, int] = {
     "gnt": 600_000,
     "pot": 600_000,
     "zip": 100_000,
     "strokes": 50_000,
-    "pictures": 100_000,
-    "picture zip": 50_000,
+    "images": 100_000,
+    "image zip": 50_000,
     "idx": 50_000,
     "cifar": 50_000,
     "label list": 50_000,
@@ -70,4 +70,4 @@ COUNTS: Mapping[str, int] = {
     "votes": 50_000,
     "export": 50_000,
 }
-"""Inputs of a full run: more than a million over the parsers."""
+"""Inputs of a full run: more than a million in all."""
