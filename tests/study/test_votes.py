@@ -51,7 +51,7 @@ def test_choices_become_a_and_b(study: Study, export: Export) -> None:
     [
         ({"format": "other"}, "is not an export of votes this version of hwgen can read"),
         ({"format_version": 2}, "version 2"),
-        ({"study": "feed"}, "holds votes of study 'feed', the key is of "),
+        ({"study": "feed"}, "holds votes of study 'feed', but the key is of study "),
         ({"votes": [{"pair": "x", "choice": "left"}]}, "a vote on pair 'x'"),
         ({"votes": [{"pair": "FIRST", "choice": "both"}]}, "votes[0].choice = 'both' is not one"),
         ({"votes": [{"pair": "FIRST", "choice": "left"}] * 2}, "a vote on pair"),
