@@ -57,22 +57,22 @@ def evaluate(
         out: output directory, also of recognisers trained here, which a second call reuses.
         settings: see Settings.
         device: where recognisers are trained and run.
-        real_test: real samples that the generator was not trained on, the reference; None uses
-            halves of `real`, whose figures are too good if the recogniser was trained on it.
+        real_test: other real samples, the reference; None uses halves of `real`, which gives too
+            good figures if the recogniser was trained on it.
         recogniser: reads the samples; None trains one on `real`.
         recogniser_file: its file; the hash shows whether it also filtered the synthetic store.
         run: run or exported model that made `synthetic`; names the generator's training data.
         ocr_engine: reads some of the synthetic samples too, and equally many real ones.
         control: progress in images read and trained on; asked to stop before each training step
-            and each class. Recognisers that are finished are kept.
+            and each class. Finished recognisers are reused.
 
     Returns:
         The content of evaluation.json; None if it was stopped.
 
     Raises:
-        InputError: a store is empty, too small for the recogniser or of other channels; a real
-            store holds synthetic samples, or both are the same; too few samples of common classes;
-            `synthetic` was not sampled from `run`; train_on_synthetic without `real_test`.
+        InputError: a store does not fit the recogniser, or is empty; a real store holds synthetic
+            samples; both are equal; there are too few samples of common classes; `synthetic` is
+            not from `run`; train_on_synthetic without `real_test`.
         CharsetError: the stores and the recogniser have different classes.
         RecipeChangedError: `out` holds a recogniser that was trained with other settings.
         RunError: `out` is not a directory, or a recogniser in it is damaged.

@@ -41,7 +41,7 @@ class Measured:
 
     Attributes:
         statistics: of the sets.
-        purity: fraction of the synthetic samples whose prediction is their label.
+        purity: fraction of the synthetic samples that are classified as their label.
         manifolds: of the synthetic set and of the reference, relative to the real set.
         copies: copy tests by space; None where no class could be compared.
         real_top1: top-1 accuracy on real test samples, by what the recogniser was trained on:

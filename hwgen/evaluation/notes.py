@@ -1,4 +1,4 @@
-"""Notes of an evaluation: what a reader must know to judge how far the figures can be trusted."""
+"""Notes of an evaluation: how far its figures can be trusted."""
 
 from __future__ import annotations
 

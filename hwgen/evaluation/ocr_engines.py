@@ -24,7 +24,7 @@ class OcrEngine(Protocol):
 
 
 class RapidOcr:
-    """PP-OCR's text recogniser in RapidOCR, whose wheel includes the weights; without detection.
+    """PP-OCR's text recogniser in RapidOCR, without detection; its wheel includes the weights.
 
     The network expects lines 48 pixels high. A single character is read best in a line of twice
     its height: a square is read less well, and the usual 320 pixels take four times as long.

@@ -35,7 +35,7 @@ class SetStatistics:
     Attributes:
         probability: of its own label, for each synthetic sample: float32 [N].
         predictions: the most probable class of each: int64 [N].
-        reference_correct: samples of the reference whose prediction is their label.
+        reference_correct: samples of the reference that are classified as their label.
         reference_count: samples of the reference.
         deviations: within-class deviation by space, set and label.
         features: of the matched samples, by set a list of float32 [n, hidden] per class.

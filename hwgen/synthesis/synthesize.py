@@ -48,9 +48,8 @@ def synthesize(
 
     Samples that the filter rejects are replaced by further ones of their class, until the class
     has `per_class` samples or `per_class * max_tries` were drawn; then the class stays short. The
-    store's yield.json (see hwgen.synthesis.acceptance) counts samples drawn and accepted, and the
-    origin in its manifest has the filter's settings as "filter" and the accepted fraction as
-    "yield".
+    store's yield.json (see hwgen.synthesis.acceptance) counts samples drawn and accepted; its
+    origin has the filter's settings ("filter") and the accepted fraction ("yield").
 
     Args:
         sampler: a trained generator.
@@ -58,28 +57,24 @@ def synthesize(
         per_class: samples per class.
         class_ids: which classes; None for all.
         seed: each seed gives another set.
-        batch: images per call of the generator. It changes a grey level by rounding at most, and
-            so may change whether a sample exactly at a filter's threshold is accepted.
+        batch: images per call of the generator; by rounding it may change a grey level by 1, and
+            so the decision on a sample exactly at a filter's threshold.
         sample_filter: None accepts all samples.
         max_tries: most samples drawn for each one requested.
         overwrite: replace a store at `out`.
-        control: progress in records written or given up, reported by rank 0; asked to stop after
-            every unit (about 1,024 samples) per rank. What is written is kept.
+        control: progress in records written or given up, by rank 0; asked to stop after every unit
+            (about 1,024 samples) per rank.
         ranks: the processes that make this same call, see hwgen.compute.distributed.join.
 
     Returns:
-        The store; None if it was stopped on any rank.
+        The store; None if it was stopped on any rank, with all finished units written.
 
     Raises:
         InputError: per_class or max_tries is less than 1.
         RecipeChangedError: an unfinished set with other settings is at `out`.
         StoreError: something else is at `out`.
     """
-    if min(per_class, max_tries) < 1:
-        raise InputError(
-            f"samples per class and tries must be at least 1, found {per_class} samples and "
-            f"{max_tries} tries"
-        )
+    _check_counts(per_class, max_tries)
     classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
     units = plan(per_class, len(classes), 1 if sample_filter is None else max_tries)
     origin = origin_of(
@@ -90,8 +85,8 @@ def synthesize(
         sample_filter=sample_filter,
         max_tries=max_tries,
     )
+    finished, output = False, None
     with ExitStack() as stack:
-        finished, output = False, None
         with ranks.agreed():
             if ranks.first:
                 finished = not overwrite and is_store(out) and has_origin(Store(out), origin)
@@ -120,6 +115,14 @@ def synthesize(
             if output is not None:
                 output.finish()
     return Store(out)
+
+
+def _check_counts(per_class: int, max_tries: int) -> None:
+    if min(per_class, max_tries) < 1:
+        raise InputError(
+            f"samples per class and tries must be at least 1, found {per_class} samples and "
+            f"{max_tries} tries"
+        )
 
 
 @dataclass

@@ -14,7 +14,7 @@ from hwgen.errors import InputError
 from hwgen.evaluation.metrics.nearest_neighbours import Points, inside, nearest
 
 K = 5
-"""Neighbour whose distance is the radius of a ball, as in Naeem et al. 2020."""
+"""The distance to the k-th neighbour is the radius of a ball; the k of Naeem et al. 2020."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def compare_manifolds(real: Points, other: Points, k: int = K) -> ManifoldCompar
     Args:
         real: float32 [n, d], n > k.
         other: float32 [m, d], m > k.
-        k: neighbour whose distance is the radius of a ball.
+        k: the distance to the k-th neighbour is the radius of a ball.
 
     Raises:
         InputError: a set has k points or fewer.

@@ -1,6 +1,6 @@
-"""In: the licence that somebody gives a model. Out: how the header of its card names it.
+"""Licences of models, as the header of a model card on the Hugging Face Hub names them.
 
-Identifiers: https://huggingface.co/docs/hub/repositories-licenses, but for those of single models.
+Identifiers: https://huggingface.co/docs/hub/repositories-licenses, without those of single models.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ lgpl lgpl-2.1 lgpl-3.0 lgpl-lr lppl-1.3c mit mpl-2.0 ms-pl ncsa odbl odc-by ofl-
 osl-3.0 pddl postgresql unknown unlicense wtfpl zlib
 """
 IDENTIFIERS = frozenset(_KNOWN.split())
-"""What the Hub takes for `license`."""
+"""Values of `license` that the Hub accepts."""
 
 _MOST_TEXT = 200
 
 
 def checked(licence: str) -> str:
-    """A licence as typed: an identifier in the Hub's spelling, any other text as it is.
+    """A licence as the user typed it; an identifier of the Hub in the Hub's spelling.
 
     Raises:
-        InputError: it is empty, too long, or not one line.
+        InputError: it is empty, too long, or has several lines.
     """
     licence = licence.strip()
     if not 0 < len(licence) <= _MOST_TEXT or not licence.isprintable():
         raise InputError(
-            f"a licence is one line of 1 to {_MOST_TEXT} characters",
-            remedy="Give its name or an identifier such as cc-by-4.0",
+            f"a licence must be one line of 1 to {_MOST_TEXT} characters",
+            remedy="Give its name, or an identifier such as cc-by-4.0",
         )
     return licence.lower() if licence.lower() in IDENTIFIERS else licence
 
 
 def header(licence: str) -> list[str]:
-    """The lines of YAML.
+    """The lines of the card's YAML header.
 
     Args:
-        licence: see `checked`; "" where none was given.
+        licence: see `checked`; "" if none was given.
     """
     if licence in IDENTIFIERS:
         return [f"license: {licence}"]

@@ -1,6 +1,6 @@
-"""In: a run. Out: its log and grids as TensorBoard shows them.
+"""Export of a run's log and sample grids for TensorBoard.
 
-The step is the number of real pictures seen, the time is that spent training.
+A step is the number of real images trained on; the time is that of training.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 LAYOUT_VERSION = 1
-"""Rises when the same run comes to be written otherwise."""
+"""Raised when the files of an export change for the same run."""
 
 FILE = "events.out.tfevents.hwgen"
-"""TensorBoard takes every file with `tfevents` in its name; its own names tell the machine's."""
+"""TensorBoard reads every file with `tfevents` in its name; its own names contain the host name."""
 
 _NOT_CURVES = ("images", "seconds")
 
 
 def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
-    """Write a run's curves and grids as an event file; synthetic pictures only.
+    """Write the curves and sample grids of a run as an event file; it holds no real images.
 
-    The same call again returns, unless the run was trained on: then it needs `overwrite`.
+    The same call again does nothing; after further training it needs `overwrite`.
 
     Returns:
-        Numbers and pictures in the log so far.
+        Number of values and images written.
 
     Raises:
-        RunError: the run has logged nothing, or a grid is damaged.
-        InputError: `out` is taken, or tensorboard is not installed.
+        RunError: the log is empty, or a grid is damaged.
+        InputError: something else is at `out`, or tensorboard is not installed.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -53,7 +53,7 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
     out = Path(out)
     log = run.read_log()
     if not log:
-        raise RunError("has logged nothing yet", where=str(run.path), remedy="Train it first")
+        raise RunError("the log is empty", where=str(run.path), remedy="Train the run first")
     grids = run.grid_files()
     recipe: dict[str, Any] = {
         "format": "tensorboard",
@@ -64,7 +64,7 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
     }
     with written_at_once(out, recipe, overwrite) as partial:
         if partial is not None:
-            # Not in its place, since the writer takes names in UTF-8 alone.
+            # Written elsewhere first, since the writer accepts only names in UTF-8.
             with tempfile.TemporaryDirectory() as folder:
                 with SummaryWriter(folder) as writer:
                     _write(writer, log, grids)
@@ -83,11 +83,11 @@ def _write(writer: SummaryWriter, log: Sequence[Mapping[str, Any]], grids: Seque
             writer.add_scalar(name, value, entry["images"], seconds)
     for grid in grids:
         try:
-            with PilImage.open(grid, formats=["PNG"]) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
+            with PilImage.open(grid, formats=["PNG"]) as image:
+                pixels = np.asarray(image.convert("RGB"))
         except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError) as error:
             raise RunError(
-                f"is no PNG that can be read ({error})", where=str(grid), remedy="Remove it"
+                f"is not a readable PNG ({error})", where=str(grid), remedy="Remove it"
             ) from None
         images = int(grid.stem)
         writer.add_image("grid", pixels, images, times.get(images, 0.0), dataformats="HWC")

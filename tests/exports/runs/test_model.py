@@ -183,7 +183,7 @@ def test_the_licence_is_what_was_given(
 
 @pytest.mark.parametrize("licence", [" ", "a\nb", "x" * 201, "\x1b[0m"])
 def test_a_licence_is_one_line(run: Run, tmp_path: Path, licence: str) -> None:
-    with pytest.raises(InputError, match="a licence is one line"):
+    with pytest.raises(InputError, match="a licence must be one line"):
         export_model(run, tmp_path / "out", licence=licence)
 
 
@@ -445,7 +445,7 @@ def test_a_run_without_a_log_has_no_curves(run: Run, tmp_path: Path) -> None:
     bare = tmp_path / "run"
     bare.mkdir()
     (bare / "run.json").write_bytes((run.path / "run.json").read_bytes())
-    with pytest.raises(RunError, match="has logged nothing yet"):
+    with pytest.raises(RunError, match="the log is empty"):
         export_curves(Run(bare), tmp_path / "out")
     with pytest.raises(RunError, match="no snapshot yet"):
         export_model(Run(bare), tmp_path / "out")
