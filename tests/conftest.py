@@ -30,7 +30,7 @@ TOY_CHANGES = {
     "images": "280",
     "every": "100",
 }
-"""What makes a toy of `glyph-32`; also as `--set` of the commands."""
+"""Changes that make a toy of `glyph-32`; also passed to --set of the commands."""
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real handwriting; tests that need it skip where it is absent."""
+    """The folder of real handwriting; tests that need it are skipped without it."""
     folder = Path(os.environ.get("HWGEN_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder}; set HWGEN_TEST_DATA")
@@ -54,13 +54,13 @@ def toy_changes() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def toy_recipe() -> Recipe:
-    """A `glyph-32` of 8x8 pixels: some milliseconds a step."""
+    """A `glyph-32` of 8x8 pixels: milliseconds per step."""
     return change(preset("glyph-32"), TOY_CHANGES)
 
 
 @pytest.fixture(scope="session")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """30 grey pictures of 16x16 in the classes 一, 丨, 十; each class is a stroke with noise."""
+    """30 grey images of 16x16 in the classes 一, 丨, 十; each class is a stroke with noise."""
     rng = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("toy") / "store"
     with StoreWriter(path, size=16, recipe={}) as writer:
@@ -83,7 +83,7 @@ def torchrun() -> Iterator[Torchrun]:
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: object) -> subprocess.Popen[str]:
-        faults = {"PYTHONFAULTHANDLER": "1"}  # a process that is killed shows where it was
+        faults = {"PYTHONFAULTHANDLER": "1"}  # a killed process prints its stack
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         process = subprocess.Popen(
             [*launcher, "--nproc-per-node", "2", *map(str, arguments)],
@@ -103,7 +103,7 @@ def torchrun() -> Iterator[Torchrun]:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Sums in one order, so that two runs may be compared bit by bit."""
+    """One thread of torch: sums have one order, so that two runs can be compared bit by bit."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -143,13 +143,13 @@ def test_a_good_command_has_no_findings(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (sloppy, "text.txt has its final name and is not what it ends as"),
+        (sloppy, "text.txt has its final name and differs from the finished one"),
         (cut, "cannot be read: JSONDecodeError"),
-        (forgetful, "0.json was there and is lost"),
-        (lossy, "checkpoint.safetensors held "),
+        (forgetful, "0.json was finished and is lost"),
+        (lossy, "checkpoint.safetensors had saved "),
         (untidy, ".tmp is left over"),
         (locked_out, "ended with 3: somebody else is at work"),
-        (different, "1.json is not as an uninterrupted run leaves it"),
+        (different, "1.json differs from an uninterrupted run"),
     ],
 )
 def test_broken_commands_are_found(
@@ -271,7 +271,7 @@ def test_a_result_resumes_and_other_settings_are_refused(
     assert "{'what': 'odd'}" in out
     assert "| lift | 10 | 10 |" in out
     assert "| all | 20 | 20 |" in out
-    with pytest.raises(SystemExit, match="give another --out"):
+    with pytest.raises(SystemExit, match="choose another --out"):
         kills_main([*options, "--seed", "5"])
 
 

@@ -1,1 +1,1 @@
-"""What a kill -9 at any moment leaves, and how the same command then ends."""
+"""Commands killed with SIGKILL at any moment and run again."""

@@ -1,23 +1,19 @@
-"""In: how many kills. Out: whether a killed command, run again, ends as an uninterrupted one.
+"""Kills: a command that is killed at any moment and rerun gives the result of an uninterrupted run.
 
     python -m tests.robustness.kills --out benchmarks/results/kills-DATE-HARDWARE
     python -m tests.robustness.kills --out /tmp/kills --only train --only lift --kills 10
 
-Claim: kill -9 at any moment, run the same command again, kill it again, and so on: what bears its
-final name is whole, what was saved is not lost, no lock is in the way, and in the end everything
-is as after one uninterrupted run, with nothing left over. Needs Linux (fork, pidfd).
-
-Each job is killed at random moments of its uninterrupted run's time, and then before its file
-operations. The same command goes on with the jobs that are missing in `--out`.
+After every kill, files with their final names must be complete, saved work must not be lost, and no
+lock may block the next run; at the end nothing may differ from an uninterrupted run and nothing may
+be left over. Each job is killed at random moments of its duration, and then before its file
+operations. Rerun the command for jobs that are missing in `--out`. Needs Linux (fork, pidfd).
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
-import platform
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +21,8 @@ from typing import Any
 
 import torch
 
-import hwgen
+from benchmarks.options import make_parser
+from benchmarks.provenance import provenance
 from hwgen.io.json_files import write_json
 from tests.robustness.kills.harness import SERIES, Tally, kill, set_up
 from tests.robustness.kills.inputs import make_inputs
@@ -37,27 +34,29 @@ QUICK = 10
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help=f"folder for {FILE}")
-    parser.add_argument("--kills", type=int, default=100, help="of a job, at random moments")
-    parser.add_argument("--seed", type=int, default=0, help="of all moments")
-    parser.add_argument("--only", choices=JOBS, action="append", help="default: all jobs")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK} kills each")
+    parser.add_argument("--kills", type=int, default=100, help="per job, at random moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     parser.add_argument(
-        "--gnt", type=Path, help="a zip of real files for prepare-gnt; default: drawn"
+        "--only",
+        choices=JOBS,
+        action="append",
+        metavar="JOB",
+        help=f"one of {', '.join(JOBS)}; may be repeated; default: all",
     )
-    parser.add_argument(
-        "--pot", type=Path, help="a folder of real files for prepare-pot; default: drawn"
-    )
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} kills per job")
+    parser.add_argument("--gnt", type=Path, help="a zip of real GNT files for prepare-gnt")
+    parser.add_argument("--pot", type=Path, help="a folder of real POT files for prepare-pot")
     options = parser.parse_args(arguments)
     kills = QUICK if options.quick else options.kills
     torch.set_num_threads(1)
     os.environ["COLUMNS"] = "200"
-    result = _begun(options.out, kills, options.seed)
+    result = _resumed(options.out, kills, options.seed)
     with tempfile.TemporaryDirectory() as scratch:
         names = [name for name in options.only or JOBS if name not in result["jobs"]]
-        wanted = [word for name in names for word in JOBS[name].argv]
-        make_inputs(Path(scratch) / "inputs", wanted, gnt=options.gnt, pot=options.pot)
+        words = [word for name in names for word in JOBS[name].argv]
+        make_inputs(Path(scratch) / "inputs", words, gnt=options.gnt, pot=options.pot)
         for name in names:
             job = JOBS[name]
             if job.needs and importlib.util.find_spec(job.needs) is None:
@@ -75,11 +74,11 @@ def main(arguments: list[str] | None = None) -> None:
                 **{series: tally.to_json() for series, tally in tallies.items()},
             }
             options.out.mkdir(parents=True, exist_ok=True)
-            write_json(options.out / FILE, result)
+            write_json(options.out / FILE, {**result, **provenance(__file__, arguments)})
             for series, tally in tallies.items():
                 print(
                     f"{name}, {series}: {tally.kills} kills, left {dict(tally.left)}, "
-                    f"{tally.equal} of {tally.ends} ends equal, "
+                    f"{tally.equal} of {tally.ends} results equal, "
                     f"{len(tally.findings)} findings, one run {tally.seconds:.2f} s",
                     flush=True,
                 )
@@ -88,24 +87,19 @@ def main(arguments: list[str] | None = None) -> None:
     print(table(result))
 
 
-def _begun(out: Path, kills: int, seed: int) -> dict[str, Any]:
-    """What an earlier call of the same settings left, or nothing yet."""
+def _resumed(out: Path, kills: int, seed: int) -> dict[str, Any]:
+    """The result of an earlier call with the same settings, or an empty one.
+
+    Raises:
+        SystemExit: the earlier call had other settings.
+    """
     settings = {"kills": kills, "seed": seed}
     if (out / FILE).is_file():
         result: dict[str, Any] = json.loads((out / FILE).read_text("utf-8"))
         if result["settings"] != settings:
-            raise SystemExit(f"{out / FILE} has {result['settings']}; give another --out")
+            raise SystemExit(f"{out / FILE} has {result['settings']}; choose another --out")
         return result
-    return {
-        "question": (__doc__ or "").splitlines()[0],
-        "settings": settings,
-        "versions": {
-            "hwgen": hwgen.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        },
-        "jobs": {},
-    }
+    return {"settings": settings, "jobs": {}}
 
 
 if __name__ == "__main__":

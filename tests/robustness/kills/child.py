@@ -1,8 +1,7 @@
-"""In: a command line and when to kill it. Out: how it ended.
+"""Runs a command in a forked child and kills it at a given time or file operation.
 
-The command runs in a forked child of this process, which has imported everything before, so that a
-run takes as long as its work. This process itself never computes with torch, which would start
-threads that a fork does not take over.
+This process imports everything before the fork, so that a run takes only the time of its work. It
+never computes with torch, which would start threads that do not survive a fork.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from typing import Any, NoReturn
 from hwgen_cli.__main__ import main
 
 HANG_SECONDS = 120.0
-"""A run takes some seconds at most; one that takes so long is ended and is a finding."""
+"""A run takes seconds; one that takes this long is ended and counts as a finding."""
 
 _CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link"}
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -35,34 +34,34 @@ class Ended:
     """How a run ended.
 
     Attributes:
-        killed: by us, as it was meant to be.
-        code: its exit code, negative after a signal; None if killed.
-        seconds: from its start to its end.
-        said: what it printed.
+        killed: whether it was killed as requested.
+        code: exit code, negative after a signal; None if killed.
+        seconds: from start to end.
+        output: what it printed.
     """
 
     killed: bool
     code: int | None
     seconds: float
-    said: str
+    output: str
 
 
 def run(
     argv: Sequence[str], folder: Path, *, after: float | None = None, before: int | None = None
 ) -> Ended:
-    """Run `hwgen ARGV` in a folder, and kill its process group if it is told when.
+    """Run `hwgen ARGV` in a folder, and kill its process group if `after` or `before` is given.
 
     Args:
-        argv: what a user types behind `hwgen`.
-        folder: the working directory.
-        after: kill it so many seconds after its start.
-        before: kill it before its file operation of this number, from 1; see `rehearse`.
+        argv: arguments of `hwgen`.
+        folder: working directory.
+        after: seconds after the start at which to kill it.
+        before: number of the file operation, from 1, before which to kill it; see `rehearse`.
     """
     began = time.monotonic()
     child = os.fork()
     if not child:
-        _live(argv, folder, before)
-    with suppress(PermissionError):  # it has made itself a group already
+        _run_child(argv, folder, before)
+    with suppress(PermissionError):  # the child was faster
         os.setpgid(child, child)
     descriptor = os.pidfd_open(child)
     ended, _, _ = select.select([descriptor], [], [], HANG_SECONDS if after is None else after)
@@ -73,57 +72,57 @@ def run(
             os.killpg(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     killed = code == -signal.SIGKILL and (after is not None or before is not None)
-    said = _beside(folder, "said").read_text("utf-8", "replace")
-    return Ended(killed, None if killed else code, seconds, said)
+    output = _beside(folder, "output").read_text("utf-8", "replace")
+    return Ended(killed, None if killed else code, seconds, output)
 
 
 def rehearse(argv: Sequence[str], folder: Path) -> int:
-    """Run it to its end, and import here what it imported.
+    """Run a command to its end, and import the modules that it imported.
 
     Returns:
-        How many file operations it did: files opened to write, renamed and removed, and folders.
-        These are Python's own; what LMDB, safetensors and pyarrow write to what they opened lies
+        Its number of file operations: files opened for writing, renamed and removed, and folders
+        made and removed. Only Python's own count; writes by LMDB, safetensors and pyarrow happen
         between two of them.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: the command failed.
     """
     child = os.fork()
     if not child:
-        _live(argv, folder, -1)
+        _run_child(argv, folder, -1)
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        said = _beside(folder, "said").read_text("utf-8", "replace")
-        raise SystemExit(f"hwgen {' '.join(argv)} failed:\n{said}")
-    told = json.loads(_beside(folder, "told").read_text("utf-8"))
-    for module in told["modules"]:
+        output = _beside(folder, "output").read_text("utf-8", "replace")
+        raise SystemExit(f"hwgen {' '.join(argv)} failed:\n{output}")
+    facts = json.loads(_beside(folder, "facts").read_text("utf-8"))
+    for module in facts["modules"]:
         with suppress(ImportError):
             importlib.import_module(module)
-    operations: int = told["operations"]
+    operations: int = facts["operations"]
     return operations
 
 
-def _beside(folder: Path, what: str) -> Path:
-    return folder.with_name(f"{folder.name}.{what}")
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f"{folder.name}.{suffix}")
 
 
-def _live(argv: Sequence[str], folder: Path, before: int | None) -> NoReturn:
-    """The child's whole life; `before` -1 kills nowhere and tells what it did."""
+def _run_child(argv: Sequence[str], folder: Path, before: int | None) -> NoReturn:
+    """Run the command in the child and exit; `before` = -1 only records file operations."""
     code = 1
     try:
         os.setpgid(0, 0)
-        said = os.open(_beside(folder, "said"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        output = os.open(_beside(folder, "output"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         os.chdir(folder)
         sys.argv = ["hwgen", *argv]
         known = set(sys.modules)
         operations = [] if before is None else _watch(folder, before)
         code = _exit_code()
         if before == -1:
-            told = {"modules": sorted({*sys.modules} - known), "operations": len(operations)}
-            _beside(folder, "told").write_text(json.dumps(told), "utf-8")
-    except BaseException:  # nothing of the child may come back to its caller
+            facts = {"modules": sorted({*sys.modules} - known), "operations": len(operations)}
+            _beside(folder, "facts").write_text(json.dumps(facts), "utf-8")
+    except BaseException:  # the child must never return to its caller
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -140,7 +139,7 @@ def _exit_code() -> int:
 
 
 def _watch(folder: Path, before: int) -> list[str]:
-    """This process's file operations, from now on; the one of that number kills it first."""
+    """Record this process's file operations; before the one with this number it kills itself."""
     seen: list[str] = []
     inside = os.fspath(folder)
 

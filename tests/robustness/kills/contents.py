@@ -1,10 +1,9 @@
-"""In: a folder that a command wrote to, killed or not. Out: what lies in it, as it is compared.
+"""Contents of a folder that a command wrote to, in a form that can be compared.
 
-What is left out of the comparison, since it differs between any two runs: seconds and rates; the
-lines of a log that tell of a start; the time of writing in TensorBoard's first event; the order in
-which safetensors writes metadata (by chance, so that files of weights are compared by tensors and
-texts, and their hash in a text stands as their name); the bytes of an LMDB file beyond its keys and
-values.
+Left out, because it differs between any two runs: seconds and rates; log lines about a start; the
+time in TensorBoard's first event; the order of safetensors' metadata, which is random (so weights
+are compared by tensors and texts, and their hash in a text is replaced by their name); bytes of an
+LMDB file other than keys and values.
 """
 
 from __future__ import annotations
@@ -24,28 +23,28 @@ from hwgen.errors import HwgenError, StoreError
 from hwgen.store import Store
 
 TIMES = {"seconds", "generator_seconds", "images_per_second"}
-"""Keys of JSON that tell how long something took."""
+"""JSON keys with durations and rates."""
 
 GROWING = {"log.jsonl", "checkpoint.safetensors"}
-"""Names of files that a run replaces as it goes: they are compared at its end."""
+"""Names of files that change during a run: they are compared at its end."""
 
 UNFINISHED = (".partial", ".tmp")
 ASIDE = ".replaced"
-"""How that ends which must make room for another one, until that one has its name."""
+"""Suffix of a finished output that is being replaced by another."""
 
 
 @dataclass
 class Contents:
-    """What lies in a folder.
+    """Contents of a folder.
 
     Attributes:
-        finished: digests of what bears its final name.
-        growing: digests of the files that are replaced as a run goes.
-        aside: digests of what a new thing is about to replace, by its former name.
+        finished: name -> digest, of everything with its final name.
+        growing: name -> digest, of files that change during a run.
+        aside: former name -> digest, of outputs that are being replaced.
         unfinished: names of what is being written.
         locks: names of lock files.
-        saved: how much of what is unfinished can be gone on from: steps of a checkpoint, blocks
-            of a store, shards of an export.
+        saved: name -> how much of an unfinished output a rerun resumes from: steps of a checkpoint,
+            blocks of a store, shards of an export.
     """
 
     finished: dict[str, str] = field(default_factory=dict)
@@ -57,10 +56,10 @@ class Contents:
 
 
 def contents(folder: Path) -> Contents:
-    """All that lies in a folder.
+    """Everything in a folder.
 
     Raises:
-        HwgenError: something bears its final name and cannot be read.
+        HwgenError: something with its final name cannot be read.
         ValueError: likewise.
         lmdb.Error: likewise.
     """
@@ -82,7 +81,7 @@ def _walk(folder: Path, prefix: str, found: Contents, hashes: Mapping[str, str])
             inside, former = Contents(), name.removesuffix(ASIDE)
             try:
                 _enter(path, former, inside, hashes)
-            except (HwgenError, ValueError, OSError, lmdb.Error):  # it is being removed
+            except (HwgenError, ValueError, OSError, lmdb.Error):  # partly removed
                 found.unfinished.append(name)
             found.aside |= inside.finished
         elif path.name in GROWING:
@@ -100,7 +99,7 @@ def _enter(path: Path, name: str, found: Contents, hashes: Mapping[str, str]) ->
 
 
 def _digest(path: Path, hashes: Mapping[str, str]) -> str:
-    """Of everything that must be equal in a store, an LMDB folder or a file."""
+    """Digest of everything that must be equal in a store, an LMDB folder or a file."""
     digest = hashlib.sha256()
     for part in _parts(path, hashes):
         digest.update(len(part).to_bytes(8, "little"))
@@ -121,18 +120,18 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
             if key not in TIMES:
                 yield from (key.encode(), _plain(text, hashes))
         for key, tensor in sorted(tensors.items()):
-            about = f"{key} {tensor.dtype} {list(tensor.shape)}"
-            yield from (about.encode(), tensor.numpy().tobytes())
+            header = f"{key} {tensor.dtype} {list(tensor.shape)}"
+            yield from (header.encode(), tensor.numpy().tobytes())
     elif path.suffix == ".json":
-        json.loads(path.read_text("utf-8"))  # raises if it is none
+        json.loads(path.read_text("utf-8"))  # raises if it is not JSON
         yield _plain(path.read_text("utf-8"), hashes)
     elif path.name == "log.jsonl":
         for line in path.read_text("utf-8").splitlines():
-            # The last line of a killed run may be cut, and is dropped when the run goes on.
+            # The last line of a killed run may be incomplete; the next run drops it.
             if '"began"' not in line:
                 yield _plain(line, hashes)
     elif "tfevents" in path.name:
-        # Behind the first event, a version and the time of writing: length, sum, event, sum.
+        # Skip the first event, which has the time: length, checksum, event, checksum.
         events = path.read_bytes()
         yield events[16 + int.from_bytes(events[:8], "little") :]
     else:
@@ -140,13 +139,13 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
 
 
 def _store(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
-    """Records and manifest of a store, and further files in its folder."""
+    """Manifest and records of a store, and other files in its folder."""
     store = Store(path)
     try:
         manifest = asdict(store.manifest)
         text = json.dumps(manifest, ensure_ascii=False)
         if _named(text, hashes) != text:
-            # Its hash covers the hash of a file of weights.
+            # The content hash covers the hash of a file of weights.
             del manifest["content_sha256"]
         yield _plain(json.dumps(manifest), hashes)
         yield store.columns.tobytes()
@@ -155,13 +154,13 @@ def _store(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
     finally:
         store.close()
     for file in sorted(path.iterdir()):
-        # The last one is only there between a writer's last two steps.
+        # recipe.json exists only until a writer's last step.
         if file.name not in ("manifest.json", "data.mdb", "recipe.json"):
             yield from (file.name.encode(), *_parts(file, hashes))
 
 
 def _plain(text: str, hashes: Mapping[str, str]) -> bytes:
-    """JSON without times, with sorted keys; any other text as it is."""
+    """JSON without times and with sorted keys; other text unchanged."""
     try:
         value = json.loads(text)
     except ValueError:
@@ -176,18 +175,18 @@ def _timeless(value: Any) -> Any:
 
 
 def _named(text: str, hashes: Mapping[str, str]) -> str:
-    """A text in which the hash of a file of weights stands as the file's name."""
+    """The text with the hash of a file of weights replaced by the file's name."""
     return re.sub(r"\b[0-9a-f]{16}\b", lambda m: hashes.get(m[0], m[0]), text)
 
 
 def _saved(path: Path, name: str) -> dict[str, int]:
-    """How much of an unfinished thing the same command goes on from; nothing if it begins anew."""
+    """How much of an unfinished output a rerun resumes from; empty if it starts again."""
     if path.name == "checkpoint.safetensors":
         return {name: int(load_texts(path)["step"])}
     export, recipe = path / ".export.json", path / "recipe.json"
     if export.is_file():
-        told = json.loads(export.read_text("utf-8"))
-        return {name: sum(map(len, told.get("shards", {}).values()))}
+        description = json.loads(export.read_text("utf-8"))
+        return {name: sum(map(len, description.get("shards", {}).values()))}
     if (path / "data.mdb").is_file() and recipe.is_file():
         if not json.loads(recipe.read_text("utf-8"))["resumable"]:
             return {}
@@ -198,10 +197,7 @@ def _saved(path: Path, name: str) -> dict[str, int]:
 
 
 def refusal(out: Path) -> str:
-    """What `Store` says of a place with an unfinished store; "" where it opens it.
-
-    Opened or not, nothing may be at the place itself.
-    """
+    """The error of opening a store at `out`, where an unfinished one may exist; "" if it opens."""
     try:
         Store(out).close()
     except StoreError as error:

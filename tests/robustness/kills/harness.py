@@ -1,7 +1,7 @@
-"""In: a command, and how many kills. Out: what each kill left, and whether it ended alike.
+"""Kills a command repeatedly and compares its results with those of an uninterrupted run.
 
-The command is run and killed, and the same command again, and so on. Now and then one is let
-through: then what it left must be what an uninterrupted one left, and all is begun anew.
+The command is run and killed again and again, until at random a run is allowed to finish. Its
+result must equal that of an uninterrupted run; then everything starts from the beginning.
 """
 
 from __future__ import annotations
@@ -24,34 +24,33 @@ from tests.robustness.kills.contents import Contents, contents, refusal
 from tests.robustness.kills.jobs import Job
 
 Series = Literal["moments", "operations"]
-"""Kills at random moments of the uninterrupted run's time; or in pairs before file operations, the
-first before each in turn, the second, of the run that goes on, before a random one: narrow places
-are met, which moments hardly ever do."""
+"""Kills at random moments of the duration; or in pairs before file operations, the first before
+each in turn, the second, in the rerun, before a random one. The latter reach short critical
+sections that random moments hardly ever hit."""
 
 UNREADABLE = (HwgenError, ValueError, OSError, lmdb.Error)
 
 SERIES: tuple[Series, ...] = ("moments", "operations")
 
 LET_THROUGH = 0.25
-"""Chance that a run after a kill is not killed."""
+"""Probability that a run after a kill may finish."""
 
 
 @dataclass
 class Tally:
-    """What the kills of one series did.
+    """Results of one series of kills.
 
     Attributes:
-        kills: that landed.
-        seconds: of an uninterrupted run, measured before.
-        operations: file operations of it.
-        fractions: kills by the tenth of those seconds in which they came.
-        left: kills that found nothing, an unfinished thing (or a part of the finished ones), or
-            all of it under its final name.
-        names: how many kills found something of each name; # stands for digits.
-        ends: runs that got through after at least one kill.
-        equal: of those, that left what an uninterrupted one leaves.
-        longest: most kills between two ends.
-        findings: what was otherwise than promised.
+        kills: number of runs that were killed.
+        seconds: duration of an uninterrupted run, measured before.
+        operations: its file operations.
+        fractions: kills in each tenth of that duration.
+        left: kills that left "nothing", "unfinished" or partial output, or the "whole" output.
+        names: kills that left each name; # stands for digits.
+        ends: runs that finished after at least one kill.
+        equal: those with the result of an uninterrupted run.
+        longest: largest number of kills between two ends.
+        findings: violations of what is guaranteed.
     """
 
     kills: int = 0
@@ -77,9 +76,9 @@ class Stage:
     Attributes:
         job: the command.
         folder: where it runs, beside the inputs.
-        start: what is there before it runs.
-        end: what an uninterrupted run leaves.
-        names: all names of files and folders that it leaves.
+        start: contents before it runs.
+        end: contents after an uninterrupted run.
+        names: all names of files and folders after it.
         seconds: see Tally.
         operations: see Tally.
     """
@@ -93,16 +92,16 @@ class Stage:
     operations: int
 
     def begin(self) -> None:
-        """Put in the folder what is there before the command runs."""
+        """Restore the folder to its contents before the command runs."""
         shutil.rmtree(self.folder)
         shutil.copytree(_initial(self.folder), self.folder)
 
 
 def set_up(job: Job, folder: Path) -> Stage:
-    """Run a job without a kill, to know what it leaves and how long it takes.
+    """Run a job without kills to learn its result and duration.
 
     Raises:
-        SystemExit: it failed, or two runs do not leave the same.
+        SystemExit: it failed, or two runs have different results.
     """
     for place in (folder, _initial(folder)):
         shutil.rmtree(place, ignore_errors=True)
@@ -118,8 +117,10 @@ def set_up(job: Job, folder: Path) -> Stage:
     ended = run(job.argv, folder)
     again = contents(folder)
     if ended.code or again != end:
-        apart = [name for name in end.finished if end.finished[name] != again.finished.get(name)]
-        raise SystemExit(f"two runs of hwgen {' '.join(job.argv)} differ in {apart}")
+        different = [
+            name for name in end.finished if end.finished[name] != again.finished.get(name)
+        ]
+        raise SystemExit(f"two runs of hwgen {' '.join(job.argv)} differ in {different}")
     stage = Stage(job, folder, start, end, _names(folder), ended.seconds, operations)
     stage.begin()
     return stage
@@ -134,20 +135,20 @@ def kill(
     seed: int,
     progress: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
-    """Run and kill until so many kills have landed; then let it end.
+    """Run and kill until `kills` runs were killed; then let one finish.
 
-    The second series is half as long, or shorter where each file operation has had its turn.
+    The second series has half as many kills, or fewer if each file operation has been used.
 
     Args:
         stage: from `set_up`.
-        name: of the job; with seed and number it decides each moment.
+        name: of the job; with seed and number it determines each moment.
         series: see Series.
-        kills: how many at moments, of which the job gets its share.
+        kills: at random moments, multiplied by the job's fraction.
         seed: of all moments.
         progress: called after each kill.
     """
     tally = Tally(seconds=round(stage.seconds, 3), operations=stage.operations)
-    kills = math.ceil(kills * stage.job.share * (1 if series == "moments" else 0.5))
+    kills = math.ceil(kills * stage.job.fraction * (1 if series == "moments" else 0.5))
     turns = list(range(1, stage.operations + 1))
     random.Random(f"{seed}/{name}").shuffle(turns)
     chain, known, tries = 0, stage.start, 0
@@ -181,7 +182,7 @@ def kill(
 
 
 def _after_kill(stage: Stage, known: Contents, tally: Tally) -> tuple[Contents, list[str]]:
-    """What lies there, and what is wrong with it."""
+    """The contents, and what is wrong with them."""
     tally.names.update(_seen(stage.folder))
     try:
         found = contents(stage.folder)
@@ -190,25 +191,25 @@ def _after_kill(stage: Stage, known: Contents, tally: Tally) -> tuple[Contents, 
         return known, [f"cannot be read: {type(error).__name__}: {error}"]
     end, start = stage.end.finished, stage.start.finished
     wrong = [
-        f"{name} has its final name and is not what it ends as"
+        f"{name} has its final name and differs from the finished one"
         for name, digest in found.finished.items()
         if digest not in (end.get(name), start.get(name))
     ]
     for name, digest in known.finished.items() if found.finished != end else ():
         if name not in found.finished and found.aside.get(name) != digest:
-            wrong.append(f"{name} was there and is lost")
+            wrong.append(f"{name} was finished and is lost")
         elif found.finished.get(name) not in (None, digest, end.get(name)):
             wrong.append(f"{name} was finished and has changed")
     for name, saved in known.saved.items():
         done = (stage.folder / name.removesuffix(".partial")).exists()
         if not (done and name.endswith(".partial")) and found.saved.get(name, 0) < saved:
-            wrong.append(f"{name} held {saved} and now holds {found.saved.get(name, 0)}")
+            wrong.append(f"{name} had saved {saved}, now {found.saved.get(name, 0)}")
     for name in found.unfinished:
         out = stage.folder / name.removesuffix(".partial")
         if (stage.folder / name / "recipe.json").exists() and not out.exists():
-            said = refusal(out)
-            if "unfinished" not in said:
-                wrong.append(f"{name} was not refused as unfinished: {said}")
+            message = refusal(out)
+            if "unfinished" not in message:
+                wrong.append(f"{name} was not refused as unfinished: {message}")
     if found.finished == end:
         tally.left["whole"] += 1
     else:
@@ -218,19 +219,19 @@ def _after_kill(stage: Stage, known: Contents, tally: Tally) -> tuple[Contents, 
 
 
 def _after_end(stage: Stage, ended: Ended, known: Contents) -> list[str]:
-    """What is wrong with what a run left that got through."""
+    """What is wrong with the result of a finished run."""
     refused = stage.job.refusal and known.finished == stage.end.finished
-    if ended.code and not (refused and stage.job.refusal in ended.said):
-        return [f"ended with {ended.code}: {ended.said.strip()[-600:]}"]
+    if ended.code and not (refused and stage.job.refusal in ended.output):
+        return [f"ended with {ended.code}: {ended.output.strip()[-600:]}"]
     try:
         found = contents(stage.folder)
     except UNREADABLE as error:
         return [f"cannot be read: {type(error).__name__}: {error}"]
     wrong = []
     for kind in ("finished", "growing"):
-        there, wanted = getattr(found, kind), getattr(stage.end, kind)
-        apart = {name for name in {*there, *wanted} if there.get(name) != wanted.get(name)}
-        wrong += [f"{name} is not as an uninterrupted run leaves it" for name in sorted(apart)]
+        there, expected = getattr(found, kind), getattr(stage.end, kind)
+        different = {n for n in {*there, *expected} if there.get(n) != expected.get(n)}
+        wrong += [f"{name} differs from an uninterrupted run" for name in sorted(different)]
     left_over = _names(stage.folder) - stage.names
     return wrong + [f"{name} is left over" for name in sorted(left_over)]
 
@@ -244,6 +245,6 @@ def _names(folder: Path) -> frozenset[str]:
 
 
 def _seen(folder: Path) -> set[str]:
-    """Names down to the second level; # stands for digits, as in the files of a series."""
+    """Names down to the second level, with # for digits."""
     paths = (path.relative_to(folder) for path in [*folder.glob("*"), *folder.glob("*/*")])
     return {re.sub(r"\d+", "#", path.as_posix()) for path in paths}

@@ -1,11 +1,11 @@
-"""In: a folder. Out: small inputs of every command, made by hwgen from drawn strokes; no data.
+"""Small inputs for every command, made by hwgen from random strokes.
 
 gnt.zip, other.gnt   scans of 20 writers, and of 2 others
-pot/, pictures/      trajectories; PNG files, a folder a class
+pot/, images/        trajectories; PNG files in one folder per class
 train, test          stores of 32 pixels, of 8 writers and of the 2 others
 gan, bend            runs: a toy GAN, and a toy deformation model
 reader/              a recogniser, in the folder of a benchmark
-synthetic            a store drawn by the deformation model
+synthetic            a store sampled from the deformation model
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from tests.robustness.kills.child import rehearse
 CHARACTERS = "的一是不了在"
 WRITERS = 20
 SAMPLES = 4
-"""Of a writer and character."""
+"""Samples per writer and character."""
 
 COPIES = 3
-"""How often each scan is in the GNT files, with other grain."""
+"""Copies of each scan in the GNT files, with different grain."""
 
 TOY_GAN = [
     "--preset=glyph-32",
@@ -74,29 +74,29 @@ _MADE = {
     ),
     "synthetic": ("synthesize", "bend", "--real=train", "--per-class=20", "--device=cpu"),
 }
-"""Names and commands, each of those above it."""
+"""Name -> command; each needs only names above it."""
 
 
 def make_inputs(
     folder: Path,
-    wanted: Iterable[str],
+    commands: Iterable[str],
     *,
     gnt: Path | None = None,
     pot: Path | None = None,
 ) -> None:
-    """Fill the folder; see the module's first lines.
+    """Write the inputs that are listed above.
 
     Args:
-        folder: new.
-        wanted: texts that name those of them that are wanted.
-        gnt: a zip of real GNT files in place of the drawn ones, for the prepare jobs alone.
+        folder: must not exist.
+        commands: text of the commands that need them; other inputs are left out.
+        gnt: a zip of real GNT files to use in place of the made ones.
         pot: a folder of real POT files, likewise.
     """
     folder.mkdir(parents=True)
-    _draw(folder)
-    words = set(re.findall(r"\w+", " ".join(wanted)))
+    _write_files(folder)
+    words = set(re.findall(r"\w+", " ".join(commands)))
     needed: list[tuple[str, ...]] = []
-    for name, argv in reversed(_MADE.items()):  # each may need some above it
+    for name, argv in reversed(_MADE.items()):  # each may need names above it
         if name in words:
             needed.insert(0, (*argv, f"--out={name}"))
             words.update(re.findall(r"\w+", " ".join(argv)))
@@ -109,8 +109,8 @@ def make_inputs(
             place.symlink_to(real.resolve())
 
 
-def _draw(folder: Path) -> None:
-    """Scans, trajectories and pictures of the same hands."""
+def _write_files(folder: Path) -> None:
+    """Scans, trajectories and image files of the same writers."""
     rng = np.random.default_rng(0)
     shapes = [rng.integers(100, 900, (3, 4, 2)) for _ in CHARACTERS]
     ink = Ink(framing=Framing(40))
@@ -122,8 +122,8 @@ def _draw(folder: Path) -> None:
             scans = _scans(pot, ink)
             grainy = (_encoded(scans, rng) for _ in range(COPIES))
             archive.writestr(f"{writer}-f.gnt", b"".join(grainy))
-            for number, (label, picture) in enumerate(scans):
-                _save(folder / "pictures" / label / f"{writer}-{number}.png", picture)
+            for number, (label, image) in enumerate(scans):
+                _save(folder / "images" / label / f"{writer}-{number}.png", image)
     (folder / "other.gnt").write_bytes(_encoded(_scans(_hand(shapes, rng, 8), ink), rng))
 
 
@@ -140,20 +140,18 @@ def _hand(shapes: list[np.ndarray], rng: np.random.Generator, samples: int) -> b
 def _scans(pot: bytes, ink: Ink) -> list[tuple[str, Image]]:
     read = read_pot(io.BytesIO(pot), source="", writer="")
     written = [item for item in read if isinstance(item, Trajectory)]
-    pictures = ink.apply_batch([item.raw for item in written])
-    return [(item.label, picture) for item, picture in zip(written, pictures, strict=True)]
+    images = ink.apply_batch([item.raw for item in written])
+    return [(item.label, image) for item, image in zip(written, images, strict=True)]
 
 
 def _encoded(scans: list[tuple[str, Image]], rng: np.random.Generator) -> bytes:
-    """A GNT file of scans, each with a grain of its own."""
+    """A GNT file of scans, each with different grain."""
     return b"".join(
-        encode_record(
-            label, picture - rng.integers(0, 16, picture.shape, np.uint8) * (picture > 15)
-        )
-        for label, picture in scans
+        encode_record(label, image - rng.integers(0, 16, image.shape, np.uint8) * (image > 15))
+        for label, image in scans
     )
 
 
-def _save(path: Path, picture: Image) -> None:
+def _save(path: Path, image: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    PilImage.fromarray(picture).save(path)
+    PilImage.fromarray(image).save(path)

@@ -1,4 +1,4 @@
-"""In: kills.json. Out: a table of it, a row a job.
+"""Markdown table of kills.json, one row per job.
 
 python -m tests.robustness.kills.table benchmarks/results/kills-DATE-HARDWARE/kills.json
 """
@@ -14,14 +14,14 @@ from tests.robustness.kills.harness import SERIES
 from tests.robustness.kills.jobs import JOBS
 
 _HEAD = (
-    "| job | kills at moments | before file operations | found nothing yet | partial work | all of "
-    "it | ends compared | equal | findings | in tenths of a run | one run |\n"
+    "| job | kills at moments | before file operations | nothing on disk | partial | complete "
+    "| ends compared | equal | findings | in tenths of a run | one run |\n"
     "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|"
 )
 
 
 def table(result: dict[str, Any]) -> str:
-    """Markdown; "in tenths" tells when in a run's time the kills at moments came."""
+    """Markdown; "in tenths of a run" counts kills at moments by the time in the run."""
     jobs = {name: result["jobs"][name] for name in JOBS if name in result["jobs"]}
     rows = [_row(name, [job[series] for series in SERIES]) for name, job in jobs.items()]
     everything = [job[series] for job in jobs.values() for series in SERIES]
