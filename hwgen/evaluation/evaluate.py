@@ -151,7 +151,7 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
         charset=expected.charset,
         channels=expected.channels,
         size=(settings.recipe if recogniser is None else recogniser.recipe).size,
-        whose=str(real.path) if recogniser is None else "the recogniser",
+        owner=str(real.path) if recogniser is None else "the recogniser",
     )
 
 

@@ -247,7 +247,7 @@ def _check(
         charset=train.charset,
         channels=train.channels,
         size=recipe.size,
-        whose=str(train.path),
+        owner=str(train.path),
     )
 
 

@@ -213,11 +213,11 @@ class RecogniserNetwork(nn.Sequential):
                     layers.append(nn.MaxPool2d(2))
                 layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
-        side = recipe.size >> (len(recipe.widths) - 1)
+        size = recipe.size >> (len(recipe.widths) - 1)
         super().__init__(
             *layers,
-            # Of a map that has the grid's side already, the average is a slow copy.
-            nn.AdaptiveAvgPool2d(recipe.grid) if side != recipe.grid else nn.Identity(),
+            # A map that already has the grid's size would only be copied.
+            nn.AdaptiveAvgPool2d(recipe.grid) if size != recipe.grid else nn.Identity(),
             nn.Flatten(),
             nn.Dropout(recipe.dropout),
             nn.Linear(channels * recipe.grid**2, recipe.hidden, bias=False),

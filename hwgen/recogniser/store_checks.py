@@ -12,7 +12,7 @@ from hwgen.store import Store
 
 
 def check_alike(
-    stores: Iterable[Store], *, charset: Charset, channels: int, size: int, whose: str
+    stores: Iterable[Store], *, charset: Charset, channels: int, size: int, owner: str
 ) -> None:
     """Refuse stores with other classes, other channels or too small images.
 
@@ -21,7 +21,7 @@ def check_alike(
         charset: expected classes, in their order.
         channels: expected number of channels.
         size: minimum size, in pixels.
-        whose: owner of the charset, for the message: a path, or "the recogniser".
+        owner: of the charset, for the message: a path, or "the recogniser".
 
     Raises:
         CharsetError: the classes or their order differ.
@@ -31,7 +31,7 @@ def check_alike(
         where = str(store.path)
         if store.charset.fingerprint != charset.fingerprint:
             raise CharsetError(
-                f"its {len(store.charset)} classes are not the {len(charset)} of {whose} in the "
+                f"its {len(store.charset)} classes are not the {len(charset)} of {owner} in the "
                 "same order",
                 where=where,
                 remedy="Prepare all stores with the same --charset",

@@ -95,7 +95,7 @@ def train_recogniser(
 
     Raises:
         DivergedError: the loss or a weight is not finite.
-        InputError: there are no pictures, or the networks of `init_from` and `recipe` differ.
+        InputError: there are no samples, or the networks of `init_from` and `recipe` differ.
         CharsetError: the classes of `synthetic` differ from those of `data`.
     """
     kind = pick_precision(precision, device)

@@ -128,7 +128,7 @@ def _line(
     low = [100 * (one.mean - one.low) for one in found]
     high = [100 * (one.high - one.mean) for one in found]
     # The bootstrap's limits can, in rare cases, both lie on one side of the mean.
-    limits = [[max(0.0, v) for v in side] for side in (low, high)]
+    limits = [[max(0.0, v) for v in values] for values in (low, high)]
     axes.errorbar(
         x,
         y,

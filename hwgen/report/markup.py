@@ -2,6 +2,11 @@
 
 Markup and text differ by type: `Html` is markup that this package wrote; every other value is text,
 and is escaped where it enters a page.
+
+MarkupSafe would replace `Html` and one call of html.escape: `text` would stay, because MarkupSafe
+keeps control characters, which HTML forbids and result files can contain, and so would the elements
+below. Jinja2 templates would need the same elements as macros, since a page is a list of optional
+parts.
 """
 
 from __future__ import annotations

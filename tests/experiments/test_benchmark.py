@@ -132,7 +132,7 @@ def test_shared_writers_are_named(make_store: MakeStore, toy: RecogniserRecipe, 
     ] == ["w2"]
 
 
-def test_the_same_call_goes_on_from_what_is_finished(
+def test_a_rerun_resumes_from_finished_recognisers(
     real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     recipe, out = replace(toy, steps=6), tmp_path / "out"
@@ -218,7 +218,7 @@ def test_other_settings_in_the_same_place_are_refused_and_listed(
     assert not (out / "recogniser-real-seed1.safetensors").exists()
 
 
-def test_a_foreign_recogniser_or_a_file_in_the_place_is_refused(
+def test_a_damaged_recogniser_or_a_file_as_output_is_refused(
     real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -241,7 +241,7 @@ def test_synthetic_samples_to_test_on_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_test_store_may_not_be_learnt_from(
+def test_training_on_the_test_store_is_refused(
     real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = real
@@ -250,7 +250,7 @@ def test_the_test_store_may_not_be_learnt_from(
             run(stores, toy, tmp_path / "out")
 
 
-def test_recognisers_may_start_from_one_of_other_characters(
+def test_recognisers_start_from_pretrained_weights(
     real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     others = (
@@ -272,7 +272,7 @@ def test_recognisers_may_start_from_one_of_other_characters(
         run(real, recipe, out, seeds=[0])
 
 
-def test_a_start_that_has_seen_the_test_store_or_has_other_layers_is_refused(
+def test_pretrained_weights_of_the_test_store_or_other_layers_are_refused(
     real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     recipe = replace(toy, steps=2)

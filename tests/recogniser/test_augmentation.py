@@ -54,7 +54,7 @@ def picture(count: int = 1, side: int = 24) -> Tensor:
 
 
 @pytest.mark.parametrize("pixels", [INK, PixelRange(1.0, 0.0), PixelRange(1.0, -1.0)])
-def test_zero_strength_is_the_identity(pixels: PixelRange):
+def test_zero_augmentation_is_the_identity(pixels: PixelRange):
     x = torch.rand(3, 2, 16, 16, generator=rng())
     moved = augment(x, NONE, pixels=pixels, generator=rng())
     torch.testing.assert_close(moved, x, atol=1e-5, rtol=0)
@@ -75,14 +75,14 @@ def test_the_range_does_not_matter(pixels: PixelRange):
     EACH,
     ids=["rotate", "shear", "scale", "translate", "elastic", "stroke", "blur", "ink", "noise"],
 )
-def test_each_amount_changes_each_picture_in_its_own_way(amounts: Augmentation):
+def test_each_distortion_differs_between_images(amounts: Augmentation):
     moved = augment(picture(3), amounts, pixels=INK, generator=rng())
     assert moved.shape == (3, 1, 24, 24)
     for i, other in ((0, 1), (1, 2), (0, 2)):
         assert (moved[i] - moved[other]).abs().max() > 0.05
 
 
-def test_the_seed_decides():
+def test_the_seed_determines_the_result():
     amounts = Augmentation()
     first, again, other = (
         augment(picture(), amounts, pixels=INK, generator=rng(seed)) for seed in (5, 5, 6)
@@ -99,7 +99,7 @@ def test_torch_global_state_is_not_touched():
 
 
 @pytest.mark.parametrize("paper", [1.0, -1.0, 0.0])
-def test_what_comes_in_from_outside_is_paper(paper: float):
+def test_pixels_from_outside_are_paper(paper: float):
     blank, pixels = torch.full((2, 1, 16, 16), paper), PixelRange(paper, 0.5)
     amounts = Augmentation(rotate=30, scale=0.5, translate=0.4, elastic=0.1, stroke_width=0.1)
     torch.testing.assert_close(augment(blank, amounts, pixels=pixels, generator=rng()), blank)
@@ -157,7 +157,7 @@ def test_elastic_is_torchvisions_with_the_same_displacement():
     torch.testing.assert_close(moved, expected, atol=1e-4, rtol=0)
 
 
-def test_translation_moves_by_a_share_of_the_side():
+def test_translation_is_relative_to_the_size():
     amounts = replace(NONE, translate=0.25)
     shift = affine_matrices(1, amounts, rng(1))[0, :, 2].numpy() * 24 / 2
     assert np.abs(shift).max() <= 6
@@ -226,7 +226,7 @@ def stroke(ink: Tensor, *widths: float) -> Tensor:
 
 
 @pytest.mark.parametrize("change", [-2.0, -1.3, -0.4, 0.0, 0.4, 1.0, 1.7])
-def test_a_bars_width_changes_by_so_many_pixels(change: float):
+def test_the_width_of_a_bar_changes_by_the_given_pixels(change: float):
     row = stroke(bar(5), change)[0, 0, 8]
     assert float(row.sum()) == pytest.approx(5 + change, abs=1e-5)
     assert 0 <= row.min() <= row.max() <= 1
@@ -250,7 +250,7 @@ def test_a_thin_stroke_stays_joined_to_the_thick_one():
     assert thin[3].sum() == 2
 
 
-def test_every_picture_has_its_own_change():
+def test_every_image_has_its_own_change():
     both = stroke(torch.cat([bar(4), bar(4), bar(4)]), 1.0, -0.5, 0.0)
     assert both.sum(dim=(1, 2, 3)).tolist() == [5 * 16, 3.5 * 16, 4 * 16]
 
@@ -297,7 +297,7 @@ def test_recipes_saved_before_stroke_width_still_load():
     assert recipe_from_json(plain) == RecogniserRecipe()
 
 
-def test_ink_is_scaled_by_a_number_of_each_picture_and_paper_stays():
+def test_each_image_has_its_own_ink_and_paper_stays():
     x = picture(400) * 0.6
     moved = augment(x, replace(NONE, ink=0.5), pixels=INK, generator=rng())
     torch.testing.assert_close(moved[:, :, :5], torch.zeros_like(moved[:, :, :5]))
@@ -309,7 +309,7 @@ def test_ink_is_scaled_by_a_number_of_each_picture_and_paper_stays():
     assert full.max() == 1
 
 
-def test_noise_has_a_deviation_of_each_picture_up_to_the_amount():
+def test_each_image_has_its_own_noise_up_to_the_maximum():
     grey = torch.full((300, 1, 32, 32), 0.5)
     moved = augment(grey, replace(NONE, noise=0.1), pixels=INK, generator=rng())
     # The outermost pixels may be mixed with what comes in from outside.
@@ -332,7 +332,7 @@ def test_the_gaussian_filter_is_torchvisions(deviation: float):
     torch.testing.assert_close(gaussian(x, deviation), expected[:, :, 9:-9, 9:-9])
 
 
-def test_each_picture_is_blurred_by_a_share_of_its_own():
+def test_each_image_has_its_own_blur():
     x = picture(200)
     moved = augment(x, replace(NONE, blur=0.08), pixels=INK, generator=rng())
     change = (moved - x).flatten(1) @ (gaussian(x, 0.08 * 24) - x).flatten(1).T

@@ -42,7 +42,7 @@ def test_read_gives_the_networks_probabilities(toy: RecogniserRecipe, pixels: Pi
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_features_are_what_the_last_layer_sees(toy: RecogniserRecipe, channels: int) -> None:
+def test_features_are_the_input_of_the_last_layer(toy: RecogniserRecipe, channels: int) -> None:
     subject = recogniser(toy, channels)
     images = random_images(5, 16, 16, *([3] if channels == 3 else []))
     found = subject.features(images)
@@ -72,37 +72,35 @@ def test_batches_do_not_show(toy: RecogniserRecipe, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(subject.read(images), whole, atol=1e-6)
 
 
-def test_larger_pictures_are_averaged_down(toy: RecogniserRecipe) -> None:
+def test_larger_images_are_averaged_down(toy: RecogniserRecipe) -> None:
     subject, small = recogniser(toy), random_images(3, 16, 16)
     large = small.repeat(2, axis=1).repeat(2, axis=2)
     np.testing.assert_allclose(subject.read(large), subject.read(small), atol=1e-6)
 
 
-def test_colour_is_read_where_it_was_learnt(toy: RecogniserRecipe) -> None:
+def test_colour_recognisers_read_colour(toy: RecogniserRecipe) -> None:
     assert recogniser(toy, channels=3).read(random_images(2, 16, 16, 3)).shape == (2, 6)
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 16, 3), (2, 16, 18), (2, 8, 8)])
-def test_pictures_that_do_not_fit_are_refused(
-    toy: RecogniserRecipe, shape: tuple[int, ...]
-) -> None:
+def test_images_that_do_not_fit_are_refused(toy: RecogniserRecipe, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError):
         recogniser(toy).read(random_images(*shape))
 
 
-def test_no_pictures_give_no_rows(toy: RecogniserRecipe) -> None:
+def test_no_images_give_no_rows(toy: RecogniserRecipe) -> None:
     assert recogniser(toy).read(random_images(0, 16, 16)).shape == (0, 6)
     assert recogniser(toy).top_k([], 3).shape == (0, 3)
 
 
-def test_best_reads_block_by_block(toy: RecogniserRecipe) -> None:
+def test_top_k_reads_block_by_block(toy: RecogniserRecipe) -> None:
     subject, images = recogniser(toy), random_images(5, 16, 16)
     images.flags.writeable = False
     found = subject.top_k([images[:2], images[2:]], 3)
     np.testing.assert_array_equal(found, top_k_classes(subject.read(images), 3))
 
 
-def test_best_classes_are_in_order_and_ties_go_to_the_lower_id() -> None:
+def test_top_k_classes_are_in_order_and_ties_go_to_the_lower_id() -> None:
     probabilities = np.array([[0.1, 0.5, 0.4], [0.3, 0.3, 0.4]], np.float32)
     assert top_k_classes(probabilities, 3).tolist() == [[1, 2, 0], [2, 0, 1]]
 
@@ -156,7 +154,7 @@ def test_a_misfit_is_refused(
         Recogniser.load(path, CPU)
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_recognisers_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.safetensors"
     with pytest.raises(RunError, match="no such checkpoint"):
         Recogniser.load(path, CPU)

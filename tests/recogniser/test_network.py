@@ -43,7 +43,7 @@ def test_counting_leaves_the_mode_and_the_norms_alone():
 
 
 @pytest.mark.parametrize("size", [16, 28, 32, 48, 64])
-def test_any_size_gives_one_score_a_class(size: int):
+def test_any_size_gives_one_score_per_class(size: int):
     network = RecogniserNetwork(RecogniserRecipe(size=size), 7, channels=3)
     assert logits(network, torch.zeros(2, 3, size, size)).shape == (2, 7)
 
@@ -93,7 +93,7 @@ def test_folded_network_gives_the_same_scores(size: int):
         assert torch.equal(value, before[name])
 
 
-def test_a_map_of_the_grids_side_is_not_averaged():
+def test_a_map_of_the_grid_size_is_not_averaged():
     kinds = {size: RecogniserNetwork(RecogniserRecipe(size=size), 7) for size in (32, 64)}
     assert any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in kinds[64])
     assert not any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in kinds[32])

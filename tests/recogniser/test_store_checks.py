@@ -38,7 +38,7 @@ def test_the_first_store_that_does_not_fit_is_named(
         "charset": fits.charset,
         "channels": 1,
         "size": 16,
-        "whose": "the judge",
+        "owner": "the judge",
     }
     check_alike([fits, make_store("larger", size=24)], **asked)
     with pytest.raises(error, match=message) as caught:
@@ -66,14 +66,12 @@ def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
 @pytest.mark.parametrize(
     "told", [{}, {"decides": 3}, {"decides": {"data": [1]}}, {"decides": {"start": [{}]}}]
 )
-def test_what_a_stranger_tells_of_a_recogniser_may_be_anything(
-    make_store: MakeStore, told: dict[str, Any]
-) -> None:
+def test_untrusted_provenance_can_be_anything(make_store: MakeStore, told: dict[str, Any]) -> None:
     check_unseen(make_store("unseen"), told, by="it")
     assert not training_hashes(told)
 
 
-def test_what_it_started_from_has_learnt_too() -> None:
+def test_pretraining_data_counts_as_training_data() -> None:
     first = {"decides": {"data": {"train": "a"}}}
     second = {"decides": {"data": {"train": "b", "synthetic": "c"}, "start": first}}
     assert training_hashes({"decides": {"data": {"train": "d"}, "start": second}}) == set("abcd")

@@ -30,7 +30,7 @@ def train(data: LabelledImages, recipe: RecogniserRecipe, seed: int = 0) -> Reco
     return trained
 
 
-def test_a_tiny_set_is_learnt_by_heart_and_a_like_one_is_read(
+def test_a_tiny_store_is_memorised_and_a_similar_one_is_read(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store, unseen = make_store("train"), make_store("test", seed=9)
@@ -43,7 +43,7 @@ def test_a_tiny_set_is_learnt_by_heart_and_a_like_one_is_read(
     assert trained.charset == store.charset
 
 
-def test_the_seed_decides_every_weight(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+def test_the_seed_determines_every_weight(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     data, short = from_stores([make_store("train")], AT_16, CPU), replace(toy, steps=5)
     before = torch.get_rng_state()
     first, again, other = (train(data, short, seed).network.state_dict() for seed in (3, 3, 4))
@@ -60,7 +60,7 @@ def test_bf16_is_an_option(make_store: MakeStore, toy: RecogniserRecipe) -> None
     assert trained.network[0].weight.dtype == torch.float32
 
 
-def test_progress_is_told_of_every_step_and_the_mean_loss(
+def test_progress_reports_steps_and_the_mean_loss(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     calls: list[tuple[int, int, float]] = []
@@ -91,7 +91,7 @@ def test_divergence_is_named(make_store: MakeStore, toy: RecogniserRecipe) -> No
         train_recogniser(data, replace(toy, lr=float("inf"), steps=1), seed=0, device=CPU)
 
 
-def test_no_pictures_are_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+def test_no_images_are_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     data = from_stores([make_store("train", per_class=0)], AT_16, CPU)
     with pytest.raises(InputError, match="empty"):
         train_recogniser(data, toy, seed=0, device=CPU)
@@ -117,7 +117,7 @@ def test_stores_of_other_classes_or_channels_are_refused(make_store: MakeStore) 
         from_stores([store, make_store("c", channels=3)], AT_16, CPU)
 
 
-def test_colour_is_learnt_too(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+def test_colour_images_are_trained_on_too(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     data = from_stores([make_store("colour", channels=3)], AT_16, CPU)
     assert train(data, replace(toy, steps=1)).channels == 3
 
@@ -134,7 +134,7 @@ def test_the_rate_rises_and_falls_once(toy: RecogniserRecipe) -> None:
     assert learning_rate(replace(recipe, warmup=0.0), 0) == pytest.approx(0.5)
 
 
-def test_a_mixed_batch_holds_its_shares_until_the_time(
+def test_a_mixed_batch_has_its_fractions_until_the_given_step(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     real, drawn = make_store("real"), make_store("drawn", seed=5)
@@ -162,7 +162,7 @@ def test_a_mixed_batch_holds_its_shares_until_the_time(
 
 
 @pytest.mark.parametrize(("share", "synthetic"), [(0.0, True), (0.9, False)])
-def test_without_a_share_or_synthetic_pictures_all_are_real(
+def test_without_synthetic_images_or_fraction_all_are_real(
     make_store: MakeStore, toy: RecogniserRecipe, share: float, synthetic: bool
 ) -> None:
     data = from_stores([make_store("real")], AT_16, CPU)
@@ -172,7 +172,7 @@ def test_without_a_share_or_synthetic_pictures_all_are_real(
     assert torch.equal(mixed.batch(2)[0][0], plain.batch(2)[0][0])
 
 
-def test_pre_training_on_synthetic_pictures_alone(
+def test_pre_training_on_synthetic_images_alone(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     real, drawn = make_store("real", per_class=1), make_store("drawn", seed=5)
@@ -189,7 +189,7 @@ def test_pre_training_on_synthetic_pictures_alone(
     assert accuracy(trained.read(unseen.all_images()), unseen.labels) > 0.9
 
 
-def test_synthetic_pictures_of_other_classes_are_refused(
+def test_synthetic_images_of_other_classes_are_refused(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     real = from_stores([make_store("real")], AT_16, CPU)
@@ -199,12 +199,12 @@ def test_synthetic_pictures_of_other_classes_are_refused(
 
 
 @pytest.mark.parametrize("wrong", [{"fraction": 1.5}, {"fraction": -0.1}, {"until": 2.0}])
-def test_shares_outside_0_and_1_are_refused(wrong: dict[str, float]) -> None:
+def test_fractions_outside_0_and_1_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match="between 0 and 1"):
         RecogniserRecipe(mixing=Mixing(**wrong))
 
 
-def test_training_starts_from_the_layers_of_another(
+def test_training_starts_from_pretrained_weights(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     first = train(from_stores([make_store("a")], AT_16, CPU), toy)
@@ -221,7 +221,9 @@ def test_training_starts_from_the_layers_of_another(
         assert same != name.startswith(last), name
 
 
-def test_a_start_of_other_layers_is_refused(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+def test_pretrained_weights_of_other_layers_are_refused(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
     data = from_stores([make_store("a")], AT_16, CPU)
     first = train(data, replace(toy, steps=1))
     with pytest.raises(InputError, match="other layers"):
@@ -230,7 +232,7 @@ def test_a_start_of_other_layers_is_refused(make_store: MakeStore, toy: Recognis
         )
 
 
-def test_a_balanced_recipe_draws_every_class_equally_often(
+def test_a_balanced_recipe_samples_every_class_equally_often(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:
     store = make_store("real")
@@ -243,7 +245,7 @@ def test_a_balanced_recipe_draws_every_class_equally_often(
     assert torch.bincount(drawn).tolist() == [80, 80]
 
 
-def test_pictures_are_held_at_a_multiple_of_the_size_where_the_store_has_it(
+def test_images_have_a_multiple_of_the_size_if_the_store_does(
     make_store: MakeStore,
 ) -> None:
     recipe = RecogniserRecipe(size=16, oversample=2)
@@ -256,7 +258,7 @@ def test_pictures_are_held_at_a_multiple_of_the_size_where_the_store_has_it(
         RecogniserRecipe(oversample=0)
 
 
-def test_distorted_large_pictures_stay_sharp(make_store: MakeStore, toy: RecogniserRecipe) -> None:
+def test_distorted_large_images_stay_sharp(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     generator = torch.Generator().manual_seed(0)
     bars = torch.zeros(64, 1, 64, 64)
     bars[..., (torch.arange(64) + 1) % 16 < 8] = 1.0  # edges amid the pixels of half the size

@@ -132,7 +132,7 @@ def test_plots_follow_the_reader_s_colours(browser: str, report: Path) -> None:
     assert dark["line"] == "rgb(116, 174, 240)"
 
 
-def test_the_page_as_written_is_drawn(browser: str, report: Path, tmp_path: Path) -> None:
+def test_the_page_as_written_is_rendered(browser: str, report: Path, tmp_path: Path) -> None:
     shot = tmp_path / "shot.png"
     flags = ("--blink-settings=preferredColorScheme=1", "--window-size=1200,3000")
     run_browser(browser, tmp_path, *flags, f"--screenshot={shot}", report.as_uri())

@@ -41,7 +41,7 @@ def test_a_run_is_shown_with_its_curves_and_recipe(
         assert shown in page.text, shown
 
 
-def test_what_a_log_lacks_is_named(
+def test_missing_fields_of_a_log_are_named(
     tmp_path: Path, make_deformation_run: Callable[..., Run]
 ) -> None:
     run = make_deformation_run()

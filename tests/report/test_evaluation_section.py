@@ -63,7 +63,7 @@ def page(tmp_path: Path, *paths: Path, real: bool = True) -> str:
     return " ".join(out.read_text(encoding="utf-8").split())
 
 
-def test_figures_notes_classes_and_pictures_are_there(
+def test_figures_notes_classes_and_images_are_there(
     tmp_path: Path, make_evaluation: MakeEvaluation
 ) -> None:
     shown = page(tmp_path, make_evaluation())
@@ -85,15 +85,13 @@ def test_figures_notes_classes_and_pictures_are_there(
     assert "<strong>94.1 %</strong>" in shown
 
 
-def test_real_pictures_are_left_out_if_asked(
-    tmp_path: Path, make_evaluation: MakeEvaluation
-) -> None:
+def test_real_images_are_left_out_if_asked(tmp_path: Path, make_evaluation: MakeEvaluation) -> None:
     shown = page(tmp_path, make_evaluation(), real=False)
     assert shown.count("data:image/png") == 2
     assert "nearest-pixels.png holds real images, which are left out" in shown
 
 
-def test_missing_pictures_and_classes_are_said(
+def test_missing_images_and_classes_are_named(
     tmp_path: Path, make_evaluation: MakeEvaluation
 ) -> None:
     folder = make_evaluation(
@@ -118,7 +116,7 @@ def test_missing_pictures_and_classes_are_said(
         {"per_class": []},
     ],
 )
-def test_what_is_no_evaluation_is_refused(
+def test_a_foreign_evaluation_is_refused(
     make_evaluation: MakeEvaluation, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="is not an evaluation this version of hwgen can read"):

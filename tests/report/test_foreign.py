@@ -114,7 +114,7 @@ def every_text_hostile(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_hostile_texts_leave_a_page_whole(tmp_path: Path, name: str) -> None:
+def test_hostile_texts_do_not_break_a_page(tmp_path: Path, name: str) -> None:
     made = every_text_hostile(MADE[name])
     if name == "benchmark.json":
         made["arms"] = {HOSTILE: made["arms"]["real"]}
@@ -151,7 +151,7 @@ def test_grids_of_any_name_and_kind_are_shown(make_run: Callable[..., Run], tmp_
     assert "000099999.png (after 99,999 training images) cannot be read" in text
 
 
-def test_no_picture_but_a_png_of_some_size_is_opened(
+def test_only_png_images_of_limited_size_are_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = PilImage.new("L", (30, 40))
@@ -164,7 +164,7 @@ def test_no_picture_but_a_png_of_some_size_is_opened(
     assert read_image(tmp_path / "a.png") is None
 
 
-def test_json_on_a_page_has_an_end() -> None:
+def test_json_on_a_page_is_limited() -> None:
     assert "… of" not in as_json("t", {"a": 1})
     assert len(as_json("t", ["x" * 10 * MOST_JSON])) < 1.1 * MOST_JSON
 
@@ -174,7 +174,7 @@ def test_controls_are_replaced() -> None:
     assert tag("p", "a\0\n\tb", title="a\x9b\n\tb") == f'<p title="{shown}">{shown}</p>'
 
 
-def test_a_log_beyond_measure_is_refused(make_run: Callable[..., Run]) -> None:
+def test_a_log_that_is_too_large_is_refused(make_run: Callable[..., Run]) -> None:
     run = make_run(log=False, scores=False)
     with open(run.path / "log.jsonl", "wb") as file:
         file.truncate(MAX_JSON_BYTES + 1)

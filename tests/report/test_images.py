@@ -30,7 +30,7 @@ def test_a_colour_sheet() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
-def test_pictures_of_any_kind_are_read(tmp_path: Path, mode: str) -> None:
+def test_images_of_any_kind_are_read(tmp_path: Path, mode: str) -> None:
     file = tmp_path / "grid.png"
     PilImage.new(mode, (6, 4)).save(file)
     uri = read_image(file)
@@ -38,7 +38,7 @@ def test_pictures_of_any_kind_are_read(tmp_path: Path, mode: str) -> None:
     assert decode(uri).shape[:2] == (4, 6)
 
 
-def test_a_large_picture_is_averaged_down(tmp_path: Path) -> None:
+def test_a_large_image_is_averaged_down(tmp_path: Path) -> None:
     PilImage.new("L", (3200, 1600)).save(tmp_path / "grid.png")
     uri = read_image(tmp_path / "grid.png")
     assert uri is not None
@@ -46,7 +46,7 @@ def test_a_large_picture_is_averaged_down(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"GIF89a", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture_is_none(tmp_path: Path, content: bytes | None) -> None:
+def test_files_that_are_not_images_give_none(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "grid.png"
     if content is not None:
         file.write_bytes(content)

@@ -18,7 +18,7 @@ def test_attributes_are_escaped_and_none_is_left_out() -> None:
     assert 'alt="&quot;x"' in image("data:,", 10, '"x')
 
 
-def test_numbers_in_words() -> None:
+def test_numbers_as_text() -> None:
     assert number_format.count(12345) == "12,345"
     assert number_format.percent(0.93456) == "93.5 %"
     assert [number_format.duration(s) for s in (5, 65, 7384)] == ["5 s", "1 min 5 s", "2 h 3 min"]
@@ -28,7 +28,7 @@ def test_numbers_in_words() -> None:
         assert words(math.nan) == "not a number"
 
 
-def test_intervals_in_words() -> None:
+def test_intervals_as_text() -> None:
     lone = Interval(0.5, None, None)
     assert number_format.accuracy(lone) == "50.0 %"
     assert number_format.difference(lone) == "+50.00 points"

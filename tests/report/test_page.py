@@ -155,7 +155,7 @@ def test_ids_are_unique_and_links_have_targets(tmp_path: Path, everything: list[
     assert {link[1:] for link in links} <= set(ids)
 
 
-def test_text_of_strangers_is_escaped(
+def test_untrusted_text_is_escaped(
     tmp_path: Path,
     make_run: Callable[..., Run],
     make_benchmark: Callable[..., Path],
@@ -222,7 +222,7 @@ def test_missing_parts_are_named(
     assert page.images == []
 
 
-def test_a_benchmark_without_arms_or_figures_a_class(
+def test_a_benchmark_without_arms_or_figures_per_class(
     tmp_path: Path, make_benchmark: Callable[..., Path]
 ) -> None:
     benchmark = make_benchmark(
@@ -240,7 +240,7 @@ def test_a_benchmark_without_arms_or_figures_a_class(
     assert "no training run was given" in page.text
 
 
-def test_real_pictures_can_be_left_out(tmp_path: Path, everything: list[Path]) -> None:
+def test_real_images_can_be_left_out(tmp_path: Path, everything: list[Path]) -> None:
     whole = page_of(tmp_path / "with.html", *everything)
     page = page_of(tmp_path / "without.html", *everything, real=False)
     # 1 last grid, 6 over time, 3 synthetic strips: none of the four real ones.
@@ -293,7 +293,7 @@ def test_a_damaged_grid_is_named(tmp_path: Path, make_run: Callable[..., Run]) -
     assert "000032000.png (after 32,000 training images) cannot be read" in page.text
 
 
-def test_a_run_without_labels_says_nothing_of_classes(
+def test_a_run_without_labels_does_not_mention_classes(
     tmp_path: Path, make_run: Callable[..., Run]
 ) -> None:
     run = make_run(scores=False, conditional="false")
@@ -306,7 +306,7 @@ def test_a_run_without_labels_says_nothing_of_classes(
     assert "no recogniser to score" in labelled.text
 
 
-def test_pictures_without_labels_stand_beside_real_ones(
+def test_images_without_labels_stand_beside_real_ones(
     tmp_path: Path, make_store: Callable[..., Store]
 ) -> None:
     real = make_store("real", kind="images")
@@ -332,7 +332,7 @@ def test_pictures_without_labels_stand_beside_real_ones(
         ({"preset": "mine"}, "not a preset of this version"),
     ],
 )
-def test_recipes_in_words(
+def test_recipes_as_text(
     tmp_path: Path, make_run: Callable[..., Run], changes: dict[str, str], shown: str
 ) -> None:
     page = page_of(tmp_path / "report.html", make_run(grids=0, **changes).path)
@@ -416,9 +416,7 @@ def test_folders_are_made_and_an_old_page_is_replaced(
     assert [file.name for file in out.parent.iterdir()] == ["report.html"]
 
 
-def test_drawn_ink_is_not_called_real_scans(
-    make_store: Callable[..., Store], tmp_path: Path
-) -> None:
+def test_pen_ink_is_not_called_a_scan(make_store: Callable[..., Store], tmp_path: Path) -> None:
     synthetic, ink = make_store("synth", kind="synthetic"), make_store("pens", kind="ink")
     text = page_of(tmp_path / "r.html", synthetic.path, ink.path).text
     assert "pen ink: pens" in text
@@ -429,7 +427,7 @@ def test_drawn_ink_is_not_called_real_scans(
     ("made", "heading"),
     [("simulated", "on simulated test images"), ("", "on test images")],
 )
-def test_simulated_test_characters_are_not_called_real(
+def test_simulated_test_samples_are_not_called_real(
     tmp_path: Path, make_benchmark: Callable[..., Path], made: str, heading: str
 ) -> None:
     store = {"path": "p", "count": 1, "charset_fingerprint": "0", "content_sha256": "1"}

@@ -73,7 +73,7 @@ def test_values_that_are_not_finite_leave_a_gap() -> None:
     parse(plots.curves("a", {"one": points}))
 
 
-def test_unsorted_points_are_drawn_in_order() -> None:
+def test_unsorted_points_are_plotted_in_order() -> None:
     x, *_ = plots._thin([(2.0, 1.0), (0.0, 1.0), (1.0, 1.0)])
     assert list(x) == [0, 1, 2]
 

@@ -10,7 +10,7 @@ from hwgen.report.inputs import read_inputs
 from hwgen.results.benchmark import Benchmark
 
 
-def test_fields_arrive(make_benchmark: Callable[..., Path]) -> None:
+def test_fields_of_a_benchmark(make_benchmark: Callable[..., Path]) -> None:
     folder = make_benchmark()
     benchmark = Benchmark.load(folder / "benchmark.json")
     assert benchmark.folder == folder

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hwgen.experiments.lift.summary import advise
 from hwgen.results import source
 from hwgen.results.benchmark import Benchmark
 from hwgen.results.evaluation import Evaluation
@@ -50,6 +51,17 @@ def test_a_committed_file_is_loaded_and_saved_without_loss(file: Path, tmp_path:
     found.save(tmp_path)
     saved = json.loads((tmp_path / kind.NAME).read_text("utf-8"))
     assert holds(saved, {**plain, "commit": source.commit()})
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in COMMITTED if file.name == Lift.NAME],
+    ids=lambda file: str(file.parent.relative_to(ROOT)),
+)
+def test_a_committed_lift_gives_the_advice_of_this_version(file: Path) -> None:
+    lift = Lift.load(file)
+    amount = lift.experiment["amounts"][0]
+    assert lift.advice == advise(lift.difference_entries, lift.groups[0], amount, lift.steps)
 
 
 @pytest.mark.parametrize("name", KINDS)

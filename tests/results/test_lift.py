@@ -61,7 +61,7 @@ def make_lift(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def test_what_is_read(make_lift: Callable[..., Path]) -> None:
+def test_fields_of_a_lift(make_lift: Callable[..., Path]) -> None:
     lift = Lift.load(make_lift() / "lift.json")
     assert lift.counts == (5, 10, 0)
     assert [one.name for one in lift.series] == [
@@ -80,9 +80,7 @@ def test_what_is_read(make_lift: Callable[..., Path]) -> None:
     "changes",
     [{"format": "x"}, {"format_version": 2}, {"accuracy": []}, {"train": None, "test": None}],
 )
-def test_what_is_no_lift_is_refused(
-    make_lift: Callable[..., Path], changes: dict[str, Any]
-) -> None:
+def test_a_foreign_lift_is_refused(make_lift: Callable[..., Path], changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="not a lift this version of hwgen can read"):
         Lift.load(make_lift(**changes) / "lift.json")
 
@@ -108,7 +106,7 @@ def test_the_curve_shows_every_series_and_number(
 
 
 @pytest.mark.parametrize("counts", [[0], [7]])
-def test_one_number_alone_can_be_drawn(make_lift: Callable[..., Path], counts: list[int]) -> None:
+def test_one_number_alone_can_be_plotted(make_lift: Callable[..., Path], counts: list[int]) -> None:
     cells = [entry("all", count, "none", 0, 0.5) for count in counts]
     lift = Lift.load(make_lift(accuracy=cells, differences=[]) / "lift.json")
     assert ("all" if counts == [0] else "7") in lift_svg("p", lift)

@@ -34,7 +34,7 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
         charset=train.charset,
         channels=train.channels,
         size=recipe.size,
-        whose=str(train.path),
+        owner=str(train.path),
     )
 
 

@@ -221,8 +221,8 @@ class _Work:
 
     def __post_init__(self) -> None:
         labels = self.train.labels
-        kept = held_out(labels, self.experiment.held_out)
-        self._free = ~kept
+        reserved = held_out(labels, self.experiment.held_out)
+        self._free = ~reserved
         classes = len(self.train.charset)
         self._rare = np.ones(classes, bool)
         self.groups: dict[str, list[int]] = {"all": list(range(classes))}
@@ -240,7 +240,7 @@ class _Work:
         if self.experiment.judged_on == "held-out":
             with file_lock(self.out / "locks" / "held-out.lock", wait=True):
                 path = self.out / "draws" / "held-out.store"
-                self._judge = write_subset(self.train, np.flatnonzero(kept), path)
+                self._judge = write_subset(self.train, np.flatnonzero(reserved), path)
         recipe = replace(self.experiment.recipe, balanced=self.experiment.kind == "rare")
         precision = pick_precision(self.precision, self.device)
         self._hardware = describe(self.device, precision)

@@ -131,12 +131,17 @@ class DeformationGenerator:
     @property
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
-        kept = {"no_copies": True} if self.no_copies else {}
+        options = {"no_copies": True} if self.no_copies else {}
         if self.trained is None:
-            return {"kind": "deformation", "recipe": deformation_to_json(self.recipe), **kept}
+            return {"kind": "deformation", "recipe": deformation_to_json(self.recipe), **options}
         model = find_model(self.trained)
         weights = [model.snapshot_hash]
-        return {"kind": "deformation learnt before", "run": model.run, "weights": weights, **kept}
+        return {
+            "kind": "deformation learnt before",
+            "run": model.run,
+            "weights": weights,
+            **options,
+        }
 
     @property
     def trained_on(self) -> str | None:

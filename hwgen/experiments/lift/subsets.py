@@ -26,12 +26,12 @@ def held_out(labels: Ids, per_class: int) -> npt.NDArray[np.bool_]:
     Returns:
         bool [N].
     """
-    kept = np.zeros(len(labels), bool)
+    chosen = np.zeros(len(labels), bool)
     for class_id in np.unique(labels).tolist():
         own = np.flatnonzero(labels == class_id)
         rng = np.random.default_rng((class_id, per_class))
-        kept[rng.permutation(own)[: min(per_class, len(own) // 3)]] = True
-    return kept
+        chosen[rng.permutation(own)[: min(per_class, len(own) // 3)]] = True
+    return chosen
 
 
 def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> Ids:

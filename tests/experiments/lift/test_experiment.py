@@ -70,7 +70,7 @@ def small(toy: RecogniserRecipe, **changes: Any) -> Experiment:
     return Experiment(**{**given, **changes})
 
 
-def test_every_cell_is_computed_once_and_summed_up(
+def test_every_trial_is_run_once_and_summed_up(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9, counts=(5, 5, 5))
@@ -103,7 +103,7 @@ def test_every_cell_is_computed_once_and_summed_up(
     assert not copies.calls
 
 
-def test_a_row_is_what_training_and_testing_by_hand_gives(
+def test_a_trial_equals_training_and_testing_by_hand(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
@@ -120,7 +120,7 @@ def test_a_row_is_what_training_and_testing_by_hand_gives(
     assert result.accuracy_entries[0].mean == pytest.approx((read == test.labels).mean())
 
 
-def test_the_rare_protocol_draws_few_of_the_rare_classes_only(
+def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train", counts=(20, 20, 8)), make_store("test", seed=9)
@@ -200,7 +200,7 @@ def test_a_stop_keeps_what_is_finished(
     assert run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
 
 
-def test_cells_that_another_process_computes_are_awaited(
+def test_trials_that_another_process_runs_are_awaited(
     make_store: MakeStore,
     toy: RecogniserRecipe,
     tmp_path: Path,
@@ -229,7 +229,7 @@ def test_cells_that_another_process_computes_are_awaited(
 
 
 @pytest.mark.parametrize("learnt", [False, True])
-def test_deformations_are_learnt_from_the_draw_or_before(
+def test_deformation_models_are_trained_on_the_subset_or_before(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, learnt: bool
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
@@ -246,7 +246,7 @@ def test_deformations_are_learnt_from_the_draw_or_before(
     assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
 
 
-def test_samples_too_near_to_the_draw_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
+def test_samples_too_near_to_real_ones_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
     draw = make_store("train")
     learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
     plain = DeformationGenerator(TOY_DEFORMATION, trained=learnt.path, device="cpu")
@@ -273,7 +273,7 @@ def test_samples_too_near_to_the_draw_are_rejected(make_store: MakeStore, tmp_pa
     assert drawn(generator, "none", stop=True) is None
 
 
-def test_a_gan_learns_from_the_draw(
+def test_a_gan_is_trained_on_the_subset(
     make_store: MakeStore, toy: RecogniserRecipe, toy_recipe: Recipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
@@ -286,7 +286,7 @@ def test_a_gan_learns_from_the_draw(
     assert result.rows[0].facts["pictures"] == [9, 12]
 
 
-def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
+def test_pretrained_arms_start_from_pretrained_weights(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     other = make_store("other", labels="甲乙丙", counts=(30, 30, 30))
@@ -308,7 +308,7 @@ def test_pretrained_arms_start_from_a_recogniser_of_other_characters(
     assert sum(pretrained.correct) > sum(plain.correct)
 
 
-def test_samples_that_come_often_are_distorted_more(toy: RecogniserRecipe) -> None:
+def test_augmentation_is_stronger_with_more_epochs(toy: RecogniserRecipe) -> None:
     mild = small(toy, counts=(2,))
     strong = replace(mild, strong_epochs=5, pretrained_strong_epochs=10, kind="rare")
     pictures = toy.steps * toy.batch
@@ -351,7 +351,7 @@ def test_the_augmentation_is_the_one_that_was_better(
 
 
 @pytest.mark.parametrize(("samples", "strong"), [(6, 1), (26, 1), (27, 2)])
-def test_rows_tell_how_they_were_distorted(
+def test_trial_results_name_their_augmentation(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, samples: int, strong: int
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
@@ -400,12 +400,12 @@ def test_equal_stores_and_other_classes_are_refused(
         {"judged_on": "held-out", "held_out": 0},
     ],
 )
-def test_protocols_that_cannot_be(wrong: dict[str, Any]) -> None:
+def test_impossible_experiments_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         Experiment(**wrong)
 
 
-def test_rows_go_through_files(tmp_path: Path) -> None:
+def test_a_trial_result_survives_its_file(tmp_path: Path) -> None:
     row = TrialResult(Trial(5, 1, "none", 0), {"a": 1}, [3, 4], [5, 5], {"seconds": 2.0})
     row.save(tmp_path / "rows" / "row.json")
     assert TrialResult.load(tmp_path / "rows" / "row.json", {"a": 1}) == row
@@ -416,7 +416,7 @@ def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
     assert not write_subset(make_store("s"), [0], tmp_path / "part").is_synthetic
 
 
-def test_what_cannot_be_is_refused_before_any_work(
+def test_impossible_inputs_are_refused_before_any_work(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
@@ -443,7 +443,7 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert not (out / "rows").exists()
 
 
-def test_draws_of_other_settings_are_not_taken_for_these(
+def test_subsets_of_other_settings_are_refused(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)

@@ -19,7 +19,7 @@ def test_held_out_records_are_the_same_always_and_leave_enough() -> None:
     assert not held_out(LABELS, 0).any()
 
 
-def test_a_draw_takes_so_many_of_each_class_and_none_held_out() -> None:
+def test_a_subset_has_the_given_counts_and_nothing_held_out() -> None:
     free = ~held_out(LABELS, 8)
     drawn = choose(LABELS, free, np.array([5, ALL, 2]), seed=0)
     assert np.bincount(LABELS[drawn]).tolist() == [5, 14, 2]
@@ -30,12 +30,12 @@ def test_a_draw_takes_so_many_of_each_class_and_none_held_out() -> None:
     assert set(drawn) != set(choose(LABELS, free, np.array([5, ALL, 2]), seed=1))
 
 
-def test_more_than_there_are_cannot_be_drawn() -> None:
+def test_subsets_larger_than_the_store_are_refused() -> None:
     with pytest.raises(InputError, match="expected 5 samples of class 2, found 4"):
         choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0)
 
 
-def test_rare_classes_are_told_by_their_counts() -> None:
+def test_rare_classes_have_few_records() -> None:
     assert rare_classes(LABELS, 4).tolist() == [False, False, True, True]
     with pytest.raises(InputError, match="none is rare"):
         rare_classes(np.repeat([0, 1], [10, 9]), 2)

@@ -33,7 +33,7 @@ def test_limits_against_resampling_classes_and_scipys_t() -> None:
     assert found.high == pytest.approx(mean + np.hypot(high - mean, half), abs=0.004)
 
 
-def test_one_draw_has_the_limits_of_its_classes() -> None:
+def test_one_seed_has_the_limits_of_its_classes() -> None:
     right, total = np.array([[1.0, 9.0] * 10]), np.full((1, 20), 10.0)
     found = interval(right, total)
     assert found.low is not None
@@ -44,7 +44,7 @@ def test_one_draw_has_the_limits_of_its_classes() -> None:
     )
 
 
-def test_classes_without_a_test_sample_say_nothing() -> None:
+def test_classes_without_a_test_sample_are_left_out() -> None:
     # Where most resamples held none, the limits were NaN, which no reader of lift.json takes.
     total = np.array([[10.0, 0, 0, 0]])
     found = interval(np.array([[7.0, 0, 0, 0]]), total)
@@ -64,7 +64,7 @@ def test_one_sided_differences_exclude_zero_and_even_ones_do_not() -> None:
         assert found.low < 0 < found.high
 
 
-def test_arms_are_compared_on_the_same_draws_and_in_groups() -> None:
+def test_arms_are_compared_on_the_same_seeds_and_in_groups() -> None:
     rows = [
         row(5, 1, "classical", [4, 8]),
         row(5, 0, "classical", [2, 8]),
