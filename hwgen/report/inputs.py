@@ -73,7 +73,7 @@ def _open(path: Path) -> Run | ResultFile | Store:
         f"not a run, a benchmark, a lift, an evaluation or a store{found and f': {found}'}",
         where=str(path),
         remedy=suggest_path(
-            path, "Give the output of hwgen train, benchmark, evaluate or synthesize"
+            path, "Give the output of hwgen train, benchmark, lift, evaluate or synthesize"
         ),
     )
 

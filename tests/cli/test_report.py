@@ -48,7 +48,7 @@ def test_other_inputs_are_an_error(
 ) -> None:
     (tmp_path / "folder").mkdir()
     assert run(monkeypatch, tmp_path / "folder", "--out", tmp_path / "page.html") == 1
-    assert "neither a run, a benchmark, an evaluation nor a store" in capsys.readouterr().err
+    assert "not a run, a benchmark, a lift, an evaluation or a store" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
 
 

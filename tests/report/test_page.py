@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -115,6 +116,25 @@ def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
     assert len(page.images) == 8 + 6
     svgs = [v for tag, name, v in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert len(svgs) == 4 + 1 + 2
+
+
+def test_a_page_begins_with_the_verdicts(
+    tmp_path: Path, make_benchmark: Callable[..., Path]
+) -> None:
+    folder = make_benchmark()
+    value = json.loads((folder / "benchmark.json").read_text("utf-8"))
+    page = page_of(tmp_path / "report.html", folder)
+    assert page.text.startswith(
+        "hwgen report: bench hwgen report: bench real+synthetic against real: no difference shown "
+        "(+0.20 points, 95 % interval −0.10 to +0.50; real test images, 3 seeds). synthetic "
+        "against real: worse (−12.00 points, 95 % interval −13.00 to −11.00; real test images, 3 "
+        "seeds). Made from 1 benchmark"
+    )
+    value["test"]["made"] = "simulated"
+    (folder / "benchmark.json").write_text(json.dumps(value), encoding="utf-8")
+    page = page_of(tmp_path / "report.html", folder)
+    assert "; simulated test images, 3 seeds)" in page.text
+    assert "real test images" not in page.text
 
 
 def test_parameters_are_those_of_the_networks(tmp_path: Path, make_run: Callable[..., Run]) -> None:
