@@ -128,4 +128,4 @@ def test_a_study_of_an_exported_model(
     assert (key["a"]["kind"], key["a"]["name"]) == ("model", "m")
     code, _, err = call("study", "make", folder, run.path, *few)
     assert code == 1
-    assert "hold the same pictures" in err
+    assert "hold the same images" in err

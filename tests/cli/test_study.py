@@ -148,7 +148,7 @@ def test_significance_of_the_counts_of_the_paper(study: Command) -> None:
     [
         (["make", "A", "B", "--out", "s.html"], "A: is not a run, a model or a store: there"),
         (["tally", "v", "--key", "none"], "none: is not an answer key"),
-        (["significance", "0", "0"], "0 votes for A and 0 for B cannot be compared"),
+        (["significance", "0", "0"], "in total, found 0 and 0"),
     ],
 )
 def test_input_errors_are_printed(study: Command, arguments: list[str], text: str) -> None:
