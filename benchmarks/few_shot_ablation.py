@@ -67,7 +67,7 @@ KIND = "few-shot ablation"
 
 @dataclass(frozen=True)
 class Data:
-    """What all variants share.
+    """Data common to all variants.
 
     Attributes:
         training: store of the training samples at the generator's size.

@@ -58,13 +58,13 @@ BOTH = "classical+synthetic"
 VARIANTS: Mapping[str, Variant] = {
     "classical, chosen": Variant("classical"),
     "chosen": Variant(BOTH),
-    "400 a class": Variant(BOTH, amount=400),
-    "400 a class, no copies": Variant(BOTH, amount=400, no_copies=True),
-    "share 3/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.75))),
+    "400 per class": Variant(BOTH, amount=400),
+    "400 per class, no copies": Variant(BOTH, amount=400, no_copies=True),
+    "3/4 synthetic": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.75))),
     "classical, at the final size, no blur": Variant("classical", PLAIN),
     "classical, no blur": Variant("classical", replace(LIGHT, augmentation=Augmentation())),
-    "share 1/4": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.25))),
-    "25 a class": Variant(BOTH, amount=25),
+    "1/4 synthetic": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.25))),
+    "25 per class": Variant(BOTH, amount=25),
     "half, then real alone from 70 %": Variant(BOTH, replace(LIGHT, mixing=Mixing(until=0.7))),
     "synthetic alone, then real from 50 %": Variant(
         BOTH, replace(LIGHT, mixing=Mixing(fraction=1.0, until=0.5))
@@ -73,11 +73,11 @@ VARIANTS: Mapping[str, Variant] = {
         "classical", replace(LIGHT, augmentation=GREY)
     ),
     "classical, stronger": Variant("classical", replace(LIGHT, augmentation=STRONG)),
-    "stronger, 400 a class": Variant(BOTH, replace(LIGHT, augmentation=STRONG), amount=400),
+    "stronger, 400 per class": Variant(BOTH, replace(LIGHT, augmentation=STRONG), amount=400),
     "classical, strongest": Variant("classical", replace(LIGHT, augmentation=STRONGEST)),
     "pretrained, chosen": Variant("pretrained"),
     "pretrained, stronger": Variant("pretrained", replace(LIGHT, augmentation=STRONG)),
-    "strongest, 400 a class": Variant(BOTH, replace(LIGHT, augmentation=STRONGEST), amount=400),
+    "strongest, 400 per class": Variant(BOTH, replace(LIGHT, augmentation=STRONGEST), amount=400),
     "pretrained, strongest": Variant("pretrained", replace(LIGHT, augmentation=STRONGEST)),
     "classical, stronger in shape alone": Variant("classical", replace(LIGHT, augmentation=WARPED)),
 }

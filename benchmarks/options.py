@@ -1,4 +1,4 @@
-"""Command-line parts that the benchmarks share."""
+"""Command-line helpers of the benchmarks."""
 
 from __future__ import annotations
 

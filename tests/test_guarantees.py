@@ -1,4 +1,4 @@
-"""The page of guarantees names tests that exist, and bounds that hold."""
+"""docs/guarantees.md names existing tests and the bounds of the code."""
 
 import ast
 import re
@@ -24,10 +24,10 @@ def test_a_named_test_exists(file: str, name: str) -> None:
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_every_promise_names_a_test() -> None:
-    promises = [row for row in ROWS if not row.endswith("shown by |")]
-    assert len(promises) > 40
-    assert [row for row in promises if "`tests/" not in row] == []
+def test_every_guarantee_names_a_test() -> None:
+    guarantees = [row for row in ROWS if not row.endswith("shown by |")]
+    assert len(guarantees) > 40
+    assert [row for row in guarantees if "`tests/" not in row] == []
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,5 @@ def test_every_promise_names_a_test() -> None:
         zips.ALWAYS_BYTES >> 30,
     ],
 )
-def test_the_bounds_are_the_codes(bound: int) -> None:
+def test_bounds_are_those_of_the_code(bound: int) -> None:
     assert re.search(rf"\b{bound:,}\b", PAGE)

@@ -1,4 +1,4 @@
-"""What the import linter cannot see: see [tool.importlinter] in pyproject.toml."""
+"""Rules that the import linter (see pyproject.toml) cannot check."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "hwgen").rglob("*.py"))
 
 
-def test_help_needs_nothing_heavy() -> None:
+def test_the_command_line_imports_no_heavy_library() -> None:
     code = """
 import sys, hwgen
 assert not {"numpy", "torch"} & set(sys.modules)
@@ -23,7 +23,7 @@ print(*sorted({"lmdb", "matplotlib", "safetensors", "torch"} & set(sys.modules))
 
 
 @pytest.mark.parametrize("file", LIBRARY)
-def test_the_library_never_prints_nor_exits(file: str) -> None:
+def test_the_library_neither_prints_nor_exits(file: str) -> None:
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     calls = [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
     raised = [ast.unparse(n.exc) for n in ast.walk(tree) if isinstance(n, ast.Raise) and n.exc]

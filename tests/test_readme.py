@@ -31,7 +31,7 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def shell_commands(text: str) -> list[list[str]]:
-    """Commands in words; one that torchrun starts stands for itself."""
+    """Commands as lists of words, without a preceding torchrun."""
     lines = "".join(blocks(text, "sh")).replace("\\\n", " ").splitlines()
     commands = [words for line in lines if (words := shlex.split(line, comments=True))]
     return [
@@ -41,7 +41,7 @@ def shell_commands(text: str) -> list[list[str]]:
 
 
 def quotes(text: str) -> list[list[str]]:
-    """What stands between backticks in running text, in words; without lists of old names."""
+    """Quotes in backticks outside code blocks and lists of old names, as lists of words."""
     prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     prose = re.sub(r"^### Renamed$.*?(?=^###? )", "", prose, flags=re.MULTILINE | re.DOTALL)
     return [quote.split() for quote in re.findall(r"`([^`]+)`", prose)]
@@ -54,7 +54,7 @@ def command_of(words: list[str]) -> tuple[str, list[str]]:
 
 
 def options(command: str) -> set[str]:
-    """Those of a command; of hwgen itself, where an option stands in a command's place."""
+    """Options of a command, or of hwgen itself if `command` is an option."""
     holder = GROUP if command.startswith("--") else COMMANDS[command]
     found = {
         name
@@ -75,7 +75,7 @@ def test_a_command_parses(words: list[str]) -> None:
     COMMANDS[command].make_context(command, arguments)
 
 
-def test_a_wrong_option_would_be_seen() -> None:
+def test_an_unknown_option_is_an_error() -> None:
     with pytest.raises(Exception, match="--nonsense"):
         COMMANDS["train"].make_context("train", ["store", "--out", "run", "--nonsense"])
 
@@ -94,7 +94,7 @@ def test_commands_and_options_in_running_text_exist(page: str) -> None:
             assert words[0] in known
 
 
-def test_other_commands_are_make_targets_that_exist() -> None:
+def test_other_commands_are_make_targets() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     others = [words for words in shell_commands(README) if words[0] != "hwgen"]
     assert ["make", "demo"] in others
@@ -116,7 +116,7 @@ def test_every_preset_has_a_row_with_its_size() -> None:
     assert rows == [(name, str(recipe.size)) for name, recipe in PRESETS.items()]
 
 
-def test_the_python_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     charset = Charset(tuple("永和九年"))
     with StoreWriter(Path("train"), size=32, channels=1, recipe={}) as writer:

@@ -30,7 +30,7 @@ def make_store(path: Path, count: int, seed: int) -> Path:
 def test_every_variant_is_judged_on_held_out_samples(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    some = ("classical, chosen", "chosen", "25 a class")
+    some = ("classical, chosen", "chosen", "25 per class")
     train, test = make_store(tmp_path / "train", 9, 0), make_store(tmp_path / "test", 2, 1)
     out = tmp_path / "out"
     lift_choice.main(
@@ -52,7 +52,7 @@ def test_every_variant_is_judged_on_held_out_samples(
     assert len(lines) == 2 + len(some)
     assert f"{100 * found[1]['mean']:.1f} (" in lines[3]
     assert str(tmp_path) not in (out / "choice.json").read_text("utf-8")
-    assert "25 a class: " in capsys.readouterr().out
+    assert "25 per class: " in capsys.readouterr().out
 
 
 def test_all_is_a_valid_count(tmp_path: Path) -> None:

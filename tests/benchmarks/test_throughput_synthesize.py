@@ -19,8 +19,8 @@ def test_both_implementations_give_the_same_images(name: str) -> None:
     ids = np.array([3, 0, 3])
     z = torch.randn(3, recipe.generator.z_dim)
     with torch.no_grad():
-        drawn = plain.generate(z, F.one_hot(torch.from_numpy(ids), 5).float())
-    theirs = to_images(to_uint8(drawn, recipe.pixels)).astype(int)
+        generated = plain.generate(z, F.one_hot(torch.from_numpy(ids), 5).float())
+    theirs = to_images(to_uint8(generated, recipe.pixels)).astype(int)
     ours = sampler.from_noise(z.numpy(), ids).astype(int)
     assert np.abs(ours - theirs).max() <= 1  # a grey level, where rounding differs
 

@@ -141,7 +141,7 @@ def test_a_good_command_has_no_findings(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "finding"),
     [
         (sloppy, "text.txt has its final name and differs from the finished one"),
         (cut, "cannot be read: JSONDecodeError"),
@@ -153,10 +153,10 @@ def test_a_good_command_has_no_findings(tmp_path: Path, monkeypatch: pytest.Monk
     ],
 )
 def test_broken_commands_are_found(
-    command: Command, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, finding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tally = killed(command, tmp_path, monkeypatch)
-    assert any(said in finding["what"] for finding in tally.findings), tally.findings
+    assert any(finding in found["what"] for found in tally.findings), tally.findings
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

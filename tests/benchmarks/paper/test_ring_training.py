@@ -67,9 +67,9 @@ def test_a_batch_of_seeds_equals_separate_trainings(
     setting = Setting(loss, alternating=alternating)
     players = Players(setting, generators(), CPU, torch.float64)
     nets = [(plain_net(players.g, seed), plain_net(players.d, seed)) for seed in range(SEEDS)]
-    draw = torch.Generator().manual_seed(9)
-    xs = torch.randn(STEPS, SEEDS, 16, 2, generator=draw, dtype=torch.float64)
-    zs = torch.randn(STEPS, SEEDS, 16, 256, generator=draw, dtype=torch.float64)
+    random = torch.Generator().manual_seed(9)
+    xs = torch.randn(STEPS, SEEDS, 16, 2, generator=random, dtype=torch.float64)
+    zs = torch.randn(STEPS, SEEDS, 16, 256, generator=random, dtype=torch.float64)
     for x, z in zip(xs, zs, strict=True):
         players.step(x, z)
     for seed, (g, d) in enumerate(nets):

@@ -14,18 +14,18 @@ from hwgen.schema import to_json
 Made = dict[str, Any]
 
 
-def made_row(draw: int, arm: str) -> TrialResult:
+def made_row(trial: int, arm: str) -> TrialResult:
     """A finished trial."""
-    right = [5 + draw + len(arm) % 3, 7, 9]
+    right = [5 + trial + len(arm) % 3, 7, 9]
     amount = 10 if "synthetic" in arm else 0
     config = {"train": "abc", "recipe": {"steps": 9}, "start": None}
-    return TrialResult(Trial(5, draw, arm, amount), config, right, [10, 12, 14], {"loss": 0.5})
+    return TrialResult(Trial(5, trial, arm, amount), config, right, [10, 12, 14], {"loss": 0.5})
 
 
 def made_lift() -> Made:
     """A lift.json."""
     made = [
-        made_row(draw, arm) for draw in range(2) for arm in ("classical", "classical+synthetic")
+        made_row(trial, arm) for trial in range(2) for arm in ("classical", "classical+synthetic")
     ]
     return {
         "format": "hwgen-lift",

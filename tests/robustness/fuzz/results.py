@@ -97,7 +97,7 @@ def pages(scratch: Path) -> Target:
 def rows(scratch: Path) -> Target:
     """A finished trial of a lift, to the summary of all."""
     others = [
-        made_row(draw, arm) for draw in range(2) for arm in ("classical", "classical+synthetic")
+        made_row(trial, arm) for trial in range(2) for arm in ("classical", "classical+synthetic")
     ]
     file = scratch / "row.json"
 
