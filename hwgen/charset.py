@@ -22,7 +22,7 @@ MAX_LABEL_LENGTH = 256
 _FIRST, _CHARACTERS = "first:", "characters:"
 """Prefixes that mark a number of classes, and characters, where text could be either."""
 
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def select_classes(spec: str, charset: Charset) -> list[int]:
 def parse_count(spec: str) -> int | None:
     """The number in `10` or `first:10`; None for any other text."""
     number = spec.removeprefix(_FIRST)
-    return int(number) if number.isdecimal() and len(number) <= _MOST_DIGITS else None
+    return int(number) if number.isdecimal() and len(number) <= _MAX_DIGITS else None
 
 
 def _near(spec: str, words: Iterable[str]) -> list[str]:

@@ -109,7 +109,7 @@ def test_classes_are_chosen_by_number_characters_or_file(tmp_path: Path) -> None
     (tmp_path / "some.txt").write_text("天 丨\n", encoding="utf-8")
     assert select_classes(str(tmp_path / "some.txt"), charset) == [3, 1]
     for number in ("0", "5"):
-        with pytest.raises(InputError, match=f"{number} classes.*there are 4"):
+        with pytest.raises(InputError, match=f"expected 1 to 4 classes, found {number}"):
             select_classes(number, charset)
     for unknown in ("地一", "①一"):
         with pytest.raises(CharsetError, match=f"1 of 2 characters.*{unknown[0]}"):

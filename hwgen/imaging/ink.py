@@ -1,11 +1,12 @@
-"""In: the pen's path over the paper. Out: the ink it leaves, as a grey image of any size.
+"""Rendering pen trajectories as ink on paper.
 
-How a character is drawn: the pen was sampled at equal times, so that a smooth curve through its
-positions (Catmull and Rom's) is where it went, and the distance between two of them is its speed.
-A slow pen presses harder: its line is wider and darker. The line is a soft disc at each of many
-places along the curve; at each pixel the darkest disc counts.
+The pen was sampled at equal intervals of time: its path is a smooth curve through its positions
+(Catmull-Rom), and the distance between two positions is its speed. A slow pen presses harder: its
+line is wider and darker. The line is a soft disc at many positions along the curve; each pixel
+takes the darkest disc.
 
-The pen's width is a length on paper, as in a scan: who writes small has thick strokes in the frame.
+The pen's width is a length on paper, as in a scan: small handwriting gets thick strokes in the
+frame.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
 
 END_OF_STROKE = (-1, 0)
-"""Stands in a trajectory behind the last point of each stroke."""
+"""Marks the end of each stroke in a trajectory, after its last point."""
 
 UNITS_PER_PIXEL = 2.8
-"""Pen units in a pixel of CASIA's scans: the same characters are so much larger in OLHWDB."""
+"""Pen units per pixel of CASIA's scans: the ratio of the sizes of characters in OLHWDB and HWDB."""
 
-_AT_SPEED = (0.5, 0.2)  # part of width, and of darkness, that a pen loses that does not press
-_EDGE = (1.4, 1.5)  # width of a line's soft edge: frame px by Framing's filter, scan px by optics
-_GRAIN_SPECK = 1.5  # side of a speck of the paper's texture, scan px
-_SPREAD = (0.2, 0.08, 0.03)  # of width and darkness (log), and of each term of the linear map
+_AT_SPEED = (0.5, 0.2)  # fraction of width and darkness lost without pressure
+_EDGE = (1.4, 1.5)  # width of a line's soft edge: frame px of Framing's filter, scan px of optics
+_GRAIN_SPECK = 1.5  # size of a speck of the paper's texture, scan px
+_SPREAD = (0.2, 0.08, 0.03)  # std of log width, log darkness and each term of the linear map
 
 _STEP = 0.6  # frame px between two discs: with a radius of 1, the line's edge waves by 0.05 px
-_STEP_OF_RADIUS = 0.33  # or this part of a wide pen's radius
-_POINTS_AT_ONCE = 2048  # drawn together: arrays that stay in the processor's cache
+_STEP_OF_RADIUS = 0.33  # or this fraction of a wide pen's radius
+_POINTS_AT_ONCE = 2048  # rendered together: arrays that fit the processor's cache
 _PIXELS_AT_ONCE = 1 << 18
 _WINDOWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One labelled character as the pen wrote it: what a Record is before it has pixels.
+    """The pen's path of one labelled character.
 
     Attributes:
-        points: int16 [n, 2], (x, y) in pen units, y downwards; END_OF_STROKE behind each stroke.
+        points: int16 [n, 2], (x, y) in pen units, y downwards; END_OF_STROKE after each stroke.
         label: see Record.
         writer: see Record.
         source: see Record.
@@ -70,23 +71,23 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Ink:
-    """How trajectories become images.
+    """Parameters of the ink with which trajectories are rendered.
 
-    What differs from character to character follows from `seed` and the trajectory alone, not from
-    its place among others, so that the same character is the same image in every store.
+    Random variation is a function of `seed` and the trajectory, so the same character gives the
+    same image in every store.
 
     Attributes:
         framing: the frame, as for scans: size, margin, and whether the aspect ratio stays.
         pen_width: width of the line where the pen is slow, pixels of a 300 dpi scan.
-        pressure: how far width and darkness follow the pen's speed, 0 (not at all) to 1.
+        pressure: how strongly width and darkness depend on the pen's speed, 0 (not at all) to 1.
         darkness: of the line where the pen is slow, above 0 (paper) to 1 (black).
         grain: how uneven the ink is, 0 to 1.
-        jitter: how much pen width, darkness, slant, rise and proportion differ from character to
-            character: 1 is the default's small amount, 0 none.
+        jitter: variation of pen width, darkness, slant, rise and proportion between characters:
+            0 for none, 1 for the default amount.
         seed: of jitter and grain.
 
     Raises:
-        InputError: a value out of its range.
+        InputError: a value is out of range.
     """
 
     framing: Framing = field(default_factory=Framing)
@@ -109,23 +110,23 @@ class Ink:
             value = getattr(self, name)
             if not low <= value <= high:
                 what = name.replace("_", " ")
-                raise InputError(f"a {what} of {value} is not between {low} and {high}")
+                raise InputError(f"{what} must be from {low} to {high}, found {value}")
 
     @property
     def size(self) -> int:
-        """Side of the images, pixels."""
+        """Width and height of the images, pixels."""
         return self.framing.size
 
     def apply(self, trajectory: Trajectory) -> Image:
-        """Draw one character, uint8 [size, size]."""
+        """Render one character, uint8 [size, size]."""
         return self.apply_batch([trajectory.raw])[0]
 
     def apply_batch(self, raws: Sequence[Image], out: Image | None = None) -> Image:
-        """Draw characters, each as `apply` does.
+        """Render many characters.
 
         Args:
-            raws: n times the bytes of a trajectory, see `Trajectory.raw`; each with a point.
-            out: where to put the result; None makes an array.
+            raws: n times `Trajectory.raw`, each with at least one point.
+            out: array for the result; None creates one.
 
         Returns:
             uint8 [n, size, size].
@@ -142,7 +143,7 @@ class Ink:
         return out
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON that decides every pixel, for recipes and manifests."""
+        """Plain JSON of all parameters but the framing, for recipes and manifests."""
         return {key: value for key, value in asdict(self).items() if key != "framing"}
 
     def _render(self, raws: Sequence[Image], out: Image) -> None:
@@ -154,7 +155,7 @@ class Ink:
         first = np.flatnonzero(np.diff(character, prepend=-1))
         lightness = self.pressure * (1 - _pressure(points, last, first))  # [m]
 
-        # To the frame, as a scan that is cropped to its ink.
+        # Into the frame, like a scan that is cropped to its ink.
         x, y = points.T
         xx, xy, yx, yy = (_SPREAD[2] * spread[:, 2:6]).T[:, character]
         points = np.stack([x + xx * x + xy * y, y + yx * x + yy * y], axis=1)
@@ -184,13 +185,13 @@ class Ink:
         self._fill(out, ink, noise[:, 6:], mean_scale)
 
     def _fill(self, out: Image, ink: Floats, noise: Floats, scale: Floats) -> None:
-        """Ink on paper: its darkness goes up and down with a texture that is laid anywhere."""
+        """Ink on paper, with its darkness modulated by a texture at a random position."""
         texture = _texture()
         top, left = (np.abs(noise).T * 1e6).astype(np.int64) % len(texture)
         rows = (top[:, None] + np.arange(self.size)) % len(texture)
         columns = (left[:, None] + np.arange(self.size)) % len(texture)
         grain = texture[rows[:, :, None], columns[:, None, :]]
-        # Specks smaller than a pixel are averaged.
+        # Specks smaller than a pixel average out.
         amount = self.grain * np.minimum(1, _GRAIN_SPECK * scale)
         ink = ink * (1 + amount[:, None, None] * grain)
         out[:] = np.rint(PAPER * (1 - np.minimum(1, ink)))
@@ -206,17 +207,17 @@ def render_discs(
     edge: Floats,
     squeeze: Floats,
 ) -> Floats:
-    """Soft discs on images; at each pixel the darkest one counts.
+    """Soft discs on images; each pixel takes the darkest one.
 
     Args:
         shape: of the result.
-        image: int [m], the image of each disc.
-        path: [m, 2], its centre (x, y); the first pixel's is (0, 0). Discs beyond the image's
-            edge are moved onto it.
+        image: int [m], index of the image of each disc.
+        path: [m, 2], its centre (x, y); (0, 0) is the centre of the first pixel. Discs outside
+            of the image are moved to its edge.
         radius: [m], px.
         darkness: [m], 0 to 1.
-        edge: [m], px over which it fades, half of them outside the radius.
-        squeeze: [m, 2], x and y of a round disc over those of this one.
+        edge: [m], width of the soft edge, px; half of it is outside of the radius.
+        squeeze: [m, 2], ratio of a round disc's extent to this one's, in x and y.
 
     Returns:
         float [n, h, w], 0 is paper.
@@ -262,15 +263,17 @@ def _points(raws: Sequence[Image]) -> tuple[Floats, Ints, npt.NDArray[np.bool_]]
 
 
 def _pressure(points: Floats, last: npt.NDArray[np.bool_], first: Ints) -> Floats:
-    """How hard the pen presses [m], from 1 where it rests to 0: half at a character's mean speed.
+    """Pressure of the pen [m]: 1 at rest, 1/2 at the character's mean speed, towards 0 above.
 
-    Its own mean, since a fast writer's ink is hardly lighter than a slow one's.
+    Relative to the character's own mean, since ink of fast writers is hardly lighter.
     """
     steps = np.diff(points, axis=0, append=points[-1:])
     length = np.where(last, 0, np.hypot(*steps.T))
     moves = (~last).astype(points.dtype)
     around, ways = length + np.roll(length, 1), moves + np.roll(moves, 1)
-    speed = around / np.maximum(1, ways)  # the last point's length is 0: no way to the next stroke
+    speed = around / np.maximum(
+        1, ways
+    )  # the last point's length is 0: there is no line to the next stroke
     lengths, counts = np.add.reduceat(length, first), np.add.reduceat(moves, first)
     mean = np.maximum(lengths / np.maximum(1, counts), 1e-6)
     each = np.diff(np.append(first, len(points)))
@@ -280,18 +283,18 @@ def _pressure(points: Floats, last: npt.NDArray[np.bool_], first: Ints) -> Float
 def _curve(
     points: Floats, last: npt.NDArray[np.bool_], step: Floats
 ) -> tuple[Ints, Floats, Floats]:
-    """Places of about equal spacing on smooth curves through the points of each stroke.
+    """Positions spaced about equally on smooth curves through the points of each stroke.
 
     Returns:
-        The point [k] behind which a place lies, its (x, y) [k, 2], and how far [k] it is on the
-        way to the next point, 0 to 1.
+        For each position, the index of the point before it [k], its (x, y) [k, 2], and the
+        fraction of the way to the next point [k], 0 to 1.
     """
     steps = np.diff(points, axis=0, append=points[-1:])
     steps[last] = 0
     length = np.hypot(*steps.T)
     before = np.roll(steps, 1, axis=0)
     length_before = np.roll(length, 1)
-    # Catmull and Rom's tangent, no longer than what is next to it: no loops at sharp corners.
+    # Catmull-Rom tangents, limited by the adjacent steps to avoid loops at sharp corners.
     tangent = (steps + before) / 2
     long = np.hypot(*tangent.T)
     limit = np.minimum(
@@ -304,7 +307,7 @@ def _curve(
     begins = np.cumsum(count) - count
     t = ((np.arange(len(place)) - begins[place]) / count[place]).astype(np.float32)[:, None]
     following = place + ~last[place]
-    # Hermite's cubic, by Horner's rule.
+    # Cubic Hermite spline, by Horner's rule.
     d = steps[place]
     m0, m1 = tangent[place], tangent[following]
     curve = points[place] + t * (m0 + t * (3 * d - 2 * m0 - m1 + t * (m0 + m1 - 2 * d)))
@@ -313,10 +316,10 @@ def _curve(
 
 
 def _noise(raws: Sequence[Image], seed: int) -> Floats:
-    """Eight numbers for each trajectory, of mean 0 and variance 1, within ±3.5: float [n, 8].
+    """Eight random numbers per trajectory with mean 0 and variance 1, within ±3.5: float [n, 8].
 
-    They are functions of the trajectory and the seed: the hash is splitmix64 (Steele et al. 2014),
-    and the sum of its four 16-bit parts is close to normal.
+    Functions of the trajectory and the seed: the hash is splitmix64 (Steele et al. 2014), and the
+    sum of its four 16-bit words is close to normal.
     """
     key = np.array([zlib.crc32(raw.tobytes()) for raw in raws], np.uint64)
     bits = _mixed(key[:, None] ^ _mixed(np.array([seed], np.uint64)))
@@ -333,7 +336,7 @@ def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 @cache
 def _texture(size: int = 256) -> Floats:
-    """float32 [size, size] in -1..1, of mean 0: what paper and ink do to a line's darkness."""
+    """float32 [size, size] in -1..1, with mean 0: texture of paper and ink."""
     fine = np.random.default_rng(0).uniform(-1, 1, (size, size)).astype(np.float32)
     # Specks of about two pixels.
     wide = fine + np.roll(fine, 1, axis=0)

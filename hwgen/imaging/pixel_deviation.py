@@ -1,4 +1,4 @@
-"""How much images of one class vary, in grey levels."""
+"""Variation among images of one class, as standard deviation in grey levels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy.typing as npt
 from hwgen.record import Image
 
 SAMPLES = 50
-"""Most images of a class that are looked at."""
+"""Maximum number of images per class."""
 
 
 def pixel_deviation(images: Image) -> float:
-    """Mean over the pixels of the standard deviation (n - 1) over the images, in grey levels.
+    """Standard deviation (n - 1) over the images, averaged over the pixels; grey levels.
 
     Args:
         images: uint8 [n, ...], n >= 2, all of one class and size.
@@ -21,7 +21,7 @@ def pixel_deviation(images: Image) -> float:
 
 
 def evenly_spaced_records(labels: npt.NDArray[np.int64], class_id: int) -> npt.NDArray[np.int64]:
-    """Record numbers of at most SAMPLES images of a class, evenly spread over all it has."""
+    """Record numbers of at most SAMPLES images of a class, evenly spaced."""
     found = np.flatnonzero(labels == class_id)
     if len(found) <= SAMPLES:
         return found

@@ -1,8 +1,8 @@
-"""In: ink and the amplitudes of smooth displacements. Out: the ink, moved; differentiable.
+"""Differentiable smooth warps of images.
 
 A displacement field is a linear map plus bicubic interpolation of displacements at a coarse grid of
-control points (Ronneberger et al. 2015, section 3.1), so that it is a sum of fixed fields, and the
-fields of a batch are one matrix product. Displacements are in units of half the image size, so a
+control points (Ronneberger et al. 2015, section 3.1). It is a sum of fixed fields, so the fields of
+a batch are one matrix product. Displacements are in units of half the image size, so a
 field fitted at one resolution can be applied at another.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def sample_bilinear(ink: Tensor, places: Tensor) -> Tensor:
-    """The ink at `places`, bilinear; outside is paper.
+    """Bilinear interpolation of ink at `places`; outside of the image is paper.
 
     Args:
         ink: float [N, C, S, S], paper 0.
@@ -31,17 +31,17 @@ def sample_bilinear(ink: Tensor, places: Tensor) -> Tensor:
 def affine(
     across: Tensor, down: Tensor, shear: Tensor, angle: Tensor, shift_x: Tensor, shift_y: Tensor
 ) -> Tensor:
-    """Maps from output to input places, float [N, 2, 3], in units of half a side.
+    """Maps from output to input positions, float [N, 2, 3], in units of half the image size.
 
-    Rotation after slant after scales: [cos, -sin; sin, cos] [1, shear; 0, 1] diag(across, down).
+    Rotation after shear after scaling: [cos, -sin; sin, cos] [1, shear; 0, 1] diag(across, down).
 
     Args:
         across: scale of x, float [N]; the others likewise.
         down: scale of y.
-        shear: horizontal shift as a share of the height.
+        shear: horizontal shift as a fraction of the height.
         angle: radians.
-        shift_x: half sides.
-        shift_y: half sides.
+        shift_x: in units of half the image size.
+        shift_y: in units of half the image size.
     """
     cos, sin = torch.cos(angle), torch.sin(angle)
     rows = [cos * across, (cos * shear - sin) * down, shift_x]
@@ -50,11 +50,12 @@ def affine(
 
 
 def sampling_grid(amplitudes: Tensor, size: int) -> Tensor:
-    """Where each pixel is taken from.
+    """The input position of each output pixel.
 
     Args:
         amplitudes: float [N, 2, 3 + points^2], for x and y each: a row of the linear map (of x, of
-            y, constant), then the displacements at the control points; in units of half a side.
+            y, constant), then the displacements at the control points; in units of half the image
+            size.
         size: of the field, pixels.
 
     Returns:
@@ -68,7 +69,7 @@ def sampling_grid(amplitudes: Tensor, size: int) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _basis(size: int, points: int, device: torch.device) -> Tensor:
-    """Fields of which all others are sums: float32 [3 + points^2, size^2].
+    """Basis of all fields: float32 [3 + points^2, size^2].
 
     The first three are x, y and 1 (what a row of an affine matrix multiplies), the rest are those
     of single control points.

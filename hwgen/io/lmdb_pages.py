@@ -31,7 +31,7 @@ _NODE = struct.Struct("<HHHH")  # size or page number in three parts, flags in t
 _META_HEAD = struct.Struct("<IIQQ")  # magic, version, address, map size
 _TREE = struct.Struct("<IHHQQQQQ")  # page size, flags, depth, pages of three kinds, entries, root
 _META_TAIL = struct.Struct("<QQ")  # last page, transaction
-_MOST_DEPTH = 32
+_MAX_DEPTH = 32
 
 
 def check_pages(path: Path) -> None:
@@ -88,7 +88,7 @@ class _Pages:
 
     def _tree(self, number: int, depth: int) -> None:
         """Check a page and its subtree; keys must ascend, or LMDB would not find them."""
-        if depth > _MOST_DEPTH or number in self._seen:
+        if depth > _MAX_DEPTH or number in self._seen:
             raise ValueError(f"page {number} is its own ancestor or too deep in the tree")
         self._seen.add(number)
         page = self._read(number, self._page_bytes)

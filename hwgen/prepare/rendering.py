@@ -1,7 +1,7 @@
-"""In: images as their files hold them. Out: the same in order, decoded and framed by threads.
+"""Decoding and framing images with several threads, in order.
 
-Threads, since Pillow lets go of the interpreter's lock while it decodes and scales, and what goes
-in and out need not be copied to another process.
+Threads, since Pillow releases the interpreter's lock while it decodes and scales, and data need not
+be copied to another process.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from hwgen.sources.images.decoding import bad_image, decode, to_channels
 
 Item = EncodedImage | Record
 
-# What may be on its way, whatever the number of threads, so that losses are met in one order.
+# Read ahead, independent of the number of threads, so that losses are found in the same order.
 _CHUNK_IMAGES = 32
-_MOST_CHUNKS = 32
-_MOST_BYTES = 64 << 20  # of files; and one file more
+_MAX_CHUNKS = 32
+_MAX_BYTES = 64 << 20  # of files, plus one file
 
 
 @dataclass(frozen=True)
 class Renderer:
-    """How any image becomes one of a store.
+    """How an image is made one of a store.
 
     Attributes:
-        framing: how it becomes square.
+        framing: how it is made square.
         channels: 1 grey, 3 colour.
-        invert: whether ink is light on dark and must become dark on light.
+        invert: swap light and dark.
     """
 
     framing: Framing
@@ -58,27 +58,27 @@ Rendered = tuple[Item, "Image | BadRecord"]
 def render_images(
     items: Iterable[Item], renderer: Renderer, *, workers: int
 ) -> Generator[list[Rendered], None, None]:
-    """Decode and frame images, in order, some at once; the same for any number of threads.
+    """Decode and frame images, in order; the result does not depend on the number of threads.
 
-    Close the generator if it is not run to its end: that ends the threads.
+    Close the generator if it is not exhausted, to end the threads.
 
     Args:
-        items: read in this thread, as few ahead as keep the others at work.
-        renderer: how they are rendered.
-        workers: threads.
+        items: read in this thread.
+        renderer: renders each of them.
+        workers: number of threads.
     """
-    under_way: deque[tuple[Future[list[Rendered]], int]] = deque()
+    pending: deque[tuple[Future[list[Rendered]], int]] = deque()
     held = 0
     pool = ThreadPoolExecutor(workers)
     try:
         for chunk, size in _chunks(items):
-            while under_way and (len(under_way) == _MOST_CHUNKS or held + size > _MOST_BYTES):
-                future, freed = under_way.popleft()
+            while pending and (len(pending) == _MAX_CHUNKS or held + size > _MAX_BYTES):
+                future, freed = pending.popleft()
                 held -= freed
                 yield future.result()
-            under_way.append((pool.submit(_render_all, chunk, renderer), size))
+            pending.append((pool.submit(_render_all, chunk, renderer), size))
             held += size
-        for future, _ in under_way:
+        for future, _ in pending:
             yield future.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -88,14 +88,14 @@ _Read = tuple[Item, "Image | bytes | BadRecord"]
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[tuple[Sequence[_Read], int]]:
-    """Pictures as they were read, many at once, and how many bytes they take."""
+    """Images as read, in chunks, each with its size in bytes."""
     chunk: list[_Read] = []
     size = 0
     for item in items:
         raw = _read(item)
         chunk.append((item, raw))
         size += _bytes(raw)
-        if len(chunk) == _CHUNK_IMAGES or size > _MOST_BYTES // _MOST_CHUNKS:
+        if len(chunk) == _CHUNK_IMAGES or size > _MAX_BYTES // _MAX_CHUNKS:
             yield chunk, size
             chunk, size = [], 0
     if chunk:

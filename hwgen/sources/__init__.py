@@ -1,1 +1,1 @@
-"""Raw files to Records: labels are still text here, and no store is known."""
+"""Readers of raw files, which yield Records with labels as text."""

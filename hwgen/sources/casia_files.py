@@ -1,7 +1,7 @@
-"""In: files, folders and zips, as users have them. Out: the files of one format in them, in order.
+"""Finding CASIA's GNT and POT files in folders and zips.
 
-The namings met in the wild (`001-f.gnt`, `C001-f.gnt`, `1.0train-gb1`, `HWDB1.0trn_gnt.zip`, ...)
-are told apart by content: whatever its name, a file that begins with a consistent header is GNT.
+Files are named in many ways (`001-f.gnt`, `C001-f.gnt`, `1.0train-gb1`, `HWDB1.0trn_gnt.zip`, ...),
+so the format is recognised by content: a file that begins with a consistent header is GNT.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
 
 _LOOK_BYTES = 256 << 10
-"""Searched for a record in a file whose name does not say of what format it is."""
+"""Bytes searched for a record in a file without the format's suffix."""
 
 _LMDB = ("data.mdb", "lock.mdb")
 
@@ -37,8 +37,8 @@ class Format:
     Attributes:
         name: as users call it.
         suffix: of its files, in lower case.
-        record: what a file of it begins with, in words.
-        looks_like: whether a file that begins with these bytes is of this format.
+        record: how its files begin, in words.
+        looks_like: whether bytes are the beginning of a file of this format.
     """
 
     name: str
@@ -56,13 +56,13 @@ class RawFile:
     """One file of images or trajectories, loose or inside a zip.
 
     Attributes:
-        name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, free of the
-            folders above what the user gave, so that it is the same on every machine; printable
-            text, and never used as a path.
-        writer: who wrote it, from the name; "" for merged files.
+        name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, without the folders
+            above the input, so that it is the same on every machine; printable text that is never
+            used as a path.
+        writer: id of the writer, from the file's name; "" for files of several writers.
         size: bytes, unpacked.
-        path: the file, or the zip that holds it.
-        member: its name within the zip, "" for a loose file.
+        path: the file, or the zip that contains it.
+        member: its name within the zip, "" for a file outside of zips.
     """
 
     name: str
@@ -73,12 +73,12 @@ class RawFile:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The file's bytes, to be read forward.
+        """A stream of the file's bytes.
 
         Raises:
             InputError: it cannot be opened, or the zip is damaged (also while reading).
         """
-        # Only opening is watched: what the caller raises while reading is not the file's fault.
+        # Only opening is wrapped: errors of the caller are not the file's.
         with ExitStack() as stack:
             if self.member:
                 within = zips.open_member(self.path, self.member, self.name)
@@ -90,7 +90,7 @@ class RawFile:
 
 
 class _Checked:
-    """A stream whose failures name the file."""
+    """A stream whose errors name the file."""
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name = stream, name
@@ -101,15 +101,14 @@ class _Checked:
 
 
 class _OtherFormatError(InputError):
-    """A file without the format sought: refused when it was named, passed over beside others."""
+    """A file of another format: an error if it is the input, else skipped."""
 
 
 def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
     """The files of a format in files, folders and zips: inputs in order, each sorted by name.
 
-    A file met twice, by whatever path, counts once. In folders and zips, everything of another
-    format is passed over, as are dot files and `__MACOSX`, and in folders the files of LMDBs, such
-    as stores are.
+    A file reached twice counts once. Files of other formats in folders and zips are skipped, as
+    are dot files, `__MACOSX` and the files of LMDBs such as stores.
 
     Raises:
         InputError: an input is missing, unreadable, or without files of the format, such as an
@@ -124,15 +123,15 @@ def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
 
 
 def hidden_files(inputs: Sequence[Path], sought: Format) -> int:
-    """How many files `find_files` passes over that are of the format by their names, but hidden.
+    """Number of hidden files with the format's suffix, which `find_files` skips.
 
-    Attachments of macOS are not counted. No file is opened but zips, for their names.
+    Resource forks of macOS are not counted. Only zips are opened, for their names.
     """
     return sum(name.lower().endswith(sought.suffix) for path in inputs for name in _hidden(path))
 
 
 def writer_of(name: str) -> str:
-    """The writer id in the name of a file, "" where it names no single writer.
+    """The writer id in the name of a file, "" if it names no single writer.
 
     `001-f.gnt` gives 001, `C001-f.gnt` C001, `writer12.pot` writer12, `1.0train-gb1` nothing.
     """
@@ -142,7 +141,7 @@ def writer_of(name: str) -> str:
 
 
 def _in_input(path: Path, sought: Format) -> list[RawFile]:
-    """Files of one input, which must hold some."""
+    """Files of one input; at least one."""
     try:
         if path.is_dir():
             return _in_folder(path, sought)
@@ -158,13 +157,13 @@ def _in_input(path: Path, sought: Format) -> list[RawFile]:
         raise InputError(
             f"is not a {sought.name} file: {known or f'it does not begin with {sought.record}'}",
             where=str(path),
-            remedy=f"Give a {sought.suffix}, a folder of them, or a zip that holds them",
+            remedy=f"Give a {sought.suffix} file, or a folder or zip that contains some",
         )
     return files
 
 
 def _hidden(path: Path) -> Iterator[str]:
-    """Names of hidden files in a folder, with the zips in it, or in a zip."""
+    """Names of hidden files in a folder and its zips, or in a zip."""
     if path.is_dir():
         root = path.resolve()
         for file in root.rglob("*"):
@@ -188,7 +187,7 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
                 name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
                 files += _in_file(path, name, sought)
             except _OtherFormatError as error:
-                refused.append(error)  # of no matter where other files are of the format
+                refused.append(error)  # an error only if no file is of the format
     if refused and not files:
         raise refused[0]
     if not files:
@@ -200,7 +199,7 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
 
 
 def _in_file(path: Path, name: str, sought: Format) -> list[RawFile]:
-    """The file itself, what is in the zip, or nothing where it is neither."""
+    """The file itself, the files in a zip, or [] for another format."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
     if path.suffix.lower() == ".alz" or head.startswith(b"ALZ\x01"):
@@ -230,13 +229,13 @@ def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
         alz = [member for member in held if member.lower().endswith(".alz")]
         if alz:
             raise _OtherFormatError(
-                f"holds {alz[0]}, an ALZip archive, which hwgen does not read",
+                f"contains {alz[0]}, an ALZip archive, which hwgen does not read",
                 where=str(path),
                 remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
             )
         raise _OtherFormatError(
             f"no {sought.name} file in this zip; "
-            + (describe_names(held) or f"it holds {', '.join(held[:5]) or 'nothing'}"),
+            + (describe_names(held) or f"it contains {', '.join(held[:5]) or 'nothing'}"),
             where=str(path),
         )
     return files

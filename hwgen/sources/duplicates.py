@@ -1,4 +1,4 @@
-"""In: what inputs hold, in order. Out: each once, or an error where two have one name."""
+"""Removing inputs that are given twice, and refusing two of the same name."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from hwgen.errors import InputError
 
 
 class Found(Protocol):
-    """Something that an input holds."""
+    """Something found in an input."""
 
     @property
     def name(self) -> str:
-        """As records and reports call it."""
+        """Its name in records and reports."""
 
     @property
     def path(self) -> Path:
-        """Of the file or folder on the disk, an archive where it lies in one."""
+        """The file, folder or archive on the disk."""
 
 
 T = TypeVar("T", bound=Found)
 
 
 def unique_by_name(found: Iterable[tuple[Hashable, T]]) -> list[T]:
-    """Each thing once, in the order in which they were met first.
+    """Each thing once, in the order of first appearance.
 
     Args:
-        found: things, each with what is equal if it is the same thing met by another path.
+        found: things, each with a key that identifies it within its path.
 
     Raises:
-        InputError: two different ones have the same name.
+        InputError: two different things have the same name.
     """
     seen: set[tuple[Path, Hashable]] = set()
     by_name: dict[str, T] = {}

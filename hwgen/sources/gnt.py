@@ -1,13 +1,14 @@
-r"""In: GNT bytes, one writer's or many. Out: Records, and a BadRecord for each loss.
+r"""Reader and writer of GNT, the format of CASIA's scanned characters (HWDB).
 
 A record is `u32 size, 2-byte tag, u16 width, u16 height, width * height grey bytes`, little-endian,
 size = 10 + width * height; the tag is a GB code, high byte first (`\xb0\xa1` is 啊), and an ASCII
-symbol is stored as `A\x00`. Grey values are hwgen's own: 255 = paper, 0 = ink.
+symbol is stored as `A\x00`. Grey values are those of a Record: 255 = paper, 0 = ink.
 
-Nothing in the format marks where a record begins, so a header is believed when it is consistent
-(its size is 10 + width * height) and, after damage, when the header behind it is consistent too or
-the file ends exactly there. The format has no checksum: pixels that were overwritten, a tag that
-became another valid one, and width exchanged with height cannot be noticed by anybody.
+Resynchronisation: the format has no marker at the beginning of a record. A header is accepted if it
+is consistent (its size is 10 + width * height) and, after damage, if it is also confirmed: the
+header after its record is consistent too, or the file ends exactly there. The format has no
+checksum: overwritten pixels, a tag changed to another valid one, and swapped width and height
+cannot be detected.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from hwgen.record import BadRecord, Image, Record
 
 HEADER_BYTES = 10
 MAX_PIXELS = 1 << 24
-"""More than any scan (4000 x 4000 fits), so that a damaged size cannot ask for the whole memory."""
+"""Maximum pixels of a record (4096 x 4096), so that a damaged size cannot exhaust the memory."""
 
 _HEADER = struct.Struct("<I2sHH")
 _READ_BYTES = 4 << 20
@@ -38,18 +39,18 @@ _SCAN_BYTES = 1 << 20
 def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record | BadRecord]:
     """Records of one GNT file in their order, with a BadRecord in the place of each loss.
 
-    Reads strictly forward and holds a few MiB, so a zip member or an 8 GB file will do. A record
-    is held back until the header at its end is consistent or the file ends there. Where that
-    fails, the next offset with a proved record is looked for. The held record counts as cut short
-    where a consistent header stands within its extent, or one with a wrong field whose record
-    would end exactly where the proved one begins; otherwise it is whole, and what lies between it
-    and the proved record is lost. A record cut short and followed by as much garbage passes for a
-    whole one: nothing in the file tells.
+    Reads strictly forward and keeps a few MiB in memory, so it works for zip members and for files
+    of any size. A record is yielded once the header at its end is consistent or the file ends
+    there. Otherwise, the next offset with a confirmed record is searched. The pending record then
+    counts as cut short if a consistent header lies within its extent, or a header with one wrong
+    field whose record would end exactly where the confirmed one begins; otherwise it is whole, and
+    the bytes between it and the confirmed record are lost. A record that is cut short and followed
+    by just as much garbage cannot be detected.
 
     Args:
-        stream: the file's bytes, at their beginning; need not be seekable.
+        stream: the file's bytes, from the beginning; need not be seekable.
         source: the file's name for `Record.source` and `BadRecord.source`.
-        writer: who wrote the file, "" where that is not known.
+        writer: id of the writer, "" if unknown.
     """
     window = _Window(stream)
     at = 0
@@ -57,7 +58,7 @@ def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record |
         yield BadRecord(source, 0, 0, "at least one record", "no bytes", "empty file")
     while not window.ends_at(at):
         window.keep_from(at)
-        at = yield from _proved_in_memory(window, at, source, writer)
+        at = yield from _confirmed_in_memory(window, at, source, writer)
         window.keep_from(at)
         size = window.record_bytes(at)
         end = at + size
@@ -65,30 +66,30 @@ def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record |
             yield _take(window.view(at, size), at, source, writer)
             at = end
             continue
-        # Damage. Take the held record before the search lets its bytes go.
-        held, around = None, b""
+        # Damage. Copy the pending record before the search drops its bytes.
+        pending, around = None, b""
         if size and window.reaches(end):
             around = window.view(at, size + HEADER_BYTES - 1)
-            held = _take(around, at, source, writer)
-        in_front = window.view(at, HEADER_BYTES)
+            pending = _take(around, at, source, writer)
+        head = window.view(at, HEADER_BYTES)
         behind = window.view(end, HEADER_BYTES)
-        likely, proved = window.next_proved(at + 1)
-        if held is not None and end <= likely and not _hides_header(around, proved - at):
-            yield held
-            yield _lost_header(source, end, proved - end, behind)
+        likely, confirmed = window.next_confirmed(at + 1)
+        if pending is not None and end <= likely and not _hides_header(around, confirmed - at):
+            yield pending
+            yield _lost_header(source, end, confirmed - end, behind)
         elif size:
-            place = "the file ends" if window.ends_at(proved) else "the next sound record begins"
-            found = f"{place} after {proved - at} bytes"
+            place = "the file ends" if window.ends_at(confirmed) else "the next sound record begins"
+            found = f"{place} after {confirmed - at} bytes"
             expected = f"a record of {size} bytes"
-            yield BadRecord(source, at, proved - at, expected, found, "cut short")
+            yield BadRecord(source, at, confirmed - at, expected, found, "cut short")
         else:
-            yield _lost_header(source, at, proved - at, in_front)
-        at = proved
+            yield _lost_header(source, at, confirmed - at, head)
+        at = confirmed
 
 
 @lru_cache(maxsize=1 << 16)
 def decode_tag(tag: bytes) -> str:
-    """The character of a 2-byte tag, or "" where it is not exactly one printable character."""
+    """The character of a 2-byte tag, or "" if it is not exactly one printable character."""
     try:
         text = tag.strip(b"\0").decode("gb18030")
     except UnicodeDecodeError:
@@ -102,11 +103,11 @@ def starts_like_gnt(head: bytes) -> bool:
 
 
 def looks_like_gnt(beginning: bytes) -> bool:
-    """Whether these bytes begin with a consistent header, or hold a proved one further on."""
+    """Whether these bytes begin with a consistent header, or contain a confirmed one."""
     if starts_like_gnt(beginning):
         return True
-    _, proved = _Window(io.BytesIO(beginning)).next_proved(0)
-    return proved < len(beginning)
+    _, confirmed = _Window(io.BytesIO(beginning)).next_confirmed(0)
+    return confirmed < len(beginning)
 
 
 def encode_record(label: str, image: Image) -> bytes:
@@ -125,25 +126,28 @@ def encode_record(label: str, image: Image) -> bytes:
         tag = b""
     if not label or len(tag) != 2 or decode_tag(tag) != label:
         raise InputError(
-            f"{label!r} has no two-byte GB code, so a GNT file cannot hold it",
+            f"{label!r} has no two-byte GB code, which GNT requires",
             remedy="Leave it out, or export in another format",
         )
     if image.ndim != 2 or image.dtype != np.uint8:
-        raise InputError(f"a GNT image is uint8 [h, w], not {image.dtype} {list(image.shape)}")
+        raise InputError(f"expected an image uint8 [h, w], found {image.dtype} {list(image.shape)}")
     height, width = image.shape
     if not (1 <= image.size <= MAX_PIXELS and max(height, width) <= 0xFFFF):
         raise InputError(
-            f"an image of {width} x {height} does not fit a GNT record",
-            remedy=f"Sides are 1 to 65535, and at most {MAX_PIXELS} pixels",
+            f"an image of {width} x {height} pixels is too large for GNT",
+            remedy=f"Width and height are 1 to 65535, and at most {MAX_PIXELS:,} pixels in total",
         )
     return _HEADER.pack(HEADER_BYTES + image.size, tag, width, height) + image.tobytes()
 
 
 def write_gnt(path: Path, records: Iterable[tuple[str, Image]]) -> int:
-    """Write (label, image) pairs as one GNT file, atomically; returns their number.
+    """Write (label, image) pairs as one GNT file, atomically.
+
+    Returns:
+        The number of records.
 
     Raises:
-        InputError: see `encode_record`; nothing is left at `path` then.
+        InputError: see `encode_record`; `path` is then unchanged.
     """
     count = 0
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
@@ -155,7 +159,7 @@ def write_gnt(path: Path, records: Iterable[tuple[str, Image]]) -> int:
 
 
 def _consistent_size(data: bytes, at: int) -> int:
-    """Size of the record whose consistent header stands at `at`, 0 where none does."""
+    """Size of the record whose consistent header is at `at`; 0 if there is none."""
     size, _, width, height = _HEADER.unpack_from(data, at)
     pixels = width * height
     if pixels and size == HEADER_BYTES + pixels and pixels <= MAX_PIXELS:
@@ -164,7 +168,7 @@ def _consistent_size(data: bytes, at: int) -> int:
 
 
 class _Window:
-    """The part of a stream that is in memory; all offsets are the stream's own."""
+    """The part of a stream that is in memory; offsets count from the stream's beginning."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -175,15 +179,15 @@ class _Window:
         self._exhausted = False
 
     def keep_from(self, offset: int) -> None:
-        """Promise never to ask for what is before `offset` again."""
+        """Allow bytes before `offset` to be dropped."""
         self._keep = offset
 
     def in_memory(self) -> tuple[bytes, int]:
-        """The bytes held now, and the offset of the first."""
+        """The bytes in memory, and the offset of the first."""
         return self._data, self._start
 
     def reaches(self, end: int) -> bool:
-        """Whether the stream has all bytes before `end`; reads on as far as needed."""
+        """Whether the stream has all bytes before `end`; reads as far as needed."""
         if end <= self._end:
             return True
         parts = [self._data[self._keep - self._start :]]
@@ -207,15 +211,15 @@ class _Window:
         return self._data[first : first + length]
 
     def record_bytes(self, offset: int) -> int:
-        """Size of the record whose consistent header stands at `offset`, 0 where none does."""
+        """Size of the record whose consistent header is at `offset`; 0 if there is none."""
         if not self.reaches(offset + HEADER_BYTES):
             return 0
         return _consistent_size(self._data, offset - self._start)
 
-    def next_proved(self, at: int) -> tuple[int, int]:
-        """The first offset from `at` on with a consistent header, and with a proved one.
+    def next_confirmed(self, at: int) -> tuple[int, int]:
+        """The first offsets from `at` on with a consistent header, and with a confirmed one.
 
-        Either is the stream's end where there is none.
+        Either is the stream's end if there is none.
         """
         likely: int | None = None
         while True:
@@ -232,11 +236,11 @@ class _Window:
             at = stop
 
     def _consistent_offsets(self, first: int, stop: int) -> list[int]:
-        """All offsets in [first, stop) where a consistent header stands."""
+        """All offsets in [first, stop) with a consistent header."""
         begin = first - self._start
         count = stop - first
         data = np.frombuffer(self._data, np.uint8, count + HEADER_BYTES - 1, begin)
-        # No size has more than 25 bits: on scans, this leaves few of the offsets to look at.
+        # No size has more than 25 bits, which rules out most offsets in scans.
         at = np.flatnonzero(data[3 : 3 + count] <= (HEADER_BYTES + MAX_PIXELS) >> 24)
 
         by_field, by_area = _declared_sizes(data, at)
@@ -245,28 +249,31 @@ class _Window:
         return [first + int(offset) for offset in at[sound]]
 
 
-def _proved_in_memory(
+def _confirmed_in_memory(
     window: _Window, at: int, source: str, writer: str
 ) -> Generator[Record | BadRecord, None, int]:
-    """Records from `at` on while the header behind each is in memory and consistent; their end.
+    """Records from `at` on while the header after each is in memory and consistent.
 
-    The common case alone, without a look at the stream: this loop decides the reader's speed.
+    This loop handles intact data without calls to the stream: it determines the reader's speed.
+
+    Returns:
+        The offset after the last of them.
     """
     data, start = window.in_memory()
     here, last = at - start, len(data) - HEADER_BYTES
     size = _consistent_size(data, here) if here <= last else 0
     while size and here + size <= last:
-        size_behind = _consistent_size(data, here + size)
-        if not size_behind:
+        next_size = _consistent_size(data, here + size)
+        if not next_size:
             break
         yield _take(data, start + here, source, writer, here)
         here += size
-        size = size_behind
+        size = next_size
     return start + here
 
 
 def _take(data: bytes, offset: int, source: str, writer: str, here: int = 0) -> Record | BadRecord:
-    """The record that stands in `data` at `here`; a BadRecord where only its tag is wrong."""
+    """The record in `data` at `here`; a BadRecord if its tag is wrong."""
     size, tag, width, height = _HEADER.unpack_from(data, here)
     label = decode_tag(tag)
     if not label:
@@ -279,7 +286,7 @@ def _take(data: bytes, offset: int, source: str, writer: str, here: int = 0) -> 
 def _declared_sizes(
     data: npt.NDArray[np.uint8], at: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Sizes of the records at offsets `at`: by their size fields, and by width * height."""
+    """Sizes of the records at offsets `at`: from the size fields, and from width * height."""
 
     def u16(place: int) -> npt.NDArray[np.int64]:
         low, high = data[at + place], data[at + place + 1]
@@ -288,26 +295,26 @@ def _declared_sizes(
     return u16(0) | u16(2) << 16, HEADER_BYTES + u16(6) * u16(8)
 
 
-def _hides_header(around: bytes, proved: int) -> bool:
-    """Whether a header with a wrong field stands within a record and declares an end at `proved`.
+def _hides_header(around: bytes, confirmed: int) -> bool:
+    """Whether a header with one wrong field lies within a record and gives an end at `confirmed`.
 
     Args:
-        around: the record, and the bytes behind it that a header begun within it needs.
-        proved: where the next proved record begins, from the beginning of `around`.
+        around: the record and the next HEADER_BYTES - 1 bytes, in case a header begins in it.
+        confirmed: where the next confirmed record begins, relative to `around`.
     """
     data = np.frombuffer(around, np.uint8)
     # A record has at least one pixel.
-    last = min(len(data), proved - 1) - HEADER_BYTES
+    last = min(len(data), confirmed - 1) - HEADER_BYTES
     for begin in range(1, last + 1, _SCAN_BYTES):
         at = np.arange(begin, min(begin + _SCAN_BYTES, last + 1))
         by_field, by_area = _declared_sizes(data, at)
-        if np.any((by_field == proved - at) | (by_area == proved - at)):
+        if np.any((by_field == confirmed - at) | (by_area == confirmed - at)):
             return True
     return False
 
 
 def _lost_header(source: str, offset: int, length: int, head: bytes) -> BadRecord:
-    """The loss of `length` bytes, because `head`, the bytes at `offset`, is no sound header."""
+    """The loss of `length` bytes, since `head`, the bytes at `offset`, is not a valid header."""
     if len(head) < HEADER_BYTES:
         expected, found = f"a header of {HEADER_BYTES} bytes", f"{len(head)} bytes, then the end"
     else:

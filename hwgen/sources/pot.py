@@ -1,12 +1,12 @@
-r"""In: POT bytes, one writer's or many. Out: Trajectories, and a BadRecord for each loss.
+r"""Reader of POT, the format of CASIA's pen trajectories (OLHWDB).
 
-POT is the format of CASIA OLHWDB. A record is, little-endian, `u16 size` in bytes, all included; a
+A record is, little-endian, `u16 size` in bytes, all included; a
 4-byte tag, the GB code reversed (`\xa1\xb0` is 啊) and two zeros; `u16` number of strokes; then
 points, pairs of `i16` (x, y). A stroke ends with (-1, 0), the character with (-1, -1).
 
-Unlike GNT, a record proves itself: its size leads to its first (-1, -1), and its number of strokes
-is that of the (-1, 0) in it. Coordinates that were overwritten, and a tag that became another valid
-one, cannot be noticed by anybody.
+Unlike in GNT, a record can be checked by itself: its size leads to its first (-1, -1), and its
+number of strokes is that of the (-1, 0) in it. Overwritten coordinates and a tag changed to another
+valid one cannot be detected.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from hwgen.sources.gnt import decode_tag
 
 HEADER_BYTES = 8
 MAX_BYTES = 0xFFFF
-"""More than any record's size."""
+"""Maximum size of a record."""
 
 _HEADER = struct.Struct("<H4sH")
 _POINT_BYTES = 4
 _LEAST_BYTES = HEADER_BYTES + 3 * _POINT_BYTES  # one point, the stroke's end, the character's end
 _READ_BYTES = 1 << 20
-_SCAN_BYTES = 4 << 10  # searched at once: little is done again where much looks like a header
+_SCAN_BYTES = (
+    4 << 10
+)  # searched per call: little work is repeated where many bytes look like headers
 _STROKE_MARK = int.from_bytes(struct.pack("<hh", *END_OF_STROKE), "little")
 _CHARACTER_MARK = 0xFFFFFFFF  # (-1, -1)
 
@@ -39,18 +41,18 @@ _CHARACTER_MARK = 0xFFFFFFFF  # (-1, -1)
 def read_pot(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Trajectory | BadRecord]:
     """Characters of one POT file in their order, with a BadRecord in the place of each loss.
 
-    Reads strictly forward and holds a few MiB, so a zip member or a file of any size will do. A
-    record whose size leads to its end and which is wrong otherwise is lost alone. Where the size
-    does not, the next offset with a sound record is looked for, and what lies between is lost.
+    Reads strictly forward and keeps a few MiB in memory, so it works for zip members and for files
+    of any size. If the size of a damaged record still leads to its end, only this record is lost.
+    Otherwise the next offset with a valid record is searched, and the bytes between are lost.
 
     Args:
-        stream: the file's bytes, at their beginning; need not be seekable.
+        stream: the file's bytes, from the beginning; need not be seekable.
         source: the file's name for `Trajectory.source` and `BadRecord.source`.
-        writer: who wrote the file, "" where that is not known.
+        writer: id of the writer, "" if unknown.
     """
-    data, start, here = b"", 0, 0  # the bytes in memory, the offset of the first, and our place
+    data, start, here = b"", 0, 0  # bytes in memory, offset of the first, position in them
     exhausted = False
-    lost: BadRecord | None = None  # grows until a sound record is found
+    lost: BadRecord | None = None  # grows until a valid record is found
     while True:
         if not exhausted and len(data) - here < 2 * MAX_BYTES:
             part = stream.read(_READ_BYTES)
@@ -78,7 +80,7 @@ def read_pot(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Trajecto
 
 
 def looks_like_pot(beginning: bytes) -> bool:
-    """Whether these bytes hold a sound record."""
+    """Whether these bytes contain a valid record."""
     here = 0
     while here < len(beginning):
         size = _framed(beginning, here)
@@ -89,7 +91,7 @@ def looks_like_pot(beginning: bytes) -> bool:
 
 
 def encode_trajectory(label: str, strokes: list[list[tuple[int, int]]]) -> bytes:
-    """One POT record of strokes of (x, y) in pen units; the reader's counterpart."""
+    """One POT record of strokes, lists of (x, y) in pen units."""
     tag = label.encode("gb18030").rjust(2, b"\0")[::-1] + b"\0\0"
     points = [point for stroke in strokes for point in (*stroke, END_OF_STROKE)]
     body = np.array([*points, (-1, -1)], "<i2").tobytes()
@@ -114,7 +116,7 @@ def _framed(data: bytes, here: int) -> int:
 
 
 def _fault(data: bytes, here: int, size: int) -> tuple[str, str, str] | None:
-    """What is wrong with a framed record: expected, found, kind; None where it is sound."""
+    """What is wrong with a framed record: expected, found, kind; None if it is valid."""
     _, tag, strokes = _HEADER.unpack_from(data, here)
     marks = _marks(data, here, size)
     ends = int(np.count_nonzero(marks == _STROKE_MARK))
@@ -132,7 +134,7 @@ def _fault(data: bytes, here: int, size: int) -> tuple[str, str, str] | None:
 def _take(
     data: bytes, here: int, size: int, source: str, writer: str, at: int
 ) -> Trajectory | BadRecord:
-    """The framed record at `here`; a BadRecord where something else is wrong with it."""
+    """The framed record at `here`; a BadRecord if its content is wrong."""
     fault = _fault(data, here, size)
     if fault is not None:
         expected, found, kind = fault
@@ -143,7 +145,7 @@ def _take(
 
 
 def _unframed(data: bytes, here: int, source: str, at: int) -> BadRecord:
-    """The beginning of a loss at `here`; its length is not yet known."""
+    """A loss that begins at `here`, with length 0 until its end is found."""
     if here + HEADER_BYTES > len(data):
         expected, found = f"a header of {HEADER_BYTES} bytes", f"{len(data) - here} bytes"
         return BadRecord(source, at, 0, expected, f"{found}, then the end", "cut short")
@@ -164,9 +166,9 @@ def _unframed(data: bytes, here: int, source: str, at: int) -> BadRecord:
 
 
 def _next_likely(data: bytes, here: int, exhausted: bool) -> int:
-    """The first place from `here` on that may be a header, or how far there is none.
+    """The first position from `here` on that may be a header, or the end of the search.
 
-    Before the stream is exhausted, it goes only so far that a whole record is in memory.
+    Before the stream is exhausted, the search leaves room for a whole record in memory.
     """
     stop = min(len(data) - (_LEAST_BYTES - 1 if exhausted else MAX_BYTES), here + _SCAN_BYTES)
     if stop <= here:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-_MOST_FILES = 12
-_MOST_TEXT = 120
-_MOST_NOTICE = 400
+_MAX_FILES = 12
+_MAX_TEXT = 120
+_MAX_NOTICE = 400
 _TOLD = ("kind", "format", "preset", "provenance", "synthetic", "simulated")
 
 
@@ -62,14 +62,14 @@ def summary(origin: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: origin[name] for name in _TOLD if _is_plain(origin.get(name))}
     framing, files = origin.get("framing"), origin.get("files")
     if isinstance(origin.get("notice"), str):
-        told["notice"] = origin["notice"][:_MOST_NOTICE]
+        told["notice"] = origin["notice"][:_MAX_NOTICE]
     if isinstance(framing, Mapping):
         told["framing"] = {name: value for name, value in framing.items() if _is_plain(value)}
     if isinstance(files, list):
         names = [str(file.get("name")) for file in files if isinstance(file, Mapping)]
         unique = dict.fromkeys(PurePosixPath(name.partition("!")[0]).name for name in names)
         told["file_count"] = len(unique)
-        told["files"] = [name[:_MOST_TEXT] for name in list(unique)[:_MOST_FILES]]
+        told["files"] = [name[:_MAX_TEXT] for name in list(unique)[:_MAX_FILES]]
     if isinstance(origin.get("of_origin"), Mapping):
         told["of_origin"] = summary(origin["of_origin"])
     return told
@@ -84,5 +84,5 @@ def _of_the_whole(origin: Mapping[str, Any]) -> Mapping[str, Any]:
 def _is_plain(value: object) -> bool:
     """Whether it is a number, a truth value or a short text."""
     return isinstance(value, bool | int | float) or (
-        isinstance(value, str) and len(value) <= _MOST_TEXT
+        isinstance(value, str) and len(value) <= _MAX_TEXT
     )

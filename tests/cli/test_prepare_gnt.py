@@ -174,7 +174,7 @@ def test_input_errors_have_no_traceback(run: Run, gnt: Path, tmp_path: Path) -> 
     for arguments, message in (
         ((tmp_path / "none.gnt",), "no such file"),
         ((gnt, "--charset", "nowhere.txt"), "charset file not found"),
-        ((gnt, "--margin", "32"), "leaves no room"),
+        ((gnt, "--margin", "32"), "leaves no space"),
     ):
         code, _, err = run("prepare-gnt", *arguments, "-o", tmp_path / "store")
         assert code == 1

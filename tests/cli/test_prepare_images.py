@@ -105,12 +105,12 @@ def test_damage_and_empty_classes_are_reported(run: Run, tmp_path: Path) -> None
     assert "1 records of 1 characters: owl 1" in out
     assert "empty: 1 classes have no record: dog;" in out
     assert "bad image: 1" in out
-    assert "photos/cat/2.png@0: 4 bytes lost; expected a sound image" in out
+    assert "photos/cat/2.png@0: 4 bytes lost; expected an intact image" in out
     run("prepare-images", photos, "-o", tmp_path / "s", *options, "--overwrite")
     assert Store(tmp_path / "s").charset.labels == ("cat",)
     code, _, err = run("prepare-images", photos, "-o", tmp_path / "t", "--strict")
     assert code == 1
-    assert "error: photos/cat/2.png@0: expected a sound image" in err
+    assert "error: photos/cat/2.png@0: expected an intact image" in err
     assert "Traceback" not in err
 
 
@@ -140,9 +140,9 @@ def test_input_errors_have_no_traceback(run: Run, tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     for arguments, message in (
         ((tmp_path / "none",), "no such file or folder"),
-        ((photos, "--margin", "2"), "stretch fills the frame"),
-        ((photos, "--fit", "crop", "--margin", "2"), "crop fills the frame"),
-        ((photos, "--fit", "pad", "--margin", "32"), "leaves no room"),
+        ((photos, "--margin", "2"), "stretch and a margin exclude"),
+        ((photos, "--fit", "crop", "--margin", "2"), "crop and a margin exclude"),
+        ((photos, "--fit", "pad", "--margin", "32"), "leaves no space"),
     ):
         code, _, err = run("prepare-images", *arguments, "-o", tmp_path / "s")
         assert code == 1

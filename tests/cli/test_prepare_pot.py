@@ -146,8 +146,8 @@ def test_damage_is_reported_or_stops_with_strict(run: Run, pots: Path, tmp_path:
         (["--writers", "7"], "no writer '7' among the 4 writers"),
         (["--subset", "test"], "the test split needs held-out writers"),
         (["--held-out", "1"], "must be at least 0 and below 1"),
-        (["--pen-width", "0"], "a pen width of 0.0 is not between"),
-        (["--margin", "32"], "leaves no room"),
+        (["--pen-width", "0"], "pen width must be from"),
+        (["--margin", "32"], "leaves no space"),
     ],
 )
 def test_input_errors_have_no_traceback(

@@ -202,5 +202,5 @@ def test_the_settings_are_plain_json() -> None:
     ],
 )
 def test_values_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(InputError, match="is not between"):
+    with pytest.raises(InputError, match="must be from"):
         Ink(**wrong)  # type: ignore[arg-type]

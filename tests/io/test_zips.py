@@ -238,7 +238,7 @@ def test_a_zip_in_a_zip_is_not_opened(tmp_path: Path) -> None:
     with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("001.gnt", SOUND)
     path = make_zip(tmp_path / "a.zip", {"inner.zip": inner.getvalue()})
-    with pytest.raises(InputError, match=r"no GNT file in this zip; it holds inner\.zip"):
+    with pytest.raises(InputError, match=r"no GNT file in this zip; it contains inner\.zip"):
         find_files([path], GNT)
 
 

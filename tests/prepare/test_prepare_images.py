@@ -154,7 +154,7 @@ def test_every_loss_is_named(tmp_path: Path) -> None:
     ]
     found = [bad.found for bad in report.bad_records]
     assert "truncated" in found[0]
-    assert found[1:] == ["no bytes", "something else", "4100 x 4100 pixels"]
+    assert found[1:] == ["no bytes", "an unknown format", "4100 x 4100 pixels"]
     assert {bad.kind for bad in report.bad_records} == {"bad image"}
     assert report.bad_records[2].length == 4
     assert [(file.records, file.bad) for file in report.files] == [(2, 2), (1, 2)]
@@ -162,7 +162,7 @@ def test_every_loss_is_named(tmp_path: Path) -> None:
 
 
 def test_strict_stops_at_the_first_loss(tmp_path: Path) -> None:
-    with pytest.raises(BadRecordError, match=r"photos/cat/2\.jpg@0: expected a sound image"):
+    with pytest.raises(BadRecordError, match=r"photos/cat/2\.jpg@0: expected an intact image"):
         prepare_images(
             [spoilt(tmp_path)], tmp_path / "s", framing=STRETCH, options=PrepareOptions(strict=True)
         )
@@ -171,7 +171,7 @@ def test_strict_stops_at_the_first_loss(tmp_path: Path) -> None:
 
 def test_nothing_sound_is_an_error(tmp_path: Path) -> None:
     put(tmp_path / "a" / "1.png", b"text")
-    with pytest.raises(InputError, match=r"no sound record found: .* found something else"):
+    with pytest.raises(InputError, match=r"no sound record found: .* found an unknown format"):
         prepare_images([tmp_path / "a"], tmp_path / "s", framing=STRETCH)
     assert_nothing_at(tmp_path / "s")
 
@@ -271,7 +271,7 @@ def test_other_numbers_of_channels_are_refused(tmp_path: Path) -> None:
 
 
 def test_few_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(painting_module, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(painting_module, "_MAX_BYTES", 1 << 20)
     data = encoded(np.zeros((300, 300), np.uint8), "BMP")  # 91 kB
     read, given = 0, 0
 

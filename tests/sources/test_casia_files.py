@@ -180,7 +180,9 @@ def test_alz_is_refused_with_the_way_to_unpack_it(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"unalz HWDB1\.1trn_gnt\.alz"):
             find_files([thing], GNT)
     zipped = make_zip(tmp_path / "b.zip", {"in/HWDB1.1trn_gnt.alz": b"ALZ\x01"})
-    with pytest.raises(InputError, match=r"holds in/HWDB1\.1trn_gnt\.alz.*unalz HWDB1\.1trn_gnt"):
+    with pytest.raises(
+        InputError, match=r"contains in/HWDB1\.1trn_gnt\.alz.*unalz HWDB1\.1trn_gnt"
+    ):
         find_files([zipped], GNT)
 
 
@@ -191,7 +193,7 @@ def test_an_alz_by_another_name_is_known_by_its_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("members", [{}, {"readme.txt": b"about"}])
 def test_a_zip_without_gnt_is_refused(tmp_path: Path, members: dict[str, bytes]) -> None:
-    with pytest.raises(InputError, match=f"it holds {next(iter(members), 'nothing')}"):
+    with pytest.raises(InputError, match=f"it contains {next(iter(members), 'nothing')}"):
         find_files([make_zip(tmp_path / "a.zip", members)], GNT)
 
 

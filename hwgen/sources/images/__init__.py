@@ -1,1 +1,1 @@
-"""Labelled images as other people keep them, read lazily: one module a format, and `find`."""
+"""Readers of labelled images in common formats: one module per format, and `find`."""

@@ -1,4 +1,4 @@
-"""In: CIFAR-10's official batches, binary or Python version. Out: Records of 32x32, in colour."""
+"""Reader of CIFAR-10's official batches, binary or Python version."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ class CifarBinary(Collection):
 class CifarPython(Collection):
     """A batch of the Python version, a pickle.
 
-    To unpickle is to run what the file says. torchvision does so with files alone whose MD5 is
-    that of the provider's.
+    Unpickling runs code from the file. torchvision unpickles only files with the provider's MD5.
     """
 
     format: ClassVar[str] = "cifar10"
@@ -93,7 +92,7 @@ def is_cifar(path: Path) -> bool:
 
 
 def cifar_batch(path: Path) -> Collection:
-    """The batch in a file for which `is_cifar` says yes."""
+    """The batch in a file, if `is_cifar` is true for it."""
     name, size = zips.printable(path.name), path.stat().st_size
     if path.name in _PYTHON_BATCHES:
         return CifarPython(name, path, size, _PYTHON_RECORDS)
@@ -101,7 +100,7 @@ def cifar_batch(path: Path) -> Collection:
 
 
 def _is_binary(path: Path) -> bool:
-    """Whether the name ends as the provider's do, and the first record's label is a class."""
+    """Whether the suffix is that of the batches, and the first record's label is a class."""
     if path.suffix.lower() != ".bin" or path.stat().st_size < _RECORD_BYTES:
         return False
     with open(path, "rb") as stream:
@@ -119,9 +118,9 @@ def _unpickled(path: Path) -> tuple[Image, list[int]]:
         from torchvision.datasets import CIFAR10
     except ImportError:
         raise InputError(
-            "CIFAR-10's Python version is read by torchvision, which is not installed",
+            "reading CIFAR-10's Python version needs torchvision, which is not installed",
             where=str(path),
-            remedy="pip install 'hwgen[scenes]', or take the binary version, *.bin",
+            remedy="pip install 'hwgen[scenes]', or use the binary version, *.bin",
         ) from None
     batches = [*CIFAR10.train_list, *CIFAR10.test_list]
 
@@ -134,12 +133,12 @@ def _unpickled(path: Path) -> tuple[Image, list[int]]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy, of how the pickle names its types
+            warnings.simplefilter("ignore")  # numpy, about type names in the pickle
             batch = OneBatch(str(path.parent.parent))
     except RuntimeError:
         raise InputError(
-            "it, or the batches.meta beside it, is not the provider's: another MD5",
+            "the MD5 of the file, or of batches.meta beside it, is not the provider's",
             where=str(path),
-            remedy="Unpack cifar-10-python.tar.gz once more; hwgen unpickles no other files",
+            remedy="Unpack cifar-10-python.tar.gz again; hwgen does not unpickle other files",
         ) from None
     return batch.data, batch.targets

@@ -1,4 +1,4 @@
-"""In: a place that holds labelled images. Out: its images one by one, not yet decoded."""
+"""Collections of labelled images, which yield images not yet decoded."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import ClassVar
 from hwgen.record import BadRecord, Record
 
 MAX_LABEL_LENGTH = 256
-"""Characters of a label, and of a writer's name; more is damage."""
+"""Maximum length of a label and of a writer's id, characters; longer ones are damage."""
 
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """One labelled image as its file holds it; the fields that it shares with Record are its.
+    """One labelled image, still encoded.
 
     Attributes:
         label, writer, source, position: see Record; `position` counts the images of `source`.
-        name: its own, for people: a file's, or that of its place within one.
-        read: gives the bytes of the image file; works until the next item is taken. Raises
-            InputError where they cannot be had.
+        name: its own name in errors: a file, or a position within one.
+        read: returns the bytes of the image file; valid until the next item is requested. Raises
+            InputError if they cannot be read.
     """
 
     label: str
@@ -35,17 +35,17 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Collection(ABC):
-    """One place of labelled images: a folder of one class, or a file of many images.
+    """A set of labelled images: the folder of one class, or a file of many images.
 
     Attributes:
-        name: `Record.source` of its images: free of the folders above what the user gave.
-        path: the folder or file, or the zip that holds it.
+        name: `Record.source` of its images, without the folders above the input.
+        path: the folder or file, or the zip that contains it.
         size: bytes.
-        count: images, bad ones included.
-        writer: "", since no collection is one writer's.
+        count: number of images, damaged ones included.
+        writer: "", since no collection has a single known writer.
         format: the format's name.
-        grey: whether images of this format have no colours.
-        light_ink: whether its ink is light on a dark ground, the reverse of a Record's.
+        grey: whether images of this format are grey.
+        light_ink: whether ink is light on a dark background, unlike in a Record.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Collection(ABC):
     def items(self) -> Iterator[EncodedImage | Record | BadRecord]:
         """All images in order, with a BadRecord in the place of each loss.
 
-        A Record has the pixels as they are in the file, also where the format has light ink.
+        Pixels of a Record are those of the file, even if the format has light ink.
 
         Raises:
-            InputError: it cannot be opened, or holds something else.
+            InputError: the collection cannot be opened, or has other content.
         """
 
     def bytes_before(self, position: int) -> int:
-        """About how many of its bytes lie before the image of this position."""
+        """Approximate number of bytes before the image at this position."""
         return self.size * position // max(1, self.count)

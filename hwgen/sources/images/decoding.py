@@ -1,4 +1,4 @@
-"""In: the bytes of an image file. Out: its pixels, or what is wrong with it."""
+"""Decoding image files, with limits, since they may be untrusted input."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from hwgen.errors import InputError
 from hwgen.record import PAPER, BadRecord, Image
 
 MAX_PIXELS = 1 << 24
-"""Of one image; 4,096 x 4,096. More is refused before anything is decoded."""
+"""Maximum pixels of an image, 4,096 x 4,096; checked before decoding."""
 
 MAX_BYTES = 128 << 20
-"""Of one image file. More is refused before it is read."""
+"""Maximum size of an image file; checked before reading."""
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""Of image files, in lower case."""
+"""Suffixes of image files, in lower case."""
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""As Pillow calls them. No others are tried: some of Pillow's readers start other programs."""
+"""Pillow's formats that are accepted; some of its other readers start external programs."""
 
 
 def decode(data: bytes, channels: int) -> Image:
-    """The first image of a file, upright, on paper where it is transparent.
+    """The first image of a file, rotated as its EXIF data says, on white where it is transparent.
 
     Args:
         data: the file's bytes.
@@ -37,8 +37,7 @@ def decode(data: bytes, channels: int) -> Image:
         uint8 [h, w] or [h, w, 3].
 
     Raises:
-        InputError: no image, a damaged one, or one of more than MAX_PIXELS; the text is what
-            was found.
+        InputError: not an image, damaged, or more than MAX_PIXELS; the text says what was found.
     """
     if not data:
         raise InputError("no bytes")
@@ -48,7 +47,7 @@ def decode(data: bytes, channels: int) -> Image:
             if width * height > MAX_PIXELS:
                 raise InputError(f"{width} x {height} pixels")
             opened.load()
-            with suppress(SyntaxError, struct.error):  # notes that are damaged turn nothing
+            with suppress(SyntaxError, struct.error):  # damaged EXIF data is ignored
                 ImageOps.exif_transpose(opened, in_place=True)
             image = _opaque(opened)
             return np.asarray(image.convert("L" if channels == 1 else "RGB"))
@@ -57,21 +56,21 @@ def decode(data: bytes, channels: int) -> Image:
     except PilImage.DecompressionBombError:
         raise InputError("far too many pixels") from None
     except UnidentifiedImageError:
-        raise InputError("something else") from None
+        raise InputError("an unknown format") from None
     except Exception as error:
-        # Pillow's readers meet damage with errors of any kind; all of them mean the same here.
+        # Pillow's readers raise errors of any kind for damaged files.
         raise InputError(str(error) or type(error).__name__) from None
 
 
 def bad_image(name: str, size: int, found: str) -> BadRecord:
-    """The loss of one image file.
+    """The BadRecord of one image file.
 
     Args:
-        name: the file's.
-        size: its bytes, 0 where they could not be read.
-        found: what was there instead of an image.
+        name: name of the file.
+        size: its size in bytes, 0 if it could not be read.
+        found: what was found instead of an image.
     """
-    expected = f"a sound image of at most {MAX_PIXELS:,} pixels and {MAX_BYTES:,} bytes"
+    expected = f"an intact image of at most {MAX_PIXELS:,} pixels and {MAX_BYTES:,} bytes"
     return BadRecord(name, 0, size, expected, found, "bad image")
 
 
@@ -90,11 +89,11 @@ def to_channels(image: Image, channels: int) -> Image:
 
 
 def _opaque(image: PilImage.Image) -> PilImage.Image:
-    """The image in a mode that Pillow turns into grey or colour as people see it."""
-    if image.mode.startswith("I;16"):  # Pillow would cut off all above 255
+    """The image in a mode that Pillow converts correctly to grey or colour."""
+    if image.mode.startswith("I;16"):  # Pillow would clip values above 255
         return PilImage.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise InputError(f"pixels of mode {image.mode}, whose white is not known")
+        raise InputError(f"pixels of mode {image.mode}, in which the value of white is not defined")
     if "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")
         ground = PilImage.new("RGBA", layer.size, (PAPER, PAPER, PAPER, 255))

@@ -1,4 +1,4 @@
-"""In: files, folders and zips, as users have them. Out: the collections of images in them."""
+"""Finding labelled images in files, folders and zips, by content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ZIP = b"PK\x03\x04"
 _PACKED = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".alz")
 _INNER = "!"
 
-# How a training and a test part are called, as a word of a name.
+# Words in names by which training and test sets are recognised.
 _TRAINING = re.compile(r"(?<![a-z0-9])(train|training|data_batch)(?![a-z])", re.IGNORECASE)
 _TEST = re.compile(r"(?<![a-z0-9])(test|testing|t10k|val|valid|validation)(?![a-z])", re.IGNORECASE)
 
@@ -35,24 +35,24 @@ _TEST = re.compile(r"(?<![a-z0-9])(test|testing|t10k|val|valid|validation)(?![a-
 def find_images(inputs: Sequence[Path]) -> list[Collection]:
     """The collections of images in files, folders and zips, in the inputs' order.
 
-    What an input is, its content says. `archive.zip!inner/folder` names a folder in a zip. One
-    that is met twice, by whatever path, counts once.
+    The format of an input is recognised by its content. `archive.zip!inner/folder` is a folder in
+    a zip. A collection reached twice counts once.
 
     Raises:
-        InputError: an input is missing, unreadable or of no known format; the inputs are of
-            several formats; one holds a training and a test part; two different collections have
-            the same name.
+        InputError: an input is missing, unreadable or of an unknown format; the inputs are of
+            several formats; one contains a training and a test set; two different collections
+            have the same name.
     """
     collections = unique_by_name(
         (collection.name.partition(_INNER)[2], collection)
         for path in inputs
-        for collection in _in_one_part(path)
+        for collection in _in_one_split(path)
     )
     formats = sorted({collection.format for collection in collections})
     if len(formats) > 1:
         raise InputError(
-            f"the inputs are of several formats: {', '.join(formats)}",
-            remedy="Make a store of each",
+            f"the inputs have different formats: {', '.join(formats)}",
+            remedy="Make one store per format",
         )
     if not collections:
         raise InputError("no input was given", remedy="Give folders of images, or files")
@@ -60,7 +60,7 @@ def find_images(inputs: Sequence[Path]) -> list[Collection]:
 
 
 def _in_input(path: Path) -> list[Collection]:
-    """Collections of one input; there is at least one."""
+    """Collections of one input; at least one."""
     try:
         if path.is_dir():
             return _in_folder(path)
@@ -76,7 +76,7 @@ def _in_input(path: Path) -> list[Collection]:
 
 def _in_folder(folder: Path) -> list[Collection]:
     if (folder / "manifest.json").is_file() and (folder / "data.mdb").is_file():
-        raise InputError("is a store already", where=str(folder), remedy="Use it as it is")
+        raise InputError("is already a store", where=str(folder), remedy="Use it directly")
     if (folder / "data.mdb").is_file():
         return [_in_lmdb(folder)]
     if _is_list(folder / LIST_FILE):
@@ -84,7 +84,7 @@ def _in_folder(folder: Path) -> list[Collection]:
     files = [path for path in sorted(folder.iterdir()) if path.is_file()]
     special = [found for path in files for found in _special(path)]
     if special:
-        return list({found.name: found for found in special}.values())  # a pair is met twice
+        return list({found.name: found for found in special}.values())  # a pair is found twice
     texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
     _refuse_several(folder, "label lists", filter(_is_list, texts))
     images = in_folder(folder)
@@ -94,9 +94,9 @@ def _in_folder(folder: Path) -> list[Collection]:
             _refuse_packed(path)
         raise InputError(
             "no image in this folder; "
-            + (describe_path(folder) or f"it holds {_listed(sorted(folder.iterdir()))}"),
+            + (describe_path(folder) or f"it contains {_listed(sorted(folder.iterdir()))}"),
             where=str(folder),
-            remedy=f"Images are files that end in {', '.join(SUFFIXES)}",
+            remedy=f"Image files end in {', '.join(SUFFIXES)}",
         )
     return images
 
@@ -116,20 +116,20 @@ def _in_file(path: Path) -> list[Collection]:
         return [label_list(path)]
     if path.suffix.lower() in SUFFIXES:
         raise InputError(
-            "is one image",
+            "is a single image",
             where=str(path),
-            remedy="Give the folder that holds it: the folder's name is the class",
+            remedy="Give the folder that contains it; the folder's name is the class",
         )
     raise InputError(
-        "is neither a zip of images, nor a list of images and labels, nor idx, nor parquet, "
-        "nor a batch of CIFAR-10",
+        "is not a zip of images, a list of images and labels, an idx or parquet file, or a batch "
+        "of CIFAR-10",
         where=str(path),
         remedy="Give one of these, a folder of images, or an LMDB folder",
     )
 
 
 def _special(path: Path) -> list[Collection]:
-    """The collection of a file whose name or content tells the format at once; or none."""
+    """The collection of an idx, CIFAR-10 or parquet file; [] for other files."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
     if is_idx(head, path):
@@ -149,13 +149,13 @@ def _is_list(path: Path) -> bool:
 
 
 def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
-    """Refuse a folder of files each of which is an input by itself."""
+    """Refuse a folder of several inputs."""
     inner = sorted(files)
     if inner:
         raise InputError(
-            f"holds {what}: {len(inner)}",
+            f"contains {len(inner)} {what}",
             where=str(folder),
-            remedy=f"Give those that you want, such as {inner[0]}",
+            remedy=f"Give the ones to use, such as {inner[0]}",
         )
 
 
@@ -164,8 +164,7 @@ def _refuse_packed(path: Path) -> None:
         raise InputError(
             "is an archive that hwgen does not read in place",
             where=str(path),
-            remedy="Unpack it and give the folder; of WebDataset's shards, which hwgen does not "
-            "read, make parquet or an OCR LMDB",
+            remedy="Unpack it and give the folder; convert WebDataset to parquet or an OCR LMDB",
         )
 
 
@@ -182,7 +181,7 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
     for info in zips.members(path):
         if PurePosixPath(info.filename).name == LIST_FILE and _is_zipped_list(path, info.filename):
             raise InputError(
-                f"holds a label list, {zips.member_name(info)}, which cannot be read in place",
+                f"contains a label list, {zips.member_name(info)}, which cannot be read in place",
                 where=str(path),
                 remedy=f"Unpack it and give the folder of {LIST_FILE}",
             )
@@ -192,15 +191,16 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
     held = [zips.member_name(info) for info in zips.members(path)]
     if any(name.endswith("data.mdb") for name in held):
         raise InputError(
-            "holds an LMDB, which cannot be read in place",
+            "contains an LMDB, which cannot be read in place",
             where=str(path),
             remedy="Unpack it and give the folder of data.mdb",
         )
     within = f" in {inner}" if inner else ""
     raise InputError(
-        f"no image in this zip{within}; " + (describe_names(held) or f"it holds {_listed(held)}"),
+        f"no image in this zip{within}; "
+        + (describe_names(held) or f"it contains {_listed(held)}"),
         where=str(path),
-        remedy=f"Images are files that end in {', '.join(SUFFIXES)}",
+        remedy=f"Image files end in {', '.join(SUFFIXES)}",
     )
 
 
@@ -209,17 +209,17 @@ def _is_zipped_list(path: Path, member: str) -> bool:
         return is_label_list(cast(BinaryIO, stream))
 
 
-def _in_one_part(path: Path) -> list[Collection]:
-    """Collections of one input; training and test parts are not mixed into a store unseen."""
+def _in_one_split(path: Path) -> list[Collection]:
+    """Collections of one input, which must not mix a training and a test set by accident."""
     found = _in_input(path)
     names = [collection.name for collection in found]
     training = [name for name in names if _TRAINING.search(name)]
     test = [name for name in names if _TEST.search(name)]
     if training and test:
         raise InputError(
-            f"holds a training and a test part: {training[0]} and {test[0]}",
+            f"contains a training and a test set: {training[0]} and {test[0]}",
             where=str(path),
-            remedy="Give the part that you want; to mix both, give both",
+            remedy="Give one of them; to mix them, give both as inputs",
         )
     return found
 

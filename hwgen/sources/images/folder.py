@@ -1,4 +1,4 @@
-"""In: a folder of images, or a zip of one. Out: one collection a folder that holds some."""
+"""Folders of image files, also in zips: one collection per folder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CODE_POINTS = re.compile(r"U\+[0-9A-F]{4,6}(-U\+[0-9A-F]{4,6})*")
 
 @dataclass(frozen=True)
 class Folder(Collection):
-    """The images of one class: those that lie in one folder, in the order of their names.
+    """The images of one class: those in one folder, sorted by name.
 
     Attributes:
         label: see `class_of`.
-        files: names of the files in it, with their bytes.
+        files: names of its files, with their sizes in bytes.
     """
 
     label: str = ""
@@ -52,11 +52,11 @@ class Folder(Collection):
 
 @dataclass(frozen=True)
 class ZippedFolder(Collection):
-    """The same in a zip, which is read in place.
+    """A folder in a zip, which is read in place.
 
     Attributes:
         label: see `class_of`.
-        members: the zip's files in it.
+        members: its files in the zip.
     """
 
     label: str = ""
@@ -83,7 +83,7 @@ class ZippedFolder(Collection):
 
 
 def class_of(folder: str) -> str:
-    """The class in a folder's name: 啊 in U+554A, as hwgen exports it; else the name itself."""
+    """The class of a folder: 啊 for U+554A, as hwgen exports it; else the folder's name."""
     if not _CODE_POINTS.fullmatch(folder):
         return folder
     codes = [int(code[2:], 16) for code in folder.split("-")]
@@ -92,15 +92,15 @@ def class_of(folder: str) -> str:
 
 
 def in_folder(root: Path) -> list[Collection]:
-    """Every folder below `root`, and itself, that holds images, sorted by path.
+    """`root` and all folders below it that contain images, sorted by path.
 
-    Files without one of SUFFIXES are passed over, as are dot files and `__MACOSX`. Links to
-    folders are not followed.
+    Files without one of SUFFIXES are skipped, as are dot files and `__MACOSX`. Links to folders
+    are not followed.
 
     Raises:
-        InputError: a folder cannot be read, or is a shard of WebDataset, unpacked.
+        InputError: a folder cannot be read, or is an unpacked WebDataset shard.
     """
-    # A folder given as "." or by a link is called what the user sees, where that has a name.
+    # The name that the user typed, unless it is ".".
     top = root.name or root.resolve().name
     found: list[Collection] = []
 
@@ -123,12 +123,12 @@ def in_folder(root: Path) -> list[Collection]:
 
 
 def in_zip(path: Path, inner: str = "") -> list[Collection]:
-    """Every folder of a zip, below `inner`, that holds images, sorted by path.
+    """All folders of a zip, below `inner`, that contain images, sorted by path.
 
-    Images that lie in no folder are of a class called like the zip.
+    Images outside of folders get the name of the zip as class.
 
     Raises:
-        InputError: see `zips.members`; or it holds a shard of WebDataset, unpacked.
+        InputError: see `zips.members`; or the zip contains an unpacked WebDataset shard.
     """
     below = PurePosixPath(inner)
     members: dict[PurePosixPath, list[zipfile.ZipInfo]] = defaultdict(list)
@@ -152,16 +152,16 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
 
 
 def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> None:
-    """Refuse images whose classes lie in files beside them, and not in a folder's name."""
+    """Refuse images with their classes in files beside them, not in folder names."""
     classes = set(names)
     for image in images:
         beside = os.path.splitext(image)[0] + ".cls"
         if beside in classes:
             raise InputError(
-                f"is WebDataset unpacked, which hwgen does not read: the class of "
-                f"{zips.printable(image)} lies in {zips.printable(beside)}",
+                f"is an unpacked WebDataset shard, which hwgen does not read: the class of "
+                f"{zips.printable(image)} is in {zips.printable(beside)}",
                 where=str(where),
-                remedy="Make a folder a class of it, parquet or an OCR LMDB",
+                remedy="Convert it to one folder per class, parquet or an OCR LMDB",
             )
 
 

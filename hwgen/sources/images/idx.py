@@ -1,4 +1,4 @@
-"""In: an idx file of images, and one of labels beside it, as MNIST's. Out: Records."""
+"""Reader of pairs of idx files, such as MNIST's."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from hwgen.sources.images.decoding import MAX_PIXELS
 _GZIP = b"\x1f\x8b"
 _IMAGES = b"\0\0\x08\x03"  # unsigned bytes in three dimensions
 _LABELS = b"\0\0\x08\x01"
-_MOST_LABELS = 1 << 28
+_MAX_LABELS = 1 << 28
 _DAMAGE = (EOFError, OSError, zlib.error)
 
 
 @dataclass(frozen=True)
 class Idx(Collection):
-    """Images of one file, labelled by the numbers of another; ink is 255 on 0.
+    """Images of one file with labels from another; ink is 255, background 0.
 
     Attributes:
         labels: the file of labels.
@@ -41,10 +41,10 @@ class Idx(Collection):
     light_ink: ClassVar[bool] = True
 
     def items(self) -> Iterator[Record | BadRecord]:
-        """See Collection; a label is the number's digits.
+        """See Collection; labels are decimal numbers.
 
         Raises:
-            InputError: the two files cannot be read, or do not belong together.
+            InputError: the files cannot be read, or do not belong together.
         """
         labels = _read_labels(self.labels, self.count)
         with _opened(self.path) as stream:
@@ -69,13 +69,13 @@ class Idx(Collection):
             16 + position * pixels,
             held,
             f"{missing:,} more images of {pixels:,} bytes",
-            f"the end after {held:,} bytes",
+            f"the end of the file after {held:,} bytes",
             "cut short",
         )
 
 
 def is_idx(head: bytes, path: Path) -> bool:
-    """Whether a file that begins with these bytes is an idx file of images or of labels."""
+    """Whether a file with these first bytes is an idx file of images or labels."""
     if head.startswith(_GZIP):
         try:
             with gzip.open(path) as stream:
@@ -86,7 +86,7 @@ def is_idx(head: bytes, path: Path) -> bool:
 
 
 def idx_pair(path: Path) -> Idx:
-    """The images, and their labels, that one of the two files names.
+    """The images and labels of a pair, given one of its two files.
 
     Raises:
         InputError: one of the two is missing, or the images' header is damaged.
@@ -115,9 +115,9 @@ def _sibling(path: Path, here: str, there: str) -> Path:
         if there in path.name:
             return path
         raise InputError(
-            'an idx file whose name says neither "images" nor "labels"',
+            'expected "images" or "labels" in the name of an idx file',
             where=str(path),
-            remedy="Name the pair as MNIST's are: x-images-idx3-ubyte, x-labels-idx1-ubyte",
+            remedy="Name the pair like MNIST's: x-images-idx3-ubyte, x-labels-idx1-ubyte",
         )
     name = path.name.replace(here, there).replace(dimensions[here], dimensions[there])
     stem = name.removesuffix(".gz")
@@ -125,16 +125,16 @@ def _sibling(path: Path, here: str, there: str) -> Path:
         if (path.parent / candidate).is_file():
             return path.parent / candidate
     raise InputError(
-        f"its {there} are missing: {name}",
+        f"the file of its {there} is missing: {name}",
         where=str(path),
-        remedy="Put the two files into one folder",
+        remedy="Put both files into one folder",
     )
 
 
 def _read_labels(path: Path, count: int) -> list[int]:
     with _opened(path) as stream, zips.as_input_error(str(path)):
         magic, held = struct.unpack(">4sI", stream.read(8).ljust(8, b"\0"))
-        data = stream.read(min(held, _MOST_LABELS))
+        data = stream.read(min(held, _MAX_LABELS))
     if magic != _LABELS or held != count or len(data) != held:
         found = f"{len(data):,} of {held:,}" if magic == _LABELS else magic.hex(" ")
         raise InputError(f"expected {count:,} labels, found {found}", where=str(path))

@@ -1,4 +1,4 @@
-"""In: a list of image files and labels, as PaddleOCR reads it. Out: its images, in order."""
+"""Reader of lists of image files and labels, PaddleOCR's format."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, Encode
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES
 
 LIST_FILE = "label.txt"
-"""The list in a folder, by which the folder is known; one of another name is given itself."""
+"""Name of the list by which a folder is recognised; other lists are given by their path."""
 
-_MOST_LINE = 1 << 16  # bytes; no system has longer paths
+_MAX_LINE = 1 << 16  # bytes; longer than paths on any system
 _LOOK_LINES = 16
 _BOM = b"\xef\xbb\xbf"
 
@@ -27,8 +27,8 @@ _BOM = b"\xef\xbb\xbf"
 class LabelList(Collection):
     r"""Lines `path<TAB>label` in UTF-8: PaddleOCR's SimpleDataSet.
 
-    Paths begin at the list's folder and stay within it. The whole label is the class. What follows
-    a second tab is passed over, as are blank lines and carriage returns.
+    Paths are relative to the list's folder and must stay within it. The whole label is the class.
+    Text after a second tab, blank lines and carriage returns are ignored.
     """
 
     format: ClassVar[str] = "paddle"
@@ -40,7 +40,7 @@ class LabelList(Collection):
                 yield self._item(line, number, position)
 
     def _item(self, line: bytes, number: int, position: int) -> EncodedImage | BadRecord:
-        file, label = _parted(line)
+        file, label = _split(line)
         if not 0 < len(label) <= MAX_LABEL_LENGTH:
             expected = f"a path, a tab and a label of 1 to {MAX_LABEL_LENGTH} characters"
             found = zips.printable(line.decode(errors="replace"))[:MAX_LABEL_LENGTH]
@@ -50,7 +50,7 @@ class LabelList(Collection):
 
 
 def label_list(path: Path) -> LabelList:
-    """The collection in a file of which `is_label_list` says yes; its size is the images'.
+    """The collection of a list for which `is_label_list` is true; its size is that of the images.
 
     Raises:
         InputError: a line is longer than any path.
@@ -59,17 +59,17 @@ def label_list(path: Path) -> LabelList:
     with open(path, "rb") as stream:
         for _, line in _lines(stream, path):
             count += 1
-            image = _within(path.parent, _parted(line)[0])
+            image = _within(path.parent, _split(line)[0])
             size += image.stat().st_size if image else 0
     top = path.parent.name or path.parent.resolve().name
     return LabelList(zips.printable(f"{top}/{path.name}"), path, size, count)
 
 
 def is_label_list(stream: BinaryIO) -> bool:
-    """Whether one of a file's first lines is the path of an image file, a tab and a label."""
+    """Whether one of the first lines is the path of an image file, a tab and a label."""
     try:
-        parted = (_parted(line) for _, line in islice(_lines(stream, Path()), _LOOK_LINES))
-        return any(label and file.lower().endswith(SUFFIXES) for file, label in parted)
+        pairs = (_split(line) for _, line in islice(_lines(stream, Path()), _LOOK_LINES))
+        return any(label and file.lower().endswith(SUFFIXES) for file, label in pairs)
     except InputError:
         return False
 
@@ -77,17 +77,17 @@ def is_label_list(stream: BinaryIO) -> bool:
 def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
     """Each line that is not blank, with its number from 1."""
     number = 0
-    while line := stream.readline(_MOST_LINE + 1):
+    while line := stream.readline(_MAX_LINE + 1):
         number += 1
-        if len(line) > _MOST_LINE:
-            raise InputError(f"line {number:,} has more than {_MOST_LINE:,} bytes", where=str(path))
+        if len(line) > _MAX_LINE:
+            raise InputError(f"line {number:,} is longer than {_MAX_LINE:,} bytes", where=str(path))
         line = line.removeprefix(_BOM if number == 1 else b"").rstrip(b"\r\n")
         if line:
             yield number, line
 
 
-def _parted(line: bytes) -> tuple[str, str]:
-    """Path and label; "" where there is none, or the line is not UTF-8."""
+def _split(line: bytes) -> tuple[str, str]:
+    """Path and label; "" if missing, or if the line is not UTF-8."""
     try:
         file, _, rest = line.decode().partition("\t")
     except UnicodeDecodeError:
@@ -96,19 +96,19 @@ def _parted(line: bytes) -> tuple[str, str]:
 
 
 def _within(folder: Path, file: str) -> Path | None:
-    """The image file of a path in the list; None where there is none within the folder."""
+    """The image file at a path of the list; None if it is missing or outside the folder."""
     inner = PurePosixPath(file)
     if inner.is_absolute() or ".." in inner.parts:
         return None
     image = folder / inner
-    return image if os.path.isfile(image) else None  # False too of what is no name at all
+    return image if os.path.isfile(image) else None  # False too for invalid names
 
 
 def _reader(folder: Path, file: str) -> Callable[[], bytes]:
     def read() -> bytes:
         image = _within(folder, file)
         if image is None:
-            raise InputError("no such file within the list's folder")
+            raise InputError("no such file in the folder of the list")
         with zips.as_input_error(file):
             size = image.stat().st_size
             if size > MAX_BYTES:

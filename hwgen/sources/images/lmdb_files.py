@@ -1,4 +1,4 @@
-"""In: an LMDB folder that others wrote. Out: its values, read in place and never written to."""
+"""Read-only access to LMDB folders written by other programs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hwgen.sources.images.decoding import MAX_BYTES
 
 
 class Lmdb:
-    """A database opened for reading alone; leaves no lock file behind.
+    """A database opened read-only, without a lock file.
 
     Args:
         path: the folder of `data.mdb`.
 
     Raises:
-        InputError: it is no LMDB, of another kind of machine, cut short, or damaged so that LMDB
-            would read beyond its end.
+        InputError: not an LMDB, from a machine of another architecture, truncated, or damaged so
+            that LMDB would read beyond its end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class Lmdb:
             raise InputError(
                 f"cannot be opened as LMDB ({error})",
                 where=str(path / "data.mdb"),
-                remedy="Was it copied whole, and on a machine of the same kind?",
+                remedy="Check that the copy is complete and from a 64-bit little-endian machine",
             ) from None
 
     def __enter__(self) -> Lmdb:
@@ -66,15 +66,16 @@ class Lmdb:
         """The value of a key, or None.
 
         Raises:
-            InputError: it is longer than an image file may be.
+            InputError: it is longer than MAX_BYTES.
         """
         view = self._txn.get(key)
         return None if view is None else _copied(view)
 
     def entries(self) -> Iterator[tuple[bytes, Callable[[], bytes]]]:
-        """Each key, in order, with what gives its value until the next key is asked for.
+        """The keys in order, each with a function that returns its value.
 
-        Values that are not asked for are not touched, so that passing over them costs little.
+        The function is valid until the next key is requested. Values that are not requested are
+        not read.
         """
         with self._txn.cursor() as cursor:
             for key in cursor.iternext(keys=True, values=False):
@@ -82,7 +83,7 @@ class Lmdb:
 
 
 def _copied(view: memoryview) -> bytes:
-    """A value out of the map of the file."""
+    """A copy of a value in the memory map."""
     if len(view) > MAX_BYTES:
         raise InputError(f"{len(view):,} bytes")
     return bytes(view)

@@ -1,4 +1,4 @@
-"""In: an LMDB folder of LSUN, one category. Out: its images in the order of their keys."""
+"""Reader of LSUN's LMDB folders, one category each."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _ENDING = re.compile(r"(_(train|val|test))?(_lmdb)?$")
 
 @dataclass(frozen=True)
 class Lsun(Collection):
-    """One category: each value is the bytes of an image file, its key 40 hex digits.
+    """One category: each value is an image file, its key 40 hex digits.
 
-    However many there are, one is held at a time: neither keys nor values are collected.
+    Only one image is in memory at a time.
     """
 
     format: ClassVar[str] = "lsun"
@@ -33,5 +33,5 @@ class Lsun(Collection):
 
 
 def category_of(path: Path) -> str:
-    """`bedroom` of `bedroom_train_lmdb`; a name that ends otherwise is the category itself."""
+    """`bedroom` for `bedroom_train_lmdb`; other names are unchanged."""
     return _ENDING.sub("", path.name) or path.name

@@ -1,4 +1,4 @@
-"""In: an LMDB as OCR trainers read it. Out: its images by number, a class for each label."""
+"""Reader of the LMDB format of OCR trainers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _COUNT = b"num-samples"
 class OcrLmdb(Collection):
     """`image-%09d` and `label-%09d` from 1 to `num-samples`: clovaai's schema, and PARSeq's.
 
-    The whole label is the class: of a set of words, each word. hwgen's own exports say in
-    `meta-%09d` who wrote a record.
+    The whole label is the class, also if it is a word. hwgen's own exports have the writer in
+    `meta-%09d`.
     """
 
     format: ClassVar[str] = "ocr-lmdb"
@@ -47,23 +47,23 @@ class OcrLmdb(Collection):
 
 
 def is_ocr_lmdb(database: Lmdb) -> bool:
-    """Whether an LMDB is of this schema."""
+    """Whether an LMDB has this schema."""
     return database.get(_COUNT) is not None
 
 
 def ocr_lmdb(name: str, path: Path, database: Lmdb) -> OcrLmdb:
-    """The collection in an LMDB folder for which `is_ocr_lmdb` says yes.
+    """The collection of an LMDB folder for which `is_ocr_lmdb` is true.
 
     Raises:
-        InputError: `num-samples` is no number, or more than there are keys.
+        InputError: `num-samples` is not a number, or larger than the number of keys.
     """
-    said = _text(database.get(_COUNT))
-    count = int(said) if said.isdecimal() and len(said) <= 18 else -1
+    text = _text(database.get(_COUNT))
+    count = int(text) if text.isdecimal() and len(text) <= 18 else -1
     if not 0 <= count < database.count:
         raise InputError(
-            f"its num-samples is {said[:40]!r}, and there are {database.count:,} keys in all",
+            f"num-samples is {text[:40]!r}, but there are only {database.count:,} keys",
             where=str(path),
-            remedy="Was the set written to its end?",
+            remedy="The set may be incomplete; write it again",
         )
     return OcrLmdb(name, path, (path / "data.mdb").stat().st_size, count)
 
@@ -79,7 +79,7 @@ def _reader(database: Lmdb, key: bytes) -> Callable[[], bytes]:
 
 
 def _text(value: bytes | None) -> str:
-    """Text of a value; "" where there is none, or it is not UTF-8."""
+    """Text of a value; "" if it is missing or not UTF-8."""
     try:
         return (value or b"").decode()
     except UnicodeDecodeError:

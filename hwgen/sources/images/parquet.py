@@ -1,4 +1,4 @@
-"""In: a parquet file as Hugging Face's datasets writes images. Out: its images, row by row."""
+"""Reader of parquet files of images, as written by Hugging Face's datasets."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _ROWS = 64  # read at a time
 
 @dataclass(frozen=True)
 class Parquet(Collection):
-    """A column of images, struct<bytes, path>, and one of labels; others are not read.
+    """A column of images, struct<bytes, path>, and one of labels; other columns are ignored.
 
     Attributes:
         image: the column of images.
-        label: the column of labels: class ids, or texts.
-        names: the classes' names by id; () where labels are the names, or bare numbers.
-        writers: the column of writers, as hwgen's own exports have it, or "".
+        label: the column of labels: class ids or text.
+        names: names of the classes by id; () if labels are names or plain numbers.
+        writers: the column of writers, as in hwgen's own exports, or "".
     """
 
     image: str = "image"
@@ -60,7 +60,7 @@ class Parquet(Collection):
         return EncodedImage(label, self.name, position, name, _reader(row[self.image]), writer)
 
     def _label(self, value: object) -> str:
-        """The class, or nothing where it is none."""
+        """The class; "" if the value is not one."""
         if isinstance(value, int) and self.names:
             return self.names[value] if 0 <= value < len(self.names) else ""
         return "" if value is None else str(value)
@@ -70,8 +70,8 @@ def parquet(path: Path) -> Parquet:
     """The collection in a parquet file.
 
     Raises:
-        InputError: pyarrow is not installed, the file is damaged, or no column holds images, or
-            none labels.
+        InputError: pyarrow is not installed, the file is damaged, or there is no column of images
+            or of labels.
     """
     with _opened(path) as (arrow, file):
         schema, count = file.schema_arrow, file.metadata.num_rows
@@ -94,7 +94,7 @@ def parquet(path: Path) -> Parquet:
             f"has no column of {'labels' if images else 'images'}; its columns are "
             f"{zips.printable(', '.join(schema.names))[:200]}",
             where=str(path),
-            remedy="Images are struct<bytes, path>, labels a ClassLabel or a column label",
+            remedy="Images must be struct<bytes, path>, labels a ClassLabel or a column label",
         )
     names = features.get(labels[0], {}).get("names", ())
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
@@ -121,13 +121,13 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         import pyarrow.parquet
     except ImportError:
         raise InputError(
-            "is a parquet file, which pyarrow reads, and that is not installed",
+            "reading parquet needs pyarrow, which is not installed",
             where=str(path),
             remedy="pip install 'hwgen[parquet]'",
         ) from None
     try:
         with (
-            pyarrow.OSFile(os.fsencode(path)) as stream,  # of a text, pyarrow wants UTF-8
+            pyarrow.OSFile(os.fsencode(path)) as stream,  # pyarrow requires UTF-8 for str
             pyarrow.parquet.ParquetFile(stream) as file,
         ):
             yield pyarrow, file
@@ -141,7 +141,7 @@ def _damaged(path: Path, error: Exception) -> InputError:
 
 
 def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
-    """What `datasets` notes of each column; nothing where it notes nothing sound."""
+    """The columns' features as written by `datasets`; {} if missing or invalid."""
     try:
         features = parse_json(metadata[b"huggingface"].decode())["info"]["features"]
     except (ValueError, LookupError, TypeError):
@@ -163,7 +163,7 @@ def _reader(image: dict[str, Any] | None) -> Callable[[], bytes]:
     def read() -> bytes:
         data = (image or {}).get("bytes")
         if data is None:
-            raise InputError("an image that lies elsewhere" if image else "no image")
+            raise InputError("a path to another file" if image else "no image")
         if len(data) > MAX_BYTES:
             raise InputError(f"{len(data):,} bytes")
         return bytes(data)

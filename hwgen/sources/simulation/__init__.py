@@ -1,1 +1,1 @@
-"""Simulated pen handwriting: strokes, varied by rules, as GNT files."""
+"""Simulated handwriting: strokes varied by rules, written as GNT files."""

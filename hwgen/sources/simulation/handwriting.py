@@ -1,11 +1,11 @@
-"""In: a character's strokes and a seed. Out: simulated pen handwriting, image by image.
+"""Simulated pen handwriting from the strokes of characters.
 
-To train recognisers on before the real scans, and for demonstrations and tests of the whole chain.
+For pretraining of recognisers and generators, and for demonstrations and tests of the pipeline.
 
-How a character is written: its strokes are bent, moved and stretched, partly by the
-writer's hand, partly by how that writer always writes this character, partly afresh; then a pen
-runs through all of them in order, faster in the air than on paper. Averaging its path and its
-pressure over a short time rounds corners, hooks the ends and joins near strokes, as haste does.
+The strokes of a character are bent, moved and stretched: partly by the writer, partly by the
+writer's habit for this character, partly at random. Then a pen runs through all of them in order,
+faster in the air than on paper. Averaging its path and pressure over a short time rounds corners,
+hooks the ends and joins near strokes, as in fast handwriting.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _FAINTEST = 0.04  # ink below this is paper
 
 @dataclass(frozen=True)
 class Hand:
-    """What stays the same in everything that one simulated writer writes.
+    """The properties of one simulated writer.
 
     Attributes:
-        size: side of the strokes' box on paper, px.
+        size: size of the strokes' box on paper, px.
         warp: [9, 2] coefficients of the monomials of `_monomials`: slant, rise, proportion and
             a smooth deformation of the whole box.
-        freedom: how far strokes stray from the given ones, relative to an average writer.
+        freedom: how far strokes deviate from the given ones, relative to an average writer.
         flow: length over which the pen's path is averaged, px: 0 is neat, 8 is cursive.
-        join: chance that the pen stays on paper between two near strokes.
+        join: probability that the pen stays on paper between two near strokes.
         radius: of the pen, px.
-        pressure: how far radius and ink vary along the strokes, 0 to 1.
+        pressure: how much radius and ink vary along the strokes, 0 to 1.
         ink: darkness of a full stroke, 0 to 1.
-        grain: how much of the ink the paper's texture takes away, 0 to 1.
+        grain: fraction of the ink removed by the paper's texture, 0 to 1.
         texture: float [n, n] in 0..1: the paper's texture.
     """
 
@@ -58,7 +58,7 @@ class Hand:
 
 
 def hand_of(seed: int, writer: int) -> Hand:
-    """The hand of writer number `writer`; it depends on (seed, writer) alone."""
+    """The hand of writer number `writer`, a function of (seed, writer)."""
     rng = np.random.default_rng([seed, writer])
     warp = _warp(rng, 0.08)
     proportion = np.exp(rng.normal(-0.15, 0.13))  # width to height
@@ -106,7 +106,7 @@ def simulate_writer(
 ) -> Iterator[tuple[str, Image]]:
     """The characters in one writer's hand, as (label, image) in the order given.
 
-    An image depends on (seed, writer, character) alone, not on the other characters.
+    An image is a function of (seed, writer, character).
     """
     hand = hand_of(seed, writer)
     for character in characters:
@@ -121,8 +121,8 @@ def write_character(
     Args:
         hand: from `hand_of`.
         strokes: from StrokeData.
-        key: (seed, writer, code point): seeds what this writer always does with this character.
-        repeat: the how manieth time the writer writes it: seeds what differs each time.
+        key: (seed, writer, code point): seeds the writer's habit for this character.
+        repeat: number of earlier times the writer wrote it: seeds the random variation.
 
     Returns:
         uint8 [h, w], cropped to the ink: 255 is paper, ink is 0 to 254.
@@ -137,7 +137,7 @@ def write_character(
 def _written(
     hand: Hand, strokes: Strokes, habit: np.random.Generator, chance: np.random.Generator
 ) -> tuple[Points, npt.NDArray[np.int64]]:
-    """Points [n, 2] in px as this writer puts them, and the stroke [n] each belongs to."""
+    """Points [n, 2] of the writer's strokes in px, and the stroke [n] of each."""
     lengths = [len(line) for line in strokes]
     stroke = np.repeat(np.arange(len(strokes)), lengths)
     points = (np.concatenate(strokes) - BOX / 2) / (BOX / 2)
@@ -146,14 +146,18 @@ def _written(
     # Place along the stroke, from -1 to 1.
     along = np.concatenate([np.linspace(-1, 1, length) for length in lengths])
 
-    # What is done to each stroke: a shift, a linear map of the stroke about its middle (length,
-    # direction), and a bow to one side. Most of it is habit, the rest differs each time.
-    def drawn(spread: float, *shape: int) -> Points:
+    # Each stroke is shifted, mapped linearly about its middle (length, direction), and bowed to
+    # one side. Most of the variation is habit, the rest is random.
+    def variation(spread: float, *shape: int) -> Points:
         both = 0.8 * habit.normal(size=shape) + 0.5 * chance.normal(size=shape)
         return hand.freedom * spread * both
 
     count = len(strokes)
-    shift, linear, bow = drawn(0.036, count, 2), drawn(0.11, count, 2, 2), drawn(0.03, count, 2)
+    shift, linear, bow = (
+        variation(0.036, count, 2),
+        variation(0.11, count, 2, 2),
+        variation(0.03, count, 2),
+    )
     points = points + shift[stroke] + np.einsum("nij,nj->ni", linear[stroke], reach)
     points += bow[stroke] * (1 / 3 - along**2)[:, None]
 
@@ -169,12 +173,12 @@ def _pen_path(
     habit: np.random.Generator,
     chance: np.random.Generator,
 ) -> tuple[Points, Points]:
-    """The pen's positions [m, 2] in px at equal times, and its pressure [m] from 0 to 1."""
+    """The pen's positions [m, 2] in px at equal intervals of time, and its pressure [m], 0 to 1."""
     distance = np.hypot(*np.diff(points, axis=0).T)
     lifted = np.diff(stroke) > 0
     count = int(stroke[-1]) + 1
 
-    # A lift is joined by habit, more rarely the longer it is.
+    # Whether a lift is joined is mostly habit; long ones are joined less often.
     would_join = 0.7 * habit.random(count - 1) + 0.3 * chance.random(count - 1)
     joined = would_join < hand.join * np.exp(-((distance[lifted] / (0.3 * hand.size)) ** 2))
     lift_pressure = np.where(joined, 0.65, 0.0)
@@ -204,7 +208,7 @@ def _pen_path(
 
 
 def _ink(hand: Hand, path: Points, pressure: Points, chance: np.random.Generator) -> Image:
-    """The pen as a soft disc at each of its positions; the darkest one counts at each pixel."""
+    """The pen as a soft disc at each position; each pixel takes the darkest disc."""
     down = pressure > 0
     path, pressure = path[down], pressure[down]
     radius = hand.radius * (0.55 + 0.45 * pressure) * np.exp(chance.normal(0, 0.06))

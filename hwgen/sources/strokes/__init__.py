@@ -1,1 +1,1 @@
-"""Stroke data: how characters are written, from which `simulated` writes them."""
+"""Stroke data: the pen's path through each character, for simulation."""

@@ -1,4 +1,4 @@
-"""In: nothing. Out: what stroke data offer: characters, and the path of the pen through each."""
+"""Interface of stroke data: characters, and the pen's path through each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hwgen.errors import CharsetError
 
 Points = npt.NDArray[np.float64]
 Strokes = tuple[Points, ...]
-"""One character: for each stroke, in writing order, points [n, 2] as (x, y) in the box."""
+"""One character: the points [n, 2], (x, y) in the box, of each stroke in writing order."""
 
 BOX = 109.0
-"""Side of the box that a character is drawn in; y points down."""
+"""Size of a character's box; y points down."""
 
 STEP = 3.0
 """Spacing of a stroke's points, in units of the box."""
@@ -26,15 +26,15 @@ COMMON = (
     "前主行所家事成方法学如都当面起看定分好部其但因只想日作用道理美公老三民等重相月点"
     "水口高正明文手木山火土女力十二四五六七八九百千万白田石目王工元光先走立米竹食房安"
 )
-"""Everyday characters, roughly by frequency: what a small demonstration should show first."""
+"""Everyday characters, roughly by frequency, for small demonstrations."""
 
 
 class StrokeData(ABC):
     """Characters and their strokes.
 
     Attributes:
-        name: for messages.
-        notice: who made them, the licence, and what that means for what is drawn from them.
+        name: name in messages.
+        notice: authors and licence, and the licence of what is made from them.
     """
 
     name: ClassVar[str]
@@ -42,7 +42,7 @@ class StrokeData(ABC):
 
     @abstractmethod
     def characters(self) -> Set[str]:
-        """All that are there.
+        """All characters that have strokes.
 
         Raises:
             InputError: they cannot be read.
@@ -50,18 +50,18 @@ class StrokeData(ABC):
 
     @abstractmethod
     def read(self, characters: Set[str]) -> dict[str, Strokes]:
-        """The strokes of characters that are there.
+        """The strokes of characters, which must exist.
 
         Raises:
             InputError: they cannot be read.
         """
 
     def load(self, characters: Iterable[str]) -> dict[str, Strokes]:
-        """The strokes of the characters asked for.
+        """The strokes of characters.
 
         Raises:
             InputError: they cannot be read.
-            CharsetError: names every character that is not there.
+            CharsetError: lists every character that has no strokes.
         """
         wanted, known = list(characters), self.characters()
         unknown = [character for character in wanted if character not in known]
@@ -70,19 +70,19 @@ class StrokeData(ABC):
             raise CharsetError(
                 f"{self.name} has no strokes for {len(unknown)} of {len(wanted)} characters: "
                 f"{shown}",
-                remedy="Leave these out, or give other --strokes",
+                remedy="Leave them out, or use other --strokes",
             )
         return self.read(set(wanted))
 
 
 def common_first(characters: Iterable[str]) -> list[str]:
-    """The same characters with those of `COMMON` in front; the others keep their order."""
+    """The characters, those of `COMMON` first; the others keep their order."""
     rank = {character: place for place, character in reversed(list(enumerate(COMMON)))}
     return sorted(characters, key=lambda character: rank.get(character, len(COMMON)))
 
 
 def resample(line: Points, step: float) -> Points:
-    """A polyline [n, 2] as points of equal spacing, about `step`; both ends stay; at least two."""
+    """A polyline [n, 2] as at least two points, spaced equally by about `step`; both ends stay."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     places = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
     return np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], axis=1)

@@ -1,8 +1,8 @@
-"""In: hanzi-writer-data, or Make Me a Hanzi. Out: strokes as written in China, 9,574 characters.
+"""Strokes of 9,574 characters as written in China, from hanzi-writer-data or Make Me a Hanzi.
 
 Each character is a JSON object with the "medians" of its strokes: points in a box of 1024, y up.
-`npm pack hanzi-writer-data` fetches a tar of one file a character; `graphics.txt` of Make Me a
-Hanzi has a line a character, with "character" too.
+`npm pack hanzi-writer-data` downloads a tar with one file per character; `graphics.txt` of Make Me
+a Hanzi has one line per character, which also has "character".
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from hwgen.io.paths import suggest_path
 from hwgen.sources.strokes.data import BOX, STEP, StrokeData, Strokes, resample
 
 _SIDE, _BASE = 1024.0, 900.0  # y = 900 is the top of the box
-_MOST_BYTES = 1 << 20  # of one character; the longest of 9,574 has 8,621
-_MOST_ALL = 1 << 30  # of all of them, unpacked
-_MOST_STROKES, _MOST_POINTS = 100, 1000
+_MAX_BYTES = 1 << 20  # of one character; the longest of 9,574 has 8,621
+_MAX_ALL = 1 << 30  # of all of them, unpacked
+_MAX_STROKES, _MAX_POINTS = 100, 1000
 _DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 _Found = tuple[str, Callable[[], bytes]]
 
 
 class HanziWriter(StrokeData):
-    """A tar of hanzi-writer-data, its folder, or `graphics.txt` of Make Me a Hanzi.
+    """A tar or folder of hanzi-writer-data, or `graphics.txt` of Make Me a Hanzi.
 
     Args:
         path: the file or folder.
@@ -65,14 +65,14 @@ class HanziWriter(StrokeData):
         found = {character for character, _ in self._all()}
         if not found:
             raise InputError(
-                "holds no characters",
+                "contains no characters",
                 where=str(self.path),
-                remedy="Give the tar that `npm pack hanzi-writer-data` fetches, or graphics.txt",
+                remedy="Give the tar from `npm pack hanzi-writer-data`, or graphics.txt",
             )
         return found
 
     def _all(self) -> Iterator[_Found]:
-        """Each character once, in the order of the file, with what reads its JSON."""
+        """Each character once, in the order of the file, with a function that reads its JSON."""
         if not self.path.exists():
             raise InputError(
                 "no such file", where=str(self.path), remedy=suggest_path(self.path, "")
@@ -92,14 +92,14 @@ def _in_folder(folder: Path) -> Iterator[_Found]:
     for file in sorted(folder.glob("?.json")):
 
         def data(file: Path = file) -> bytes:
-            _check(file.stat().st_size, _MOST_BYTES, str(file))
+            _check(file.stat().st_size, _MAX_BYTES, str(file))
             return file.read_bytes()
 
         yield file.stem, data
 
 
 def _tar_mode(path: Path) -> str:
-    """How tarfile opens it; "" where it is no tar. Other packings can ask for any memory."""
+    """Mode for tarfile; "" if not a tar. Other compressions could exhaust the memory."""
     with open(path, "rb") as file:
         head = file.read(512)
     if head.startswith(b"\x1f\x8b"):
@@ -113,7 +113,7 @@ def _in_tar(path: Path, mode: str) -> Iterator[_Found]:
     with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
         for member in archive:
             unpacked += member.size
-            _check(unpacked, _MOST_ALL, str(path))
+            _check(unpacked, _MAX_ALL, str(path))
             name = PurePosixPath(member.name)
             if not member.isfile() or name.suffix != ".json" or len(name.stem) != 1:
                 continue
@@ -122,9 +122,9 @@ def _in_tar(path: Path, mode: str) -> Iterator[_Found]:
             seen.add(name.stem)
 
             def data(member: tarfile.TarInfo = member) -> bytes:
-                _check(member.size, _MOST_BYTES, f"{path}: {member.name!r}")
+                _check(member.size, _MAX_BYTES, f"{path}: {member.name!r}")
                 stream = archive.extractfile(member)
-                assert stream is not None  # it is a file
+                assert stream is not None  # since it is a file
                 return stream.read()
 
             yield name.stem, data
@@ -133,11 +133,11 @@ def _in_tar(path: Path, mode: str) -> Iterator[_Found]:
 def _in_lines(path: Path) -> Iterator[_Found]:
     seen: set[str] = set()
     with open(path, "rb") as lines:
-        while line := lines.readline(_MOST_BYTES + 1):
-            _check(len(line), _MOST_BYTES, str(path))
+        while line := lines.readline(_MAX_BYTES + 1):
+            _check(len(line), _MAX_BYTES, str(path))
             character = _parsed(line, str(path)).get("character")
             if not isinstance(character, str) or len(character) != 1:
-                raise _strange(str(path))
+                raise _not_strokes(str(path))
             if character not in seen:
                 seen.add(character)
                 yield character, lambda line=line: line  # type: ignore[misc]
@@ -148,15 +148,15 @@ def _strokes(data: bytes, where: str) -> Strokes:
     try:
         lines = [np.asarray(median, np.float64) for median in medians or ()]
     except (TypeError, ValueError, OverflowError):
-        raise _strange(where) from None
-    if not 0 < len(lines) <= _MOST_STROKES or not all(
+        raise _not_strokes(where) from None
+    if not 0 < len(lines) <= _MAX_STROKES or not all(
         line.ndim == 2
         and line.shape[1] == 2
-        and 2 <= len(line) <= _MOST_POINTS
+        and 2 <= len(line) <= _MAX_POINTS
         and np.abs(line).max() <= 2 * _SIDE
         for line in lines
     ):
-        raise _strange(where)
+        raise _not_strokes(where)
     to_box = np.array([1.0, -1.0]) * BOX / _SIDE
     return tuple(resample((line - [0.0, _BASE]) * to_box, STEP) for line in lines)
 
@@ -165,20 +165,20 @@ def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
         value = parse_json(data.decode())
     except ValueError:
-        raise _strange(where) from None
+        raise _not_strokes(where) from None
     if not isinstance(value, dict):
-        raise _strange(where)
+        raise _not_strokes(where)
     return value
 
 
-def _strange(where: str) -> InputError:
+def _not_strokes(where: str) -> InputError:
     return InputError(
-        "is no stroke data: a JSON object with the medians of a character's strokes",
+        "is not stroke data; expected JSON objects with the medians of a character's strokes",
         where=where,
-        remedy="Give the tar that `npm pack hanzi-writer-data` fetches, or graphics.txt",
+        remedy="Give the tar from `npm pack hanzi-writer-data`, or graphics.txt",
     )
 
 
 def _check(size: int, most: int, where: str) -> None:
     if size > most:
-        raise InputError(f"has {size:,} bytes, more than the {most:,} that are read", where=where)
+        raise InputError(f"expected at most {most:,} bytes, found {size:,}", where=where)

@@ -1,4 +1,4 @@
-"""In: the PyPI package `kanjivg`, the optional extra `demo`. Out: strokes as written in Japan."""
+"""Strokes as written in Japan, from the PyPI package `kanjivg` (the extra `demo`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hwgen.sources.strokes.data import STEP, Points, StrokeData, Strokes, resamp
 
 
 class KanjiVG(StrokeData):
-    """KanjiVG's stroke paths, as Bezier curves: 6,413 Chinese characters, and other signs."""
+    """KanjiVG's stroke paths, Bezier curves: 6,413 Chinese characters, and other symbols."""
 
     name = "KanjiVG"
     notice = (
@@ -35,7 +35,7 @@ class KanjiVG(StrokeData):
 
 
 def kanjivg_characters() -> dict[str, Path]:
-    """The characters that KanjiVG draws, with their SVG files; variants are left out.
+    """The characters of KanjiVG with their SVG files, without variants.
 
     Raises:
         InputError: the package `kanjivg` is not installed.
@@ -44,13 +44,13 @@ def kanjivg_characters() -> dict[str, Path]:
         package = importlib.metadata.distribution("kanjivg")
     except importlib.metadata.PackageNotFoundError:
         raise InputError(
-            "simulated writers need the stroke paths of the package kanjivg",
-            remedy="Install them with: pip install 'hwgen[demo]'",
+            "simulated handwriting needs the package kanjivg, which is not installed",
+            remedy="pip install 'hwgen[demo]', or give other --strokes",
         ) from None
     return {
         chr(int(file.stem, 16)): Path(str(package.locate_file(file)))
         for file in package.files or ()
-        # A variant's name goes on after the code: 0585a-Kaisho.svg.
+        # The names of variants continue after the code: 0585a-Kaisho.svg.
         if re.fullmatch(r"[0-9a-f]{5}\.svg", file.name)
     }
 
@@ -77,10 +77,10 @@ def parse_path(commands: str, pieces: int = 12) -> Points:
 
     Args:
         commands: the attribute `d`.
-        pieces: straight pieces for each cubic Bezier curve.
+        pieces: straight segments per cubic Bezier curve.
 
     Returns:
-        float [n, 2]: (x, y) of the points, the first one where the path begins.
+        float [n, 2]: (x, y) of the points, from the beginning of the path.
 
     Raises:
         ValueError: another command, a second subpath, or missing numbers.
@@ -95,7 +95,7 @@ def parse_path(commands: str, pieces: int = 12) -> Points:
         kind = command.upper()
         points_each = {"M": 1, "L": 1, "C": 3, "S": 2}.get(kind)
         if points_each is None or (kind == "M") == bool(runs):
-            raise ValueError(f"{command!r} is not understood here in {commands!r}")
+            raise ValueError(f"unexpected command {command!r} in {commands!r}")
         if not numbers or len(numbers) % (2 * points_each):
             raise ValueError(f"{command!r} has {len(numbers)} numbers in {commands!r}")
         for group in np.reshape(numbers, (-1, points_each, 2)):

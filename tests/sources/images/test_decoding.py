@@ -94,8 +94,8 @@ def test_the_first_image_of_an_animation_is_taken() -> None:
     ("data", "found"),
     [
         (b"", "no bytes"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "something else"),
-        (b"text", "something else"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "an unknown format"),
+        (b"text", "an unknown format"),
         (encoded(photo(5), "JPEG")[:-40], "truncated"),
         (encoded(photo(5))[:80], "truncated"),
         (png_header(4097, 4096), "4097 x 4096 pixels"),

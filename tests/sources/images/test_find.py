@@ -76,7 +76,7 @@ def test_two_things_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_formats_are_not_mixed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"several formats: folder, idx\. Make a store of each"):
+    with pytest.raises(InputError, match=r"different formats: folder, idx\. Make one store per"):
         find_images([write_photos(tmp_path), write_digits(tmp_path)])
     with pytest.raises(InputError, match="no input"):
         find_images([])
@@ -88,14 +88,14 @@ def test_a_training_and_a_test_part_are_not_mixed_unseen(tmp_path: Path) -> None
         put(root / part / "cat" / "1.png", encoded(photo(0)))
     archive = zipped(root, tmp_path / "c.zip")
     for path in (root, archive, write_batches(tmp_path)):
-        with pytest.raises(InputError, match=r"holds a training and a test part: .*and .*test"):
+        with pytest.raises(InputError, match=r"contains a training and a test set: .*and .*test"):
             find_images([path])
     assert len(names(root / "train", root / "test")) == 2
     assert names(Path(f"{archive}!cifar10/test")) == ["c.zip!cifar10/test/cat"]
     digits = write_digits(tmp_path)
     put(digits / "t10k-images-idx3-ubyte", idx(np.zeros((1, 4, 6), np.uint8)))
     put(digits / "t10k-labels-idx1-ubyte", idx(np.zeros(1, np.uint8)))
-    with pytest.raises(InputError, match="holds a training and a test part"):
+    with pytest.raises(InputError, match="contains a training and a test set"):
         find_images([digits])
 
 
@@ -138,10 +138,13 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
     for name, message in (
         ("none", "no such file or folder"),
         ("note!inner", "no such file or folder|is damaged"),
-        ("empty", "no image in this folder; it holds nothing"),
-        ("texts", r"it holds a\.txt.*Images are files that end in \.bmp"),
-        ("x.tar.gz", "Unpack it and give the folder; of WebDataset's shards.* parquet or an OCR"),
-        ("shards", r"data-000000\.tar: is an archive.*WebDataset's shards"),
+        ("empty", "no image in this folder; it contains nothing"),
+        ("texts", r"it contains a\.txt.*Image files end in \.bmp"),
+        (
+            "x.tar.gz",
+            "Unpack it and give the folder; convert WebDataset .*parquet or an OCR",
+        ),
+        ("shards", r"data-000000\.tar: is an archive.*WebDataset to parquet"),
         ("unpacked", r"WebDataset unpacked.* the class of 7\.png lies in 7\.cls"),
         ("unpacked.zip", r"WebDataset unpacked.* lies in unpacked/7\.cls"),
         ("lists", r"label lists: 2. Give those that you want, such as .*lists.a.label\.txt$"),
@@ -153,7 +156,7 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("bad.zip", "the zip is damaged"),
         ("lsun", r"holds LMDBs: 1.*bedroom_train_lmdb.data\.mdb$"),
         ("lsun.zip", "holds an LMDB, which cannot be read in place"),
-        ("texts.zip", r"it holds 0\.txt, .*4\.txt, \.\.\."),
+        ("texts.zip", r"it contains 0\.txt, .*4\.txt, \.\.\."),
         ("texts.zip!deep", "no image in this zip in deep"),
         ("store", "is a store already"),
     ):

@@ -67,7 +67,7 @@ def test_a_folder_is_known_by_its_list(tmp_path: Path, monkeypatch: pytest.Monke
 def test_another_label_txt_makes_no_list_of_a_folder(tmp_path: Path, text: str | bytes) -> None:
     (found,) = find_images([write(tmp_path / "f", text)])
     assert (found.format, found.name) == ("folder", "f/images")
-    with pytest.raises(InputError, match="nor a list of images and labels"):
+    with pytest.raises(InputError, match="is not a zip of images, a list of images and labels"):
         find_images([tmp_path / "f" / "label.txt"])
 
 
@@ -107,7 +107,7 @@ def test_a_path_names_nothing_outside_the_folder(tmp_path: Path) -> None:
     items = list(found.items())
     assert len(items) == len(paths)
     assert found.size == 0
-    assert {unread(item) for item in items} == {"no such file within the list's folder"}
+    assert {unread(item) for item in items} == {"no such file in the folder of the list"}
 
 
 def test_an_image_that_is_too_large_is_not_read(

@@ -100,5 +100,7 @@ def test_half_a_copy_is_refused_before_it_is_mapped(tmp_path: Path) -> None:
     folder = write_lsun(tmp_path / "bedroom_train_lmdb", 9)
     data = (folder / "data.mdb").read_bytes()
     (folder / "data.mdb").write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match=r"data\.mdb: cannot be opened as LMDB \(.* of [\d,]+\)"):
+    with pytest.raises(
+        InputError, match=r"data\.mdb: cannot be opened as LMDB \(.* of [\d,]+ bytes\)"
+    ):
         find_images([folder])

@@ -80,5 +80,5 @@ def test_notes_of_strangers_are_no_writers(tmp_path: Path, meta: bytes) -> None:
 @pytest.mark.parametrize("said", [b"4", b"-1", b"many", b"9" * 30, b"\xff", b""])
 def test_a_count_that_cannot_be_is_refused(tmp_path: Path, said: bytes) -> None:
     folder = write(tmp_path / "w", num_samples=said, **sample(1, "a"))
-    with pytest.raises(InputError, match=r"its num-samples is .*there are 3 keys"):
+    with pytest.raises(InputError, match=r"num-samples is .*there are only 3 keys"):
         find_images([folder])

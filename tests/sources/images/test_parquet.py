@@ -88,7 +88,11 @@ def test_losses_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(none, BadRecord)
     assert (unknown.source, unknown.found, none.found) == ("x.parquet[0]", "2", "None")
     monkeypatch.setattr(parquet_module, "MAX_BYTES", 10)
-    for item, message in ((large, "bytes"), (elsewhere, "lies elsewhere"), (empty, "no image")):
+    for item, message in (
+        (large, "bytes"),
+        (elsewhere, "a path to another file"),
+        (empty, "no image"),
+    ):
         assert isinstance(item, EncodedImage)
         with pytest.raises(InputError, match=message):
             item.read()
