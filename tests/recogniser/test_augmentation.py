@@ -46,7 +46,7 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def picture(count: int = 1, side: int = 24) -> Tensor:
+def strokes(count: int = 1, side: int = 24) -> Tensor:
     x = torch.zeros(count, 1, side, side)
     x[:, :, 6:18, 9:12] = 1
     x[:, :, 6:9, 9:18] = 0.5
@@ -62,7 +62,7 @@ def test_zero_augmentation_is_the_identity(pixels: PixelRange):
 
 @pytest.mark.parametrize("pixels", [PixelRange(1.0, 0.0), PixelRange(1.0, -1.0)])
 def test_the_range_does_not_matter(pixels: PixelRange):
-    amounts, x = Augmentation(stroke_width=0.1), picture(3)
+    amounts, x = Augmentation(stroke_width=0.1), strokes(3)
     expected = augment(x, amounts, pixels=INK, generator=rng())
     there = pixels.paper + x * (pixels.ink - pixels.paper)
     moved = augment(there, amounts, pixels=pixels, generator=rng())
@@ -76,7 +76,7 @@ def test_the_range_does_not_matter(pixels: PixelRange):
     ids=["rotate", "shear", "scale", "translate", "elastic", "stroke", "blur", "ink", "noise"],
 )
 def test_each_distortion_differs_between_images(amounts: Augmentation):
-    moved = augment(picture(3), amounts, pixels=INK, generator=rng())
+    moved = augment(strokes(3), amounts, pixels=INK, generator=rng())
     assert moved.shape == (3, 1, 24, 24)
     for i, other in ((0, 1), (1, 2), (0, 2)):
         assert (moved[i] - moved[other]).abs().max() > 0.05
@@ -85,7 +85,7 @@ def test_each_distortion_differs_between_images(amounts: Augmentation):
 def test_the_seed_determines_the_result():
     amounts = Augmentation()
     first, again, other = (
-        augment(picture(), amounts, pixels=INK, generator=rng(seed)) for seed in (5, 5, 6)
+        augment(strokes(), amounts, pixels=INK, generator=rng(seed)) for seed in (5, 5, 6)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -94,7 +94,7 @@ def test_the_seed_determines_the_result():
 def test_torch_global_state_is_not_touched():
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    augment(picture(), Augmentation(), pixels=INK, generator=rng())
+    augment(strokes(), Augmentation(), pixels=INK, generator=rng())
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -138,22 +138,22 @@ def test_rotation_and_translation_are_torchvisions_affine():
     (cos, minus_sin, right), (_, _, down) = affine_matrices(1, amounts, rng(2))[0].tolist()
     assert abs(minus_sin) > 0.1
     assert math.hypot(right, down) > 0.1
-    # torchvision turns the other way and moves afterwards, in pixels, the picture not the places.
+    # torchvision turns the other way and moves afterwards, in pixels, the image, not the positions.
     sin = -minus_sin
     x, y = -12 * (cos * right + sin * down), -12 * (cos * down - sin * right)
     angle = math.degrees(math.atan2(-sin, cos))
-    moved = augment(picture(), amounts, pixels=INK, generator=rng(2))
-    expected = TF.affine(picture(), angle, [x, y], 1.0, [0.0, 0.0], interpolation=BILINEAR)
+    moved = augment(strokes(), amounts, pixels=INK, generator=rng(2))
+    expected = TF.affine(strokes(), angle, [x, y], 1.0, [0.0, 0.0], interpolation=BILINEAR)
     torch.testing.assert_close(moved, expected, atol=1e-4, rtol=0)
 
 
 def test_elastic_is_torchvisions_with_the_same_displacement():
     amounts = replace(NONE, elastic=0.05)
-    moved = augment(picture(), amounts, pixels=INK, generator=rng(2))
+    moved = augment(strokes(), amounts, pixels=INK, generator=rng(2))
     still = F.affine_grid(torch.eye(2, 3)[None], [1, 1, 24, 24], align_corners=False)
     displacement = fields(1, 24, amounts, rng(2)) - still
     assert displacement.abs().max() > 0.05
-    expected = TF.elastic(picture(), displacement, interpolation=BILINEAR)
+    expected = TF.elastic(strokes(), displacement, interpolation=BILINEAR)
     torch.testing.assert_close(moved, expected, atol=1e-4, rtol=0)
 
 
@@ -162,7 +162,7 @@ def test_translation_is_relative_to_the_size():
     shift = affine_matrices(1, amounts, rng(1))[0, :, 2].numpy() * 24 / 2
     assert np.abs(shift).max() <= 6
     assert np.abs(shift).min() > 0.5
-    x = picture()
+    x = strokes()
     moved = augment(x, amounts, pixels=INK, generator=rng(1))[0, 0].numpy()
     # The centre of mass moves by minus the shift of the sampling places.
     assert centre(moved) == pytest.approx(centre(x[0, 0].numpy()) - shift, abs=1e-3)
@@ -194,7 +194,7 @@ def test_elastic_displacement_hits_its_control_points_and_is_smooth_between():
 
 def test_elastic_field_against_numpys_bilinear_lookup():
     amounts = replace(NONE, elastic=0.03)
-    x = picture()
+    x = strokes()
     moved = augment(x, amounts, pixels=INK, generator=rng(4))[0, 0].numpy()
     still = F.affine_grid(torch.eye(2, 3)[None], [1, 1, 24, 24], align_corners=False)
     field = (fields(1, 24, amounts, rng(4)) - still)[0].numpy() * 24 / 2
@@ -298,14 +298,14 @@ def test_recipes_saved_before_stroke_width_still_load():
 
 
 def test_each_image_has_its_own_ink_and_paper_stays():
-    x = picture(400) * 0.6
+    x = strokes(400) * 0.6
     moved = augment(x, replace(NONE, ink=0.5), pixels=INK, generator=rng())
     torch.testing.assert_close(moved[:, :, :5], torch.zeros_like(moved[:, :, :5]))
     factors = moved[:, 0, 12, 10] / x[:, 0, 12, 10]
     torch.testing.assert_close(moved[:, 0, 7, 15], factors * x[:, 0, 7, 15])
     assert 0.5 <= factors.min() < 0.51
     assert 1.49 < factors.max() <= 1.5
-    full = augment(picture(50), replace(NONE, ink=0.5), pixels=INK, generator=rng())
+    full = augment(strokes(50), replace(NONE, ink=0.5), pixels=INK, generator=rng())
     assert full.max() == 1
 
 
@@ -333,7 +333,7 @@ def test_the_gaussian_filter_is_torchvisions(deviation: float):
 
 
 def test_each_image_has_its_own_blur():
-    x = picture(200)
+    x = strokes(200)
     moved = augment(x, replace(NONE, blur=0.08), pixels=INK, generator=rng())
     change = (moved - x).flatten(1) @ (gaussian(x, 0.08 * 24) - x).flatten(1).T
     shares = change.diagonal() / (gaussian(x, 0.08 * 24) - x).flatten(1).square().sum(1)

@@ -64,11 +64,11 @@ def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [{}, {"decides": 3}, {"decides": {"data": [1]}}, {"decides": {"start": [{}]}}]
+    "given", [{}, {"decides": 3}, {"decides": {"data": [1]}}, {"decides": {"start": [{}]}}]
 )
-def test_untrusted_provenance_can_be_anything(make_store: MakeStore, told: dict[str, Any]) -> None:
-    check_unseen(make_store("unseen"), told, by="it")
-    assert not training_hashes(told)
+def test_untrusted_provenance_can_be_anything(make_store: MakeStore, given: dict[str, Any]) -> None:
+    check_unseen(make_store("unseen"), given, by="it")
+    assert not training_hashes(given)
 
 
 def test_pretraining_data_counts_as_training_data() -> None:

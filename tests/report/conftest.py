@@ -17,7 +17,7 @@ from hwgen.store import Store, StoreWriter
 LABELS = ("一", "己", "已")
 
 
-def picture(value: int, size: int = 8) -> np.ndarray:
+def flat_image(value: int, size: int = 8) -> np.ndarray:
     return np.full((size, size), value, np.uint8)
 
 
@@ -35,7 +35,7 @@ def make_store(tmp_path: Path) -> Callable[..., Store]:
         with StoreWriter(tmp_path / name, size=8, recipe={}) as writer:
             for label in labels:
                 for i in range(per_class):
-                    writer.add(Record(picture(value), label, "w1", "here", i))
+                    writer.add(Record(flat_image(value), label, "w1", "here", i))
             order = Charset(charset or labels)
             return writer.finish(charset=order, origin={"kind": kind, "seed": 3, "run": "abc"})
 
@@ -91,9 +91,9 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         run.grids.mkdir(exist_ok=True)
         for i in range(grids):
             file = run.grids / f"{(i + 1) * 32_000:09d}.png"
-            PilImage.fromarray(picture(10 * i, 16)).save(file)
+            PilImage.fromarray(flat_image(10 * i, 16)).save(file)
         if grids:
-            PilImage.fromarray(picture(200, 16)).save(run.grids / "real.png")
+            PilImage.fromarray(flat_image(200, 16)).save(run.grids / "real.png")
         return run
 
     return make

@@ -19,8 +19,8 @@ def store(name: str) -> dict[str, Any]:
 
 
 def figure(title: str, value: float, floor: float | None, unit: str) -> dict[str, Any]:
-    told = {"title": title, "unit": unit, "better": "higher", "meaning": f"What {title} means."}
-    return {"value": value, "floor": floor, **told}
+    given = {"title": title, "unit": unit, "better": "higher", "meaning": f"What {title} means."}
+    return {"value": value, "floor": floor, **given}
 
 
 def value() -> dict[str, Any]:
@@ -44,15 +44,15 @@ def value() -> dict[str, Any]:
 
 @pytest.fixture
 def make_evaluation(tmp_path: Path) -> MakeEvaluation:
-    def make(*, pictures: bool = True, **changes: Any) -> Path:
+    def make(*, sheets: bool = True, **changes: Any) -> Path:
         folder = tmp_path / "judged"
         folder.mkdir()
         written = json.dumps({**value(), **changes}, ensure_ascii=False)
         (folder / "evaluation.json").write_text(written, encoding="utf-8")
         for name in ("nearest-pixels", "nearest-features", "best-read", "worst-read"):
-            if pictures:
-                picture = PilImage.fromarray(np.full((20, 30), 90, np.uint8))
-                picture.save(folder / f"{name}.png")
+            if sheets:
+                image = PilImage.fromarray(np.full((20, 30), 90, np.uint8))
+                image.save(folder / f"{name}.png")
         return folder
 
     return make
@@ -95,7 +95,7 @@ def test_missing_images_and_classes_are_named(
     tmp_path: Path, make_evaluation: MakeEvaluation
 ) -> None:
     folder = make_evaluation(
-        pictures=False, per_class={"purity": {}}, figures={}, real_test=store("other")
+        sheets=False, per_class={"purity": {}}, figures={}, real_test=store("other")
     )
     shown = page(tmp_path, folder / "evaluation.json")
     assert "data:image/png" not in shown

@@ -154,10 +154,10 @@ def test_grids_of_any_name_and_kind_are_shown(make_run: Callable[..., Run], tmp_
 def test_only_png_images_of_limited_size_are_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = PilImage.new("L", (30, 40))
-    picture.save(tmp_path / "a.gif")
+    image = PilImage.new("L", (30, 40))
+    image.save(tmp_path / "a.gif")
     assert read_image(tmp_path / "a.gif") is None
-    picture.save(tmp_path / "a.png")
+    image.save(tmp_path / "a.png")
     monkeypatch.setattr(images, "_MOST_PIXELS", 1200)
     assert read_image(tmp_path / "a.png") is not None
     monkeypatch.setattr(images, "_MOST_PIXELS", 1199)

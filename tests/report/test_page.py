@@ -275,7 +275,7 @@ def test_a_real_store_alone(tmp_path: Path, make_store: Callable[..., Store]) ->
     store = make_store("hand", kind="gnt", charset=("一", "丁", "己", "已"))
     page = page_of(tmp_path / "report.html", store.path)
     assert page.headings[0] == "Real store hand"
-    assert len(page.images) == 3  # no picture of 丁
+    assert len(page.images) == 3  # no image of 丁
     assert "0 / 3 / 3" in page.text
     assert "no benchmark or lift was given" in page.text
     page = page_of(tmp_path / "report.html", store.path, real=False)

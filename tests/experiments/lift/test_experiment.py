@@ -311,7 +311,7 @@ def test_pretrained_arms_start_from_pretrained_weights(
 def test_augmentation_is_stronger_with_more_epochs(toy: RecogniserRecipe) -> None:
     mild = small(toy, counts=(2,))
     strong = replace(mild, strong_epochs=5, pretrained_strong_epochs=10, kind="rare")
-    pictures = toy.steps * toy.batch
+    images = toy.steps * toy.batch
     for arm, views, used in [
         ("classical", 5, STRONG),
         ("classical+synthetic", 5, STRONG),
@@ -321,10 +321,10 @@ def test_augmentation_is_stronger_with_more_epochs(toy: RecogniserRecipe) -> Non
         ("none", 5, NO_AUGMENTATION),
         ("synthetic", 5, NO_AUGMENTATION),
     ]:
-        recipe = strong.recipe_of(ARMS[arm], pictures / views)
+        recipe = strong.recipe_of(ARMS[arm], images / views)
         assert recipe == replace(toy, augmentation=used, balanced=True)
         if used == STRONG:
-            assert mild.recipe_of(ARMS[arm], pictures / views) == replace(toy, balanced=False)
+            assert mild.recipe_of(ARMS[arm], images / views) == replace(toy, balanced=False)
 
 
 @pytest.mark.parametrize(
