@@ -1,4 +1,4 @@
-"""In: docs/tutorial.md. Out: a shell script that saves its files and runs its commands in order.
+"""Writes a shell script that saves the files of docs/tutorial.md and runs its commands in order.
 
 python walk.py ../../../docs/tutorial.md > walk.sh
 """
