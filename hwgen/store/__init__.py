@@ -1,4 +1,4 @@
-"""The one resting place of records: an LMDB and its manifest; layout, place, reader, writer."""
+"""Stores: labelled images of one size in an LMDB with a manifest."""
 
 from hwgen.io.staging import partial_path
 from hwgen.store.layout import Manifest, is_store, looks_like_store

@@ -11,17 +11,17 @@ from hwgen.store.reader import Store
 
 
 def classes_to_show(store: Store, rows: int) -> npt.NDArray[np.int64]:
-    """At most `rows` ids of classes that have records, evenly spread over the charset."""
+    """At most `rows` ids of classes with records, evenly spaced in the charset."""
     filled = np.flatnonzero(store.manifest.class_counts)
     return filled[evenly_spaced(len(filled), rows)]
 
 
 def sheet_of_store(store: Store, *, rows: int = 12, columns: int = 12) -> Image:
-    """Images for a contact sheet: one row for each of `classes_to_show`.
+    """Images for a contact sheet with one row for each of `classes_to_show`.
 
     Returns:
         uint8 [n, size, size(, 3)], n <= rows * columns; a class with fewer records than
-        `columns` has paper in the rest of its row.
+        `columns` has white images in the rest of its row.
     """
     labels = store.labels
     shown = classes_to_show(store, rows)

@@ -1,15 +1,14 @@
-"""In: a store's directory. Out: its format: manifest, keys, columns; and what lies where.
+"""The format of a store: files, manifest, keys and columns.
 
 A store is a directory:
 
     manifest.json   written last: without it there is no store
-    data.mdb        LMDB with keys `columns/%08d`, `images/%08d` and `sha256/%08d`, three a block
+    data.mdb        LMDB with the keys `columns/%08d`, `images/%08d` and `sha256/%08d` per block
 
-A block holds many records, so that LMDB's 4,096-byte pages are not wasted on single images: its
+A block has many records, so that LMDB's 4,096-byte pages are not wasted on single images: its
 images are one uint8 array [n, size, size(, 3)], its columns one array of COLUMNS, its sha256 the
-hash over columns, then images. Columns point into tables of texts that the manifest keeps; the
-charset gives the labels their class ids.
-While it is written a store lies in `NAME.partial` and is renamed at the end.
+hash of columns, then images. Columns are indices into text tables in the manifest; the charset
+gives labels their class ids. An unfinished store is in `NAME.partial`, which is renamed at the end.
 """
 
 from __future__ import annotations
@@ -38,35 +37,35 @@ FORMAT = "hwgen-store"
 FORMAT_VERSION = 1
 POLARITY = "255 = paper, 0 = ink"
 MAX_SIZE = 1 << 14
-"""Of an image, pixels."""
+"""Maximum width and height of an image, pixels."""
 
 COLUMNS = np.dtype([("label", "<u4"), ("writer", "<u4"), ("source", "<u4"), ("position", "<u8")])
-"""One row a record: places in the text tables, and the position within the source."""
+"""One row per record: indices into the text tables, and the position in the source."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store says of itself; every field is plain JSON.
+    """Description of a store; every field is plain JSON.
 
     Attributes:
         count: number of records.
-        size: side of each image, pixels.
+        size: width and height of each image, pixels.
         channels: 1 grey, 3 colour.
         charset: labels in class order.
-        charset_fingerprint: of `charset`, see Charset.fingerprint.
-        class_counts: records a class, in class order; a class may be empty.
-        writer_counts: records a writer; the writer "" is "not known".
-        tables: the texts that the columns point into: "labels", "writers", "sources".
-        origin: where the records came from: {"kind": ..., and its recipe}; the kind is "gnt" for
-            scans, "ink" for real pen trajectories that were drawn, "images" for images of any
-            kind, with their "format" and whether they were "inverted", "synthetic" for a
-            generator's. {"synthetic": True} with any kind: a generator made some of them, and they
-            came back from an export. {"simulated": True, "notice": ...}: `hwgen simulate` wrote
-            some of them, from these strokes. See hwgen.store.origin.
-        block_records: records in every block but the last.
-        content_sha256: hash over charset, tables and the hashes of all blocks: equal for equal
-            records in equal order.
-        versions: of hwgen and of the libraries that made the pixels.
+        charset_fingerprint: see Charset.fingerprint.
+        class_counts: number of records per class; may be 0.
+        writer_counts: number of records per writer; "" is an unknown writer.
+        tables: the text tables of the columns: "labels", "writers", "sources".
+        origin: {"kind": ..., and the recipe of that kind}. Kinds: "gnt" (scans), "ink" (rendered
+            real pen trajectories), "images" (image files, with their "format" and whether they
+            were "inverted"), "synthetic" (from a generator). With any kind, {"synthetic": True}
+            means that a generator made some of the records, which came back from an export, and
+            {"simulated": True, "notice": ...} that some are from `hwgen simulate`. See
+            hwgen.store.origin.
+        block_records: number of records in every block but the last.
+        content_sha256: hash of charset, tables and the hashes of all blocks; equal for the same
+            records in the same order.
+        versions: of hwgen and of the libraries that determine the pixels.
     """
 
     count: int
@@ -87,7 +86,7 @@ class Manifest:
 
 
 def key(kind: str, block: int) -> bytes:
-    """LMDB key of a block's "images", "columns" or "sha256"."""
+    """The LMDB key of a block's "images", "columns" or "sha256"."""
     return f"{kind}/{block:08d}".encode()
 
 
@@ -97,22 +96,24 @@ def image_shape(size: int, channels: int) -> tuple[int, ...]:
 
 
 def is_store(path: Path) -> bool:
-    """Whether a finished store lies at this path."""
-    return _halves(path) == 2
+    """Whether there is a finished store at this path."""
+    return _files_present(path) == 2
 
 
 def looks_like_store(path: Path) -> bool:
-    """Whether a store lies there, be it half of one or unfinished: a Store tells what it lacks."""
-    return _halves(path) > 0 or (not os.path.exists(path) and os.path.isdir(partial_path(path)))
+    """Whether there is a store at this path, also an incomplete or unfinished one."""
+    return _files_present(path) > 0 or (
+        not os.path.exists(path) and os.path.isdir(partial_path(path))
+    )
 
 
-def _halves(path: Path) -> int:
-    # os.path: a text too long for a path is no store, and no error either.
+def _files_present(path: Path) -> int:
+    # os.path, since Path would raise for names that are too long.
     return os.path.isfile(path / MANIFEST) + os.path.isfile(path / "data.mdb")
 
 
 def versions() -> dict[str, str]:
-    """Of hwgen and of the libraries that make the pixels."""
+    """Versions of hwgen and of the libraries that determine the pixels."""
     import PIL
 
     return {
@@ -127,7 +128,7 @@ def read_manifest(path: Path) -> Manifest:
     """The manifest of the store at `path`.
 
     Raises:
-        StoreError: no store there, an unfinished one, or one of a foreign format.
+        StoreError: no store, an unfinished one, or one of another format.
     """
     file = path / MANIFEST
     if not file.is_file():
@@ -135,24 +136,24 @@ def read_manifest(path: Path) -> Manifest:
             raise StoreError(
                 "is unfinished",
                 where=str(path),
-                remedy="Run the command that was writing it once more",
+                remedy="Rerun the command that was writing it",
             )
         alone = (path / "data.mdb").is_file()
         raise StoreError(
             f"no store here: {describe_path(path) or 'manifest.json is missing'}"
             + " beside data.mdb" * alone,
             where=str(path),
-            remedy="Was it copied whole? Of an OCR LMDB hwgen prepare-images makes a store"
+            remedy="Copy the store again; for an OCR LMDB, use hwgen prepare-images"
             if alone
-            else suggest_path(path, "Make one with: hwgen prepare-gnt", [MANIFEST]),
+            else suggest_path(path, "Make a store with: hwgen prepare-gnt", [MANIFEST]),
         )
     try:
         fields = read_json(file)
         version = fields.get("format_version")
         if fields.get("format") != FORMAT or version != FORMAT_VERSION:
             raise StoreError(
-                f"is format {fields.get('format')!r} version {version!r}; this hwgen reads "
-                f"{FORMAT!r} version {FORMAT_VERSION}",
+                f"expected format {FORMAT!r} version {FORMAT_VERSION}, found "
+                f"{fields.get('format')!r} version {version!r}",
                 where=str(file),
             )
         manifest: Manifest = from_json(Manifest, fields, "manifest")
@@ -179,26 +180,26 @@ def content_hash(
 
 
 def record_bytes(manifest: Manifest) -> int:
-    """What one record takes in data.mdb, at least."""
+    """Minimum size of one record in data.mdb, bytes."""
     return manifest.size**2 * manifest.channels + COLUMNS.itemsize
 
 
 def _check(manifest: Manifest) -> None:
-    """Refuse what cannot be, or would ask for memory without measure.
+    """Refuse inconsistent manifests, and ones that would exhaust the memory.
 
     Raises:
-        ValueError: says what.
+        ValueError: says what is wrong.
     """
     if not (1 <= manifest.size <= MAX_SIZE and manifest.channels in (1, 3)):
-        raise ValueError(f"images of {manifest.size} pixels, {manifest.channels} channels")
+        raise ValueError(f"images of {manifest.size} pixels with {manifest.channels} channels")
     if manifest.block_records < 1:
         raise ValueError(f"blocks of {manifest.block_records} records")
     if set(manifest.tables) != {"labels", "writers", "sources"}:
         raise ValueError(f"tables {', '.join(manifest.tables):.80}")
     counts = manifest.class_counts
     if len(counts) != len(manifest.charset) or min([0, *counts]) < 0:
-        raise ValueError(f"{len(counts)} counts of {len(manifest.charset)} classes")
+        raise ValueError(f"{len(counts)} counts for {len(manifest.charset)} classes")
     if sum(counts) != manifest.count or sum(manifest.writer_counts.values()) != manifest.count:
-        raise ValueError(f"counts of classes or writers that are not {manifest.count} in all")
+        raise ValueError(f"counts of classes or writers do not add up to {manifest.count}")
     if Charset(tuple(manifest.charset)).fingerprint != manifest.charset_fingerprint:
-        raise ValueError("the classes' fingerprint is not theirs")
+        raise ValueError("the fingerprint does not match the charset")

@@ -1,4 +1,4 @@
-"""In: a finished store. Out: its images, labels and Records."""
+"""Reading a store: images, labels and Records."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from hwgen.store.origin import is_synthetic, provenance
 
 
 class Store:
-    """A finished store, read-only; opened lazily in each process, so it may be pickled or forked.
+    """A finished store, read-only. It can be pickled and forked: each process opens it by itself.
 
     Args:
         path: the store's directory.
 
     Raises:
-        StoreError: no store there, an unfinished one, one of a foreign format, or half of one.
+        StoreError: no store, an unfinished or incomplete one, or one of another format.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -56,7 +56,7 @@ class Store:
 
     @property
     def size(self) -> int:
-        """Side of each image, pixels."""
+        """Width and height of each image, pixels."""
         return self.manifest.size
 
     @property
@@ -66,12 +66,12 @@ class Store:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """Of one image: (size, size), or (size, size, 3) in colour."""
+        """Shape of one image: (size, size), or (size, size, 3) in colour."""
         return image_shape(self.size, self.channels)
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether a generator made any of these records; drawn pen trajectories are real."""
+        """Whether a generator made any of the records; rendered pen trajectories are real."""
         return is_synthetic(self.manifest.origin)
 
     @property
@@ -94,7 +94,9 @@ class Store:
             for name, table in self.manifest.tables.items():
                 found = self._columns[name.removesuffix("s")].max(initial=0)
                 if found >= max(1, len(table)):
-                    raise _foreign(self.path, f"it names place {found} of {len(table)} {name}")
+                    raise _foreign(
+                        self.path, f"a record refers to entry {found} of {len(table)} {name}"
+                    )
         return self._columns
 
     @property
@@ -108,7 +110,10 @@ class Store:
         numbers = np.asarray(indices, dtype=np.int64)
         outside = numbers[(numbers < 0) | (numbers >= len(self))]
         if len(outside):
-            raise StoreError(f"no record {outside[0]} among {len(self)}", where=str(self.path))
+            raise StoreError(
+                f"record {outside[0]} does not exist; the store has {len(self)}",
+                where=str(self.path),
+            )
         blocks = self._blocks()
         out = np.empty((len(numbers), *self.image_shape), np.uint8)
         of_block, within = np.divmod(numbers, self.manifest.block_records)
@@ -117,7 +122,7 @@ class Store:
         return out
 
     def all_images(self) -> Image:
-        """Every image, uint8 [count, size, size(, 3)], in one array in memory."""
+        """All images, uint8 [count, size, size(, 3)], in memory."""
         out = np.empty((len(self), *self.image_shape), np.uint8)
         self.read(0, into=out)
         return out
@@ -125,8 +130,8 @@ class Store:
     def read(self, start: int, *, into: Image) -> None:
         """Copy the images of consecutive records from the file, without mapping its pages.
 
-        The way to read much: what is in the page cache is copied some times as fast as it would be
-        through the map, whose pages have to be entered one by one.
+        For large reads this is several times as fast as through the memory map, which takes a page
+        fault per page.
 
         Args:
             start: the first record.
@@ -135,7 +140,8 @@ class Store:
         stop = start + len(into)
         if not 0 <= start <= stop <= len(self):
             raise StoreError(
-                f"no records {start} to {stop} among {len(self)}", where=str(self.path)
+                f"records {start} to {stop} do not exist; the store has {len(self)}",
+                where=str(self.path),
             )
         blocks = self._blocks()
         while start < stop:
@@ -147,7 +153,8 @@ class Store:
     def image_blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Image]:
         """Images of the records from `start` to before `stop`, or to the end, block by block.
 
-        Each is an array of its own, uint8 [n, size, size(, 3)].
+        Yields:
+            A new array, uint8 [n, size, size(, 3)].
         """
         stop = len(self) if stop is None else min(stop, len(self))
         whole = self.manifest.block_records
@@ -159,7 +166,7 @@ class Store:
             start += count
 
     def record(self, index: int) -> Record:
-        """One record, with its texts."""
+        """One record."""
         image = self.images([index])[0]
         row = self.columns[index]
         tables = self.manifest.tables
@@ -183,18 +190,18 @@ class Store:
 
 
 class _Blocks:
-    """A store's blocks as views of the file in memory, valid while this object lives.
+    """A store's blocks as views of the memory map, valid while this object exists.
 
-    A view is looked up once: a pass over 64 random records is 64 short copies and nothing else.
+    Views are looked up once, so that reading random records costs little more than the copies.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.pid = os.getpid()
-        self._handle = _take(path)
+        self._handle = _acquire(path)
         self._path, self._manifest = path, manifest
         self.count = -(-manifest.count // manifest.block_records)
         self._images: dict[int, Image] = {}
-        weakref.finalize(self, _let_go, self._handle)
+        weakref.finalize(self, _release, self._handle)
         self._check_content()
 
     def images(self, block: int) -> Image:
@@ -211,14 +218,14 @@ class _Blocks:
         return self._value("columns", block, COLUMNS)
 
     def _check_content(self) -> None:
-        """Compare the manifest's content hash with the blocks' own; no image is read.
+        """Compare the manifest's content hash with those of the blocks, without reading images.
 
         Raises:
-            StoreError: the manifest is of other data.
+            StoreError: the manifest belongs to other data.
         """
         hashes = [self._handle.get(key("sha256", block)) for block in range(self.count)]
         manifest = self._manifest
-        # The blocks of the first hwgens have none.
+        # Blocks of old stores have no hashes.
         if not all(hashes):
             return
         found = content_hash(manifest.charset, manifest.tables, hashes)
@@ -226,9 +233,9 @@ class _Blocks:
             raise _foreign(self._path, "their content hashes differ")
 
     def copy(self, view: Image, into: Image) -> None:
-        """Copy what a view of consecutive images shows, by reading the file where it lies."""
-        place = self._handle.place(view)
-        if place is None or os.preadv(self._handle.descriptor, [into.data], place) != into.nbytes:
+        """Copy a view of consecutive images by reading the file at the same offset."""
+        offset = self._handle.offset(view)
+        if offset is None or os.preadv(self._handle.descriptor, [into.data], offset) != into.nbytes:
             into[:] = view
 
     def _value(self, kind: str, block: int, row: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -246,19 +253,18 @@ class _Blocks:
 
 
 class _Handle:
-    """One environment, shared by all Stores on the same file in one process, never across a fork.
+    """One LMDB environment, shared by all Stores on the same file in one process, not across forks.
 
-    LMDB refuses to open one file twice in a process; the last user that lets go closes it. A
-    store that was replaced meanwhile is another file, and whoever has the old one open keeps it.
-    A finished store is never written to, so that one transaction serves for as long as it is open
-    and all values that were read stay where they are.
+    LMDB refuses to open one file twice in a process; the last user closes it. If a store is
+    replaced meanwhile, the old file stays open. A finished store is never written to, so one
+    transaction is used throughout and values stay valid.
     """
 
     def __init__(self, path: Path, file: tuple[int, int]) -> None:
         self.pid, self.file, self.users = os.getpid(), file, 0
         self._path = path
-        # With readahead: py-lmdb touches every page of a value that it looks up, and without it
-        # each page of a file that is not yet in memory is fetched by itself (30 times as slow).
+        # With readahead: py-lmdb touches every page of a value, and without it each page that is
+        # not in memory is read by itself (30 times as slow).
         self.env = lmdb.open(
             os.fsencode(path), readonly=True, lock=False, meminit=False, max_readers=1
         )
@@ -268,15 +274,15 @@ class _Handle:
         self.descriptor = os.open(path / "data.mdb", os.O_RDONLY)
 
     def close(self) -> None:
-        """Give up the map and the file; views of them must not be used any more."""
+        """Close the map and the file; views become invalid."""
         self.env.close()
         os.close(self.descriptor)
 
     def get(self, name: bytes) -> Any:
-        """The value as a view of the file, or None.
+        """The value as a view of the map, or None.
 
         Raises:
-            StoreError: LMDB finds fault with the file.
+            StoreError: LMDB cannot read the file.
         """
         try:
             with self._one_at_a_time:
@@ -284,34 +290,34 @@ class _Handle:
         except lmdb.Error as error:
             raise _unreadable(self._path, error) from None
 
-    def place(self, view: npt.NDArray[Any]) -> int | None:
-        """Where in the file a view's bytes begin; None where the system does not tell."""
+    def offset(self, view: npt.NDArray[Any]) -> int | None:
+        """Offset of a view's bytes in the file; None if unknown."""
         address = view.__array_interface__["data"][0]
         return address - self._map.start if address in self._map else None
 
 
 def _check_size(path: Path, manifest: Manifest) -> None:
-    """Refuse a manifest that tells of more than data.mdb can hold, before memory is taken for it.
+    """Refuse a manifest that needs more than data.mdb has, before memory is allocated.
 
     Raises:
-        StoreError: it does, or data.mdb is missing.
+        StoreError: data.mdb is too small or missing.
     """
     try:
         found = (path / "data.mdb").stat().st_size
     except OSError as error:
         raise _unreadable(path, error) from None
-    wanted = manifest.count * record_bytes(manifest)
-    if wanted > found:
+    needed = manifest.count * record_bytes(manifest)
+    if needed > found:
         raise StoreError(
-            f"holds {found:,} bytes, and the manifest tells of {wanted:,} at least",
+            f"expected at least {needed:,} bytes by the manifest, found {found:,}",
             where=str(path / "data.mdb"),
-            remedy="Was the store copied whole? Copy or prepare it again",
+            remedy="The copy may be incomplete; copy or prepare the store again",
         )
 
 
 def _foreign(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"manifest.json and data.mdb are not of one store: {why}",
+        f"manifest.json and data.mdb belong to different stores: {why}",
         where=str(path),
         remedy="Copy or prepare the store again",
     )
@@ -319,19 +325,21 @@ def _foreign(path: Path, why: str) -> StoreError:
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
     return StoreError(
-        f"its data cannot be opened ({os_errors.reason(error)})",
+        f"cannot be opened ({os_errors.reason(error)})",
         where=str(path / "data.mdb"),
-        remedy=os_errors.remedy(error, "Was the store copied whole? Copy or prepare it again"),
+        remedy=os_errors.remedy(
+            error, "The copy may be incomplete; copy or prepare the store again"
+        ),
     )
 
 
 def _mapping(inode: int) -> range:
-    """Addresses at which this process maps a file, from its beginning; empty if not known.
+    """Addresses of the memory map of a file from its beginning; empty if unknown.
 
-    LMDB does not tell where in its file a value lies.
+    LMDB has no function for the offset of a value in its file.
     """
     try:
-        with open("/proc/self/maps", "rb") as lines:  # names of files in any encoding
+        with open("/proc/self/maps", "rb") as lines:  # binary: file names may have any encoding
             for line in lines:
                 addresses, _, offset, _, number, *_ = line.split()
                 if int(number) == inode and int(offset, 16) == 0:
@@ -342,15 +350,15 @@ def _mapping(inode: int) -> range:
     return range(0)
 
 
-# The handles of this process by device and inode; who takes or lets go of one holds the lock,
-# which may happen within itself: the garbage collector runs anywhere.
+# The handles of this process by device and inode, guarded by a lock. It is reentrant, since the
+# garbage collector may release a handle at any point.
 _handles: dict[tuple[int, int], _Handle] = {}
-_turn = threading.RLock()
+_handles_lock = threading.RLock()
 
 
-def _take(path: Path) -> _Handle:
+def _acquire(path: Path) -> _Handle:
     try:
-        with _turn:
+        with _handles_lock:
             stat = (path / "data.mdb").stat()
             file = stat.st_dev, stat.st_ino
             handle = _handles.get(file)
@@ -363,8 +371,8 @@ def _take(path: Path) -> _Handle:
         raise _unreadable(path, error) from None
 
 
-def _let_go(handle: _Handle) -> None:
-    with _turn:
+def _release(handle: _Handle) -> None:
+    with _handles_lock:
         handle.users -= 1
         if not handle.users and handle.pid == os.getpid():
             del _handles[handle.file]
@@ -372,9 +380,9 @@ def _let_go(handle: _Handle) -> None:
 
 
 def _forget_handles() -> None:
-    """In a forked child: give up the parent's environments, so that it may open its own."""
-    global _turn
-    _turn = threading.RLock()
+    """In a forked child: close the parent's environments, so that it can open its own."""
+    global _handles_lock
+    _handles_lock = threading.RLock()
     for handle in _handles.values():
         handle.close()
     _handles.clear()

@@ -1,4 +1,4 @@
-"""In: framed Records of one size. Out: a store, written block by block."""
+"""Writing a store, block by block."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ _TABLES = b"tables"
 
 
 class _Table(dict[str, int]):
-    """Text -> place in the order of first appearance; a text not yet known takes the next."""
+    """Text -> index, in order of first appearance; new text gets the next index."""
 
     def __missing__(self, text: str) -> int:
-        place = self[text] = len(self)
-        return place
+        index = self[text] = len(self)
+        return index
 
 
 @dataclass(frozen=True)
 class _Saved:
-    """What a store that can be continued keeps of itself beside its blocks."""
+    """State of a resumable store, saved with its blocks."""
 
     blocks: int
     labels: list[str]
@@ -56,30 +56,30 @@ class _Saved:
 
 
 class StoreWriter:
-    """Writes one store, block by block; nothing that looks like a store exists before `finish`.
+    """Writes one store, block by block; the store does not exist before `finish`.
 
-    Use as a context manager: leaving it without `finish` keeps the partial store only when it can
-    be continued.
+    Use as a context manager: leaving it without `finish` keeps the unfinished store only if it is
+    resumable.
 
     Args:
-        path: where the store shall be.
-        size: side of each image, pixels.
+        path: the store's directory.
+        size: width and height of each image, pixels.
         channels: 1 grey, 3 colour.
-        recipe: plain JSON that decides every byte of the store. With `resumable`, a partial
-            store of the same recipe is continued.
-        resumable: whether the caller can go on from `count` records; makes every block durable.
-            What a writer that is not resumable left behind is thrown away.
-        overwrite: replace a finished store at `path`, at the moment the new one is finished, and
-            discard an unfinished one of another recipe.
+        recipe: plain JSON that determines every byte of the store. With `resumable`, an unfinished
+            store with the same recipe is continued.
+        resumable: whether the caller can continue from `count` records; syncs every block to disk.
+            An unfinished store that is not resumable is deleted.
+        overwrite: replace a finished store at `path` once the new one is finished, and discard an
+            unfinished one with another recipe.
 
     Attributes:
-        note: plain JSON of the caller, saved with every block as it is at that moment; a continued
-            store has that of its last block, a new one None.
+        note: plain JSON of the caller, saved with every block; None in a new store, that of the
+            last block in a continued one.
 
     Raises:
-        RecipeChangedError: an unfinished, resumable store of another recipe is there.
-        StoreError: a store or something else is already there, another process writes to it, the
-            disk is full or cannot be written, or an unfinished store is damaged.
+        RecipeChangedError: a resumable unfinished store with another recipe exists.
+        StoreError: a store or something else is already there, another process is writing it, the
+            disk cannot be written, or an unfinished store is damaged.
     """
 
     def __init__(
@@ -96,9 +96,8 @@ class StoreWriter:
         self.size, self.channels = size, channels
         if not 1 <= size <= MAX_SIZE:
             raise StoreError(
-                f"images of {size} pixels cannot be stored",
+                f"the size of images must be from 1 to {MAX_SIZE:,} pixels, found {size}",
                 where=str(self.path),
-                remedy=f"Sides are 1 to {MAX_SIZE:,} pixels",
             )
         self._resumable = resumable
         header = {
@@ -106,7 +105,7 @@ class StoreWriter:
             "size": size,
             "channels": channels,
             "recipe": json.loads(json.dumps(recipe)),
-            # Absent from what older writers began, whose blocks have no hashes to go on with.
+            # Absent from stores begun by old versions, whose blocks have no hashes.
             "hash": "sha256 a block",
         }
         self._staging = StoreStaging(
@@ -125,12 +124,12 @@ class StoreWriter:
         try:
             self._env = self._begin_or_continue()
         except BaseException:
-            self._leave()
+            self._close()
             raise
 
     @property
     def count(self) -> int:
-        """Records added so far, those of a continued partial store included."""
+        """Number of records so far, including those of a continued store."""
         return self._blocks * self.block_records + self._filled
 
     def __enter__(self) -> StoreWriter:
@@ -142,13 +141,13 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._leave()
+        self._close()
 
     def add(self, record: Record) -> None:
-        """Append one record, whose image is already framed.
+        """Append one record with a framed image.
 
         Raises:
-            StoreError: the image's shape or type is not the store's.
+            StoreError: the image has another shape or type than the store.
         """
         self.add_batch(
             record.image[None],
@@ -167,28 +166,28 @@ class StoreWriter:
         sources: Sequence[str],
         positions: Sequence[int] | npt.NDArray[np.integer[Any]],
     ) -> None:
-        """Append many records, framed already; the same as adding one after the other.
+        """Append many records with framed images; equivalent to repeated `add`.
 
         Args:
-            images: uint8 [n, size, size(, 3)]; free for other use afterwards.
+            images: uint8 [n, size, size(, 3)]; copied.
             labels: n texts.
             writers: n ids, see Record.
             sources: n names, see Record.
-            positions: n places within the sources.
+            positions: n positions in the sources.
 
         Raises:
-            StoreError: the images' shape or type is not the store's, or the lengths differ.
+            StoreError: the images have another shape or type than the store, or lengths differ.
         """
         lengths = (len(labels), len(writers), len(sources), len(positions))
         if lengths != (len(images),) * 4:
             raise StoreError(
-                f"{len(images)} images came with {lengths} labels, writers, sources, positions",
+                f"{len(images)} images with {lengths} labels, writers, sources and positions",
                 where=str(self.path),
             )
         if images.shape[1:] != self._images.shape[1:] or images.dtype != np.uint8:
             raise StoreError(
-                f"a record of shape {images.shape[1:]} {images.dtype} does not fit a store "
-                f"of {self._images.shape[1:]} uint8",
+                f"expected images of shape {self._images.shape[1:]} uint8, found "
+                f"{images.shape[1:]} {images.dtype}",
                 where=f"{sources[0]}@{positions[0]}" if sources else str(self.path),
             )
         start = 0
@@ -196,7 +195,7 @@ class StoreWriter:
             stop = min(len(images), start + self.block_records - self._filled)
             rows = slice(self._filled, self._filled + stop - start)
             self._images[rows] = images[start:stop]
-            # Texts take their places block by block, so that a block is saved with its own only.
+            # Text tables grow block by block, so that each block is saved with its own text.
             for name, texts in (("label", labels), ("writer", writers), ("source", sources)):
                 table = self._tables[name + "s"]
                 self._columns[name][rows] = [table[text] for text in texts[start:stop]]
@@ -213,16 +212,16 @@ class StoreWriter:
         origin: Mapping[str, Any],
         reports: Mapping[str, Any] | None = None,
     ) -> Store:
-        """Write what is left, then the manifest, then give the store its name.
+        """Write the last block and the manifest, then rename the store to its final path.
 
         Args:
-            charset: the class order; None takes the labels that were added, sorted.
-            origin: {"kind": ..., and whatever says where the records came from}.
-            reports: further JSON files of the store, by file name; no part of its content.
+            charset: the classes in order; None takes the labels added, sorted.
+            origin: see Manifest.origin.
+            reports: further JSON files for the store's folder, by file name.
 
         Raises:
             CharsetError: a record's label is not in `charset`.
-            StoreError: the disk is full, for example.
+            StoreError: for example, the disk is full.
         """
         with self._staging.writing():
             return self._finish(charset, origin, reports or {})
@@ -241,7 +240,7 @@ class StoreWriter:
         of_label = np.zeros(len(tables["labels"]), np.int64)
         of_writer = np.zeros(len(tables["writers"]), np.int64)
         hashes = []
-        # Not one page of images is read again: the blocks' own hashes stand for them.
+        # Images are not read again: the hashes of the blocks are used.
         with self._env.begin() as txn:
             for block in range(blocks):
                 columns = np.frombuffer(_get(txn, "columns", block), COLUMNS)
@@ -278,18 +277,18 @@ class StoreWriter:
         env = self._staging.begin_or_continue()
         try:
             with env.begin() as txn:
-                self._go_on(txn)
+                self._restore(txn)
         except (lmdb.Error, ValueError, InputError) as error:
             env.close()
             raise self._staging.not_continued(error) from None
         return env
 
-    def _go_on(self, txn: lmdb.Transaction) -> None:
-        """Take over what an unfinished store has, if anything.
+    def _restore(self, txn: lmdb.Transaction) -> None:
+        """Restore the state of an unfinished store, if there is one.
 
         Raises:
-            ValueError: it cannot be.
-            InputError: likewise.
+            ValueError: it is damaged.
+            InputError: it is damaged.
         """
         tables = txn.get(_TABLES)
         if tables is None:
@@ -300,21 +299,21 @@ class StoreWriter:
         self._blocks, self.note = saved.blocks, saved.note
         for name, table in self._tables.items():
             for text in getattr(saved, name):
-                table[text]  # takes its place
+                table[text]  # adds it
 
     def _flush(self) -> None:
         images, columns = self._images[: self._filled], self._columns[: self._filled]
         digest = hashlib.sha256(columns.data)
         digest.update(images.data)
-        # Only `finish` flushes a short block; a continued store writes that one again.
+        # Only `finish` flushes a short block; a continued store writes it again.
         full = int(self._filled == self.block_records)
         tables = b""
         if self._resumable:
             texts = {name: list(table) for name, table in self._tables.items()}
             saved = {"blocks": self._blocks + full, "note": self.note, **texts}
             tables = json.dumps(saved).encode()
-        # Room for this block and for LMDB's copies of the pages it touches, made beforehand:
-        # the map may only grow while no transaction is alive.
+        # Space for this block and for LMDB's copies of the pages it changes. The map can grow only
+        # while there is no transaction.
         assert self._env is not None
         info = self._env.info()
         page = self._env.stat()["psize"]
@@ -331,14 +330,14 @@ class StoreWriter:
         self._blocks += full
         self._filled = 0
 
-    def _leave(self) -> None:
+    def _close(self) -> None:
         if self._env is not None and not self._finished:
             self._env.close()
         self._staging.leave(finished=self._finished)
 
 
 def _get(txn: lmdb.Transaction, kind: str, block: int) -> bytes:
-    """What this writer put there itself."""
+    """A value that this writer stored."""
     value = txn.get(key(kind, block))
     assert value is not None
     return bytes(value)

@@ -84,7 +84,7 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("recipe", "generator", "stages", 0, "kernel", value=10**9), "kernels and strides 64"),
         (put("recipe", "discriminator", "hidden", value=10**9), "at most 65,536"),
         (put("recipe", "size", value=10**9), "sides must be at most 4,096"),
-        (put("recipe", "generator", "z_dim", value=10**30), "a number of 31 digits"),
+        (put("recipe", "generator", "z_dim", value=10**30), "an integer of 31 digits"),
         (put("recipe", "r1_gamma", value=math.nan), "finite number below"),
         (put("recipe", "r1_gamma", value=math.inf), "finite number below"),
         # Within the bounds but a hundred GB: the file has no such tensors.
@@ -92,7 +92,7 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("recipe", "generator", "z_dim", value=60_000), "does not fit its recipe"),
         (put("charset", value=[str(n) for n in range(200_000)]), r"label_map.weight is \[3, 5\]"),
         (put("charset", value=[str(n) for n in range(300_000)]), "found 300,000"),
-        (put("charset", value=["一", "丁", "x" * 257]), "a label has 257 characters"),
+        (put("charset", value=["一", "丁", "x" * 257]), "found one of 257"),
         (put("charset", value=["一", "丁", ["七"]]), r"charset\[2\] should be str"),
         (put("charset", value=7), "charset should be a list"),
         (put("recipe", value=[]), "recipe should be an object"),
@@ -218,7 +218,7 @@ def test_labels_are_valid_text() -> None:
     assert Charset(("x" * MAX_LABEL_LENGTH, "\0")).id("\0") == 1
     for wrong, message in (
         (("一", 5), "expected text as a label"),
-        (("x" * (MAX_LABEL_LENGTH + 1),), "more than 256"),
+        (("x" * (MAX_LABEL_LENGTH + 1),), "at most 256"),
         (("\udc80",), "lone surrogates"),
         ((None,), "an empty label"),
     ):

@@ -140,9 +140,9 @@ def test_batches_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     }
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer:
         for name in fields:
-            with pytest.raises(StoreError, match="3 images came with"):
+            with pytest.raises(StoreError, match="3 images with"):
                 writer.add_batch(images, **{**fields, name: ["a"]})
-        with pytest.raises(StoreError, match=r"a@4: a record of shape \(8,\)"):
+        with pytest.raises(StoreError, match=r"a@4: expected .* found \(8,\)"):
             writer.add_batch(images[:, 0], **{**fields, "positions": [4, 5, 6]})
         assert writer.count == 0
 
@@ -180,7 +180,7 @@ def test_content_is_hashed_over_records_and_order(tmp_path: Path) -> None:
 def test_unfitting_images_are_refused(tmp_path: Path, image: np.ndarray) -> None:
     with (
         StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE) as writer,
-        pytest.raises(StoreError, match=r"f@3: a record of shape"),
+        pytest.raises(StoreError, match=r"f@3: expected images of shape"),
     ):
         writer.add(Record(image, "一", "", "f", 3))
 
@@ -387,7 +387,7 @@ def test_the_content_hash_changes_with_every_text_and_pixel(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("size", [0, -1, 16_385, 10**9])
 def test_images_beyond_the_bound_are_refused(tmp_path: Path, size: int) -> None:
-    with pytest.raises(StoreError, match=rf"s: images of {size} pixels cannot be stored"):
+    with pytest.raises(StoreError, match=rf"s: the size of images .* found {size}"):
         StoreWriter(tmp_path / "s", size=size, recipe=RECIPE)
     assert list(tmp_path.iterdir()) == []
 
@@ -438,7 +438,7 @@ def test_half_a_copy_is_told_by_what_is_missing(tmp_path: Path) -> None:
     path = write(tmp_path / "s", 3).path
     manifest = (path / "manifest.json").read_bytes()
     (path / "manifest.json").unlink()
-    with pytest.raises(StoreError, match=r"missing beside data\.mdb\. Was it copied whole"):
+    with pytest.raises(StoreError, match=r"missing beside data\.mdb\. Copy the store again"):
         Store(path)
     (path / "manifest.json").write_bytes(manifest[:-20])
     with pytest.raises(StoreError, match="is not a store's manifest"):
