@@ -219,7 +219,7 @@ def test_labels_are_valid_text() -> None:
     for wrong, message in (
         (("一", 5), "expected text as a label"),
         (("x" * (MAX_LABEL_LENGTH + 1),), "at most 256"),
-        (("\udc80",), "lone surrogates"),
+        (("\udc80",), "lone surrogate"),
         ((None,), "an empty label"),
     ):
         with pytest.raises(CharsetError, match=message):

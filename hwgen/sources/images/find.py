@@ -153,7 +153,7 @@ def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
     inner = sorted(files)
     if inner:
         raise InputError(
-            f"contains {len(inner)} {what}",
+            f"contains {what} ({len(inner)})",
             where=str(folder),
             remedy=f"Give the ones to use, such as {inner[0]}",
         )
