@@ -1,3 +1,40 @@
-"""hwgen: from GNT files to labelled synthetic Chinese characters. Importing it imports no torch."""
+"""Data augmentation for handwritten Chinese character recognition, from CASIA files to samples.
+
+The names in `__all__` are imported on first use, so that importing hwgen imports neither numpy nor
+torch. Their types are in `__init__.pyi`.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "Charset": "hwgen.charset",
+    "Framing": "hwgen.imaging.framing",
+    "GeneratedDataset": "hwgen.generators.gan.sampling",
+    "HwgenError": "hwgen.errors",
+    "Ink": "hwgen.imaging.ink",
+    "PrepareOptions": "hwgen.prepare",
+    "Recogniser": "hwgen.recogniser.inference",
+    "Record": "hwgen.record",
+    "Sampler": "hwgen.generators.gan.sampling",
+    "Store": "hwgen.store",
+    "StoreDataset": "hwgen.data",
+    "StoreWriter": "hwgen.store",
+    "prepare_gnt": "hwgen.prepare",
+    "prepare_images": "hwgen.prepare",
+    "prepare_pot": "hwgen.prepare",
+}
+
+__all__ = [*_MODULES, "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'hwgen' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

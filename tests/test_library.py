@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import hwgen
+
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "hwgen").rglob("*.py"))
 
@@ -29,3 +31,18 @@ def test_the_library_neither_prints_nor_exits(file: str) -> None:
     raised = [ast.unparse(n.exc) for n in ast.walk(tree) if isinstance(n, ast.Raise) and n.exc]
     assert not {"print", "input", "exit", "quit", "sys.exit", "os._exit"} & set(calls)
     assert not [text for text in raised if text.startswith(("SystemExit", "KeyboardInterrupt"))]
+
+
+def test_public_names_are_imported_on_first_use_and_typed() -> None:
+    assert all(getattr(hwgen, name) is not None for name in hwgen.__all__)
+    assert set(hwgen.__all__) <= set(dir(hwgen))
+    with pytest.raises(AttributeError, match="'hwgen' has no attribute 'Nothing'"):
+        hwgen.Nothing  # noqa: B018
+    stub = ast.parse((ROOT / "hwgen" / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = {
+        alias.name: node.module
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == hwgen._MODULES

@@ -149,16 +149,16 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("unpacked.zip", r"unpacked WebDataset.* is in unpacked/7\.cls"),
         ("lists", r"label lists \(2\)\. Give the ones to use, such as .*lists.a.label\.txt$"),
         ("icdar", r"label lists \(1\)\. Give the ones to use, such as .*icdar.rec_gt_train\.txt$"),
-        ("lists.zip", r"holds a label list, lists/a/label\.txt, which cannot be read in place"),
-        ("long.txt", r"line 2 has more than 65,536 bytes"),
-        ("one.png", "is one image. Give the folder that holds it"),
-        ("note", "neither a zip of images"),
+        ("lists.zip", r"contains a label list, lists/a/label\.txt, which cannot be read in place"),
+        ("long.txt", r"line 2 is longer than 65,536 bytes"),
+        ("one.png", "is a single image. Give the folder that contains it"),
+        ("note", "is not a zip of images"),
         ("bad.zip", "the zip is damaged"),
         ("lsun", r"contains LMDBs \(1\).*bedroom_train_lmdb.data\.mdb$"),
-        ("lsun.zip", "holds an LMDB, which cannot be read in place"),
+        ("lsun.zip", "contains an LMDB, which cannot be read in place"),
         ("texts.zip", r"it contains 0\.txt, .*4\.txt, \.\.\."),
         ("texts.zip!deep", "no image in this zip in deep"),
-        ("store", "is a store already"),
+        ("store", "is already a store"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             find_images([tmp_path / name])

@@ -1,0 +1,17 @@
+from hwgen.charset import Charset as Charset
+from hwgen.data import StoreDataset as StoreDataset
+from hwgen.errors import HwgenError as HwgenError
+from hwgen.generators.gan.sampling import GeneratedDataset as GeneratedDataset
+from hwgen.generators.gan.sampling import Sampler as Sampler
+from hwgen.imaging.framing import Framing as Framing
+from hwgen.imaging.ink import Ink as Ink
+from hwgen.prepare import PrepareOptions as PrepareOptions
+from hwgen.prepare import prepare_gnt as prepare_gnt
+from hwgen.prepare import prepare_images as prepare_images
+from hwgen.prepare import prepare_pot as prepare_pot
+from hwgen.recogniser.inference import Recogniser as Recogniser
+from hwgen.record import Record as Record
+from hwgen.store import Store as Store
+from hwgen.store import StoreWriter as StoreWriter
+
+__version__: str
