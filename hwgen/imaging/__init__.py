@@ -1,1 +1,1 @@
-"""Images: framing, pen ink, warps, contact sheets. Knows no store."""
+"""Framing, pen ink, warps and contact sheets, independent of stores."""

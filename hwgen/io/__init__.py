@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, read within bounds, locked, and explained in errors."""
+"""Files: atomic writing, bounded reading, locks, and errors that say what to do."""

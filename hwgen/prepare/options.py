@@ -1,4 +1,4 @@
-"""Options that all formats share when their files become a store."""
+"""Options for preparing a store, common to all formats."""
 
 from __future__ import annotations
 
