@@ -37,9 +37,10 @@ from hwgen.compute.devices import describe
 from hwgen.compute.tensor_files import file_hash
 from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.generators.gan.training import Progress, train
+from hwgen.generators.gan.training import train
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
 from hwgen.io.json_files import write_json
+from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.record import Image
 from hwgen.store import Store
@@ -117,9 +118,8 @@ def run_variant(
 ) -> dict[str, Any] | None:
     """Train a variant, score it half-way and at the end, and save its grid; None if stopped."""
 
-    def report(progress: Progress) -> None:
-        rate = progress.measured["images_per_second"]
-        print(f"{name}: {progress.images} of {progress.total}, {rate:.0f}/s", flush=True)
+    def report(done: float, total: float, note: str) -> None:
+        print(f"{name}: {done:.0f} of {total:.0f}, {note}", flush=True)
 
     store = data.training
     run = train(
@@ -129,8 +129,7 @@ def run_variant(
         seed=seed,
         device="cpu",
         on_collapse="ignore",  # a collapse is a result
-        progress=report,
-        stop=stopped.is_set,
+        control=Control(report, stopped.is_set),
     )
     if stopped.is_set():
         return None

@@ -30,7 +30,12 @@ from hwgen.experiments.lift.experiment import (
     Experiment,
     run_experiment,
 )
-from hwgen.experiments.lift.generators import DeformationGenerator
+from hwgen.experiments.lift.generators import (
+    Generator,
+    PretrainedGenerator,
+    TrainedGenerator,
+)
+from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
@@ -52,7 +57,7 @@ EXPERIMENTS = {
     "few-shot": Experiment(kind="few-shot", counts=(5, 10, 20, 50, ALL), **SETTINGS),
     "rare": Experiment(kind="rare", counts=(1, 3, 5, 10), **SETTINGS),
 }
-GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
+GENERATOR = TrainedGenerator(get_kind("deformation"), DeformationRecipe(steps=1_000))
 PRETRAINED = ("pretrained", "pretrained+synthetic")
 """Further arms with --init-from."""
 
@@ -144,10 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = options.work or options.out.with_name(f"{options.out.name}.work")
     device = pick_device(options.device)
     init = None if options.init_from is None else Recogniser.load(options.init_from, device)
-    generator = replace(GENERATOR, trained=options.generator, device=options.device)
+    generator: Generator = replace(GENERATOR, device=options.device)
     if options.quick:
-        recipe = replace(generator.recipe, steps=QUICK_STEPS, batch=8)
-        generator = replace(generator, recipe=recipe)
+        recipe = replace(GENERATOR.recipe, steps=QUICK_STEPS, batch=8)
+        generator = replace(GENERATOR, recipe=recipe, device=options.device)
+    if options.generator is not None:
+        generator = PretrainedGenerator(options.generator, options.device)
     with stop_signals() as stopped:
         for name in [options.only] if options.only else EXPERIMENTS:
             experiment = EXPERIMENTS[name]

@@ -24,7 +24,8 @@ from benchmarks.options import make_parser
 from benchmarks.provenance import precision_name, provenance
 from hwgen.compute.devices import pick_device
 from hwgen.experiments.lift.experiment import Experiment, run_experiment
-from hwgen.experiments.lift.generators import DeformationGenerator
+from hwgen.experiments.lift.generators import TrainedGenerator
+from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.inference import Recogniser
@@ -32,7 +33,7 @@ from hwgen.recogniser.network import LIGHT, STRONG, Augmentation, Mixing, Recogn
 from hwgen.results.lift import ALL
 from hwgen.store import Store
 
-GENERATOR = DeformationGenerator(DeformationRecipe(steps=1_000))
+GENERATOR = TrainedGenerator(get_kind("deformation"), DeformationRecipe(steps=1_000))
 COUNT = 10
 QUICK_STEPS, QUICK_COUNT = 3, 3
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwgen_cli.lift_generator import generator_of
 from hwgen_cli.options import (
     EXPERIMENT,
     GENERATOR,
@@ -204,6 +203,7 @@ def lift(
 
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.experiments.lift.experiment import run_experiment
+    from hwgen.experiments.lift.generators import choose_generator
     from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.store import Store
@@ -221,7 +221,7 @@ def lift(
     plan = _experiment(experiment, real_per_class, recipe, given)
     _check(plot, plan, init_from)
     real, where = Store(train), pick_device(device)
-    model = generator_of(generator, generator_images, real, device)
+    model = choose_generator(generator, real, images=generator_images, device=device)
     keep_freed_memory()
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
         result = run_experiment(

@@ -6,17 +6,20 @@ from typing import Annotated
 
 import typer
 
-from hwgen.generators.gan.presets import ABOUT, PRESETS
+from hwgen.generators.base import all_kinds
 from hwgen_cli.completion import one_of
 from hwgen_cli.options import Json
 from hwgen_cli.output import print_json
+
+ABOUT = {name: purpose for kind in all_kinds() for name, purpose in kind.about.items()}
+"""What each preset is for."""
 
 Name = Annotated[
     str | None,
     typer.Argument(
         metavar="PRESET",
         help="Preset to show; all of them are listed if none is given.",
-        autocompletion=one_of(PRESETS),
+        autocompletion=one_of(ABOUT),
         show_default=False,
     ),
 ]
@@ -32,7 +35,7 @@ NumClasses = Annotated[
 
 
 def presets(name: Name = None, num_classes: NumClasses = 3740, json: Json = False) -> None:
-    """List the presets of GANs, or show one: its recipe and its number of parameters.
+    """List the presets of generators, or show one: its recipe and its number of parameters.
 
     Example: hwgen presets glyph-32 --num-classes 100
     """
@@ -54,22 +57,22 @@ def _show(name: str, classes: int, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from hwgen.generators.gan.estimate import count_parameters
-    from hwgen.generators.gan.presets import preset, recipe_to_json
+    from hwgen.generators.base import kind_of_preset
     from hwgen.schema import flatten
 
-    recipe = preset(name)
-    g, d = count_parameters(recipe, classes)
-    fields = recipe_to_json(recipe)
+    kind = kind_of_preset(name)
+    recipe = kind.presets[name]
+    parameters = kind.parameters(recipe, classes)
+    fields = kind.recipe_to_json(recipe)
     if as_json:
-        figures = {"classes": classes, "parameters_g": g, "parameters_d": d}
-        print_json({"kind": "preset", **figures, "recipe": fields})
+        counts = {f"parameters_{network.lower()}": n for network, n in parameters.items()}
+        print_json({"kind": "preset", "classes": classes, **counts, "recipe": fields})
         return
     table = Table.grid(padding=(0, 2))
-    table.add_row("preset", recipe.preset)
+    table.add_row("preset", name)
     table.add_row("classes", f"{classes:,}")
-    table.add_row("parameters of G", f"{g:,}")
-    table.add_row("parameters of D", f"{d:,}")
+    for network, number in parameters.items():
+        table.add_row(f"parameters of {network}", f"{number:,}")
     for field, value in flatten(fields).items():
         if field != "preset":
             table.add_row(field, str(value))

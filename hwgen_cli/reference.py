@@ -56,7 +56,7 @@ def reference() -> str:
         for name, command, _ in commands
     ]
     parts += [_command(*command) for command in commands]
-    parts += [_gans(), _losses(), _deformations(), _recognisers(), _formats()]
+    parts += [_presets(), _losses(), _recognisers(), _formats()]
     return "\n".join(parts)
 
 
@@ -172,56 +172,17 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield _text(line) + "\n"
 
 
-def _gans() -> str:
-    from hwgen.generators.gan.estimate import count_parameters
-    from hwgen.generators.gan.presets import ABOUT, PRESETS
+def _presets() -> str:
+    from hwgen.generators.base import all_kinds
 
-    rows = []
-    for name, recipe in PRESETS.items():
-        g, d = count_parameters(recipe, CLASSES)
-        o = recipe.optimizer
-        rates = f"{o.lr_g:g}" if o.lr_g == o.lr_d else f"{o.lr_g:g} and {o.lr_d:g}"
-        rows.append(
-            (
-                f"`{name}`",
-                f"{recipe.size}x{recipe.size}, {'grey' if recipe.channels == 1 else 'colour'}",
-                "yes" if recipe.conditional else "no",
-                f"{g:,}",
-                f"{d:,}",
-                f"{_loss_name(recipe.loss)}, {recipe.loss.reduction}",
-                f"{o.kind} {rates}",
-                f"{recipe.batch:,}",
-                f"{recipe.images:,}",
-                _text(ABOUT[name]),
-            )
-        )
-    head = (
-        "preset",
-        "images",
-        "labels",
-        "G",
-        "D",
-        "loss",
-        "optimiser",
-        "batch",
-        "length in images",
-    )
-    return "\n".join(
-        [
-            "\n## Presets of GANs\n",
-            "XX",
-            _table((*head, "purpose"), rows),
-        ]
-    )
-
-
-def _loss_name(loss: Any) -> str:
-    from dataclasses import replace
-
-    from hwgen.generators.gan.presets import LOSSES
-
-    named = (name for name, one in LOSSES.items() if one == replace(loss, reduction=one.reduction))
-    return next(named, f"{loss.kind} ({loss.a:g}, {loss.b:g}, {loss.c:g})")
+    parts = []
+    for kind in all_kinds():
+        found = kind.preset_table(CLASSES)
+        rows = [(f"`{row[0]}`", *row[1:-1], _text(row[-1])) for row in found.rows]
+        parts.append(f"\n## {found.title}\n")
+        parts += [f"{found.note}\n"] if found.note else []
+        parts.append(_table(found.head, rows))
+    return "\n".join(parts)
 
 
 def _losses() -> str:
@@ -241,23 +202,6 @@ def _losses() -> str:
         "c: of G for generated",
     )
     return "\n".join(["\n## Losses\n", _table(head, rows)])
-
-
-def _deformations() -> str:
-    import torch
-
-    from hwgen.generators.deformation.network import DeformationNet
-    from hwgen.generators.deformation.recipe import ABOUT, PRESETS
-
-    rows = []
-    for name, recipe in PRESETS.items():
-        with torch.device("meta"):
-            size = sum(p.numel() for p in DeformationNet(recipe).parameters())
-        figures = (f"{n:,}" for n in (size, recipe.z_dim, recipe.batch, recipe.steps))
-        trained_on = f"{recipe.size}x{recipe.size}"
-        rows.append((f"`{name}`", trained_on, *figures, f"adam {recipe.lr:g}", _text(ABOUT[name])))
-    head = ("preset", "trained on", "parameters", "z", "batch of pairs", "steps", "optimiser")
-    return "\n".join(["\n## Presets of deformation models\n", _table((*head, "purpose"), rows)])
 
 
 def _recognisers() -> str:

@@ -217,7 +217,9 @@ def synthesize(
     from hwgen.charset import select_classes
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
+    from hwgen.generators.base import load_generator
     from hwgen.progress import Control
+    from hwgen.store import Store
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
     from hwgen.synthesis.synthesize import synthesize as run_synthesis
@@ -229,7 +231,8 @@ def synthesize(
     keep_freed_memory()
     store = None
     with join(device) as ranks:
-        sampler = _sampler(run, real, snapshot, device)
+        source = None if real is None else Store(real)
+        sampler = load_generator(run, snapshot=snapshot, source=source, device=device)
         class_ids = None if classes is None else select_classes(classes, sampler.charset)
         amount = _per_class(per_class, count, sampler)
         with interruptible() as stop:
@@ -275,38 +278,6 @@ def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> in
             remedy="Give --per-class instead",
         )
     return count
-
-
-def _sampler(run: Path, real: Path | None, snapshot: str, device: str) -> Sampler:
-    """A GAN, or a deformation model with the samples that it deforms."""
-    from hwgen.errors import InputError
-    from hwgen.generators.deformation.sampling import DeformationSampler
-    from hwgen.generators.deformation.training import KIND
-    from hwgen.generators.gan.sampling import Sampler as GanSampler
-    from hwgen.runs.models import kind_at
-    from hwgen.store import Store
-
-    if kind_at(run) != KIND:
-        if real is not None:
-            raise InputError(
-                "is not a deformation model, so it does not use real samples",
-                where=str(run),
-                remedy="Leave out --real",
-            )
-        return GanSampler.load(run, snapshot, device)
-    if real is None:
-        raise InputError(
-            "is a deformation model, which needs real samples to deform",
-            where=str(run),
-            remedy="Give them: --real STORE",
-        )
-    if snapshot != "last":
-        raise InputError(
-            "is a deformation model, which has one snapshot",
-            where=str(run),
-            remedy="Leave out --snapshot",
-        )
-    return DeformationSampler.load(run, Store(real), device)
 
 
 def _filters(

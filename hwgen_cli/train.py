@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
-from hwgen.generators.gan.presets import LOSSES, PRESETS
+from hwgen.generators.base import all_kinds
+from hwgen.generators.gan.presets import LOSSES
 from hwgen_cli.completion import one_of
 from hwgen_cli.options import (
     TRAINING,
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from hwgen.generators.deformation.recipe import DeformationRecipe
-    from hwgen.generators.gan.presets import Recipe
+    from hwgen.generators.base import GeneratorKind
     from hwgen.store import Store
+
+PRESETS = [name for kind in all_kinds() for name in kind.presets]
 
 GAN = "GAN"
 """Panel of the options that presets of other generators do not have."""
@@ -50,8 +50,8 @@ Preset = Annotated[
     typer.Option(
         "--preset",
         metavar="PRESET",
-        help=f"Generator to train: {', '.join([*PRESETS, *DEFORMATIONS])}.",
-        autocompletion=one_of([*PRESETS, *DEFORMATIONS]),
+        help=f"Generator to train: {', '.join(PRESETS)}.",
+        autocompletion=one_of(PRESETS),
     ),
 ]
 Images = Annotated[
@@ -174,50 +174,49 @@ def train(
 
     Example: hwgen train train --preset glyph-32 --out runs/first
     """
+    from hwgen.generators.base import kind_of_preset
     from hwgen.store import Store
 
-    changes = _changes(change or [])
-    if preset in DEFORMATIONS:
-        _refuse_gan_options(
-            preset,
-            {
-                "--snapshot-every": snapshot_every is not None,
-                "--loss": loss is not None,
-                "--unconditional": unconditional,
-                "--recogniser": recogniser is not None,
-                "--on-collapse": on_collapse is not OnCollapse.STOP,
-                "--cuda-graphs": cuda_graphs,
-                "--precision": precision != "auto",
-            },
-        )
-        bending = _deformation(preset, images, batch, changes)
-        if dry_run:
-            _show_deformation(preset, bending, Store(store))
-        else:
-            _train_deformation(Store(store), out, preset, bending, seed=seed, device=device)
-        return
-    typed = {"images": images, "batch": batch, "every": snapshot_every}
+    kind = kind_of_preset(preset)
+    given: dict[str, tuple[str, object]] = {
+        "--snapshot-every": ("every", snapshot_every),
+        "--loss": ("loss", loss),
+        "--unconditional": ("conditional", "false" if unconditional else None),
+        "--recogniser": ("score", recogniser),
+        "--on-collapse": (
+            "on_collapse",
+            on_collapse if on_collapse is not OnCollapse.STOP else None,
+        ),
+        "--cuda-graphs": ("cuda_graphs", cuda_graphs or None),
+        "--precision": ("precision", precision if precision != "auto" else None),
+    }
+    _refuse_options(kind, preset, given)
+    typed = {
+        "images": images,
+        "batch": batch,
+        "every": snapshot_every,
+        "conditional": "false" if unconditional else None,
+    }
+    changes = {} if loss is None else {"loss": loss}
+    changes |= _changes(change or [])
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
-    if unconditional:
-        changes["conditional"] = "false"
-    recipe = _recipe(preset, {**_loss(loss), **changes})
+    recipe, opened = kind.recipe(preset, changes), Store(store)
     if dry_run:
-        _show_plan(recipe, Store(store))
+        _show_plan(kind, preset, recipe, opened)
         return
-    settings = _Settings(seed, device, precision, recogniser, on_collapse, cuda_graphs)
-    _train(Store(store), out, recipe, settings)
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """Options that are not part of the recipe of a GAN."""
-
-    seed: int
-    device: str
-    precision: str
-    recogniser: Path | None
-    on_collapse: OnCollapse
-    cuda_graphs: bool
+    options = {"on_collapse": on_collapse.value, "cuda_graphs": cuda_graphs, "precision": precision}
+    options = {name: value for name, value in options.items() if name in kind.options}
+    _train(
+        kind,
+        preset,
+        recipe,
+        opened,
+        out,
+        recogniser=recogniser,
+        seed=seed,
+        device=device,
+        options=options,
+    )
 
 
 def _changes(texts: list[str]) -> dict[str, str]:
@@ -229,125 +228,30 @@ def _changes(texts: list[str]) -> dict[str, str]:
     return dict(text.split("=", 1) for text in texts)
 
 
-def _loss(name: str | None) -> dict[str, str]:
-    from hwgen.generators.gan.presets import loss_named
-
-    if name is None:
-        return {}
-    chosen = loss_named(name)
-    fields = {"kind": chosen.kind, "a": chosen.a, "b": chosen.b, "c": chosen.c}
-    return {f"loss.{field}": str(value) for field, value in fields.items()}
-
-
-def _recipe(preset: str, changes: Mapping[str, str]) -> Recipe:
-    from hwgen.generators.gan.presets import change
-    from hwgen.generators.gan.presets import preset as find_preset
-
-    return change(find_preset(preset, also=DEFORMATIONS), changes)
-
-
-def _refuse_gan_options(preset: str, given: Mapping[str, bool]) -> None:
+def _refuse_options(
+    kind: GeneratorKind, preset: str, given: Mapping[str, tuple[str, object]]
+) -> None:
     from hwgen.errors import InputError
 
-    names = [name for name, is_given in given.items() if is_given]
+    names = [
+        option
+        for option, (name, value) in given.items()
+        if value is not None and name not in kind.options
+    ]
     if names:
         raise InputError(
-            f"--preset {preset} does not have {', '.join(names)}",
-            remedy="Leave them out; they are options of GANs",
+            f"--preset {preset} does not have {', '.join(names)}", remedy="Leave them out"
         )
 
 
-def _deformation(
-    preset: str, images: int | None, batch: int | None, changes: Mapping[str, str]
-) -> DeformationRecipe:
-    from hwgen.generators.deformation.recipe import recipe_from_json, recipe_to_json
-    from hwgen.schema import with_changes
-
-    typed = {**changes} if batch is None else {"batch": str(batch), **changes}
-    recipe = recipe_from_json(with_changes(recipe_to_json(DEFORMATIONS[preset]), typed))
-    if images is None:
-        return recipe
-    return replace(recipe, steps=max(1, images // recipe.batch))
-
-
-def _show_deformation(preset: str, recipe: DeformationRecipe, store: Store) -> None:
-    from hwgen.generators.deformation.network import DeformationNet
-    from hwgen.generators.deformation.recipe import recipe_to_json
-
-    parameters = sum(parameter.numel() for parameter in DeformationNet(recipe).parameters())
-    _print_tables(
-        preset,
-        recipe_to_json(recipe),
-        {
-            "records": f"{len(store):,}",
-            "parameters": f"{parameters:,}",
-            "pairs": f"{recipe.steps * recipe.batch:,}",
-            "memory: images": f"{len(store) * recipe.size**2 / 2**20:,.0f} MiB",
-        },
-    )
-
-
-def _train_deformation(
-    store: Store, out: Path, preset: str, recipe: DeformationRecipe, *, seed: int, device: str
-) -> None:
-    import os
-
-    from hwgen.compute.devices import keep_freed_memory
-    from hwgen.errors import InputError
-    from hwgen.generators.deformation.training import train_deformation
-    from hwgen_cli.interrupt import interruptible
-    from hwgen_cli.progress import bar
-
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(
-            "a deformation model is trained in one process", remedy="Leave out torchrun"
-        )
-    keep_freed_memory()
-    finished = False
-    with bar(preset, "pairs") as advance, interruptible() as stop:
-
-        def show(done: int, total: int, means: Mapping[str, float]) -> None:
-            nonlocal finished
-            finished = done == total
-            unbent = means["unbent"]  # 0 where all samples of each class are equal
-            ratio = f"{means['distance'] / unbent:.1%}" if unbent else "undefined"
-            advance(done, total, f"distance {ratio} of undeformed  KL {means['kl']:.1f}")
-
-        run = train_deformation(
-            store, out, recipe, seed=seed, device=device, progress=show, stop=stop
-        )
-        stopped = stop() and not finished
-    _finish(run.path, stopped)
-
-
-def _show_plan(recipe: Recipe, store: Store) -> None:
+def _show_plan(kind: GeneratorKind, preset: str, recipe: Any, store: Store) -> None:
     from hwgen.compute.distributed import first_to_say
-    from hwgen.generators.gan.estimate import plan
-    from hwgen.generators.gan.presets import recipe_to_json
     from hwgen.schema import flatten
 
-    if not first_to_say("plan"):
-        return
-    planned = plan(recipe, store)
-    sizes = {
-        "memory: weights, optimiser, average": planned.state_bytes,
-        "memory: images": planned.images_bytes,
-        "disk: checkpoint": planned.checkpoint_bytes,
-        "disk: each snapshot": planned.snapshot_bytes,
-    }
-    _print_tables(
-        recipe.preset,
-        flatten(recipe_to_json(recipe)),
-        {
-            "classes": f"{len(store.charset):,}",
-            "records": f"{len(store):,}",
-            "parameters of G": f"{planned.parameters_g:,}",
-            "parameters of D": f"{planned.parameters_d:,}",
-            "steps": f"{recipe.steps:,}",
-            "epochs": f"{planned.epochs:.1f}",
-            **{name: f"{size / 2**20:,.0f} MiB" for name, size in sizes.items()},
-        },
-    )
+    if first_to_say("plan"):
+        sizes = {"classes": f"{len(store.charset):,}", "records": f"{len(store):,}"}
+        figures = {**sizes, **dict(kind.plan(recipe, store))}
+        _print_tables(preset, flatten(kind.recipe_to_json(recipe)), figures)
 
 
 def _print_tables(preset: str, recipe: Mapping[str, Any], figures: Mapping[str, str]) -> None:
@@ -364,58 +268,64 @@ def _print_tables(preset: str, recipe: Mapping[str, Any], figures: Mapping[str, 
         Console(markup=False).print(table)
 
 
-def _train(store: Store, out: Path, recipe: Recipe, settings: _Settings) -> None:
+def _train(
+    kind: GeneratorKind,
+    preset: str,
+    recipe: Any,
+    store: Store,
+    out: Path,
+    *,
+    recogniser: Path | None,
+    seed: int,
+    device: str,
+    options: Mapping[str, Any],
+) -> None:
+    import os
+
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.generators.gan.training import Progress
-    from hwgen.generators.gan.training import train as run_training
+    from hwgen.errors import InputError
+    from hwgen.progress import Control
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
+    if not kind.distributed and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(f"a {kind.title} is trained in one process", remedy="Leave out torchrun")
     keep_freed_memory()
-    with join(settings.device) as ranks:
-        score = _scorer(settings, store, recipe.size)
-        with (
-            bar(recipe.preset, "images", shown=ranks.first) as advance,
-            interruptible() as stop,
-        ):
+    finished = False
+    with join(device) as ranks:
+        if recogniser is not None:
+            options = {**options, "score": _scorer(recogniser, store, recipe.size, device)}
+        with bar(preset, kind.unit, shown=ranks.first) as advance, interruptible() as stop:
 
-            def show(progress: Progress) -> None:
-                m = progress.measured
-                note = (
-                    f"D {m['loss_d']:.3f}  G {m['loss_g']:.3f}  "
-                    f"D(real) {m['d_real']:+.2f}  D(fake) {m['d_fake']:+.2f}"
-                )
-                advance(progress.images, progress.total, note)
+            def show(done: float, total: float, note: str) -> None:
+                nonlocal finished
+                finished = done == total
+                advance(done, total, note)
 
-            run = run_training(
+            run = kind.train(
                 store,
                 out,
                 recipe,
-                seed=settings.seed,
-                device=settings.device,
-                precision=settings.precision,
-                score=score,
-                on_collapse=settings.on_collapse.value,
-                progress=show,
-                stop=stop,
+                seed=seed,
+                device=device,
+                control=Control(show, stop),
                 ranks=ranks,
-                cuda_graphs=settings.cuda_graphs,
+                **options,
             )
-        stopped, quiet = ranks.any(stop()), not ranks.first
+        stopped = ranks.any(stop()) and not ranks.any(finished)
+        quiet = not ranks.first
     _finish(run.path, stopped, quiet=quiet)
 
 
-def _scorer(settings: _Settings, store: Store, size: int) -> Any:
+def _scorer(recogniser: Path, store: Store, size: int, device: str) -> Any:
     from hwgen.compute.devices import pick_device
     from hwgen.compute.tensor_files import file_hash
     from hwgen.evaluation.snapshot_score import Scorer
     from hwgen.recogniser.inference import Recogniser
 
-    if settings.recogniser is None:
-        return None
-    reader = Recogniser.load(settings.recogniser, pick_device(settings.device))
-    return Scorer(reader, store, size, name=file_hash(settings.recogniser))
+    reader = Recogniser.load(recogniser, pick_device(device))
+    return Scorer(reader, store, size, name=file_hash(recogniser))
 
 
 def _finish(run: Path, stopped: bool, *, quiet: bool = False) -> None:

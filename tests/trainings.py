@@ -9,12 +9,21 @@ from safetensors.torch import load_file
 
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.training import train
+from hwgen.progress import Control
 from hwgen.runs import Run
 from hwgen.store import Store
 
 
-def run_training(store: Store, out: Path, recipe: Recipe, **options: Any) -> Run:
-    return train(store, out, recipe, device="cpu", precision="fp32", **options)
+def run_training(
+    store: Store,
+    out: Path,
+    recipe: Recipe,
+    *,
+    stop: Callable[[], bool] | None = None,
+    **options: Any,
+) -> Run:
+    control = {} if stop is None else {"control": Control(stop=stop)}
+    return train(store, out, recipe, device="cpu", precision="fp32", **control, **options)
 
 
 def stop_after(steps: int) -> Callable[[], bool]:

@@ -20,6 +20,7 @@ from hwgen.generators.gan.presets import change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
 from hwgen.imaging.contact_sheets import save_sheet
+from hwgen.progress import Control
 from hwgen.store import Store
 
 TINY = {
@@ -94,7 +95,7 @@ def run(
         recipe,
         device=device.type,
         on_collapse="ignore",
-        stop=lambda: time.monotonic() - began > train_seconds,
+        control=Control(stop=lambda: time.monotonic() - began > train_seconds),
         cuda_graphs=cuda,
     )
     seconds = time.monotonic() - began

@@ -17,6 +17,7 @@ from hwgen.compute.tensor_files import load_module
 from hwgen.generators.gan.networks import Discriminator, Generator, build
 from hwgen.generators.gan.presets import Recipe, recipe_from_json
 from hwgen.generators.gan.training import train
+from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser, top_k_accuracy
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
@@ -74,7 +75,7 @@ def train_until(
             device=device,
             precision=precision,
             on_collapse="ignore",
-            stop=stop,
+            control=Control(stop=stop),
         )
         if steps_done(folder) < step:
             raise KeyboardInterrupt

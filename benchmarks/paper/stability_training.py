@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hwgen.data import Batches
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.generators.gan.steps import State, make_state, train_step
+from hwgen.generators.gan.steps import State, make_state, schedule, train_step
 from hwgen.record import Image
 from hwgen.store import Store
 
@@ -59,7 +59,13 @@ def snapshots(
     for step in range(1, recipe.steps + 1):
         x, _ = batches.batch(step - 1)
         measured = train_step(
-            state, recipe, x, None, step=step, generator=generator, precision=torch.float32
+            state,
+            recipe,
+            x,
+            None,
+            schedule(recipe, step),
+            generator=generator,
+            precision=torch.float32,
         )
         due = step % recipe.steps_between_snapshots == 0
         if due or step % CHECKED_EVERY == 0:

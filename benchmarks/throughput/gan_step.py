@@ -33,7 +33,7 @@ from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
 from hwgen.generators.gan.cuda_graphs import GraphedStep
 from hwgen.generators.gan.networks import parameter_count
 from hwgen.generators.gan.presets import Recipe, preset
-from hwgen.generators.gan.steps import State, make_state, train_step
+from hwgen.generators.gan.steps import State, make_state, schedule, train_step
 from hwgen.io.files import atomic_write
 
 
@@ -101,7 +101,8 @@ def run_hwgen(recipe: Recipe, classes: int, device: str, precision: str, steps: 
     state, x, y, generator = _hwgen(recipe, classes, torch.device(device))
     dtype = pick_precision(precision, x.device)
     for step in range(steps):
-        train_step(state, recipe, x, y, step=step, generator=generator, precision=dtype)
+        at = schedule(recipe, step)
+        train_step(state, recipe, x, y, at, generator=generator, precision=dtype)
     _finish(x)
 
 
@@ -110,7 +111,7 @@ def run_graphs(recipe: Recipe, classes: int, device: str, precision: str, steps:
     graphed, x, y, generator = _graphed(recipe, classes, torch.device(device), precision)
     for step in range(steps):
         generator.manual_seed(step)
-        graphed(x, y, step=step)
+        graphed(x, y, schedule(recipe, step))
     _finish(x)
 
 

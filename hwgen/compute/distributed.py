@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -90,6 +90,12 @@ class Ranks:
         things: list[Any] = [None] * self.size
         dist.all_gather_object(things, thing)
         return things
+
+    def on_first(self, work: Callable[[], None]) -> None:
+        """Do something on rank 0 alone; the others wait, and its error is raised on every rank."""
+        with self.agreed():
+            if self.first:
+                work()
 
     @contextmanager
     def agreed(self) -> Iterator[None]:

@@ -1,1 +1,1 @@
-"""What draws samples of a class: GANs, and learnt deformations of real samples."""
+"""Generators: GANs, and models that deform real samples. base.py says what a generator is."""

@@ -1,1 +1,1 @@
-"""Framing, pen ink, warps and contact sheets, independent of stores."""
+"""Images: framing, pen ink, warps, contact sheets. Knows no store."""

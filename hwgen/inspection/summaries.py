@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hwgen.generators.base import get_kind
 from hwgen.imaging.framing import Framing
 from hwgen.record import BadRecord, Image, Record
 from hwgen.runs import Run
@@ -157,8 +158,8 @@ class RunSummary:
 def inspect_run(run: Run) -> RunSummary:
     """Summarise a run directory, finished or not."""
     log = run.read_log()
-    # A GAN's and a deformation model's.
-    losses = [entry for entry in log if "loss_d" in entry or "distance" in entry]
+    fields = get_kind(run.kind, str(run.path)).loss_fields
+    losses = [entry for entry in log if any(field in entry for field in fields)]
     last = losses[-1] if losses else {}
     recipe = run.recipe
     pairs = int(recipe.get("steps", 0)) * int(recipe.get("batch", 0))

@@ -1,1 +1,1 @@
-"""Files: atomic writing, bounded reading, locks, and errors that say what to do."""
+"""Files: written whole or not at all, read within bounds, locked, and explained in errors."""

@@ -1,4 +1,4 @@
-"""Options for preparing a store, common to all formats."""
+"""Options that all formats share when their files become a store."""
 
 from __future__ import annotations
 

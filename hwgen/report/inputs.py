@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgen.errors import InputError
+from hwgen.generators.base import get_kind
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.results.benchmark import Benchmark
 from hwgen.results.evaluation import Evaluation
@@ -14,9 +15,6 @@ from hwgen.results.files import ResultFile
 from hwgen.results.lift import Lift
 from hwgen.runs import Run
 from hwgen.store import Store, partial_path
-
-RUN_KINDS = ("gan", "deformation")
-"""Kinds of training runs that a page can show; see Run.kind."""
 
 _RESULTS: tuple[type[ResultFile], ...] = (Benchmark, Lift, Evaluation)
 
@@ -80,10 +78,5 @@ def _open(path: Path) -> Run | ResultFile | Store:
 
 def _run(path: Path) -> Run:
     run = Run(path)
-    if run.kind not in RUN_KINDS:
-        raise InputError(
-            f"a run of kind {run.kind!r}; a page shows runs of kind {' and '.join(RUN_KINDS)}",
-            where=str(path),
-            remedy="Give the output folder of hwgen benchmark, or the store of hwgen synthesize",
-        )
+    get_kind(run.kind, str(path))  # refuses unknown kinds
     return run

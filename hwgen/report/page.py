@@ -18,7 +18,6 @@ from hwgen.io import os_errors
 from hwgen.io.files import write_text
 from hwgen.report import (
     benchmark_section,
-    deformation_section,
     evaluation_section,
     lift_section,
     run_section,
@@ -26,7 +25,6 @@ from hwgen.report import (
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.markup import Html, facts, join, missing, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
-from hwgen.runs import Run
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -68,7 +66,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         sections.append((f"{kind}-{number}", name, content))
 
     for i, run in enumerate(inputs.runs, 1):
-        content = _run_section(run, f"run-{i}", real=real)
+        content = run_section.run_section(run, f"run-{i}", real=real)
         add("run", f"Training run {name_of(run.path)}", i, content)
     for i, store in enumerate(inputs.synthetic, 1):
         content = synthetic_section(store, inputs.real, f"synthetic-{i}", real=real)
@@ -122,12 +120,6 @@ def _page(inputs: Inputs, *, real: bool) -> str:
     return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
 
 
-def _run_section(run: Run, anchor: str, *, real: bool) -> Html:
-    if run.kind == "gan":
-        return run_section.run_section(run, anchor, real=real)
-    return deformation_section.deformation_section(run, anchor)
-
-
 def _title(inputs: Inputs) -> str:
     paths = [run.path for run in inputs.runs] + [b.folder for b in inputs.benchmarks]
     paths += [lift.folder for lift in inputs.lifts]
@@ -169,8 +161,7 @@ def _tiles(inputs: Inputs) -> Html:
     figures += [f for lift in inputs.lifts for f in lift_section.key_figures(lift)]
     figures += [f for e in inputs.evaluations for f in evaluation_section.key_figures(e)]
     for run in inputs.runs:
-        of_kind = run_section if run.kind == "gan" else deformation_section
-        figures += of_kind.key_figures(run)
+        figures += run_section.key_figures(run)
     results = (inputs.benchmarks, inputs.lifts, inputs.evaluations, inputs.runs)
     several = sum(map(len, results)) > 1
     tiles = []

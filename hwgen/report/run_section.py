@@ -1,12 +1,11 @@
-"""The section of a GAN run: recipe, curves, and grids of samples over time."""
+"""The section of a training run: progress, grids of samples, curves and recipe."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwgen.errors import HwgenError
-from hwgen.generators.gan.presets import PRESETS, Loss, Recipe, recipe_from_json, recipe_to_json
+from hwgen.generators.base import Curve, Description, get_kind
 from hwgen.report import plots
 from hwgen.report.images import read_image
 from hwgen.report.inputs import name_of
@@ -21,11 +20,9 @@ from hwgen.report.markup import (
     missing,
     section,
     tag,
-    text,
 )
 from hwgen.report.number_format import count, duration, percent
 from hwgen.runs import Run
-from hwgen.schema import differences
 
 FRAMES = 6
 """Maximum number of grids over time, the first and the last included."""
@@ -38,171 +35,94 @@ def run_section(run: Run, anchor: str, *, real: bool) -> Html:
     """The section of one run.
 
     Args:
-        run: of kind "gan".
+        run: of any kind of generator.
         anchor: id of the section, unique on the page; letters, digits and hyphens.
         real: whether the grid of training images may be shown.
     """
-    log = run.read_log()
-    recipe: Recipe | None
-    try:
-        recipe = recipe_from_json(run.recipe)
-        shown = _recipe(run, recipe)
-    except HwgenError as error:
-        recipe = None
-        shown = missing(f"The recipe cannot be read by this version of hwgen: {error}")
+    kind, log = get_kind(run.kind, str(run.path)), run.read_log()
+    about = kind.describe(run)
+    unreadable = f"The recipe cannot be read by this version of hwgen: {about.unreadable}"
+    samples = [tag("h3", "Samples"), _grids(run, about, real=real)] if kind.has_grids else []
     return section(
         anchor,
         join(["Training run ", tag("em", name_of(run.path))]),
-        _progress(run, recipe, log),
-        tag("h3", "Samples"),
-        _grids(run, recipe, real=real),
+        _progress(run, about, kind.unit, log),
+        *([tag("p", about.note, class_="note")] if about.note else []),
+        *samples,
         tag("h3", "Curves"),
-        _curves(log, recipe, anchor),
+        _curves(log, about.curves, anchor, kind.unit),
         tag("h3", "Recipe"),
-        shown,
+        missing(unreadable) if about.unreadable else _facts(about.recipe),
         as_json("All of the recipe as JSON", run.recipe),
     )
 
 
-def _progress(run: Run, recipe: Recipe | None, log: Log) -> Html:
+def key_figures(run: Run) -> list[tuple[str, str, str]]:
+    """(value, what it is, where it comes from) for the top of the page."""
+    kind, log, source = get_kind(run.kind, str(run.path)), run.read_log(), name_of(run.path)
+    out = []
+    for field in ("purity", "diversity"):
+        value = last(log, field)
+        if value is not None:
+            out.append((percent(value), f"{field} at the last score", source))
+    out += [(value, what, source) for value, what in kind.describe(run).key_figures]
+    seen = last(log, "images")
+    if seen is not None:
+        out.append((count(seen), _seen(kind.unit), source))
+    return out
+
+
+def _seen(unit: str) -> str:
+    return f"training {unit} seen"
+
+
+def _progress(run: Run, about: Description, unit: str, log: Log) -> Html:
     seen, seconds = last(log, "images"), last(log, "seconds")
-    planned = f" of {count(recipe.images)}" if recipe else ""
-    rows: list[tuple[object, object]] = [
-        ("Classes", count(len(run.charset))),
-        ("Training images seen", "none logged" if seen is None else f"{count(seen)}{planned}"),
-        ("Training time", "not logged" if seconds is None else duration(seconds)),
-    ]
-    if recipe is not None:
-        rows.append(("Parameters", _parameters(recipe, len(run.charset))))
-    rows.append(("Seed", run.seed))
-    return facts(rows)
-
-
-def _parameters(recipe: Recipe, classes: int) -> str:
-    # Imported here, because it needs torch, which a page without a run does not.
-    from hwgen.generators.gan.estimate import count_parameters
-
-    g, d = count_parameters(recipe, classes)
-    return f"generator {g:,}, discriminator {d:,}"
-
-
-def _recipe(run: Run, recipe: Recipe) -> Html:
-    g, d, opt = recipe.generator, recipe.discriminator, recipe.optimizer
-    started = PRESETS.get(recipe.preset)
-    changes = differences(recipe_to_json(started), run.recipe) if started else []
-    if not recipe.conditional:
-        condition = "none: trained without labels"
-    elif d.label == "projection":
-        condition = f"Φ, {g.label_dim} wide, into G; projection in D"
-    else:
-        into = "every layer of G" if g.label == "concat" else "G"
-        condition = f"Φ, {g.label_dim} wide into {into}, {d.label_dim} wide at every layer of D"
-    average = (
-        f"decay {recipe.ema:g} per step; samples come from the average" if recipe.ema else "none"
+    planned = "" if about.planned is None else f" of {count(about.planned)}"
+    return _facts(
+        [
+            ("Classes", count(len(run.charset))),
+            (
+                _seen(unit).capitalize(),
+                "none logged" if seen is None else f"{count(seen)}{planned}",
+            ),
+            ("Training time", "not logged" if seconds is None else duration(seconds)),
+            *about.facts,
+            ("Seed", str(run.seed)),
+        ]
     )
-    r1 = f"γ = {recipe.r1_gamma:g}, every {recipe.r1_every} steps" if recipe.r1_gamma else "none"
-    rates = f"{opt.lr_g:g}" if opt.lr_g == opt.lr_d else f"G {opt.lr_g:g}, D {opt.lr_d:g}"
-    betas = f"β₁ {opt.beta1:g}, β₂ {opt.beta2:g}" if opt.kind == "adam" else f"decay {opt.beta2:g}"
-    name = {"adam": "Adam", "rmsprop": "RMSProp", "tf-rmsprop": "RMSProp (TensorFlow's)"}[opt.kind]
-    channels = "grey" if recipe.channels == 1 else "colour"
-    shift = f"up to {recipe.translate} px" if recipe.translate else "none"
-    rows: list[tuple[object, object]] = [
-        ("Preset", recipe.preset),
-        ("Changed from it", _lines(changes) if started else "not a preset of this version"),
-        ("Images", f"{recipe.size}×{recipe.size}, {channels}"),
-        ("Loss", _loss(recipe.loss)),
-        ("Optimiser", f"{name}, rate {rates}, {betas}"),
-        ("Batch", count(recipe.batch)),
-        ("Noise z", f"{g.z_dim} numbers, {g.z}"),
-        ("Label", condition),
-        ("Generator", f"{len(g.stages)} stages, {g.upsampling} upsampling, norm {g.norm}"),
-        ("Discriminator", f"{len(d.stages)} convolutions, norm {d.norm}"),
-        ("R1 penalty", r1),
-        ("Random shift of D's input", shift),
-        ("Moving average of G", average),
-    ]
-    return facts(rows)
 
 
-def _lines(lines: Sequence[str]) -> Html:
-    return tag("span", join(lines, "<br>")) if lines else text("nothing")
-
-
-def _loss(loss: Loss) -> str:
-    summed = f"{loss.reduction} over the batch"
-    if loss.kind == "gan":
-        return f"sigmoid cross entropy, {summed}"
-    return f"least squares (LSGAN), a = {loss.a:g}, b = {loss.b:g}, c = {loss.c:g}, {summed}"
-
-
-def _curves(log: Log, recipe: Recipe | None, anchor: str) -> Html:
-    loss = recipe.loss if recipe else None
-    levels = (
-        [plots.Level(loss.a, "target a: generated"), plots.Level(loss.b, "target b: training")]
-        if loss and loss.kind == "lsgan"
-        else []
+def _facts(pairs: Sequence[tuple[str, str | Sequence[str]]]) -> Html:
+    """A table of names and values; a value of several texts has one line for each."""
+    return facts(
+        (name, value if isinstance(value, str) else tag("span", join(value, Html("<br>"))))
+        for name, value in pairs
     )
+
+
+def _curves(log: Log, curves: Sequence[Curve], anchor: str, unit: str) -> Html:
     blocks: list[Html] = []
-    lost: list[str] = []
-    scored = found(log, {"purity": "purity", "diversity": "diversity"})
-    if scored:
-        blocks.append(
-            figure(
-                plots.curves(f"{anchor}-scores", scored, percent=True),
-                "Purity: fraction of generated images that the scoring recogniser reads as the "
-                "label that they were generated for. Diversity: variation within a class, divided "
-                "by that of the training images. High purity with low diversity means mode "
-                "collapse.",
-                "Purity and diversity",
+    absent: list[Html] = []
+    for curve in curves:
+        points = found(log, curve.fields)
+        if points:
+            plot = plots.curves(
+                f"{anchor}-{curve.name}",
+                points,
+                percent=curve.percent,
+                from_zero=curve.from_zero,
+                levels=[plots.Level(*level) for level in curve.levels],
+                seen=_seen(unit),
             )
-        )
-    elif recipe is None or recipe.conditional:
-        lost.append(
-            "Purity and diversity were not measured, because this run had no recogniser to score "
-            "its samples."
-        )
-    losses = found(log, {"discriminator": "loss_d", "generator": "loss_g"})
-    if losses:
-        blocks.append(
-            figure(
-                plots.curves(f"{anchor}-losses", losses),
-                "Adversarial losses, mean per image, without the R1 penalty. They show whether "
-                "training is stable, not whether the images are good.",
-                "Losses",
-            )
-        )
-    else:
-        lost.append("No losses in the log.")
-    unit = ", before the sigmoid" if loss and loss.kind == "gan" else ""
-    outputs = found(log, {"training images": "d_real", "generated images": "d_fake"})
-    if outputs:
-        blocks.append(
-            figure(
-                plots.curves(f"{anchor}-outputs", outputs, levels=levels),
-                f"Mean output of the discriminator for training and for generated images{unit}. "
-                "The closer the two, the less it can distinguish them; a wide and growing gap "
-                "means that the generator no longer learns.",
-                "Discriminator output",
-            )
-        )
-    else:
-        lost.append("No discriminator outputs in the log.")
-    speed = found(log, {"images per second": "images_per_second"})
-    if speed:
-        blocks.append(
-            figure(
-                plots.curves(f"{anchor}-speed", speed, from_zero=True),
-                "Training images per second.",
-                "Speed",
-            )
-        )
-    else:
-        lost.append("No speeds in the log.")
-    return join([tag("div", *blocks, class_="plots"), *map(missing, lost)])
+            blocks.append(figure(plot, curve.about, curve.title))
+        elif curve.absent:
+            absent.append(missing(curve.absent))
+    return join([tag("div", *blocks, class_="plots"), *absent])
 
 
-def _grids(run: Run, recipe: Recipe | None, *, real: bool) -> Html:
-    labelled = recipe is None or recipe.conditional
+def _grids(run: Run, about: Description, *, real: bool) -> Html:
+    labelled = about.labelled
     files = run.grid_files()
     blocks: list[object] = []
     if files:
@@ -257,17 +177,3 @@ def _frame(file: Path, caption: str, width: int) -> Html:
     if uri is None:
         return missing(f"{file.name} ({caption}) cannot be read as a PNG image.")
     return figure(image(uri, width, caption), caption)
-
-
-def key_figures(run: Run) -> list[tuple[str, str, str]]:
-    """(value, what it is, where it comes from) for the top of the page."""
-    log = run.read_log()
-    out = []
-    for field, what in (("purity", "purity"), ("diversity", "diversity")):
-        value = last(log, field)
-        if value is not None:
-            out.append((percent(value), f"{what} at the last score", name_of(run.path)))
-    seen = last(log, "images")
-    if seen is not None:
-        out.append((count(seen), "training images seen", name_of(run.path)))
-    return out

@@ -1,5 +1,5 @@
 """Runs: a directory of snapshots, checkpoint and log; exported models."""
 
-from hwgen.runs.run_directory import Run, begin_or_continue, logged
+from hwgen.runs.run_directory import Run, begin_or_continue, last_logged, logged
 
-__all__ = ["Run", "begin_or_continue", "logged"]
+__all__ = ["Run", "begin_or_continue", "last_logged", "logged"]

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,6 +176,12 @@ def logged(entry: Mapping[str, Any], name: str) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if abs(value) < _BEYOND_MEASURE else math.nan
+
+
+def last_logged(log: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """The last number of this name in a log; None where there is none. See `logged`."""
+    values = (logged(entry, name) for entry in reversed(log))
+    return next((value for value in values if value is not None), None)
 
 
 def begin_or_continue(

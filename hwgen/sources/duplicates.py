@@ -44,7 +44,7 @@ def unique_by_name(found: Iterable[tuple[Hashable, T]]) -> list[T]:
             raise InputError(
                 f"two inputs are called {thing.name}",
                 where=f"{by_name[thing.name].path} and {thing.path}",
-                remedy="Give the folder that contains both, or rename one",
+                remedy="Give the folder that holds both, or rename one",
             )
         by_name[thing.name] = thing
     return list(by_name.values())

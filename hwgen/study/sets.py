@@ -13,7 +13,7 @@ from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.devices import pick_device
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.errors import InputError
-from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.base import get_kind, load_generator
 from hwgen.io.files import repair_utf8
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.record import Image
@@ -105,17 +105,17 @@ class StoreSet:
 
 
 class GeneratorSet:
-    """The samples of a trained GAN, or of an exported model of one."""
+    """The samples of a generator, from a run or an exported model."""
 
     def __init__(self, path: Path) -> None:
-        kind = kind_at(path)
-        if kind != "gan":
+        kind = get_kind(kind_at(path), str(path))
+        if kind.needs_source:
             raise InputError(
-                f"is of kind {kind!r}; a study takes only GANs and stores",
+                f"is a {kind.title}; a study takes stores, and generators that need no images",
                 where=str(path),
                 remedy="Make a store from it with hwgen synthesize, and give that",
             )
-        self._sampler = Sampler.load(path)
+        self._sampler = load_generator(path)
         self.name = repair_utf8(path.resolve().name)
         self.kind = "model" if is_model(path) else "run"
         self.fingerprint = self._sampler.provenance

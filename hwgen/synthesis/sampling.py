@@ -3,45 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from hwgen.charset import Charset
+from hwgen.generators.base import Sampler
 from hwgen.record import Image
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit
-
-
-class Sampler(Protocol):
-    """A trained generator: samples by class and index."""
-
-    @property
-    def charset(self) -> Charset:
-        """Its classes."""
-
-    @property
-    def size(self) -> int:
-        """Of its images, pixels."""
-
-    @property
-    def channels(self) -> int:
-        """1 grey, 3 colour."""
-
-    @property
-    def preset(self) -> str:
-        """Preset or kind of generator."""
-
-    @property
-    def provenance(self) -> str:
-        """Run and snapshot, for the source of every sample."""
-
-    @property
-    def data(self) -> str:
-        """Content hash of the store that its samples may be copies of; "" if not known."""
-
-    def sample(self, class_ids: Ids, indices: Ids, *, seed: int, batch: int) -> Image:
-        """Samples uint8 [N, S, S(, 3)]; sample (seed, class, index) is always the same."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from benchmarks.throughput import gan_step
 from benchmarks.throughput.plain import PlainStep
 from hwgen.generators.gan.presets import Recipe, change, preset
-from hwgen.generators.gan.steps import make_state, train_step
+from hwgen.generators.gan.steps import make_state, schedule, train_step
 
 SMALL_PAPER = change(
     preset("paper-hwdb"),
@@ -46,7 +46,7 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
         recipe,
         x,
         y,
-        step=0,
+        schedule(recipe, 0),
         generator=torch.Generator().manual_seed(1),
         precision=torch.float32,
     )

@@ -109,10 +109,10 @@ def test_kinds_of_parameters() -> None:
 
 
 def test_a_loss_without_a_name_shows_its_targets() -> None:
-    from hwgen.generators.gan.presets import Loss
+    from hwgen.generators.gan.presets import Loss, loss_name
 
-    assert reference._loss_name(Loss(a=0, b=2, c=3)) == "lsgan (0, 2, 3)"
-    assert reference._loss_name(Loss(a=-1, b=1, c=0, reduction="sum")) == "lsgan-eq8"
+    assert loss_name(Loss(a=0, b=2, c=3)) == "lsgan (0, 2, 3)"
+    assert loss_name(Loss(a=-1, b=1, c=0, reduction="sum")) == "lsgan-eq8"
 
 
 def test_commands_are_sorted() -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash, load_tensors
-from hwgen.generators.gan import training
+from hwgen.generators.gan import snapshot_writer
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.training import AGREE_STEPS, train
 from hwgen.recogniser.inference import Recogniser
@@ -113,7 +113,7 @@ def test_progress_and_refusal_of_another_recipe(
         (["--loss", "wgan"], "no loss 'wgan'. Did you mean gan"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--precision", "fp8"], "precision 'fp8' is not one of"),
-        (["--preset", "glyph-64"], "wants at least one, of 64 or more"),
+        (["--preset", "glyph-64"], "expects at least one, of 64 pixels or more"),
         (["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
     ],
 )
@@ -161,11 +161,11 @@ def test_stop_and_rollback_at_a_mode_collapse(
 ) -> None:
     alike = "all samples are alike"
     verdicts = iter(["", alike, alike, "", ""])
-    monkeypatch.setattr(training, "collapse", lambda *_, **__: next(verdicts))
+    monkeypatch.setattr(snapshot_writer, "collapse", lambda *_, **__: next(verdicts))
     command = ["train", toy_store.path, "--out", tmp_path / "run", *toy_options]
     code, _, err = hwgen(*command)
     assert code == 1
-    assert "after 200 images all samples are alike" in err
+    assert "after 200 images: all samples are alike" in err
     assert "last good snapshot is 000000100.safetensors" in err
     assert "--on-collapse rollback" in err
     assert "Traceback" not in err
@@ -283,7 +283,10 @@ def test_under_torchrun_a_mistake_is_told_once(
     )
     printed = process.communicate()[0]
     assert process.returncode != 0
-    assert printed.count("error: 2 processes cannot share a batch of 5 evenly. Start 1 of") == 1
+    assert (
+        printed.count("error: a batch of 5 cannot be divided evenly among 2 processes. Start 1")
+        == 1
+    )
     # The one traceback is torchrun's own.
     assert printed.count("Traceback (most recent call last)") == 1
     assert not out.exists()

@@ -32,7 +32,7 @@ def test_a_run_is_shown_with_its_curves_and_recipe(
     for shown in (
         "50.0 % of the distance left after deformation",
         "64,000 training pairs seen",
-        "Pairs seen 64,000 of 128,000",
+        "Training pairs seen 64,000 of 128,000",
         "Training time 1 min 40 s",
         "Noise z 24 numbers, normal",
         "Weight of the Kullback-Leibler term 0.3",

@@ -405,7 +405,7 @@ def test_inputs_that_cannot_be_reported(tmp_path: Path, make_run: Callable[..., 
     begin_or_continue(
         tmp_path / "reader", kind="recogniser", recipe={}, seed=0, charset=run.charset, data={}
     )
-    with pytest.raises(InputError, match="kind 'recogniser'"):
+    with pytest.raises(RunError, match="kind 'recogniser'"):
         write_report([tmp_path / "reader"], out)
     (run.path / "run.json").write_text("{}", encoding="utf-8")
     with pytest.raises(RunError):

@@ -235,7 +235,7 @@ def test_sets_that_cannot_be_compared_are_refused(
         (light, dark, tmp_path / "s.txt", {}, "must end in .html"),
         (light, tmp_path / "none", out, {}, "none: is not a run, a model or a store: "),
         (light, tmp_path / "empty", out, {}, "empty: is not a run, a model or a store"),
-        (light, alien.path, out, {}, "is of kind 'deformation'"),
+        (light, alien.path, out, {}, "is a deformation model; a study takes stores"),
     ]
     for a, b, page, options, text in cases:
         with pytest.raises(InputError, match=re.escape(text)):

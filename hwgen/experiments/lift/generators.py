@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from hwgen.generators.deformation.recipe import DeformationRecipe
-from hwgen.generators.deformation.recipe import recipe_to_json as deformation_to_json
-from hwgen.generators.deformation.sampling import DeformationSampler, find_model
-from hwgen.generators.deformation.training import train_deformation
-from hwgen.generators.gan.presets import Recipe, recipe_to_json
-from hwgen.generators.gan.sampling import Sampler
-from hwgen.generators.gan.training import train
+from hwgen.errors import InputError
+from hwgen.generators.base import (
+    GeneratorKind,
+    Sampler,
+    get_kind,
+    kind_of_preset,
+    load_generator,
+)
 from hwgen.progress import Control
+from hwgen.runs.models import is_model, run_or_model
+from hwgen.runs.snapshots import find_model
 from hwgen.store import Store
 from hwgen.synthesis.near_copy_filter import NearCopyFilter
 from hwgen.synthesis.synthesize import synthesize
@@ -63,21 +66,26 @@ class Generator(Protocol):
 
 
 @dataclass(frozen=True)
-class GanGenerator:
-    """A conditional GAN, trained from scratch on the real samples; samples of its last snapshot.
+class TrainedGenerator:
+    """A generator trained from scratch on the real samples; samples of its last snapshot.
 
     Attributes:
-        recipe: of the GAN.
+        kind: of generator.
+        recipe: of that kind.
         device: "auto", "cpu", ...
+        no_copies: replace samples that are too near to a real sample of the trial.
     """
 
-    recipe: Recipe
+    kind: GeneratorKind
+    recipe: Any
     device: str = "auto"
+    no_copies: bool = False
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
-        return {"kind": "gan", "recipe": recipe_to_json(self.recipe)}
+        recipe = self.kind.recipe_to_json(self.recipe)
+        return {"kind": self.kind.name, "recipe": recipe, **_filter_settings(self.no_copies)}
 
     @property
     def trained_on(self) -> str | None:
@@ -96,57 +104,55 @@ class GanGenerator:
         stop: Stop,
     ) -> Store | None:
         """See Generator."""
-        train(
+        # The accuracy with a collapsed generator is a result, too.
+        ignore = "on_collapse" in self.kind.options
+        options: dict[str, Any] = {"on_collapse": "ignore"} if ignore else {}
+        title = self.kind.title
+        self.kind.train(
             real,
             run,
             self.recipe,
             seed=seed,
             device=self.device,
-            on_collapse="ignore",  # the accuracy with a collapsed generator is a result too
-            progress=lambda news: progress("GAN", news.images / news.total),
-            stop=stop,
+            control=Control(lambda done, total, note: progress(title, done / total), stop),
+            **options,
         )
         if stop():
             return None
-        sampler = Sampler.load(run, device=self.device)
-        return synthesize(sampler, out, per_class=amount, seed=seed, control=Control(stop=stop))
+        source = real if self.kind.needs_source else None
+        sampler = load_generator(run, source=source, device=self.device)
+        return _synthesize(sampler, real, out, self.no_copies, amount=amount, seed=seed, stop=stop)
 
 
 @dataclass(frozen=True)
-class DeformationGenerator:
-    """A deformation model, trained on the real samples or before on others, deforms real samples.
+class PretrainedGenerator:
+    """A generator trained before, on other samples, that changes the real samples.
 
     Attributes:
-        recipe: of the model that is trained on the real samples of each trial.
-        trained: a finished deformation run, or a model exported from one, to use instead.
+        place: a finished run, or a model exported from one.
         device: "auto", "cpu", ...
         no_copies: replace samples that are too near to a real sample of the trial.
     """
 
-    recipe: DeformationRecipe = field(default_factory=DeformationRecipe)
-    trained: Path | None = None
+    place: Path
     device: str = "auto"
     no_copies: bool = False
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
-        options = {"no_copies": True} if self.no_copies else {}
-        if self.trained is None:
-            return {"kind": "deformation", "recipe": deformation_to_json(self.recipe), **options}
-        model = find_model(self.trained)
-        weights = [model.snapshot_hash]
+        model = find_model(self.place, "last")
         return {
-            "kind": "deformation learnt before",
+            "kind": f"{model.kind} learnt before",
             "run": model.run,
-            "weights": weights,
-            **options,
+            "weights": [model.snapshot_hash],
+            **_filter_settings(self.no_copies),
         }
 
     @property
     def trained_on(self) -> str | None:
         """See Generator."""
-        return None if self.trained is None else find_model(self.trained).content_sha256 or None
+        return find_model(self.place, "last").content_sha256 or None
 
     def __call__(
         self,
@@ -160,35 +166,76 @@ class DeformationGenerator:
         stop: Stop,
     ) -> Store | None:
         """See Generator."""
-        if self.trained is None:
-            train_deformation(
-                real,
-                run,
-                self.recipe,
-                seed=seed,
-                device=self.device,
-                progress=lambda done, total, _: progress("deformation model", done / total),
-                stop=stop,
-            )
-            if stop():
-                return None
-        sampler = DeformationSampler.load(self.trained or run, real, self.device)
-        sample_filter = None
-        if self.no_copies:
-            sample_filter = NearCopyFilter.of(
-                real,
-                sampler.charset,
-                size=sampler.size,
-                channels=sampler.channels,
-                control=Control(stop=stop),
-            )
-            if sample_filter is None:
-                return None
-        return synthesize(
-            sampler,
-            out,
-            per_class=amount,
-            seed=seed,
-            sample_filter=sample_filter,
-            control=Control(stop=stop),
+        sampler = load_generator(self.place, source=real, device=self.device)
+        return _synthesize(sampler, real, out, self.no_copies, amount=amount, seed=seed, stop=stop)
+
+
+def choose_generator(
+    name: str, train: Store, *, images: int | None = None, device: str = "auto"
+) -> TrainedGenerator | PretrainedGenerator:
+    """The generator that a user named.
+
+    Args:
+        name: a preset, or the path of a finished run or an exported model.
+        train: store of the real samples.
+        images: length of its training in images, or pairs; None for the preset's.
+        device: "auto", "cpu", ...
+
+    Raises:
+        InputError: no such preset; a run that may have seen the test samples, or to which `images`
+            does not apply.
+        RunError: the run is damaged or not finished.
+    """
+    place = Path(name)
+    if not (place / "run.json").is_file() and not is_model(place):
+        kind = kind_of_preset(name)
+        changes = {} if images is None else _length(kind, name, images)
+        return TrainedGenerator(kind, kind.recipe(name, changes), device)
+    if images is not None:
+        raise InputError(
+            "is trained already, so --generator-images has no effect",
+            where=name,
+            remedy="Leave --generator-images out",
         )
+    trained = run_or_model(place)
+    kind = get_kind(trained.kind, name)
+    if not kind.needs_source:
+        raise InputError(
+            f"is a run of a {kind.title}, which may have seen more samples than the recogniser "
+            "does",
+            where=name,
+            remedy=f"Give its preset instead: --generator {trained.recipe.get('preset', 'PRESET')}",
+        )
+    if not trained.data.get("content_sha256"):
+        raise InputError(
+            "does not record its training data, which may include the test samples",
+            where=name,
+            remedy="Give a run of hwgen train, or a model exported from one",
+        )
+    load_generator(place, source=train, device="cpu")  # fails now rather than after an hour
+    return PretrainedGenerator(place, device)
+
+
+def _length(kind: GeneratorKind, preset: str, images: int) -> dict[str, str]:
+    if "every" not in kind.options:
+        return {"images": str(images)}
+    return {"images": str(images), "every": str(min(kind.presets[preset].every, images))}
+
+
+def _filter_settings(no_copies: bool) -> dict[str, bool]:
+    return {"no_copies": True} if no_copies else {}
+
+
+def _synthesize(
+    sampler: Sampler, real: Store, out: Path, no_copies: bool, *, amount: int, seed: int, stop: Stop
+) -> Store | None:
+    control, sample_filter = Control(stop=stop), None
+    if no_copies:
+        sample_filter = NearCopyFilter.of(
+            real, sampler.charset, size=sampler.size, channels=sampler.channels, control=control
+        )
+        if sample_filter is None:
+            return None
+    return synthesize(
+        sampler, out, per_class=amount, seed=seed, sample_filter=sample_filter, control=control
+    )

@@ -3,7 +3,7 @@
 model.safetensors   the weights with recipe and charset: all that `hwgen synthesize` needs
 charset.json        the labels, in class order
 README.md           the model card
-samples.png         samples, a class a row; of a GAN
+samples.png         samples, one class per row; not of kinds that change images
 model.onnx          the generator, if asked for
 .export.json        what was exported
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,15 +24,14 @@ from hwgen.exports.runs.model_card import card
 from hwgen.exports.runs.model_results import read_model_results
 from hwgen.exports.runs.onnx_graph import write_onnx
 from hwgen.exports.staging import written_at_once
-from hwgen.generators.deformation.sampling import find_model as find_deformation
-from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.base import NoiseSampler, Sampler, get_kind, load_generator
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.models import Model, write_model
-from hwgen.runs.snapshots import find_model as find_gan
+from hwgen.runs.snapshots import find_model
 
 LAYOUT_VERSION = 2
 """Rises when the same run comes to be written otherwise."""
@@ -54,10 +53,10 @@ def export_model(
     """Write a model folder; the same call again returns what is there.
 
     Args:
-        run: a trained GAN or deformation model.
+        run: of any kind of generator.
         out: the folder.
-        snapshot: which snapshot of a GAN: "last", "best" or a number of images.
-        onnx: also write the generator of a GAN as ONNX.
+        snapshot: which snapshot: "last", "best" or a number of images.
+        onnx: also write the generator as ONNX, if its kind can be.
         results: folders of `hwgen evaluate` or `hwgen lift`, whose figures the card
             shall tell; they must be of this very model, see hwgen.exports.runs.model_results.
         licence: what the exporter gives the model under, for the card; an identifier of the Hugging
@@ -70,18 +69,17 @@ def export_model(
     Raises:
         RunError: the run has no such snapshot, or is damaged.
         InputError: `out` is taken; a folder holds no result, or one of another model; ONNX was
-            asked for without its packages or of a deformation model; the licence is not one
-            line.
+            asked for without its packages or of a kind without it; the licence is not one line.
     """
     out = Path(out)
-    is_gan = run.kind == "gan"
-    if not is_gan and (onnx or snapshot != "last"):
+    kind = get_kind(run.kind, str(run.path))
+    if onnx and not kind.has_onnx:
         raise InputError(
-            f"is a run of kind {run.kind!r}: it has one set of weights, and no ONNX",
+            f"a {kind.title} cannot be exported as ONNX",
             where=str(run.path),
-            remedy="Leave out --snapshot and --onnx",
+            remedy="Leave out --onnx",
         )
-    model = find_gan(run, snapshot) if is_gan else find_deformation(run)
+    model = find_model(run, snapshot)
     found = read_model_results(model, results)
     licence = checked(licence) if licence else ""
     recipe: dict[str, Any] = {
@@ -99,10 +97,14 @@ def export_model(
             write_model(partial, model)
             write_json(partial / "charset.json", list(model.charset))
             said = ""
-            if is_gan:
-                sampler = Sampler.load(partial, device="cpu")
+            if not kind.needs_source:
+                sampler = load_generator(partial, device="cpu")
                 save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
-                said = write_onnx(partial / "model.onnx", sampler).said if onnx else ""
+                said = (
+                    write_onnx(partial / "model.onnx", cast(NoiseSampler, sampler)).said
+                    if onnx
+                    else ""
+                )
             judgements = found.evaluations, found.lifts
             text = card(model, run.read_log(), out.name, said, *judgements, licence)
             write_text(partial / "README.md", text)

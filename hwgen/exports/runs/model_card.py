@@ -12,6 +12,7 @@ from typing import Any
 
 from hwgen.charset import UNLABELLED
 from hwgen.exports.runs import licences
+from hwgen.generators.base import get_kind
 from hwgen.results.evaluation import Evaluation
 from hwgen.results.lift import Lift
 from hwgen.runs import logged
@@ -76,22 +77,22 @@ def card(
         lifts: of samples of the model, or of its kind.
         licence: see hwgen.exports.runs.licences.checked; "" where none was given.
     """
-    is_gan = model.kind == "gan"
+    kind = get_kind(model.kind)
+    texts = kind.card(model, name)
     labelled = bool(model.recipe.get("conditional", True))
-    kind = "GAN" if is_gan else "deformation model"
     size = model.recipe.get("size", "?")
     sections = [
-        _header(model, labelled, licence),
-        f"# {name}\n\nA {kind} of hwgen, preset "
+        _header(model, texts.pipeline_tag, licence),
+        f"# {name}\n\nA {kind.title} of hwgen, preset "
         f"`{model.recipe.get('preset', model.kind)}`, {size} x {size} pixels.\n",
         "![Samples](samples.png)\n\n*Drawn by this very model, seed 0, not picked"
         f"{', a class a row' if labelled else ''}.*\n"
-        if is_gan
+        if not kind.needs_source
         else "",
-        "## Use\n\n" + _use(model, name, labelled),
-        f"`model.onnx`: {onnx}\n\n" + _onnx_use(model, name, labelled) if onnx else "",
+        "## Use\n\n" + texts.usage,
+        f"`model.onnx`: {onnx}\n\n" + _onnx_use(name, texts.noise, labelled) if onnx else "",
         "## Data\n\n" + _data(model, labelled),
-        "## Training\n\n" + _training(model, log),
+        "## Training\n\n" + _training(model, kind.unit, log),
         "## Measured\n\n" + _measured(model, log, evaluations, lifts),
         "## Limits\n\n" + _LIMITS.format(size=size),
         "## Licence\n\n" + (_GIVEN.format(licence=_line(licence)) if licence else "") + _LICENCE,
@@ -100,17 +101,16 @@ def card(
     return "\n".join(part for part in sections if part)
 
 
-def _header(model: Model, labelled: bool, licence: str) -> str:
+def _header(model: Model, pipeline_tag: str, licence: str) -> str:
     """YAML that the Hugging Face Hub reads."""
-    tags = ["hwgen", "gan" if model.kind == "gan" else model.kind, "synthetic-data"]
+    tags = ["hwgen", model.kind, "synthetic-data"]
     if any("\u4e00" <= label[0] <= "\u9fff" for label in model.charset):
         tags.append("handwritten-chinese")
-    task = "text-to-image" if labelled else "unconditional-image-generation"
     lines = [
         "---",
         *licences.header(licence),
         "library_name: hwgen",
-        f"pipeline_tag: {task if model.kind == 'gan' else 'image-to-image'}",
+        f"pipeline_tag: {pipeline_tag}",
         "tags:",
         *(f"- {tag}" for tag in tags),
         "---\n",
@@ -118,43 +118,14 @@ def _header(model: Model, labelled: bool, licence: str) -> str:
     return "\n".join(lines)
 
 
-def _use(model: Model, name: str, labelled: bool) -> str:
-    amount = "--per-class 50" if labelled else "--count 50"
-    if model.kind != "gan":
-        return (
-            "It bends real samples, which it does not hold: give a store of them.\n\n```sh\n"
-            f"hwgen synthesize {name} --real STORE --out synthetic {amount}\n```\n"
-        )
-    first = json.dumps(model.charset[0], ensure_ascii=False)
-    drawn = (
-        f"pictures = sampler.sample_text([{first}])  # uint8 [1, S, S(, 3)], 255 is paper"
-        if labelled
-        else "pictures = sampler.sample([0, 0], [0, 1])  # uint8 [2, S, S(, 3)], 255 is paper"
-    )
-    return (
-        f"```sh\nhwgen synthesize {name} --out synthetic {amount}\n```\n\n"
-        "```python\nfrom hwgen.generators.gan.sampling import Sampler\n\n"
-        f'sampler = Sampler.load("{name}")\n{drawn}\n```\n\n'
-        "The samples are those of the run, bit by bit; sample (seed, class, index) never changes.\n"
-        "Nothing is executed from the files; the weights are safetensors.\n"
-    )
-
-
-def _onnx_use(model: Model, name: str, labelled: bool) -> str:
-    spec = model.recipe["generator"]
-    shape = f"(8, {spec['z_dim']})"
-    draw = (
-        f"standard_normal({shape}, dtype=np.float32)"
-        if spec.get("z") == "normal"
-        else f"random({shape}, dtype=np.float32) * 2 - 1"
-    )
+def _onnx_use(name: str, noise: str, labelled: bool) -> str:
     label = '\ninputs["label"] = np.full(8, label)  # its place in charset.json' if labelled else ""
     return (
         "```python\nimport numpy as np\nimport onnxruntime\n\n"
         "seed, label = 0, 0\n"
         f'session = onnxruntime.InferenceSession("{name}/model.onnx")\n'
-        f'inputs = {{"z": np.random.default_rng((seed, label)).{draw}}}{label}\n'
-        "(pictures,) = session.run(None, inputs)  # uint8 [8, S, S(, 3)], 255 is paper\n```\n\n"
+        f'inputs = {{"z": np.random.default_rng((seed, label)).{noise}}}{label}\n'
+        "(images,) = session.run(None, inputs)  # uint8 [8, S, S(, 3)], 255 is paper\n```\n\n"
         "These are samples 0 to 7 of the class as hwgen draws them.\n"
     )
 
@@ -206,7 +177,7 @@ def _origin(origin: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _training(model: Model, log: Sequence[Mapping[str, Any]]) -> str:
+def _training(model: Model, unit: str, log: Sequence[Mapping[str, Any]]) -> str:
     total = model.recipe.get("images") or model.recipe["steps"] * model.recipe["batch"]
     seen = [entry for entry in log if entry["images"] <= model.images]
     seconds = [value for entry in seen if (value := logged(entry, "seconds")) is not None]
@@ -214,7 +185,7 @@ def _training(model: Model, log: Sequence[Mapping[str, Any]]) -> str:
     said = [", ".join(f"{key} {value}" for key, value in one.items()) for one in machines]
     lines = [
         f"- run `{model.run}`, checkpoint `{model.snapshot_hash}`, begun with hwgen {model.hwgen}",
-        f"- {model.images:,} of {total:,} {'images' if model.kind == 'gan' else 'pairs'}, "
+        f"- {model.images:,} of {total:,} {unit}, "
         + (f"{seconds[-1]:,.0f} s" if seconds else "time not logged"),
         *(f"- on: {_line(machine)}" for machine in dict.fromkeys(said)),
     ]

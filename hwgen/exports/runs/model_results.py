@@ -7,13 +7,12 @@ learnt before, which it names too; or of generators that learnt in it, by the mo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hwgen.errors import InputError
-from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
-from hwgen.generators.gan.presets import completed
+from hwgen.generators.base import get_kind
 from hwgen.results.evaluation import Evaluation
 from hwgen.results.lift import Lift
 from hwgen.runs.models import Model
@@ -64,7 +63,7 @@ def _result(folder: Path) -> Path:
 
 def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
     told = evaluation.stores["synthetic"].provenance
-    # A deformation model's samples also name the store that was bent.
+    # Samples of a kind that changes images also name the store of the images.
     if f"{told} ".startswith(f"{model.provenance} "):
         return
     found = f"is of samples of {told!r:.100}" if told else "does not tell whose samples it judged"
@@ -99,4 +98,6 @@ def _check_lift(model: Model, lift: Lift) -> None:
 
 def _completed(kind: str, recipe: Any) -> Mapping[str, Any]:
     """A recipe with the fields that were added since it was written."""
-    return completed(recipe) if kind == "gan" else asdict(deformation_from_json(recipe))
+    known = get_kind(kind)
+    plain: dict[str, Any] = known.recipe_to_json(known.recipe_from_json(recipe))
+    return plain

@@ -14,13 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from hwgen.data import to_uint8
 from hwgen.errors import InputError, RunError
-from hwgen.generators.gan.networks import Generator
-from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.sampling import Sampler, sample_noise
+from hwgen.generators.base import NoiseSampler
 from hwgen.io.files import atomic_write
 
 OPSET = 17
@@ -54,19 +50,7 @@ class Comparison:
         )
 
 
-class _Picture(nn.Module):
-    """A generator whose pictures are ready to be shown."""
-
-    def __init__(self, generator: Generator, recipe: Recipe) -> None:
-        super().__init__()
-        self.generator, self.recipe = generator, recipe
-
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        x = to_uint8(self.generator(z, label), self.recipe.pixels)
-        return x[:, 0] if self.recipe.channels == 1 else x.permute(0, 2, 3, 1)
-
-
-def write_onnx(file: Path, sampler: Sampler) -> Comparison:
+def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:
     """Write a generator, which must be on the CPU, as ONNX, and compare.
 
     Raises:
@@ -88,9 +72,9 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
         temporary.write_bytes(graph.SerializeToString())
     # By its bytes, since onnxruntime itself opens names of UTF-8 alone.
     session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
-    z = sample_noise(sampler.recipe.generator, np.random.default_rng(0), COMPARED)
+    z = sampler.sample_noise(np.random.default_rng(0), COMPARED)
     label = np.arange(COMPARED) % len(sampler.charset)
-    inputs = {"z": z, "label": label} if sampler.recipe.conditional else {"z": z}
+    inputs = {"z": z, "label": label} if sampler.conditional else {"z": z}
     (image,) = session.run(None, inputs)
     differences = np.abs(np.subtract(image, sampler.from_noise(z, label), dtype=np.int16))
     found = Comparison(
@@ -105,12 +89,12 @@ def write_onnx(file: Path, sampler: Sampler) -> Comparison:
     return found
 
 
-def _written(sampler: Sampler) -> bytes:
+def _written(sampler: NoiseSampler) -> bytes:
     """A generator as torch writes it, which takes names in UTF-8 alone."""
-    conditional = sampler.recipe.conditional
+    conditional = sampler.conditional
     names = ["z", "label"] if conditional else ["z"]
     example = (
-        torch.zeros(2, sampler.recipe.generator.z_dim),
+        torch.from_numpy(np.zeros_like(sampler.sample_noise(np.random.default_rng(0), 2))),
         *([torch.zeros(2, dtype=torch.int64)] if conditional else []),
     )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -120,7 +104,7 @@ def _written(sampler: Sampler) -> bytes:
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
-            _Picture(sampler.generator, sampler.recipe).eval(),
+            sampler.image_network(),
             example,
             str(file),
             input_names=names,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwgen.errors import InputError
+from hwgen.record import PixelRange
 from hwgen.schema import MAX_SIZE, MAX_WIDTH, from_json
 
 
@@ -56,6 +57,12 @@ class DeformationRecipe:
                 "width even"
             )
 
+
+INK = PixelRange(paper=0.0, ink=1.0)
+"""The range that the networks see."""
+
+KIND = "deformation"
+"""Run.kind of runs with such recipes."""
 
 PRESETS: Mapping[str, DeformationRecipe] = {"deformation-32": DeformationRecipe()}
 """Named recipes."""

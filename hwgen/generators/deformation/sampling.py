@@ -17,36 +17,14 @@ from hwgen.compute.tensor_files import load_network
 from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError, RunError
 from hwgen.generators.deformation.network import DeformationNet, bend
-from hwgen.generators.deformation.recipe import recipe_from_json
-from hwgen.generators.deformation.training import INK, KIND
+from hwgen.generators.deformation.recipe import INK, KIND, recipe_from_json
 from hwgen.record import Image
 from hwgen.runs import Run
-from hwgen.runs.models import Model, is_model, model_of_run, read_model
+from hwgen.runs.models import Model
+from hwgen.runs.snapshots import find_model
 from hwgen.store import Store
 
 Ids = npt.NDArray[np.int64]
-
-
-def find_model(place: Run | Path | str) -> Model:
-    """The weights of a finished deformation run, or those in an exported model folder.
-
-    Raises:
-        RunError: neither is there, it is damaged, not finished, or of another kind.
-    """
-    if not isinstance(place, Run) and is_model(Path(place)):
-        model = read_model(Path(place))
-        if model.kind == KIND:
-            return model
-        raise RunError("is not an exported deformation model", where=str(place))
-    run = place if isinstance(place, Run) else Run(place)
-    snapshots = run.snapshots()
-    if run.kind != KIND or not snapshots:
-        raise RunError(
-            "is not a finished deformation run",
-            where=str(run.path),
-            remedy="Train on with the same command, or give another run",
-        )
-    return model_of_run(run, snapshots[-1])
 
 
 class DeformationSampler:
@@ -95,7 +73,21 @@ class DeformationSampler:
             RunError: no such run, it is of another kind or not finished, or it is damaged.
             InputError: its recipe cannot be; or see DeformationSampler.
         """
-        model = find_model(run)
+        return cls.of_model(find_model(run, "last"), store, device)
+
+    @classmethod
+    def of_model(cls, model: Model, store: Store, device: str = "auto") -> DeformationSampler:
+        """The model of a snapshot, or an exported one, with a store to deform.
+
+        Raises:
+            RunError: the weights do not fit the recipe, or are not those of a deformation model.
+            InputError: the recipe is invalid; or see DeformationSampler.
+        """
+        if model.kind != KIND:
+            raise RunError(
+                f"is of kind {model.kind!r:.40}, expected a deformation model",
+                where=str(model.weights),
+            )
         recipe = recipe_from_json(model.recipe)
         net = load_network(model.weights, "net", lambda: DeformationNet(recipe))
         net.requires_grad_(False)

@@ -1,7 +1,7 @@
-"""In: all that training changes. Out: a run's checkpoint, and the same read back.
+"""A GAN's checkpoint and snapshot files: write and restore.
 
-A run goes on from its last checkpoint, wherever it was stopped, but goes back to a good snapshot's
-(see hwgen.generators.gan.rollback): where it was stopped must not decide how it ends.
+A stopped run resumes from its last checkpoint, but a rollback goes to that of a good snapshot, see
+hwgen.generators.gan.rollback: where a run was stopped must not change its result.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 
-from hwgen.compute.distributed import Ranks
 from hwgen.compute.tensor_files import (
     load_module,
     load_optimizer,
@@ -17,7 +16,6 @@ from hwgen.compute.tensor_files import (
     optimizer_tensors,
     save_tensors,
 )
-from hwgen.errors import RunError
 from hwgen.generators.gan.meter import Meter
 from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
@@ -27,11 +25,11 @@ from hwgen.runs import Run
 from hwgen.runs.checkpoints import Checkpoint
 
 
-def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:
-    """Bring networks, optimisers and meter to where the checkpoint was.
+def restore(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:
+    """Load networks, optimisers and meter from a checkpoint; leave them if it has no tensors.
 
     Raises:
-        RunError: it does not fit the recipe.
+        RunError: the checkpoint does not fit the recipe.
     """
     tensors = checkpoint.tensors
     if not tensors:
@@ -47,9 +45,18 @@ def fill(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: R
 
 
 def save_checkpoint(
-    run: Run, state: State, meter: Meter, recipe: Recipe, step: int, seconds: float
+    run: Run, state: State, meter: Meter, recipe: Recipe, *, step: int, seconds: float
 ) -> None:
-    """Replace the run's checkpoint, atomically."""
+    """Replace the run's checkpoint, atomically.
+
+    Args:
+        run: to write to.
+        state: networks and optimisers.
+        meter: measurements since the last line of the log.
+        recipe: of the run.
+        step: steps done.
+        seconds: spent on them.
+    """
     tensors = {
         **module_tensors("g", state.g),
         **module_tensors("d", state.d),
@@ -75,28 +82,13 @@ def is_snapshot(step: int, recipe: Recipe) -> bool:
 
 
 def keep_for_rollback(run: Run) -> None:
-    """Put the checkpoint aside: it is a good snapshot's, the one to replace it is not."""
+    """Copy the checkpoint of a good snapshot, before one that is not good replaces it."""
     with atomic_write(run.last_good) as temporary:
         shutil.copyfile(run.checkpoint, temporary)
 
 
-def check_same_step(step: int, run: Run, ranks: Ranks) -> None:
-    """Refuse ranks that found different checkpoints.
-
-    Raises:
-        RunError: they did.
-    """
-    steps = ranks.gather_all(step)
-    if len(set(steps)) > 1:
-        raise RunError(
-            f"the processes found checkpoints of different steps: {', '.join(map(str, steps))}",
-            where=str(run.path),
-            remedy="Put --out where all machines see the same files",
-        )
-
-
 def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:
-    """Write a snapshot: what `Sampler.load` needs, self-describing."""
+    """Write a snapshot: the weights, and in the metadata all that sampling needs."""
     metadata = {
         "images": str(images),
         "run": run.id,

@@ -1,10 +1,10 @@
-"""In: the training step. Out: the same step, recorded once as CUDA graphs and replayed.
+"""The training step recorded as CUDA graphs and replayed.
 
-A step is some thousand small kernels; on a fast GPU a small batch is computed sooner than Python
-can ask for it. A graph asks for all of them at once. It replays the very operations on the very
-tensors, so everything that changes from step to step must lie in a tensor: the batch, and how much
-the average and the labels weigh, are copied into place, the noise comes from the generator's state
-on the device, and a step with R1 and one without are two graphs.
+A step launches thousands of small kernels; on a fast GPU with a small batch, Python launches them
+more slowly than the GPU runs them. A graph launches all of them at once. It replays the same
+operations on the same tensors, so everything that changes between steps must be in a tensor: the
+batch and the weights of the average and the labels are copied into place, and the noise comes from
+the generator's state on the device. Steps with and without R1 are two graphs.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ import torch
 from torch import Tensor
 
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.steps import State, ema_weight, label_weight, penalised, take_step
+from hwgen.generators.gan.steps import Schedule, State, train_step
 
 WARM_UP = 3
-"""Steps of each kind that run as they are before one is recorded: libraries choose kernels then."""
+"""Steps of each kind that run normally before one is recorded; libraries choose kernels then."""
 
 Step = Callable[[], dict[str, Tensor]]
-"""One step on tensors that stay where they are, and the tensors with what was measured."""
+"""One step on fixed tensors; returns the tensors with the measurements."""
 
 
 class Recorder(Protocol):
-    """What can record a step: CUDA, or a test's stand-in."""
+    """Records a step: CUDA, or a substitute in tests."""
 
     def warm_up(self, step: Step) -> dict[str, Tensor]:
-        """Run a step as it must be run before one is recorded."""
+        """Run a step before one is recorded."""
 
     def record(self, step: Step, generator: torch.Generator) -> Step:
-        """What replays the step, without having run it."""
+        """A function that replays the step; recording does not run it."""
 
 
 class CudaRecorder:
-    """Records with torch.cuda.graph; graphs share one pool of memory, as they run in turn."""
+    """Records with torch.cuda.graph; graphs share one memory pool, since they run in turn."""
 
     def __init__(self) -> None:
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream()
 
     def warm_up(self, step: Step) -> dict[str, Tensor]:
-        """See Recorder; on a side stream, as torch's documentation asks."""
+        """See Recorder; on a side stream, as the PyTorch documentation requires."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             measured = step()
@@ -51,7 +51,7 @@ class CudaRecorder:
         return measured
 
     def record(self, step: Step, generator: torch.Generator) -> Step:
-        """See Recorder; the generator's seed and offset are read anew at each replay."""
+        """See Recorder; each replay reads the generator's current seed and offset."""
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(generator)
         with torch.cuda.graph(graph, pool=self._pool):
@@ -65,14 +65,14 @@ class CudaRecorder:
 
 
 class GraphedStep:
-    """`train_step` for one state on one GPU, several times as fast where batches are small.
+    """`train_step` for one state on one GPU, several times as fast for small batches.
 
     Args:
         state: of one process; changed in place by every call.
         recipe: see Recipe.
-        generator: source of z and of what changes D's view, on the state's device.
+        generator: of z and DiffAugment, on the state's device.
         precision: of the networks.
-        recorder: what records; None is CUDA.
+        recorder: None records with CUDA.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class GraphedStep:
         self._warm: dict[bool, int] = {False: 0, True: 0}
         self._recorded: dict[bool, Step] = {}
 
-    def __call__(self, x: Tensor, y: Tensor | None, *, step: int) -> dict[str, Tensor]:
-        """One step; see train_step. All batches must have one shape.
+    def __call__(self, x: Tensor, y: Tensor | None, at: Schedule) -> dict[str, Tensor]:
+        """One step, see train_step. All batches must have the same shape.
 
         The generator must have been seeded for this step.
         """
@@ -103,32 +103,31 @@ class GraphedStep:
         self._x.copy_(x)
         if self._y is not None and y is not None:
             self._y.copy_(y)
-        self._ema_weight.fill_(ema_weight(self._recipe, step))
-        self._label_weight.fill_(label_weight(self._recipe, step))
-        kind = penalised(self._recipe, step)
-        take = self._take(kind)
-        if kind not in self._recorded and self._warm[kind] < WARM_UP:
-            self._warm[kind] += 1
-            return self._recorder.warm_up(take)
-        if kind not in self._recorded:
-            self._recorded[kind] = self._recorder.record(take, self._generator)
-        measured = self._recorded[kind]()
-        # The next replay writes where this one wrote.
+        self._ema_weight.fill_(at.ema_weight)
+        self._label_weight.fill_(at.label_weight)
+        step = self._step(at.r1)
+        if at.r1 not in self._recorded and self._warm[at.r1] < WARM_UP:
+            self._warm[at.r1] += 1
+            return self._recorder.warm_up(step)
+        if at.r1 not in self._recorded:
+            self._recorded[at.r1] = self._recorder.record(step, self._generator)
+        measured = self._recorded[at.r1]()
+        # The next replay overwrites these tensors.
         return {name: value.clone() for name, value in measured.items()}
 
-    def _take(self, kind: bool) -> Step:
-        def take() -> dict[str, Tensor]:
+    def _step(self, r1: bool) -> Step:
+        at = Schedule(step=-1, r1=r1, ema_weight=self._ema_weight, label_weight=self._label_weight)
+
+        def step() -> dict[str, Tensor]:
             assert self._x is not None
-            return take_step(
+            return train_step(
                 self._state,
                 self._recipe,
                 self._x,
                 self._y,
-                penalised=kind,
-                ema_weight=self._ema_weight,
-                label_weight=self._label_weight,
+                at,
                 generator=self._generator,
                 precision=self._precision,
             )
 
-        return take
+        return step

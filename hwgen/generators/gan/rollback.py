@@ -1,26 +1,101 @@
-"""In: what a run has kept, and an error. Out: what of it is good, where to go back to, what to do.
+"""Rollback of a GAN's run to its last good snapshot, and advice after a failure.
 
-What was kept is judged anew: that a snapshot was written, or that the run was young then, does not
-make it good.
+Snapshots are judged again when a run fails: that one was written, early in the run, does not mean
+that it is good.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from hwgen.compute.distributed import Ranks
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
-from hwgen.generators.gan.collapse import diverged, good_snapshots, size
+from hwgen.generators.gan.collapse import diverged, good_snapshots, norm
 from hwgen.generators.gan.presets import PRESETS, Recipe
+from hwgen.generators.gan.sample_monitor import real_deviation
+from hwgen.generators.gan.snapshot_writer import OnCollapse
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_checkpoint
+from hwgen.store import Store
+
+MOST_ROLLBACKS = 3
+"""Rollbacks of a run; at the next collapse it stops."""
+
+
+def with_rollbacks(
+    train_on: Callable[[], None],
+    *,
+    run: Run,
+    store: Store,
+    recipe: Recipe,
+    on_collapse: OnCollapse,
+    ranks: Ranks,
+) -> None:
+    """Train until it returns; after a collapse or a divergence roll back and go on, or raise.
+
+    Args:
+        train_on: trains from the run's checkpoint.
+        run: that is trained.
+        store: what it is trained on.
+        recipe: as the run began.
+        on_collapse: anything but "rollback" raises at once.
+        ranks: the processes that train together.
+
+    Raises:
+        CollapsedError, DivergedError: what happened, and what to do.
+    """
+    while True:
+        try:
+            return train_on()
+        except (CollapsedError, DivergedError) as failure:
+            error = failure
+        with ranks.agreed():
+            if ranks.first:
+                _roll_back(run, store, recipe, error, on_collapse)
+
+
+def _roll_back(
+    run: Run,
+    store: Store,
+    recipe: Recipe,
+    error: CollapsedError | DivergedError,
+    on_collapse: OnCollapse,
+) -> None:
+    """Log a rollback to the last good snapshot, from which training resumes; or raise the error."""
+    real, before = real_deviation(store, recipe), count_rollbacks(run)
+    if on_collapse != "rollback" or before == MOST_ROLLBACKS:
+        tried = on_collapse == "rollback"
+        raise type(error)(
+            f"{error.what}, after {before} rollbacks" if tried else error.what,
+            where=error.where,
+            remedy=advice(run, recipe, real, error, may_go_back=not tried),
+        )
+    images = go_back(run, recipe, real) * recipe.batch
+    # Later lines go now, so that this one stands directly after the snapshot's.
+    run.rewind_log(images)
+    run.log({"images": images, "rollback": before + 1, "why": error.what})
+
+
+def count_rollbacks(run: Run) -> int:
+    """Rollbacks of the run so far, from its log."""
+    return sum("rollback" in entry for entry in run.read_log())
+
+
+def slowed(recipe: Recipe, rollbacks: int) -> Recipe:
+    """The recipe with the learning rates halved for every rollback."""
+    factor, rates = 0.5**rollbacks, recipe.optimizer
+    slower = replace(rates, lr_g=rates.lr_g * factor, lr_d=rates.lr_d * factor)
+    return replace(recipe, optimizer=slower)
 
 
 def last_good_snapshot(run: Run, real: float | None) -> Path | None:
-    """The newest snapshot with which nothing is wrong; None where there is none.
+    """The newest snapshot that has neither collapsed nor diverged; None if there is none.
 
     Args:
-        run: what was logged of its snapshots is judged, and the weights themselves.
+        run: the log of its snapshots is judged, and the weights.
         real: deviation of real records, grey levels, where it is known.
     """
     good = set(good_snapshots(run.read_log(), real=real))
@@ -29,7 +104,7 @@ def last_good_snapshot(run: Run, real: float | None) -> Path | None:
 
 
 def place_to_go_back_to(run: Run, recipe: Recipe, real: float | None) -> Path | None:
-    """The newest checkpoint that is of a good snapshot; None where there is none.
+    """The newest checkpoint that belongs to a good snapshot; None if there is none.
 
     Args:
         run: see last_good_snapshot.
@@ -47,12 +122,12 @@ def place_to_go_back_to(run: Run, recipe: Recipe, real: float | None) -> Path | 
 
 
 def go_back(run: Run, recipe: Recipe, real: float | None) -> int:
-    """Make the newest good snapshot's checkpoint the run's, or none where there is none.
+    """Make the newest good snapshot's checkpoint the run's, or remove it if there is none.
 
-    Later snapshots go: they are not good, and are not taken for this run's last ones meanwhile.
+    Later snapshots are deleted: they are not good, and must not count as the run's last ones.
 
     Returns:
-        The step that the checkpoint is of.
+        The step of the checkpoint.
 
     Raises:
         RunError: a checkpoint is another run's.
@@ -78,14 +153,14 @@ def advice(
     *,
     may_go_back: bool,
 ) -> str:
-    """What is good of a run that failed, and what can be done.
+    """Which snapshots of a failed run are good, and what the user can do.
 
     Args:
         run: see last_good_snapshot.
         recipe: as the run began.
         real: see last_good_snapshot.
-        error: which ended it.
-        may_go_back: whether to advise a rollback.
+        error: what ended it.
+        may_go_back: whether to suggest a rollback.
 
     Raises:
         RunError: a checkpoint is another run's.
@@ -97,19 +172,19 @@ def advice(
     elif snapshots:
         kept = f"None of the {len(snapshots)} snapshots is good"
     else:
-        kept = "No snapshot was made yet"
-    anew = f"begin anew in another --out with lower learning rates, such as {_lower_rates(recipe)}"
-    others = ", or --precision fp32" if isinstance(error, DivergedError) else ""
+        kept = "There is no snapshot yet"
+    anew = f"start a new run in another --out with lower learning rates: {_lower_rates(recipe)}"
+    others = ", or with --precision fp32" if isinstance(error, DivergedError) else ""
     if isinstance(error, CollapsedError):
-        others = ", or a stronger r1_gamma"
+        others = ", or with a larger r1_gamma"
         if may_go_back:
-            others += "; or give --on-collapse ignore if the samples look well"
+            others += "; or give --on-collapse ignore if the samples look good"
     if place is None or not may_go_back:
         return f"{kept}. {anew[0].upper()}{anew[1:]}{others}"
     if last is not None and read_checkpoint(place, run.id).step * recipe.batch == int(last.stem):
-        kept += ", and its checkpoint is as good"
+        kept += ", and its checkpoint is still there"
     return (
-        f"{kept}. Give --on-collapse rollback to go on from there with other noise and half the "
+        f"{kept}. Give --on-collapse rollback to resume from there with other noise and half the "
         f"learning rates; or {anew}{others}"
     )
 
@@ -128,4 +203,4 @@ def _is_bounded(file: Path) -> bool:
     except RunError:
         return False
     networks = [t for name, t in tensors.items() if name.split(".")[0] in ("g", "d", "ema")]
-    return not diverged({"size": size(networks)})
+    return not diverged({"norm": norm(networks)})

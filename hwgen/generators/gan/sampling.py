@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.devices import pick_device
@@ -23,6 +23,7 @@ from hwgen.generators.gan.networks import Generator, build_generator
 from hwgen.generators.gan.presets import GeneratorSpec, Recipe, recipe_from_json
 from hwgen.record import Image, PixelRange
 from hwgen.runs import Run
+from hwgen.runs.models import Model
 from hwgen.runs.snapshots import find_model
 
 
@@ -85,7 +86,16 @@ class Sampler:
                 GAN.
             InputError: its recipe cannot be.
         """
-        model = find_model(run, snapshot)
+        return cls.of_model(find_model(run, snapshot), device)
+
+    @classmethod
+    def of_model(cls, model: Model, device: str = "auto") -> Sampler:
+        """The generator of a snapshot or of an exported model.
+
+        Raises:
+            RunError: the weights do not fit the recipe, or are not those of a GAN.
+            InputError: the recipe is invalid.
+        """
         if model.kind != "gan":
             raise RunError(f"is of kind {model.kind!r:.40}, not a GAN", where=str(model.weights))
         recipe, classes = recipe_from_json(model.recipe), len(model.charset)
@@ -136,6 +146,19 @@ class Sampler:
             seen[class_id] = indices[-1] + 1
         return self.sample(ids, indices, seed=seed)
 
+    @property
+    def conditional(self) -> bool:
+        """Whether the images depend on the label."""
+        return self.recipe.conditional
+
+    def sample_noise(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
+        """Noise from a random source: float32 [count, z_dim]."""
+        return sample_noise(self.recipe.generator, rng, count)
+
+    def image_network(self) -> nn.Module:
+        """Z float32 [N, z_dim], and label int64 [N] if conditional, to images as in `sample`."""
+        return _ImageNetwork(self.generator, self.recipe).eval()
+
     @torch.no_grad()
     def from_noise(
         self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int = 512
@@ -161,6 +184,18 @@ class Sampler:
             parts.append(to_uint8(x, self.recipe.pixels).cpu())
         self.generator.train(training)
         return to_images(torch.cat(parts))
+
+
+class _ImageNetwork(nn.Module):
+    """A generator that returns images as uint8, channels last."""
+
+    def __init__(self, generator: Generator, recipe: Recipe) -> None:
+        super().__init__()
+        self.generator, self.recipe = generator, recipe
+
+    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        x = to_uint8(self.generator(z, label), self.recipe.pixels)
+        return x[:, 0] if self.recipe.channels == 1 else x.permute(0, 2, 3, 1)
 
 
 class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):

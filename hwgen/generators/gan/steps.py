@@ -1,4 +1,4 @@
-"""In: the networks' state and one batch. Out: the state one step on, and what was measured."""
+"""The training step of a GAN: networks, optimisers, and one update of D and of G."""
 
 from __future__ import annotations
 
@@ -83,46 +83,31 @@ def sample_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tens
     return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
 
 
-def train_step(
-    state: State,
-    recipe: Recipe,
-    x: Tensor,
-    y: Tensor | None,
-    *,
-    step: int,
-    generator: torch.Generator,
-    precision: torch.dtype,
-) -> dict[str, Tensor]:
-    """One step of D, then one of G: `take_step`, with what the number of the step decides.
+@dataclass(frozen=True)
+class Schedule:
+    """What depends on the number of the step.
 
-    Args:
-        state: changed in place.
-        recipe: see Recipe.
-        x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
-        y: their labels, int64 [N]; None for an unconditional recipe.
-        step: number of this step.
-        generator: source of z and of what changes D's view.
-        precision: of the networks; losses and weights are float32.
-
-    Returns:
-        See take_step.
+    Attributes:
+        step: number of the step, from 0.
+        r1: whether this step has the R1 penalty.
+        ema_weight: how far the average moves towards G; a tensor in a CUDA graph.
+        label_weight: weight of Φ(y) in G and D, see `label_weight`; a tensor likewise.
     """
-    return take_step(
-        state,
-        recipe,
-        x,
-        y,
-        penalised=penalised(recipe, step),
+
+    step: int
+    r1: bool
+    ema_weight: float | Tensor
+    label_weight: float | Tensor
+
+
+def schedule(recipe: Recipe, step: int) -> Schedule:
+    """The Schedule of one step."""
+    return Schedule(
+        step=step,
+        r1=recipe.r1_gamma > 0 and step % recipe.r1_every == 0,
         ema_weight=ema_weight(recipe, step),
         label_weight=label_weight(recipe, step),
-        generator=generator,
-        precision=precision,
     )
-
-
-def penalised(recipe: Recipe, step: int) -> bool:
-    """Whether R1 is due in this step."""
-    return recipe.r1_gamma > 0 and step % recipe.r1_every == 0
 
 
 def ema_weight(recipe: Recipe, step: int) -> float:
@@ -145,38 +130,34 @@ def label_weight(recipe: Recipe, step: int) -> float:
     return 0.0 if done <= first else (done - first) / (second - first)
 
 
-def take_step(
+def train_step(
     state: State,
     recipe: Recipe,
     x: Tensor,
     y: Tensor | None,
+    at: Schedule,
     *,
-    penalised: bool,
-    ema_weight: float | Tensor,
-    label_weight: float | Tensor,
     generator: torch.Generator,
     precision: torch.dtype,
 ) -> dict[str, Tensor]:
     """One step of D, then one of G, with the same z and the same labels (Mao et al., Eq. 10).
 
-    D's batch norm sees real and generated pictures as separate batches, as in the authors' code.
-    Several ranks do one step together: the noise and D's views are those of the whole batch, of
+    D's batch norm sees real and generated images as separate batches, as in the authors' code.
+    Several ranks take one step together: noise and DiffAugment are those of the whole batch, of
     which each takes its slice, and gradients are those of the whole batch's loss.
 
     Args:
         state: changed in place.
         recipe: see Recipe.
-        x: real pictures [N, C, S, S] in the preset's range; this rank's slice of the batch.
+        x: real images [N, C, S, S] in the recipe's range; this rank's slice of the batch.
         y: their labels, int64 [N]; None for an unconditional recipe.
-        penalised: with R1, see `penalised`.
-        ema_weight: see `ema_weight`; a tensor, where the same operations shall serve other steps.
-        label_weight: see `label_weight`; a tensor likewise.
-        generator: source of z and of what changes D's view.
+        at: what depends on the number of the step.
+        generator: of z and DiffAugment.
         precision: of the networks; losses and weights are float32.
 
     Returns:
-        Scalars: loss_d, loss_g (means a picture), d_real, d_fake (mean outputs of D), and r1;
-        of this rank's slice.
+        Scalars over this rank's slice: loss_d, loss_g (means per image), d_real, d_fake (mean
+        outputs of D), and r1.
     """
     loss, ranks = recipe.loss, state.ranks
     count = len(x)
@@ -188,23 +169,23 @@ def take_step(
 
     # D: real towards b, generated towards a.
     with cast:
-        fake = state.replica_g(z, y, label_weight)
+        fake = state.replica_g(z, y, at.label_weight)
     real_seen = seen_by_d(x, recipe, generator, ranks).detach()  # x itself stays as it is
     fake_seen = seen_by_d(fake, recipe, generator, ranks)
-    real_seen.requires_grad_(penalised)
+    real_seen.requires_grad_(at.r1)
     with cast:
-        if penalised:
+        if at.r1:
             # Apart, so that the penalty's double backward goes through the real ones alone.
-            d_real = state.replica_d(real_seen, y, label_weight)
-            d_fake = state.replica_d(fake_seen.detach(), y, label_weight)
+            d_real = state.replica_d(real_seen, y, at.label_weight)
+            d_fake = state.replica_d(fake_seen.detach(), y, at.label_weight)
         else:
             both = torch.cat([real_seen, fake_seen.detach()])
             labels = None if y is None else y.repeat(2)
-            d_real, d_fake = state.replica_d(both, labels, label_weight, parts=2).chunk(2)
+            d_real, d_fake = state.replica_d(both, labels, at.label_weight, parts=2).chunk(2)
     loss_d = discriminator_loss(loss, d_real, d_fake)
     total = loss_d
     measured: dict[str, Tensor] = {}
-    if penalised:
+    if at.r1:
         r1 = gradient_penalty(d_real, real_seen)
         per_sum = count if loss.reduction == "sum" else 1
         total = total + (recipe.r1_gamma / 2 * recipe.r1_every * per_sum) * r1
@@ -216,7 +197,7 @@ def take_step(
     # G: generated towards c, seen by the D just improved.
     state.d.requires_grad_(False)
     with cast:
-        d_fake_g = state.d(fake_seen, y, label_weight)
+        d_fake_g = state.d(fake_seen, y, at.label_weight)
     loss_g = generator_loss(loss, d_fake_g)
     state.optimizer_g.zero_grad(set_to_none=True)
     (loss_g * per_mean).backward()
@@ -225,7 +206,7 @@ def take_step(
     if recipe.label_pull:
         pull_classes_together(state, recipe)
     if recipe.ema:
-        update_average(state.ema, state.g, ema_weight)
+        update_average(state.ema, state.g, at.ema_weight)
 
     per_image = 1 / count if loss.reduction == "sum" else 1.0
     return {

@@ -1,20 +1,16 @@
-"""In: a store and a recipe. Out: a run directory with a trained conditional GAN.
+"""Training of a GAN: a store and a recipe to a run directory.
 
-One process trains, or several together, which gives what one gives but for the order of sums: the
-recipe's batch is the whole batch, everything random is a function of (seed, step), and each process
-takes its slice. So a run may be continued by another number of processes than began it. Rank 0
-alone writes the run directory, which all of them read.
+One process trains, or several together with the same result up to the order of sums: the recipe's
+batch is the whole batch, all randomness is a function of (seed, step), and each process takes its
+slice. So a run can be resumed by a different number of processes. Rank 0 alone writes the run
+directory, which all of them read.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -23,61 +19,48 @@ from torch import Tensor
 from hwgen.compute.devices import describe, pick_device, pick_precision
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.data import Batches, average_down, to_images, to_tensor
-from hwgen.errors import CollapsedError, DivergedError, InputError
-from hwgen.generators.gan.checkpoint import (
-    check_same_step,
-    fill,
-    is_snapshot,
-    keep_for_rollback,
-    save_checkpoint,
-    save_weights,
-)
-from hwgen.generators.gan.collapse import (
-    GRID_COLUMNS,
-    GRID_ROWS,
-    Examination,
-    Examiner,
-    Score,
-    collapse,
-    diverged,
-    good_snapshots,
-    real_deviation,
-    size,
-)
+from hwgen.generators.gan.checkpoint import is_snapshot, restore
+from hwgen.generators.gan.checks import check_processes, check_store
+from hwgen.generators.gan.collapse import check_finite
 from hwgen.generators.gan.cuda_graphs import GraphedStep
 from hwgen.generators.gan.meter import Meter
 from hwgen.generators.gan.presets import Recipe, completed, recipe_to_json
-from hwgen.generators.gan.rollback import advice, go_back
-from hwgen.generators.gan.steps import State, make_state, train_step
+from hwgen.generators.gan.rollback import count_rollbacks, slowed, with_rollbacks
+from hwgen.generators.gan.sample_monitor import GRID_COLUMNS, GRID_ROWS, SampleMonitor, Score
+from hwgen.generators.gan.snapshot_writer import OnCollapse, SnapshotWriter
+from hwgen.generators.gan.steps import Schedule, make_state, schedule, train_step
+from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
 from hwgen.imaging.contact_sheets import save_sheet
-from hwgen.runs import Run, begin_or_continue
-from hwgen.runs.checkpoints import read_checkpoint
+from hwgen.progress import NO_CONTROL, Control
+from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen.store.contact_sheets import sheet_of_store
-from hwgen.store.origin import summary
 
-LOG_STEPS = 50
 AGREE_STEPS = 10
-"""Steps between two questions of several processes whether one of them was asked to stop."""
-MOST_ROLLBACKS = 3
-"""Then a run that collapses again stops."""
-
-OnCollapse = Literal["stop", "rollback", "ignore"]
+"""Steps after which several processes ask each other whether one was asked to stop."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a training stands.
+class Settings:
+    """How to train, apart from the recipe and the data.
 
     Attributes:
-        images: real pictures shown so far.
-        total: to be shown in all.
-        measured: means since the last report: loss_d, loss_g, d_real, d_fake, images_per_second.
+        device: where to train.
+        dtype: precision of the networks.
+        score: see `train`.
+        on_collapse: see `train`.
+        control: see `train`.
+        ranks: see `train`.
+        cuda_graphs: see `train`.
     """
 
-    images: int
-    total: int
-    measured: Mapping[str, float]
+    device: torch.device
+    dtype: torch.dtype
+    score: Score | None
+    on_collapse: OnCollapse
+    control: Control
+    ranks: Ranks
+    cuda_graphs: bool
 
 
 def train(
@@ -90,292 +73,210 @@ def train(
     precision: str = "auto",
     score: Score | None = None,
     on_collapse: OnCollapse = "stop",
-    progress: Callable[[Progress], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    control: Control = NO_CONTROL,
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
 ) -> Run:
-    """Train a recipe on a store, or go on with what the same call began.
+    """Train a recipe on a store, or resume the run that the same call began.
 
     Args:
-        store: labelled pictures of at least the recipe's size.
+        store: labelled images of at least the recipe's size.
         out: run directory.
         recipe: see Recipe.
-        seed: of weights, order, noise and shifts.
+        seed: of weights, data order, noise and DiffAugment.
         device: "auto", "cpu", "cuda", ...
         precision: "auto", "bf16" or "fp32".
-        score: judges some samples at every snapshot, which decides which one is best; see
+        score: scores samples at every snapshot, to find the best one; see
             hwgen.runs.snapshots.task_score.
-        on_collapse: what to do when the samples have become alike or illegible (see
-            hwgen.generators.gan.collapse) or a number has diverged. "stop" raises. "rollback" goes
-            back to the last good snapshot, or to the beginning, and on from there with other noise
-            and half the learning rates, at most MOST_ROLLBACKS times in a run. "ignore" logs a
-            collapse and goes on; numbers must still be finite and within bounds.
-        progress: called every LOG_STEPS steps, by rank 0.
-        stop: asked after every step, of several ranks every AGREE_STEPS; True, of any, saves a
-            checkpoint and returns.
+        on_collapse: what to do after mode collapse, or when the samples are no longer legible (see
+            hwgen.generators.gan.collapse), or after divergence. "stop" raises. "rollback" resumes
+            from the last good snapshot, or from the start, with other noise and half the learning
+            rates, at most MOST_ROLLBACKS times per run. "ignore" logs a collapse and continues; a
+            divergence raises all the same.
+        control: progress in real images, every LOG_STEPS steps. `stop` is asked after every step
+            (by several processes every AGREE_STEPS); a checkpoint is saved then.
         ranks: the processes that make this same call, see hwgen.compute.distributed.join.
         cuda_graphs: replay the step as CUDA graphs, see hwgen.generators.gan.cuda_graphs; one
-        process on one GPU.
+            process on one GPU.
 
     Raises:
-        RecipeChangedError: `out` holds a run that began otherwise.
+        RecipeChangedError: `out` holds a run with another recipe, seed or store.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
-        DivergedError: a loss or a network is no longer finite, or beyond measure; the last good
-            snapshot is named, if there is one.
-        CollapsedError: the samples are alike or illegible; likewise.
-        InputError: the store does not fit the recipe, or the batch the number of processes; or
-            CUDA graphs are asked for where there can be none.
+        DivergedError: a loss or a network is not finite or too large; the last good snapshot is
+            named, if there is one.
+        CollapsedError: the samples of a class are alike, or illegible; likewise.
+        InputError: the store does not fit the recipe, the batch cannot be divided among the
+            processes, or CUDA graphs cannot be used.
     """
     where = pick_device(device)
-    dtype = pick_precision(precision, where)
-    if store.channels != recipe.channels:
-        raise InputError(
-            f"the store has {store.channels} channels, {recipe.preset} wants {recipe.channels}",
-            where=str(store.path),
+    settings = Settings(
+        device=where,
+        dtype=pick_precision(precision, where),
+        score=score,
+        on_collapse=on_collapse,
+        control=control,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+    )
+    check_store(store, recipe)
+    check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
+    with open_run(
+        store,
+        out,
+        kind="gan",
+        recipe=recipe_to_json(recipe),
+        seed=seed,
+        complete=completed,
+        ranks=ranks,
+    ) as run:
+        with_rollbacks(
+            lambda: train_loop(prepare(run, store, recipe, settings)),
+            run=run,
+            store=store,
+            recipe=recipe,
+            on_collapse=on_collapse,
+            ranks=ranks,
         )
-    if store.size < recipe.size or not len(store):
-        raise InputError(
-            f"the store has {len(store)} pictures of {store.size} pixels, {recipe.preset} wants "
-            f"at least one, of {recipe.size} or more",
-            where=str(store.path),
-            remedy=f"Prepare the store with --size {recipe.size} or more",
-        )
-    empty = store.manifest.class_counts.count(0)
-    if recipe.conditional and empty:
-        raise InputError(
-            f"{empty} of the {len(store.charset)} classes have no record, so that nothing can be "
-            "learnt of them",
-            where=str(store.path),
-            remedy="Prepare the store with --drop-empty",
-        )
-    if cuda_graphs and (where.type != "cuda" or ranks.size > 1):
-        raise InputError(
-            f"CUDA graphs are for one process on a GPU, this is {ranks.size} on {where.type}",
-            remedy="Leave --cuda-graphs out",
-        )
-    if recipe.batch % ranks.size:
-        fitting = max(n for n in range(1, ranks.size) if recipe.batch % n == 0)
-        raise InputError(
-            f"{ranks.size} processes cannot share a batch of {recipe.batch} evenly",
-            remedy=f"Start {fitting} of them, or choose another --batch for a new run",
-        )
-    with ExitStack() as held:
-        with ranks.agreed():
-            if ranks.first:
-                began = begin_or_continue(
-                    out,
-                    kind="gan",
-                    recipe=recipe_to_json(recipe),
-                    seed=seed,
-                    charset=store.charset,
-                    data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
-                    origin=summary(store.manifest.origin),
-                    complete=completed,
-                )
-                held.enter_context(began.locked())
-        with ranks.agreed():
-            run = Run(out)
-        while True:
-            try:
-                _train(
-                    run,
-                    store,
-                    recipe,
-                    where,
-                    dtype,
-                    score,
-                    on_collapse,
-                    progress,
-                    stop,
-                    ranks,
-                    cuda_graphs,
-                )
-                return run
-            except (CollapsedError, DivergedError) as error:
-                with ranks.agreed():
-                    if ranks.first:
-                        _roll_back(run, store, recipe, error, on_collapse)
+    return run
 
 
-def _train(
-    run: Run,
-    store: Store,
-    recipe: Recipe,
-    device: torch.device,
-    dtype: torch.dtype,
-    score: Score | None,
-    on_collapse: OnCollapse,
-    progress: Callable[[Progress], None] | None,
-    stop: Callable[[], bool] | None,
-    ranks: Ranks,
-    cuda_graphs: bool,
-) -> None:
-    """The loop: from the run's last checkpoint to the recipe's end, or until asked to stop."""
-    seed = run.seed
+@dataclass(frozen=True)
+class Training:
+    """What the loop works with.
+
+    Attributes:
+        run: that is trained.
+        recipe: with the learning rates after rollbacks.
+        rollbacks: of the run so far.
+        begun: steps done before.
+        batches: of the store.
+        take_step: one step of D and one of G.
+        generator: of the noise and DiffAugment, seeded for each step.
+        meter: means of what the steps measured.
+        writer: of the log.
+        snapshots: writer of snapshots and checkpoints.
+    """
+
+    run: Run
+    recipe: Recipe
+    rollbacks: int
+    begun: int
+    batches: Batches
+    take_step: Callable[[Tensor, Tensor | None, Schedule], Mapping[str, Tensor]]
+    generator: torch.Generator
+    meter: Meter
+    writer: RunWriter
+    snapshots: SnapshotWriter
+
+
+def train_loop(training: Training) -> None:
+    """Train from the run's last checkpoint to the recipe's end, or until asked to stop."""
+    recipe, run, meter = training.recipe, training.run, training.meter
+    for step in range(training.begun, recipe.steps):
+        # Batch: all randomness is a function of (seed, step).
+        x, y = training.batches.batch(step)
+        training.generator.manual_seed(step_seed(run.seed, step, training.rollbacks))
+
+        # Step.
+        measured = training.take_step(x, y if recipe.conditional else None, schedule(recipe, step))
+        meter.add(measured)
+
+        # Log.
+        done = step + 1
+        if done % LOG_STEPS == 0 or done == recipe.steps:
+            check_finite(meter.means(), run)
+            means = meter.take(recipe.batch)
+            training.writer.log(done, means, note(means))
+
+        # Snapshot.
+        stopping = training.writer.stop_requested(done)
+        if is_snapshot(done, recipe) or stopping:
+            training.snapshots.save(done)
+
+        # Stop.
+        if stopping:
+            break
+
+
+def prepare(run: Run, store: Store, recipe: Recipe, settings: Settings) -> Training:
+    """Everything that the loop needs, as the run's last checkpoint has it."""
+    ranks, device, dtype = settings.ranks, settings.device, settings.dtype
     batches = Batches(
         store,
         size=recipe.size,
         pixels=recipe.pixels,
         batch=recipe.batch,
-        seed=seed,
+        seed=run.seed,
         device=device,
         balanced=recipe.balanced,
         local_slice=ranks.local_slice,
     )
-    with ranks.agreed():
-        checkpoint = read_checkpoint(run.checkpoint, run.id)
-    step = saved = checkpoint.step
-    check_same_step(step, run, ranks)
-    with ranks.agreed():
-        if ranks.first:
-            run.rewind_log(step * recipe.batch)
+    checkpoint = read_own_checkpoint(run, ranks)
+    ranks.on_first(lambda: run.rewind_log(checkpoint.step * recipe.batch))
     rollbacks = ranks.gather_all(count_rollbacks(run))[0]
-    recipe = _slowed(recipe, rollbacks)
-    state = make_state(recipe, len(store.charset), seed, device, ranks)
+    recipe = slowed(recipe, rollbacks)
+    state = make_state(recipe, len(store.charset), run.seed, device, ranks)
     meter = Meter(ranks)
     with ranks.agreed():
-        fill(state, meter, checkpoint, run, recipe)
-    examiner = Examiner(store, recipe, run, device, dtype)
-    with ranks.agreed():
-        if ranks.first:
-            hardware = {**describe(device, dtype), "processes": ranks.size}
-            run.log({"images": step * recipe.batch, "began": hardware})
-            if step == 0:
-                _save_real_grid(run, store, recipe)
-    steps_between_questions = 1 if ranks.size == 1 else AGREE_STEPS
-    generator = torch.Generator(device)
-    take_step: Callable[..., dict[str, Tensor]] = partial(
-        train_step, state, recipe, generator=generator, precision=dtype
+        restore(state, meter, checkpoint, run, recipe)
+    writer = RunWriter(
+        run,
+        checkpoint,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        control=settings.control,
+        ask_every=1 if ranks.size == 1 else AGREE_STEPS,
+        ranks=ranks,
     )
-    if cuda_graphs:
-        take_step = GraphedStep(state, recipe, generator, dtype)
-    started = time.monotonic() - checkpoint.seconds
+    snapshots = SnapshotWriter(
+        run,
+        recipe,
+        state,
+        meter=meter,
+        monitor=SampleMonitor(store, recipe, run, device=device, dtype=dtype, score=settings.score),
+        writer=writer,
+        on_collapse=settings.on_collapse,
+        saved=checkpoint.step,
+    )
+    writer.begin(checkpoint.step, {**describe(device, dtype), "processes": ranks.size})
+    if checkpoint.step == 0:
+        ranks.on_first(lambda: save_real_grid(run, store, recipe))
+    generator = torch.Generator(device)
 
-    while step < recipe.steps:
-        # One step; all that is random is a function of (seed, step).
-        x, y = batches.batch(step)
-        generator.manual_seed(_step_seed(seed, step, rollbacks))
-        measured = take_step(x, y if recipe.conditional else None, step=step)
-        step += 1
-        meter.add(measured)
-        images = step * recipe.batch
+    def plain_step(x: Tensor, y: Tensor | None, at: Schedule) -> Mapping[str, Tensor]:
+        return train_step(state, recipe, x, y, at, generator=generator, precision=dtype)
 
-        # Log.
-        if step % LOG_STEPS == 0 or step == recipe.steps:
-            _check_measure(meter.means(), run)
-            means = meter.take(recipe.batch)
-            with ranks.agreed():
-                if ranks.first:
-                    took = round(time.monotonic() - started, 3)
-                    run.log({"images": images, "seconds": took, **means})
-                    if progress:
-                        progress(Progress(images, recipe.steps * recipe.batch, means))
-
-        # Snapshot, checkpoint.
-        due = is_snapshot(step, recipe)
-        stopped = step % steps_between_questions == 0 and ranks.any(stop is not None and stop())
-        if due or stopped:
-            # What is kept to go on from must itself be good, between two lines of the log too.
-            _check_measure({**meter.means(), **_sizes(state)}, run)
-            with ranks.agreed():
-                if ranks.first:
-                    seen = examiner.examine(state.ema, score if due else None)
-                    done = step / recipe.steps
-                    _check_collapse(run, seen, examiner.real, done, images, on_collapse)
-                    if due:
-                        _keep_snapshot(run, state, recipe, seen, images)
-                    good = good_snapshots(run.read_log(), real=examiner.real)
-                    if images not in good and saved * recipe.batch in good:
-                        keep_for_rollback(run)
-                    took = time.monotonic() - started
-                    save_checkpoint(run, state, meter, recipe, step, took)
-                    saved = step
-                    if images in good:
-                        run.last_good.unlink(missing_ok=True)
-        if stopped:
-            break
+    graphed = GraphedStep(state, recipe, generator, dtype) if settings.cuda_graphs else None
+    return Training(
+        run=run,
+        recipe=recipe,
+        rollbacks=rollbacks,
+        begun=checkpoint.step,
+        batches=batches,
+        take_step=graphed or plain_step,
+        generator=generator,
+        meter=meter,
+        writer=writer,
+        snapshots=snapshots,
+    )
 
 
-def _step_seed(seed: int, step: int, rollbacks: int) -> int:
-    """Of the noise of one step; after a rollback it is another one."""
+def step_seed(seed: int, step: int, rollbacks: int) -> int:
+    """Seed of one step's noise; after a rollback the same step gets other noise."""
     sequence = np.random.SeedSequence((seed, step), spawn_key=(rollbacks,) if rollbacks else ())
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 
-def _slowed(recipe: Recipe, rollbacks: int) -> Recipe:
-    """The recipe with learning rates halved for every rollback."""
-    share, rates = 0.5**rollbacks, recipe.optimizer
-    slower = replace(rates, lr_g=rates.lr_g * share, lr_d=rates.lr_d * share)
-    return replace(recipe, optimizer=slower)
-
-
-def count_rollbacks(run: Run) -> int:
-    """How often a run went back to its checkpoint; its log tells."""
-    return sum("rollback" in entry for entry in run.read_log())
-
-
-def _roll_back(
-    run: Run,
-    store: Store,
-    recipe: Recipe,
-    error: CollapsedError | DivergedError,
-    on_collapse: OnCollapse,
-) -> None:
-    """Log a rollback to the last good snapshot, where `_train` then goes on; or raise the error."""
-    real, before = real_deviation(store, recipe), count_rollbacks(run)
-    if on_collapse != "rollback" or before == MOST_ROLLBACKS:
-        tried = on_collapse == "rollback"
-        raise type(error)(
-            f"{error.what}, after {before} rollbacks" if tried else error.what,
-            where=error.where,
-            remedy=advice(run, recipe, real, error, may_go_back=not tried),
-        )
-    images = go_back(run, recipe, real) * recipe.batch
-    # What was logged since is dropped now, so that this line stands behind what it follows.
-    run.rewind_log(images)
-    run.log({"images": images, "rollback": before + 1, "why": error.what})
-
-
-def _sizes(state: State) -> dict[str, float]:
-    networks = {"G's size": state.g, "D's size": state.d, "the average's size": state.ema}
-    return {name: size(network.state_dict().values()) for name, network in networks.items()}
-
-
-def _check_measure(numbers: Mapping[str, float], run: Run) -> None:
-    wrong = diverged(numbers)
-    if wrong:
-        raise DivergedError(wrong, where=str(run.path))
-
-
-def _check_collapse(
-    run: Run,
-    seen: Examination,
-    real: float | None,
-    done: float,
-    images: int,
-    on_collapse: OnCollapse,
-) -> None:
-    """Raise for what has collapsed, before it takes the place of what is good."""
-    wrong = collapse(seen.found, run.read_log(), real=real, done=done)
-    if wrong and on_collapse == "ignore":
-        run.log({"images": images, "collapse": wrong})
-    elif wrong:
-        save_sheet(run.grids / "collapsed.png", seen.grid, GRID_COLUMNS)
-        raise CollapsedError(
-            f"after {images:,} images {wrong} (grids/collapsed.png)", where=str(run.path)
-        )
-
-
-def _keep_snapshot(run: Run, state: State, recipe: Recipe, seen: Examination, images: int) -> None:
-    save_weights(run, state.ema, recipe, images)
-    save_sheet(run.grids / f"{images:09d}.png", seen.grid, GRID_COLUMNS)
-    run.log({"images": images, **seen.found})
-
-
-def _save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
-    images = to_tensor(
-        sheet_of_store(store, rows=GRID_ROWS, columns=GRID_COLUMNS), torch.device("cpu")
+def note(means: Mapping[str, float]) -> str:
+    """Losses and outputs of D in a few words, for a progress bar."""
+    return (
+        f"D {means['loss_d']:.3f}  G {means['loss_g']:.3f}  "
+        f"D(real) {means['d_real']:+.2f}  D(fake) {means['d_fake']:+.2f}"
     )
-    smaller = average_down(images, recipe.size)
+
+
+def save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
+    """Write grids/real.png: records of the same classes as in the grids of samples."""
+    sheet = sheet_of_store(store, rows=GRID_ROWS, columns=GRID_COLUMNS)
+    smaller = average_down(to_tensor(sheet, torch.device("cpu")), recipe.size)
     save_sheet(run.grids / "real.png", to_images(smaller), GRID_COLUMNS)

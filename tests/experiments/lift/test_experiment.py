@@ -18,8 +18,13 @@ from hwgen.experiments.lift.experiment import (
     Experiment,
     run_experiment,
 )
-from hwgen.experiments.lift.generators import DeformationGenerator, GanGenerator
+from hwgen.experiments.lift.generators import (
+    Generator,
+    PretrainedGenerator,
+    TrainedGenerator,
+)
 from hwgen.experiments.lift.subsets import write_subset
+from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
@@ -233,10 +238,10 @@ def test_deformation_models_are_trained_on_the_subset_or_before(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, learnt: bool
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    generator = DeformationGenerator(TOY_DEFORMATION, device="cpu")
+    generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
     if learnt:
         run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
-        generator = replace(generator, trained=run.path)
+        generator = PretrainedGenerator(run.path, "cpu")
     protocol = small(toy, counts=(3,), trials=1, arms=("classical", "synthetic"))
     result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
@@ -249,11 +254,11 @@ def test_deformation_models_are_trained_on_the_subset_or_before(
 def test_samples_too_near_to_real_ones_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
     draw = make_store("train")
     learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
-    plain = DeformationGenerator(TOY_DEFORMATION, trained=learnt.path, device="cpu")
+    plain = PretrainedGenerator(learnt.path, "cpu")
     generator = replace(plain, no_copies=True)
     assert generator.settings == {**plain.settings, "no_copies": True}
 
-    def drawn(generator: DeformationGenerator, out: str, stop: bool = False) -> Store | None:
+    def drawn(generator: Generator, out: str, stop: bool = False) -> Store | None:
         return generator(
             draw,
             tmp_path / "unused",
@@ -279,7 +284,7 @@ def test_a_gan_is_trained_on_the_subset(
     train, test = make_store("train"), make_store("test", seed=9)
     recipe = replace(toy_recipe, images=8, every=8)
     protocol = small(replace(toy, size=8), counts=(3,), trials=1, arms=("synthetic",))
-    generator = GanGenerator(recipe, "cpu")
+    generator = TrainedGenerator(get_kind("gan"), recipe, "cpu")
     result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
     assert result.generator["recipe"]["images"] == 8

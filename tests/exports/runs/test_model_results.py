@@ -9,7 +9,7 @@ import pytest
 
 from hwgen.errors import HwgenError, InputError
 from hwgen.evaluation.provenance import training_data
-from hwgen.experiments.lift.generators import DeformationGenerator
+from hwgen.experiments.lift.generators import PretrainedGenerator
 from hwgen.exports.runs import export_model
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
@@ -142,7 +142,7 @@ def test_an_exported_model_tells_what_it_learnt_from(
     export_model(bending, tmp_path / "bending")
     with pytest.raises(InputError, match=f"not from run {bending.id}"):
         training_data(drawn, read_model(tmp_path / "bending"))
-    ours, theirs = (DeformationGenerator(trained=p) for p in (bending.path, tmp_path / "bending"))
+    ours, theirs = (PretrainedGenerator(p) for p in (bending.path, tmp_path / "bending"))
     assert ours.settings == theirs.settings
     assert ours.trained_on == theirs.trained_on == content
     with pytest.raises(HwgenError, match="no run here"):

@@ -16,11 +16,15 @@ from hwgen.generators.deformation.network import DeformationNet, bend, pair_loss
 from hwgen.generators.deformation.recipe import DeformationRecipe, recipe_from_json, recipe_to_json
 from hwgen.generators.deformation.sampling import DeformationSampler
 from hwgen.generators.deformation.training import learning_rate, train_deformation
+from hwgen.progress import Control
 from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen.synthesis.synthesize import synthesize
 
 MakeStore = Callable[..., Store]
+
+
+STOP = Control(stop=lambda: True)
 
 
 def test_at_first_nothing_moves(toy: DeformationRecipe) -> None:
@@ -55,13 +59,13 @@ def test_the_loss_against_its_definition(toy: DeformationRecipe) -> None:
 def test_it_learns_how_a_class_varies_and_lends_it_to_another(
     make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path
 ) -> None:
-    news: list[tuple[int, int]] = []
+    news: list[tuple[float, float]] = []
     run = train_deformation(
         make_store("several"),
         tmp_path / "run",
         toy,
         device="cpu",
-        progress=lambda done, total, means: news.append((done, total)),
+        control=Control(lambda done, total, note: news.append((done, total))),
     )
     assert news == [(16 * 50 * k, 3200) for k in range(1, 5)]
     last = run.read_log()[-1]
@@ -82,10 +86,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 ) -> None:
     store = make_store("s")
     whole = train_deformation(store, tmp_path / "whole", toy, device="cpu")
-    train_deformation(store, tmp_path / "cut", toy, device="cpu", stop=lambda: True)
+    train_deformation(store, tmp_path / "cut", toy, device="cpu", control=STOP)
     cut = Run(tmp_path / "cut")
     assert not cut.snapshots()
-    with pytest.raises(RunError, match="not a finished deformation run"):
+    with pytest.raises(RunError, match="has no snapshot yet"):
         DeformationSampler.load(cut, store, "cpu")
     cut = train_deformation(store, tmp_path / "cut", toy, device="cpu")
     (first,), (second,) = whole.snapshots(), cut.snapshots()
@@ -104,7 +108,7 @@ def test_a_foreign_checkpoint_is_refused(
     make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path
 ) -> None:
     store = make_store("s")
-    run = train_deformation(store, tmp_path / "run", toy, device="cpu", stop=lambda: True)
+    run = train_deformation(store, tmp_path / "run", toy, device="cpu", control=STOP)
     tensors, metadata = load_tensors(run.checkpoint)
     save_tensors(run.checkpoint, tensors, {**metadata, "run": "another"})
     with pytest.raises(RunError, match="belongs to run 'another'"):
@@ -115,7 +119,7 @@ def test_divergence_is_named(make_store: MakeStore, toy: DeformationRecipe, tmp_
     store, wild = make_store("s"), replace(toy, lr=float("inf"))
     with pytest.raises(DivergedError, match=r"losses .* no longer finite at step 50"):
         train_deformation(store, tmp_path / "run", wild, device="cpu")
-    with pytest.raises(DivergedError, match=r"weights .* at step 1\..*No checkpoint was made yet"):
+    with pytest.raises(DivergedError, match=r"weights .* at step 1\..*There is no checkpoint yet"):
         train_deformation(store, tmp_path / "one", replace(wild, steps=1), device="cpu")
 
 
@@ -126,7 +130,7 @@ def test_divergence_keeps_and_names_the_last_good_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, longer = make_store("s"), replace(toy, steps=200)
-    run = train_deformation(store, tmp_path / "run", longer, device="cpu", stop=lambda: True)
+    run = train_deformation(store, tmp_path / "run", longer, device="cpu", control=STOP)
     kept = run.checkpoint.read_bytes()
 
     def no_number(*args: object) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 
 from hwgen.generators.gan.cuda_graphs import WARM_UP, GraphedStep, Step
 from hwgen.generators.gan.presets import Recipe, change
-from hwgen.generators.gan.steps import State, make_state, train_step
+from hwgen.generators.gan.steps import State, make_state, schedule, train_step
 
 CPU = torch.device("cpu")
 
@@ -119,13 +119,13 @@ def test_replayed_steps_are_the_plain_ones(toy_recipe: Recipe, variant: str) -> 
         x = torch.rand(4, 1, 8, 8, generator=batches) * 2 - 1
         y = torch.randint(3, (4,), generator=batches) if recipe.conditional else None
         generator.manual_seed(step)
-        found = fast(x, y, step=step)
+        found = fast(x, y, schedule(recipe, step))
         expected = train_step(
             plain,
             recipe,
             x,
             y,
-            step=step,
+            schedule(recipe, step),
             generator=torch.Generator().manual_seed(step),
             precision=torch.float32,
         )
@@ -153,13 +153,13 @@ def test_cuda_replays_the_plain_steps(toy_recipe: Recipe) -> None:
         x = torch.rand(4, 1, 8, 8, device=device) * 2 - 1
         y = torch.randint(3, (4,), device=device)
         generator.manual_seed(step)
-        found = fast(x, y, step=step)
+        found = fast(x, y, schedule(recipe, step))
         expected = train_step(
             plain,
             recipe,
             x,
             y,
-            step=step,
+            schedule(recipe, step),
             generator=torch.Generator(device).manual_seed(step),
             precision=torch.float32,
         )

@@ -6,7 +6,7 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
-from hwgen.generators.gan.collapse import BEYOND_MEASURE
+from hwgen.generators.gan.collapse import LARGEST
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.rollback import advice, go_back, last_good_snapshot, place_to_go_back_to
 from hwgen.io.json_files import write_json
@@ -60,8 +60,8 @@ def test_a_good_end_is_kept_and_gone_back_to(toy_recipe: Recipe, tmp_path: Path)
     assert place_to_go_back_to(run, recipe, REAL) == run.checkpoint
     for error in (DIVERGED, COLLAPSED):
         assert told(run, recipe, error).startswith(
-            "The last good snapshot is 000000080.safetensors, and its checkpoint is as good. Give "
-            "--on-collapse rollback to go on from there"
+            "The last good snapshot is 000000080.safetensors, and its checkpoint is still there. "
+            "Give --on-collapse rollback to resume from there"
         )
     assert "--precision fp32" in told(run, recipe, DIVERGED)
     assert "ignore" in told(run, recipe, COLLAPSED)
@@ -74,7 +74,7 @@ def test_a_dead_end_is_not_called_good(toy_recipe: Recipe, tmp_path: Path) -> No
     assert last_good_snapshot(run, REAL) == run.weights(40)
     assert place_to_go_back_to(run, recipe, REAL) is None
     text = told(run, recipe, COLLAPSED)
-    assert text.startswith("The last good snapshot is 000000040.safetensors. Begin anew")
+    assert text.startswith("The last good snapshot is 000000040.safetensors. Start a new run")
     assert "rollback" not in text
     put_checkpoint(run, run.last_good, 10)  # as training does
     assert "rollback" in told(run, recipe, COLLAPSED)
@@ -91,9 +91,9 @@ def test_a_dead_end_is_not_called_good(toy_recipe: Recipe, tmp_path: Path) -> No
     ("deviations", "weight", "kept"),
     [
         ({10: 0.0, 20: 0.0}, 1.0, "None of the 2 snapshots is good"),
-        ({10: 30.0}, 10 * BEYOND_MEASURE, "None of the 1 snapshots is good"),
+        ({10: 30.0}, 10 * LARGEST, "None of the 1 snapshots is good"),
         ({10: 30.0}, torch.nan, "None of the 1 snapshots is good"),
-        ({}, 1.0, "No snapshot was made yet"),
+        ({}, 1.0, "There is no snapshot yet"),
     ],
 )
 def test_where_nothing_is_good_all_begins_anew(
@@ -101,7 +101,7 @@ def test_where_nothing_is_good_all_begins_anew(
 ) -> None:
     run, recipe = make_run(tmp_path / "run", toy_recipe, deviations, weight)
     for error in (DIVERGED, COLLAPSED):
-        assert told(run, recipe, error).startswith(f"{kept}. Begin anew in another --out with")
+        assert told(run, recipe, error).startswith(f"{kept}. Start a new run in another --out with")
         assert "rollback" not in told(run, recipe, error)
     assert go_back(run, recipe, REAL) == 0
     assert not run.checkpoint.exists()
@@ -113,7 +113,7 @@ def test_a_run_that_went_back_too_often_is_not_sent_back_again(
 ) -> None:
     run, recipe = make_run(tmp_path / "run", toy_recipe, {10: 30.0})
     text = told(run, recipe, COLLAPSED, back=False)
-    assert text.startswith("The last good snapshot is 000000040.safetensors. Begin anew")
+    assert text.startswith("The last good snapshot is 000000040.safetensors. Start a new run")
     assert text.endswith("r1_gamma")
 
 

@@ -13,6 +13,7 @@ from hwgen.generators.gan.steps import (
     label_weight,
     make_state,
     sample_noise,
+    schedule,
     train_step,
     update_average,
 )
@@ -38,7 +39,7 @@ def step(state: State, recipe: Recipe, number: int = 0) -> dict[str, Tensor]:
         recipe,
         x,
         y if recipe.conditional else None,
-        step=number,
+        schedule(recipe, number),
         generator=seeded(number),
         precision=torch.float32,
     )
@@ -313,7 +314,13 @@ def test_bf16_keeps_losses_and_weights_in_float32(toy_recipe: Recipe) -> None:
     state = make_state(toy_recipe, 3, 0, CPU)
     x, y = batch()
     measured = train_step(
-        state, toy_recipe, x, y, step=0, generator=seeded(), precision=torch.bfloat16
+        state,
+        toy_recipe,
+        x,
+        y,
+        schedule(toy_recipe, 0),
+        generator=seeded(),
+        precision=torch.bfloat16,
     )
     assert all(value.dtype == torch.float32 for value in measured.values())
     assert all(p.dtype == torch.float32 for p in state.g.parameters())

@@ -16,8 +16,9 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RecipeChangedError, RunError
 from hwgen.generators.gan.presets import Recipe, change, recipe_to_json
-from hwgen.generators.gan.training import Progress, train
+from hwgen.generators.gan.training import note, train
 from hwgen.io.json_files import write_json
+from hwgen.progress import Control
 from hwgen.record import Image, Record
 from hwgen.runs import Run
 from hwgen.runs.snapshots import find_snapshot
@@ -116,8 +117,9 @@ def test_a_finished_run_is_left_as_it_is(
 def test_a_run_holds_what_its_first_lines_promise(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path
 ) -> None:
-    seen: list[Progress] = []
-    run = run_training(toy_store, tmp_path / "run", toy_recipe, progress=seen.append)
+    seen: list[tuple[float, float, str]] = []
+    control = Control(lambda *news: seen.append(news))
+    run = run_training(toy_store, tmp_path / "run", toy_recipe, control=control)
     assert [int(path.stem) for path in run.snapshots()] == [100, 200, 280]
     assert sorted(path.name for path in run.grids.iterdir()) == [
         "000000100.png",
@@ -132,8 +134,9 @@ def test_a_run_holds_what_its_first_lines_promise(
     assert [entry["images"] for entry in lines] == [200, 280]
     for entry in lines:
         assert {"loss_g", "d_real", "d_fake", "r1", "seconds", "images_per_second"} <= entry.keys()
-    assert [(p.images, p.total) for p in seen] == [(200, 280), (280, 280)]
-    assert seen[-1].measured["loss_d"] == lines[-1]["loss_d"]
+    assert [news[:2] for news in seen] == [(200, 280), (280, 280)]
+    assert seen[-1][2] == note(lines[-1])
+    assert f"D {lines[-1]['loss_d']:.3f}" in seen[-1][2]
     for file in (run.checkpoint, run.snapshots()[0]):
         _, texts = load_tensors(file)
         assert json.loads(texts["charset"]) == ["一", "丨", "十"]
@@ -210,7 +213,7 @@ def small_store(path: Path, *, size: int = 8, channels: int = 1, count: int = 4)
     [
         ({"channels": 3}, "3 channels"),
         ({"size": 7}, "--size 8"),
-        ({"count": 0}, "0 pictures"),
+        ({"count": 0}, "0 images"),
     ],
 )
 def test_stores_that_do_not_fit_are_refused_before_anything_is_made(
@@ -225,7 +228,7 @@ def test_stores_that_do_not_fit_are_refused_before_anything_is_made(
 def test_cuda_graphs_are_refused_without_a_gpu(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="one process on a GPU, this is 1 on cpu"):
+    with pytest.raises(InputError, match="one process on a GPU, found 1 process on cpu"):
         train(toy_store, tmp_path / "run", toy_recipe, device="cpu", cuda_graphs=True)
     assert not (tmp_path / "run").exists()
 

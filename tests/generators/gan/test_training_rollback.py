@@ -12,7 +12,7 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError
-from hwgen.generators.gan import collapse, training
+from hwgen.generators.gan import rollback, sample_monitor, snapshot_writer, training
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.steps import State
 from hwgen.record import Image
@@ -27,8 +27,8 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
 ) -> None:
     real_step = training.train_step
 
-    def poisoned(*args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
-        measured = real_step(*args, step=step, **kwargs)
+    def poisoned(*args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured, step = real_step(*args, **kwargs), args[4].step
         return {**measured, "loss_g": torch.tensor(math.nan)} if step == 27 else measured
 
     monkeypatch.setattr(training, "train_step", poisoned)
@@ -57,7 +57,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
     recipe = change(
         toy_recipe, {"optimizer.lr_g": "1e18", "optimizer.lr_d": "1e18", "every": str(every)}
     )
-    with pytest.raises(DivergedError, match="No snapshot was made yet"):
+    with pytest.raises(DivergedError, match="There is no snapshot yet"):
         run_training(toy_store, tmp_path / "run", recipe)
     assert Run(tmp_path / "run").snapshots() == []
     assert not Run(tmp_path / "run").checkpoint.exists()
@@ -73,15 +73,15 @@ def test_a_run_beyond_measure_stops_though_its_numbers_are_finite(
 ) -> None:
     real_step = training.train_step
 
-    def huge(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
-        measured = real_step(state, *args, step=step, **kwargs)
+    def huge(state: State, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured, step = real_step(state, *args, **kwargs), args[3].step
         if step == 48:  # of the average, so that no loss tells of it
             next(state.ema.parameters()).fill_(1e15)
         return measured
 
     monkeypatch.setattr(training, "train_step", huge)
     out = tmp_path / "run"
-    text = r"run: the average.s size is .*e\+1\d, and no sound run.*000000100.safetensors, and its"
+    text = r"run: the norm of G.s average is .*e\+1\d, above .*000000100.safetensors, and its"
     with pytest.raises(DivergedError, match=text):
         run_training(toy_store, out, toy_recipe, on_collapse=on_collapse)
     assert [path.stem for path in Run(out).snapshots()] == ["000000100"]
@@ -94,7 +94,7 @@ def test_a_real_divergence_is_told_by_the_first_snapshot_and_after_rollbacks(
     recipe = change(
         toy_recipe, {"optimizer.lr_g": "1000", "optimizer.lr_d": "1000", "ema": "0", "every": "40"}
     )
-    advice = r"No snapshot was made yet\. Begin anew in another --out with lower learning rates"
+    advice = r"There is no snapshot yet\. Start a new run in another --out with lower"
     with pytest.raises(DivergedError, match=advice) as stopped:
         run_training(toy_store, tmp_path / "stopped", recipe)
     assert "rollback" not in str(stopped.value)
@@ -112,8 +112,8 @@ def collapsing(
     real_step = training.train_step
     taken: list[tuple[int, float]] = []
 
-    def sick(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
-        measured = real_step(state, *args, step=step, **kwargs)
+    def sick(state: State, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured, step = real_step(state, *args, **kwargs), args[3].step
         rate = state.optimizer_g.param_groups[0]["lr"]
         taken.append((step, rate))
         if when(step, rate):
@@ -133,7 +133,7 @@ def test_a_collapse_stops_and_keeps_the_last_good_state(
 ) -> None:
     collapsing(monkeypatch, lambda step, rate: step == 48)
     out = tmp_path / "run"
-    text = r"after 200 images the samples of a class have become alike.*000000100.*on-collapse"
+    text = r"after 200 images: mode collapse: .*000000100.*on-collapse"
     with pytest.raises(CollapsedError, match=text):
         run_training(toy_store, out, toy_recipe)
     run = Run(out)
@@ -158,7 +158,7 @@ def test_a_rollback_goes_on_from_there_with_other_noise_and_half_the_rate(
     assert taken == list(zip(steps, rates, strict=True))
     lines = [e for e in run.read_log() if "rollback" in e]
     assert [(e["images"], e["rollback"]) for e in lines] == [(100, 1), (100, 2)]
-    assert all("become alike" in e["why"] for e in lines)
+    assert all("mode collapse" in e["why"] for e in lines)
     assert [e["images"] for e in run.read_log() if "deviation" in e] == [100, 200, 280]
     assert len(run.snapshots()) == 3
 
@@ -172,7 +172,7 @@ def test_a_rollback_goes_on_from_there_with_other_noise_and_half_the_rate(
     assert timeless(broken.read_log()) == timeless(run.read_log())
 
     # Other noise at the same steps: not what half the rate alone gives.
-    assert len({training._step_seed(0, 30, rollbacks) for rollbacks in range(4)}) == 4
+    assert len({training.step_seed(0, 30, rollbacks) for rollbacks in range(4)}) == 4
 
 
 def test_a_run_stopped_before_its_first_snapshot_goes_back_to_the_beginning(
@@ -181,8 +181,8 @@ def test_a_run_stopped_before_its_first_snapshot_goes_back_to_the_beginning(
     full = toy_recipe.optimizer.lr_g
     real_step = training.train_step
 
-    def poisoned(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
-        measured = real_step(state, *args, step=step, **kwargs)
+    def poisoned(state: State, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured, step = real_step(state, *args, **kwargs), args[3].step
         wrong = step == 20 and state.optimizer_g.param_groups[0]["lr"] == full
         return {**measured, "loss_g": torch.tensor(math.nan)} if wrong else measured
 
@@ -202,7 +202,7 @@ def test_a_run_that_collapses_again_and_again_stops(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = collapsing(monkeypatch, lambda step, rate: step == 30)
-    with pytest.raises(CollapsedError, match=r"alike.*after 3 rollbacks.*000000100"):
+    with pytest.raises(CollapsedError, match=r"mode collapse.*after 3 rollbacks.*000000100"):
         run_training(toy_store, tmp_path / "run", toy_recipe, on_collapse="rollback")
     assert len(taken) == 50 + 3 * 25
     taken.clear()
@@ -217,8 +217,8 @@ def test_numbers_that_are_not_finite_roll_back_too_also_to_the_beginning(
     real_step = training.train_step
     poison = iter([7])
 
-    def poisoned(*args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
-        measured = real_step(*args, step=step, **kwargs)
+    def poisoned(*args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
+        measured, step = real_step(*args, **kwargs), args[4].step
         hit = step == 7 and next(poison, None)
         return {**measured, "loss_g": torch.tensor(math.nan)} if hit else measured
 
@@ -241,21 +241,21 @@ def test_a_rollback_passes_over_young_snapshots_that_are_not_good(
     seen = {20: 30.0, 40: 1.0, 60: 30.0}
     recipe = replace(toy_recipe, batch=4, images=280, every=20)
     full = recipe.optimizer.lr_g
-    monkeypatch.setattr(training, "real_deviation", lambda store, recipe: 45.0)
-    monkeypatch.setattr(collapse, "real_deviation", lambda store, recipe: 45.0)
-    monkeypatch.setattr(training, "collapse", lambda *args, **kwargs: "")
+    monkeypatch.setattr(rollback, "real_deviation", lambda store, recipe: 45.0)
+    monkeypatch.setattr(sample_monitor, "real_deviation", lambda store, recipe: 45.0)
+    monkeypatch.setattr(snapshot_writer, "collapse", lambda *args, **kwargs: "")
     real_step = training.train_step
     now = 0
 
-    def poisoned(state: State, *args: Any, step: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+    def poisoned(state: State, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:
         nonlocal now
+        measured, step = real_step(state, *args, **kwargs), args[3].step
         now = 4 * (step + 1)
-        measured = real_step(state, *args, step=step, **kwargs)
         wrong = step == 12 and state.optimizer_g.param_groups[0]["lr"] == full
         return {**measured, "loss_g": torch.tensor(math.nan)} if wrong else measured
 
     monkeypatch.setattr(training, "train_step", poisoned)
-    monkeypatch.setattr(collapse, "deviation", lambda grid, ids: seen.get(now, 30.0))
+    monkeypatch.setattr(sample_monitor, "deviation", lambda grid, ids: seen.get(now, 30.0))
     options: dict[str, Any] = {"on_collapse": "rollback"}
     if interrupted:  # behind the second snapshot
         run_training(toy_store, tmp_path / "run", recipe, stop=stop_after(11), **options)
@@ -283,6 +283,6 @@ def test_samples_that_are_no_longer_legible_are_a_collapse(
     def score(images: Image, class_ids: np.ndarray) -> Mapping[str, float | str]:
         return {"purity": next(purities), "diversity": 1.0, "recogniser": "a1"}
 
-    with pytest.raises(CollapsedError, match=r"not legible any more: 30.0% .* and 90.0% were"):
+    with pytest.raises(CollapsedError, match=r"no longer legible: 30.0% .*, down from 90.0%"):
         run_training(toy_store, tmp_path / "run", toy_recipe, score=score)
     assert find_snapshot(Run(tmp_path / "run"), "best").name == "000000100.safetensors"

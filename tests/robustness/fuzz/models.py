@@ -16,7 +16,7 @@ from hwgen.compute.distributed import ALONE
 from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.generators.deformation.recipe import recipe_to_json as deformation_to_json
-from hwgen.generators.gan.checkpoint import fill, save_checkpoint, save_weights
+from hwgen.generators.gan.checkpoint import restore, save_checkpoint, save_weights
 from hwgen.generators.gan.estimate import count_parameters
 from hwgen.generators.gan.meter import Meter
 from hwgen.generators.gan.networks import build_generator
@@ -171,13 +171,13 @@ def checkpoint(scratch: Path) -> Target:
             for parameter in group["params"]:
                 parameter.grad = torch.ones_like(parameter)
         optimizer.step()
-    save_checkpoint(run, state, Meter(ALONE), recipe, 5, 1.0)
+    save_checkpoint(run, state, Meter(ALONE), recipe, step=5, seconds=1.0)
     seed = run.checkpoint.read_bytes()
 
     def read(data: bytes) -> str:
         run.checkpoint.write_bytes(data)
         begun = read_checkpoint(run.checkpoint, run.id)
-        fill(state, Meter(ALONE), begun, run, recipe)
+        restore(state, Meter(ALONE), begun, run, recipe)
         return "filled"
 
     return Target([seed], read, _mutate_tensors, mib=1024)

@@ -14,7 +14,7 @@ from hwgen.generators.gan.presets.recipe import (
     recipe_from_json,
     recipe_to_json,
 )
-from hwgen.generators.gan.presets.table import ABOUT, PRESETS, loss_named, preset
+from hwgen.generators.gan.presets.table import ABOUT, PRESETS, loss_name, loss_named, preset
 
 __all__ = [
     "ABOUT",
@@ -29,6 +29,7 @@ __all__ = [
     "Warp",
     "change",
     "completed",
+    "loss_name",
     "loss_named",
     "preset",
     "recipe_from_json",

@@ -227,6 +227,12 @@ def preset(name: str, also: Iterable[str] = ()) -> Recipe:
     return PRESETS[name]
 
 
+def loss_name(loss: Loss) -> str:
+    """The name in LOSSES of a loss, whatever its reduction, or its kind and targets."""
+    same = (name for name, one in LOSSES.items() if one == replace(loss, reduction=one.reduction))
+    return next(same, f"{loss.kind} ({loss.a:g}, {loss.b:g}, {loss.c:g})")
+
+
 def loss_named(name: str) -> Loss:
     """A row of LOSSES.
 

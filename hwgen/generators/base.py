@@ -1,0 +1,381 @@
+"""What a kind of generator provides, and the registry of all kinds.
+
+A new kind is one package that defines a GeneratorKind, and one line in KINDS. Commands, synthesis,
+reports and exports look kinds up here and know none of them by name. Importing this module, or a
+kind's own module, imports no torch, so that `hwgen --help` can list all presets.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.errors import InputError, RunError
+from hwgen.names import suggest
+from hwgen.progress import NO_CONTROL, Control
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hwgen.charset import Charset
+    from hwgen.compute.distributed import Ranks
+    from hwgen.record import Image
+    from hwgen.runs import Run
+    from hwgen.runs.models import Model
+    from hwgen.store import Store
+
+Ids = npt.NDArray[np.int64]
+
+
+class Sampler(Protocol):
+    """A loaded generator: gives samples by class and index.
+
+    Sample (seed, class, index) is always the same image, whatever the batch size.
+    """
+
+    @property
+    def charset(self) -> Charset:
+        """The classes, in the order of the class ids."""
+
+    @property
+    def size(self) -> int:
+        """Width and height of the images, pixels."""
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for colour."""
+
+    @property
+    def preset(self) -> str:
+        """Preset or kind, for the manifest of a synthetic store."""
+
+    @property
+    def provenance(self) -> str:
+        """Run and snapshot, for the source of every sample."""
+
+    @property
+    def data(self) -> str:
+        """Content hash of the store that a sample may resemble too closely; "" if unknown."""
+
+    def sample(
+        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
+    ) -> Image:
+        """Samples uint8 [N, S, S] or [N, S, S, 3] for class ids [N] and indices [N]."""
+
+
+class NoiseSampler(Sampler, Protocol):
+    """A sampler that makes images from noise and labels alone; it can be exported as ONNX."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the images depend on the label."""
+
+    def sample_noise(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
+        """Noise float32 [count, z_dim]."""
+
+    def from_noise(self, z: npt.NDArray[np.float32], class_ids: Ids, batch: int = 512) -> Image:
+        """Images uint8 [N, S, S] or [N, S, S, 3] from noise [N, z_dim] and class ids [N]."""
+
+    def image_network(self) -> nn.Module:
+        """The same as a module: z, and label if conditional, as tensors to a tensor of images."""
+
+
+Facts = Sequence[tuple[str, str | Sequence[str]]]
+"""Names with their values; a value of several texts has one line for each."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Fields of the log that a report plots together.
+
+    Attributes:
+        name: short, unique within a kind.
+        title: heading of the plot.
+        about: what the reader sees in it.
+        fields: legend -> field of the log.
+        levels: values with labels to mark as horizontal lines.
+        percent: the values are fractions, shown as percentages.
+        from_zero: the axis begins at 0.
+        absent: said where the log has none of the fields; "" says nothing.
+    """
+
+    name: str
+    title: str
+    about: str
+    fields: Mapping[str, str]
+    levels: Sequence[tuple[float, str]] = ()
+    percent: bool = False
+    from_zero: bool = False
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a report says of a training run.
+
+    Attributes:
+        planned: images, or pairs, that the recipe trains on; None if it cannot be read.
+        facts: about the run besides its progress, such as the number of parameters.
+        recipe: the recipe's settings in words; empty if it cannot be read.
+        unreadable: why the recipe cannot be read, "" if it can.
+        curves: what to plot.
+        labelled: whether the model is conditional on the class.
+        note: one paragraph on the kind, "" for none.
+        key_figures: (value, name) for the top of the page.
+    """
+
+    planned: int | None
+    facts: Facts
+    recipe: Facts
+    unreadable: str
+    curves: Sequence[Curve]
+    labelled: bool = True
+    note: str = ""
+    key_figures: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class CardTexts:
+    """What a model card says of a model of this kind.
+
+    Attributes:
+        pipeline_tag: of the Hugging Face Hub.
+        usage: Markdown: how to sample from the model folder.
+        noise: Python: method of a NumPy random generator, with arguments, that gives the noise of 8
+            samples for model.onnx; "" for kinds without ONNX.
+    """
+
+    pipeline_tag: str
+    usage: str
+    noise: str = ""
+
+
+@dataclass(frozen=True)
+class PresetTable:
+    """The presets of a kind, for the reference page.
+
+    Attributes:
+        title: heading.
+        note: paragraph before the table, "" for none.
+        head: column titles; the first column has the presets' names.
+        rows: one for each preset.
+    """
+
+    title: str
+    note: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class GeneratorKind(ABC):
+    """One kind of generator: how to train it, load it, sample from it and describe it.
+
+    Attributes:
+        name: Run.kind of its runs.
+        title: what it is called in texts, such as "GAN".
+        unit: what training counts: "images" or "pairs".
+        options: settings of `train` and `recipe` beyond those that every kind has.
+        loss_fields: fields of the log that every line about the losses has.
+        needs_source: sampling changes the images of a store, which `load` must be given.
+        distributed: several processes can train one run.
+        has_grids: training writes grids of samples.
+        has_onnx: the loaded sampler is a NoiseSampler.
+    """
+
+    name: str
+    title: str
+    unit: str = "images"
+    options: frozenset[str] = field(default_factory=frozenset)
+    loss_fields: tuple[str, ...] = ("loss",)
+    needs_source: bool = False
+    distributed: bool = False
+    has_grids: bool = False
+    has_onnx: bool = False
+
+    @property
+    @abstractmethod
+    def presets(self) -> Mapping[str, Any]:
+        """Named recipes."""
+
+    @property
+    @abstractmethod
+    def about(self) -> Mapping[str, str]:
+        """What each preset is for."""
+
+    @abstractmethod
+    def recipe(self, name: str, changes: Mapping[str, str]) -> Any:
+        """A preset with fields replaced by texts, such as {"batch": "32", "loss.a": "-1"}.
+
+        Every kind takes "images" (or pairs, in total) and "batch".
+
+        Raises:
+            InputError: a field is unknown, or its value of the wrong type or out of range.
+        """
+
+    @abstractmethod
+    def recipe_to_json(self, recipe: Any) -> dict[str, Any]:
+        """A recipe as plain JSON."""
+
+    @abstractmethod
+    def recipe_from_json(self, value: Mapping[str, Any]) -> Any:
+        """The recipe that `recipe_to_json` wrote; fields added since then get their defaults.
+
+        Raises:
+            InputError: a field is unknown, of the wrong type or out of range.
+        """
+
+    @abstractmethod
+    def parameters(self, recipe: Any, classes: int) -> Mapping[str, int]:
+        """Number of parameters of each network, by its name, such as "G"."""
+
+    @abstractmethod
+    def plan(self, recipe: Any, store: Store) -> Sequence[tuple[str, str]]:
+        """What training will take, in words: parameters, steps, memory."""
+
+    @abstractmethod
+    def train(
+        self,
+        store: Store,
+        out: Path,
+        recipe: Any,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        control: Control = NO_CONTROL,
+        ranks: Ranks | None = None,
+        **options: Any,
+    ) -> Run:
+        """Train a recipe on a store, or resume the run that the same call began.
+
+        Args:
+            store: labelled images.
+            out: run directory.
+            recipe: see `recipe`.
+            seed: of weights, data order and noise.
+            device: "auto", "cpu", "cuda", ...
+            control: progress in `unit`; when stopped, the same call resumes.
+            ranks: the processes of a distributed training; None for one.
+            options: only those in `options`.
+        """
+
+    @abstractmethod
+    def load(self, model: Model, *, device: str = "auto", source: Store | None = None) -> Sampler:
+        """The sampler of a model.
+
+        Args:
+            model: weights and recipe.
+            device: "auto", "cpu", "cuda", ...
+            source: images to change, if `needs_source`.
+
+        Raises:
+            RunError: the weights do not fit the recipe.
+            InputError: the recipe is invalid, or the source does not fit the model.
+        """
+
+    @abstractmethod
+    def describe(self, run: Run) -> Description:
+        """What a report says of a run of this kind."""
+
+    @abstractmethod
+    def card(self, model: Model, name: str) -> CardTexts:
+        """What a model card says of a model in a folder of this name."""
+
+    @abstractmethod
+    def preset_table(self, classes: int) -> PresetTable:
+        """The presets, with parameters counted for so many classes."""
+
+
+KINDS: dict[str, str | GeneratorKind] = {
+    "gan": "hwgen.generators.gan.kind",
+    "deformation": "hwgen.generators.deformation.kind",
+}
+"""Name -> the module with its GeneratorKind as KIND, imported when needed, or the kind itself."""
+
+
+def all_kinds() -> list[GeneratorKind]:
+    """Every registered kind."""
+    return [get_kind(name) for name in KINDS]
+
+
+def get_kind(name: str, where: str = "") -> GeneratorKind:
+    """The kind of this name.
+
+    Args:
+        name: a Run's or a Model's kind.
+        where: path of the run or model, for the error.
+
+    Raises:
+        RunError: no such kind.
+    """
+    if name not in KINDS:
+        raise RunError(
+            f"is of kind {name!r:.40}, which this version of hwgen does not have; it has "
+            f"{', '.join(KINDS)}",
+            where=where,
+        )
+    entry = KINDS[name]
+    if isinstance(entry, GeneratorKind):
+        return entry
+    kind: GeneratorKind = importlib.import_module(entry).KIND
+    return kind
+
+
+def kind_of_preset(preset: str) -> GeneratorKind:
+    """The kind that has a preset of this name.
+
+    Raises:
+        InputError: no such preset; near names are suggested.
+    """
+    kinds = all_kinds()
+    for kind in kinds:
+        if preset in kind.presets:
+            return kind
+    names = [name for kind in kinds for name in kind.presets]
+    raise InputError(f"no preset {preset!r}", remedy=suggest(preset, names))
+
+
+def load_generator(
+    place: Run | Path | str,
+    *,
+    snapshot: str = "last",
+    source: Store | None = None,
+    device: str = "auto",
+) -> Sampler:
+    """Load the generator of a run, or an exported one.
+
+    Args:
+        place: a run, its directory, or a model folder of `hwgen export`.
+        snapshot: "last", "best" (needs scores), or the number of images of a snapshot.
+        source: images to change, for kinds that change images and only for them.
+        device: "auto", "cpu", "cuda", ...
+
+    Raises:
+        RunError: no such run, snapshot or model, or a damaged one.
+        InputError: a source is missing or not needed, or does not fit the model.
+    """
+    from hwgen.runs.models import run_or_model
+    from hwgen.runs.snapshots import find_model
+
+    where = str(getattr(place, "path", place))
+    kind = get_kind(run_or_model(Path(where)).kind, where)
+    if kind.needs_source and source is None:
+        raise InputError(
+            f"a {kind.title} changes existing images and was given none",
+            where=where,
+            remedy="Give a store: --real STORE",
+        )
+    if source is not None and not kind.needs_source:
+        raise InputError(
+            f"a {kind.title} does not change existing images",
+            where=where,
+            remedy="Leave out --real",
+        )
+    return kind.load(find_model(place, snapshot), device=device, source=source)

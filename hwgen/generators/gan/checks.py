@@ -1,0 +1,61 @@
+"""Checks before a GAN is trained: store, batch, processes and device fit the recipe."""
+
+from __future__ import annotations
+
+import torch
+
+from hwgen.compute.distributed import Ranks
+from hwgen.errors import InputError
+from hwgen.generators.gan.presets import Recipe
+from hwgen.store import Store
+
+
+def check_store(store: Store, recipe: Recipe) -> None:
+    """Check that a recipe can be trained on a store.
+
+    Raises:
+        InputError: channels or size differ, or a class has no record.
+    """
+    where = str(store.path)
+    if store.channels != recipe.channels:
+        raise InputError(
+            f"the store has {store.channels} channels, {recipe.preset} expects {recipe.channels}",
+            where=where,
+        )
+    if store.size < recipe.size or not len(store):
+        raise InputError(
+            f"the store has {len(store)} images of {store.size} pixels, {recipe.preset} expects at "
+            f"least one, of {recipe.size} pixels or more",
+            where=where,
+            remedy=f"Prepare the store with --size {recipe.size} or more",
+        )
+    empty = store.manifest.class_counts.count(0)
+    if recipe.conditional and empty:
+        raise InputError(
+            f"{empty} of the {len(store.charset)} classes have no record to learn from",
+            where=where,
+            remedy="Prepare the store with --drop-empty",
+        )
+
+
+def check_processes(
+    recipe: Recipe, device: torch.device, ranks: Ranks, *, cuda_graphs: bool
+) -> None:
+    """Check the number of processes and their device.
+
+    Raises:
+        InputError: the batch is not a multiple of the number of processes; or CUDA graphs are asked
+            for on a CPU or with several processes.
+    """
+    if cuda_graphs and (device.type != "cuda" or ranks.size > 1):
+        raise InputError(
+            "CUDA graphs need one process on a GPU, found "
+            f"{ranks.size} process{'es' if ranks.size > 1 else ''} on {device.type}",
+            remedy="Omit --cuda-graphs",
+        )
+    if recipe.batch % ranks.size:
+        fitting = max(n for n in range(1, ranks.size) if recipe.batch % n == 0)
+        raise InputError(
+            f"a batch of {recipe.batch} cannot be divided evenly among {ranks.size} processes",
+            remedy=f"Start {fitting} of them, or choose another --batch for a new run",
+        )

@@ -1,0 +1,209 @@
+"""GANs as a kind of generator, see hwgen.generators.base."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwgen.errors import HwgenError
+from hwgen.generators.base import (
+    CardTexts,
+    Description,
+    GeneratorKind,
+    PresetTable,
+    Sampler,
+)
+from hwgen.generators.gan.description import curves, facts, recipe_in_words
+from hwgen.generators.gan.presets import (
+    ABOUT,
+    PRESETS,
+    Recipe,
+    change,
+    loss_name,
+    loss_named,
+    preset,
+    recipe_from_json,
+    recipe_to_json,
+)
+from hwgen.progress import NO_CONTROL, Control
+
+if TYPE_CHECKING:
+    from hwgen.compute.distributed import Ranks
+    from hwgen.runs import Run
+    from hwgen.runs.models import Model
+    from hwgen.store import Store
+
+
+class GanKind(GeneratorKind):
+    """Conditional and unconditional GANs."""
+
+    @property
+    def presets(self) -> Mapping[str, Recipe]:
+        """See GeneratorKind."""
+        return PRESETS
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """See GeneratorKind."""
+        return ABOUT
+
+    def recipe(self, name: str, changes: Mapping[str, str]) -> Recipe:
+        """See GeneratorKind; "loss" may name one of LOSSES."""
+        given = dict(changes)
+        named: dict[str, str] = {}
+        if "loss" in given:
+            loss = loss_named(given.pop("loss"))
+            fields = {"kind": loss.kind, "a": loss.a, "b": loss.b, "c": loss.c}
+            named = {f"loss.{field}": str(value) for field, value in fields.items()}
+        return change(preset(name), {**named, **given})
+
+    def recipe_to_json(self, recipe: Recipe) -> dict[str, Any]:
+        """See GeneratorKind."""
+        return recipe_to_json(recipe)
+
+    def recipe_from_json(self, value: Mapping[str, Any]) -> Recipe:
+        """See GeneratorKind."""
+        return recipe_from_json(value)
+
+    def parameters(self, recipe: Recipe, classes: int) -> Mapping[str, int]:
+        """See GeneratorKind."""
+        from hwgen.generators.gan.estimate import count_parameters
+
+        g, d = count_parameters(recipe, classes)
+        return {"G": g, "D": d}
+
+    def plan(self, recipe: Recipe, store: Store) -> Sequence[tuple[str, str]]:
+        """See GeneratorKind."""
+        from hwgen.generators.gan.estimate import plan
+
+        planned = plan(recipe, store)
+        return [
+            ("parameters of G", f"{planned.parameters_g:,}"),
+            ("parameters of D", f"{planned.parameters_d:,}"),
+            ("steps", f"{recipe.steps:,}"),
+            ("epochs", f"{planned.epochs:.1f}"),
+            ("memory: weights, optimiser, average", f"{planned.state_bytes / 2**20:,.0f} MiB"),
+            ("memory: images", f"{planned.images_bytes / 2**20:,.0f} MiB"),
+            ("disk: checkpoint", f"{planned.checkpoint_bytes / 2**20:,.0f} MiB"),
+            ("disk: each snapshot", f"{planned.snapshot_bytes / 2**20:,.0f} MiB"),
+        ]
+
+    def train(
+        self,
+        store: Store,
+        out: Path,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        control: Control = NO_CONTROL,
+        ranks: Ranks | None = None,
+        **options: Any,
+    ) -> Run:
+        """See GeneratorKind and hwgen.generators.gan.training.train."""
+        from hwgen.compute.distributed import ALONE
+        from hwgen.generators.gan.training import train
+
+        return train(
+            store,
+            out,
+            recipe,
+            seed=seed,
+            device=device,
+            control=control,
+            ranks=ranks or ALONE,
+            **options,
+        )
+
+    def load(self, model: Model, *, device: str = "auto", source: Store | None = None) -> Sampler:
+        """See GeneratorKind."""
+        from hwgen.generators.gan.sampling import Sampler as GanSampler
+
+        return GanSampler.of_model(model, device)
+
+    def describe(self, run: Run) -> Description:
+        """See GeneratorKind."""
+        recipe, unreadable = None, ""
+        try:
+            recipe = recipe_from_json(run.recipe)
+        except HwgenError as error:
+            unreadable = str(error)
+        return Description(
+            planned=recipe.images if recipe else None,
+            facts=facts(recipe, len(run.charset)) if recipe else [],
+            recipe=recipe_in_words(recipe, run.recipe) if recipe else [],
+            unreadable=unreadable,
+            curves=curves(recipe),
+            labelled=recipe is None or recipe.conditional,
+        )
+
+    def card(self, model: Model, name: str) -> CardTexts:
+        """See GeneratorKind."""
+        labelled = bool(model.recipe.get("conditional", True))
+        amount = "--per-class 50" if labelled else "--count 50"
+        first = json.dumps(model.charset[0], ensure_ascii=False)
+        call = f"sample_text([{first}])" if labelled else "sample([0, 0], [0, 1])"
+        count = 1 if labelled else 2
+        spec = model.recipe.get("generator", {})
+        shape = f"(8, {spec.get('z_dim')}), dtype=np.float32"
+        noise = "standard_normal({})" if spec.get("z") == "normal" else "random({}) * 2 - 1"
+        return CardTexts(
+            noise=noise.format(shape),
+            pipeline_tag="text-to-image" if labelled else "unconditional-image-generation",
+            usage=f"```sh\nhwgen synthesize {name} --out synthetic {amount}\n```\n\n"
+            "```python\nfrom hwgen.generators.gan.sampling import Sampler\n\n"
+            f'sampler = Sampler.load("{name}")\n'
+            f"images = sampler.{call}  # uint8 [{count}, S, S(, 3)], 255 is paper\n```\n\n"
+            "The samples are those of the run, bit for bit; sample (seed, class, index) never "
+            "changes.\nNothing is executed from the files; the weights are safetensors.\n",
+        )
+
+    def preset_table(self, classes: int) -> PresetTable:
+        """See GeneratorKind."""
+        from hwgen.generators.gan.estimate import count_parameters
+
+        rows = []
+        for name, recipe in PRESETS.items():
+            g, d = count_parameters(recipe, classes)
+            rates = recipe.optimizer
+            same = rates.lr_g == rates.lr_d
+            lr = f"{rates.lr_g:g}" if same else f"{rates.lr_g:g} and {rates.lr_d:g}"
+            rows.append(
+                (
+                    name,
+                    f"{recipe.size}x{recipe.size}, {'grey' if recipe.channels == 1 else 'colour'}",
+                    "yes" if recipe.conditional else "no",
+                    f"{g:,}",
+                    f"{d:,}",
+                    f"{loss_name(recipe.loss)}, {recipe.loss.reduction}",
+                    f"{rates.kind} {lr}",
+                    f"{recipe.batch:,}",
+                    f"{recipe.images:,}",
+                    ABOUT[name],
+                )
+            )
+        return PresetTable(
+            title="Presets of GANs",
+            note=f"G and D: number of parameters, of conditional presets for {classes:,} classes. "
+            "`hwgen inspect --preset` shows all fields; `hwgen train --set` changes them.",
+            head=(
+                "preset", "images", "labels", "G", "D", "loss", "optimiser", "batch",
+                "images in total", "for",
+            ),
+            rows=rows,
+        )  # fmt: skip
+
+
+KIND = GanKind(
+    name="gan",
+    title="GAN",
+    options=frozenset(
+        {"every", "loss", "conditional", "score", "on_collapse", "precision", "cuda_graphs"}
+    ),
+    loss_fields=("loss_d",),
+    distributed=True,
+    has_grids=True,
+    has_onnx=True,
+)

@@ -1,0 +1,109 @@
+"""Writes a GAN's snapshots and checkpoints, after checking the generator for collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from hwgen.errors import CollapsedError
+from hwgen.generators.gan.checkpoint import (
+    is_snapshot,
+    keep_for_rollback,
+    save_checkpoint,
+    save_weights,
+)
+from hwgen.generators.gan.collapse import check_finite, collapse, good_snapshots, norm
+from hwgen.generators.gan.meter import Meter
+from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.sample_monitor import GRID_COLUMNS, Observation, SampleMonitor
+from hwgen.generators.gan.steps import State
+from hwgen.generators.training_run import RunWriter
+from hwgen.imaging.contact_sheets import save_sheet
+from hwgen.runs import Run
+
+OnCollapse = Literal["stop", "rollback", "ignore"]
+
+
+class SnapshotWriter:
+    """Writes snapshots and checkpoints of one training; only rank 0 writes.
+
+    Args:
+        run: to write to.
+        recipe: of the training.
+        state: networks and optimisers.
+        meter: measurements, which a checkpoint keeps.
+        monitor: samples from the generator and measures the samples.
+        writer: tells the time spent training.
+        on_collapse: whether a collapse raises ("stop", "rollback") or is only logged ("ignore").
+        saved: step of the newest checkpoint.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        recipe: Recipe,
+        state: State,
+        *,
+        meter: Meter,
+        monitor: SampleMonitor,
+        writer: RunWriter,
+        on_collapse: OnCollapse,
+        saved: int,
+    ) -> None:
+        self._run, self._recipe, self._state, self._meter = run, recipe, state, meter
+        self._monitor, self._writer, self._on_collapse = monitor, writer, on_collapse
+        self._saved = saved
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint, and a snapshot with its grid if one is due; all ranks must call it.
+
+        Raises:
+            DivergedError: a measurement or a network has diverged; nothing is written.
+            CollapsedError: the generator has collapsed; only grids/collapsed.png is written.
+        """
+        # A checkpoint must be good, also between two lines of the log.
+        check_finite({**self._meter.means(), **_norms(self._state)}, self._run)
+        self._state.ranks.on_first(lambda: self._save(step))
+
+    def _save(self, step: int) -> None:
+        run, recipe, due = self._run, self._recipe, is_snapshot(step, self._recipe)
+        images = step * recipe.batch
+        seen = self._monitor.observe(self._state.ema, scored=due)
+        self._check_collapse(seen, step)
+        if due:
+            save_weights(run, self._state.ema, recipe, images)
+            save_sheet(run.grids / f"{images:09d}.png", seen.grid, GRID_COLUMNS)
+            run.log({"images": images, **seen.measures})
+        good = good_snapshots(run.read_log(), real=self._monitor.real_deviation)
+        if images not in good and self._saved * recipe.batch in good:
+            keep_for_rollback(run)
+        seconds = self._writer.seconds
+        save_checkpoint(run, self._state, self._meter, recipe, step=step, seconds=seconds)
+        self._saved = step
+        if images in good:
+            run.last_good.unlink(missing_ok=True)
+
+    def _check_collapse(self, seen: Observation, step: int) -> None:
+        run, recipe, images = self._run, self._recipe, step * self._recipe.batch
+        wrong = collapse(
+            seen.measures,
+            run.read_log(),
+            real=self._monitor.real_deviation,
+            done=step / recipe.steps,
+        )
+        if wrong and self._on_collapse == "ignore":
+            run.log({"images": images, "collapse": wrong})
+        elif wrong:
+            save_sheet(run.grids / "collapsed.png", seen.grid, GRID_COLUMNS)
+            raise CollapsedError(
+                f"after {images:,} images: {wrong} (see grids/collapsed.png)", where=str(run.path)
+            )
+
+
+def _norms(state: State) -> Mapping[str, float]:
+    networks = {
+        "the norm of G": state.g,
+        "the norm of D": state.d,
+        "the norm of G's average": state.ema,
+    }
+    return {name: norm(network.state_dict().values()) for name, network in networks.items()}

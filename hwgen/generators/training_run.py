@@ -1,0 +1,136 @@
+"""What every training does besides its steps: open the run, log, report progress, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from hwgen.compute.distributed import ALONE, Ranks
+from hwgen.errors import RunError
+from hwgen.progress import NO_CONTROL, Control
+from hwgen.runs import Run, begin_or_continue
+from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
+from hwgen.store import Store
+from hwgen.store.origin import summary
+
+LOG_STEPS = 50
+"""Steps between two lines of the log."""
+
+
+@contextmanager
+def open_run(
+    store: Store,
+    out: Path,
+    *,
+    kind: str,
+    recipe: Mapping[str, Any],
+    seed: int,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
+    ranks: Ranks = ALONE,
+) -> Iterator[Run]:
+    """Create a run directory, or reopen the one that the same call created; locked until left.
+
+    Args:
+        store: what is trained on.
+        out: the run directory.
+        kind: name of the kind of generator.
+        recipe: plain JSON.
+        seed: of everything random.
+        complete: adds the fields that a recipe of an older version lacks.
+        ranks: the processes that make this same call; rank 0 creates and locks.
+
+    Raises:
+        RecipeChangedError: `out` holds a run with another recipe, seed or store.
+        RunError: `out` holds something else, or another process is training the run.
+    """
+    with ExitStack() as held:
+        with ranks.agreed():
+            if ranks.first:
+                begun = begin_or_continue(
+                    out,
+                    kind=kind,
+                    recipe=recipe,
+                    seed=seed,
+                    charset=store.charset,
+                    data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+                    origin=summary(store.manifest.origin),
+                    complete=complete,
+                )
+                held.enter_context(begun.locked())
+        with ranks.agreed():
+            run = Run(out)
+        yield run
+
+
+def read_own_checkpoint(run: Run, ranks: Ranks = ALONE) -> Checkpoint:
+    """The run's checkpoint, the same on every rank.
+
+    Raises:
+        RunError: it is damaged, another run's, or not the same on every rank.
+    """
+    with ranks.agreed():
+        checkpoint = read_checkpoint(run.checkpoint, run.id)
+    steps = ranks.gather_all(checkpoint.step)
+    if len(set(steps)) > 1:
+        raise RunError(
+            f"the processes found checkpoints of different steps: {', '.join(map(str, steps))}",
+            where=str(run.path),
+            remedy="Give an --out that is the same directory on all machines",
+        )
+    return checkpoint
+
+
+class RunWriter:
+    """Log, progress and stop requests of a training; only rank 0 writes and reports.
+
+    Args:
+        run: to write to.
+        begun: where training starts or resumes.
+        steps: of the training in total.
+        batch: images, or pairs, per step.
+        control: progress is reported in images or pairs.
+        ask_every: steps between two calls of `control.stop`, on every rank.
+        ranks: the processes that train together; all methods but `seconds` are collective.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        begun: Checkpoint,
+        *,
+        steps: int,
+        batch: int,
+        control: Control = NO_CONTROL,
+        ask_every: int = 1,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self._run, self._steps, self._batch = run, steps, batch
+        self._control, self._ask_every, self._ranks = control, ask_every, ranks
+        self._started = time.monotonic() - begun.seconds
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, also before the run was resumed."""
+        return time.monotonic() - self._started
+
+    def begin(self, step: int, hardware: Mapping[str, Any]) -> None:
+        """Log that training starts or resumes after `step` steps, on what hardware."""
+        images = step * self._batch
+        self._ranks.on_first(lambda: self._run.log({"images": images, "began": hardware}))
+
+    def log(self, step: int, means: Mapping[str, float], note: str) -> None:
+        """Log the means of the last steps, and report progress with a note."""
+        images = step * self._batch
+
+        def write() -> None:
+            self._run.log({"images": images, "seconds": round(self.seconds, 3), **means})
+            self._control.progress(images, self._steps * self._batch, note)
+
+        self._ranks.on_first(write)
+
+    def stop_requested(self, step: int) -> bool:
+        """Whether any rank was asked to stop; the same answer on all ranks."""
+        return step % self._ask_every == 0 and self._ranks.any(self._control.stop())
