@@ -6,7 +6,7 @@ torch. Their types are in `__init__.pyi`.
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "Charset": "hwgen.charset",

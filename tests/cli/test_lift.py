@@ -2,7 +2,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,12 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.experiments.lift.experiment import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS
+from hwgen.experiments.lift.generators import TrainedGenerator, choose_generator
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
-from hwgen_cli import lift_generator
 from hwgen_cli.__main__ import main
 
 TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
@@ -301,12 +300,15 @@ def test_runs_that_cannot_generate_are_refused(
 
 
 def test_generator_images_set_the_length_of_training(toy_store: Store) -> None:
-    make: Callable[..., object] = lift_generator.generator_of
-    gan = make("glyph-32", 64, toy_store, "cpu")
-    assert (gan.recipe.images, gan.recipe.every) == (64, 64)  # type: ignore[attr-defined]
-    default = make("glyph-32", None, toy_store, "cpu")
-    assert default.recipe.images > 64  # type: ignore[attr-defined]
-    bent = make("deformation-32", 640, toy_store, "cpu")
-    assert bent.recipe.steps == 10  # type: ignore[attr-defined]
-    default = make("deformation-32", None, toy_store, "cpu")
-    assert default.recipe == DeformationRecipe()  # type: ignore[attr-defined]
+    gan = choose_generator("glyph-32", toy_store, images=64, device="cpu")
+    assert isinstance(gan, TrainedGenerator)
+    assert (gan.recipe.images, gan.recipe.every) == (64, 64)
+    default = choose_generator("glyph-32", toy_store, device="cpu")
+    assert isinstance(default, TrainedGenerator)
+    assert default.recipe.images > 64
+    deformation = choose_generator("deformation-32", toy_store, images=640, device="cpu")
+    assert isinstance(deformation, TrainedGenerator)
+    assert deformation.recipe.steps == 10
+    default = choose_generator("deformation-32", toy_store, device="cpu")
+    assert isinstance(default, TrainedGenerator)
+    assert default.recipe == DeformationRecipe()
