@@ -26,9 +26,9 @@ from hwgen_cli.options import (
 from hwgen_cli.output import leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
+    from hwgen.generators.base import Sampler
     from hwgen.store import Store
     from hwgen.synthesis.filters import SampleFilter
-    from hwgen.synthesis.sampling import Sampler
 
 PER_CLASS = 50
 

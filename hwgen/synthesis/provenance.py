@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hwgen.generators.base import Sampler
 from hwgen.store import Store
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids
-from hwgen.synthesis.sampling import Sampler
 
 
 def origin_of(

@@ -15,13 +15,14 @@ import numpy as np
 
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
+from hwgen.generators.base import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.store import Store, StoreWriter, is_store, remove_leftovers
 from hwgen.synthesis.acceptance import FILE, Counts, acceptance_json
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit, plan
 from hwgen.synthesis.provenance import has_origin, origin_of, source_of
-from hwgen.synthesis.sampling import Sampler, UnitSamples, fill
+from hwgen.synthesis.sampling import UnitSamples, fill
 
 MAX_TRIES = 10
 """Default for the most samples drawn for each one requested."""

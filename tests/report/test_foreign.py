@@ -13,6 +13,7 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
 from hwgen.exports.runs.model_card import card
+from hwgen.exports.runs.model_results import ModelResults
 from hwgen.io.json_files import MAX_JSON_BYTES
 from hwgen.report import images
 from hwgen.report.images import read_image
@@ -140,7 +141,9 @@ def test_a_log_of_any_numbers_is_shown(
         file.write('{"images": 9223372036854775807, "loss_d": 1e308}\n{"images": 1e5}\n[]\n')
     check_page(write_report([run.path], tmp_path / "page.html"))
     model = Model(run.path, "gan", run.recipe, run.charset, run.id, "0", 64_000, {}, "0.1.0")
-    assert "## Training" in card(model, run.read_log(), "m", "", [], [])
+    assert "## Training" in card(
+        model, run.read_log(), "m", onnx="", results=ModelResults((), (), ())
+    )
 
 
 def test_grids_of_any_name_and_kind_are_shown(make_run: Callable[..., Run], tmp_path: Path) -> None:
@@ -189,6 +192,6 @@ def test_a_card_keeps_foreign_texts_in_their_cells(tmp_path: Path) -> None:
     made["notes"] = [hostile]
     file.write_text(json.dumps(made))
     model = Model(tmp_path, "gan", {"images": 4}, Charset(("一",)), "r", "c", 4, {}, "0.1.0")
-    text = card(model, [], "m", "", [Evaluation.load(file)], [])
+    text = card(model, [], "m", onnx="", results=ModelResults((), (Evaluation.load(file),), ()))
     assert "| one \\| two # three &lt;script&gt; | 0.900 |" in text
     assert "\n- one \\| two # three &lt;script&gt;\n" in text

@@ -1,4 +1,4 @@
-"""Runs to what others read: a model folder with its card, and curves for TensorBoard."""
+"""Exports of runs: a model directory with its card, and curves for TensorBoard."""
 
 from hwgen.exports.runs.model import export_model
 from hwgen.exports.runs.tensorboard import export_curves

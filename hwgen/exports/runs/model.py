@@ -1,10 +1,10 @@
-"""In: a run. Out: a model folder: weights, classes, card, samples and perhaps ONNX.
+"""Export of a run as a model directory: weights, classes, card, samples and, optionally, ONNX.
 
-model.safetensors   the weights with recipe and charset: all that `hwgen synthesize` needs
+model.safetensors   the weights with recipe and charset, all that `hwgen synthesize` needs
 charset.json        the labels, in class order
 README.md           the model card
-samples.png         samples, one class per row; not of kinds that change images
-model.onnx          the generator, if asked for
+samples.png         samples, one class per row; not for kinds that change images
+model.onnx          the generator, if requested
 .export.json        what was exported
 """
 
@@ -34,10 +34,10 @@ from hwgen.runs.models import Model, write_model
 from hwgen.runs.snapshots import find_model
 
 LAYOUT_VERSION = 2
-"""Rises when the same run comes to be written otherwise."""
+"""Raised when the files of an export change for the same run."""
 
 ROWS, COLUMNS = 12, 12
-"""Of the picture of samples."""
+"""Of samples.png."""
 
 
 def export_model(
@@ -50,17 +50,17 @@ def export_model(
     licence: str = "",
     overwrite: bool = False,
 ) -> Model:
-    """Write a model folder; the same call again returns what is there.
+    """Write a model directory; the same call again returns the finished one.
 
     Args:
         run: of any kind of generator.
-        out: the folder.
-        snapshot: which snapshot: "last", "best" or a number of images.
-        onnx: also write the generator as ONNX, if its kind can be.
-        results: folders of `hwgen evaluate` or `hwgen lift`, whose figures the card
-            shall tell; they must be of this very model, see hwgen.exports.runs.model_results.
-        licence: what the exporter gives the model under, for the card; an identifier of the Hugging
-            Face Hub or any line. "" says that the data's terms decide.
+        out: output directory.
+        snapshot: "last", "best" or a number of images.
+        onnx: also write the generator as ONNX, if its kind supports it.
+        results: directories of `hwgen evaluate` or `hwgen lift`, whose figures go into the card;
+            they must be of this model, see hwgen.exports.runs.model_results.
+        licence: of the model, for the card: an identifier of the Hugging Face Hub or any line; ""
+            refers to the terms of the training data.
         overwrite: replace another export at `out`.
 
     Returns:
@@ -68,8 +68,9 @@ def export_model(
 
     Raises:
         RunError: the run has no such snapshot, or is damaged.
-        InputError: `out` is taken; a folder holds no result, or one of another model; ONNX was
-            asked for without its packages or of a kind without it; the licence is not one line.
+        InputError: something else is at `out`; a directory holds no result, or one of another
+            model; ONNX is not possible for this kind or its packages are not installed; the licence
+            is not one line.
     """
     out = Path(out)
     kind = get_kind(run.kind, str(run.path))
@@ -96,23 +97,24 @@ def export_model(
         if partial is not None:
             write_model(partial, model)
             write_json(partial / "charset.json", list(model.charset))
-            said = ""
+            about_onnx = ""
             if not kind.needs_source:
                 sampler = load_generator(partial, device="cpu")
                 save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
-                said = (
-                    write_onnx(partial / "model.onnx", cast(NoiseSampler, sampler)).said
+                about_onnx = (
+                    write_onnx(partial / "model.onnx", cast(NoiseSampler, sampler)).text
                     if onnx
                     else ""
                 )
-            judgements = found.evaluations, found.lifts
-            text = card(model, run.read_log(), out.name, said, *judgements, licence)
+            text = card(
+                model, run.read_log(), out.name, onnx=about_onnx, results=found, licence=licence
+            )
             write_text(partial / "README.md", text)
     return model
 
 
 def samples(sampler: Sampler) -> Image:
-    """Samples, of classes evenly spread over the charset a class a row."""
+    """Samples for samples.png: one class per row, evenly spaced in the charset."""
     if sampler.charset == UNLABELLED:
         return sampler.sample(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
     classes = evenly_spaced(len(sampler.charset), ROWS)

@@ -1,7 +1,7 @@
-"""In: a model and folders of results. Out: what was measured of that very model; all else refused.
+"""Evaluations and lifts of a model, read from directories; results of other models are refused.
 
-An evaluation names the weights that its samples were drawn from. A lift is of a generator that had
-learnt before, which it names too; or of generators that learnt in it, by the model's recipe.
+An evaluation names the weights that made its samples. A lift names the pretrained generator that it
+used; or it trained generators itself, with the recipe of the model.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from hwgen.schema import differences
 
 @dataclass(frozen=True)
 class ModelResults:
-    """What was measured of a model.
+    """Results of a model.
 
     Attributes:
-        files: the results.
-        evaluations: of samples of it.
-        lifts: of samples of it, or of its recipe.
+        files: of the results.
+        evaluations: of samples of the model.
+        lifts: with samples of the model, or of generators trained with its recipe.
     """
 
     files: tuple[Path, ...]
@@ -35,10 +35,10 @@ class ModelResults:
 
 
 def read_model_results(model: Model, folders: Sequence[Path]) -> ModelResults:
-    """What folders of `hwgen evaluate` and `hwgen lift` tell of a model.
+    """Read the results of a model from directories of `hwgen evaluate` and `hwgen lift`.
 
     Raises:
-        InputError: one holds no such result, or one of another model.
+        InputError: a directory holds no such result, or one of another model.
     """
     files = tuple(map(_result, folders))
     evaluations = tuple(Evaluation.load(file) for file in files if file.name == Evaluation.NAME)
@@ -55,22 +55,22 @@ def _result(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise InputError(
-        f"has neither {Evaluation.NAME} nor {Lift.NAME}",
+        f"contains neither {Evaluation.NAME} nor {Lift.NAME}",
         where=str(folder),
-        remedy="Give a folder of hwgen evaluate or of hwgen lift",
+        remedy="Give an output directory of hwgen evaluate or hwgen lift",
     )
 
 
 def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
-    told = evaluation.stores["synthetic"].provenance
+    provenance = evaluation.stores["synthetic"].provenance
     # Samples of a kind that changes images also name the store of the images.
-    if f"{told} ".startswith(f"{model.provenance} "):
+    if f"{provenance} ".startswith(f"{model.provenance} "):
         return
-    found = f"is of samples of {told!r:.100}" if told else "does not tell whose samples it judged"
+    found = f"evaluates samples of {provenance!r:.100}" if provenance else "does not name a model"
     raise InputError(
-        f"{found}; exported is {model.provenance!r}",
+        f"{found}, but the exported model is {model.provenance!r}",
         where=str(evaluation.folder),
-        remedy="Draw samples with hwgen synthesize and the same --snapshot, and judge them with "
+        remedy="Make samples with hwgen synthesize and the same --snapshot, and evaluate them with "
         "hwgen evaluate",
     )
 
@@ -88,16 +88,17 @@ def _check_lift(model: Model, lift: Lift) -> None:
         lines = differences(theirs, ours)
         if not lines:
             return
-        found = "another recipe (there -> exported):\n  " + "\n  ".join(lines) + "\n"
+        found = "another recipe (of the lift -> of the model):\n  " + "\n  ".join(lines) + "\n"
     raise InputError(
-        f"is of a generator of {found}; exported is {model.provenance!r} of kind {model.kind!r}",
+        f"uses a generator of {found}, but the exported model is {model.provenance!r} of kind "
+        f"{model.kind!r}",
         where=str(lift.folder),
-        remedy="Give a lift whose generator learnt by this model's recipe, or is this model",
+        remedy="Give a lift with this model, or one that trained generators with its recipe",
     )
 
 
 def _completed(kind: str, recipe: Any) -> Mapping[str, Any]:
-    """A recipe with the fields that were added since it was written."""
+    """A recipe, with defaults for fields that were added after it was written."""
     known = get_kind(kind)
     plain: dict[str, Any] = known.recipe_to_json(known.recipe_from_json(recipe))
     return plain

@@ -1,7 +1,7 @@
-"""In: a generator. Out: the same as ONNX, compared with it in onnxruntime.
+"""Export of a generator as ONNX, and its comparison with torch.
 
-Inputs z float32 [N, z_dim] and, of a conditional one, label int64 [N]; output image uint8 [N, S, S]
-or [N, S, S, 3], 255 is paper: what Sampler.sample gives.
+Inputs: z float32 [N, z_dim] and, for a conditional generator, label int64 [N]. Output: image uint8
+[N, S, S] or [N, S, S, 3], 255 is paper, the same as of Sampler.from_noise.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ from hwgen.generators.base import NoiseSampler
 from hwgen.io.files import atomic_write
 
 OPSET = 17
-"""Of ONNX 1.12 (2022); onnxruntime has read it since 1.12."""
+"""Of ONNX 1.12 (2022); supported by onnxruntime since 1.12."""
 
 COMPARED = 256
-"""Samples."""
+"""Number of samples that are compared."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the pictures of onnxruntime and torch differ.
+    """Differences between the images of onnxruntime and torch.
 
     Attributes:
         onnxruntime: its version.
         most: largest difference, grey levels.
-        share: of the numbers that differ.
+        fraction: of the values that differ.
     """
 
     onnxruntime: str
     most: int
-    share: float
+    fraction: float
 
     @property
-    def said(self) -> str:
-        """For a reader of the card."""
+    def text(self) -> str:
+        """The comparison in words, for the card."""
         return (
             f"Opset {OPSET}, dynamic batch. Compared with torch in onnxruntime "
-            f"{self.onnxruntime} on {COMPARED} samples: they differ by {self.most} of 255 grey "
-            f"levels at most, in {self.share:.2g} of all pixels."
+            f"{self.onnxruntime} on {COMPARED} samples: images differ by at most {self.most} of "
+            f"255 grey levels, in {self.fraction:.2%} of all pixels."
         )
 
 
 def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:
-    """Write a generator, which must be on the CPU, as ONNX, and compare.
+    """Write a generator, which must be on the CPU, as ONNX, and compare its images.
 
     Raises:
         InputError: onnx or onnxruntime is not installed.
-        RunError: onnxruntime draws other pictures than torch.
+        RunError: onnxruntime gives other images than torch.
     """
     try:
         import onnx
@@ -70,7 +70,7 @@ def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:
         onnx.helper.set_model_props(graph, {**texts, "provenance": sampler.provenance})
         onnx.checker.check_model(graph, full_check=True)
         temporary.write_bytes(graph.SerializeToString())
-    # By its bytes, since onnxruntime itself opens names of UTF-8 alone.
+    # Loaded from bytes, since onnxruntime opens only file names in UTF-8.
     session = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     z = sampler.sample_noise(np.random.default_rng(0), COMPARED)
     label = np.arange(COMPARED) % len(sampler.charset)
@@ -80,17 +80,17 @@ def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:
     found = Comparison(
         onnxruntime.__version__, int(differences.max()), float(np.mean(differences > 0))
     )
-    if found.most > 1:  # which is rounding
+    if found.most > 1:  # 1 is rounding
         raise RunError(
-            f"onnxruntime draws other pictures than torch: {found.said}",
+            f"onnxruntime gives other images than torch: {found.text}",
             where=str(file),
-            remedy="Leave --onnx out, and tell us the recipe",
+            remedy="Leave --onnx out, and report the recipe as a bug",
         )
     return found
 
 
 def _written(sampler: NoiseSampler) -> bytes:
-    """A generator as torch writes it, which takes names in UTF-8 alone."""
+    """A generator as ONNX; a temporary file, since torch accepts only names in UTF-8."""
     conditional = sampler.conditional
     names = ["z", "label"] if conditional else ["z"]
     example = (
@@ -99,8 +99,8 @@ def _written(sampler: NoiseSampler) -> bytes:
     )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         file = Path(folder) / "model.onnx"
-        # That this exporter is the older one, and that sides of maps are constants in the graph,
-        # which they are.
+        # Warnings that this exporter is the older one, and that sizes of feature maps become
+        # constants in the graph, as intended.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
@@ -111,6 +111,6 @@ def _written(sampler: NoiseSampler) -> bytes:
             output_names=["image"],
             dynamic_axes={name: {0: "N"} for name in (*names, "image")},
             opset_version=OPSET,
-            dynamo=False,  # the newer one needs more packages, and torch 2.6 has it half done
+            dynamo=False,  # the newer exporter needs more packages, and is incomplete in torch 2.6
         )
         return file.read_bytes()

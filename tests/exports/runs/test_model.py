@@ -49,7 +49,7 @@ def unlabelled(store: Store, recipe: Recipe, out: Path) -> Run:
     return train(store, out, replace(recipe, images=8, every=8, conditional=False), device="cpu")
 
 
-def test_a_folder_alone_draws_what_the_run_draws(run: Run, tmp_path: Path) -> None:
+def test_a_model_alone_gives_the_samples_of_the_run(run: Run, tmp_path: Path) -> None:
     for snapshot, name in (("last", "a"), ("4", "b"), ("best", "c")):
         export_model(run, tmp_path / name, snapshot=snapshot)
         ours = Sampler.load(run, snapshot, "cpu")
@@ -66,7 +66,7 @@ def test_a_folder_alone_draws_what_the_run_draws(run: Run, tmp_path: Path) -> No
     assert a.manifest.origin == b.manifest.origin
 
 
-def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
+def test_all_files_and_the_card(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "my model"
     model = export_model(run, out, snapshot="4")
     assert {path.name for path in out.iterdir()} == {
@@ -84,7 +84,8 @@ def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
     assert "pipeline_tag: text-to-image\n" in header
     assert "- handwritten-chinese\n" in header
     for said in (
-        "| share read as its label (purity) | 0.500 |", "recogniser `0123456789abcdef`", "一 丨 十",
+        "| fraction read as its label (purity) | 0.500 |", "recogniser `0123456789abcdef`",
+        "一 丨 十",
         f"`{run.data['content_sha256']}`", "records: 30", "4 of 8 images", "device cpu",
         f"`{model.snapshot_hash}`", "research only", '"z_dim": 6',
     ):  # fmt: skip
@@ -95,7 +96,7 @@ def test_all_files_and_what_the_card_says(run: Run, tmp_path: Path) -> None:
     assert kept == run.recipe
 
 
-def test_the_card_tells_where_the_data_came_from(
+def test_the_card_has_the_origin_of_the_data(
     toy_recipe: Recipe, toy_store: Store, tmp_path: Path
 ) -> None:
     origin = {
@@ -111,7 +112,7 @@ def test_the_card_tells_where_the_data_came_from(
     model = export_model(made, tmp_path / "out")
     assert model.origin == read_model(tmp_path / "out").origin == made.origin
     text = (tmp_path / "out" / "README.md").read_text("utf-8")
-    assert "- where the records came from: scans in GNT files\n" in text
+    assert "- origin of the records: scans in GNT files\n" in text
     assert "- files and class folders: 30: `00.gnt`, `01.gnt`," in text
     assert "`11.gnt`, …\n" in text
     assert "- framing: size 8; stretch True\n" in text
@@ -121,18 +122,18 @@ def test_the_card_tells_where_the_data_came_from(
 @pytest.mark.parametrize(
     ("origin", "said"),
     [
-        ({}, "where the records came from: not known"),
+        ({}, "origin of the records: not known"),
         ({"kind": "ink"}, "real pen trajectories in POT files, drawn"),
         ({"kind": "synthetic", "provenance": "run x"}, "- provenance: run x"),
-        ({"kind": "images", "synthetic": True}, "a generator made some of them"),
-        ({"kind": "gnt", "simulated": True}, "simulated writers wrote some of them"),
+        ({"kind": "images", "synthetic": True}, "some of them are synthetic"),
+        ({"kind": "gnt", "simulated": True}, "some of them are simulated"),
         ({"kind": "gnt", "notice": "Of\n<A>"}, "- Of &lt;A&gt;\n"),
-        ({"kind": "subset", "of_origin": {"kind": "gnt"}}, "a part of a store\n- where"),
+        ({"kind": "subset", "of_origin": {"kind": "gnt"}}, "a subset of a store\n- origin"),
         ({"kind": ["|"], "files": ["a`\n|", 7]}, "`a \\|`, `7`"),
         ({"framing": {"size": "9" * 999}}, "- framing: size 99"),
     ],
 )
-def test_any_origin_stays_in_its_lines(
+def test_untrusted_origins_stay_in_their_lines(
     run: Run, tmp_path: Path, origin: dict[str, object], said: str
 ) -> None:
     info = json.loads((run.path / "run.json").read_text("utf-8"))
@@ -145,7 +146,7 @@ def test_any_origin_stays_in_its_lines(
     assert all(line.startswith("- ") and len(line) < 300 for line in data.strip().splitlines())
 
 
-def test_a_run_and_a_model_of_before_that_do_not_tell(run: Run, tmp_path: Path) -> None:
+def test_older_runs_and_models_without_an_origin(run: Run, tmp_path: Path) -> None:
     info = json.loads((run.path / "run.json").read_text("utf-8"))
     del info["origin"]
     shutil.copytree(run.path, tmp_path / "run")
@@ -168,7 +169,7 @@ def test_a_run_and_a_model_of_before_that_do_not_tell(run: Run, tmp_path: Path) 
         ('Ours: "a" & b', 'license: other\nlicense_name: "Ours: \\"a\\" & b"\n', "&amp; b**"),
     ],
 )
-def test_the_licence_is_what_was_given(
+def test_the_card_has_the_given_licence(
     run: Run, tmp_path: Path, licence: str, header: str, said: str
 ) -> None:
     export_model(run, tmp_path / "out", licence=licence)
@@ -187,7 +188,7 @@ def test_a_licence_is_one_line(run: Run, tmp_path: Path, licence: str) -> None:
         export_model(run, tmp_path / "out", licence=licence)
 
 
-def test_the_lines_of_the_card_work(
+def test_the_examples_of_the_card_work(
     run: Run, toy_store: Store, toy_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnx")
@@ -232,7 +233,7 @@ def recipe_of(kind: str) -> Recipe:
 @pytest.mark.parametrize(
     "kind", ["authors", "scene", "plain", "linear", "colour", "unlabelled", "sigmoid"]
 )
-def test_onnxruntime_draws_the_same(kind: str, tmp_path: Path) -> None:
+def test_onnxruntime_gives_the_same_images(kind: str, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     recipe = recipe_of(kind)
@@ -265,7 +266,7 @@ def test_onnxruntime_draws_the_same(kind: str, tmp_path: Path) -> None:
     assert json.loads(props["charset"]) == list(sampler.charset)
 
 
-def test_a_graph_that_draws_something_else_is_not_given_out(
+def test_a_graph_with_other_images_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("onnx")
@@ -273,12 +274,12 @@ def test_a_graph_that_draws_something_else_is_not_given_out(
     sampler = Sampler.load(run, device="cpu")
     from_noise = sampler.from_noise
     monkeypatch.setattr(sampler, "from_noise", lambda z, y: 255 - from_noise(z, y))
-    with pytest.raises(RunError, match="onnxruntime draws other pictures than torch"):
+    with pytest.raises(RunError, match="onnxruntime gives other images than torch"):
         write_onnx(tmp_path / "m.onnx", sampler)
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
-def test_without_the_packages_it_says_what_to_install(
+def test_missing_onnx_packages_name_the_extra(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, missing, None)
@@ -288,7 +289,7 @@ def test_without_the_packages_it_says_what_to_install(
     export_model(run, tmp_path / "out")  # what was begun is no hindrance
 
 
-def test_without_tensorboard_it_says_what_to_install(
+def test_missing_tensorboard_names_the_extra(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
@@ -296,7 +297,7 @@ def test_without_tensorboard_it_says_what_to_install(
         export_curves(run, tmp_path / "out")
 
 
-def test_a_deformation_model_bends_from_its_folder(toy_store: Store, tmp_path: Path) -> None:
+def test_an_exported_deformation_model_works(toy_store: Store, tmp_path: Path) -> None:
     recipe = DeformationRecipe(size=16, grid=4, z_dim=4, width=4, batch=4, steps=2)
     trained = train_deformation(toy_store, tmp_path / "run", recipe, device="cpu")
     assert trained is not None
@@ -323,7 +324,7 @@ def test_a_gan_does_not_bend(run: Run, toy_store: Store, tmp_path: Path) -> None
         DeformationSampler.load(tmp_path / "out", toy_store)
 
 
-def test_the_same_again_is_there_and_another_needs_to_be_told(run: Run, tmp_path: Path) -> None:
+def test_the_same_export_is_reused_and_another_needs_overwrite(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     export_model(run, out)
     (out / "README.md").write_text("mine")
@@ -336,7 +337,7 @@ def test_the_same_again_is_there_and_another_needs_to_be_told(run: Run, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_nothing_of_others_is_replaced(run: Run, tmp_path: Path) -> None:
+def test_other_directories_are_not_replaced(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     partial = tmp_path / "out.partial"
     partial.mkdir()
@@ -384,7 +385,7 @@ def rewritten(folder: Path, **changes: str) -> None:
         ({"kind": "reader"}, "of kind 'reader', not a GAN"),
     ],
 )
-def test_a_strangers_folder_is_refused_with_a_reason(
+def test_untrusted_models_are_refused_with_a_reason(
     run: Run, tmp_path: Path, changes: dict[str, str], said: str
 ) -> None:
     write_model(tmp_path, model_of_run(run, run.snapshots()[-1]))
@@ -393,7 +394,7 @@ def test_a_strangers_folder_is_refused_with_a_reason(
         Sampler.load(tmp_path)
 
 
-def test_a_recipe_cannot_ask_for_more_than_the_file_holds(run: Run, tmp_path: Path) -> None:
+def test_a_recipe_cannot_require_more_than_the_file_has(run: Run, tmp_path: Path) -> None:
     write_model(tmp_path, model_of_run(run, run.snapshots()[-1]))
     for field, value in (("z_dim", 1 << 16), ("z_dim", 1 << 40), ("hidden", 1 << 16)):
         recipe = {**run.recipe, "generator": {**run.recipe["generator"], field: value}}
@@ -408,7 +409,7 @@ def test_a_recipe_cannot_ask_for_more_than_the_file_holds(run: Run, tmp_path: Pa
         read_model(tmp_path)
 
 
-def test_a_folder_has_one_checkpoint(run: Run, tmp_path: Path) -> None:
+def test_a_model_has_one_snapshot(run: Run, tmp_path: Path) -> None:
     export_model(run, tmp_path / "out")
     with pytest.raises(InputError, match="no snapshot 'best' but its only one"):
         Sampler.load(tmp_path / "out", "best")

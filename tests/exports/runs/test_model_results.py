@@ -67,7 +67,7 @@ def lift(folder: Path, root: Path, generator: dict[str, Any]) -> Path:
     return folder
 
 
-def test_figures_come_into_the_card(run: Run, root: Path, tmp_path: Path) -> None:
+def test_the_card_has_the_figures(run: Run, root: Path, tmp_path: Path) -> None:
     model = model_of_run(run, run.snapshots()[-1])
     own = evaluation(tmp_path / "own", model.provenance)
     alike = lift(tmp_path / "lift", root, {"kind": "gan", "recipe": run.recipe})
@@ -83,10 +83,10 @@ def test_figures_come_into_the_card(run: Run, root: Path, tmp_path: Path) -> Non
 def test_an_evaluation_of_other_weights_is_refused(run: Run, tmp_path: Path) -> None:
     first, last = (model_of_run(run, snapshot) for snapshot in run.snapshots())
     told: list[tuple[str | None, str]] = [
-        (first.provenance, f"'{first.provenance}'; exported is '{last.provenance}'"),
+        (first.provenance, f"'{first.provenance}', but the exported model is '{last.provenance}'"),
         (f"{last.provenance}0", "is of samples of"),
-        ("", "does not tell whose samples it judged"),
-        (None, "does not tell whose samples it judged"),
+        ("", "does not name a model"),
+        (None, "does not name a model"),
     ]
     for number, (provenance, message) in enumerate(told):
         folder = evaluation(tmp_path / f"e{number}", provenance)
@@ -95,7 +95,7 @@ def test_an_evaluation_of_other_weights_is_refused(run: Run, tmp_path: Path) -> 
         assert refused.value.where == str(folder)
         assert "hwgen synthesize" in refused.value.remedy
     export_model(run, tmp_path / "out", snapshot="4", results=[tmp_path / "e0"])
-    with pytest.raises(InputError, match="has neither"):
+    with pytest.raises(InputError, match="contains neither"):
         export_model(run, tmp_path / "other", results=[tmp_path])
 
 
@@ -109,12 +109,12 @@ def test_a_lift_of_another_generator_is_refused(
         "weights": [model.snapshot_hash],
     }
     generators: list[tuple[dict[str, Any], str]] = [
-        ({"kind": "gan", "recipe": run.recipe}, "of kind 'gan'; exported is"),
+        ({"kind": "gan", "recipe": run.recipe}, "of kind 'gan', but the exported model is"),
         ({"kind": "deformation", "recipe": asdict(BEND) | {"steps": 9}}, "steps: 9 -> 2"),
         ({"kind": "deformation", "recipe": {"size": "x"}}, "size should be int"),
         ({"kind": "deformation"}, "should be an object, found None"),
-        ({**before, "run": "other"}, "of run 'other'; exported is"),
-        ({**before, "weights": []}, f"of run '{model.run}'; exported is"),
+        ({**before, "run": "other"}, "of run 'other', but the exported model is"),
+        ({**before, "weights": []}, f"of run '{model.run}', but the exported model is"),
         ({}, "of kind None"),
     ]
     for number, (generator, message) in enumerate(generators):
@@ -129,7 +129,7 @@ def test_a_lift_of_another_generator_is_refused(
     assert (tmp_path / "out" / "README.md").read_text("utf-8").count("--experiment few-shot") == 2
 
 
-def test_an_exported_model_tells_what_it_learnt_from(
+def test_an_exported_model_names_its_training_data(
     run: Run, bending: Run, toy_store: Store, tmp_path: Path
 ) -> None:
     export_model(run, tmp_path / "gan")

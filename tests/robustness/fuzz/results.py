@@ -14,6 +14,7 @@ from PIL import Image as PilImage
 from hwgen.experiments.lift.summary import summarise
 from hwgen.exports import export_store
 from hwgen.exports.runs import model_card
+from hwgen.exports.runs.model_results import ModelResults
 from hwgen.exports.staging import read_description
 from hwgen.report import page, plots
 from hwgen.report.markup import Html
@@ -221,7 +222,9 @@ def _shown(scratch: Path, name: str, made: Made) -> Target:
             check_page(page.write_report([file], scratch / "page.html"))
         evaluations = [Evaluation.load(file)] if name == Evaluation.NAME else []
         lifts = [Lift.load(file)] if name == Lift.NAME else []
-        model_card.card(model, [], "m", "", evaluations, lifts)
+        model_card.card(
+            model, [], "m", onnx="", results=ModelResults((), tuple(evaluations), tuple(lifts))
+        )
         return "shown"
 
     return Target([json.dumps(made).encode()], read, mutate_json, mib=512)
