@@ -84,7 +84,7 @@ def test_an_evaluation_of_other_weights_is_refused(run: Run, tmp_path: Path) -> 
     first, last = (model_of_run(run, snapshot) for snapshot in run.snapshots())
     told: list[tuple[str | None, str]] = [
         (first.provenance, f"'{first.provenance}', but the exported model is '{last.provenance}'"),
-        (f"{last.provenance}0", "is of samples of"),
+        (f"{last.provenance}0", "evaluates samples of"),
         ("", "does not name a model"),
         (None, "does not name a model"),
     ]
