@@ -1,1 +1,1 @@
-"""The command line: one file a command."""
+"""The command line: each command in a module of its name, and helper modules that they share."""

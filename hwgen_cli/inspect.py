@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwgen.generators.gan.presets import PRESETS
+from hwgen.generators.base import all_kinds
 from hwgen_cli.options import Json, Sheet
 from hwgen_cli.output import print_json, print_lines
 
@@ -43,7 +43,7 @@ def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None
 
     from hwgen.errors import InputError
 
-    if str(path) in PRESETS and not path.exists():
+    if not path.exists() and any(str(path) in kind.presets for kind in all_kinds()):
         remedy = f"To see the preset: hwgen presets {path}"
         raise InputError("no such file or folder", where=str(path), remedy=remedy)
     summary, rows = _reader(path)(path, sheet)
@@ -80,6 +80,8 @@ def _run(path: Path, sheet: Path | None) -> Shown:
     from hwgen.runs import Run
 
     run = Run(path)
+    if sheet:
+        _require_own_samples(run.kind, path)
     summary = inspect_run(run)
     grids = run.grid_files()
     if sheet and grids:
@@ -100,7 +102,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
 
 
 def _model(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.generators.gan.sampling import Sampler
+    from hwgen.generators.base import load_generator
     from hwgen.runs.models import read_model
 
     model = read_model(path)
@@ -108,7 +110,8 @@ def _model(path: Path, sheet: Path | None) -> Shown:
         from hwgen.exports.runs.model import COLUMNS, samples
         from hwgen.imaging.contact_sheets import save_sheet
 
-        save_sheet(sheet, samples(Sampler.load(path, device="cpu")), COLUMNS)
+        _require_own_samples(model.kind, path)
+        save_sheet(sheet, samples(load_generator(path, device="cpu")), COLUMNS)
     summary = model.to_json()
     return summary, [
         ("model", f"{path}, a {model.kind}"),
@@ -120,6 +123,21 @@ def _model(path: Path, sheet: Path | None) -> Shown:
         ("hwgen", model.hwgen),
         ("on disk", f"{summary['bytes'] / 1e6:,.1f} MB"),
     ]
+
+
+def _require_own_samples(kind: str, path: Path) -> None:
+    """Refuse --sheet for a generator that only changes the images of a store."""
+    from hwgen.errors import InputError
+    from hwgen.generators.base import get_kind
+
+    found = get_kind(kind, str(path))
+    if found.needs_source:
+        raise InputError(
+            f"a {found.title} changes existing images, and has none to show on a contact sheet",
+            where=str(path),
+            remedy=f"To see deformed samples: hwgen synthesize {path} --real STORE --out DIR "
+            "--sheet FILE",
+        )
 
 
 def _store(path: Path, sheet: Path | None) -> Shown:

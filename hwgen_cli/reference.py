@@ -56,7 +56,7 @@ def reference() -> str:
         for name, command, _ in commands
     ]
     parts += [_command(*command) for command in commands]
-    parts += [_presets(), _losses(), _recognisers(), _formats()]
+    parts += [_generators(), _recognisers(), _formats()]
     return "\n".join(parts)
 
 
@@ -172,36 +172,16 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield _text(line) + "\n"
 
 
-def _presets() -> str:
+def _generators() -> str:
     from hwgen.generators.base import all_kinds
 
     parts = []
-    for kind in all_kinds():
-        found = kind.preset_table(CLASSES)
+    for found in (table for kind in all_kinds() for table in kind.reference_tables(CLASSES)):
         rows = [(f"`{row[0]}`", *row[1:-1], _text(row[-1])) for row in found.rows]
         parts.append(f"\n## {found.title}\n")
         parts += [f"{found.note}\n"] if found.note else []
         parts.append(_table(found.head, rows))
     return "\n".join(parts)
-
-
-def _losses() -> str:
-    from hwgen.generators.gan.presets import LOSSES
-
-    rows = [
-        (f"`{name}`", loss.kind, *(f"{n:g}" for n in (loss.a, loss.b, loss.c)))
-        if loss.kind == "lsgan"
-        else (f"`{name}`", "sigmoid cross entropy", "", "", "")
-        for name, loss in LOSSES.items()
-    ]
-    head = (
-        "loss",
-        "kind",
-        "a: target of D for generated",
-        "b: of D for real",
-        "c: of G for generated",
-    )
-    return "\n".join(["\n## Losses\n", _table(head, rows)])
 
 
 def _recognisers() -> str:

@@ -158,14 +158,14 @@ class CardTexts:
 
 
 @dataclass(frozen=True)
-class PresetTable:
-    """The presets of a kind, for the reference page.
+class ReferenceTable:
+    """A table on the presets of a kind, for the reference page.
 
     Attributes:
         title: heading.
         note: paragraph before the table, "" for none.
-        head: column titles; the first column has the presets' names.
-        rows: one for each preset.
+        head: column titles; the first column has the names of presets, losses, ...
+        rows: one for each name, which the first column has.
     """
 
     title: str
@@ -289,8 +289,8 @@ class GeneratorKind(ABC):
         """What a model card says of a model in a folder of this name."""
 
     @abstractmethod
-    def preset_table(self, classes: int) -> PresetTable:
-        """The presets, with parameters counted for so many classes."""
+    def reference_tables(self, classes: int) -> Sequence[ReferenceTable]:
+        """The presets, with parameters counted for so many classes, and what recipes refer to."""
 
 
 KINDS: dict[str, str | GeneratorKind] = {

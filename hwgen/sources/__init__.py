@@ -1,1 +1,1 @@
-"""Readers of raw files, which yield Records with labels as text."""
+"""Readers of raw files, which yield Records with labels as text; simulation/ writes GNT files."""

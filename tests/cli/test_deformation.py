@@ -78,6 +78,16 @@ def test_train_and_deform(
     assert {"distance", "unbent", "kl"} <= set(found["last"])
     assert hwgen("inspect", run) == 0
     assert "20 of 20" in capsys.readouterr().out
+    assert hwgen("export-model", run, "--out", tmp_path / "model") == 0
+    capsys.readouterr()
+    assert hwgen("inspect", tmp_path / "model") == 0
+    assert "a deformation" in capsys.readouterr().out
+    for path in (run, tmp_path / "model"):
+        assert hwgen("inspect", path, "--sheet", tmp_path / "sheet.png") == 1
+        error = " ".join(capsys.readouterr().err.split())
+        assert "has none to show on a contact sheet" in error
+        assert "--real STORE" in error
+        assert not (tmp_path / "sheet.png").exists()
     assert hwgen("report", run, "--out", tmp_path / "page.html") == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "20 of 20" in page

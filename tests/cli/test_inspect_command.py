@@ -96,3 +96,10 @@ def test_a_missing_path_and_an_unfinished_store_are_errors(run: Run, tmp_path: P
         code, _, err = run(tmp_path / "store")
     assert code == 1
     assert "is unfinished" in err
+
+
+@pytest.mark.parametrize("preset", ["glyph-32", "deformation-32"])
+def test_a_preset_is_an_error_that_names_the_right_command(run: Run, preset: str) -> None:
+    code, _, err = run(preset)
+    assert code == 1
+    assert f"hwgen presets {preset}" in err

@@ -19,7 +19,7 @@ from hwgen.generators.base import (
     Curve,
     Description,
     GeneratorKind,
-    PresetTable,
+    ReferenceTable,
     get_kind,
     kind_of_preset,
     load_generator,
@@ -135,8 +135,9 @@ class MeanKind(GeneratorKind):
     def card(self, model: Model, name: str) -> CardTexts:
         return CardTexts(pipeline_tag="text-to-image", usage=f"hwgen synthesize {name} averages\n")
 
-    def preset_table(self, classes: int) -> PresetTable:
-        return PresetTable("Presets of means", "", ("preset", "for"), [("mean-16", "Means.")])
+    def reference_tables(self, classes: int) -> list[ReferenceTable]:
+        rows = [("mean-16", "Means.")]
+        return [ReferenceTable("Presets of means", "", ("preset", "for"), rows)]
 
 
 @pytest.fixture(autouse=True)

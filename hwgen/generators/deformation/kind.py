@@ -15,7 +15,7 @@ from hwgen.generators.base import (
     Description,
     Facts,
     GeneratorKind,
-    PresetTable,
+    ReferenceTable,
     Sampler,
 )
 from hwgen.generators.deformation.recipe import ABOUT, PRESETS, DeformationRecipe, recipe_from_json
@@ -160,7 +160,7 @@ class DeformationKind(GeneratorKind):
             f"```sh\nhwgen synthesize {name} --real STORE --out synthetic --per-class 50\n```\n",
         )
 
-    def preset_table(self, classes: int) -> PresetTable:
+    def reference_tables(self, classes: int) -> Sequence[ReferenceTable]:
         """See GeneratorKind."""
         rows = []
         for name, recipe in PRESETS.items():
@@ -168,7 +168,7 @@ class DeformationKind(GeneratorKind):
             figures = (f"{number:,}" for number in numbers)
             trained_on = f"{recipe.size}x{recipe.size}"
             rows.append((name, trained_on, *figures, f"adam {recipe.lr:g}", ABOUT[name]))
-        return PresetTable(
+        table = ReferenceTable(
             title="Presets of deformation models",
             note="",
             head=(
@@ -177,6 +177,7 @@ class DeformationKind(GeneratorKind):
             ),
             rows=rows,
         )  # fmt: skip
+        return [table]
 
 
 def _parameters(recipe: DeformationRecipe) -> int:

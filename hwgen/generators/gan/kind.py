@@ -12,12 +12,13 @@ from hwgen.generators.base import (
     CardTexts,
     Description,
     GeneratorKind,
-    PresetTable,
+    ReferenceTable,
     Sampler,
 )
 from hwgen.generators.gan.description import curves, facts, recipe_in_words
 from hwgen.generators.gan.presets import (
     ABOUT,
+    LOSSES,
     PRESETS,
     Recipe,
     change,
@@ -160,7 +161,7 @@ class GanKind(GeneratorKind):
             "changes.\nNothing is executed from the files; the weights are safetensors.\n",
         )
 
-    def preset_table(self, classes: int) -> PresetTable:
+    def reference_tables(self, classes: int) -> Sequence[ReferenceTable]:
         """See GeneratorKind."""
         from hwgen.generators.gan.estimate import count_parameters
 
@@ -184,16 +185,38 @@ class GanKind(GeneratorKind):
                     ABOUT[name],
                 )
             )
-        return PresetTable(
+        presets = ReferenceTable(
             title="Presets of GANs",
             note=f"G and D: number of parameters, of conditional presets for {classes:,} classes. "
-            "`hwgen inspect --preset` shows all fields; `hwgen train --set` changes them.",
+            "`hwgen presets PRESET` shows all fields; `hwgen train --set` changes them.",
             head=(
                 "preset", "images", "labels", "G", "D", "loss", "optimiser", "batch",
                 "images in total", "for",
             ),
             rows=rows,
         )  # fmt: skip
+        return [presets, _loss_table()]
+
+
+def _loss_table() -> ReferenceTable:
+    rows = [
+        (name, loss.kind, *(f"{n:g}" for n in (loss.a, loss.b, loss.c)))
+        if loss.kind == "lsgan"
+        else (name, "sigmoid cross entropy", "", "", "")
+        for name, loss in LOSSES.items()
+    ]
+    return ReferenceTable(
+        title="Losses of GANs",
+        note="For `hwgen train --loss`.",
+        head=(
+            "loss",
+            "kind",
+            "a: target of D for generated",
+            "b: of D for real",
+            "c: of G for generated",
+        ),
+        rows=rows,
+    )
 
 
 KIND = GanKind(
