@@ -47,7 +47,7 @@ Seeds = Annotated[
         min=1,
         metavar="N",
         rich_help_panel=RECOGNISER,
-        help="Number of recognisers trained on each training set, each with a seed of its own.",
+        help="Number of recognisers to train on each training set, with consecutive random seeds.",
     ),
 ]
 FirstSeed = Annotated[
@@ -57,8 +57,8 @@ FirstSeed = Annotated[
         min=0,
         metavar="N",
         rich_help_panel=RECOGNISER,
-        help="First of these seeds. Several machines can train one seed each into the same output "
-        "directory; the command with all seeds then only tests.",
+        help="Random seed of the first of these recognisers. Several machines can each train one "
+        "seed into the same output directory; a last command with all seeds then only tests them.",
     ),
 ]
 Epochs = Annotated[
@@ -68,7 +68,7 @@ Epochs = Annotated[
         metavar="N",
         rich_help_panel=RECOGNISER,
         show_default=f"{DEFAULT_EPOCHS:g}",
-        help="Training length in passes over the training store, in place of --steps.",
+        help="Length of training in passes over the training store, in place of --steps.",
     ),
 ]
 

@@ -57,7 +57,8 @@ Run = Annotated[
     typer.Option(
         "--run",
         metavar="RUN",
-        help="Run or exported model that the samples are from; it records its training data.",
+        help="Run or exported model that generated the samples. It records the store that it "
+        "was trained on, which should be --real.",
     ),
 ]
 OcrEngine = Annotated[
@@ -84,7 +85,7 @@ Samples = Annotated[
         "--samples",
         min=1,
         metavar="N",
-        help="Maximum number of samples of each set in measures that compare sets.",
+        help="Maximum number of samples taken from each set for measures that compare sets.",
     ),
 ]
 
@@ -108,8 +109,8 @@ def evaluate(
 ) -> None:
     """Evaluate a synthetic set: is it legible, varied, like real samples, and free of copies?
 
-    Each measure is also taken of real samples in place of the synthetic ones, as a reference.
-    Writes evaluation.json and images. Rerun the command to resume after Ctrl-C: finished
+    Each measure is also computed for real samples in place of the synthetic ones, as a
+    reference. Writes evaluation.json and images. Rerun the command to resume after Ctrl-C: finished
     recognisers are not trained again.
 
     Example: hwgen evaluate synthetic --real train --real-test test --run runs/first -o evaluation

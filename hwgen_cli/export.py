@@ -47,7 +47,8 @@ Split = Annotated[
         "--split",
         metavar="NAME=FRACTION,...",
         rich_help_panel=CLASSES,
-        help="Subsets with their fractions, such as train=0.9,test=0.1; each becomes a folder.",
+        help="Split into subsets with these fractions, such as train=0.9,test=0.1; each is "
+        "written to a folder of its own.",
     ),
 ]
 SplitByOption = Annotated[
@@ -55,8 +56,8 @@ SplitByOption = Annotated[
     typer.Option(
         "--split-by",
         rich_help_panel=CLASSES,
-        help="writer: all records of a writer go to the same subset. record: the records of each "
-        "class are divided.",
+        help="Unit of --split. writer: all records of a writer go to the same subset. record: the "
+        "records of each class are divided.",
     ),
 ]
 ShardRecords = Annotated[
@@ -67,7 +68,8 @@ ShardRecords = Annotated[
         metavar="N",
         rich_help_panel=_SHARDS,
         show_default="10,000",
-        help="Maximum number of records in a shard (webdataset, parquet), and between two saves.",
+        help="Maximum number of records per shard (webdataset, parquet). Progress is saved after "
+        "each shard, in other formats after as many records.",
     ),
 ]
 ShardBytes = Annotated[
@@ -78,7 +80,7 @@ ShardBytes = Annotated[
         metavar="N",
         rich_help_panel=_SHARDS,
         show_default="256 MiB",
-        help="Maximum number of bytes of images in a shard, and between two saves.",
+        help="Maximum number of bytes of images per shard, or between two saves of progress.",
     ),
 ]
 
@@ -99,9 +101,9 @@ def export(
 ) -> None:
     """Export a store for other programs, without loss; see docs/formats.md.
 
-    .export.json in the output directory lists classes, settings and versions, and the format keeps
-    the source of each record where it can. A subset of classes gets new class ids, in the order of
-    the store. Rerun the command to resume after Ctrl-C.
+    The file .export.json in the output directory lists classes, settings and versions. Formats
+    with a place for it also hold the source of each record. A subset of classes gets new class ids,
+    in the order of the store. Rerun the command to resume after Ctrl-C.
 
     Example: hwgen export synthetic --format ocr-lmdb --out synthetic-lmdb
 

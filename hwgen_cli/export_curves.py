@@ -23,7 +23,7 @@ def export_curves(
 ) -> None:
     """Export the training curves and sample grids of a run for TensorBoard.
 
-    They contain no real image. Needs the extra "tensorboard".
+    The files contain no real image. This command needs the extra "tensorboard".
 
     Example: hwgen export-curves runs/first --out curves
     """

@@ -19,7 +19,7 @@ Results = Annotated[
     typer.Option(
         "--results",
         metavar="DIR",
-        help="Output directory of hwgen evaluate or hwgen lift whose results the model card shows.",
+        help="Output directory of hwgen evaluate or hwgen lift; the model card shows its results.",
     ),
 ]
 Licence = Annotated[

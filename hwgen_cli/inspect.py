@@ -33,8 +33,8 @@ PathArgument = Annotated[
 def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None:
     """Show what a store, a run, an exported model or GNT files contain.
 
-    Of a store and of GNT files: records, balance of classes, writers, exact duplicates and damage.
-    Of a run: progress, snapshots and their scores.
+    For a store or GNT files: records, balance of classes, writers, exact duplicates and damage.
+    For a run: progress, snapshots and their scores.
 
     Example: hwgen inspect train --sheet train.png
     """

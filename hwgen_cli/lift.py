@@ -54,8 +54,8 @@ ExperimentOption = Annotated[
     typer.Option(
         "--experiment",
         rich_help_panel=EXPERIMENT,
-        help="few-shot: every class has few real samples. rare: only the rare classes do, the "
-        "others have all of theirs.",
+        help="few-shot: every class has few real samples. rare: only the rare classes have few, "
+        "the others have all of theirs.",
     ),
 ]
 RealPerClass = Annotated[
@@ -86,8 +86,9 @@ Arms = Annotated[
         rich_help_panel=EXPERIMENT,
         show_default="none,classical,synthetic,classical+synthetic",
         help="Augmentations of the real samples to compare. pretrained and pretrained+synthetic "
-        "start from --init-from and have classical augmentation. That is stronger if training "
-        "repeats each real sample at least 25 times, or 200 times in the pretrained arms.",
+        "start from --init-from and have classical augmentation. Classical augmentation is "
+        "stronger if training repeats each real sample at least 25 times, or 200 times in the "
+        "pretrained arms.",
     ),
 ]
 Trials = Annotated[
@@ -98,7 +99,7 @@ Trials = Annotated[
         metavar="N",
         rich_help_panel=EXPERIMENT,
         show_default="3",
-        help="Repetitions of each measurement, with other real samples and other seeds.",
+        help="Number of repetitions of each measurement, with other real samples and other seeds.",
     ),
 ]
 EvaluateOnOption = Annotated[
@@ -107,8 +108,8 @@ EvaluateOnOption = Annotated[
         "--evaluate-on",
         rich_help_panel=EXPERIMENT,
         show_default="test",
-        help="Samples to test on: the test store, or the held-out samples of --train, by which "
-        "settings can be chosen.",
+        help="Samples to test on: those of the test store, or those held out from --train. Use the "
+        "latter to choose settings.",
     ),
 ]
 HeldOutPerClass = Annotated[
@@ -131,7 +132,7 @@ SyntheticFraction = Annotated[
         metavar="FRACTION",
         rich_help_panel=EXPERIMENT,
         show_default="0.5",
-        help="Fraction of each training batch that is synthetic, 0 to 1.",
+        help="Fraction of each training batch that is synthetic.",
     ),
 ]
 Generator = Annotated[
@@ -189,11 +190,11 @@ def lift(
     precision: Precision = "auto",
     json: Json = False,
 ) -> None:
-    """Measure how much synthetic samples raise accuracy, by the number of real samples per class.
+    """Measure how much synthetic samples raise accuracy, for several numbers of real samples.
 
-    For each number and each trial a generator is trained on a random subset of the real samples,
-    and a recogniser on that subset with each augmentation. Writes lift.json, which also says
-    whether synthetic samples help.
+    For each number of real samples per class, and each trial, a generator is trained on a random
+    subset of the real samples, and a recogniser on that subset with each augmentation. Writes
+    lift.json, which also says whether synthetic samples help.
 
     Rerun the command to resume after Ctrl-C. Several processes can work on one output directory.
 

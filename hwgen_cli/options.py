@@ -130,7 +130,7 @@ RecogniserPreset = Annotated[
         metavar="default|light",
         rich_help_panel=RECOGNISER,
         help="Recogniser to train. light needs a third of the compute per step, and in hwgen lift "
-        "a twelfth of the steps.",
+        "it also trains for a twelfth of the steps.",
     ),
 ]
 RecogniserSize = Annotated[
@@ -151,7 +151,7 @@ Steps = Annotated[
         min=1,
         metavar="N",
         rich_help_panel=RECOGNISER,
-        help="Optimiser steps of each recogniser that is trained.",
+        help="Number of optimiser steps for each recogniser that is trained.",
     ),
 ]
 Device = Annotated[
@@ -160,7 +160,7 @@ Device = Annotated[
         "--device",
         metavar="auto|cpu|cuda",
         rich_help_panel=HARDWARE,
-        help="Device to compute on.",
+        help="Device to compute on; auto is a GPU where there is one.",
     ),
 ]
 Precision = Annotated[
@@ -169,7 +169,7 @@ Precision = Annotated[
         "--precision",
         metavar="auto|bf16|fp32",
         rich_help_panel=HARDWARE,
-        help="Precision of training: auto is bf16 where the hardware supports it. Recognisers "
+        help="Precision of training; auto is bf16 where the hardware supports it. Recognisers "
         "always read in fp32.",
     ),
 ]

@@ -32,7 +32,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="INPUT...",
-        help="GNT files, folders of them, and zips of CASIA, which are read in place.",
+        help="GNT files, folders of them, and zips such as those of CASIA, which need not be "
+        "unpacked.",
     ),
 ]
 Workers = Annotated[
@@ -62,15 +63,15 @@ def prepare_gnt(
     """Make a store from GNT files: those of CASIA HWDB, or your own.
 
     Images keep their aspect ratio and are centred on white. Damaged records are skipped and
-    reported. One store can be used with every preset of at most its size.
+    reported. A store fits every preset of the same or a smaller image size.
 
-    Example, then a test set with the same classes:
+    Example: a training set, and a test set with the same classes:
 
       hwgen prepare-gnt HWDB1.0trn_gnt.zip -o train --charset gb2312-1 --drop-empty
 
       hwgen prepare-gnt HWDB1.0tst_gnt.zip -o test --charset train
 
-    Example, ten writers of ten characters:
+    Example: ten characters by ten writers:
 
       hwgen prepare-gnt HWDB1.0trn_gnt.zip -o few --charset 的一是不了在人有我他 --writers 001-010
     """

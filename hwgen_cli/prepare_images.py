@@ -99,7 +99,7 @@ def prepare_images(
     the whole label in an LMDB or a list for OCR. Images that cannot be read are skipped and
     reported. For characters in image files give --fit pad --grey; --margin applies to --fit pad.
 
-    Example, then a test set with the same classes:
+    Example: a training set, and a test set with the same classes:
 
       hwgen prepare-images photos/train -o train --size 112
 

@@ -34,7 +34,8 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         metavar="INPUT...",
-        help="POT files, folders of them, and zips of CASIA, which are read in place.",
+        help="POT files, folders of them, and zips such as those of CASIA, which need not be "
+        "unpacked.",
     ),
 ]
 PenWidth = Annotated[
@@ -43,7 +44,7 @@ PenWidth = Annotated[
         "--pen-width",
         metavar="WIDTH",
         rich_help_panel=RENDERING,
-        help="Width of a slow pen's line, in pixels of a 300 dpi scan.",
+        help="Width of the line of a slow pen, 0.5 to 100 pixels of a 300 dpi scan.",
     ),
 ]
 Pressure = Annotated[
@@ -52,7 +53,8 @@ Pressure = Annotated[
         "--pressure",
         metavar="FRACTION",
         rich_help_panel=RENDERING,
-        help="How much thinner and paler the line of a fast pen is, 0 to 1.",
+        help="Effect of the speed of the pen, 0 to 1: the higher, the thinner and paler is the "
+        "line of a fast pen.",
     ),
 ]
 Darkness = Annotated[
@@ -61,7 +63,7 @@ Darkness = Annotated[
         "--darkness",
         metavar="FRACTION",
         rich_help_panel=RENDERING,
-        help="Darkness of a slow pen's line, 0 (white) to 1 (black).",
+        help="Darkness of the line of a slow pen, 0.05 to 1 (black).",
     ),
 ]
 Grain = Annotated[
@@ -79,7 +81,8 @@ Jitter = Annotated[
         "--jitter",
         metavar="FACTOR",
         rich_help_panel=RENDERING,
-        help="Variation of pen and shape between characters: 0 is none, 2 is twice the default.",
+        help="Variation of pen and shape between characters, 0 (none) to 5; 2 is twice the "
+        "default.",
     ),
 ]
 RenderSeed = Annotated[
@@ -126,7 +129,7 @@ def prepare_pot(
     The handwriting is real, the ink is rendered: the line is wider and darker where the pen is
     slow, and the image is framed like a scan. The same options give the same pixels.
 
-    Example, split by writer:
+    Example: a training and a test set of different writers:
 
       hwgen prepare-pot OLHWDB1.1trn_pot.zip -o train --charset gb2312-1 --held-out 0.1
 

@@ -83,7 +83,7 @@ DropEmpty = Annotated[
     typer.Option(
         "--drop-empty",
         rich_help_panel=CLASSES,
-        help="Remove classes without a record from the store.",
+        help="Leave classes without a record out of the store.",
     ),
 ]
 MaxPerClass = Annotated[
@@ -104,7 +104,7 @@ HeldOut = Annotated[
         max=1,
         metavar="FRACTION",
         rich_help_panel=CLASSES,
-        help="Fraction of these writers to hold out for testing, 0 to 1.",
+        help="Fraction of the writers to hold out for testing.",
     ),
 ]
 SubsetOption = Annotated[
@@ -112,7 +112,8 @@ SubsetOption = Annotated[
     typer.Option(
         "--subset",
         rich_help_panel=CLASSES,
-        help="With --held-out: train takes the other writers, test the held-out ones.",
+        help="Writers to use with --held-out: train is those that are not held out, test those "
+        "that are.",
     ),
 ]
 Strict = Annotated[

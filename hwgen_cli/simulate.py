@@ -76,7 +76,7 @@ def simulate(
     """Simulate handwriting, for pretraining a recogniser or for trying hwgen without HWDB.
 
     The stroke data are those of KanjiVG (copyright Ulrich Apel, CC BY-SA 3.0; needs the extra
-    "demo") or of Make Me a Hanzi (Arphic Public License). The same licence holds for the output.
+    "demo") or of Make Me a Hanzi (Arphic Public License). The output is under the same licence.
 
     Example: hwgen simulate --out simulated --classes 3700 --num-writers 55
     """

@@ -43,14 +43,15 @@ Controls = Annotated[
         "--controls",
         min=0,
         metavar="N",
-        help="Number of pairs that are shown twice, with left and right exchanged.",
+        help="Number of these pairs that are shown a second time with left and right exchanged, to "
+        "see whether a voter gives the same answer.",
     ),
 ]
 Question = Annotated[
     str, typer.Option("--question", metavar="TEXT", help="Question that voters answer.")
 ]
 Votes = Annotated[
-    list[Path], typer.Argument(metavar="VOTES.json...", help="Files that voters saved.")
+    list[Path], typer.Argument(metavar="VOTES.json...", help="Files of votes that voters saved.")
 ]
 Key = Annotated[
     Path,
@@ -119,7 +120,7 @@ def tally(
     max_disagreement: MaxDisagreement = 0.3,
     json: Json = False,
 ) -> None:
-    """Count the votes of a study: preference, its interval, and how far voters agree.
+    """Count the votes of a study: the preference, its interval, and how far voters agree.
 
     Example: hwgen study tally votes-1.json votes-2.json --key study.key.json
     """
@@ -136,7 +137,7 @@ def tally(
 
 @study.command("significance")
 def significance(a: VotesForA, b: VotesForB, json: Json = False) -> None:
-    """Say how surely one of two sets is preferred, from plain numbers of votes.
+    """Test whether one of two sets is preferred, from the numbers of votes alone.
 
     Example: hwgen study significance 2256 1744
     """

@@ -100,7 +100,8 @@ MinMargin = Annotated[
         metavar="FRACTION",
         rich_help_panel=FILTER,
         show_default="0",
-        help="Minimum difference to the probability of the second class.",
+        help="Minimum difference between the probability of the label and that of the most "
+        "probable other class.",
     ),
 ]
 NoCopiesOf = Annotated[
@@ -109,9 +110,9 @@ NoCopiesOf = Annotated[
         "--no-copies-of",
         metavar="STORE",
         rich_help_panel=FILTER,
-        help="Store of real samples that must not be copied: samples that are nearer to one of "
-        "them than all but the nearest 1 % of them are to each other are replaced. Distances are "
-        "in pixels, and in features of --recogniser if that is given.",
+        help="Store of real samples that must not be copied. A sample is replaced if it is closer "
+        "to a real one than 99 % of the real samples are to their nearest neighbour, in pixels or, "
+        "with --recogniser, in its features.",
     ),
 ]
 MaxTries = Annotated[
@@ -122,8 +123,8 @@ MaxTries = Annotated[
         metavar="N",
         rich_help_panel=FILTER,
         show_default="10",
-        help="Maximum number of samples generated for each one in the store, with --recogniser or "
-        "--no-copies-of.",
+        help="With --recogniser or --no-copies-of: maximum number of samples generated for each "
+        "one in the store.",
     ),
 ]
 Batch = Annotated[

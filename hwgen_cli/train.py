@@ -109,7 +109,7 @@ Loss = Annotated[
 ]
 Unconditional = Annotated[
     bool,
-    typer.Option("--unconditional", rich_help_panel=GAN, help="Train without labels."),
+    typer.Option("--unconditional", rich_help_panel=GAN, help="Train a GAN without labels."),
 ]
 Recogniser = Annotated[
     Path | None,
@@ -120,8 +120,9 @@ OnCollapseOption = Annotated[
     typer.Option(
         "--on-collapse",
         rich_help_panel=GAN,
-        help="Reaction to a mode collapse: stop; rollback to the last good snapshot and continue "
-        "with other noise and half the learning rates, up to 3 times; or ignore it.",
+        help="Reaction to a mode collapse. stop: end the run. rollback: return to the last good "
+        "snapshot and continue with other noise and half the learning rates, up to 3 times. "
+        "ignore: continue.",
     ),
 ]
 CudaGraphs = Annotated[
@@ -168,7 +169,7 @@ def train(
     features to real ones. Use the best snapshot with hwgen synthesize --snapshot best.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how
-    handwriting varies, and then deforms samples of any class: hwgen synthesize --real.
+    handwriting varies. hwgen synthesize --real then deforms samples of any class.
 
     torchrun --nproc-per-node N -m hwgen_cli train ... trains on N GPUs, which share each batch.
 
@@ -239,8 +240,10 @@ def _refuse_options(
         if value is not None and name not in kind.options
     ]
     if names:
+        has = "has" if len(names) == 1 else "have"
         raise InputError(
-            f"--preset {preset} does not have {', '.join(names)}", remedy="Leave them out"
+            f"{', '.join(names)} {has} no effect with --preset {preset}",
+            remedy=f"Leave {'it' if len(names) == 1 else 'them'} out",
         )
 
 

@@ -127,9 +127,12 @@ def test_dry_run_of_a_deformation_model(
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--loss", "gan", "--cuda-graphs"], "does not have --loss, --cuda-graphs"),
-        (["--on-collapse", "ignore"], "does not have --on-collapse"),
-        (["--precision", "bf16", "--snapshot-every", 5], "have --snapshot-every, --precision"),
+        (["--loss", "gan", "--cuda-graphs"], "--loss, --cuda-graphs have no effect with"),
+        (["--on-collapse", "ignore"], "--on-collapse has no effect with"),
+        (
+            ["--precision", "bf16", "--snapshot-every", 5],
+            "--snapshot-every, --precision have no effect with",
+        ),
         (["--set", "widht=4"], "Did you mean width"),
         (["--set", "grid=5"], "cannot be learnt"),
     ],

@@ -174,7 +174,7 @@ def test_a_new_kind_needs_nothing_but_its_package_and_one_line(
     assert hwgen(*train, "--out", run) == 0
     assert "averaging" in capsys.readouterr().err
     assert hwgen(*train, "--out", run, "--loss", "lsgan-01") == 1
-    assert "--preset mean-16 does not have --loss" in " ".join(capsys.readouterr().err.split())
+    assert "--loss has no effect with --preset mean-16" in " ".join(capsys.readouterr().err.split())
 
     assert hwgen("inspect", run, "--json") == 0
     summary = json.loads(capsys.readouterr().out)
