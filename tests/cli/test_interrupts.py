@@ -4,11 +4,11 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-import hwgen_cli.synthesize
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
 
@@ -47,7 +47,8 @@ def run(
         return getattr(value, "__module__", "") == "hwgen_cli.interrupt"
 
     patch.setattr(LONG[typed], library)
-    patch.setattr(hwgen_cli.synthesize, "_sampler", lambda *args: None)
+    sampler = SimpleNamespace(charset=store.charset)
+    patch.setattr("hwgen.generators.base.load_generator", lambda *args, **options: sampler)
     words = typed.replace("STORE", str(store.path)).split()
     patch.setattr(sys, "argv", ["hwgen", *words, "--out", str(place / "out")])
     with pytest.raises(SystemExit) as leaving:
