@@ -129,7 +129,7 @@ def steps_of(batches: Batches, steps: int) -> Iterator[Batch]:
 def batches_of(store: Store, batch: int, *, window_bytes: int, resident: bool) -> Batches:
     """Hwgen's batches with a chosen mode and window size."""
     fraction = float("inf") if resident else 0.0
-    with mock.patch.multiple(image_sets, RESIDENT_SHARE=fraction, WINDOW_BYTES=window_bytes):
+    with mock.patch.multiple(image_sets, RESIDENT_FRACTION=fraction, WINDOW_BYTES=window_bytes):
         return Batches(store, size=store.size, pixels=PIXELS, batch=batch, seed=0, device=CPU)
 
 

@@ -1,1 +1,1 @@
-"""Devices, processes, tensors on disk and fast convolutions: what every network shares."""
+"""Devices, distributed processes, tensors on disk and fast convolutions."""

@@ -1,4 +1,4 @@
-"""In: what a user asked for ("auto", "cuda", "bf16", ...). Out: the torch device and precision."""
+"""Device and precision from the names that a user gives, such as "auto", "cuda" or "bf16"."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        # torch lists many kinds of devices that hwgen has never seen.
-        reason = re.split(r"Expected one of|\n", str(error))[0] or "there is no such kind"
+        # torch lists many kinds of devices that hwgen does not use.
+        reason = re.split(r"Expected one of|\n", str(error))[0] or "unknown kind of device"
         raise InputError(
             f"device {name!r} cannot be used ({reason})", remedy="Give auto, cpu, cuda or cuda:0"
         ) from None
@@ -59,11 +59,11 @@ def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextMan
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory that it frees, in large pages (glibc on Linux only).
+    """Let this process keep the memory that it frees, in huge pages (glibc on Linux only).
 
-    Each step on a CPU takes and frees the same large blocks. By default glibc hands each back to
-    the system, and the next step waits for tens of thousands of fresh, zeroed pages. To be called
-    by programs, before they first make a tensor; a library should not decide it for its caller.
+    Each step on a CPU allocates and frees the same large blocks. By default glibc returns each to
+    the system, and the next step waits for tens of thousands of new, zeroed pages. Programs should
+    call this before they create a tensor; a library should not decide it for its caller.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read by torch's CPU allocator
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
@@ -74,7 +74,7 @@ def keep_freed_memory() -> None:
 
 
 def describe(device: torch.device, precision: torch.dtype) -> dict[str, str | int]:
-    """What a result must say of the hardware: device, precision, threads, torch."""
+    """Hardware and software for the provenance of a result: device, precision, threads, torch."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "device": name,

@@ -1,11 +1,11 @@
-"""In: what torchrun says in the environment. Out: this process's rank, and what ranks do together.
+"""Several processes (ranks) of torchrun that work on one job.
 
-`torchrun --nproc-per-node N -m hwgen_cli ...` starts one command N times. The processes (ranks)
-share every batch: each takes its slice, and what they compute together is what one process would
-have computed. Without torchrun there is one rank and no process group.
+`torchrun --nproc-per-node N -m hwgen_cli ...` starts one command N times. Each rank takes its slice
+of every batch, and the ranks together compute what one process would. Without torchrun there is one
+rank and no process group.
 
-Batch norm is synchronised: its mean and variance are those of the whole batch, over all ranks.
-With local statistics N processes would train another network than one.
+Batch norm is synchronised: mean and variance are those of the whole batch, over all ranks. With
+local statistics N processes would train another network than one.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from hwgen.errors import HwgenError, InputError
 T = TypeVar("T")
 
 TIMEOUT = timedelta(hours=6)
-"""How long ranks wait for each other: rank 0 may score a snapshot alone for long."""
+"""How long ranks wait for each other; scoring a snapshot on rank 0 may take long."""
 
 PATIENCE = timedelta(seconds=5)
-"""How long to look for torchrun's store before an error is told."""
+"""How long to look for torchrun's store before an error is printed anyway."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """The processes that do one job, seen from one of them; a lone process is rank 0 of 1.
+    """The processes of one job, seen from one of them; a single process is rank 0 of 1.
 
     All methods but `local_slice` are collective: every rank must call them, in the same order.
 
     Attributes:
-        rank: number of this process; rank 0 alone writes files.
+        rank: number of this process; only rank 0 writes files.
         size: number of processes.
     """
 
@@ -52,7 +52,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that writes."""
+        """Whether this is rank 0, which writes."""
         return self.rank == 0
 
     def local_slice(self, whole: Tensor, dim: int = 0) -> Tensor:
@@ -60,7 +60,7 @@ class Ranks:
         return whole.chunk(self.size, dim)[self.rank]
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean over the ranks, the same bits on each."""
+        """The mean over the ranks, bit-identical on each."""
         if self.size == 1:
             return values
         total = values.clone()
@@ -68,7 +68,7 @@ class Ranks:
         return total / self.size
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so on some rank."""
+        """Whether the flag is set on any rank."""
         if self.size == 1:
             return flag
         count = torch.tensor(int(flag))
@@ -76,7 +76,7 @@ class Ranks:
         return bool(count)
 
     def gather(self, thing: T) -> list[T]:
-        """What each rank has, in the order of ranks: on rank 0; nothing on the others."""
+        """The values of all ranks in order, on rank 0; an empty list on the others."""
         if self.size == 1:
             return [thing]
         things: list[Any] = [None] * self.size if self.first else []
@@ -84,7 +84,7 @@ class Ranks:
         return things
 
     def gather_all(self, thing: T) -> list[T]:
-        """What each rank has, in the order of ranks: on every rank."""
+        """The values of all ranks in order, on every rank."""
         if self.size == 1:
             return [thing]
         things: list[Any] = [None] * self.size
@@ -92,17 +92,17 @@ class Ranks:
         return things
 
     def on_first(self, work: Callable[[], None]) -> None:
-        """Do something on rank 0 alone; the others wait, and its error is raised on every rank."""
+        """Do something on rank 0 while the others wait; its error is raised on every rank."""
         with self.agreed():
             if self.first:
                 work()
 
     @contextmanager
     def agreed(self) -> Iterator[None]:
-        """All leave together: what went wrong on one rank is raised on every rank.
+        """Leave the block together: an error on one rank is raised on every rank.
 
-        So that none waits for one that has given up, and that the others wait for what rank 0
-        does alone. A bug (any other exception) is not shared; torchrun ends the others.
+        So no rank waits for one that has failed, and the others wait while rank 0 works alone. Only
+        HwgenError and OSError are passed on; after any other exception torchrun ends the others.
         """
         wrong: HwgenError | OSError | None = None
         try:
@@ -115,12 +115,12 @@ class Ranks:
 
 
 ALONE = Ranks()
-"""One process: nothing is exchanged, and every method is free."""
+"""A single process: nothing is exchanged."""
 
 
 @contextmanager
 def join(device: str = "auto") -> Iterator[Ranks]:
-    """Meet the processes that torchrun started; each takes the GPU of its local rank.
+    """Join the processes that torchrun started; each takes the GPU of its local rank.
 
     Args:
         device: "auto", "cpu" or "cuda"; GPUs talk over nccl, CPUs over gloo.
@@ -138,8 +138,8 @@ def join(device: str = "auto") -> Iterator[Ranks]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=TIMEOUT)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     yield ranks
-    # Leave together: a connection that closes early fails those who still read from it. After an
-    # error the process ends, which tells the others sooner than any farewell.
+    # Leave together: a connection closed early fails ranks that still read from it. After an error
+    # the process just ends, which the others notice sooner.
     ranks.any(False)
     dist.destroy_process_group()
 
@@ -162,8 +162,8 @@ def _take_own_gpu(device: str) -> None:
 def first_to_say(what: str) -> bool:
     """Whether no other process of this torchrun has asked this before.
 
-    Every process meets a user's mistake; one of them shall tell of it. Which one cannot be settled
-    beforehand, since a mistake may be met by one alone, and before the processes have joined.
+    Every process finds a user's mistake, but only one should print it. It cannot always be rank 0:
+    one process alone may find a mistake, and before the processes have joined.
     """
     if not dist.is_torchelastic_launched():
         return True
@@ -172,25 +172,24 @@ def first_to_say(what: str) -> bool:
     try:
         store = dist.TCPStore(address, port, is_master=False, timeout=PATIENCE)
         return store.add(f"hwgen/{attempt}/{what}", 1) == 1
-    except RuntimeError:  # no store to ask: better twice than never
+    except RuntimeError:  # no store to ask: print twice rather than not at all
         return True
 
 
 def replicate(network: nn.Module, ranks: Ranks) -> nn.Module:
-    """The network as it is to be called where its gradients are wanted.
+    """The network to call where gradients are needed.
 
-    On several ranks this is DistributedDataParallel, which averages the gradients over the ranks
-    during the backward pass, around the same network, whose batch norm is then synchronised.
-    A loss that is a mean over the batch needs nothing more; a sum must be taken times the number
-    of ranks.
+    On several ranks this is the same network, with synchronised batch norm, in a
+    DistributedDataParallel, which averages the gradients over the ranks. A loss that is a mean over
+    the batch needs nothing else; a sum must be multiplied by the number of ranks.
     """
     if ranks.size == 1:
         return network
     for part in network.modules():
         if isinstance(part, _BatchNorm):
-            # Parameters, buffers and their names stay what they are.
+            # Parameters, buffers and their names stay the same.
             part.__class__ = WholeBatchNorm
-    # Weights of a picture with one channel lie in memory the same by either of two strides.
+    # For weights of images with one channel, both strides describe the same memory layout.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     replica = DistributedDataParallel(network)
     # Each rank computes the same buffers. (The argument has another name in newer versions.)

@@ -1,6 +1,6 @@
-"""In: modules, optimisers and numbers. Out: one safetensors file, and the same read back.
+"""Modules and optimisers in safetensors files.
 
-Nothing here executes code from a file: safetensors holds tensors and texts only.
+No code from a file is executed: safetensors files contain tensors and texts only.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors and texts atomically; makes the file's folder where that is missing.
+    """Write tensors and texts atomically; the file's folder is created if necessary.
 
-    Who may read the file is the umask's to say, as of every other file.
+    The file has the permissions that the umask gives.
 
     Raises:
-        RunError: the disk is full, for example; what was there before still is.
+        RunError: the file cannot be written, such as on a full disk; an existing file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    # safetensors writes to a file of a name by chance first, which a kill leaves where it is: in a
-    # folder of its own, that the next one to write this file removes.
+    # safetensors first writes to a file with a random name, which a kill leaves behind. It is in a
+    # folder of its own, which the next writer of this file removes.
     folder = path.with_name(path.name + ".partial")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
         with atomic_write(path) as temporary:
             save_file(plain, folder / path.name, metadata=dict(metadata))
-            # safetensors makes it for its owner alone; the umask decides here, as of the folder.
-            with suppress(PermissionError):  # of a file system without modes
+            # safetensors makes it readable only by its owner; use the folder's mode.
+            with suppress(PermissionError):  # on a file system without permissions
                 (folder / path.name).chmod(folder.stat().st_mode & 0o666)
             (folder / path.name).replace(temporary)
-            folder.rmdir()  # before the file has its name: nobody writes a finished one again
+            folder.rmdir()  # first: a finished file is not written again
     except SafetensorError as error:
         raise RunError(
             f"cannot be written ({error})",
@@ -70,7 +70,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def load_texts(path: Path) -> dict[str, str]:
-    """The texts alone of what `save_tensors` wrote; no tensor is read.
+    """Only the texts of what `save_tensors` wrote; no tensor is read.
 
     Raises:
         RunError: the file is missing, cut short, or not a safetensors file.
@@ -80,11 +80,11 @@ def load_texts(path: Path) -> dict[str, str]:
 
 
 def load_network(path: Path, prefix: str, build: Callable[[], Network]) -> Network:
-    """A network from a file that may be a stranger's.
+    """A network from an untrusted file.
 
-    Before memory is taken for it, the network is built without (on torch's meta device) and its
-    shapes are compared with those that the file declares; what a file declares, it holds
-    (safetensors sees to that). So no recipe can ask for more memory than the file has bytes.
+    Before memory is allocated, the network is built on torch's meta device and its shapes are
+    compared with those that the file declares, which safetensors guarantees to be present. So a
+    recipe cannot request more memory than the file has bytes.
 
     Args:
         path: what `save_tensors` wrote.
@@ -95,15 +95,15 @@ def load_network(path: Path, prefix: str, build: Callable[[], Network]) -> Netwo
         RunError: the file is missing or damaged, or its tensors are not the network's.
     """
     with torch.device("meta"):
-        wanted = {name: tuple(t.shape) for name, t in module_tensors(prefix, build()).items()}
+        expected = {name: tuple(t.shape) for name, t in module_tensors(prefix, build()).items()}
     with _opened(path) as file:
         names = [name for name in file.keys() if name.startswith(prefix + ".")]  # noqa: SIM118
         found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-        if found != wanted:
-            name = min(n for n in {*found, *wanted} if found.get(n) != wanted.get(n))
+        if found != expected:
+            name = min(n for n in {*found, *expected} if found.get(n) != expected.get(n))
             raise RunError(
                 f"does not fit its recipe: {name:.80} is {_shape(found.get(name))} in the file, "
-                f"{_shape(wanted.get(name))} in the recipe",
+                f"{_shape(expected.get(name))} in the recipe",
                 where=str(path),
             )
         tensors = {name: file.get_tensor(name) for name in names}
@@ -113,7 +113,7 @@ def load_network(path: Path, prefix: str, build: Callable[[], Network]) -> Netwo
 
 
 def file_hash(path: Path) -> str:
-    """16 hex digits of a file's SHA-256: the name of a checkpoint in every provenance."""
+    """16 hex digits of a file's SHA-256, by which provenance names a snapshot."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while part := file.read(1 << 20):
@@ -161,26 +161,26 @@ def load_optimizer(
 
     Args:
         prefix: as given to `optimizer_tensors`.
-        optimizer: of parameters of the same shapes in the same order, all of which it moves.
-        tensors: what `optimizer_tensors` gave, in any memory format.
+        optimizer: of parameters with the same shapes in the same order, all of them trained.
+        tensors: what `optimizer_tensors` returned, in any memory format.
         where: the file, for errors.
-        steps: that it had done; before the first one there is no state.
+        steps: steps done; before the first one there is no state.
 
     Raises:
-        RunError: the state is not one of these parameters, or not whole.
+        RunError: the state does not belong to these parameters, or is incomplete.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    wanted = {
+    expected = {
         f"{prefix}.{place}.{name}": parameter.shape if is_moment else torch.Size()
         for place, parameter in enumerate(parameters if steps else [])
         for name, is_moment in _state_fields(optimizer).items()
     }
     found = {name: t.shape for name, t in tensors.items() if name.startswith(prefix + ".")}
-    if found != wanted:
-        name = min(n for n in {*found, *wanted} if found.get(n) != wanted.get(n))
+    if found != expected:
+        name = min(n for n in {*found, *expected} if found.get(n) != expected.get(n))
         raise RunError(
             f"does not fit its recipe: {name:.80} is {_shape(found.get(name))} in the file, "
-            f"{_shape(wanted.get(name))} after {steps:,} steps of the recipe's optimiser",
+            f"{_shape(expected.get(name))} after {steps:,} steps of the recipe's optimiser",
             where=str(where),
         )
     state: dict[int, dict[str, Any]] = {}
@@ -188,14 +188,14 @@ def load_optimizer(
         place, name = full_name[len(prefix) + 1 :].split(".")
         tensor, parameter = tensors[full_name], parameters[int(place)]
         if tensor.shape == parameter.shape:
-            # Fused Adam walks through memory: moments must lie as their parameter lies.
+            # Fused Adam needs moments with the memory format of their parameter.
             tensor = torch.empty_like(parameter).copy_(tensor)
         state.setdefault(int(place), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _state_fields(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
-    """What such an optimiser keeps of a parameter, and whether it is of the parameter's shape."""
+    """Fields of an optimiser's state, and whether each has the shape of its parameter."""
     device = optimizer.param_groups[0]["params"][0].device
     parameter = nn.Parameter(torch.zeros(2, device=device))
     parameter.grad = torch.zeros_like(parameter)
@@ -208,7 +208,7 @@ def _state_fields(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A safetensors file whose failures name it."""
+    """Open a safetensors file; errors name it."""
     if not path.is_file():
         raise RunError(
             f"no such checkpoint: {describe_path(path) or 'it is a folder'}",

@@ -1,4 +1,4 @@
-"""Stores as random batches: order, pictures in memory or streamed, grey values as floats."""
+"""Stores as batches: data order, images in memory or streamed, grey values as floats."""
 
 from hwgen.data.image_sets import ImageSet, ResidentImages, StreamedImages, open_images, window_of
 from hwgen.data.loaders import Batches, StoreDataset

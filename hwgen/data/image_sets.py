@@ -1,4 +1,4 @@
-"""In: one or more stores. Out: their pictures of one size as uint8, drawn in a given order."""
+"""The images of one or more stores at one size, in memory or streamed."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from hwgen.data.order import Order, Shuffled
 from hwgen.data.pixels import average_down, to_tensor
 from hwgen.store import Store
 
-RESIDENT_SHARE = 0.5
-"""A set is held on the device while it takes at most this share of the device's free memory."""
+RESIDENT_FRACTION = 0.5
+"""Images are held on the device if they take at most this fraction of its free memory."""
 
 WINDOW_BYTES = 1 << 30
-"""Pictures that are shuffled together; streaming takes twice as much of the computer's memory."""
+"""Size of a window of images that are shuffled together; streaming holds two in host memory."""
 
-_PIECE = 1024  # records read, and averaged down, at a time
+_READ_RECORDS = 1024  # read and averaged down at a time
 
 
 class ImageSet(Protocol):
-    """uint8 pictures of one size, numbered through the stores they come from."""
+    """uint8 images of one size, numbered consecutively over one or more stores."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one picture: (C, size, size)."""
+        """Of one image: (C, size, size)."""
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
 
     def batch(self, order: Order, step: int) -> Tensor:
-        """Pictures of batch `step` of `order`: uint8 [batch, C, size, size] on the device."""
+        """Images of batch `step` of `order`: uint8 [batch, C, size, size] on the device."""
 
 
 class ResidentImages:
-    """Whole stores as one uint8 tensor on the device: no loader is faster.
+    """All images as one uint8 tensor on the device, the fastest way to get batches.
 
     Raises:
-        InputError: a store's pictures are smaller than `size`.
+        InputError: a store's images are smaller than `size`.
         StoreError: a store is damaged.
     """
 
@@ -68,21 +68,20 @@ class ResidentImages:
 
 
 class StreamedImages:
-    """Stores larger than memory: the order's present window is in memory, the next one comes.
+    """Images of stores larger than memory: one window is in memory while the next one is read.
 
-    A thread reads the next window, averaged down to `size`, while batches are drawn from the
-    present one, so that drawing waits only where it is faster than reading, for the very first
-    window, and after a jump. Windows are in the computer's memory, whatever the device: two of
-    them at a time. What goes wrong in the thread is raised by the draw that needs the window.
-    Any order but Shuffled has no windows: its records are read one by one as they are drawn, which
-    is right but slow.
+    A thread reads the next window, averaged down to `size`, while batches are taken from the
+    current one. `batch` waits only for the first window, after a jump, or where it is faster than
+    reading. Two windows are held in host memory, whatever the device. An error in the thread is
+    raised by the call of `batch` that needs the window. Orders other than Shuffled have no windows:
+    their records are read one by one, which is slow.
     The thread ends with this object, which must not be used across a fork.
     """
 
     def __init__(self, stores: Sequence[Store], size: int, device: torch.device) -> None:
         self._joined, self._device = _Joined(stores, size), device
         self._held: dict[tuple[Shuffled, int], Future[Tensor]] = {}
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hwgen-pictures")
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hwgen-images")
         self._dropped = threading.Event()
         weakref.finalize(self, self._dropped.set)
 
@@ -98,10 +97,10 @@ class StreamedImages:
         """See ImageSet.batch.
 
         Raises:
-            InputError: a store's pictures are smaller than `size`.
+            InputError: a store's images are smaller than `size`.
             StoreError: a store is damaged.
         """
-        # Pinned, so that a GPU fetches it while the CPU goes on.
+        # Pinned, so that the copy to a GPU is asynchronous.
         pin = self._device.type == "cuda"
         out = torch.empty((order.batch, *self.shape), dtype=torch.uint8, pin_memory=pin)
         if not isinstance(order, Shuffled):
@@ -118,11 +117,11 @@ class StreamedImages:
         return out.to(self._device, non_blocking=True)
 
     def _hold(self, order: Shuffled, first: int, last: int) -> None:
-        """Have windows `first` to `last`, and one more where that is one, read or being read."""
-        wanted = [(order, number) for number in range(first, max(first + 1, last) + 1)]
-        for key in [key for key in self._held if key not in wanted]:
+        """Read windows `first` to `last`, or `first` and the next one; drop all others."""
+        needed = [(order, number) for number in range(first, max(first + 1, last) + 1)]
+        for key in [key for key in self._held if key not in needed]:
             self._held.pop(key).cancel()
-        for key in wanted:
+        for key in needed:
             if key not in self._held:
                 self._held[key] = self._reader.submit(
                     _read_window, self._joined, order.pieces(key[1]), self._dropped
@@ -130,23 +129,23 @@ class StreamedImages:
 
 
 def open_images(stores: Sequence[Store], size: int, device: torch.device) -> ImageSet:
-    """The stores' pictures at `size`, one store after the other: resident where they fit.
+    """The images of stores, one store after the other: resident if they fit, else streamed.
 
-    They fit if they take at most RESIDENT_SHARE of the device's free memory, or one window, of
-    which a stream would hold two.
+    They fit if they take at most RESIDENT_FRACTION of the device's free memory, or one window, of
+    which streaming would hold two.
 
     Args:
-        stores: of one number of channels; at least one.
-        size: side of the pictures wanted, pixels.
-        device: where batches shall be.
+        stores: at least one, all with the same number of channels.
+        size: width and height of the images, pixels.
+        device: of the batches.
     """
     needed = sum(map(len, stores)) * stores[0].channels * size * size
-    fits = needed <= max(RESIDENT_SHARE * _free_bytes(device), WINDOW_BYTES)
+    fits = needed <= max(RESIDENT_FRACTION * _free_bytes(device), WINDOW_BYTES)
     return (ResidentImages if fits else StreamedImages)(stores, size, device)
 
 
 def window_of(shape: tuple[int, int, int]) -> int:
-    """How many pictures of this shape are shuffled together, see Shuffled."""
+    """Number of images of this shape in a window, see Shuffled."""
     channels, height, width = shape
     return max(1, WINDOW_BYTES // (channels * height * width))
 
@@ -163,7 +162,7 @@ def _free_bytes(device: torch.device) -> int:
 
 
 class _Joined:
-    """Stores one after the other, read in runs."""
+    """Stores one after the other, read in ranges of records."""
 
     def __init__(self, stores: Sequence[Store], size: int) -> None:
         self._stores, self._size = tuple(stores), size
@@ -175,12 +174,12 @@ class _Joined:
     def read(
         self, runs: Sequence[range], into: Tensor, until: threading.Event | None = None
     ) -> None:
-        """Put the pictures of runs of records, one run after the other, where `into` is.
+        """Read the images of ranges of records, one range after the other, into `into`.
 
         Args:
-            runs: of records.
-            into: uint8 [records in all runs, C, size, size], on any device.
-            until: set by whoever no longer wants them.
+            runs: ranges of records.
+            into: uint8 [records in all ranges, C, size, size], on any device.
+            until: set to stop early.
         """
         end = 0
         for store, start, count in self._pieces(runs):
@@ -189,26 +188,26 @@ class _Joined:
             part = into[end : end + count]
             end += count
             if store.image_shape == into.shape[2:] and into.device.type == "cpu":
-                store.read(start, into=part[:, 0].numpy())  # straight to its place
+                store.read(start, into=part[:, 0].numpy())  # no copy
             else:
                 block = np.empty((count, *store.image_shape), np.uint8)
                 store.read(start, into=block)
                 part.copy_(average_down(to_tensor(block, into.device), self._size))
 
     def _pieces(self, runs: Sequence[range]) -> Iterator[tuple[Store, int, int]]:
-        """Stores, first records in them, and how many, at most _PIECE, in the order of the runs."""
+        """Store, first record and number of records of each read, in the order of the ranges."""
         for run in runs:
             first = 0
             for store in self._stores:
                 stop = min(run.stop - first, len(store))
-                for start in range(max(run.start - first, 0), stop, _PIECE):
-                    yield store, start, min(_PIECE, stop - start)
+                for start in range(max(run.start - first, 0), stop, _READ_RECORDS):
+                    yield store, start, min(_READ_RECORDS, stop - start)
                 first += len(store)
 
 
 def _empty(count: int, shape: tuple[int, int, int], device: torch.device) -> Tensor:
     if device.type == "cpu":
-        # Numpy asks for large pages, which makes random rows twice as fast to fetch.
+        # NumPy allocates huge pages, with which random rows are read twice as fast.
         return torch.from_numpy(np.empty((count, *shape), np.uint8))
     return torch.empty((count, *shape), dtype=torch.uint8, device=device)
 

@@ -1,4 +1,4 @@
-"""In: a store. Out: batches (x, y): x float [N, C, S, S] in the preset's range, y int64 [N]."""
+"""Labelled batches of a store, for training and as a torch Dataset."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hwgen.store import Store
 
 
 class Batches:
-    """Shuffled labelled batches of a store in a preset's range.
+    """Shuffled labelled batches of a store, in the value range of a recipe.
 
     Args:
-        store: what to read.
-        size: side of the pictures wanted.
-        pixels: the float range wanted.
-        batch: pictures a batch.
+        store: to read from.
+        size: width and height of the images, pixels.
+        pixels: float values of paper and ink.
+        batch: images per batch.
         seed: of the order, see Shuffled and Balanced.
-        device: where the batches shall be.
+        device: of the batches.
         balanced: every class equally often.
         local_slice: the rows of a whole batch that this process takes, such as
             `Ranks.local_slice`; all by default.
@@ -52,7 +52,7 @@ class Batches:
         self._pixels, self._local_slice = pixels, local_slice
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """The share of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
+        """The local slice of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
         indices = self._local_slice(self._order.indices(step))
         y = self._labels.index_select(0, indices.to(self._labels.device, non_blocking=True))
         return to_float(self._local_slice(self._images.batch(self._order, step)), self._pixels), y
@@ -61,12 +61,12 @@ class Batches:
 class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):
     """A store as a map-style torch Dataset: item i is (x float32 [C, size, size], class id).
 
-    May be used by a DataLoader with any number of workers: each opens the store for itself.
+    A DataLoader may use it with any number of workers; each opens the store itself.
 
     Args:
-        store: what to read.
-        size: side of the pictures; None keeps the store's.
-        pixels: the float range; the default gives paper 1 and ink 0.
+        store: to read from.
+        size: width and height of the images, pixels; None for the store's.
+        pixels: float values of paper and ink; 1 and 0 by default.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
-        """The items of a batch: what a DataLoader asks for, far faster than one by one."""
+        """The items of a batch, for a DataLoader; much faster than one by one."""
         if not all(0 <= index < len(self) for index in indices):
             raise IndexError(indices)
         images = to_tensor(self.store.images(indices), torch.device("cpu"))

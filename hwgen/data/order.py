@@ -1,4 +1,4 @@
-"""In: a number of records, or their classes, and a seed. Out: the order in which they are drawn."""
+"""Data order: which records make each batch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from hwgen.errors import InputError
 
 CHUNK = 8192
-"""Consecutive records that stay together, so that a file is read some megabytes at a time."""
+"""Consecutive records in one window, so that a file is read a few megabytes at a time."""
 
 
 class Order(Protocol):
@@ -22,7 +22,7 @@ class Order(Protocol):
 
     @property
     def batch(self) -> int:
-        """Records a batch."""
+        """Records per batch."""
 
     def indices(self, step: int) -> Tensor:
         """Record numbers of batch `step`, int64 [batch]."""
@@ -31,23 +31,23 @@ class Order(Protocol):
 class Shuffled:
     """Endless epochs over `count` records: batch k is a function of (seed, k) alone.
 
-    So a resumed run sees what an uninterrupted one would have seen. Batches cross the borders of
-    epochs; each epoch has its own order.
+    So a resumed run sees the same batches as an uninterrupted one. Batches may span two epochs;
+    each epoch has its own order.
 
-    The order is local, so that a set larger than memory can be read in long pieces instead of
-    record by record: each epoch deals the set's chunks at random into windows of about equal size,
-    and shuffles the records of each window. What it costs: records meet in a batch only if their
-    chunks fell into one window, so that with n windows a batch looks like a draw from one n-th of
-    the set, another n-th each epoch. A set that fits into one window is shuffled as a whole. The
-    order does not depend on whether the pictures are streamed or resident.
+    The order is local, so that a store larger than memory can be read in long ranges: each epoch
+    assigns the chunks at random to windows of about equal size, and shuffles the records of each
+    window. The cost: two records can be in the same batch only if their chunks are in the same
+    window, so with n windows a batch is a sample of one n-th of the store, a different one each
+    epoch. A store that fits into one window is shuffled as a whole. The order is the same for
+    streamed and for resident images.
 
     Args:
         count: number of records, at least 1.
-        batch: records a batch.
-        seed: of the orders.
-        window: records that are shuffled together, at most, to within one chunk; None shuffles
+        batch: records per batch.
+        seed: random seed.
+        window: maximum number of records shuffled together, up to one chunk more; None shuffles
             all.
-        chunk: consecutive records that stay in one window.
+        chunk: consecutive records in one window.
 
     Raises:
         InputError: there are no records.
@@ -57,7 +57,7 @@ class Shuffled:
         self, count: int, batch: int, seed: int, *, window: int | None = None, chunk: int = CHUNK
     ) -> None:
         if count < 1:
-            raise InputError("the store is empty, there is nothing to draw batches from")
+            raise InputError("the store is empty, expected at least one record")
         self.count, self.batch, self.seed = count, batch, seed
         self._chunk, self._chunks = chunk, -(-count // chunk)
         self.windows = min(self._chunks, -(-count // max(1, window or count)))
@@ -70,22 +70,22 @@ class Shuffled:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def places(self, step: int) -> list[tuple[int, Tensor]]:
-        """Where the records of batch `step` lie, in its order.
+        """Where the records of batch `step` are, in its order.
 
         Returns:
-            Numbers of windows, counted over all epochs, each with places int64 [n] among that
-            window's records as `pieces` lists them.
+            Windows, numbered over all epochs, each with positions int64 [n] among the window's
+            records as `pieces` lists them.
         """
         return [(number, self._window(number).places[part]) for number, part in self._parts(step)]
 
     def pieces(self, number: int) -> list[range]:
-        """The records of window `number` as runs of consecutive ones, in rising order."""
+        """The records of window `number` as ranges, ascending."""
         epoch, window = divmod(number, self.windows)
         starts = self._epoch(epoch).chunks[window] * self._chunk
         return [range(start, min(start + self._chunk, self.count)) for start in starts.tolist()]
 
     def _parts(self, step: int) -> list[tuple[int, slice]]:
-        """Numbers of the windows that batch `step` is drawn from, and which of their draws."""
+        """The windows of batch `step`, and which part of each."""
         parts = []
         position, end = step * self.batch, (step + 1) * self.batch
         while position < end:
@@ -100,7 +100,7 @@ class Shuffled:
 
     def _epoch(self, epoch: int) -> _Epoch:
         if epoch not in self._epochs:
-            # An index that no window has sets this apart from the windows' own orders.
+            # self.windows is no window's index, so this seed is not one of theirs.
             rng = np.random.default_rng((self.seed, epoch, self.windows))
             dealt = np.array_split(rng.permutation(self._chunks), self.windows)
             chunks = [np.sort(part) for part in dealt]
@@ -113,8 +113,8 @@ class Shuffled:
         if number not in self._windows:
             epoch, window = divmod(number, self.windows)
             records = self._records(self._epoch(epoch).chunks[window])
-            # Numpy takes the seed (s, e, 0) for (s, e): the first window of an epoch, which may be
-            # the only one, is shuffled as the whole set was before there were windows.
+            # NumPy treats the seed (s, e, 0) as (s, e), so a store of one window has the order that
+            # it had before there were windows.
             rng = np.random.default_rng((self.seed, epoch, window))
             places = rng.permutation(len(records))
             _keep_neighbours(self._windows, number)
@@ -131,18 +131,18 @@ class Shuffled:
 class Balanced:
     """Every class equally often, however many records it has: batch k is a function of (seed, k).
 
-    Rounds of all classes follow each other, each in an order of its own and across the borders of
-    batches; so any two classes have been drawn equally often, but for the round that is not over.
-    The records of a class come in shuffled epochs of their own: each once before any twice. A class
-    of one record is that record each time, so give what is drawn changes that leave its class.
+    Each round has every class once, in a random order; rounds may span two batches. So any two
+    classes have occurred equally often, except in the current round. Each class has shuffled epochs
+    of its own: every record once before any twice. A class with one record always has that record,
+    so use augmentation.
 
-    The records of a batch lie anywhere in the set. Pictures held in memory (ResidentImages) lose
-    nothing by that; streamed ones are read record by record.
+    The records of a batch can be anywhere in the store. That costs resident images nothing;
+    streamed images are read record by record.
 
     Args:
-        labels: class of each record, int [records]; what no record has is no class.
-        batch: records a batch.
-        seed: of the orders.
+        labels: class of each record, int [records]; classes without records do not count.
+        batch: records per batch.
+        seed: random seed.
 
     Raises:
         InputError: there are no records.
@@ -151,10 +151,10 @@ class Balanced:
     def __init__(self, labels: npt.ArrayLike, batch: int, seed: int) -> None:
         labels = np.asarray(labels)
         if not len(labels):
-            raise InputError("the store is empty, there is nothing to draw batches from")
+            raise InputError("the store is empty, expected at least one record")
         self.batch, self.seed = batch, seed
         _, counts = np.unique(labels, return_counts=True)
-        # The records of each class, in rising order.
+        # The records of each class, ascending.
         self._records = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
         self._rounds: dict[int, npt.NDArray[np.int64]] = {}
         self._epochs: list[dict[int, npt.NDArray[np.int64]]] = [{} for _ in self._records]
@@ -171,7 +171,7 @@ class Balanced:
             rng = np.random.default_rng((self.seed, number, 1))
             self._rounds[number] = rng.permutation(len(self._records))
         kind = int(self._rounds[number][place])
-        # This is the class's draw of that number, as it is drawn once a round.
+        # Each class occurs once per round, so this is its occurrence of that number.
         epoch, within = divmod(number, len(self._records[kind]))
         epochs = self._epochs[kind]
         if epoch not in epochs:
@@ -184,9 +184,9 @@ class Balanced:
 @dataclass(frozen=True)
 class _Epoch:
     chunks: list[npt.NDArray[np.int64]]
-    """The chunks of each window, in rising order."""
+    """The chunks of each window, ascending."""
     ends: list[int]
-    """Records drawn by the end of each window."""
+    """Records up to the end of each window."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class _Window:
     places: Tensor
     """A permutation of the window's records, int64 [n]."""
     records: Tensor
-    """The same as numbers in the whole set, int64 [n]."""
+    """The same as record numbers, int64 [n]."""
 
 
 Held = TypeVar("Held")

@@ -1,6 +1,6 @@
-"""In: grey values. Out: floats in the preset's range, and back; pictures of other sizes.
+"""Conversion between grey values (uint8) and floats, and smaller images.
 
-The only place where grey values become floats and floats become grey values.
+The only module that converts between the two.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def average_down(images: Tensor, size: int) -> Tensor:
     """Area-average uint8 [N, C, H, H] to uint8 [N, C, size, size].
 
     Raises:
-        InputError: the pictures are smaller than `size`.
+        InputError: the images are smaller than `size`.
     """
-    side = images.shape[-1]
-    if side == size:
+    stored = images.shape[-1]
+    if stored == size:
         return images
-    if side < size:
+    if stored < size:
         raise InputError(
-            f"the store's pictures are {side} pixels, {size} are needed",
+            f"the store's images are {stored} pixels wide, expected at least {size}",
             remedy=f"Prepare the store with --size {size} or more",
         )
     return F.interpolate(images.float(), size=(size, size), mode="area").round_().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Runs: a directory of snapshots, checkpoint and log; exported models."""
+"""Run directories with snapshots, checkpoint and log; exported models."""
 
 from hwgen.runs.run_directory import Run, begin_or_continue, last_logged, logged
 

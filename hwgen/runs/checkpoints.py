@@ -15,12 +15,12 @@ from hwgen.errors import RunError
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run goes on; without tensors it begins.
+    """The state from which a run resumes; without tensors it starts from scratch.
 
     Attributes:
         step: steps done.
-        seconds: spent on them.
-        tensors: of all that training changes.
+        seconds: time spent on them.
+        tensors: of everything that training changes.
     """
 
     step: int = 0
@@ -29,11 +29,11 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path, run: str) -> Checkpoint:
-    """A run's checkpoint; where there is none, the beginning.
+    """A run's checkpoint, or an empty one if there is none.
 
     Args:
-        path: where it is, if it is there.
-        run: the run's id, which the checkpoint names.
+        path: the file.
+        run: the run's id, which the checkpoint must name.
 
     Raises:
         RunError: it is damaged, or another run's.
@@ -45,17 +45,17 @@ def read_checkpoint(path: Path, run: str) -> Checkpoint:
         raise RunError(
             f"belongs to run {texts.get('run')!r}, not to {run!r}",
             where=str(path),
-            remedy="Remove it to begin anew",
+            remedy="Remove it to start from scratch",
         )
     step, seconds = _progress_of(texts, path)
     return Checkpoint(step, seconds, tensors)
 
 
 def _progress_of(texts: Mapping[str, str], where: Path) -> tuple[int, float]:
-    """The steps done and the seconds spent on them that a checkpoint's texts tell.
+    """Steps done and seconds spent, from a checkpoint's texts.
 
     Raises:
-        RunError: they do not.
+        RunError: they are missing or invalid.
     """
     try:
         step, seconds = int(texts["step"]), float(texts["seconds"])

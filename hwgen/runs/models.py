@@ -1,9 +1,8 @@
-"""In: a file of weights and what is known of it. Out: a model folder, and the same read back.
+"""Models: the weights of one snapshot with what sampling needs, in a run or exported.
 
-model.safetensors holds the tensors of one snapshot of a run as they were, and in its metadata, as
-texts, the fields of Model: all that drawing samples needs. Nothing is executed from it; what its
-recipe asks for is compared with its tensors before memory is taken, see
-hwgen.compute.tensor_files.load_network.
+model.safetensors of an exported model holds the tensors of the snapshot, and in its metadata, as
+texts, the fields of Model. No code from it is executed, and its recipe is compared with its tensors
+before memory is allocated, see hwgen.compute.tensor_files.load_network.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Model:
-    """One set of weights, of a run or in a model folder, and what is known of it.
+    """The weights of one snapshot, of a run or in a model folder, and their provenance.
 
     Attributes:
         weights: the file.
-        kind: of the run that it is from: "gan" or "deformation".
+        kind: name of the kind of generator, see hwgen.generators.base.
         recipe: of the run, plain JSON.
         charset: class order.
         run: id of the run.
         snapshot_hash: hash of the snapshot, see hwgen.compute.tensor_files.file_hash.
-        images: real pictures, or pairs of them, that it has seen.
-        data: what it learnt from: content_sha256 and count, as far as known.
-        hwgen: version that began the run.
-        origin: where these data came from, see hwgen.store.origin.summary; {} where not known.
+        images: images, or pairs of images, that it was trained on.
+        data: training data: content_sha256 and count, as far as known.
+        hwgen: version that started the run.
+        origin: where the data came from, see hwgen.store.origin.summary; {} if not known.
     """
 
     weights: Path
@@ -55,17 +54,17 @@ class Model:
 
     @property
     def id(self) -> str:
-        """As a Run's: of the run that it is from."""
+        """Id of the run, as of a Run."""
         return self.run
 
     @property
     def provenance(self) -> str:
-        """What a sample's source says; of a run and of its export the same."""
+        """The source of samples; the same for a run and for its export."""
         return f"run {self.run} checkpoint {self.snapshot_hash}"
 
     @property
     def content_sha256(self) -> str:
-        """Content hash of the store that it learnt from, "" where not known."""
+        """Content hash of the training store, "" if not known."""
         return str(self.data.get("content_sha256", ""))
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def model_of_run(run: Run, snapshot: Path) -> Model:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a model folder lies there."""
+    """Whether this is a model folder."""
     return (path / FILE).is_file()
 
 
@@ -146,10 +145,10 @@ def write_model(folder: Path, model: Model) -> None:
 
 
 def read_model(folder: Path) -> Model:
-    """What a model folder, which may be a stranger's, says of itself; no tensor is read.
+    """Read the metadata of an untrusted model folder; no tensor is read.
 
     Raises:
-        RunError: there is none, or it is damaged or of another format.
+        RunError: no model there, or a damaged one or one of another format.
     """
     file = folder / FILE
     if not file.is_file():
@@ -164,7 +163,7 @@ def read_model(folder: Path) -> Model:
             found = f"{texts['format']!r:.40} version {texts['format_version']!r:.40}"
             raise ValueError(f"format {found}")
         recipe, data, labels = (parse_json(texts[name]) for name in ("recipe", "data", "charset"))
-        origin = parse_json(texts.get("origin", "{}"))  # older models do not tell
+        origin = parse_json(texts.get("origin", "{}"))  # absent in older models
         objects = all(isinstance(value, dict) for value in (recipe, data, origin))
         if not (objects and isinstance(labels, list)):
             raise ValueError("recipe, data and origin should be objects, the charset a list")

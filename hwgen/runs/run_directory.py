@@ -1,11 +1,11 @@
-"""In: a recipe, a charset and what happens. Out: a run directory, and the same read back.
+"""A run directory: settings, log, snapshots and checkpoint of one training.
 
-run.json                   kind, id, recipe, seed, charset, data, versions; written first
-log.jsonl                  one JSON object a line, each with "images" seen so far
-grids/000032000.png        samples at fixed z and labels; grids/real.png beside them
-weights/000032000.safetensors   what is needed to use the model, at every snapshot
-checkpoint.safetensors     all that is needed to go on, replaced atomically
-last-good.safetensors      that of the last good snapshot, where the checkpoint is of none
+run.json                        kind, id, recipe, seed, charset, data, versions; written first
+log.jsonl                       one JSON object per line, each with "images" trained on so far
+grids/000032000.png             samples at fixed z and labels; real.png for comparison
+weights/000032000.safetensors   a snapshot: the weights for inference
+checkpoint.safetensors          all that is needed to resume, replaced atomically
+last-good.safetensors           checkpoint of the last good snapshot, if the above is a later one
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hwgen.schema import differences, from_json
 FORMAT = "hwgen-run"
 FORMAT_VERSION = 1
 
-_BEYOND_MEASURE = 1e15
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Run:
         path: an existing run directory.
 
     Raises:
-        RunError: no run there, or one of a foreign format.
+        RunError: no run there, or one of another format.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -88,21 +88,21 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The file with all that is needed to go on."""
+        """The file with all that is needed to resume."""
         return self.path / "checkpoint.safetensors"
 
     @property
     def last_good(self) -> Path:
-        """The last good snapshot's checkpoint, put aside where another took its place."""
+        """The last good snapshot's checkpoint, kept when a later one replaces it."""
         return self.path / "last-good.safetensors"
 
     @property
     def grids(self) -> Path:
-        """The folder of sample grids."""
+        """The folder of grids of samples."""
         return self.path / "grids"
 
     def weights(self, images: int) -> Path:
-        """The snapshot's file after so many real pictures."""
+        """The file of the snapshot after so many images."""
         return self.path / "weights" / f"{images:09d}.safetensors"
 
     def snapshots(self) -> list[Path]:
@@ -111,7 +111,7 @@ class Run:
         return sorted(file for file in files if file.stem.isdecimal())
 
     def grid_files(self) -> list[Path]:
-        """All grids of samples, oldest first; the name of each is a number of images."""
+        """All grids of samples, oldest first; each is named by a number of images."""
         return sorted(file for file in self.grids.glob("*.png") if file.stem.isdecimal())
 
     def log(self, entry: Mapping[str, Any]) -> None:
@@ -121,25 +121,25 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing to this run; the system frees a killed one's lock.
+        """Lock the run against other processes; a killed process loses its lock.
 
         Raises:
-            RunError: another process writes to it.
+            RunError: another process has locked it.
         """
         with file_lock(self.path / "lock") as ours:
             if not ours:
                 raise RunError(
                     "another process is training this run",
                     where=str(self.path),
-                    remedy="Wait for it",
+                    remedy="Wait until it has finished",
                 )
             yield
 
     def read_log(self) -> list[dict[str, Any]]:
-        """All entries of the log, each with "images"; a line that a crash cut short is left out.
+        """All entries of the log, each with "images"; lines cut short by a crash are skipped.
 
         Raises:
-            RunError: the log is larger than any file that is read.
+            RunError: the log is too large.
         """
         file = self.path / "log.jsonl"
         entries: list[dict[str, Any]] = []
@@ -160,7 +160,7 @@ class Run:
         return entries
 
     def rewind_log(self, images: int) -> None:
-        """Drop what was logged after `images`, since a resumed run will log it again."""
+        """Drop the entries after `images`, which a resumed run logs again."""
         kept = [e for e in self.read_log() if e.get("images", 0) <= images]
         with atomic_write(self.path / "log.jsonl") as temporary:
             text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept)
@@ -168,18 +168,18 @@ class Run:
 
 
 def logged(entry: Mapping[str, Any], name: str) -> float | None:
-    """A number in an entry of a log, maybe a stranger's; None where there is none.
+    """A number in an entry of an untrusted log; None if there is none.
 
-    NaN is one, since it tells of a divergence, and all that is beyond measure is NaN.
+    NaN is returned as such, since it shows a divergence; so are numbers too large to be plotted.
     """
     value = entry.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if abs(value) < _BEYOND_MEASURE else math.nan
+    return float(value) if abs(value) < _LARGEST else math.nan
 
 
 def last_logged(log: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    """The last number of this name in a log; None where there is none. See `logged`."""
+    """The last number of this name in a log; None if there is none. See `logged`."""
     values = (logged(entry, name) for entry in reversed(log))
     return next((value for value in values if value is not None), None)
 
@@ -195,23 +195,23 @@ def begin_or_continue(
     origin: Mapping[str, Any] | None = None,
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
 ) -> Run:
-    """Make a run directory, or open the one that the same command began.
+    """Create a run directory, or open the one that the same call created.
 
     Args:
         path: the directory.
-        kind: what is trained: "gan".
-        recipe: plain JSON that decides the run.
+        kind: name of the kind of generator, such as "gan".
+        recipe: plain JSON.
         seed: of everything random.
         charset: class order.
-        data: what it is trained on: {"store content hash": ..., ...}, plain JSON.
-        origin: where these data came from, plain JSON; told, and decides nothing: a run that is
-            continued keeps what it has.
-        complete: gives the recipe of a run that an earlier hwgen began the fields added since.
+        data: what it is trained on, plain JSON, such as {"content_sha256": ..., "count": ...}.
+        origin: where the data came from, plain JSON; only for information: a resumed run keeps the
+            one that it has.
+        complete: adds the fields that a recipe of an older version lacks.
 
     Raises:
-        RecipeChangedError: a run with another recipe, seed, charset or data is there; the
+        RecipeChangedError: `path` holds a run with another recipe, seed, charset or data; the
             differences are listed.
-        RunError: something that is not a run is there.
+        RunError: `path` holds something else.
     """
     # Through JSON, so that tuples and lists compare equal.
     recipe, data = json.loads(json.dumps([recipe, data]))
@@ -234,17 +234,19 @@ def begin_or_continue(
         lines = differences(began, decides)
         if lines:
             raise RecipeChangedError(
-                "this run began otherwise (began -> now):\n  " + "\n  ".join(lines) + "\n",
+                "this run was started with other settings (then -> now):\n  "
+                + "\n  ".join(lines)
+                + "\n",
                 where=str(path),
-                remedy="Give another --out, or the options it began with",
+                remedy="Give another --out, or the original options",
             )
         return run
-    # A run that was killed while run.json was being written has left a temporary file at most.
+    # A run killed while run.json was written has left at most a temporary file.
     if path.exists() and (not path.is_dir() or any(p.suffix != ".tmp" for p in path.iterdir())):
         raise RunError(
             "something that is not a run is already there",
             where=str(path),
-            remedy="Choose another place",
+            remedy="Give another --out",
         )
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     info = {

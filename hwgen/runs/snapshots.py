@@ -1,4 +1,4 @@
-"""In: a run and a generator. Out: a snapshot, and which snapshot is last or best; models."""
+"""Choice of a snapshot: the last one, the best one, or one by number."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def find_snapshot(run: Run, snapshot: str) -> Path:
     """The file of "last", "best", or of a number of images.
 
     Raises:
-        RunError: there is none; what there is is named.
+        RunError: no such snapshot; those that exist are listed.
     """
     snapshots = run.snapshots()
     if not snapshots:
         raise RunError(
-            "has no snapshot yet", where=str(run.path), remedy="Train on with the same command"
+            "has no snapshot yet", where=str(run.path), remedy="Rerun hwgen train to resume it"
         )
     if snapshot == "last":
         return snapshots[-1]
@@ -48,7 +48,7 @@ def find_model(place: Run | Path | str, snapshot: str) -> Model:
 
     Args:
         place: a run, its directory, or a model folder.
-        snapshot: see `find_snapshot`; a model folder has one only, the "last".
+        snapshot: see `find_snapshot`; a model folder has only the "last".
 
     Raises:
         RunError: neither is there, it is damaged, or has no such snapshot.
@@ -71,7 +71,7 @@ def find_model(place: Run | Path | str, snapshot: str) -> Model:
 def best_scores(run: Run) -> dict[int, float]:
     """Images seen -> `task_score` of every scored snapshot that exists.
 
-    Scores of different recognisers are not compared: those of the last one that scored count.
+    Only scores of the recogniser that scored last are compared.
     """
     scored = [entry for entry in run.read_log() if _is_scored(entry)]
     reader = scored[-1].get("recogniser") if scored else None
@@ -83,22 +83,22 @@ def best_scores(run: Run) -> dict[int, float]:
 
 
 def _is_scored(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of a log, maybe a stranger's, has what `task_score` takes."""
+    """Whether an entry of an untrusted log has what `task_score` needs."""
     values = (entry.get("purity"), entry.get("diversity"), entry.get("frechet_share", 0.0))
     return all(isinstance(value, float | int) and value >= 0 for value in values)
 
 
 def task_score(found: Mapping[str, Any]) -> float:
-    """What a snapshot is worth to a recogniser: purity x min(1, diversity) / (1 + frechet_share).
+    """Score of a snapshot: purity x min(1, diversity) / (1 + frechet_share).
 
-    Each factor is at most 1, and 1 for samples like the real ones. More variety than the real one
-    is no merit, it comes from noise.
+    Each factor is at most 1, and 1 for samples like the real ones. Variety above the real one does
+    not count, since it comes from noise.
 
     Args:
-        found: of one snapshot: "purity", the share of samples read as their label; "diversity",
-            their variety within a class, as a share of the real one; "frechet_share", the Fréchet
-            distance of the recogniser's features from the real ones', as a share of the spread of
-            the real ones (absent: 0, as in the logs of older versions).
+        found: of one snapshot: "purity", fraction of the samples read as their label; "diversity",
+            their variety within a class, relative to the real one; "frechet_share", Fréchet
+            distance between the recogniser's features of samples and of real images, relative to
+            the spread of the real ones (0 if absent, as in logs of older versions).
     """
     score: float = found["purity"] * min(1.0, found["diversity"])
     return score / (1 + found.get("frechet_share", 0.0))

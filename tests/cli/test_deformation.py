@@ -134,7 +134,7 @@ def test_dry_run_of_a_deformation_model(
             "--snapshot-every, --precision have no effect with",
         ),
         (["--set", "widht=4"], "Did you mean width"),
-        (["--set", "grid=5"], "cannot be learnt"),
+        (["--set", "grid=5"], "invalid recipe"),
     ],
 )
 def test_options_of_a_gan_are_refused(

@@ -53,7 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train train --out x --set optimiser.lr_g=1", "Did you mean optimizer.lr_g"),
         ("train train --out x --set lr=3", "Did you mean optimizer.lr_g or optimizer.lr_d"),
         ("train train --out x --set zdim=3", "Did you mean generator.z_dim"),
-        ("train train --out x --device gpu", "no such kind.*Give auto, cpu, cuda"),
+        ("train train --out x --device gpu", "unknown kind.*Give auto, cpu, cuda"),
         ("train train --out x --recogniser raeder.safetensors", "Did you mean reader.safetensors?"),
         ("train train --out x --recogniser first", "no such checkpoint: it is a run"),
         ("presets paper_hwdb", "Did you mean paper-hwdb"),

@@ -47,7 +47,7 @@ def expected(stores: list[Store], size: int, indices: Tensor) -> Tensor:
 
 
 def reading_threads() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("hwgen-pictures")]
+    return [t for t in threading.enumerate() if t.name.startswith("hwgen-images")]
 
 
 def no_reader_is_left() -> bool:

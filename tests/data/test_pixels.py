@@ -50,7 +50,7 @@ def test_averaging_by_a_broken_factor_takes_every_pixel_that_is_touched() -> Non
 def test_equal_size_is_left_alone_and_smaller_refused() -> None:
     images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
     assert average_down(images, 8) is images
-    with pytest.raises(InputError, match=r"8 pixels, 9 are needed.*--size 9"):
+    with pytest.raises(InputError, match=r"8 pixels wide, expected at least 9.*--size 9"):
         average_down(images, 9)
 
 

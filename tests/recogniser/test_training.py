@@ -252,7 +252,7 @@ def test_images_have_a_multiple_of_the_size_if_the_store_does(
     for size, held in ((16, 16), (24, 24), (32, 32), (64, 32)):
         store = make_store(f"s{size}", size=size, per_class=1)
         assert from_stores([store], recipe, CPU).images.shape == (1, held, held)
-    with pytest.raises(InputError, match="16 are needed"):
+    with pytest.raises(InputError, match="expected at least 16"):
         from_stores([make_store("small", size=12, per_class=1)], recipe, CPU)
     with pytest.raises(InputError, match="at least 1"):
         RecogniserRecipe(oversample=0)

@@ -83,7 +83,7 @@ def put(*places: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("recipe", "generator", "stages", 0, "channels", value=10**9), "at most 65,536"),
         (put("recipe", "generator", "stages", 0, "kernel", value=10**9), "kernels and strides 64"),
         (put("recipe", "discriminator", "hidden", value=10**9), "at most 65,536"),
-        (put("recipe", "size", value=10**9), "sides must be at most 4,096"),
+        (put("recipe", "size", value=10**9), "sizes must be at most 4,096"),
         (put("recipe", "generator", "z_dim", value=10**30), "an integer of 31 digits"),
         (put("recipe", "r1_gamma", value=math.nan), "finite number below"),
         (put("recipe", "r1_gamma", value=math.inf), "finite number below"),

@@ -55,7 +55,7 @@ def test_what_changed_is_refused_and_listed(
     tmp_path: Path, changes: dict[str, Any], line: str
 ) -> None:
     first = begin(tmp_path / "run")
-    with pytest.raises(RecipeChangedError, match="began otherwise") as caught:
+    with pytest.raises(RecipeChangedError, match="started with other settings") as caught:
         begin(tmp_path / "run", **changes)
     assert line in str(caught.value)
     assert str(caught.value).count("->") == 2  # the heading and one difference

@@ -1,1 +1,1 @@
-"""How writers vary a character, learnt from pairs of samples, and lent to other samples."""
+"""Deformation models: learn from pairs of samples how writing varies, deform other samples."""

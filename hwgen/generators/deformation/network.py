@@ -1,12 +1,12 @@
-"""In: pictures, and noise or a second picture. Out: how the first is bent; the loss of a pair.
+"""The network of a deformation model, and its loss.
 
-A conditional variational autoencoder (Kingma & Welling 2014; Sohn et al. 2015) whose decoder makes
-no pixels but a smooth displacement field. The encoder sees two samples x and x' of one character
-and says which z leads from the one to the other; the decoder sees x and z and bends x towards x'.
-Which character it is, neither is told, so that what one class teaches serves all of them. To learn
-from pairs how the samples of a class vary and to apply that to other classes is the idea of Miller
-et al. 2000 (Learning from one example through shared densities on transforms) and of Hauberg et al.
-2016 (Dreaming more data).
+A conditional variational autoencoder (Kingma & Welling 2014; Sohn et al. 2015) whose decoder
+outputs a smooth displacement field instead of pixels. The encoder gets two samples x and x' of the
+same character and outputs the z that leads from one to the other; the decoder gets x and z and
+deforms x towards x'. Neither gets the class, so that what is learnt on one class applies to all. To
+learn the variation within classes from pairs and apply it to other classes is the idea of Miller et
+al. 2000 (Learning from one example through shared densities on transforms) and Hauberg et al. 2016
+(Dreaming more data).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.imaging import warps
 
 _REACH = 0.2
-"""Units of displacement: the networks' outputs of about 1 then move ink by a tenth of the side."""
+"""Unit of displacement: an output of 1 moves ink by a tenth of the image size."""
 
 _SCALES = ((4, 2, 4.0), (8, 4, 37.0))
-"""Windows of the comparison: side and stride in pixels, and weight."""
+"""Windows of the distance: size and stride in pixels, and weight."""
 
 
 class DeformationNet(nn.Module):
@@ -54,7 +54,7 @@ class DeformationNet(nn.Module):
             nn.Conv2d(2 * width, 2, 3, padding=1),
         )
         self.map = nn.Linear(z_dim, 6)
-        # At first nothing moves.
+        # The identity at first.
         for layer in (self.bend[-1], self.map):
             for parameter in layer.parameters():
                 nn.init.zeros_(parameter)
@@ -69,7 +69,7 @@ class DeformationNet(nn.Module):
         return mean, log_variance
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """How z bends x.
+        """The deformation of x by z.
 
         Args:
             x: float [N, 1, S, S].
@@ -81,35 +81,35 @@ class DeformationNet(nn.Module):
         gain, bias = self.modulation(z)[:, :, None, None].chunk(2, dim=1)
         seen = self.look(x) * (1 + gain) + bias
         half = self.recipe.grid // 2
-        wanted = F.interpolate(self.spread(z).unflatten(1, (-1, half, half)), scale_factor=2.0)
-        points = self.bend(torch.cat([seen, wanted], dim=1)).flatten(2)
+        coarse = F.interpolate(self.spread(z).unflatten(1, (-1, half, half)), scale_factor=2.0)
+        points = self.bend(torch.cat([seen, coarse], dim=1)).flatten(2)
         identity = torch.eye(2, 3, device=x.device)
         return torch.cat(
             [identity + _REACH * self.map(z).unflatten(1, (2, 3)), _REACH * points], dim=2
         )
 
 
-def bend(ink: Tensor, amplitudes: Tensor) -> Tensor:
+def deform(ink: Tensor, amplitudes: Tensor) -> Tensor:
     """Ink float [N, C, S, S] of any size, moved by `DeformationNet`'s amplitudes."""
     return warps.sample_bilinear(ink, warps.sampling_grid(amplitudes, ink.shape[-1]))
 
 
 def pair_loss(net: DeformationNet, x: Tensor, target: Tensor, noise: Tensor) -> dict[str, Tensor]:
-    """What is minimised, and its parts: means over pairs of samples of one class.
+    """The loss and its parts: means over pairs of samples of the same class.
 
     Args:
-        net: changed by nobody here.
+        net: not changed.
         x: float [N, 1, S, S], ink 1.
         target: another sample of the class of each.
-        noise: standard normal [N, z_dim], for the draw of z (Kingma & Welling 2014, section 2.4).
+        noise: standard normal [N, z_dim], to sample z (Kingma & Welling 2014, section 2.4).
 
     Returns:
-        "loss"; "distance" between bent x and target, "unbent" between x and target, "kl" (nats).
+        "loss"; "distance" between deformed x and target, "unbent" between x and target, "kl".
     """
     recipe = net.recipe
     mean, log_variance = net.encode(x, target)
     amplitudes = net(x, mean + noise * (log_variance / 2).exp())
-    distance = _distance(bend(x, amplitudes), target)
+    distance = _distance(deform(x, amplitudes), target)
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
     points = amplitudes[:, :, 3:].unflatten(2, (recipe.grid, recipe.grid))
     roughness = sum(points.diff(dim=axis).square().sum(dim=(1, 2, 3)).mean() for axis in (2, 3))
@@ -122,14 +122,14 @@ def pair_loss(net: DeformationNet, x: Tensor, target: Tensor, noise: Tensor) -> 
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Squared differences of window averages, so that near misses of a stroke count less."""
+    """Squared differences of window means, so that small misalignments of a stroke count less."""
     difference = a - b
     return (
         torch.stack(
             [
                 weight
-                * F.avg_pool2d(difference, side, stride, padding=side // 2).square().sum((1, 2, 3))
-                for side, stride, weight in _SCALES
+                * F.avg_pool2d(difference, size, stride, padding=size // 2).square().sum((1, 2, 3))
+                for size, stride, weight in _SCALES
             ]
         )
         .sum(dim=0)

@@ -1,4 +1,4 @@
-"""In: class ids and a seed. Out: pairs of records of one class."""
+"""Random pairs of records of the same class."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Ids = npt.NDArray[np.int64]
 
 
 class Pairs:
-    """Endless batches of pairs of different records of one class; every class comes equally often.
+    """Endless batches of pairs of different records of one class; every class equally often.
 
-    Batch k is a function of (seed, k) alone. Classes of a single record are passed over.
+    Batch k is a function of (seed, k) alone. Classes with a single record are skipped.
 
     Args:
         labels: class ids, int64 [N].
-        batch: pairs a batch.
-        seed: of the choice.
+        batch: pairs per batch.
+        seed: random seed.
 
     Raises:
         InputError: no class has two records.
@@ -29,9 +29,7 @@ class Pairs:
         ends = np.cumsum(counts)
         several = counts > 1
         if not several.any():
-            raise InputError(
-                "no class has two records, so that nothing can be learnt of how they vary"
-            )
+            raise InputError("no class has two records, expected pairs of samples to learn from")
         self._records = np.argsort(labels, kind="stable")
         self._starts, self._counts = (ends - counts)[several], counts[several]
         self._batch, self._seed = batch, seed

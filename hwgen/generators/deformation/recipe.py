@@ -1,4 +1,4 @@
-"""In: nothing. Out: all settings of a learnt deformation model."""
+"""Recipe of a deformation model: all settings of a training run, and named presets."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from hwgen.schema import MAX_SIZE, MAX_WIDTH, from_json
 
 @dataclass(frozen=True)
 class DeformationRecipe:
-    """Everything that decides a deformation model, but for the data and the seed.
+    """All settings of a run, apart from the data and the seed.
 
     Attributes:
-        size: side of the pictures that it learns from, pixels; a larger store is averaged down.
-            What it has learnt deforms pictures of any size.
-        z_dim: width of the noise that chooses a deformation.
+        size: width and height of the training images, pixels; larger ones are averaged down. The
+            trained model deforms images of any size.
+        z_dim: width of the noise z, which selects a deformation.
         width: channels of the narrowest convolutions.
-        grid: control points a side of a displacement field.
-        kl: weight of the Kullback-Leibler term. Less keeps more detail of a deformation in z, and
-            leaves z farther from the noise that is drawn later.
+        grid: control points of a displacement field per axis.
+        kl: weight of the Kullback-Leibler term. A smaller weight keeps more detail of a deformation
+            in z, but its distribution differs more from the normal one that is sampled.
         smoothness: weight of the squared differences between neighbouring control points.
-        batch: pairs a step.
-        steps: optimiser steps.
-        lr: Adam's highest rate; linear for 200 steps, then half a cosine to 0.
+        batch: pairs per step.
+        steps: training steps.
+        lr: Adam's maximum learning rate; 200 steps of warm-up, then half a cosine to 0.
     """
 
     size: int = 32
@@ -42,9 +42,8 @@ class DeformationRecipe:
     def __post_init__(self) -> None:
         if self.size % 8 or self.size < 16 or self.grid != self.size // 4:
             raise InputError(
-                f"deformations of {self.grid} control points a side cannot be learnt from pictures "
-                f"of {self.size} pixels",
-                remedy="The size must be a multiple of 8, at least 16, and the grid a quarter",
+                f"invalid recipe: size {self.size} with grid {self.grid}",
+                remedy="The size must be a multiple of 8, at least 16, and grid a quarter of it",
             )
         if self.size > MAX_SIZE or max(self.z_dim, self.width) > MAX_WIDTH:
             raise InputError(
@@ -68,7 +67,7 @@ PRESETS: Mapping[str, DeformationRecipe] = {"deformation-32": DeformationRecipe(
 """Named recipes."""
 
 ABOUT: Mapping[str, str] = {
-    "deformation-32": "Learns how writers bend characters, and bends real samples, of any size.",
+    "deformation-32": "Learns how handwriting varies, and deforms real samples, of any size.",
 }
 """What each is for."""
 

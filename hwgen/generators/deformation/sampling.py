@@ -1,7 +1,6 @@
-"""In: a deformation run and a store. Out: the store's samples as other writers might write them.
+"""Sampling from a deformation model: deformed records of a store.
 
-Each sample is a record of the store, bent. Which record and how is a function of (seed, class,
-index) alone.
+Which record a sample is and how it is deformed is a function of (seed, class, index) alone.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
 from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError, RunError
-from hwgen.generators.deformation.network import DeformationNet, bend
+from hwgen.generators.deformation.network import DeformationNet, deform
 from hwgen.generators.deformation.recipe import INK, KIND, recipe_from_json
 from hwgen.record import Image
 from hwgen.runs import Run
@@ -28,14 +27,14 @@ Ids = npt.NDArray[np.int64]
 
 
 class DeformationSampler:
-    """A trained deformation model with the samples that it bends.
+    """A trained deformation model with the samples that it deforms.
 
     Args:
         net: trained.
-        store: grey pictures of at least the size that the model looks at; its classes may be
-            others than those that the model has learnt from.
-        device: where to work.
-        provenance: what a sample's source says.
+        store: grey images of at least the recipe's size; its classes may differ from those that the
+            model was trained on.
+        device: to sample on.
+        provenance: run, snapshot and store, for the source of every sample.
 
     Raises:
         InputError: the store is in colour, too small, or a class of it has no record.
@@ -46,8 +45,8 @@ class DeformationSampler:
     ) -> None:
         if store.channels != 1 or store.size < net.recipe.size:
             raise InputError(
-                f"the store has pictures of {store.size} pixels with {store.channels} channels; "
-                f"grey ones of {net.recipe.size} or more can be deformed",
+                f"the store has images of {store.size} pixels with {store.channels} channels, "
+                f"expected 1 channel and {net.recipe.size} pixels or more",
                 where=str(store.path),
             )
         empty = store.manifest.class_counts.count(0)
@@ -67,11 +66,11 @@ class DeformationSampler:
 
     @classmethod
     def load(cls, run: Run | Path | str, store: Store, device: str = "auto") -> DeformationSampler:
-        """A finished run's model, or an exported one, to bend the samples of a store.
+        """Load a finished run's model, or an exported one, to deform the samples of a store.
 
         Raises:
-            RunError: no such run, it is of another kind or not finished, or it is damaged.
-            InputError: its recipe cannot be; or see DeformationSampler.
+            RunError: no such run, or one that is of another kind, not finished, or damaged.
+            InputError: its recipe is invalid; or see DeformationSampler.
         """
         return cls.of_model(find_model(run, "last"), store, device)
 
@@ -102,15 +101,15 @@ class DeformationSampler:
         seed: int = 0,
         batch: int = 512,
     ) -> Image:
-        """Samples by class and index; sample (seed, class, index) never changes.
+        """Samples by class and index; sample (seed, class, index) is always the same.
 
-        Of each class all records are bent equally often, in an order of the seed.
+        All records of a class are deformed equally often, in an order given by the seed.
 
         Args:
-            class_ids: int [N], places in `charset`.
+            class_ids: int [N], positions in `charset`.
             indices: int [N], which sample of its class each is.
-            seed: another seed is another set.
-            batch: pictures at a time.
+            seed: each seed gives other samples.
+            batch: images at a time.
 
         Returns:
             uint8 [N, S, S] of the store's size, 255 is paper.
@@ -129,15 +128,15 @@ class DeformationSampler:
             [
                 np.empty((0, self.size, self.size), np.uint8),
                 *(
-                    self._bend(records[start : start + batch], z[start : start + batch])
+                    self._deform(records[start : start + batch], z[start : start + batch])
                     for start in range(0, len(ids), batch)
                 ),
             ]
         )
 
     @torch.no_grad()
-    def _bend(self, records: Ids, z: npt.NDArray[np.float32]) -> Image:
+    def _deform(self, records: Ids, z: npt.NDArray[np.float32]) -> Image:
         images = to_tensor(self._store.images(records), self._device)
         looked_at = to_float(average_down(images, self._net.recipe.size), INK)
         amplitudes = self._net(looked_at, torch.from_numpy(z).to(self._device))
-        return to_images(to_uint8(bend(to_float(images, INK), amplitudes), INK))
+        return to_images(to_uint8(deform(to_float(images, INK), amplitudes), INK))

@@ -1,9 +1,10 @@
-"""In: pictures, real or generated. Out: the same as D sees them: shifted, warped, faded.
+"""DiffAugment for characters: random translation, warp and fading of all inputs of D.
 
-What D sees is changed at random, so that it cannot learn a small set by heart, and what G makes is
-changed in the same way before D sees it, differentiably, so that G learns the pictures as they are
-(Zhao et al. 2020, Differentiable augmentation for data-efficient GAN training, Eqs. 4 to 6). Only
-what leaves a character itself is here. Random numbers are drawn for the whole batch of all ranks.
+D's inputs are augmented, so that it does not memorise a small store. Generated images are augmented
+in the same way, differentiably, so that G still learns the distribution of the originals (Zhao et
+al. 2020, Differentiable augmentation for data-efficient GAN training, Eqs. 4 to 6). Only
+transformations that preserve the character are used. Random numbers are drawn for the whole batch
+of all ranks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hwgen.generators.gan.presets import Recipe
 from hwgen.imaging import warps
 
 
-def seen_by_d(
+def diffaugment(
     x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE
 ) -> Tensor:
     """X [N, C, S, S] after `translate` and `warp`; x itself where the recipe has neither."""
@@ -29,7 +30,7 @@ def seen_by_d(
 def translate(
     x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE
 ) -> Tensor:
-    """Shift each picture by its own whole number of pixels, paper moving in at the border.
+    """Shift each image by a random whole number of pixels, filling the border with paper.
 
     Differentiable.
     """
@@ -50,10 +51,10 @@ def translate(
 
 
 def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE) -> Tensor:
-    """Scale, slant, turn and fade each picture in its own way, paper coming in from outside.
+    """Scale, shear, rotate and fade each image at random, filling the outside with paper.
 
-    One bilinear look-up a pixel; differentiable once. R1 does not go through it, since it is the
-    gradient at what D sees.
+    Bilinear sampling, differentiable once. That is enough for R1, which is the gradient with
+    respect to the augmented image.
     """
     limits = recipe.warp
     if not (limits.moves or limits.fade):
@@ -61,7 +62,7 @@ def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = A
     count, paper = len(x), recipe.pixels.paper
     drawn = torch.rand(
         (5, count * ranks.size), generator=generator, device=generator.device
-    )  # one draw, of one shape whatever the limits
+    )  # always of the same shape, so that limits of 0 change no other number
     drawn = ranks.local_slice(drawn, dim=1)
     ink = x - paper  # paper is 0, as grid_sample pads
     if limits.moves:
@@ -72,7 +73,7 @@ def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = A
 
 
 def _affine(amounts: Tensor, recipe: Recipe) -> Tensor:
-    """Maps from output to input places about the middle: [4, N] in (-1, 1) -> [N, 2, 3]."""
+    """Maps from output to input positions about the centre: [4, N] in (-1, 1) -> [N, 2, 3]."""
     limits = recipe.warp
     across, down = 1 + amounts[0] * limits.scale, 1 + amounts[1] * limits.scale
     shear, angle = amounts[2] * limits.shear, amounts[3] * math.radians(limits.rotate)

@@ -1,4 +1,4 @@
-"""In: a recipe and a store. Out: what training it will take, before it begins."""
+"""Parameters and memory of a training, before it starts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hwgen.store import Store
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will take; bytes are of float32 weights, activations not counted.
+    """Parameters, epochs and memory of a training; float32 weights, without activations.
 
     Attributes:
         parameters_g: of the generator.
         parameters_d: of the discriminator.
-        epochs: how often each real picture is shown.
+        epochs: passes over the store.
         state_bytes: weights, gradients, the optimisers' state, the moving average.
-        images_bytes: the whole set as uint8 at the recipe's size.
+        images_bytes: the store's images as uint8 at the recipe's size.
         checkpoint_bytes: of checkpoint.safetensors.
         snapshot_bytes: of each file in weights/.
     """
@@ -35,14 +35,14 @@ class Plan:
 
 
 def count_parameters(recipe: Recipe, classes: int) -> tuple[int, int]:
-    """Parameters of G and of D, without taking memory for them."""
+    """Parameters of G and of D, without allocating them."""
     with torch.device("meta"):
         g, d = build(recipe, classes)
     return parameter_count(g), parameter_count(d)
 
 
 def state_bytes(recipe: Recipe, g: int, d: int) -> int:
-    """Bytes of all that training changes, for so many parameters of G and of D; see Plan."""
+    """Bytes of weights, gradients and optimisers for numbers of parameters of G and D."""
     moments = 2 if recipe.optimizer.kind == "adam" else 1
     return 4 * ((2 + moments) * (g + d) + (g if recipe.ema else 0))
 
@@ -56,7 +56,7 @@ def plan(recipe: Recipe, store: Store) -> Plan:
         epochs=recipe.steps * recipe.batch / max(1, len(store)),
         state_bytes=state_bytes(recipe, g, d),
         images_bytes=len(store) * recipe.channels * recipe.size**2,
-        # All but the gradients.
+        # Everything but the gradients.
         checkpoint_bytes=state_bytes(recipe, g, d) - 4 * (g + d),
         snapshot_bytes=4 * g,
     )

@@ -1,4 +1,4 @@
-"""In: maps, vectors and class ids. Out: the layers that G and D are built from."""
+"""Layers of G and D: label maps, TensorFlow-style convolutions, conditional batch norm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hwgen.compute import winograd
 class LabelMap(nn.Module):
     """Φ: one-hot(y) @ W + b, computed as a look-up of row y of W, plus b.
 
-    The authors multiply one-hot labels with W; that is the same number without the one-hot.
+    The authors multiply one-hot labels with W, which gives the same numbers.
 
     Args:
         classes: number of classes.
@@ -30,17 +30,17 @@ class LabelMap(nn.Module):
         return F.embedding(y, self.weight) + self.bias
 
     @torch.no_grad()
-    def pull_together(self, share: float) -> None:
-        """Move the rows of W a share of the way to their mean.
+    def pull_together(self, fraction: float) -> None:
+        """Move the rows of W by a fraction of the way to their mean.
 
-        So a class is the common row plus what its own samples say against the pull, which for a
-        class of few samples is little (Evgeniou & Pontil 2004, Regularized multi-task learning,
-        section 2), as a decoupled decay (Loshchilov & Hutter 2019) rather than a part of the loss,
-        which Adam would scale up for rows that are seldom updated.
+        So the embedding of a class with few samples stays close to the mean (Evgeniou & Pontil
+        2004, Regularized multi-task learning, section 2). It is a decoupled decay (Loshchilov &
+        Hutter 2019), not a term of the loss, which Adam would amplify for rows that are rarely
+        updated.
         """
         # Under spectral norm the parameter is not `weight` itself.
         (rows,) = (p for p in self.parameters() if p.ndim == 2)
-        rows.lerp_(rows.mean(dim=0, keepdim=True).expand_as(rows), share)
+        rows.lerp_(rows.mean(dim=0, keepdim=True).expand_as(rows), fraction)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -51,9 +51,9 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def taps_inside(size: int, kernel: int, stride: int) -> list[tuple[bool, ...]]:
-    """Which taps of a 'SAME' kernel lie within the map, at each of its ceil(size / stride) places.
+    """Which taps of a 'SAME' kernel are inside the map, at each of ceil(size / stride) positions.
 
-    One axis; all tuples have `kernel` entries.
+    For one axis; each tuple has `kernel` entries.
     """
     before, _ = same_padding(size, kernel, stride)
     starts = range(-before, -before + -(-size // stride) * stride, stride)
@@ -62,7 +62,7 @@ def taps_inside(size: int, kernel: int, stride: int) -> list[tuple[bool, ...]]:
 
 def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
     """Convolution with TensorFlow's 'SAME' padding."""
-    # While older torch traces a graph for ONNX, sizes are tensors, which are no padding.
+    # When an older torch traces for ONNX, sizes are tensors, which F.pad does not take.
     side, kernel = int(x.shape[-1]), int(weight.shape[-1])
     halves = (kernel, stride, side % 2) == (5, 2, 0)
     if halves and x.shape[1] >= winograd.MANY and winograd.pays(x, side // 2):
@@ -74,7 +74,7 @@ def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> 
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution with TensorFlow's 'SAME' padding: output side = ceil(side / stride)."""
+    """Convolution with TensorFlow's 'SAME' padding: output size = ceil(size / stride)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
         super().__init__(inputs, outputs, kernel, stride)
@@ -85,21 +85,21 @@ class SameConv2d(nn.Conv2d):
 
 
 class LabelledConv2d(SameConv2d):
-    """SameConv2d of a map with Φ(y) concatenated to every place of it, without the concatenation.
+    """SameConv2d of a map with Φ(y) concatenated at every position, without the concatenation.
 
-    Φ(y) is the same everywhere, so its part of the output is the same too, but for the places
-    where the kernel hangs over the border: few kinds of rows times few kinds of columns. So it is
-    a product of Φ(y) with a sum of the kernel's taps for each kind, not a convolution: the same
-    numbers for next to none of the multiplications (tests/generators/gan/test_layers.py compares).
-    In `paper-hwdb` that is half of all arithmetic of D's second convolution.
+    Φ(y) is the same at every position, so its contribution is constant except where the kernel
+    overlaps the border: a few kinds of rows times a few kinds of columns. For each kind it is a
+    product of Φ(y) with a sum of the kernel's taps instead of a convolution: the same numbers with
+    almost no multiplications (tests/generators/gan/test_layers.py compares). In `paper-hwdb` that
+    is half of the arithmetic of D's second convolution.
 
     Args:
         inputs: channels of the map.
         labels: width of Φ(y).
         outputs: channels of the output.
-        kernel: side.
+        kernel: size of the kernel.
         stride: of the convolution.
-        side: of the map.
+        side: height and width of the map.
     """
 
     def __init__(
@@ -112,14 +112,14 @@ class LabelledConv2d(SameConv2d):
         inside = taps_inside(side, kernel, stride)
         kinds = sorted(set(inside))
         kind = [kinds.index(taps) for taps in inside]
-        # [kinds, kernel] and [output side]
+        # [kinds, kernel] and [output size]
         self.register_buffer("taps", torch.tensor(kinds, dtype=torch.float32), persistent=False)
         self.register_buffer("kind", torch.tensor(kind), persistent=False)
 
     def forward(self, x: Tensor, phi: Tensor) -> Tensor:  # type: ignore[override]
         """X [N, inputs, H, H], Φ(y) [N, labels] -> [N, outputs, ceil(H / stride), ...]."""
         of_map, of_label = self.weight.split([x.shape[1], self.labels], dim=1)
-        # Rows before columns: the order in which einsum multiplies decides its cost.
+        # Rows before columns: the order decides the cost of einsum.
         kinds = torch.einsum("olab,qb->olaq", of_label, self.taps)
         kinds = torch.einsum("olaq,pa->pqlo", kinds, self.taps)
         offset = torch.einsum("nl,pqlo->nopq", phi, kinds)
@@ -128,7 +128,7 @@ class LabelledConv2d(SameConv2d):
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
-    """The transpose of SameConv2d: output side = side * stride."""
+    """The transpose of SameConv2d: output size = size * stride."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
         super().__init__(inputs, outputs, kernel, stride)
@@ -142,11 +142,11 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 class UpsampleConv2d(SameConv2d):
-    """Nearest-neighbour enlargement by `factor`, then a 'SAME' 3x3 convolution of stride 1.
+    """Nearest-neighbour upsampling by `factor`, then a 'SAME' 3x3 convolution of stride 1.
 
-    For factor 2 both are computed as one transposed convolution of stride 2, whose 4x4 kernel
-    sums the 3x3 one over the pixels that are copies of each other: the same numbers for 4/9 of
-    the multiplications (tests/generators/gan/test_layers.py compares with the two-step form).
+    For factor 2 both are computed as one transposed convolution of stride 2 with a 4x4 kernel,
+    which sums the 3x3 one over the pixels that are copies of each other: the same numbers with 4/9
+    of the multiplications (tests/generators/gan/test_layers.py compares with the two-step form).
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, factor: int) -> None:
@@ -166,7 +166,7 @@ class UpsampleConv2d(SameConv2d):
 
 
 class PlainNorm(nn.Module):
-    """Batch norm (or nothing) that is handed the condition and ignores it."""
+    """Batch norm (or nothing) with the interface of ConditionalNorm; ignores the condition."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class ConditionalNorm(nn.Module):
         gain = 1 + gain
         if self.training:
             return torch.addcmul(bias, self.norm(x), gain)
-        # Running statistics are constants, so both norms are one multiplication and one addition.
+        # Running statistics are constants: fold both steps into one multiplication and addition.
         mean, variance = self.norm.running_mean, self.norm.running_var
         assert mean is not None
         assert variance is not None
@@ -206,12 +206,12 @@ class ConditionalNorm(nn.Module):
 
 
 def initialise(module: nn.Module, how: str, slope: float) -> None:
-    """Set the starting weights of a whole network; label maps keep their own.
+    """Initialise the weights of a network, except label maps, which initialise themselves.
 
     Args:
         module: G or D.
-        how: "normal": sd 0.02, truncated at two sd for D's convolutions, as the authors;
-            "he": He et al. 2015 for a leaky ReLU of the given slope.
+        how: "normal": standard deviation 0.02, truncated at two of them for D's convolutions, as
+            the authors; "he": He et al. 2015 for a leaky ReLU with the given slope.
         slope: of the network's activation.
     """
     for part in module.modules():
@@ -227,5 +227,5 @@ def initialise(module: nn.Module, how: str, slope: float) -> None:
             nn.init.zeros_(part.bias)
     for part in module.modules():
         if isinstance(part, ConditionalNorm):
-            # All samples start with nearly the same gain.
+            # The gain is almost the same for all samples at the start.
             nn.init.normal_(part.gain_and_bias.weight, std=0.02)

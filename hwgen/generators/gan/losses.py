@@ -1,7 +1,7 @@
-"""In: D's outputs on real and on generated pictures. Out: the losses of D and of G.
+"""Least-squares and non-saturating GAN losses.
 
 Equation numbers are those of Mao et al., Least Squares Generative Adversarial Networks,
-arXiv 1611.04076. "mean" reduces as the paper's expectations; "sum" as the authors' code
+arXiv 1611.04076. "mean" is the expectation of the paper; "sum" is that of the authors' code
 (tf.nn.l2_loss is half the sum over the batch).
 """
 

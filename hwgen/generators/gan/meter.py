@@ -1,4 +1,4 @@
-"""In: what each step measured. Out: means over steps and ranks, with the rate."""
+"""Means of measurements over training steps and ranks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hwgen.compute.distributed import Ranks
 
 
 class Meter:
-    """Means of what the steps measured; stays on the device until it is taken.
+    """Means of the steps' measurements, which stay on the device until `means` or `take`.
 
-    Of several ranks each adds what its slice gave; `means` and `take` are collective.
+    Each rank adds the measurements of its slice; `means` and `take` are collective.
     """
 
     def __init__(self, ranks: Ranks) -> None:
@@ -44,19 +44,19 @@ class Meter:
         return {name: total / self._counts[name] for name, total in totals}
 
     def take(self, batch: int) -> dict[str, float]:
-        """The means and images_per_second, five digits each; begins anew."""
+        """The means and images_per_second, five digits each; starts again from nothing."""
         means = self.means()
         means["images_per_second"] = self._timed * batch / max(time.monotonic() - self._since, 1e-9)
         self._clear()
         return {name: float(f"{value:.5g}") for name, value in means.items()}
 
     def tensors(self) -> dict[str, Tensor]:
-        """What was summed up at the last `means`, so that a resumed run logs means of all steps."""
+        """The sums as of the last `means`, so that a resumed run logs means over all steps."""
         counts = {f"meter.count.{name}": torch.tensor(n) for name, n in self._counts.items()}
         return {**counts, **{f"meter.sum.{name}": total for name, total in self._sums.items()}}
 
     def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        """Take what `tensors` gave, from among others."""
+        """Restore what `tensors` returned, among other tensors."""
         for full_name, tensor in tensors.items():
             kind, _, name = full_name.removeprefix("meter.").partition(".")
             if full_name.startswith("meter.") and kind == "sum":

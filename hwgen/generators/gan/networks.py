@@ -1,4 +1,4 @@
-"""In: a recipe and a number of classes. Out: the generator G and the discriminator D."""
+"""The generator G and the discriminator D of a recipe."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from hwgen.generators.gan.layers import (
 from hwgen.generators.gan.presets import DiscriminatorSpec, GeneratorSpec, Recipe
 
 SLOPE = 0.2
-"""Of D's leaky ReLUs."""
+"""Slope of D's leaky ReLUs."""
 
 
 class Generator(nn.Module):
-    """G: noise and labels to pictures, as GeneratorSpec says.
+    """G: noise and labels to images, built from a GeneratorSpec.
 
     With the spec of `paper-hwdb` this is the authors' network (arXiv 1611.04076v1, Fig. 6), with
-    that of `paper-scene-112` the one of Fig. 3.
+    that of `paper-scene-112` that of Fig. 3.
 
     Args:
         spec: layers.
-        channels: of the picture.
-        size: side of the picture.
+        channels: of the images.
+        size: width and height of the images, pixels.
         classes: number of classes; 0 builds an unconditional network.
     """
 
     def __init__(self, spec: GeneratorSpec, channels: int, size: int, classes: int) -> None:
         super().__init__()
-        self.spec, self.picture = spec, (channels, size, size)
+        self.spec, self.image_shape = spec, (channels, size, size)
         self.label_map = LabelMap(classes, spec.label_dim, spec.label_sd) if classes else None
         condition = spec.z_dim + (spec.label_dim if classes else 0)
         joined = spec.label_dim if classes and spec.label == "concat" else 0
@@ -61,7 +61,7 @@ class Generator(nn.Module):
             width_of_map, side = stage.channels, side * stage.stride
         self.head: nn.Linear | None = None
         if spec.head == "linear":
-            self.head = nn.Linear(width_of_map * side * side + joined, math.prod(self.picture))
+            self.head = nn.Linear(width_of_map * side * side + joined, math.prod(self.image_shape))
         for stage in spec.stages if self.head else spec.stages[:-1]:
             self.norms.append(self._norm(stage.channels, condition))
 
@@ -79,7 +79,7 @@ class Generator(nn.Module):
     def forward(
         self, z: Tensor, y: Tensor | None = None, label_weight: float | Tensor = 1.0
     ) -> Tensor:
-        """Z [N, z_dim], y int64 [N] -> pictures [N, C, S, S] in the output's range.
+        """Z [N, z_dim], y int64 [N] -> images [N, C, S, S] in the output's range.
 
         Φ(y) is multiplied by `label_weight`, see hwgen.generators.gan.steps.label_weight.
         """
@@ -102,21 +102,21 @@ class Generator(nn.Module):
         if self.head is None:
             h = self.convs[-1](join(F.relu(h), concat))
         else:
-            h = self.head(join(F.relu(h).flatten(1), concat)).unflatten(1, self.picture)
+            h = self.head(join(F.relu(h).flatten(1), concat)).unflatten(1, self.image_shape)
         h = h.float()
         return torch.sigmoid(h) if self.spec.output == "sigmoid" else torch.tanh(h)
 
 
 class Discriminator(nn.Module):
-    """D: pictures and labels to one number each, as DiscriminatorSpec says.
+    """D: images and labels to one number each, built from a DiscriminatorSpec.
 
-    With the spec of `paper-hwdb` this is the authors' network: Φ(y) joins the output of every
-    layer, but not the picture.
+    With the spec of `paper-hwdb` this is the authors' network: Φ(y) is concatenated to the output
+    of every layer, but not to the image.
 
     Args:
         spec: layers.
-        channels: of the picture.
-        size: side of the picture.
+        channels: of the images.
+        size: width and height of the images, pixels.
         classes: number of classes; 0 builds an unconditional network.
     """
 
@@ -154,14 +154,14 @@ class Discriminator(nn.Module):
         label_weight: float | Tensor = 1.0,
         parts: int = 1,
     ) -> Tensor:
-        """D(x | Φ(y)), without a last activation.
+        """D(x | Φ(y)), without a final activation.
 
         Args:
             x: float [N, C, S, S].
             y: int64 [N], or None for an unconditional network.
-            label_weight: what Φ(y) is multiplied by, see hwgen.generators.gan.steps.label_weight.
-            parts: batches in x, one after the other, equally long: batch norm sees them apart,
-                as if each came alone; all else is done for all of them at once.
+            label_weight: factor of Φ(y), see hwgen.generators.gan.steps.label_weight.
+            parts: number of batches in x, one after the other and equally long. Batch norm treats
+                them as separate batches; everything else is computed for all at once.
 
         Returns:
             float32 [N].
@@ -183,7 +183,7 @@ class Discriminator(nn.Module):
 
 
 def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
-    """A norm of each of `parts` batches in h [N, ...]."""
+    """Apply a norm to each of the `parts` batches in h [N, ...]."""
     if parts == 1 or isinstance(norm, nn.Identity):
         out: Tensor = norm(h)
         return out
@@ -191,7 +191,7 @@ def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
 
 
 def join(h: Tensor, phi: Tensor | None) -> Tensor:
-    """Concatenate Φ(y) [N, W] to h [N, C], or to every place of a map [N, C, H, W]."""
+    """Concatenate Φ(y) [N, W] to h [N, C], or at every position of a map [N, C, H, W]."""
     if phi is None:
         return h
     phi = phi.to(h.dtype).reshape(*phi.shape, *[1] * (h.ndim - 2))
@@ -199,13 +199,13 @@ def join(h: Tensor, phi: Tensor | None) -> Tensor:
 
 
 def build_generator(recipe: Recipe, classes: int) -> Generator:
-    """G alone, to be filled with weights; those it has are not the starting ones."""
+    """G alone, to load weights into; its own are not those of `build`."""
     classes = classes if recipe.conditional else 0
     return Generator(recipe.generator, recipe.channels, recipe.size, classes)
 
 
 def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
-    """G and D of a recipe with their starting weights, on the CPU (torch's global seed decides)."""
+    """G and D of a recipe, initialised from torch's global seed, on the CPU."""
     g = build_generator(recipe, classes)
     classes = classes if recipe.conditional else 0
     d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
@@ -219,5 +219,5 @@ def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Number of trained numbers."""
+    """Number of trainable parameters."""
     return sum(p.numel() for p in module.parameters())

@@ -1,4 +1,4 @@
-"""In: parameters with gradients. Out: the same, moved as TensorFlow's RMSProp moves them."""
+"""RMSProp as TensorFlow implements it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 class TensorFlowRMSprop(torch.optim.Optimizer):
     """RMSProp (Tieleman & Hinton 2012) with the details of tf.train.RMSPropOptimizer.
 
-    With torch's, the mean of squared gradients starts at 0 and eps = 1e-8 is added to its root.
-    Here it starts at 1 and eps = 1e-10 is added under the root, so that the first steps are as
-    small as the gradients are: that decides how a GAN without batch norm begins (Mao et al.,
-    arXiv 1611.04076, section 4.3 compares RMSProp with Adam there). No momentum.
+    In torch's RMSprop the mean of squared gradients starts at 0 and eps = 1e-8 is added to its
+    square root. Here it starts at 1 and eps = 1e-10 is added under the root, so that the first
+    steps are proportional to the gradients. That is decisive for GANs without batch norm (Mao et
+    al., arXiv 1611.04076, section 4.3 compares RMSProp with Adam on them). No momentum.
 
     Args:
-        parameters: to be moved.
+        parameters: to train.
         lr: learning rate.
-        decay: of the mean of squared gradients, a step.
-        eps: under the root.
+        decay: of the mean of squared gradients, per step.
+        eps: added under the square root.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Move every parameter that has a gradient.
+        """Update every parameter that has a gradient.
 
         Args:
-            closure: as torch's optimisers take it: computes the loss anew, and its gradients.
+            closure: as in torch's optimisers, recomputes the loss and its gradients.
         """
         loss = None
         if closure is not None:
@@ -54,7 +54,7 @@ class TensorFlowRMSprop(torch.optim.Optimizer):
         return loss
 
     def _mean(self, parameter: Tensor) -> Tensor:
-        """Of this parameter's squared gradients; 1 before the first step."""
+        """Mean of this parameter's squared gradients; 1 before the first step."""
         state = self.state[parameter]
         if "square_avg" not in state:
             state["square_avg"] = torch.ones_like(parameter, memory_format=torch.preserve_format)

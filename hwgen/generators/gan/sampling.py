@@ -1,7 +1,7 @@
-"""In: a run, or an exported model, and class ids. Out: pictures.
+"""Sampling from a trained GAN.
 
 The noise of a sample is a function of (seed, class, index) alone, so that neither the batch size
-nor an interruption changes a set.
+nor an interruption changes a synthetic set.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hwgen.runs.snapshots import find_model
 def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDArray[np.float32]:
     """Z of the first `count` samples of a class: float32 [count, z_dim].
 
-    A longer draw begins with the shorter one.
+    More samples begin with the same ones.
     """
     return sample_noise(spec, np.random.default_rng((seed, class_id)), count)
 
@@ -49,11 +49,11 @@ class Sampler:
 
     Args:
         generator: G, or its moving average.
-        recipe: it was trained with.
+        recipe: that it was trained with.
         charset: class order of the run.
-        device: where it runs; the generator is moved there.
-        provenance: what a sample's source says: run and snapshot.
-        data: content hash of the store that it was trained on, "" where not known.
+        device: to sample on; the generator is moved there.
+        provenance: run and snapshot, for the source of every sample.
+        data: content hash of the training store, "" if not known.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Sampler:
 
     @classmethod
     def load(cls, run: Run | Path | str, snapshot: str = "last", device: str = "auto") -> Sampler:
-        """A run's generator, or an exported one; they draw the same samples.
+        """Load a run's generator, or an exported one; they give the same samples.
 
         Args:
             run: a run, its directory, or a model folder of `hwgen export`.
@@ -82,9 +82,9 @@ class Sampler:
             device: "auto", "cpu", "cuda", ...
 
         Raises:
-            RunError: no such run, snapshot or model, its files do not fit together, or it is no
+            RunError: no such run, snapshot or model, its files do not fit together, or it is not a
                 GAN.
-            InputError: its recipe cannot be.
+            InputError: its recipe is invalid.
         """
         return cls.of_model(find_model(run, snapshot), device)
 
@@ -97,7 +97,9 @@ class Sampler:
             InputError: the recipe is invalid.
         """
         if model.kind != "gan":
-            raise RunError(f"is of kind {model.kind!r:.40}, not a GAN", where=str(model.weights))
+            raise RunError(
+                f"is of kind {model.kind!r:.40}, expected a GAN", where=str(model.weights)
+            )
         recipe, classes = recipe_from_json(model.recipe), len(model.charset)
         generator = load_network(model.weights, "g", lambda: build_generator(recipe, classes))
         generator.requires_grad_(False)
@@ -112,13 +114,13 @@ class Sampler:
         seed: int = 0,
         batch: int = 512,
     ) -> Image:
-        """Samples by class and index; sample (seed, class, index) never changes.
+        """Samples by class and index; sample (seed, class, index) is always the same.
 
         Args:
-            class_ids: int [N], places in `charset`.
+            class_ids: int [N], positions in `charset`.
             indices: int [N], which sample of its class each is.
-            seed: another seed is another set.
-            batch: pictures at a time.
+            seed: each seed gives other samples.
+            batch: images at a time.
 
         Returns:
             uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
@@ -127,16 +129,15 @@ class Sampler:
         z = np.empty((len(ids), self.recipe.generator.z_dim), np.float32)
         for class_id in np.unique(ids):
             places = np.flatnonzero(ids == class_id)
-            wanted = numbers[places]
-            drawn = noise(self.recipe.generator, seed, int(class_id), int(wanted.max()) + 1)
-            z[places] = drawn[wanted]
+            own = numbers[places]
+            z[places] = noise(self.recipe.generator, seed, int(class_id), int(own.max()) + 1)[own]
         return self.from_noise(z, ids, batch)
 
     def sample_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
         """One sample for each character; the i-th 的 of the text is sample i of 的.
 
         Raises:
-            CharsetError: names the characters that the run does not know.
+            CharsetError: lists the characters that are not in the charset.
         """
         ids = np.array(self.charset.ids(list(text)), np.int64)
         seen: dict[int, int] = {}
@@ -163,20 +164,20 @@ class Sampler:
     def from_noise(
         self, z: npt.NDArray[np.float32], class_ids: npt.NDArray[np.int64], batch: int = 512
     ) -> Image:
-        """Pictures from noise.
+        """Images from noise.
 
         Args:
             z: float32 [N, z_dim].
-            class_ids: int64 [N], places in `charset`.
-            batch: pictures at a time.
+            class_ids: int64 [N], positions in `charset`.
+            batch: images at a time.
 
         Returns:
             uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
         """
-        side, channels = self.recipe.size, self.recipe.channels
+        size, channels = self.recipe.size, self.recipe.channels
         training = self.generator.training
-        self.generator.eval()  # running statistics: a sample must not depend on its neighbours
-        parts = [torch.empty((0, channels, side, side), dtype=torch.uint8)]
+        self.generator.eval()  # running statistics, so that a sample does not depend on the others
+        parts = [torch.empty((0, channels, size, size), dtype=torch.uint8)]
         for start in range(0, len(z), batch):
             part = torch.from_numpy(z[start : start + batch]).to(self.device)
             y = torch.from_numpy(class_ids[start : start + batch]).to(self.device)
@@ -201,13 +202,14 @@ class _ImageNetwork(nn.Module):
 class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
     """A generator as an endless torch Dataset: items (x float32 [C, S, S], class id).
 
-    Classes come by lot; no sample is drawn twice. Each DataLoader worker has its own stream.
+    Classes are drawn uniformly at random; no sample repeats. Each DataLoader worker has its own
+    stream.
 
     Args:
         sampler: a trained generator; on the CPU when there are workers.
-        pixels: the float range; the default gives paper 1 and ink 0.
-        seed: another seed is another stream.
-        batch: pictures drawn at a time.
+        pixels: float values of paper and ink; 1 and 0 by default.
+        seed: each seed gives another stream.
+        batch: images at a time.
     """
 
     def __init__(

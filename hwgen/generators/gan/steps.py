@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from hwgen.compute.devices import autocast
 from hwgen.compute.distributed import ALONE, Ranks, replicate
-from hwgen.generators.gan.diffaugment import seen_by_d
+from hwgen.generators.gan.diffaugment import diffaugment
 from hwgen.generators.gan.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.networks import Discriminator, Generator, build
 from hwgen.generators.gan.optimizers import TensorFlowRMSprop
@@ -19,7 +19,7 @@ from hwgen.generators.gan.presets import Optimizer, Recipe
 
 @dataclass
 class State:
-    """All that training changes.
+    """Everything that training changes.
 
     Attributes:
         g: generator.
@@ -28,7 +28,7 @@ class State:
         optimizer_g: of g.
         optimizer_d: of d.
         ranks: the processes that train together; each sees its slice of every batch.
-        replica_g: g as it is called where its gradients are wanted, see replicate.
+        replica_g: g as it is called where its gradients are needed, see replicate.
         replica_d: d likewise.
     """
 
@@ -76,7 +76,7 @@ def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Op
 
 
 def sample_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
-    """Z for `count` pictures: float32 [count, z_dim] on the generator's device."""
+    """Z for `count` images: float32 [count, z_dim] on the generator's device."""
     shape = (count, recipe.generator.z_dim)
     if recipe.generator.z == "normal":
         return torch.randn(shape, generator=generator, device=generator.device)
@@ -111,17 +111,17 @@ def schedule(recipe: Recipe, step: int) -> Schedule:
 
 
 def ema_weight(recipe: Recipe, step: int) -> float:
-    """How far the average moves towards g; farther at first, so that it starts from something."""
+    """How far the average moves towards G: farther at first, when G changes fast."""
     return 1 - min(recipe.ema, (1 + step) / (10 + step))
 
 
 def label_weight(recipe: Recipe, step: int) -> float:
-    """How much of Φ(y) G and D see: 0 without labels, 1 fully conditional.
+    """Weight of Φ(y) in G and D: 0 without labels, 1 fully conditional.
 
-    From Shahbazi et al. 2022, Collapse by Conditioning, who show that few samples a class
-    make conditional GANs collapse where unconditional ones do not: training starts without labels
-    on what all classes share, and the labels fade in. They also keep an unconditional term in the
-    loss; here D has one output, whose label part fades in with G's.
+    From Shahbazi et al. 2022, Collapse by Conditioning, who show that with few samples per class
+    conditional GANs collapse where unconditional ones do not: training starts without labels, and
+    the labels fade in. They also keep an unconditional term in the loss; here D has one output,
+    whose label part fades in with G's.
     """
     first, second = recipe.transition
     done = step / recipe.steps
@@ -170,23 +170,23 @@ def train_step(
     # D: real towards b, generated towards a.
     with cast:
         fake = state.replica_g(z, y, at.label_weight)
-    real_seen = seen_by_d(x, recipe, generator, ranks).detach()  # x itself stays as it is
-    fake_seen = seen_by_d(fake, recipe, generator, ranks)
-    real_seen.requires_grad_(at.r1)
+    real_augmented = diffaugment(x, recipe, generator, ranks).detach()  # x itself is not changed
+    fake_augmented = diffaugment(fake, recipe, generator, ranks)
+    real_augmented.requires_grad_(at.r1)
     with cast:
         if at.r1:
-            # Apart, so that the penalty's double backward goes through the real ones alone.
-            d_real = state.replica_d(real_seen, y, at.label_weight)
-            d_fake = state.replica_d(fake_seen.detach(), y, at.label_weight)
+            # Separately, so that the penalty's double backward needs the real images only.
+            d_real = state.replica_d(real_augmented, y, at.label_weight)
+            d_fake = state.replica_d(fake_augmented.detach(), y, at.label_weight)
         else:
-            both = torch.cat([real_seen, fake_seen.detach()])
+            both = torch.cat([real_augmented, fake_augmented.detach()])
             labels = None if y is None else y.repeat(2)
             d_real, d_fake = state.replica_d(both, labels, at.label_weight, parts=2).chunk(2)
     loss_d = discriminator_loss(loss, d_real, d_fake)
     total = loss_d
     measured: dict[str, Tensor] = {}
     if at.r1:
-        r1 = gradient_penalty(d_real, real_seen)
+        r1 = gradient_penalty(d_real, real_augmented)
         per_sum = count if loss.reduction == "sum" else 1
         total = total + (recipe.r1_gamma / 2 * recipe.r1_every * per_sum) * r1
         measured["r1"] = r1.detach()
@@ -194,10 +194,10 @@ def train_step(
     (total * per_mean).backward()
     state.optimizer_d.step()
 
-    # G: generated towards c, seen by the D just improved.
+    # G: generated towards c, by the updated D.
     state.d.requires_grad_(False)
     with cast:
-        d_fake_g = state.d(fake_seen, y, at.label_weight)
+        d_fake_g = state.d(fake_augmented, y, at.label_weight)
     loss_g = generator_loss(loss, d_fake_g)
     state.optimizer_g.zero_grad(set_to_none=True)
     (loss_g * per_mean).backward()
@@ -219,13 +219,13 @@ def train_step(
 
 
 def gradient_penalty(output: Tensor, x: Tensor) -> Tensor:
-    """E|grad D(x)|^2 over real x, the mean a picture (R1, Mescheder et al. 2018, Eq. 9)."""
+    """E|grad D(x)|^2 over real x, mean per image (R1, Mescheder et al. 2018, Eq. 9)."""
     (gradient,) = torch.autograd.grad(output.sum(), x, create_graph=True)
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
 def pull_classes_together(state: State, recipe: Recipe) -> None:
-    """Φ of G and Φ of D, see LabelMap.pull_together."""
+    """Pull the rows of Φ of G and of D together, see LabelMap.pull_together."""
     for network, lr in ((state.g, recipe.optimizer.lr_g), (state.d, recipe.optimizer.lr_d)):
         assert network.label_map is not None  # the recipe has labels
         network.label_map.pull_together(recipe.label_pull * lr)
@@ -233,7 +233,7 @@ def pull_classes_together(state: State, recipe: Recipe) -> None:
 
 @torch.no_grad()
 def update_average(ema: nn.Module, g: nn.Module, weight: float | Tensor) -> None:
-    """Move the average's parameters towards g's by a share of the way, and copy the statistics."""
+    """Move the average's parameters towards g's by `weight`, and copy batch norm's statistics."""
     for average, value in zip(ema.parameters(), g.parameters(), strict=True):
         average.lerp_(value, weight)
     for statistic, value_now in zip(ema.buffers(), g.buffers(), strict=True):

@@ -310,7 +310,7 @@ def test_an_exported_deformation_model_works(toy_store: Store, tmp_path: Path) -
     text = (out / "README.md").read_text("utf-8")
     assert "--real STORE" in text
     assert "Nothing yet." in text
-    with pytest.raises(RunError, match="of kind 'deformation', not a GAN"):
+    with pytest.raises(RunError, match="of kind 'deformation', expected a GAN"):
         Sampler.load(out)
     with pytest.raises(InputError, match="cannot be exported as ONNX"):
         export_model(run, tmp_path / "other", onnx=True)
@@ -382,7 +382,7 @@ def rewritten(folder: Path, **changes: str) -> None:
             {"charset": json.dumps(["一", "\udcff"] * 100_000)},
             r"can read \(a string has a lone surrogate",
         ),
-        ({"kind": "reader"}, "of kind 'reader', not a GAN"),
+        ({"kind": "reader"}, "of kind 'reader', expected a GAN"),
     ],
 )
 def test_untrusted_models_are_refused_with_a_reason(

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
 from hwgen.generators.deformation import training
-from hwgen.generators.deformation.network import DeformationNet, bend, pair_loss
+from hwgen.generators.deformation.network import DeformationNet, deform, pair_loss
 from hwgen.generators.deformation.recipe import DeformationRecipe, recipe_from_json, recipe_to_json
 from hwgen.generators.deformation.sampling import DeformationSampler
 from hwgen.generators.deformation.training import learning_rate, train_deformation
@@ -31,9 +31,9 @@ def test_at_first_nothing_moves(toy: DeformationRecipe) -> None:
     x = torch.rand(3, 1, 16, 16)
     amplitudes = DeformationNet(toy)(x, torch.randn(3, 2))
     assert amplitudes.shape == (3, 2, 3 + 16)
-    torch.testing.assert_close(bend(x, amplitudes), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(deform(x, amplitudes), x, atol=1e-5, rtol=0)
     large = torch.rand(3, 1, 64, 64)
-    torch.testing.assert_close(bend(large, amplitudes), large, atol=1e-4, rtol=0)
+    torch.testing.assert_close(deform(large, amplitudes), large, atol=1e-4, rtol=0)
 
 
 def test_the_loss_against_its_definition(toy: DeformationRecipe) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hwgen.compute.distributed import Ranks
-from hwgen.generators.gan.diffaugment import seen_by_d, translate, warp
+from hwgen.generators.gan.diffaugment import diffaugment, translate, warp
 from hwgen.generators.gan.presets import Recipe, Warp
 
 
@@ -118,7 +118,7 @@ def test_paper_stays_paper_and_no_ink_is_darker(
 
 def test_nothing_is_drawn_where_nothing_is_changed(toy_recipe: Recipe) -> None:
     x, generator = random_pictures(2), seeded()
-    assert seen_by_d(x, toy_recipe, generator) is x
+    assert diffaugment(x, toy_recipe, generator) is x
     assert torch.equal(torch.rand(3, generator=generator), torch.rand(3, generator=seeded()))
 
 
@@ -138,11 +138,11 @@ def test_the_gradient_is_the_way_back_of_the_view(toy_recipe: Recipe) -> None:
     x, nudge = random_pictures(4).chunk(2)
     weights = torch.rand(2, 1, 12, 12, generator=seeded(9))
     x.requires_grad_()
-    before = seen_by_d(x, recipe, seeded(5))
+    before = diffaugment(x, recipe, seeded(5))
     (gradient,) = torch.autograd.grad((before * weights).sum(), x)
     # The view is linear in ink, so that a difference of any size is exact.
     with torch.no_grad():
-        after = seen_by_d(x + nudge, recipe, seeded(5))
+        after = diffaugment(x + nudge, recipe, seeded(5))
     expected = ((after - before) * weights).sum().detach()
     torch.testing.assert_close((gradient * nudge).sum(), expected, rtol=1e-4, atol=1e-4)
 
@@ -150,6 +150,6 @@ def test_the_gradient_is_the_way_back_of_the_view(toy_recipe: Recipe) -> None:
 def test_processes_see_slices_of_one_draw(toy_recipe: Recipe) -> None:
     recipe = replace(toy_recipe, translate=2, warp=ALL)
     x = random_pictures(6)
-    whole = seen_by_d(x, recipe, seeded())
-    parts = [seen_by_d(x[2 * r : 2 * r + 2], recipe, seeded(), Ranks(r, 3)) for r in range(3)]
+    whole = diffaugment(x, recipe, seeded())
+    parts = [diffaugment(x[2 * r : 2 * r + 2], recipe, seeded(), Ranks(r, 3)) for r in range(3)]
     torch.testing.assert_close(torch.cat(parts), whole)

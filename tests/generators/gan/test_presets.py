@@ -139,7 +139,7 @@ def test_changes_that_do_not_fit_are_named(field: str, value: str, text: str) ->
     ("changes", "text"),
     [
         ({"size": "32"}, "makes 28x28"),
-        ({"channels": "3"}, "1 channels, the recipe says 28 and 3"),
+        ({"channels": "3"}, "1 channels, the recipe has 28 and 3"),
         ({"batch": "0"}, "batch must be at least 1"),
         ({"images": "63"}, "at least one batch"),
         ({"every": "63"}, "at least one batch"),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from hwgen.generators.gan.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.steps import (
     State,
@@ -127,6 +128,56 @@ def test_a_summed_loss_has_the_batch_times_the_gradient_with_r1(toy_recipe: Reci
         gradients[reduction] = [p.grad for p in state.d.parameters()]
     for mean, total in zip(gradients["mean"], gradients["sum"], strict=True):
         torch.testing.assert_close(4 * mean, total, rtol=1e-4, atol=1e-6)
+
+
+def test_r1_has_the_weight_of_half_gamma(toy_recipe: Recipe) -> None:
+    """Against the gradient of loss + gamma/2 E|grad D(x)|^2, computed here (Mescheder, Eq. 9)."""
+    recipe = change(toy_recipe, {"r1_gamma": "5", "r1_every": "1"})
+    stepped, by_hand = make_state(recipe, 3, 0, CPU), make_state(recipe, 3, 0, CPU)
+    step(stepped, recipe)
+    x, y = batch()
+    x.requires_grad_()
+    fake = by_hand.g(sample_noise(recipe, 4, seeded()), y).detach()
+    real_output = by_hand.d(x, y)
+    (slope,) = torch.autograd.grad(real_output.sum(), x, create_graph=True)
+    penalty = slope.square().sum(dim=(1, 2, 3)).mean()
+    loss = discriminator_loss(recipe.loss, real_output, by_hand.d(fake, y)) + 5 / 2 * penalty
+    loss.backward()
+    for ours, theirs in zip(stepped.d.parameters(), by_hand.d.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("gamma", ["0", "1"])
+def test_ds_batch_norm_sees_real_and_generated_images_apart(toy_recipe: Recipe, gamma: str) -> None:
+    changes = {"discriminator.norm": "batch", "r1_gamma": gamma, "r1_every": "1"}
+    recipe = change(toy_recipe, changes)
+    stepped, by_hand = make_state(recipe, 3, 0, CPU), make_state(recipe, 3, 0, CPU)
+    measured = step(stepped, recipe)
+    x, y = batch()
+    with torch.no_grad():
+        fake = by_hand.g(sample_noise(recipe, 4, seeded()), y)
+        real_output, fake_output = by_hand.d(x, y), by_hand.d(fake, y)
+        together = by_hand.d(torch.cat([x, fake]), y.repeat(2))
+    torch.testing.assert_close(measured["d_real"], real_output.mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(measured["d_fake"], fake_output.mean(), rtol=1e-4, atol=1e-5)
+    assert abs(together[:4].mean() - real_output.mean()) > 1e-3  # the test can tell
+
+
+def test_gs_step_gives_d_the_labels(toy_recipe: Recipe) -> None:
+    # D hardly moves, so that G's loss is that of the D below; Φ of D is large enough to matter.
+    changes = {"optimizer.lr_d": "1e-12", "r1_gamma": "0", "discriminator.label_sd": "2"}
+    recipe = change(toy_recipe, changes)
+    stepped, by_hand = make_state(recipe, 3, 0, CPU), make_state(recipe, 3, 0, CPU)
+    measured = step(stepped, recipe)
+    _, y = batch()
+    fake = by_hand.g(sample_noise(recipe, 4, seeded()), y)
+    loss = generator_loss(recipe.loss, by_hand.d(fake, y))
+    torch.testing.assert_close(measured["loss_g"], loss.detach(), rtol=1e-4, atol=1e-6)
+    other = generator_loss(recipe.loss, by_hand.d(fake, y.roll(1)))
+    assert abs(other - loss).item() > 1e-3  # the test can tell
+    loss.backward()
+    for ours, theirs in zip(stepped.g.parameters(), by_hand.g.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_r1_of_a_linear_d_is_the_square_of_its_weights() -> None:

@@ -1,4 +1,4 @@
-"""A preset's name, and changes to it, as a Recipe: everything that decides a training run."""
+"""Recipes of GANs: all settings of a training run, and named presets."""
 
 from hwgen.generators.gan.presets.recipe import (
     LOSSES,

@@ -1,7 +1,7 @@
-"""In: nothing. Out: the fields of a Recipe: everything that decides a training run.
+"""Recipe of a GAN: all settings of a training run, apart from the data and the seed.
 
-One family covers all: G starts from a small map and doubles it, D halves it again; 28 = 7 x 2^2,
-32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
+One family of networks covers all presets: G doubles the size of a small map, D halves it again;
+28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hwgen.schema import MAX_KERNEL, MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json,
 
 @dataclass(frozen=True)
 class Stage:
-    """One convolution (D) or up-convolution (G): output channels, kernel side, stride."""
+    """One convolution (D) or up-convolution (G): output channels, kernel size, stride."""
 
     channels: int
     kernel: int
@@ -28,25 +28,25 @@ class Stage:
 
 @dataclass(frozen=True)
 class GeneratorSpec:
-    """Generator: (z, Φ(y)) -> (linear) -> linear -> start map -> stages -> (linear) -> picture.
+    """Generator: (z, Φ(y)) -> (linear) -> linear -> start map -> stages -> (linear) -> image.
 
     Attributes:
         z_dim: width of the noise z.
         z: "uniform" in (-1, 1) as the authors, or "normal".
         label_dim: width of Φ(y); Φ is G's own.
-        label_sd: standard deviation of Φ's initial weights. A label map that starts large
-            drowns z, and z does not come back.
-        label: "input": Φ(y) joins z and nothing else; "concat": it joins the input of every layer.
-        hidden: width of a linear layer before the first map; 0 leaves it out.
-        start: channels and side of the first map.
+        label_sd: standard deviation of Φ's initial weights. If it is large, G ignores z and does
+            not learn to use it later.
+        label: "input": Φ(y) is concatenated to z only; "concat": to the input of every layer.
+        hidden: width of a linear layer before the first map; 0 for none.
+        start: channels and size of the first map.
         stages: up-convolutions.
-        head: what makes the picture, without a norm: "stage", the last stage; "linear", one more
-            layer, that is linear in all of the last map.
+        head: last layer, without a norm: "stage", the last stage; "linear", an additional linear
+            layer on the whole last map.
         upsampling: "deconv" (transposed convolution) or "nearest" (then a convolution).
         norm: "batch", "conditional" (batch norm whose gain and bias are linear in (z, Φ(y))),
             or "none".
-        start_norm: what batch norm takes for one feature of the first map: "number", each number
-            of it, as the authors' nets for characters; "channel", as those for scenes.
+        start_norm: features of the first map for batch norm: "number", each number, as in the
+            authors' networks for characters; "channel", as in those for scenes.
         output: "sigmoid" for a range of [0, 1], "tanh" for [-1, 1].
     """
 
@@ -67,12 +67,12 @@ class GeneratorSpec:
 
 @dataclass(frozen=True)
 class DiscriminatorSpec:
-    """Discriminator: picture -> stages -> (linear) -> one number.
+    """Discriminator: image -> stages -> (linear) -> one number.
 
     Attributes:
         stages: convolutions; the first never has a norm.
-        hidden: width of a linear layer before the last one; 0 leaves it out.
-        label: "concat": Φ(y) is concatenated to the output of every layer but not to the picture
+        hidden: width of a linear layer before the last one; 0 for none.
+        label: "concat": Φ(y) is concatenated to the output of every layer but not to the image
             (Mao et al.); "projection": <Φ(y), h> is added to the output (Miyato & Koyama 2018).
         label_dim: width of Φ(y) for "concat"; D has a Φ of its own.
         label_sd: standard deviation of Φ's initial weights.
@@ -93,9 +93,9 @@ class Loss:
 
     Attributes:
         kind: "lsgan" or "gan".
-        a: D's target for generated pictures (LSGAN).
-        b: D's target for real pictures (LSGAN).
-        c: what G wants D to say of generated pictures (LSGAN).
+        a: D's target for generated images (LSGAN).
+        b: D's target for real images (LSGAN).
+        c: G's target for D's output on generated images (LSGAN).
         reduction: "mean" over the batch, or the authors' "sum" (tf.nn.l2_loss).
     """
 
@@ -111,7 +111,7 @@ LOSSES: Mapping[str, Loss] = {
     "lsgan-eq8": Loss(a=-1.0, b=1.0, c=0.0),
     "gan": Loss(kind="gan"),
 }
-"""Named schemes: Eq. 9 (0-1 coding), Eq. 8 (Pearson chi^2), and the regular GAN."""
+"""Named losses: Eq. 9 (0-1 coding), Eq. 8 (Pearson chi^2), and the regular GAN."""
 
 
 @dataclass(frozen=True)
@@ -131,16 +131,16 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Warp:
-    """Largest random changes to all that D sees, real and generated; 0 leaves each out.
+    """Limits of DiffAugment's random warps of D's inputs, real and generated; 0 for none.
 
-    Each is drawn for each picture alone, evenly up to the limit in both directions. There are no
-    flips: a mirrored character is another one, or none.
+    Each is drawn uniformly up to the limit in both directions, for each image. There are no flips,
+    since a mirrored character is a different one, or none.
 
     Attributes:
-        scale: of the width and, apart from it, of the height; 0.1 is from 0.91 to 1.11 times.
-        shear: slant, pixels across for each pixel down.
+        scale: of width and height, independently; 0.1 is from 0.91 to 1.11 times.
+        shear: horizontal shift in pixels per pixel down.
         rotate: degrees.
-        fade: share of the ink's darkness that is taken away at most.
+        fade: largest fraction of the ink's darkness that is removed.
     """
 
     scale: float = 0.0
@@ -150,45 +150,45 @@ class Warp:
 
     @property
     def moves(self) -> bool:
-        """Whether pixels change places."""
+        """Whether the warp moves pixels."""
         return max(self.scale, self.shear, self.rotate) > 0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run, but for the data and the seed.
+    """All settings of a run, apart from the data and the seed.
 
-    The fields from `balanced` on are for few samples a class, or for rare classes among common
-    ones; each is left out by default.
+    The fields from `balanced` on are for few samples per class, or for rare classes; all are off by
+    default.
 
     Attributes:
-        preset: name of the row this recipe began as.
-        size: side of the pictures, pixels; a larger store is averaged down to it.
-        channels: 1 grey, 3 colour.
-        pixels: the range that the networks see.
+        preset: name of the preset that this recipe was made from.
+        size: width and height of the images, pixels; larger images of a store are averaged down.
+        channels: 1 for grey, 3 for colour.
+        pixels: float values of paper and ink.
         generator: G.
         discriminator: D.
         conditional: False trains without labels.
-        init: "normal" (sd 0.02; truncated for convolutions, as the authors), or "he".
-        loss: which GAN.
-        optimizer: for G and D.
-        batch: pictures a step, of each kind.
-        images: real pictures to show in all; steps = images / batch.
-        r1_gamma: weight of gamma/2 E|grad D(x)|^2 on real pictures (Mescheder et al. 2018), stated
-            against the per-sample mean of the loss; 0 leaves it out.
-        r1_every: apply R1 each so many steps, times as strongly (StyleGAN2's lazy form).
-        translate: largest random shift, pixels, of all that D sees (the label-safe part of
-            DiffAugment); 0 leaves it out.
-        ema: decay a step of the generator's moving average, which is what is sampled; 0 samples
-            G itself.
-        every: real pictures between two snapshots (weights, grid, checkpoint).
-        balanced: show every class equally often, however many records it has.
-        warp: small affine changes of all that D sees (the rest of DiffAugment that is safe for
-            labels), beside `translate`.
-        transition: shares of the run between which Φ fades in linearly: without labels up to the
-            first, fully conditional from the second on; (0, 0) is conditional throughout.
-        label_pull: how strongly the rows of Φ, of G and of D, are pulled towards their mean: each
-            step takes them label_pull times the learning rate of the way.
+        init: "normal" (standard deviation 0.02; truncated for convolutions, as the authors), or
+            "he".
+        loss: of D and G.
+        optimizer: of D and G.
+        batch: real images, and as many generated ones, per step.
+        images: real images to train on in total; steps = images / batch.
+        r1_gamma: weight of gamma/2 E|grad D(x)|^2 on real images (Mescheder et al. 2018), relative
+            to the mean loss per image; 0 for none.
+        r1_every: steps between two R1 penalties, each that many times stronger (the lazy form of
+            StyleGAN2).
+        translate: largest random shift of D's inputs, pixels (part of DiffAugment); 0 for none.
+        ema: decay per step of the generator's moving average, which is sampled from; 0 samples
+            from G itself.
+        every: real images between two snapshots (weights, grid, checkpoint).
+        balanced: train on every class equally often, however many records it has.
+        warp: small affine changes of D's inputs (part of DiffAugment).
+        transition: fractions of the run between which Φ fades in linearly: without labels up to
+            the first, fully conditional from the second on; (0, 0) is conditional throughout.
+        label_pull: each step moves the rows of Φ of G and D towards their mean, by label_pull times
+            the learning rate of the way.
     """
 
     preset: str
@@ -216,20 +216,20 @@ class Recipe:
     def __post_init__(self) -> None:
         broken = [rule for rule, holds in self._rules().items() if not holds]
         if broken:
-            raise InputError(f"the recipe cannot be: {'; '.join(broken)}")
+            raise InputError(f"invalid recipe: {'; '.join(broken)}")
         side = self.generator.start[1]
         for stage in self.generator.stages:
             side *= stage.stride
         made = (self.generator.stages[-1].channels, side)
         if self.generator.head == "stage" and made != (self.channels, self.size):
             raise InputError(
-                f"the generator of {self.preset} makes {side}x{side} pictures with "
-                f"{self.generator.stages[-1].channels} channels, the recipe says {self.size} and "
+                f"the generator of {self.preset} makes {side}x{side} images with "
+                f"{self.generator.stages[-1].channels} channels, the recipe has {self.size} and "
                 f"{self.channels}"
             )
 
     def _rules(self) -> dict[str, bool]:
-        """What must hold, and whether it does."""
+        """Rules in words, and whether each holds."""
         g, d, o, w = self.generator, self.discriminator, self.optimizer, self.warp
         return {
             "generator.stages must not be empty": bool(g.stages),
@@ -241,7 +241,7 @@ class Recipe:
                 max(g.start[0], g.z_dim, g.label_dim, d.label_dim, g.hidden, d.hidden) <= MAX_WIDTH
                 and all(stage.channels <= MAX_WIDTH for stage in (*g.stages, *d.stages))
             ),
-            f"sides must be at most {MAX_SIZE:,}, kernels and strides {MAX_KERNEL}": (
+            f"sizes must be at most {MAX_SIZE:,}, kernels and strides {MAX_KERNEL}": (
                 1 <= self.size <= MAX_SIZE
                 and g.start[1] <= MAX_SIZE
                 and all(
@@ -294,7 +294,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """Training steps in all."""
+        """Training steps in total."""
         return self.images // self.batch
 
     @property
@@ -320,16 +320,16 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
 
 
 def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's JSON with what an earlier hwgen did not know, which is left out by default.
+    """A recipe's JSON with the defaults of fields that an older version did not have.
 
     Raises:
-        InputError: it is no recipe.
+        InputError: it is not a valid recipe.
     """
     return recipe_to_json(recipe_from_json(recipe))
 
 
 def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
-    """A recipe with fields replaced by what a user typed, such as {"loss.a": "-1"}.
+    """A recipe with fields replaced by texts, such as {"loss.a": "-1"}.
 
     Values are JSON (`0.5`, `true`, `[256, 4]`) or plain words.
 

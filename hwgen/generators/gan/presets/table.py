@@ -1,4 +1,4 @@
-"""In: a preset's name. Out: its Recipe. PRESETS at the end is the place to look at."""
+"""The presets of GANs; PRESETS is at the end."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _PAPER_HWDB = Recipe(
     loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
 )
 
-# For practice: a conditional LSGAN with Φ, conditional batch norm in G, projection in D, lazy R1
-# and a moving average. Widths, rates, batch and gamma are the outcome of two rounds of
-# benchmarks/glyph_ablation.py: what becomes legible with the least arithmetic, z being heard.
+# A conditional LSGAN with Φ, conditional batch norm in G, projection in D, lazy R1 and a moving
+# average. Widths, rates, batch and gamma come from two rounds of benchmarks/glyph_ablation.py: the
+# lowest compute at which samples are legible and the generator still uses z.
 _GLYPH_32 = Recipe(
     preset="glyph-32",
     size=32,
@@ -200,7 +200,7 @@ PRESETS: Mapping[str, Recipe] = {
 
 ABOUT: Mapping[str, str] = {
     "paper-hwdb": "The authors' networks and settings for handwritten Chinese.",
-    "glyph-32": "For practice, also on a CPU.",
+    "glyph-32": "For practical use, also on a CPU.",
     "glyph-64": "The same at twice the side.",
     "few-shot-32": "About ten samples a class, or rare classes among common ones.",
     "paper-scene-112": "The authors' networks for scenes, such as LSUN's.",
@@ -217,7 +217,7 @@ def preset(name: str, also: Iterable[str] = ()) -> Recipe:
 
     Args:
         name: of the preset.
-        also: other names that would do in this place.
+        also: other names that are valid in this place.
 
     Raises:
         InputError: no such preset; near names are suggested.
