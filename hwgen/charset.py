@@ -11,7 +11,7 @@ from pathlib import Path
 from hwgen.errors import CharsetError, InputError
 from hwgen.io.files import repair_utf8
 from hwgen.io.paths import similar_paths, suggest_path
-from hwgen.names import did_you_mean, similar_names
+from hwgen.suggestions import did_you_mean, similar_names
 
 MAX_CLASSES = 1 << 18
 """Maximum number of classes; Unicode has fewer characters."""

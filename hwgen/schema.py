@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.names import did_you_mean, similar_names, suggest_field
+from hwgen.suggestions import did_you_mean, similar_names, suggest_field
 
 _MAX_NUMBER = 1 << 63
 """Sizes, counts and seeds stay below; so do the integers of arrays."""

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from hwgen.names import suggest
+from hwgen.suggestions import suggest
 from hwgen_cli.once import print_once
 
 

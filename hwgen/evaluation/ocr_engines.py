@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.names import suggest
 from hwgen.record import Image
+from hwgen.suggestions import suggest
 
 BATCH = 32
 """Images per call of an engine."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from hwgen.errors import InputError
-from hwgen.names import suggest
+from hwgen.suggestions import suggest
 
 if TYPE_CHECKING:
     from hwgen.exports.records import Exporter

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError, RunError
-from hwgen.names import suggest
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.suggestions import suggest
 
 if TYPE_CHECKING:
     from torch import nn

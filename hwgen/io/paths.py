@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path, PurePath
 
-from hwgen.names import did_you_mean, similar_names
+from hwgen.suggestions import did_you_mean, similar_names
 
 _MARKS = {
     "model.safetensors": "an exported model, for hwgen synthesize",

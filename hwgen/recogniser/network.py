@@ -27,9 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.compute.winograd import Conv3x3
 from hwgen.errors import InputError
-from hwgen.names import suggest
 from hwgen.record import PixelRange
 from hwgen.schema import MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json, key, to_json
+from hwgen.suggestions import suggest
 
 
 @dataclass(frozen=True)

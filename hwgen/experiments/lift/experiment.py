@@ -30,7 +30,6 @@ from hwgen.experiments.lift.generators import Generator
 from hwgen.experiments.lift.subsets import Ids, choose, held_out, rare_classes, write_subset
 from hwgen.experiments.lift.summary import summarise
 from hwgen.io.locks import file_lock
-from hwgen.names import suggest
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import (
@@ -44,6 +43,7 @@ from hwgen.results.lift import ALL, Lift, TestStore
 from hwgen.results.trials import Trial, TrialResult
 from hwgen.schema import key, to_json
 from hwgen.store import Store
+from hwgen.suggestions import suggest
 
 STRONG_EPOCHS, PRETRAINED_STRONG_EPOCHS = 25.0, 200.0
 """Passes over the real samples from which STRONG augmentation pays: from scratch, and from

@@ -16,8 +16,8 @@ from hwgen.generators.gan.presets.recipe import (
     Stage,
     Warp,
 )
-from hwgen.names import suggest
 from hwgen.record import PixelRange
+from hwgen.suggestions import suggest
 
 # The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
 _PAPER_HWDB = Recipe(
