@@ -27,7 +27,7 @@ def export_curves(
 
     Example: hwgen export-curves runs/first --out curves
     """
-    from hwgen.exports.runs import export_curves as write_curves
+    from hwgen.exports.models import export_curves as write_curves
     from hwgen.runs import Run
 
     count = write_curves(Run(run), out, overwrite=overwrite)

@@ -49,7 +49,7 @@ def export_model(
 
     Example: hwgen export-model runs/first --out first-model --onnx
     """
-    from hwgen.exports.runs import export_model as write_model
+    from hwgen.exports.models import export_model as write_model
     from hwgen.runs import Run
     from hwgen.runs.models import read_model
 

@@ -107,7 +107,7 @@ def _model(path: Path, sheet: Path | None) -> Shown:
 
     model = read_model(path)
     if sheet:
-        from hwgen.exports.runs.model import COLUMNS, samples
+        from hwgen.exports.models.model import COLUMNS, samples
         from hwgen.imaging.contact_sheets import save_sheet
 
         _require_own_samples(model.kind, path)

@@ -12,8 +12,8 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError, RunError
-from hwgen.exports.runs.model_card import card
-from hwgen.exports.runs.model_results import ModelResults
+from hwgen.exports.models.model_card import card
+from hwgen.exports.models.model_results import ModelResults
 from hwgen.io.json_files import MAX_JSON_BYTES
 from hwgen.report import images
 from hwgen.report.images import read_image

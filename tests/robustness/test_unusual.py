@@ -14,7 +14,7 @@ import torch
 from hwgen.charset import Charset, gb2312_level1, parse_charset
 from hwgen.errors import InputError
 from hwgen.exports import export_store
-from hwgen.exports.runs import export_model
+from hwgen.exports.models import export_model
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train

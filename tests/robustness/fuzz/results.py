@@ -13,8 +13,8 @@ from PIL import Image as PilImage
 
 from hwgen.experiments.lift.summary import summarise
 from hwgen.exports import export_store
-from hwgen.exports.runs import model_card
-from hwgen.exports.runs.model_results import ModelResults
+from hwgen.exports.models import model_card
+from hwgen.exports.models.model_results import ModelResults
 from hwgen.exports.staging import read_description
 from hwgen.report import page, plots
 from hwgen.report.markup import Html

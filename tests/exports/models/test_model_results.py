@@ -10,7 +10,7 @@ import pytest
 from hwgen.errors import HwgenError, InputError
 from hwgen.evaluation.provenance import training_data
 from hwgen.experiments.lift.generators import PretrainedGenerator
-from hwgen.exports.runs import export_model
+from hwgen.exports.models import export_model
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hwgen.charset import UNLABELLED
-from hwgen.exports.runs import licences
-from hwgen.exports.runs.model_results import ModelResults
+from hwgen.exports.models import licences
+from hwgen.exports.models.model_results import ModelResults
 from hwgen.generators.base import get_kind
 from hwgen.runs import logged
 from hwgen.runs.models import Model
@@ -73,7 +73,7 @@ def card(
         name: of the directory, for the commands.
         onnx: text about model.onnx; "" if there is none.
         results: measurements of the model.
-        licence: see hwgen.exports.runs.licences.checked; "" if none was given.
+        licence: see hwgen.exports.models.licences.checked; "" if none was given.
     """
     kind = get_kind(model.kind)
     texts = kind.card(model, name)

@@ -13,8 +13,8 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import HwgenError, InputError, RecipeChangedError, RunError
 from hwgen.exports import staging
-from hwgen.exports.runs import export_curves, export_model
-from hwgen.exports.runs.onnx_graph import write_onnx
+from hwgen.exports.models import export_curves, export_model
+from hwgen.exports.models.onnx_graph import write_onnx
 from hwgen.exports.staging import locked
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.sampling import DeformationSampler

@@ -19,10 +19,10 @@ import numpy as np
 from hwgen.charset import UNLABELLED
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
-from hwgen.exports.runs.licences import checked
-from hwgen.exports.runs.model_card import card
-from hwgen.exports.runs.model_results import read_model_results
-from hwgen.exports.runs.onnx_graph import write_onnx
+from hwgen.exports.models.licences import checked
+from hwgen.exports.models.model_card import card
+from hwgen.exports.models.model_results import read_model_results
+from hwgen.exports.models.onnx_graph import write_onnx
 from hwgen.exports.staging import written_at_once
 from hwgen.generators.base import NoiseSampler, Sampler, get_kind, load_generator
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
@@ -58,7 +58,7 @@ def export_model(
         snapshot: "last", "best" or a number of images.
         onnx: also write the generator as ONNX, if its kind supports it.
         results: directories of `hwgen evaluate` or `hwgen lift`, whose figures go into the card;
-            they must be of this model, see hwgen.exports.runs.model_results.
+            they must be of this model, see hwgen.exports.models.model_results.
         licence: of the model, for the card: an identifier of the Hugging Face Hub or any line; ""
             refers to the terms of the training data.
         overwrite: replace another export at `out`.
