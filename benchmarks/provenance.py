@@ -16,7 +16,7 @@ import torch
 
 import hwgen
 from hwgen.compute.devices import describe, pick_precision
-from hwgen.results import source
+from hwgen.results import version
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def provenance(
         differ from it, and is "unknown" outside a git checkout.
     """
     return {
-        "commit": source.commit() or "unknown",
+        "commit": version.commit() or "unknown",
         "date": time.strftime("%Y-%m-%d"),
         "command": command_line(file, arguments),
         "hardware": hardware(device, precision),

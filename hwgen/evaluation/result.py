@@ -21,7 +21,7 @@ from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import recipe_to_json
 from hwgen.recogniser.store_checks import describe_store, training_hashes
 from hwgen.results.evaluation import Compared, Evaluation, Judge, PerClass
-from hwgen.results.source import versions
+from hwgen.results.version import versions
 from hwgen.store import Store
 
 

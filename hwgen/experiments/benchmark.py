@@ -44,7 +44,7 @@ from hwgen.results.benchmark import (
     Trial,
 )
 from hwgen.results.parts import Interval
-from hwgen.results.source import versions
+from hwgen.results.version import versions
 from hwgen.store import Store
 
 HARDWARE = ("device", "precision", "threads", "torch")

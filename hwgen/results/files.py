@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from hwgen.io.json_files import read_object, reading, write_json
 from hwgen.io.locks import file_lock
-from hwgen.results import source
+from hwgen.results import version
 from hwgen.schema import from_json, key, to_json
 
 R = TypeVar("R", bound="ResultFile")
@@ -19,7 +19,7 @@ class ResultFile:
     """Base of the results. The fields of a subclass are the keys of its JSON file.
 
     Attributes:
-        commit: of the source checkout that made it, see hwgen.results.source; "" if not known.
+        commit: of the source checkout that made it, see hwgen.results.version; "" if not known.
         folder: where it was loaded from.
     """
 
@@ -57,7 +57,7 @@ class ResultFile:
         Returns:
             What `load` gives.
         """
-        saved = replace(self, commit=source.commit(), folder=folder)
+        saved = replace(self, commit=version.commit(), folder=folder)
         folder.mkdir(parents=True, exist_ok=True)
         with file_lock(folder / f"{self.NAME}.lock", wait=True, remove=True):
             write_json(folder / self.NAME, saved.to_json())

@@ -15,7 +15,7 @@ def test_the_commit_is_that_of_the_checkout(root: Path, monkeypatch: pytest.Monk
     assert found.removesuffix("-dirty") == (
         head.stdout.strip() if not head.returncode else "unknown"
     )
-    monkeypatch.setattr("hwgen.results.source.commit", lambda: "")
+    monkeypatch.setattr("hwgen.results.version.commit", lambda: "")
     assert provenance(module.__file__, [])["commit"] == "unknown"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hwgen.experiments.lift.summary import advise
-from hwgen.results import source
+from hwgen.results import version
 from hwgen.results.benchmark import Benchmark
 from hwgen.results.evaluation import Evaluation
 from hwgen.results.files import ResultFile
@@ -50,7 +50,7 @@ def test_a_committed_file_is_loaded_and_saved_without_loss(file: Path, tmp_path:
     assert holds(found.to_json(), plain)
     found.save(tmp_path)
     saved = json.loads((tmp_path / kind.NAME).read_text("utf-8"))
-    assert holds(saved, {**plain, "commit": source.commit()})
+    assert holds(saved, {**plain, "commit": version.commit()})
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_file_names_the_commit_that_made_it(
     file.write_text(json.dumps(MADE[name]()), encoding="utf-8")
     old = kind.load(file)
     assert old.commit == ""  # files without the key are read
-    monkeypatch.setattr(source, "commit", lambda: "c" * 40)
+    monkeypatch.setattr(version, "commit", lambda: "c" * 40)
     saved = old.save(tmp_path / "new")
     assert saved == kind.load(tmp_path / "new")
     assert (saved.commit, saved.folder) == ("c" * 40, tmp_path / "new")
@@ -83,17 +83,17 @@ def test_a_file_names_the_commit_that_made_it(
 def test_the_commit_is_that_of_the_checkout_or_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?)?", source.commit())
-    source.commit.cache_clear()
-    monkeypatch.setattr(source, "_ROOT", tmp_path)  # installed without a repository
-    assert source.commit() == ""
+    assert re.fullmatch(r"([0-9a-f]{40}(-dirty)?)?", version.commit())
+    version.commit.cache_clear()
+    monkeypatch.setattr(version, "_ROOT", tmp_path)  # installed without a repository
+    assert version.commit() == ""
     (tmp_path / ".git").mkdir()  # no repository that git accepts
-    source.commit.cache_clear()
-    assert source.commit() == ""
-    source.commit.cache_clear()
+    version.commit.cache_clear()
+    assert version.commit() == ""
+    version.commit.cache_clear()
     monkeypatch.setenv("PATH", "")  # no git
-    assert source.commit() == ""
-    source.commit.cache_clear()
+    assert version.commit() == ""
+    version.commit.cache_clear()
 
 
 def test_only_keys_of_the_format_are_written() -> None:
