@@ -12,9 +12,9 @@ import numpy as np
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
+from hwgen.prepare.image_rendering import Item, Renderer, render_images
 from hwgen.prepare.options import DEFAULT_OPTIONS, PrepareOptions
 from hwgen.prepare.reading import Reading
-from hwgen.prepare.rendering import Item, Renderer, render_images
 from hwgen.prepare.report import PrepareReport
 from hwgen.prepare.writing import write_store
 from hwgen.progress import NO_CONTROL, Control

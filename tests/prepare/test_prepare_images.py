@@ -15,9 +15,8 @@ from hwgen.exports.export import export_store
 from hwgen.imaging.contact_sheets import contact_sheet
 from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_store
-from hwgen.prepare import REPORT_FILE, PrepareOptions, prepare_images
-from hwgen.prepare import rendering as painting_module
-from hwgen.prepare.rendering import Renderer, render_images
+from hwgen.prepare import REPORT_FILE, PrepareOptions, image_rendering, prepare_images
+from hwgen.prepare.image_rendering import Renderer, render_images
 from hwgen.progress import Control
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import EncodedImage
@@ -271,7 +270,7 @@ def test_other_numbers_of_channels_are_refused(tmp_path: Path) -> None:
 
 
 def test_few_images_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(painting_module, "_MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(image_rendering, "_MAX_BYTES", 1 << 20)
     data = encoded(np.zeros((300, 300), np.uint8), "BMP")  # 91 kB
     read, given = 0, 0
 
