@@ -46,7 +46,7 @@ from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {
     "trials": 3,
-    "amounts": (400,),
+    "synthetic_per_class": (400,),
     "recipe": LIGHT,
     "strong_epochs": STRONG_EPOCHS,
     "pretrained_strong_epochs": PRETRAINED_STRONG_EPOCHS,
@@ -54,8 +54,8 @@ SETTINGS: dict[str, Any] = {
 """Chosen on held-out training samples by benchmarks.lift_choice, for each arm and number."""
 
 EXPERIMENTS = {
-    "few-shot": Experiment(kind="few-shot", counts=(5, 10, 20, 50, ALL), **SETTINGS),
-    "rare": Experiment(kind="rare", counts=(1, 3, 5, 10), **SETTINGS),
+    "few-shot": Experiment(kind="few-shot", real_per_class=(5, 10, 20, 50, ALL), **SETTINGS),
+    "rare": Experiment(kind="rare", real_per_class=(1, 3, 5, 10), **SETTINGS),
 }
 GENERATOR = TrainedGenerator(get_kind("deformation"), DeformationRecipe(steps=1_000))
 PRETRAINED = ("pretrained", "pretrained+synthetic")
@@ -67,7 +67,9 @@ QUICK_STEPS, QUICK_COUNT = 3, 3
 def quick(experiment: Experiment) -> Experiment:
     """Tiny settings for a dry run."""
     recipe = replace(experiment.recipe, steps=QUICK_STEPS, batch=8)
-    return replace(experiment, counts=(QUICK_COUNT,), trials=1, amounts=(4,), recipe=recipe)
+    return replace(
+        experiment, real_per_class=(QUICK_COUNT,), trials=1, synthetic_per_class=(4,), recipe=recipe
+    )
 
 
 def collect(found: Lift, folder: Path) -> Lift:

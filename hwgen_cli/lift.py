@@ -215,9 +215,9 @@ def lift(
     given: dict[str, Any] = {
         "trials": trials,
         "arms": None if arms is None else tuple(_parts(arms)),
-        "amounts": _amounts(synthetic_per_class),
-        "held_out": held_out_per_class,
-        "judged_on": None if evaluate_on is None else evaluate_on.value,
+        "synthetic_per_class": _amounts(synthetic_per_class),
+        "held_out_per_class": held_out_per_class,
+        "evaluate_on": None if evaluate_on is None else evaluate_on.value,
     }
     plan = _experiment(experiment, real_per_class, recipe, given)
     _check(plot, plan, init_from)
@@ -275,7 +275,7 @@ def _experiment(
 
     return Experiment(
         kind=kind.value,
-        counts=_numbers("--real-per-class", counts or COUNTS[kind], all=ALL),
+        real_per_class=_numbers("--real-per-class", counts or COUNTS[kind], all=ALL),
         recipe=recipe,
         strong_epochs=STRONG_EPOCHS,
         pretrained_strong_epochs=PRETRAINED_STRONG_EPOCHS,

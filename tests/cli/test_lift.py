@@ -296,7 +296,7 @@ def test_runs_that_cannot_generate_are_refused(
     assert "--generator glyph-32" in capsys.readouterr().err
     (tmp_path / "learnt" / "weights" / "000000016.safetensors").unlink()
     assert run(monkeypatch, *options, learnt) == 1
-    assert "not a finished deformation run" in capsys.readouterr().err
+    assert "has no snapshot yet" in capsys.readouterr().err
 
 
 def test_generator_images_set_the_length_of_training(toy_store: Store) -> None:

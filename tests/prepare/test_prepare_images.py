@@ -314,7 +314,7 @@ def test_real_photographs_and_digits_give_what_their_cards_say(
     shared_data: Path, tmp_path: Path
 ) -> None:
     archive = shared_data / "cifar10" / "cifar10-jpeg-10k.zip"
-    with pytest.raises(InputError, match="a training and a test part"):
+    with pytest.raises(InputError, match="a training and a test set"):
         prepare_images([archive], tmp_path / "s", framing=Framing(32, stretch=True))
     report = prepare_images(
         [Path(f"{archive}!cifar10/test")], tmp_path / "s", framing=Framing(32, stretch=True)

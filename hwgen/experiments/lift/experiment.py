@@ -61,34 +61,34 @@ class Experiment:
     """Which trials, and how their recognisers are trained.
 
     Attributes:
-        kind: "few-shot": `counts` samples of every class. "rare": so many of the rare classes, and
-            all of the others; see rare_classes. There every class has the same probability in a
-            batch, in every arm.
-        counts: real samples per class; ALL is all.
+        kind: "few-shot": `real_per_class` samples of every class. "rare": so many of the rare
+            classes, and all of the others; see rare_classes. There every class has the same
+            probability in a batch, in every arm.
+        real_per_class: real samples per class; ALL is all.
         trials: repetitions with other samples and seeds.
         arms: names in ARMS.
-        amounts: synthetic samples per class, each a trial of its own in the arms that have them.
-            The advice is about the first.
+        synthetic_per_class: numbers of synthetic samples, each a trial of its own in the arms that
+            have them. The advice is about the first.
         recipe: of every recogniser; its augmentation is the classical one.
         strong_epochs: passes over the real samples from which an arm that trains from scratch has
             STRONG as its classical augmentation; None: never.
         pretrained_strong_epochs: the same for an arm that starts from pretrained weights.
-        held_out: samples per class that no trial trains on; see subsets.held_out.
-        judged_on: "test": the test store. "held-out": those samples, to choose settings on.
+        held_out_per_class: samples per class that no trial trains on; see subsets.held_out.
+        evaluate_on: "test": the test store. "held-out": those samples, to choose settings on.
     """
 
     kind: Literal["few-shot", "rare"] = "few-shot"
-    counts: tuple[int, ...] = (5, 10, 20, 50, ALL)
+    real_per_class: tuple[int, ...] = field(default=(5, 10, 20, 50, ALL), metadata=key("counts"))
     trials: int = field(default=3, metadata=key("draws"))
     arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.pretrained)
-    amounts: tuple[int, ...] = (100,)
+    synthetic_per_class: tuple[int, ...] = field(default=(100,), metadata=key("amounts"))
     recipe: RecogniserRecipe = field(default_factory=RecogniserRecipe)
     strong_epochs: float | None = field(default=None, metadata=key("strong_views"))
     pretrained_strong_epochs: float | None = field(
         default=None, metadata=key("started_strong_views")
     )
-    held_out: int = 40
-    judged_on: Literal["test", "held-out"] = "test"
+    held_out_per_class: int = field(default=40, metadata=key("held_out"))
+    evaluate_on: Literal["test", "held-out"] = field(default="test", metadata=key("judged_on"))
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.arms) - set(ARMS))
@@ -96,23 +96,24 @@ class Experiment:
             raise InputError("no arms", remedy=f"Give some of {', '.join(ARMS)}")
         if unknown:
             raise InputError(f"unknown arm {unknown[0]}", remedy=suggest(unknown[0], ARMS))
-        if not self.counts or min(self.counts) < 0:
+        if not self.real_per_class or min(self.real_per_class) < 0:
             raise InputError(
-                f"numbers of real samples {list(self.counts)}; expected at least one, 0 or more"
+                f"numbers of real samples {list(self.real_per_class)}; expected at least one, 0 or "
+                "more"
             )
         if self.trials < 1:
             raise InputError(f"{self.trials} trials; expected at least 1")
-        if min(self.amounts, default=0) < 1:
+        if min(self.synthetic_per_class, default=0) < 1:
             raise InputError(
-                f"numbers of synthetic samples {list(self.amounts)}; expected at least one, 1 or "
-                "more"
+                f"numbers of synthetic samples {list(self.synthetic_per_class)}; expected at least "
+                "one, 1 or more"
             )
-        if self.judged_on == "held-out" and self.held_out < 1:
-            raise InputError("judged on held-out samples, but no samples are held out")
+        if self.evaluate_on == "held-out" and self.held_out_per_class < 1:
+            raise InputError("evaluation on held-out samples, but no samples are held out")
 
     def all_trials(self) -> list[Trial]:
         """Every trial of the experiment."""
-        return all_trials(self.counts, self.trials, self.arms, self.amounts)
+        return all_trials(self.real_per_class, self.trials, self.arms, self.synthetic_per_class)
 
     def recipe_of(self, arm: Arm, samples: float) -> RecogniserRecipe:
         """The recipe of a recogniser.
@@ -221,7 +222,7 @@ class _Work:
 
     def __post_init__(self) -> None:
         labels = self.train.labels
-        reserved = held_out(labels, self.experiment.held_out)
+        reserved = held_out(labels, self.experiment.held_out_per_class)
         self._free = ~reserved
         classes = len(self.train.charset)
         self._rare = np.ones(classes, bool)
@@ -237,7 +238,7 @@ class _Work:
         for trial in self.experiment.all_trials():
             choose(labels, self._free, self._counts(trial), trial.seed)
         self._judge = self.test
-        if self.experiment.judged_on == "held-out":
+        if self.experiment.evaluate_on == "held-out":
             with file_lock(self.out / "locks" / "held-out.lock", wait=True):
                 path = self.out / "draws" / "held-out.store"
                 self._judge = write_subset(self.train, np.flatnonzero(reserved), path)
@@ -247,7 +248,7 @@ class _Work:
         self.config = {
             "kind": self.experiment.kind,
             "recipe": recipe_to_json(recipe),
-            "held_out": self.experiment.held_out,
+            "held_out": self.experiment.held_out_per_class,
             "train": self.train.manifest.content_sha256,
             "judged_on": self._judge.manifest.content_sha256,
             "precision": self._hardware["precision"],
@@ -325,7 +326,7 @@ class _Work:
     def lift(self, results: Mapping[Trial, TrialResult | None]) -> Lift:
         """The finished trials, summed up."""
         finished = tuple(result for result in results.values() if result is not None)
-        found = summarise(finished, self.groups, self.experiment.amounts[0])
+        found = summarise(finished, self.groups, self.experiment.synthetic_per_class[0])
         init_from, train, test = self.init_from, self.train, self.test
         shared = 0 if init_from is None else len(set(init_from.charset) & set(train.charset))
         return Lift(

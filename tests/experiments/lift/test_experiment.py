@@ -71,7 +71,13 @@ class Copies:
 
 
 def small(toy: RecogniserRecipe, **changes: Any) -> Experiment:
-    given = {"counts": (2, ALL), "trials": 2, "amounts": (4,), "held_out": 3, "recipe": toy}
+    given = {
+        "real_per_class": (2, ALL),
+        "trials": 2,
+        "synthetic_per_class": (4,),
+        "held_out_per_class": 3,
+        "recipe": toy,
+    }
     return Experiment(**{**given, **changes})
 
 
@@ -113,7 +119,7 @@ def test_a_trial_equals_training_and_testing_by_hand(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
     recipe = replace(toy, steps=40)
-    protocol = small(recipe, counts=(4,), trials=1, arms=("classical",))
+    protocol = small(recipe, real_per_class=(4,), trials=1, arms=("classical",))
     result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n4-draw0.store")
@@ -129,7 +135,7 @@ def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train", counts=(20, 20, 8)), make_store("test", seed=9)
-    protocol = small(toy, kind="rare", counts=(1,), trials=1, held_out=2)
+    protocol = small(toy, kind="rare", real_per_class=(1,), trials=1, held_out_per_class=2)
     result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n1-draw0.store")
@@ -143,7 +149,7 @@ def test_settings_are_chosen_on_held_out_samples_of_the_train_store(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, judged_on="held-out", counts=(ALL,), arms=("none",), trials=1)
+    protocol = small(toy, evaluate_on="held-out", real_per_class=(ALL,), arms=("none",), trials=1)
     result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     assert result is not None
     assert result.rows[0].total == [3, 3, 3]
@@ -156,7 +162,7 @@ def test_other_settings_are_refused_before_any_work(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), trials=1, arms=("none",))
+    protocol = small(toy, real_per_class=(2,), trials=1, arms=("none",))
     run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     with pytest.raises(RecipeChangedError, match=r"recipe.steps: 10 -> 11"):
         run_experiment(
@@ -177,7 +183,7 @@ def test_a_stop_keeps_what_is_finished(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), trials=1)
+    protocol = small(toy, real_per_class=(2,), trials=1)
     rows = tmp_path / "out" / "rows"
 
     def two_are_there() -> bool:
@@ -212,7 +218,7 @@ def test_trials_that_another_process_runs_are_awaited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), trials=1, arms=("none", "synthetic"))
+    protocol = small(toy, real_per_class=(2,), trials=1, arms=("none", "synthetic"))
     out = tmp_path / "out"
     (out / "locks").mkdir(parents=True)
     locks = [
@@ -242,7 +248,7 @@ def test_deformation_models_are_trained_on_the_subset_or_before(
     if learnt:
         run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
         generator = PretrainedGenerator(run.path, "cpu")
-    protocol = small(toy, counts=(3,), trials=1, arms=("classical", "synthetic"))
+    protocol = small(toy, real_per_class=(3,), trials=1, arms=("classical", "synthetic"))
     result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
     assert (tmp_path / "out" / "generators" / "n3-draw0").exists() != learnt
@@ -283,7 +289,7 @@ def test_a_gan_is_trained_on_the_subset(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
     recipe = replace(toy_recipe, images=8, every=8)
-    protocol = small(replace(toy, size=8), counts=(3,), trials=1, arms=("synthetic",))
+    protocol = small(replace(toy, size=8), real_per_class=(3,), trials=1, arms=("synthetic",))
     generator = TrainedGenerator(get_kind("gan"), recipe, "cpu")
     result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
     assert result is not None
@@ -299,7 +305,7 @@ def test_pretrained_arms_start_from_pretrained_weights(
         from_stores([other], toy, CPU), replace(toy, steps=60), seed=0, device=CPU
     )
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), trials=1, arms=("classical", "pretrained"))
+    protocol = small(toy, real_per_class=(2,), trials=1, arms=("classical", "pretrained"))
     with pytest.raises(InputError, match="no recogniser for the pretrained arms"):
         run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     result = run_experiment(
@@ -314,7 +320,7 @@ def test_pretrained_arms_start_from_pretrained_weights(
 
 
 def test_augmentation_is_stronger_with_more_epochs(toy: RecogniserRecipe) -> None:
-    mild = small(toy, counts=(2,))
+    mild = small(toy, real_per_class=(2,))
     strong = replace(mild, strong_epochs=5, pretrained_strong_epochs=10, kind="rare")
     images = toy.steps * toy.batch
     for arm, views, used in [
@@ -362,7 +368,7 @@ def test_trial_results_name_their_augmentation(
     train, test = make_store("train"), make_store("test", seed=9)
     out = tmp_path / "out"
     # 2 of each of 3 classes, and all 9 that are not held out.
-    mild = small(toy, counts=(2, ALL), trials=1, arms=("none", "classical"))
+    mild = small(toy, real_per_class=(2, ALL), trials=1, arms=("none", "classical"))
     protocol = replace(mild, strong_epochs=toy.steps * toy.batch / samples)
     result = run_experiment(train, test, protocol, Copies([]), out, device=CPU)
     assert result is not None
@@ -399,10 +405,10 @@ def test_equal_stores_and_other_classes_are_refused(
     [
         {"arms": ("some",)},
         {"arms": ()},
-        {"counts": ()},
+        {"real_per_class": ()},
         {"trials": 0},
-        {"amounts": (0,)},
-        {"judged_on": "held-out", "held_out": 0},
+        {"synthetic_per_class": (0,)},
+        {"evaluate_on": "held-out", "held_out_per_class": 0},
     ],
 )
 def test_impossible_experiments_are_refused(wrong: dict[str, Any]) -> None:
@@ -426,7 +432,7 @@ def test_impossible_inputs_are_refused_before_any_work(
 ) -> None:
     train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
     with pytest.raises(InputError, match="expected 10 samples of class 0, found 9"):
-        run_experiment(train, test, small(toy, counts=(2, 10)), Copies([]), out, device=CPU)
+        run_experiment(train, test, small(toy, real_per_class=(2, 10)), Copies([]), out, device=CPU)
     large = small(replace(toy, size=32))
     with pytest.raises(InputError, match="at least 32 pixels"):
         run_experiment(train, test, large, Copies([]), out, device=CPU)
@@ -452,10 +458,15 @@ def test_subsets_of_other_settings_are_refused(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, counts=(2,), trials=1, arms=("none",))
+    protocol = small(toy, real_per_class=(2,), trials=1, arms=("none",))
     run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
     (tmp_path / "out" / "rows" / "n2-draw0-none.json").unlink()
     with pytest.raises(RecipeChangedError, match="a subset of other settings"):
         run_experiment(
-            train, test, replace(protocol, held_out=4), Copies([]), tmp_path / "out", device=CPU
+            train,
+            test,
+            replace(protocol, held_out_per_class=4),
+            Copies([]),
+            tmp_path / "out",
+            device=CPU,
         )
