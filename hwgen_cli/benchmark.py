@@ -163,7 +163,7 @@ def _show(result: Benchmark, console: Console) -> None:
         f"samples on {settings['device']} in {settings['precision']}",
         highlight=False,
     )
-    table = Table(title=f"Accuracy on {test.count:,} {test.made} test samples, %")
+    table = Table(title=f"Accuracy on {test.count:,} {test.data_kind} test samples, %")
     for column in ("trained on", "top-1", "top-5", "top-1, difference to real", "seeds"):
         table.add_column(column, justify="left" if column == "trained on" else "right")
     for name, arm in result.arms.items():
@@ -182,7 +182,7 @@ def _show(result: Benchmark, console: Console) -> None:
     )
     print_test_warnings(
         console,
-        simulated=test.made == "simulated",
+        simulated=test.data_kind == "simulated",
         shared_writers=len(result.writers_shared),
     )
     print_lines(f"written: {result.folder / result.NAME}")

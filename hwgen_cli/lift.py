@@ -343,7 +343,7 @@ def _show(result: Lift, console: Console) -> None:
         console.print(table)
     print_test_warnings(
         console,
-        simulated=result.made.get("test") == "simulated",
+        simulated=result.data_kinds.get("test") == "simulated",
         shared_writers=result.test.writers_shared,
     )
     print_lines(result.advice)

@@ -49,12 +49,12 @@ def notes(
     if repeated:
         lines.append(f"Left out: {repeated:,} real samples that repeat another one exactly.")
     if not synthetic.is_synthetic:
-        lines.append(f"The evaluated set is marked as {synthetic.provenance}.")
+        lines.append(f"The evaluated set is marked as {synthetic.data_kind}.")
     given = {"--real": real, "--real-test": real_test}
     lines += [
         f"{name} holds simulated characters: the figures say nothing about real handwriting."
         for name, store in given.items()
-        if store is not None and store.provenance == "simulated"
+        if store is not None and store.data_kind == "simulated"
     ]
     return lines
 

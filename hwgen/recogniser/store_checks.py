@@ -106,5 +106,5 @@ def describe_store(store: Store) -> StoreFacts:
         count=len(store),
         charset_fingerprint=store.charset.fingerprint,
         content_sha256=store.manifest.content_sha256,
-        made=store.provenance,
+        data_kind=store.data_kind,
     )

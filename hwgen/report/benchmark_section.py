@@ -61,7 +61,7 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
 def _tested_on(benchmark: Benchmark) -> str:
     """`real test`; `test` in files that do not say how the test store was made."""
     test = benchmark.stores.get("test")
-    return f"{test.made if test else ''} test".lstrip()
+    return f"{test.data_kind if test else ''} test".lstrip()
 
 
 def _setting(benchmark: Benchmark) -> Html:
@@ -71,8 +71,8 @@ def _setting(benchmark: Benchmark) -> Html:
         store = benchmark.stores.get(role)
         shown = "none given"
         if store is not None:
-            made = f", {store.made}" if store.made else ""
-            shown = f"{store.path}: {count(store.count)} images{made}"
+            kind = f", {store.data_kind}" if store.data_kind else ""
+            shown = f"{store.path}: {count(store.count)} images{kind}"
         rows.append((title, shown))
     rows.append(
         (

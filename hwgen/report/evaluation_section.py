@@ -79,8 +79,8 @@ def _setting(evaluation: Evaluation) -> list[tuple[object, object]]:
         store = evaluation.stores.get(role)
         shown = "none given"
         if store is not None:
-            made = f", {store.made}" if store.made else ""
-            shown = f"{store.path}: {count(store.count)} images{made}"
+            kind = f", {store.data_kind}" if store.data_kind else ""
+            shown = f"{store.path}: {count(store.count)} images{kind}"
         rows.append((title, shown))
     return rows
 

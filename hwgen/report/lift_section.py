@@ -50,7 +50,7 @@ def _steps(lift: Lift) -> str:
 
 def _store(lift: Lift, role: str) -> str:
     path = {"train": lift.train, "test": lift.test.store}[role]
-    return f"{path}: {lift.made[role]}" if role in lift.made else path
+    return f"{path}: {lift.data_kinds[role]}" if role in lift.data_kinds else path
 
 
 def _group(lift: Lift, group: str) -> list[Html]:

@@ -73,7 +73,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         add("synthetic", f"Synthetic store {name_of(store.path)}", i, content)
     for i, store in enumerate(inputs.real if not inputs.synthetic else (), 1):
         content = real_section(store, f"real-{i}", real=real)
-        add("real", f"{store.provenance.capitalize()} store {name_of(store.path)}", i, content)
+        add("real", f"{store.data_kind.capitalize()} store {name_of(store.path)}", i, content)
     for i, benchmark in enumerate(inputs.benchmarks, 1):
         content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
         add("benchmark", f"Benchmark {name_of(benchmark.folder)}", i, content)
@@ -133,8 +133,8 @@ def _subtitle(inputs: Inputs) -> str:
     counts = {
         "training run": len(inputs.runs),
         "synthetic store": len(inputs.synthetic),
-        "real store": sum(store.provenance == "real" for store in inputs.real),
-        "simulated store": sum(store.provenance != "real" for store in inputs.real),
+        "real store": sum(store.data_kind == "real" for store in inputs.real),
+        "simulated store": sum(store.data_kind != "real" for store in inputs.real),
         "benchmark": len(inputs.benchmarks),
         "lift": len(inputs.lifts),
         "evaluation": len(inputs.evaluations),
@@ -188,7 +188,7 @@ def _provenance(inputs: Inputs) -> Html:
         manifest = store.manifest
         hashes = {"content": manifest.content_sha256, "charset": manifest.charset_fingerprint}
         versions = _pairs(manifest.versions, ", ")
-        what = f"{store.provenance.capitalize()} store"
+        what = f"{store.data_kind.capitalize()} store"
         add(what, store.path, data=_pairs(hashes, "<br>"), versions=versions)
     for benchmark in inputs.benchmarks:
         hashes = {role: store.content_sha256 for role, store in benchmark.stores.items()}

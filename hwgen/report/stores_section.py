@@ -58,7 +58,7 @@ def synthetic_section(store: Store, others: Sequence[Store], anchor: str, *, rea
 def real_section(store: Store, anchor: str, *, real: bool) -> Html:
     """A real or simulated store, where no synthetic one is given."""
     body = _sheet(store, None) if real else missing("Its images are left out (--no-real).")
-    title = join([f"{store.provenance.capitalize()} store ", tag("em", name_of(store.path))])
+    title = join([f"{store.data_kind.capitalize()} store ", tag("em", name_of(store.path))])
     return section(anchor, title, _facts(store), body)
 
 
@@ -143,4 +143,4 @@ def _row(head: Html, cells: Sequence[Html]) -> Html:
 def _kind(store: Store) -> str:
     if store.manifest.origin.get("kind") == "ink":
         return "pen ink"  # real handwriting, but not scanned
-    return store.provenance
+    return store.data_kind

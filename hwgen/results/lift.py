@@ -110,7 +110,7 @@ class Lift(ResultFile):
         start_classes_shared: number of classes that it was pretrained on too.
         train: path of the store that the real samples are taken from.
         test: the store that recognisers were tested on.
-        made: "train" and "test" -> "real" or "simulated"; empty in older files.
+        data_kinds: "train" and "test" -> "real" or "simulated"; empty in older files.
         accuracy_entries: top-1.
         difference_entries: top-1 less that of BASELINE on the same real samples.
         advice: what a user should do.
@@ -131,7 +131,7 @@ class Lift(ResultFile):
     start_classes_shared: int = 0
     train: str
     test: TestStore
-    made: dict[str, str] = field(default_factory=dict)
+    data_kinds: dict[str, str] = field(default_factory=dict, metadata=key("made"))
     accuracy_entries: tuple[Estimate, ...] = field(metadata=key("accuracy"))
     difference_entries: tuple[Estimate, ...] = field(metadata=key("differences"))
     advice: str

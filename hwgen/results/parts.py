@@ -31,7 +31,7 @@ class StoreFacts:
         count: number of samples.
         charset_fingerprint: hash of its classes and their order.
         content_sha256: hash of all records.
-        made: "real", "simulated" or "synthetic"; "" in older files.
+        data_kind: "real", "simulated" or "synthetic"; "" in older files.
         provenance: run and checkpoint that a synthetic store was sampled from; "" if not known.
     """
 
@@ -39,7 +39,7 @@ class StoreFacts:
     count: int
     charset_fingerprint: str = ""
     content_sha256: str
-    made: str = field(default="", metadata=key("made", left_out=""))
+    data_kind: str = field(default="", metadata=key("made", left_out=""))
     provenance: str = field(default="", metadata=key("provenance", left_out=""))
 
 

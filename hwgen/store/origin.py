@@ -31,7 +31,7 @@ def is_simulated(origin: Mapping[str, Any]) -> bool:
     return _of_the_whole(origin).get("simulated") is True
 
 
-def provenance(origin: Mapping[str, Any]) -> str:
+def data_kind(origin: Mapping[str, Any]) -> str:
     """`synthetic` if a generator made any of the records, else `simulated` or `real`."""
     if is_synthetic(origin):
         return "synthetic"

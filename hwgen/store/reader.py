@@ -27,7 +27,7 @@ from hwgen.store.layout import (
     read_manifest,
     record_bytes,
 )
-from hwgen.store.origin import is_synthetic, provenance
+from hwgen.store.origin import data_kind, is_synthetic
 
 
 class Store:
@@ -75,9 +75,9 @@ class Store:
         return is_synthetic(self.manifest.origin)
 
     @property
-    def provenance(self) -> str:
+    def data_kind(self) -> str:
         """`synthetic`, `simulated` or `real`: see hwgen.store.origin."""
-        return provenance(self.manifest.origin)
+        return data_kind(self.manifest.origin)
 
     @property
     def writers(self) -> set[str]:

@@ -81,7 +81,7 @@ class StoreSet:
     def __init__(self, path: Path) -> None:
         self._store = Store(path)
         self.name = repair_utf8(path.resolve().name)
-        self.kind = f"{self._store.provenance} store"
+        self.kind = f"{self._store.data_kind} store"
         self.fingerprint = self._store.manifest.content_sha256
         self.labels = _labels(self._store.charset)
         self.size, self.channels = self._store.size, self._store.channels

@@ -141,15 +141,15 @@ def test_simulated_writers_stay_simulated(tmp_path: Path, format: str) -> None:
     strokes = Drawn()
     simulate(tmp_path / "set", characters="十刁", writers=range(1, 4), seed=0, strokes=strokes)
     store, report = prepared("gnt", tmp_path / "set", out=tmp_path / "store")
-    assert (store.provenance, store.is_synthetic, report.simulated) == ("simulated", False, True)
+    assert (store.data_kind, store.is_synthetic, report.simulated) == ("simulated", False, True)
     export_store(store, format, tmp_path / "out")
     back, _ = prepared(format, tmp_path / "out", out=tmp_path / "back")
-    assert back.provenance == "simulated"
+    assert back.data_kind == "simulated"
     for one in (store, back):
         assert one.manifest.origin["notice"] == strokes.notice
         assert summary(one.manifest.origin)["notice"] == strokes.notice
     assert notice({"of_origin": back.manifest.origin}) == strokes.notice
     (tmp_path / "set" / MARKER).unlink()  # of a set from before there was one
     again, report = prepared("gnt", tmp_path / "set", out=tmp_path / "again")
-    assert (again.provenance, report.simulated) == ("real", False)
+    assert (again.data_kind, report.simulated) == ("real", False)
     assert notice(again.manifest.origin) == ""

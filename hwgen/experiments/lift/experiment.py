@@ -338,7 +338,7 @@ class _Work:
             start_classes_shared=shared,
             train=str(train.path),
             test=TestStore(str(test.path), len(train.writers & test.writers)),
-            made={"train": train.provenance, "test": test.provenance},
+            data_kinds={"train": train.data_kind, "test": test.data_kind},
             accuracy_entries=found.accuracy,
             difference_entries=found.differences,
             advice=found.advice,
