@@ -19,7 +19,7 @@ from hwgen.generators.gan.presets.recipe import (
 from hwgen.record import PixelRange
 from hwgen.suggestions import suggest
 
-# The authors' nets for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; Multi-class_GAN, mcgan.py).
+# The authors' networks for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; mcgan.py).
 _PAPER_HWDB = Recipe(
     preset="paper-hwdb",
     size=28,
@@ -86,9 +86,9 @@ _GLYPH_64 = replace(
     every=64_000,
 )
 
-# For about ten samples a class, or rare classes among common ones, where glyph-32 draws one picture
-# a class, which is a copy, or does not learn the rare ones at all: what helped of the opt-ins in
-# benchmarks/few_shot_ablation.py, which calls it "balanced-warp".
+# For about ten samples per class, or rare classes among common ones, where glyph-32 collapses to a
+# memorised image per class or does not learn the rare classes. These are the settings that helped
+# in benchmarks/few_shot_ablation.py, where this is "balanced-warp".
 _FEW_SHOT_32 = replace(
     _GLYPH_32,
     preset="few-shot-32",
@@ -99,8 +99,8 @@ _FEW_SHOT_32 = replace(
     warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
 )
 
-# The authors' nets for scenes (arXiv 1611.04076v3 Fig. 3; LSGAN, vgg.py), and the regular GAN with
-# the same ones. Published runs of others take a rate of 1e-4.
+# The authors' networks for scenes (arXiv 1611.04076v3 Fig. 3; LSGAN, vgg.py), and the regular GAN
+# with the same networks. Runs published by others use a learning rate of 1e-4.
 _PAPER_SCENE_112 = Recipe(
     preset="paper-scene-112",
     size=112,
@@ -129,8 +129,8 @@ _PAPER_SCENE_112 = Recipe(
 
 _DCGAN_112 = replace(_PAPER_SCENE_112, preset="dcgan-112", loss=Loss(kind="gan"))
 
-# DCGAN (Radford et al. 2016) with the authors' kernels: the nets of their stability comparison with
-# batch norm put back (LSGAN, stability_comparison/). Without it: --set generator.norm=none.
+# DCGAN (Radford et al. 2016) with the authors' kernels: the networks of their stability comparison
+# with batch norm (LSGAN, stability_comparison/). Without it: --set generator.norm=none.
 _DCGAN_64 = replace(
     _DCGAN_112,
     preset="dcgan-64",
@@ -143,8 +143,8 @@ _DCGAN_64 = replace(
     optimizer=Optimizer(),
 )
 
-# The paper gives rate, beta1 and scores for CIFAR-10 but no layers: these are our choice, dcgan-64
-# one doubling shorter.
+# The paper gives learning rate, beta1 and scores for CIFAR-10 but no layers. These are our choice:
+# dcgan-64 with one stage less.
 _CIFAR10 = replace(
     _DCGAN_64,
     preset="cifar10",
@@ -156,9 +156,9 @@ _CIFAR10 = replace(
     loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
 )
 
-# v1's comparison of losses on digits, by its text: every layer of G and of D sees the label, the
-# last of G is fully connected with a sigmoid. Widths are our choice, for two CPU cores. Digits are
-# stored as all glyphs are, dark on white; here they become light on black, as in MNIST.
+# The comparison of losses on digits in v1, from its text: every layer of G and of D gets the label,
+# the last layer of G is fully connected with a sigmoid. Widths are our choice, for two CPU cores.
+# Digits are stored dark on white, like all images; here they become light on black, as in MNIST.
 _MNIST_COMPARE = Recipe(
     preset="mnist-compare",
     size=28,
