@@ -146,9 +146,9 @@ def read_charset_file(path: Path) -> Charset:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise CharsetError(
-            f"is not UTF-8 at byte {error.start}",
+            f"invalid UTF-8 at byte {error.start}",
             where=str(path),
-            remedy="Convert it, for example with: iconv -f gb18030 -t utf-8",
+            remedy="Convert the file, for example with: iconv -f gb18030 -t utf-8",
         ) from None
     return _from_text(text, where=str(path))
 
@@ -234,7 +234,7 @@ def _near(spec: str, words: Iterable[str]) -> list[str]:
 def _from_text(text: str, where: str) -> Charset:
     characters = tuple(char for char in text if not char.isspace())
     if not characters:
-        raise CharsetError("no characters found", where=where)
+        raise CharsetError("no characters found", where=where, remedy="Give at least one")
     try:
         return Charset(characters)
     except CharsetError as error:

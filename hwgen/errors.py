@@ -28,7 +28,9 @@ class HwgenError(Exception):
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         self.what, self.where, self.remedy = what, where, remedy
         head = f"{where}: {what}" if where else what
-        super().__init__(f"{head}. {remedy}" if remedy else head)
+        # A list of differences ends with a line break.
+        between = "" if head.endswith("\n") else ". "
+        super().__init__(f"{head}{between}{remedy}" if remedy else head)
 
 
 class InputError(HwgenError):

@@ -28,7 +28,7 @@ def did_you_mean(names: Iterable[object]) -> str:
 def suggest(name: str, names: Iterable[str]) -> str:
     """A remedy for an unknown name: similar names, or all names if none is similar."""
     names = list(names)
-    near = similar_names(name, names, cutoff=0.4)
+    near = similar_names(name, names, cutoff=0.5)
     return did_you_mean(near) if near else f"Known: {', '.join(names)}"
 
 

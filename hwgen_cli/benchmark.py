@@ -150,7 +150,7 @@ def _check_length(steps: int | None, epochs: float | None) -> None:
             "--steps and --epochs both set the length of training", remedy="Give one of them"
         )
     if epochs is not None and epochs <= 0:
-        raise InputError(f"--epochs {epochs:g} is not above 0")
+        raise InputError(f"--epochs must be above 0, found {epochs:g}")
 
 
 def _show(result: Benchmark, console: Console) -> None:

@@ -315,7 +315,8 @@ def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
     if not all(good) or len(set(parts)) < len(parts):
         also = "".join(f" or {word}" for word in words)
         raise InputError(
-            f"{option} {text} is not a list of different whole numbers above 0{also}",
+            f"{option} must be different whole numbers above 0{also}, separated by commas, "
+            f"found {text}",
             remedy=f"Example: {option} 10,50",
         )
     return tuple(words[part] if part in words else int(part) for part in parts)

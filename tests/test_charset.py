@@ -73,7 +73,7 @@ def test_a_file_may_separate_by_any_white_space(tmp_path: Path, text: str) -> No
 def test_bad_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "charset.txt"
     path.write_bytes("一丁".encode("gb18030"))
-    with pytest.raises(CharsetError, match=r"charset\.txt: is not UTF-8 at byte 2.*iconv"):
+    with pytest.raises(CharsetError, match=r"charset\.txt: invalid UTF-8 at byte 2.*iconv"):
         read_charset_file(path)
     path.write_text(" \n")
     with pytest.raises(CharsetError, match=r"charset\.txt: no characters found"):

@@ -238,7 +238,7 @@ def _check(
     for store in sources:
         if store.manifest.content_sha256 == test.manifest.content_sha256:
             raise InputError(
-                "holds exactly the samples of the test store",
+                "contains exactly the samples of the test store",
                 where=str(store.path),
                 remedy="Train and test on different samples",
             )

@@ -48,7 +48,8 @@ class Framing:
             object.__setattr__(self, "margin", 0 if fills else self.size // 16)
         if self.margin < 0 or self.size - 2 * self.margin < 1:
             raise InputError(
-                f"a margin of {self.margin} leaves no space in a frame of {self.size} pixels"
+                f"a margin of {self.margin} pixels leaves no space in an image of {self.size}",
+                remedy=f"Give a margin from 0 to {(self.size - 1) // 2}",
             )
         if fills and self.margin:
             how = "stretch" if self.stretch else "crop"

@@ -11,6 +11,7 @@ from typing import Any
 from hwgen.errors import HwgenError, InputError
 from hwgen.io import os_errors
 from hwgen.io.files import write_text
+from hwgen.io.paths import suggest_path
 
 
 @contextmanager
@@ -30,6 +31,12 @@ def reading(
     """
     try:
         yield
+    except FileNotFoundError:
+        raise raising(
+            f"no such file; expected {what}",
+            where=str(file),
+            remedy=suggest_path(file, otherwise=remedy),
+        ) from None
     except (OSError, ValueError, InputError) as error:
         raise raising(
             f"is not {what} this version of hwgen can read ({os_errors.reason(error)})",

@@ -16,7 +16,7 @@ _MARKS = {
     "benchmark.json": "the output of hwgen benchmark",
     "lift.json": "the output of hwgen lift",
     "evaluation.json": "the output of hwgen evaluate",
-    ".export.json": "the output of hwgen export",
+    ".export.json": "the output of hwgen export or simulate",
 }
 """Files by which a folder is recognised."""
 
@@ -52,8 +52,10 @@ def describe_path(path: Path) -> str:
     if not os.path.exists(path):
         return "there is no such file or folder"
     if path.is_dir():
-        known = _known(path)
-        return f"it is {known}" if known else describe_names(_names(path)) or _folders_in(path)
+        known, raw = _known(path), describe_names(_names(path))
+        if known == _MARKS[".export.json"] and raw:
+            return raw  # the files say which command reads them
+        return f"it is {known}" if known else raw or _folders_in(path)
     by_name = "" if path.name in _MARKS else _FILES.get(path.suffix.lower(), "")
     known = _known(path.parent)
     return by_name or (known and f"it is a file of {path.parent}, which is {known}")

@@ -127,7 +127,7 @@ class Reading(Generic[ItemT]):
             raise BadRecordError(
                 f"expected {bad.expected}, found {bad.found}",
                 where=f"{bad.source}@{bad.offset}",
-                remedy="Without --strict, damaged records are skipped and reported",
+                remedy="Leave out --strict to skip and report damaged records",
             )
         self.bad.append(bad)
         self._lost[source] += 1

@@ -157,4 +157,8 @@ def _nothing_left(reading: Reading[ItemT], left_out: Counter[str]) -> InputError
         )
     bad = reading.bad
     first = f": at byte {bad[0].offset}, expected {bad[0].expected}, found {bad[0].found}"
-    return InputError(f"no sound record found{first if bad else ''}", where=where)
+    return InputError(
+        f"no readable record found{first if bad else ''}",
+        where=where,
+        remedy="Check the format of the file, or copy it again",
+    )

@@ -176,7 +176,9 @@ class Recogniser:
             provenance = from_json(dict[str, Any], metadata["provenance"], "provenance")
         except (ValueError, KeyError, TypeError, HwgenError) as error:
             raise RunError(
-                f"is not a recogniser this version of hwgen can read ({error})", where=str(path)
+                f"is not a recogniser this version of hwgen can read ({error})",
+                where=str(path),
+                remedy="Give recogniser-*.safetensors, written by hwgen benchmark",
             ) from None
         network = load_network(
             path, "network", lambda: RecogniserNetwork(recipe, len(charset), channels)

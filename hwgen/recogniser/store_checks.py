@@ -37,7 +37,7 @@ def check_alike(
                 remedy="Prepare all stores with the same --charset",
             )
         if not len(store):
-            raise InputError("the store is empty", where=where)
+            raise InputError("the store is empty", where=where, remedy="Give one with records")
         if store.size < size or store.channels != channels:
             raise InputError(
                 f"expected images of at least {size} pixels with {channels} channels, found "

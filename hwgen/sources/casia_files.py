@@ -193,7 +193,9 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     if not files:
         known = describe_path(folder)
         raise InputError(
-            f"no {sought.name} file in this folder{known and f'; {known}'}", where=str(folder)
+            f"no {sought.name} file in this folder{known and f'; {known}'}",
+            where=str(folder),
+            remedy=f"Give a {sought.suffix} file, or a folder or zip that contains some",
         )
     return files
 

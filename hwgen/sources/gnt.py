@@ -78,8 +78,8 @@ def read_gnt(stream: BinaryIO, *, source: str, writer: str) -> Iterator[Record |
             yield pending
             yield _lost_header(source, end, confirmed - end, behind)
         elif size:
-            place = "the file ends" if window.ends_at(confirmed) else "the next sound record begins"
-            found = f"{place} after {confirmed - at} bytes"
+            place = "the end of the file" if window.ends_at(confirmed) else "the next valid record"
+            found = f"{confirmed - at} bytes before {place}"
             expected = f"a record of {size} bytes"
             yield BadRecord(source, at, confirmed - at, expected, found, "cut short")
         else:
@@ -316,7 +316,10 @@ def _hides_header(around: bytes, confirmed: int) -> bool:
 def _lost_header(source: str, offset: int, length: int, head: bytes) -> BadRecord:
     """The loss of `length` bytes, since `head`, the bytes at `offset`, is not a valid header."""
     if len(head) < HEADER_BYTES:
-        expected, found = f"a header of {HEADER_BYTES} bytes", f"{len(head)} bytes, then the end"
+        expected, found = (
+            f"a header of {HEADER_BYTES} bytes",
+            f"{len(head)} bytes before the end of the file",
+        )
     else:
         size, _, width, height = _HEADER.unpack(head)
         expected = f"a header whose size is {HEADER_BYTES} + width * height"

@@ -148,14 +148,16 @@ def _unframed(data: bytes, here: int, source: str, at: int) -> BadRecord:
     """A loss that begins at `here`, with length 0 until its end is found."""
     if here + HEADER_BYTES > len(data):
         expected, found = f"a header of {HEADER_BYTES} bytes", f"{len(data) - here} bytes"
-        return BadRecord(source, at, 0, expected, f"{found}, then the end", "cut short")
+        return BadRecord(
+            source, at, 0, expected, f"{found} before the end of the file", "cut short"
+        )
     size: int = _HEADER.unpack_from(data, here)[0]
     if size < _LEAST_BYTES or size % _POINT_BYTES:
         expected = f"a size of {_LEAST_BYTES} or more that {_POINT_BYTES} divides"
         return BadRecord(source, at, 0, expected, f"size {size}", "damaged header")
     expected = f"a record of {size} bytes with (-1, -1) at its end and nowhere else"
     if here + size > len(data):
-        found = f"the file ends after {len(data) - here} bytes"
+        found = f"{len(data) - here} bytes before the end of the file"
         return BadRecord(source, at, 0, expected, found, "cut short")
     marks = _marks(data, here, size)
     first = np.flatnonzero(marks == _CHARACTER_MARK)[:1]

@@ -47,7 +47,7 @@ class WriterSelection:
         if self.split == "test" and not self.held_out:
             raise InputError(
                 "the test split needs held-out writers",
-                remedy="Give the fraction to hold out, such as 0.1",
+                remedy="Give the fraction to hold out, such as --held-out 0.1",
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -86,7 +86,8 @@ def select_files(files: Sequence[RawFile], writers: WriterSelection) -> list[Raw
         count = max(1, round(writers.held_out * len(ranked)))
         if count == len(ranked):
             raise InputError(
-                f"holding out {writers.held_out} of {len(ranked)} writers leaves none to train on"
+                f"holding out {writers.held_out} of {len(ranked)} writers leaves none to train on",
+                remedy="Hold out a smaller fraction",
             )
         chosen = set(ranked[:count] if writers.split == "test" else ranked[count:])
     return [file for file in files if file.writer in chosen]
@@ -111,9 +112,9 @@ def named_writers(text: str, present: Sequence[str]) -> list[str]:
         else:
             found = [id for id in present if id == name]
         if not found:
-            some = ", ".join(present[:5]) + (", ..." if len(present) > 5 else "")
+            some = ", ".join(present[:5]) + (", …" if len(present) > 5 else "")
             raise InputError(
-                f"no writer {name!r} among the {len(present)} writers: {some}",
+                f"no writer {name!r} among the {len(present)} writers ({some})",
                 remedy="Give ids and ranges, such as 1001-1050,1055",
             )
         chosen += found

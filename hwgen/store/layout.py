@@ -160,7 +160,11 @@ def read_manifest(path: Path) -> Manifest:
         _check(manifest)
         return manifest
     except (ValueError, AttributeError, InputError) as error:
-        raise StoreError(f"is not a store's manifest ({error})", where=str(file)) from None
+        raise StoreError(
+            f"is not a store's manifest ({error})",
+            where=str(file),
+            remedy="The copy may be incomplete; copy or prepare the store again",
+        ) from None
 
 
 def content_hash(

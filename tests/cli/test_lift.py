@@ -242,12 +242,12 @@ def test_pretrained_arms_start_from_a_recogniser(
     ("options", "error"),
     [
         (["--real-per-class", "5,some"], "different whole numbers above 0 or all"),
-        (["--real-per-class", "5,5"], "not a list of different"),
+        (["--real-per-class", "5,5"], "must be different whole numbers"),
         (
             ["--synthetic-per-class", "0"],
-            "-class 0 is not a list of different whole numbers above 0. ",
+            "-class must be different whole numbers above 0, separated by commas, found 0. ",
         ),
-        (["--arms", "classic"], "unknown arm classic"),
+        (["--arms", "classic"], "unknown arm 'classic'"),
         (["--generator", "glyph"], "no preset 'glyph'"),
         (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "no samples are held out"),
         (["--plot", "curve.pdf"], "does not end in .png"),

@@ -103,7 +103,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             "lift --train train --test train --out x --arms clasical",
-            "unknown arm clasical. Did you mean classical",
+            "unknown arm 'clasical'. Did you mean classical",
         ),
         (
             "lift --train train --test train --out x --experiment rare --generator glyph32",

@@ -104,7 +104,7 @@ def test_damage_of_every_kind_is_reported(run: Run, gnt: Path, tmp_path: Path) -
     assert "damaged header: 1" in out
     assert "001-f.gnt@1830: " in out
     assert "found size 611, width 30, height 20" in out
-    assert "the file ends after 603 bytes" in out
+    assert "603 bytes before the end of the file" in out
 
 
 def test_long_lists_are_shortened(run: Run, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hwgen.io.paths import describe_names, describe_path, suggest_path
         ("benchmark.json", "the output of hwgen benchmark"),
         ("lift.json", "the output of hwgen lift"),
         ("evaluation.json", "the output of hwgen evaluate"),
-        (".export.json", "the output of hwgen export"),
+        (".export.json", "the output of hwgen export or simulate"),
         ("001-f.gnt", "it contains GNT files, for hwgen prepare-gnt"),
         ("1001-c.POT", "it contains POT files, for hwgen prepare-pot"),
         ("a.png", "it contains images, for hwgen prepare-images"),

@@ -185,7 +185,7 @@ def test_nothing_kept_is_an_error_that_says_why(gnts: Path, tmp_path: Path) -> N
     assert_nothing_at(out)
     noise = tmp_path / "noise.gnt"
     noise.write_bytes(b"\xff" * 50)
-    with pytest.raises(InputError, match="no sound record found: at byte 0, expected a header"):
+    with pytest.raises(InputError, match="no readable record found: at byte 0, expected a header"):
         prepare_gnt([noise], out, framing=FRAMING)
     assert_nothing_at(out)
 

@@ -170,7 +170,7 @@ def test_strict_stops_at_the_first_loss(tmp_path: Path) -> None:
 
 def test_nothing_sound_is_an_error(tmp_path: Path) -> None:
     put(tmp_path / "a" / "1.png", b"text")
-    with pytest.raises(InputError, match=r"no sound record found: .* found an unknown format"):
+    with pytest.raises(InputError, match=r"no readable record found: .* found an unknown format"):
         prepare_images([tmp_path / "a"], tmp_path / "s", framing=STRETCH)
     assert_nothing_at(tmp_path / "s")
 

@@ -106,7 +106,9 @@ def test_images_of_one_pixel_and_of_millions(tmp_path: Path, toy_recipe: Recipe,
 
 def test_an_empty_file_is_an_error_alone_and_skipped_among_others(tmp_path: Path) -> None:
     (tmp_path / "001-f.gnt").touch()
-    with pytest.raises(InputError, match="no sound record found: at byte 0, expected at least one"):
+    with pytest.raises(
+        InputError, match="no readable record found: at byte 0, expected at least one"
+    ):
         prepare_gnt(
             [tmp_path / "001-f.gnt"],
             tmp_path / "store",

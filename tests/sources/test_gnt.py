@@ -162,7 +162,7 @@ def test_a_record_cut_short_within_the_file_costs_itself_only() -> None:
             offset=73,
             length=40,
             expected="a record of 73 bytes",
-            found="the next sound record begins after 40 bytes",
+            found="40 bytes before the next valid record",
             kind="cut short",
         )
     ]
@@ -189,10 +189,10 @@ def test_a_truncated_file_keeps_all_whole_records(left: int) -> None:
     assert (lost.offset, lost.length) == (73, left)
     if left < 10:
         assert lost.expected == "a header of 10 bytes"
-        assert lost.found == f"{left} bytes, then the end"
+        assert lost.found == f"{left} bytes before the end of the file"
     else:
         assert lost.expected == "a record of 73 bytes"
-        assert lost.found == f"the file ends after {left} bytes"
+        assert lost.found == f"{left} bytes before the end of the file"
 
 
 def test_a_cut_record_is_not_taken_for_whole_where_the_record_after_next_is_damaged() -> None:

@@ -25,7 +25,7 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
         check_real(store, what="the store", remedy="Give real samples as --train and --test")
     if train.manifest.content_sha256 == test.manifest.content_sha256:
         raise InputError(
-            "holds exactly the samples of the train store",
+            "contains exactly the samples of the train store",
             where=str(test.path),
             remedy="Train and test on different samples",
         )

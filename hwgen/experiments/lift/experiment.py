@@ -95,7 +95,7 @@ class Experiment:
         if not self.arms:
             raise InputError("no arms", remedy=f"Give some of {', '.join(ARMS)}")
         if unknown:
-            raise InputError(f"unknown arm {unknown[0]}", remedy=suggest(unknown[0], ARMS))
+            raise InputError(f"unknown arm {unknown[0]!r}", remedy=suggest(unknown[0], ARMS))
         if not self.real_per_class or min(self.real_per_class) < 0:
             raise InputError(
                 f"numbers of real samples {list(self.real_per_class)}; expected at least one, 0 or "

@@ -53,7 +53,8 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
         own = np.flatnonzero((labels == class_id) & free)
         if count > len(own):
             raise InputError(
-                f"expected {count} samples of class {class_id}, found {len(own)} not held out",
+                f"expected {count} samples of the class with id {class_id}, found {len(own)} "
+                "that are not held out",
                 remedy="Lower --real-per-class or --held-out-per-class",
             )
         rng = np.random.default_rng((seed, class_id))

@@ -39,10 +39,10 @@ class HanziWriter(StrokeData):
 
     name = "Make Me a Hanzi"
     notice = (
-        "Simulated handwriting, not scans: drawn by hwgen from the stroke medians of Make Me a "
+        "Simulated handwriting, not scans: rendered by hwgen from the stroke medians of Make Me a "
         "Hanzi (https://github.com/skishore/makemeahanzi), which come from fonts that are "
         "copyright 1999 Arphic Technology Co., Ltd., under the Arphic Public License. "
-        "Treat what is drawn from them as under the same licence."
+        "Treat images made from them as under the same licence."
     )
 
     def __init__(self, path: Path) -> None:

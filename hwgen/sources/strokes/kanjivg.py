@@ -19,9 +19,9 @@ class KanjiVG(StrokeData):
 
     name = "KanjiVG"
     notice = (
-        "Simulated handwriting, not scans: drawn by hwgen from the stroke paths of KanjiVG, "
+        "Simulated handwriting, not scans: rendered by hwgen from the stroke paths of KanjiVG, "
         "copyright Ulrich Apel, CC BY-SA 3.0, https://kanjivg.tagaini.net. "
-        "What is drawn from it is under the same licence."
+        "Images made from it are under the same licence."
     )
 
     def characters(self) -> Set[str]:

@@ -31,7 +31,7 @@ def test_a_subset_has_the_given_counts_and_nothing_held_out() -> None:
 
 
 def test_subsets_larger_than_the_store_are_refused() -> None:
-    with pytest.raises(InputError, match="expected 5 samples of class 2, found 4"):
+    with pytest.raises(InputError, match="expected 5 samples of the class with id 2, found 4"):
         choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0)
 
 
