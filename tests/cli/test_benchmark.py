@@ -97,7 +97,7 @@ def test_a_simulated_test_store_gives_a_warning(
     ("options", "error"),
     [
         (["--steps", 2, "--epochs", 2], "both set the length of training"),
-        (["--epochs", -1], "not above 0"),
+        (["--epochs", -1], "--epochs must be above 0, found -1"),
         (["--steps", 1, "--seeds", 1, "--size", 20], "smaller --size"),
     ],
 )

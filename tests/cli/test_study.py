@@ -147,7 +147,7 @@ def test_significance_of_the_counts_of_the_paper(study: Command) -> None:
     ("arguments", "text"),
     [
         (["make", "A", "B", "--out", "s.html"], "A: is not a run, a model or a store: there"),
-        (["tally", "v", "--key", "none"], "none: is not an answer key"),
+        (["tally", "v", "--key", "none"], "none: no such file; expected an answer key"),
         (["significance", "0", "0"], "in total, found 0 and 0"),
     ],
 )

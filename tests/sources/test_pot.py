@@ -119,7 +119,7 @@ def patched(place: int, value: bytes) -> bytes:
             "a record of 48 bytes with (-1, -1) at its end and nowhere else",
             "(-1, -1) after 40 bytes",
         ),
-        (patched(0, b"\xfc\xff"), "cut short", "a record of 65532 bytes", "ends after 80 bytes"),
+        (patched(0, b"\xfc\xff"), "cut short", "a record of 65532 bytes", "80 bytes before"),
         (
             patched(6, b"\x03"),
             "wrong strokes",

@@ -79,9 +79,10 @@ def test_other_files_are_not_votes(study: Study, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match="is not an export of votes"):
             read_ballots([tmp_path / name], key)
-    for missing in (tmp_path / "none", tmp_path):
-        with pytest.raises(InputError, match="is not an export of votes"):
-            read_ballots([missing], key)
+    with pytest.raises(InputError, match="is not an export of votes"):
+        read_ballots([tmp_path], key)
+    with pytest.raises(InputError, match="none: no such file; expected an export of votes"):
+        read_ballots([tmp_path / "none"], key)
     with pytest.raises(InputError, match="no votes given"):
         read_ballots([], key)
 
@@ -108,6 +109,8 @@ def test_a_changed_key_is_refused(study: Study, field: str) -> None:
 
 
 def test_the_page_and_votes_are_not_a_key(study: Study, export: Export) -> None:
-    for file in (study.page, export("one"), study.page.parent / "none"):
+    for file in (study.page, export("one")):
         with pytest.raises(InputError, match="is not an answer key"):
             read_key(file)
+    with pytest.raises(InputError, match="none: no such file; expected an answer key"):
+        read_key(study.page.parent / "none")
