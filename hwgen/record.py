@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hwgen.errors import InputError
+
 Image = npt.NDArray[np.uint8]
 
 PAPER = 255
@@ -69,3 +71,22 @@ class BadRecord:
     expected: str
     found: str
     kind: str
+
+
+def check_channels(found: int, expected: int, where: str = "") -> None:
+    """Refuse images with another number of channels.
+
+    Args:
+        found: channels of the images.
+        expected: 1 for grey, 3 for colour.
+        where: path of the store with the images, for the error.
+
+    Raises:
+        InputError: the numbers differ.
+    """
+    if found != expected:
+        raise InputError(
+            f"expected {expected} {'channel' if expected == 1 else 'channels'}, found {found}",
+            where=where,
+            remedy=f"Rerun prepare-images with {'--grey' if expected == 1 else '--colour'}",
+        )

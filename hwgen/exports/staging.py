@@ -87,7 +87,7 @@ def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
         if out.is_dir() and not any(out.iterdir()):
             return False
         raise InputError(
-            "something that is not an export is already there",
+            "already exists and is not an export",
             where=str(out),
             remedy="Give another --out",
         )
@@ -127,7 +127,7 @@ def clear(staging: Staging, recipe: Mapping[str, Any], overwrite: bool) -> None:
         )
     if begun is None and not (partial.is_dir() and set(os.listdir(partial)) <= _BEGINNING):
         raise InputError(
-            "something that is not an export is already there",
+            "already exists and is not an export",
             where=str(partial),
             remedy="Move it away",
         )

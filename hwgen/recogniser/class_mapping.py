@@ -53,9 +53,16 @@ def check_readable(recogniser: Recogniser, size: int, channels: int) -> None:
     Raises:
         InputError: they are too small, or have another number of channels.
     """
-    if size < recogniser.recipe.size or channels != recogniser.channels:
+    if channels != recogniser.channels:
+        colours = {1: "grey", 3: "colour"}
         raise InputError(
-            f"the recogniser reads images of at least {recogniser.recipe.size} pixels with "
-            f"{recogniser.channels} channels, found {size} pixels with {channels}",
+            f"the recogniser reads {colours[recogniser.channels]} images, found "
+            f"{colours[channels]} ones",
+            remedy="Train a recogniser on such images: hwgen benchmark",
+        )
+    if size < recogniser.recipe.size:
+        raise InputError(
+            f"the recogniser reads images of at least {recogniser.recipe.size} pixels, found "
+            f"{size}",
             remedy="Train a recogniser for such images: hwgen benchmark --size",
         )

@@ -25,7 +25,7 @@ from hwgen.recogniser.network import (
     recipe_from_json,
     recipe_to_json,
 )
-from hwgen.record import Image
+from hwgen.record import Image, check_channels
 from hwgen.schema import from_json
 
 FORMAT = "hwgen-recogniser"
@@ -112,11 +112,9 @@ class Recogniser:
         self, images: Image, network: Callable[[Tensor], Tensor], width: int
     ) -> npt.NDArray[np.float32]:
         """Run a network batch by batch: float32 [N, width]."""
-        found = 1 if images.ndim == 3 else images.shape[-1]
-        if found != self.channels or images.shape[1] != images.shape[2]:
-            raise InputError(
-                f"expected square images with {self.channels} channels, found shape {images.shape}"
-            )
+        check_channels(1 if images.ndim == 3 else images.shape[-1], self.channels)
+        if images.shape[1] != images.shape[2]:
+            raise InputError(f"expected square images, found shape {images.shape}")
         out = np.empty((len(images), width), np.float32)
         batch = INFERENCE_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
         for start in range(0, len(images), batch):

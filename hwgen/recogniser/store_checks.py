@@ -7,6 +7,7 @@ from typing import Any
 
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
+from hwgen.record import check_channels
 from hwgen.results.parts import StoreFacts
 from hwgen.store import Store
 
@@ -38,10 +39,10 @@ def check_alike(
             )
         if not len(store):
             raise InputError("the store is empty", where=where, remedy="Give one with records")
-        if store.size < size or store.channels != channels:
+        check_channels(store.channels, channels, where)
+        if store.size < size:
             raise InputError(
-                f"expected images of at least {size} pixels with {channels} channels, found "
-                f"{store.size} pixels with {store.channels} channels",
+                f"expected images of at least {size} pixels, found {store.size}",
                 where=where,
                 remedy="Prepare all stores with the same options, or use a smaller --size",
             )

@@ -21,6 +21,7 @@ from hwgen.recogniser.network import (
     RecogniserRecipe,
     logits,
 )
+from hwgen.record import check_channels
 from hwgen.store import Store
 
 Progress = Callable[[int, int, float], None]
@@ -50,11 +51,7 @@ def from_stores(
                 where=str(store.path),
                 remedy="Prepare both with the same --charset",
             )
-        if store.channels != first.channels:
-            raise InputError(
-                f"expected {first.channels} channels as in {first.path}, found {store.channels}",
-                where=str(store.path),
-            )
+        check_channels(store.channels, first.channels, str(store.path))
     labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
     largest = max(recipe.size, min(store.size for store in stores))
     size = min(recipe.size * recipe.oversample, largest)

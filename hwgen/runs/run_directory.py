@@ -244,7 +244,7 @@ def begin_or_continue(
     # A run killed while run.json was written has left at most a temporary file.
     if path.exists() and (not path.is_dir() or any(p.suffix != ".tmp" for p in path.iterdir())):
         raise RunError(
-            "something that is not a run is already there",
+            "already exists and is not a run",
             where=str(path),
             remedy="Give another --out",
         )

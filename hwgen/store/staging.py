@@ -133,13 +133,13 @@ class StoreStaging:
                 raise StoreError(
                     "a store is already there",
                     where=str(self.path),
-                    remedy="Choose another path, or pass --overwrite to replace it",
+                    remedy="Give another --out, or pass --overwrite to replace it",
                 )
         elif not self.path.is_dir() or any(self.path.iterdir()):
             raise StoreError(
-                "the path exists and is not a store",
+                "already exists and is not a store",
                 where=str(self.path),
-                remedy="Choose another path",
+                remedy="Give another --out",
             )
 
     def _read_header(self) -> dict[str, Any]:

@@ -143,9 +143,9 @@ def _check(a: StudySet, b: StudySet, out: Path) -> None:
             f"{a.name} and {b.name} hold the same images", remedy="Give two different sets"
         )
     if a.channels != b.channels:
+        grey, colour = (a, b) if a.channels == 1 else (b, a)
         raise InputError(
-            f"{a.name} has {a.channels} channels and {b.name} {b.channels}, so colour would reveal "
-            "the set",
+            f"{grey.name} is in grey and {colour.name} in colour, so colour would reveal the set",
             remedy="Prepare both in grey, or both in colour",
         )
     if out.suffix != ".html":

@@ -28,7 +28,7 @@ from hwgen.evaluation.metrics.near_copies import Spacing, limit_of
 from hwgen.evaluation.metrics.nearest_neighbours import Points, nearest
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.inference import Recogniser
-from hwgen.record import Image
+from hwgen.record import Image, check_channels
 from hwgen.store import Store
 
 SIZE = 32
@@ -98,10 +98,11 @@ class RealPoints:
     ) -> None:
         smaller = min(size, real.size)
         self._size = recogniser.recipe.size if recogniser else min(SIZE, smaller)
-        if smaller < self._size or real.channels != channels:
+        check_channels(real.channels, channels, str(real.path))
+        if smaller < self._size:
             raise InputError(
-                f"holds images of {real.size} pixels with {real.channels} channels; the samples "
-                f"have {size} pixels with {channels} channels, compared at {self._size} pixels",
+                f"holds images of {real.size} pixels; the samples have {size} pixels, and are "
+                f"compared at {self._size} pixels",
                 where=str(real.path),
                 remedy="Give the store that the generator was trained on",
             )

@@ -26,8 +26,12 @@ MakeStore = Callable[..., Store]
             "its 3 classes are not the 3 of the judge in the same",
         ),
         ({"per_class": 0}, InputError, "the store is empty"),
-        ({"size": 8}, InputError, "at least 16 pixels with 1 channels, found 8 pixels with 1"),
-        ({"channels": 3}, InputError, "found 16 pixels with 3 channels"),
+        ({"size": 8}, InputError, "at least 16 pixels, found 8"),
+        (
+            {"channels": 3},
+            InputError,
+            "expected 1 channel, found 3. Rerun prepare-images with --grey",
+        ),
     ],
 )
 def test_the_first_store_that_does_not_fit_is_named(

@@ -113,7 +113,7 @@ def test_stores_of_other_classes_or_channels_are_refused(make_store: MakeStore) 
     store = make_store("a")
     with pytest.raises(CharsetError, match="classes differ from those of"):
         from_stores([store, make_store("b", labels="丨一十")], AT_16, CPU)
-    with pytest.raises(InputError, match="expected 1 channels"):
+    with pytest.raises(InputError, match="expected 1 channel, found 3"):
         from_stores([store, make_store("c", channels=3)], AT_16, CPU)
 
 

@@ -69,7 +69,7 @@ def test_foreign_places_are_refused_and_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("text")
     for place in (folder, file):
-        with pytest.raises(RunError, match="something that is not a run"):
+        with pytest.raises(RunError, match="already exists and is not a run"):
             begin(place)
     with pytest.raises(RunError, match="cannot be written"):
         begin(file / "below")

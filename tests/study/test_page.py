@@ -227,7 +227,7 @@ def test_sets_that_cannot_be_compared_are_refused(
     cases: list[tuple[Path, Path, Path, dict[str, int], str]] = [
         (light, light, out, {}, "light and light hold the same images"),
         (runs[0].path, runs[0].path, out, {}, "with and with hold the same images"),
-        (light, colour, out, {}, "light has 1 channels and colour 3"),
+        (light, colour, out, {}, "light is in grey and colour in colour"),
         (light, other, out, {}, "light and foreign have no class in common"),
         (light, dark, out, {}, "have images for 24 pairs, not for 100"),
         (light, dark, out, {"pairs": 24, "controls": 13}, "Give --controls 12 or less"),

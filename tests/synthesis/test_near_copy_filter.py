@@ -132,11 +132,11 @@ def test_unsuitable_stores_are_refused(make_store: MakeStore, recogniser: Recogn
     real = make_store(1)
     with pytest.raises(CharsetError, match="no sample of the requested classes"):
         filter_of(real, "永")
-    with pytest.raises(InputError, match="the samples have 16 pixels with 3 channels"):
-        NearCopyFilter.of(real, real.charset, size=SIZE, channels=3)
     with pytest.raises(
-        InputError, match="the samples have 8 pixels with 1 channels, compared at 16"
+        InputError, match=r"expected 3 channels, found 1\. Rerun prepare-images with --colour"
     ):
+        NearCopyFilter.of(real, real.charset, size=SIZE, channels=3)
+    with pytest.raises(InputError, match="the samples have 8 pixels, and are compared at 16"):
         NearCopyFilter.of(real, real.charset, size=8, channels=1, recogniser=recogniser)
     one = make_store(4, images={"一": [np.zeros((SIZE, SIZE), np.uint8)] * 3})
     with pytest.raises(InputError, match="no class has two different samples"):

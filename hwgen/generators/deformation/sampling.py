@@ -17,7 +17,7 @@ from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError, RunError
 from hwgen.generators.deformation.network import DeformationNet, deform
 from hwgen.generators.deformation.recipe import INK, KIND, recipe_from_json
-from hwgen.record import Image
+from hwgen.record import Image, check_channels
 from hwgen.runs import Run
 from hwgen.runs.models import Model
 from hwgen.runs.snapshots import find_model
@@ -43,11 +43,12 @@ class DeformationSampler:
     def __init__(
         self, net: DeformationNet, store: Store, device: torch.device, provenance: str = ""
     ) -> None:
-        if store.channels != 1 or store.size < net.recipe.size:
+        check_channels(store.channels, 1, str(store.path))
+        if store.size < net.recipe.size:
             raise InputError(
-                f"the store has images of {store.size} pixels with {store.channels} channels, "
-                f"expected 1 channel and {net.recipe.size} pixels or more",
+                f"expected images of at least {net.recipe.size} pixels, found {store.size}",
                 where=str(store.path),
+                remedy=f"Prepare the store with --size {net.recipe.size} or more",
             )
         empty = store.manifest.class_counts.count(0)
         if empty:

@@ -21,12 +21,13 @@ from hwgen.compute.tensor_files import (
     save_tensors,
 )
 from hwgen.data import ResidentImages, to_float
-from hwgen.errors import DivergedError, InputError
+from hwgen.errors import DivergedError
 from hwgen.generators.deformation.network import DeformationNet, pair_loss
 from hwgen.generators.deformation.pairs import Pairs
 from hwgen.generators.deformation.recipe import INK, KIND, DeformationRecipe
 from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.record import check_channels
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
 from hwgen.store import Store
@@ -64,12 +65,7 @@ def train_deformation(
         InputError: the store is in colour, too small, or no class has two records.
     """
     where = pick_device(device)
-    if store.channels != 1:
-        raise InputError(
-            f"the store has {store.channels} channels, a deformation model expects grey images",
-            where=str(store.path),
-            remedy="Prepare the store in grey",
-        )
+    check_channels(store.channels, 1, str(store.path))
     pairs = Pairs(store.labels, recipe.batch, seed)
     with open_run(store, out, kind=KIND, recipe=asdict(recipe), seed=seed) as run:
         images = ResidentImages([store], recipe.size, where).images

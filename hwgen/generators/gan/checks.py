@@ -7,6 +7,7 @@ import torch
 from hwgen.compute.distributed import Ranks
 from hwgen.errors import InputError
 from hwgen.generators.gan.presets import Recipe
+from hwgen.record import check_channels
 from hwgen.store import Store
 
 
@@ -17,11 +18,7 @@ def check_store(store: Store, recipe: Recipe) -> None:
         InputError: channels or size differ, or a class has no record.
     """
     where = str(store.path)
-    if store.channels != recipe.channels:
-        raise InputError(
-            f"the store has {store.channels} channels, {recipe.preset} expects {recipe.channels}",
-            where=where,
-        )
+    check_channels(store.channels, recipe.channels, where)
     if store.size < recipe.size or not len(store):
         raise InputError(
             f"the store has {len(store)} images of {store.size} pixels, {recipe.preset} expects at "

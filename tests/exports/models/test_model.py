@@ -123,7 +123,7 @@ def test_the_card_has_the_origin_of_the_data(
     ("origin", "said"),
     [
         ({}, "origin of the records: not known"),
-        ({"kind": "ink"}, "real pen trajectories in POT files, drawn"),
+        ({"kind": "ink"}, "real pen trajectories in POT files, rendered"),
         ({"kind": "synthetic", "provenance": "run x"}, "- provenance: run x"),
         ({"kind": "images", "synthetic": True}, "some of them are synthetic"),
         ({"kind": "gnt", "simulated": True}, "some of them are simulated"),
@@ -207,7 +207,7 @@ def test_the_examples_of_the_card_work(
         assert np.abs(ours["images"].astype(int) - want).max() <= 1
     text = Path("without/README.md").read_text("utf-8")
     assert "pipeline_tag: unconditional-image-generation" in text
-    assert "draws without labels" in text
+    assert "trained without labels" in text
 
 
 def recipe_of(kind: str) -> Recipe:
@@ -247,7 +247,7 @@ def test_onnxruntime_gives_the_same_images(kind: str, tmp_path: Path) -> None:
     sampler = Sampler(generator, recipe, Charset(("一", "丨", "十")), torch.device("cpu"), "run x")
     found = write_onnx(tmp_path / "m.onnx", sampler)
     assert found.most <= 1
-    assert found.share < 0.01
+    assert found.fraction < 0.01
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
     assert [i.name for i in session.get_inputs()] == (
         ["z", "label"] if recipe.conditional else ["z"]
@@ -342,9 +342,7 @@ def test_other_directories_are_not_replaced(run: Run, tmp_path: Path) -> None:
     partial = tmp_path / "out.partial"
     partial.mkdir()
     (partial / "mine").touch()
-    with pytest.raises(
-        InputError, match=r"out\.partial: something that is not an export is already there"
-    ):
+    with pytest.raises(InputError, match=r"out\.partial: already exists and is not an export"):
         export_model(run, out, overwrite=True)
     (partial / "mine").rename(partial / staging.FILE)
     (partial / staging.FILE).write_text('{"recipe": {"format": "gnt"}}')
@@ -352,7 +350,7 @@ def test_other_directories_are_not_replaced(run: Run, tmp_path: Path) -> None:
         export_model(run, out)
     out.mkdir()
     (out / "mine").touch()
-    with pytest.raises(InputError, match="not an export is already there"):
+    with pytest.raises(InputError, match="already exists and is not an export"):
         export_model(run, out, overwrite=True)
     (out / "mine").unlink()
     export_model(run, out, overwrite=True)

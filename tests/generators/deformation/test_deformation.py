@@ -192,7 +192,10 @@ def test_a_synthetic_store_says_where_it_comes_from(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"counts": (2, 0)}, "1 of the 2 classes have no record"), ({"channels": 3}, "3 channels")],
+    [
+        ({"counts": (2, 0)}, "1 of the 2 classes have no record"),
+        ({"channels": 3}, "expected 1 channel, found 3"),
+    ],
 )
 def test_stores_that_cannot_be_bent(
     make_store: MakeStore, toy: DeformationRecipe, options: dict[str, object], message: str

@@ -211,7 +211,7 @@ def small_store(path: Path, *, size: int = 8, channels: int = 1, count: int = 4)
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"channels": 3}, "3 channels"),
+        ({"channels": 3}, "expected 1 channel, found 3"),
         ({"size": 7}, "--size 8"),
         ({"count": 0}, "0 images"),
     ],
