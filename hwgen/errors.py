@@ -8,7 +8,7 @@
     └── RunError                a run directory is missing, incomplete, damaged or in use
         ├── RecipeChangedError  a run or store was to be continued with another recipe
         ├── DivergedError       training gave NaN, infinite or huge values
-        └── CollapsedError      a generator lost its diversity or its legibility in training
+        └── CollapsedError      a generator lost its variety or its legibility in training
 
 The library raises them and never prints; the command line prints them without a traceback.
 """

@@ -93,7 +93,7 @@ def benchmark(
 
     All are trained for the same number of steps and tested on the same real samples. With
     --synthetic the result also has purity (how many synthetic samples the recogniser trained on
-    real ones reads as their label) and diversity (variety within a class, relative to real ones).
+    real ones reads as their label) and variety (within a class, relative to real ones).
 
     Writes benchmark.json and the recognisers, recogniser-*.safetensors, which other commands take
     as --recogniser and --init-from. To pretrain a recogniser give stores of simulated samples in
@@ -173,7 +173,7 @@ def _show(result: Benchmark, console: Console) -> None:
             _percent(arm.top1),
             _percent(arm.top5),
             "" if difference is None else _percent(difference, "+.2f"),
-            str(len(arm.runs)),
+            str(len(arm.trials)),
         )
     console.print(table)
     _show_synthetic(result, console)
@@ -199,7 +199,7 @@ def _show_synthetic(result: Benchmark, console: Console) -> None:
     table.add_column("value", justify="right")
     table.add_row("purity: read as their label", _percent(result.purity.top1))
     table.add_row(
-        "diversity: variety within a class, relative to real samples",
+        "variety within a class, relative to real samples",
         "not known" if ratio is None else f"{100 * ratio:.1f}",
     )
     console.print(table)

@@ -128,7 +128,7 @@ def export(
     )
     began = time.monotonic()
     with bar("Exporting", "records") as advance, interruptible() as stop:
-        done = export_store(
+        result = export_store(
             opened,
             format,
             out,
@@ -137,12 +137,12 @@ def export(
             overwrite=overwrite,
             control=Control(advance, stop),
         )
-    if done is None:
+    if result is None:
         leave_stopped(out)
     if json:
-        print_json(done.to_json())
+        print_json(result.to_json())
     else:
-        _show(done, out, time.monotonic() - began)
+        _show(result, out, time.monotonic() - began)
 
 
 def _selection(
@@ -175,13 +175,13 @@ def _shards(records: int | None, bytes: int | None) -> Shards:
     return Shards(records or default.records, bytes or default.bytes)
 
 
-def _show(done: Export, out: Path, seconds: float) -> None:
+def _show(result: Export, out: Path, seconds: float) -> None:
     from hwgen.exports.export import FILE
 
-    exporter = FORMATS[done.recipe["format"]]
+    exporter = FORMATS[result.recipe["format"]]
     print_lines(
-        *(f"{out / name}: {records:,} records" for name, records in done.records.items()),
-        f"classes: {len(done.charset):,}, fingerprint {done.charset_fingerprint}",
+        *(f"{out / name}: {records:,} records" for name, records in result.records.items()),
+        f"classes: {len(result.charset):,}, fingerprint {result.charset_fingerprint}",
         f"files: {exporter.files}, read by {exporter.readers}",
         f"time: {seconds:,.1f} s",
         f"description: {out / FILE}",

@@ -96,7 +96,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
         ("snapshots", " ".join(f"{images:,}" for images in summary.snapshots) or "none yet"),
     ]
     for score in summary.scores:
-        figures = f"purity {score['purity']:.3f}, diversity {score['diversity']:.3f}"
+        figures = f"purity {score['purity']:.3f}, variety {score['diversity']:.3f}"
         rows.append((f"  at {score['images']:,}", figures))
     return summary.to_json(), rows
 

@@ -76,19 +76,19 @@ def bar(
     )
     task = progress.add_task(title, total=total, note="")
     began = printed = time.monotonic()
-    first: float | None = None  # done before, by an earlier run of this command
+    resumed_from: float | None = None  # done before, by an earlier run of this command
 
     def advance(done: float, total: float | None = None, note: str = "") -> None:
-        nonlocal printed, first
+        nonlocal printed, resumed_from
         progress.update(task, completed=done, note=note)
         if total is not None:
             progress.update(task, total=total)
-        first = done if first is None else first
+        resumed_from = done if resumed_from is None else resumed_from
         now = time.monotonic()
         finished = done == progress.tasks[task].total
         if not live and (now - printed >= LINE_EVERY or finished):
             printed = now
-            speed = (done - first) / max(now - began, 1e-9)
+            speed = (done - resumed_from) / max(now - began, 1e-9)
             console.print(
                 _line(title, done, progress.tasks[task].total, speed, unit, note),
                 highlight=False,

@@ -178,7 +178,7 @@ def _show(result: Tally) -> None:
 def _preference_lines(a: str, b: str, result: Preference) -> tuple[str, str, str]:
     return (
         f"{a}: {result.a:,} votes; {b}: {result.b:,} votes",
-        f"fraction for {a}: {_percent(result.share)}, if votes are independent",
+        f"fraction for {a}: {_percent(result.share)}, 95 % interval, assuming independent votes",
         f"p = {result.p_value:.2g} if neither is preferred (exact two-sided binomial test)",
     )
 

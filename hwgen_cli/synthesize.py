@@ -301,7 +301,7 @@ def _filters(
     filters: list[SampleFilter] = []
     recogniser = None
     if chosen.recogniser is not None:
-        reads = RecogniserFilter(
+        recogniser_filter = RecogniserFilter(
             chosen.recogniser,
             sampler.charset,
             class_ids,
@@ -310,10 +310,10 @@ def _filters(
             device=pick_device(device),
             **chosen.thresholds,
         )
-        filters, recogniser = [reads], reads.recogniser
+        filters, recogniser = [recogniser_filter], recogniser_filter.recogniser
     if chosen.no_copies_of is not None:
         with bar("Reading real samples", "classes", shown=shown) as advance:
-            differs = NearCopyFilter.of(
+            near_copy_filter = NearCopyFilter.of(
                 Store(chosen.no_copies_of),
                 sampler.charset,
                 class_ids,
@@ -322,9 +322,9 @@ def _filters(
                 recogniser=recogniser,
                 control=Control(advance, stop),
             )
-        if differs is None:
+        if near_copy_filter is None:
             return None
-        filters.append(differs)
+        filters.append(near_copy_filter)
     return filters
 
 

@@ -165,7 +165,7 @@ def train(
     recipe is refused, and the differences are listed.
 
     With --recogniser every snapshot gets a score: purity (fraction read as its label) times
-    diversity (variety within a class, relative to real samples), lowered by the distance of the
+    variety (within a class, relative to real samples), lowered by the distance of the
     features to real ones. Use the best snapshot with hwgen synthesize --snapshot best.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how

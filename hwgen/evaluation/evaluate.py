@@ -99,7 +99,7 @@ def evaluate(
         real,
         real_test,
         recogniser,
-        samples=settings.samples,
+        max_samples=settings.samples,
         seed=settings.seed,
         progress=lambda done: control.progress(training_work + done, total, "reading"),
         stop=control.stop,

@@ -1,4 +1,4 @@
-"""OCR engines trained on none of our data, as independent readers of single characters."""
+"""OCR engines that were not trained on the evaluated data, as readers of single characters."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def load_ocr_engine(name: str) -> OcrEngine:
         InputError: the name is unknown, or the engine is not installed.
     """
     if name not in OCR_ENGINES:
-        raise InputError(f"no OCR engine {name!r}", remedy=suggest(name, OCR_ENGINES))
+        raise InputError(f"unknown OCR engine {name!r}", remedy=suggest(name, OCR_ENGINES))
     return OCR_ENGINES[name]()

@@ -83,7 +83,7 @@ def collect_statistics(
     real_test: Store | None,
     recogniser: Recogniser,
     *,
-    samples: int,
+    max_samples: int,
     seed: int,
     progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -96,7 +96,7 @@ def collect_statistics(
         real_test: other real samples, the reference; None splits `real` into two random halves,
             "real" and "reference".
         recogniser: has the stores' charset.
-        samples: most matched samples per set.
+        max_samples: maximum number of matched samples per set.
         seed: of the halves and of the choice of matched samples.
         progress: called with the number of images read.
         stop: asked before each class whether to stop.
@@ -107,7 +107,7 @@ def collect_statistics(
     stores = [synthetic, real, *([] if real_test is None else [real_test])]
     records = [records_by_class(store) for store in stores]
     present = [class_id for class_id, own in enumerate(records[0]) if len(own)]
-    most = max(1, samples // max(1, len(present)))
+    max_per_class = max(1, max_samples // max(1, len(present)))
     statistics = SetStatistics(
         np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64)
     )
@@ -132,7 +132,7 @@ def collect_statistics(
         _add_copy_tests(statistics, class_id, own, training, held_out)
         sets = dict(zip(SETS, (own, base, reference), strict=True))
         _add_deviations(statistics, synthetic.charset[class_id], sets)
-        _add_matched(statistics, sets, most, rng)
+        _add_matched(statistics, sets, max_per_class, rng)
         done += sum(len(by_class[class_id]) for by_class in records)
         if progress is not None:
             progress(done)
@@ -213,10 +213,13 @@ def _add_deviations(statistics: SetStatistics, label: str, sets: dict[str, _Samp
 
 
 def _add_matched(
-    statistics: SetStatistics, sets: dict[str, _Samples], most: int, rng: np.random.Generator
+    statistics: SetStatistics,
+    sets: dict[str, _Samples],
+    max_per_class: int,
+    rng: np.random.Generator,
 ) -> None:
-    """Choose equally many samples of each set, at most `most`."""
-    count = min(most, *map(len, sets.values()))
+    """Choose equally many samples of each set, at most `max_per_class`."""
+    count = min(max_per_class, *map(len, sets.values()))
     for name, part in sets.items():
         chosen = part.take(np.sort(rng.permutation(len(part))[:count]))
         statistics.features[name].append(chosen.features)

@@ -8,7 +8,7 @@ from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.store import Store
 
 SAMPLES = 10_000
-"""Default for the most matched samples per set."""
+"""Default of the maximum number of matched samples per set."""
 
 EPOCHS = 5.0
 """Default training epochs of a recogniser that is trained here."""
@@ -20,7 +20,7 @@ class Settings:
 
     Attributes:
         recipe: of recognisers that are trained here.
-        samples: most matched samples per set, see hwgen.evaluation.set_statistics.
+        samples: maximum number of matched samples per set, see hwgen.evaluation.set_statistics.
         seed: of the choice of samples and of recognisers that are trained here.
         train_on_synthetic: whether to train a recogniser on the synthetic store alone and one on
             the real store, and to compare their accuracy on real test samples.

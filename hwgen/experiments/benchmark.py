@@ -257,7 +257,7 @@ def _arm(tested: Sequence[_Tested], labels: ClassIds) -> Arm:
     top5s = [top_k_accuracy(one.best, labels) for one in tested]
     limits = [wilson_interval(round(top1 * len(labels)), len(labels)) for top1 in top1s]
     return Arm(
-        runs=tuple(
+        trials=tuple(
             Trial(
                 seed=one.seed,
                 top1=top1,
@@ -294,10 +294,10 @@ def _purity(best: Sequence[ClassIds], synthetic: Store) -> Purity:
     """Of a synthetic store; `best` is the most probable class of each sample, int64 [N, 1]."""
     labels = synthetic.labels
     right = np.mean([ids[:, 0] == labels for ids in best], axis=0)
-    runs = [top_k_accuracy(ids, labels) for ids in best]
+    fractions = [top_k_accuracy(ids, labels) for ids in best]
     return Purity(
-        runs=tuple(runs),
-        top1=_fraction(runs),
+        trials=tuple(fractions),
+        top1=_fraction(fractions),
         per_class={
             synthetic.charset[class_id]: float(right[labels == class_id].mean())
             for class_id in np.unique(labels).tolist()
@@ -306,7 +306,7 @@ def _purity(best: Sequence[ClassIds], synthetic: Store) -> Purity:
 
 
 def compare_diversity(synthetic: Store, real: Store, size: int) -> Diversity | None:
-    """Variation within the classes of a synthetic store, divided by that of a real one.
+    """Variety within the classes of a synthetic store, divided by that of a real one.
 
     Args:
         synthetic: a store.

@@ -25,8 +25,9 @@ class FolderExporter(Exporter):
 
     def write(self, start: int, shard: int) -> int:
         """See Exporter."""
-        for label in self._subset.labels if shard == 0 else ():
-            (self._folder / class_folder(label)).mkdir(exist_ok=True)
+        if shard == 0:
+            for label in self._subset.labels:
+                (self._folder / class_folder(label)).mkdir(exist_ok=True)
         for info, png in self._subset.shard(start):
             (self._folder / _path(info)).write_bytes(png)
             start += 1

@@ -1,6 +1,6 @@
 """The list of export formats.
 
-A new format is one file with an Exporter and one line in FORMATS.
+A new format is one file with an Exporter (hwgen.exports.records) and one line in FORMATS.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class RunSummary:
         seconds: of training.
         last: the last entry of the log: losses and outputs of D.
         snapshots: number of images at each snapshot.
-        scores: every logged score: images, purity, diversity.
+        scores: every logged score: images, "purity" and "diversity" (variety).
         recipe: plain JSON.
     """
 

@@ -1,4 +1,4 @@
-"""The section of a benchmark: arms, purity, diversity, worst classes."""
+"""The section of a benchmark: arms, purity, variety, worst classes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
         _differences(benchmark),
         tag("h3", "Purity of the synthetic store"),
         _purity(benchmark, f"{anchor}-purity"),
-        tag("h3", "Diversity of the synthetic store"),
+        tag("h3", "Variety of the synthetic store"),
         _diversity(benchmark, f"{anchor}-diversity"),
         tag("h3", "Worst classes"),
         _worst(benchmark),
@@ -100,8 +100,8 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
             name,
             accuracy(arm.top1),
             accuracy(arm.top5),
-            len(arm.runs),
-            duration(sum(trial.seconds for trial in arm.runs) / max(1, len(arm.runs))),
+            len(arm.trials),
+            duration(sum(trial.seconds for trial in arm.trials) / max(1, len(arm.trials))),
         ]
         for name, arm in benchmark.arms.items()
     ]
@@ -162,8 +162,8 @@ def _diversity(benchmark: Benchmark, name: str) -> Html:
         Interval(benchmark.diversity.ratio, None, None),
         benchmark.diversity.per_class,
         name,
-        "variation, relative to the training store",
-        "Variation within a class: the standard deviation of each pixel over at most 50 images, "
+        "variety, relative to the training store",
+        "Variety within a class: the standard deviation of each pixel over at most 50 images, "
         "averaged over pixels; synthetic divided by training store. Well below 100 % the images of "
         "a class are too similar; noise in the images raises it.",
     )
@@ -211,7 +211,7 @@ def _worst(benchmark: Benchmark) -> Html:
 
 def verdicts(benchmark: Benchmark) -> list[str]:
     """What the benchmark shows, for the top of the page."""
-    seeds = max((len(arm.runs) for arm in benchmark.arms.values()), default=0)
+    seeds = max((len(arm.trials) for arm in benchmark.arms.values()), default=0)
     tested = f"{_tested_on(benchmark)} images, {seeds} seed{'' if seeds == 1 else 's'}"
     return [
         f"{name.removesuffix(f' - {REAL}')} against {REAL}: {_reading(value)} "
@@ -231,5 +231,5 @@ def key_figures(benchmark: Benchmark) -> list[tuple[str, str, str]]:
         out.append((percent(benchmark.purity.top1.mean), "purity of the synthetic store", source))
     if benchmark.diversity:
         ratio = percent(benchmark.diversity.ratio)
-        out.append((ratio, "diversity of the synthetic store", source))
+        out.append((ratio, "variety of the synthetic store", source))
     return out

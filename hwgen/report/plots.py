@@ -1,7 +1,8 @@
 """Plots as inline SVG in the colours of the page, for its light and its dark theme.
 
-Matplotlib draws with marker colours, which are then replaced by CSS variables of the page. Figures
-are made through the object interface: global settings of matplotlib change only during a call.
+Matplotlib draws with marker colours, which are then replaced by CSS variables of the page; the
+colours themselves are in style.css, as --series-1 and so on. Figures are made through the object
+interface: global settings of matplotlib change only during a call.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def intervals(name: str, arms: Mapping[str, Arm]) -> Html:
             if arm.top1.low is not None and arm.top1.high is not None:
                 axes.plot([arm.top1.low, arm.top1.high], [row, row], color=SERIES[0], lw=2.2)
             axes.plot(arm.top1.mean, row, "o", color=SERIES[0], ms=7)
-            seeds = [trial.top1 for trial in arm.runs]
+            seeds = [trial.top1 for trial in arm.trials]
             axes.plot(seeds, [row + 0.28] * len(seeds), "o", mfc="none", mec=SERIES[1], ms=4)
         axes.set_yticks(range(len(arms)), list(map(plain, arms)))
         axes.set_ylim(len(arms) - 0.4, -0.6)

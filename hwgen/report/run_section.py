@@ -61,10 +61,10 @@ def key_figures(run: Run) -> list[tuple[str, str, str]]:
     """(value, what it is, where it comes from) for the top of the page."""
     kind, log, source = get_kind(run.kind, str(run.path)), run.read_log(), name_of(run.path)
     out = []
-    for field in ("purity", "diversity"):
+    for field, name in (("purity", "purity"), ("diversity", "variety")):
         value = last(log, field)
         if value is not None:
-            out.append((percent(value), f"{field} at the last score", source))
+            out.append((percent(value), f"{name} at the last score", source))
     out += [(value, what, source) for value, what in kind.describe(run).key_figures]
     seen = last(log, "images")
     if seen is not None:

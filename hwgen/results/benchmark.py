@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from hwgen.results.files import ResultFile
 from hwgen.results.parts import Interval, StoreFacts, WorstClass
+from hwgen.schema import key
 
 REAL = "real"
 """The arm that all others are compared with."""
@@ -42,11 +43,11 @@ class Arm:
     """Recognisers trained on the same data with different seeds.
 
     Attributes:
-        runs: one per seed.
+        trials: one per seed.
         top1, top5: mean over seeds with Student's 95 % limits.
     """
 
-    runs: tuple[Trial, ...]
+    trials: tuple[Trial, ...] = field(metadata=key("runs"))
     top1: Interval
     top5: Interval
 
@@ -69,19 +70,19 @@ class Purity:
     """Fraction of synthetic samples that recognisers trained on real samples read as their label.
 
     Attributes:
-        runs: one per seed.
+        trials: one per seed.
         top1: mean over seeds with Student's 95 % limits.
         per_class: mean over seeds by label.
     """
 
-    runs: tuple[float, ...] = ()
+    trials: tuple[float, ...] = field(default=(), metadata=key("runs"))
     top1: Interval
     per_class: dict[str, float]
 
 
 @dataclass(frozen=True)
 class DiversityRatio:
-    """Variation within classes, synthetic divided by real.
+    """Variety within classes, synthetic divided by real.
 
     Attributes:
         ratio: over the classes that both stores have.
@@ -134,6 +135,9 @@ class Benchmark(ResultFile):
 
     def check(self) -> None:
         """See ResultFile."""
-        trials = max((len(arm.runs) for arm in self.arms.values()), default=0)
+        trials = max((len(arm.trials) for arm in self.arms.values()), default=0)
         if len(self.arms) > MAX_ARMS or trials > MAX_TRIALS:
-            raise ValueError(f"{len(self.arms):,} arms of up to {trials:,} runs")
+            raise ValueError(
+                f"expected at most {MAX_ARMS:,} arms of {MAX_TRIALS:,} trials, found "
+                f"{len(self.arms):,} arms of up to {trials:,}"
+            )

@@ -74,7 +74,7 @@ class PerClass:
 
     Attributes:
         purity: fraction read as its label.
-        diversity_pixels, diversity_features: variation within the class, judged divided by real.
+        diversity_pixels, diversity_features: variety within the class, judged divided by real.
     """
 
     purity: dict[str, float]

@@ -53,7 +53,7 @@ def test_tables_files_and_resume(
     options = [*stores, "--out", out, "--seeds", 2, "--steps", 2]
     assert run(monkeypatch, *options) == 0
     shown = capsys.readouterr().out
-    for text in ("real+synthetic", "purity", "diversity", "top-5", " to ", "2 steps of 64"):
+    for text in ("real+synthetic", "purity", "variety", "top-5", " to ", "2 steps of 64"):
         assert text in shown
     assert "warning" not in shown
     assert len(list(out.glob("recogniser-*.safetensors"))) == 6

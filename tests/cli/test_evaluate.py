@@ -135,7 +135,7 @@ def test_ctrl_c_exits_with_130(evaluate: Evaluate, monkeypatch: pytest.MonkeyPat
     ("options", "error"),
     [
         (["--ocr-engine", "rapidocr"], "pip install 'hwgen[rapidocr]'"),
-        (["--ocr-engine", "tea"], "no OCR engine 'tea'"),
+        (["--ocr-engine", "tea"], "unknown OCR engine 'tea'"),
         (["--recogniser", "nowhere"], "nowhere"),
         (["--run", "nowhere"], "nowhere"),
         (["--size", 32], "at least 32 pixels"),

@@ -98,7 +98,7 @@ def test_curves(call: Call, run: Run, tmp_path: Path) -> None:
         (["export-model", "nothing"], "there is no such file or folder"),
         (["export-model", "MODEL"], "it is an exported model"),
         (["export-curves", "MODEL"], "it is an exported model"),
-        (["export-model", "RUN", "--licence", " "], "a licence must be one line"),
+        (["export-model", "RUN", "--licence", " "], "a licence must be one printable line"),
         (["export-model", "RUN", "--snapshot", "5"], "has no snapshot '5'"),
     ],
 )

@@ -75,7 +75,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("export train --format ocrlmdb --out x", "no format 'ocrlmdb'. Did you mean ocr-lmdb"),
         (
             "evaluate train --real train --out x --ocr-engine rapid",
-            "no OCR engine 'rapid'. Did you mean",
+            "unknown OCR engine 'rapid'. Did you mean",
         ),
         ("prepare-gnt ink.zip --out x", "no GNT file in this zip; it contains POT.* prepare-pot"),
         ("prepare-pot HWDB.zip --out x", "no POT file in this zip; it contains GNT.* prepare-gnt"),

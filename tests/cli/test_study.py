@@ -101,7 +101,8 @@ def test_votes_are_tallied(study: Command, made: Path) -> None:
     code, printed, err = study("tally", *files, "--key", made)
     assert code == 0, err
     assert "A (made[red]): 12 votes; B (hand): 4 votes" in printed
-    assert "fraction for A (made[red]): 75.0 % (50.5 to 89.8), if votes are independent" in printed
+    share = "75.0 % (50.5 to 89.8), 95 % interval, assuming independent votes"
+    assert f"fraction for A (made[red]): {share}" in printed
     assert "p = 0.077 if neither" in printed
     assert "mean over voters of their fraction for A (made[red]): 75.0 % (0.0 to 100.0)" in printed
     assert "no: answered 2 of 2 repeated pairs differently" in printed
@@ -136,7 +137,7 @@ def test_significance_of_the_counts_of_the_paper(study: Command) -> None:
     assert code == 0
     assert printed.splitlines() == [
         "A: 2,256 votes; B: 1,744 votes",
-        "fraction for A: 56.4 % (54.9 to 57.9), if votes are independent",
+        "fraction for A: 56.4 % (54.9 to 57.9), 95 % interval, assuming independent votes",
         "p = 5.9e-16 if neither is preferred (exact two-sided binomial test)",
     ]
     found = json.loads(study("significance", 2256, 1744, "--json")[1])

@@ -86,7 +86,7 @@ def test_every_part_is_there(tmp_path: Path, everything: list[Path]) -> None:
         "Accuracy on real test images",
         "Do synthetic images help?",
         "Purity of the synthetic store",
-        "Diversity of the synthetic store",
+        "Variety of the synthetic store",
         "Worst classes",
         "Provenance",
         "Training run run",
@@ -224,7 +224,7 @@ def test_missing_parts_are_named(
     page = page_of(tmp_path / "report.html", run.path, benchmark)
     for shown in (
         "Not shown: synthetic images, because no synthetic store was given.",
-        "Purity and diversity were not measured",
+        "Purity and variety were not measured",
         "No losses in the log.",
         "No discriminator outputs in the log.",
         "No speeds in the log.",

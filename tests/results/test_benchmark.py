@@ -15,7 +15,7 @@ def test_fields_of_a_benchmark(make_benchmark: Callable[..., Path]) -> None:
     benchmark = Benchmark.load(folder / "benchmark.json")
     assert benchmark.folder == folder
     assert list(benchmark.arms) == ["real", "real+synthetic", "synthetic"]
-    assert [trial.seed for trial in benchmark.arms["real"].runs] == [0, 1, 2]
+    assert [trial.seed for trial in benchmark.arms["real"].trials] == [0, 1, 2]
     assert benchmark.arms["real"].top1.mean == 0.9712
     assert benchmark.purity is not None
     assert benchmark.purity.per_class["己"] == 0.76

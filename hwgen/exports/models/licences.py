@@ -25,7 +25,7 @@ IDENTIFIERS = frozenset(_KNOWN.split())
 _MOST_TEXT = 200
 
 
-def checked(licence: str) -> str:
+def normalise_licence(licence: str) -> str:
     """A licence as the user typed it; an identifier of the Hub in the Hub's spelling.
 
     Raises:
@@ -34,7 +34,8 @@ def checked(licence: str) -> str:
     licence = licence.strip()
     if not 0 < len(licence) <= _MOST_TEXT or not licence.isprintable():
         raise InputError(
-            f"a licence must be one line of 1 to {_MOST_TEXT} characters",
+            f"a licence must be one printable line of 1 to {_MOST_TEXT} characters, found "
+            f"{len(licence):,} characters: {licence!r:.60}",
             remedy="Give its name, or an identifier such as cc-by-4.0",
         )
     return licence.lower() if licence.lower() in IDENTIFIERS else licence
@@ -44,7 +45,7 @@ def header(licence: str) -> list[str]:
     """The lines of the card's YAML header.
 
     Args:
-        licence: see `checked`; "" if none was given.
+        licence: see `normalise_licence`; "" if none was given.
     """
     if licence in IDENTIFIERS:
         return [f"license: {licence}"]

@@ -19,7 +19,7 @@ import numpy as np
 from hwgen.charset import UNLABELLED
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
-from hwgen.exports.models.licences import checked
+from hwgen.exports.models.licences import normalise_licence
 from hwgen.exports.models.model_card import card
 from hwgen.exports.models.model_results import read_model_results
 from hwgen.exports.models.onnx_graph import write_onnx
@@ -82,7 +82,7 @@ def export_model(
         )
     model = find_model(run, snapshot)
     found = read_model_results(model, results)
-    licence = checked(licence) if licence else ""
+    licence = normalise_licence(licence) if licence else ""
     recipe: dict[str, Any] = {
         "format": "model",
         "layout": LAYOUT_VERSION,

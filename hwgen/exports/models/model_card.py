@@ -73,7 +73,7 @@ def card(
         name: of the directory, for the commands.
         onnx: text about model.onnx; "" if there is none.
         results: measurements of the model.
-        licence: see hwgen.exports.models.licences.checked; "" if none was given.
+        licence: see hwgen.exports.models.licences.normalise_licence; "" if none was given.
     """
     kind = get_kind(model.kind)
     texts = kind.card(model, name)

@@ -75,13 +75,13 @@ def curves(recipe: Recipe | None) -> list[Curve]:
     return [
         Curve(
             "scores",
-            "Purity and diversity",
+            "Purity and variety",
             "Purity: fraction of generated images that the scoring recogniser reads as the label "
-            "that they were generated for. Diversity: variation within a class, divided by that of "
-            "the training images. High purity with low diversity means mode collapse.",
-            {"purity": "purity", "diversity": "diversity"},
+            "that they were generated for. Variety: deviation within a class, divided by that of "
+            "the training images. High purity with low variety means mode collapse.",
+            {"purity": "purity", "variety": "diversity"},
             percent=True,
-            absent="Purity and diversity were not measured, because this run had no recogniser to "
+            absent="Purity and variety were not measured, because this run had no recogniser to "
             "score its samples."
             if recipe is None or recipe.conditional
             else "",

@@ -184,7 +184,7 @@ def test_the_card_has_the_given_licence(
 
 @pytest.mark.parametrize("licence", [" ", "a\nb", "x" * 201, "\x1b[0m"])
 def test_a_licence_is_one_line(run: Run, tmp_path: Path, licence: str) -> None:
-    with pytest.raises(InputError, match="a licence must be one line"):
+    with pytest.raises(InputError, match="a licence must be one printable line"):
         export_model(run, tmp_path / "out", licence=licence)
 
 
