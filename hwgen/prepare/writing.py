@@ -22,6 +22,9 @@ from hwgen.record import Image
 from hwgen.sources.provenance import declared_provenance
 from hwgen.store import StoreWriter
 
+_SHOWN_PATHS = 3
+"""Maximum number of files named in an error."""
+
 Render = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
 """Renders items, in order and many at once, to framed images uint8 [n, size, size(, 3)]."""
 
@@ -147,7 +150,9 @@ class _Counts:
 
 
 def _nothing_left(reading: Reading[ItemT], left_out: Counter[str]) -> InputError:
-    where = ", ".join(dict.fromkeys(str(source.path) for source in reading.sources))
+    paths = list(dict.fromkeys(str(source.path) for source in reading.sources))
+    more = f" and {len(paths) - _SHOWN_PATHS:,} more" if len(paths) > _SHOWN_PATHS else ""
+    where = ", ".join(paths[:_SHOWN_PATHS]) + more
     if left_out:
         shown = join_labels(label for label, _ in left_out.most_common(12))
         return InputError(
