@@ -1,1 +1,1 @@
-"""What helps, by how much, how surely: benchmark and lift."""
+"""Experiments on the accuracy that synthetic samples add: benchmark and lift."""

@@ -101,6 +101,7 @@ def prepare_pot(
     )
 
 
+# A GNT record is an image, a POT record a trajectory; the rest of this module is the same for both.
 _Raw = TypeVar("_Raw", Record, Trajectory)
 _Raw_co = TypeVar("_Raw_co", Record, Trajectory, covariant=True)
 
@@ -138,7 +139,10 @@ _POT = _Kind(POT, read_pot, max_raw_bytes=MAX_BYTES, parallel_bytes=1 << 20)
 
 @dataclass(frozen=True)
 class _Source(Generic[_Raw]):
-    """A raw file and the reader of its format; positions are byte offsets. See Source."""
+    """A raw file and the reader of its format, as hwgen.prepare.reading.Source.
+
+    Positions are byte offsets.
+    """
 
     file: RawFile
     read: _Read[_Raw]
@@ -190,6 +194,7 @@ def _prepare(
     parallel = reading.total_bytes > kind.parallel_bytes
     workers = options.workers or (available_workers() if parallel else 1)
 
+    # A closure, since write_store does not know how raw records become images.
     def render(items: Iterator[_Raw]) -> Generator[tuple[Sequence[_Raw], Image], None, None]:
         return frame(
             batches(items, renderer.size), renderer, workers=workers, max_raw=kind.max_raw_bytes

@@ -1,4 +1,4 @@
-"""What several result files contain: intervals, stores, classes that are often misread."""
+"""Dataclasses that several result files share: intervals, stores, misread classes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StoreFacts:
         charset_fingerprint: hash of its classes and their order.
         content_sha256: hash of all records.
         data_kind: "real", "simulated" or "synthetic"; "" in older files.
-        provenance: run and checkpoint that a synthetic store was sampled from; "" if not known.
+        provenance: run and snapshot that a synthetic store was sampled from; "" if not known.
     """
 
     path: str

@@ -90,8 +90,8 @@ def _check_lift(model: Model, lift: Lift) -> None:
             return
         found = "another recipe (of the lift -> of the model):\n  " + "\n  ".join(lines) + "\n"
     raise InputError(
-        f"uses a generator of {found}, but the exported model is {model.provenance!r} of kind "
-        f"{model.kind!r}",
+        f"the exported model is {model.provenance!r} of kind {model.kind!r}, but the lift uses a "
+        f"generator of {found}",
         where=str(lift.folder),
         remedy="Give a lift with this model, or one that trained generators with its recipe",
     )

@@ -109,12 +109,12 @@ def test_a_lift_of_another_generator_is_refused(
         "weights": [model.snapshot_hash],
     }
     generators: list[tuple[dict[str, Any], str]] = [
-        ({"kind": "gan", "recipe": run.recipe}, "of kind 'gan', but the exported model is"),
+        ({"kind": "gan", "recipe": run.recipe}, "but the lift uses a generator of kind 'gan'"),
         ({"kind": "deformation", "recipe": asdict(BEND) | {"steps": 9}}, "steps: 9 -> 2"),
         ({"kind": "deformation", "recipe": {"size": "x"}}, "size should be int"),
         ({"kind": "deformation"}, "should be an object, found None"),
-        ({**before, "run": "other"}, "of run 'other', but the exported model is"),
-        ({**before, "weights": []}, f"of run '{model.run}', but the exported model is"),
+        ({**before, "run": "other"}, "but the lift uses a generator of run 'other'"),
+        ({**before, "weights": []}, f"but the lift uses a generator of run '{model.run}'"),
         ({}, "of kind None"),
     ]
     for number, (generator, message) in enumerate(generators):
