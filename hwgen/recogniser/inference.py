@@ -17,6 +17,7 @@ from hwgen.compute.tensor_files import load_network, load_texts, module_tensors,
 from hwgen.data import average_down, to_float, to_tensor
 from hwgen.errors import HwgenError, InputError, RunError
 from hwgen.io.json_files import parse_json
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
@@ -27,6 +28,8 @@ from hwgen.recogniser.network import (
 )
 from hwgen.record import Image, check_channels
 from hwgen.schema import from_json
+
+_EXPECTED = "Give recogniser-*.safetensors, written by hwgen benchmark"
 
 FORMAT = "hwgen-recogniser"
 FORMAT_VERSION = 1
@@ -161,6 +164,10 @@ class Recogniser:
         Raises:
             RunError: the file is missing, damaged, or not a recogniser.
         """
+        if not path.is_file():
+            found = describe_path(path) or "it is a folder"
+            remedy = suggest_path(path, _EXPECTED)
+            raise RunError(f"no recogniser here: {found}", where=str(path), remedy=remedy)
         texts = load_texts(path)
         try:
             metadata = {name: parse_json(text) for name, text in texts.items()}
@@ -176,7 +183,7 @@ class Recogniser:
             raise RunError(
                 f"is not a recogniser this version of hwgen can read ({error})",
                 where=str(path),
-                remedy="Give recogniser-*.safetensors, written by hwgen benchmark",
+                remedy=_EXPECTED,
             ) from None
         network = load_network(
             path, "network", lambda: RecogniserNetwork(recipe, len(charset), channels)

@@ -55,7 +55,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train train --out x --set zdim=3", "Did you mean generator.z_dim"),
         ("train train --out x --device gpu", "unknown kind.*Give auto, cpu, cuda"),
         ("train train --out x --recogniser raeder.safetensors", "Did you mean reader.safetensors?"),
-        ("train train --out x --recogniser first", "no such checkpoint: it is a run"),
+        ("train train --out x --recogniser first", "no recogniser here: it is a run"),
         ("presets paper_hwdb", "Did you mean paper-hwdb"),
         ("inspect HWBD.zip", "no such file or folder. Did you mean HWDB.zip?"),
         ("inspect half", "half.data.mdb: cannot be opened .*The copy may be incomplete"),

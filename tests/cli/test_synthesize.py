@@ -227,7 +227,7 @@ def test_without_a_filter_there_is_no_acceptance_rate(
         (None, 8, ["--min-margin", 0.5], "need a recogniser"),
         (None, 8, ["--max-tries", 5], "--max-tries has no effect without a filter"),
         (None, 8, ["--no-copies-of", "none.store"], "none.store"),
-        (None, 8, ["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
+        (None, 8, ["--recogniser", "none.safetensors"], "none.safetensors: no recogniser here"),
     ],
 )
 def test_filters_that_do_not_fit_are_errors(

@@ -114,7 +114,7 @@ def test_progress_and_refusal_of_another_recipe(
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--precision", "fp8"], "precision 'fp8' is not one of"),
         (["--preset", "glyph-64"], "expects at least one, of 64 pixels or more"),
-        (["--recogniser", "none.safetensors"], "none.safetensors: no such checkpoint"),
+        (["--recogniser", "none.safetensors"], "none.safetensors: no recogniser here"),
     ],
 )
 def test_input_errors_are_printed_without_a_traceback(

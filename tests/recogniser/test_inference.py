@@ -156,7 +156,7 @@ def test_a_misfit_is_refused(
 
 def test_files_that_are_not_recognisers_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.safetensors"
-    with pytest.raises(RunError, match="no such checkpoint"):
+    with pytest.raises(RunError, match="no recogniser here"):
         Recogniser.load(path, CPU)
     path.write_bytes(b"\x80\x04pickle")
     with pytest.raises(RunError, match="is not a checkpoint"):

@@ -104,7 +104,7 @@ def test_unsuitable_files_sizes_channels_and_thresholds(
         RecogniserFilter(file, charset, size=8, channels=1, device=CPU)
     with pytest.raises(InputError, match="reads grey images, found colour ones"):
         RecogniserFilter(file, charset, size=16, channels=3, device=CPU)
-    with pytest.raises(RunError, match="no such checkpoint"):
+    with pytest.raises(RunError, match="no recogniser here"):
         RecogniserFilter(tmp_path / "none", charset, size=16, channels=1, device=CPU)
     for wrong in ({"min_confidence": 1.1}, {"min_margin": -0.1}):
         with pytest.raises(InputError, match="must be between 0 and 1"):
