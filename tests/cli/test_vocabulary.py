@@ -111,7 +111,12 @@ def test_no_function_of_a_command_is_long(command: str) -> None:
 
 
 def test_options_in_texts_of_the_library_exist() -> None:
-    known = {name for command, _ in COMMANDS.values() for p in command.params for name in p.opts}
+    known = {
+        name
+        for command, _ in COMMANDS.values()
+        for p in command.params
+        for name in (*p.opts, *p.secondary_opts)
+    }
     for file in sorted(Path(hwgen.__file__).parent.rglob("*.py")):
         for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
             for name in re.findall(r"(?<![\w(-])--[a-z][a-z-]+", line):
