@@ -1,7 +1,7 @@
 """Plots as inline SVG in the colours of the page, for its light and its dark theme.
 
 Matplotlib draws with marker colours, which are then replaced by CSS variables of the page; the
-colours themselves are in style.css, as --series-1 and so on. Figures are made through the object
+colours themselves are in style.css (series-1 and so on). Figures are made through the object
 interface: global settings of matplotlib change only during a call.
 """
 
