@@ -211,7 +211,7 @@ def _opened(path: Path) -> Iterator[Any]:
     """Open a safetensors file; errors name it."""
     if not path.is_file():
         raise RunError(
-            f"no such checkpoint: {describe_path(path) or 'it is a folder'}",
+            f"no such weights file: {describe_path(path) or 'it is a folder'}",
             where=str(path),
             remedy=suggest_path(path, ""),
         )
@@ -219,7 +219,11 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt", device="cpu") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise RunError(f"is not a checkpoint ({error})", where=str(path)) from None
+        raise RunError(
+            f"is not a readable safetensors file ({error})",
+            where=str(path),
+            remedy="Give a file written by hwgen, or copy it again",
+        ) from None
 
 
 def _shape(shape: Sequence[int] | None) -> str:

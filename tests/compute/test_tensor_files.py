@@ -123,13 +123,13 @@ def test_damaged_files_are_named(tmp_path: Path, how: str) -> None:
     path = tmp_path / "x.safetensors"
     save_tensors(path, {"a": torch.randn(20)}, {})
     damage(path, how)
-    with pytest.raises(RunError, match=r"x.safetensors: is not a checkpoint"):
+    with pytest.raises(RunError, match=r"x.safetensors: is not a readable safetensors file"):
         load_tensors(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.safetensors", tmp_path):
-        with pytest.raises(RunError, match="no such checkpoint"):
+        with pytest.raises(RunError, match="no such weights file"):
             load_tensors(path)
 
 
@@ -282,7 +282,7 @@ def test_headers_that_claim_other_than_what_is_there_are_refused(
     tracemalloc.start()
     try:
         for read in (load_tensors, load_texts):
-            with pytest.raises(RunError, match="is not a checkpoint"):
+            with pytest.raises(RunError, match="is not a readable safetensors file"):
                 read(path)
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
@@ -292,7 +292,7 @@ def test_headers_that_claim_other_than_what_is_there_are_refused(
 def test_a_header_longer_than_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         load_tensors(path)
 
 
@@ -303,7 +303,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
 
     path = tmp_path / "x.safetensors"
     torch.save({"net.weight": Trap()}, path)
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         load_network(path, "net", lambda: nn.Linear(2, 3))
     assert not (tmp_path / "sprung").exists()
 
@@ -385,5 +385,5 @@ def test_a_checkpoint_is_read_or_refused(tmp_path: Path) -> None:
         {"step": "1", "seconds": "inf"},
     ):
         save_tensors(path, {"w": torch.ones(2)}, {"run": "a", **texts})
-        with pytest.raises(RunError, match="here: is not a checkpoint"):
+        with pytest.raises(RunError, match="here: is not a readable safetensors file"):
             read_checkpoint(path, "a")

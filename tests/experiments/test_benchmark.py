@@ -224,7 +224,7 @@ def test_a_damaged_recogniser_or_a_file_as_output_is_refused(
     out = tmp_path / "out"
     out.mkdir()
     (out / "recogniser-real-seed0.safetensors").write_bytes(b"nothing")
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         run(real, toy, out)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="is not a directory"):

@@ -159,5 +159,5 @@ def test_files_that_are_not_recognisers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no recogniser here"):
         Recogniser.load(path, CPU)
     path.write_bytes(b"\x80\x04pickle")
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         Recogniser.load(path, CPU)

@@ -65,7 +65,7 @@ def test_runs_without_snapshots_and_damaged_ones_are_named(run: Run, tmp_path: P
         Sampler.load(tmp_path, device="cpu")
     (tmp_path / "weights").mkdir()
     Run(tmp_path).weights(5).write_bytes(b"")
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         Sampler.load(tmp_path, device="cpu")
     with pytest.raises(RunError, match="no run here"):
         Sampler.load(tmp_path / "none", device="cpu")

@@ -400,7 +400,7 @@ def test_a_recipe_cannot_require_more_than_the_file_has(run: Run, tmp_path: Path
         with pytest.raises(HwgenError):
             Sampler.load(tmp_path)
     (tmp_path / FILE).write_bytes(b"\x80\x04.")  # a pickle
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         Sampler.load(tmp_path)
     (tmp_path / FILE).unlink()
     with pytest.raises(RunError, match="no model here"):

@@ -285,7 +285,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(
     good = run.checkpoint.read_bytes()
     tensors, texts = load_tensors(run.checkpoint)
     run.checkpoint.write_bytes(good[:-9])
-    with pytest.raises(RunError, match="is not a checkpoint"):
+    with pytest.raises(RunError, match="is not a readable safetensors file"):
         run_training(toy_store, run.path, toy_recipe)
     save_tensors(run.checkpoint, tensors, {**texts, "run": "another"})
     with pytest.raises(RunError, match="belongs to run 'another'"):

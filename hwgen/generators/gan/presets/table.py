@@ -201,8 +201,8 @@ PRESETS: Mapping[str, Recipe] = {
 ABOUT: Mapping[str, str] = {
     "paper-hwdb": "The authors' networks and settings for handwritten Chinese.",
     "glyph-32": "For practical use, also on a CPU.",
-    "glyph-64": "The same at twice the side.",
-    "few-shot-32": "About ten samples a class, or rare classes among common ones.",
+    "glyph-64": "The same at twice the size.",
+    "few-shot-32": "For about ten samples per class, or rare classes among common ones.",
     "paper-scene-112": "The authors' networks for scenes, such as LSUN's.",
     "dcgan-112": "The regular GAN with the same networks, to compare with.",
     "dcgan-64": "DCGAN, as in the authors' comparison of stability.",
