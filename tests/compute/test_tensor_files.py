@@ -385,5 +385,5 @@ def test_a_checkpoint_is_read_or_refused(tmp_path: Path) -> None:
         {"step": "1", "seconds": "inf"},
     ):
         save_tensors(path, {"w": torch.ones(2)}, {"run": "a", **texts})
-        with pytest.raises(RunError, match="here: is not a readable safetensors file"):
+        with pytest.raises(RunError, match="here: is not a checkpoint"):
             read_checkpoint(path, "a")

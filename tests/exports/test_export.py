@@ -222,7 +222,7 @@ def test_other_directories_are_never_touched(
     (place / "new.partial" / "mine").write_text("mine")
     before = contents(place)
     for out in (store.path, place / "file", place / "folder", place / "new"):
-        with pytest.raises(InputError, match="not an export is already there"):
+        with pytest.raises(InputError, match="already exists and is not an export"):
             export_store(store, "gnt", out, overwrite=overwrite)
     for name in (".", "..", "/"):
         with pytest.raises(InputError, match="is not a name for a new directory"):

@@ -61,7 +61,7 @@ def test_accepted_samples_are_those_an_evaluation_does_not_count(
         labels = bent.labels[kept]
         chosen = {c: list(some[labels == i]) for i, c in enumerate("一丨十") if (labels == i).any()}
         store = make_store(8, kind="synthetic", images=chosen)
-        statistics = collect_statistics(store, real, None, recogniser, samples=99, seed=0)
+        statistics = collect_statistics(store, real, None, recogniser, max_samples=99, seed=0)
         assert statistics is not None
         results = {space: test.result() for space, test in statistics.copy_tests.items()}
         return {space: found.fraction for space, found in results.items() if found is not None}
