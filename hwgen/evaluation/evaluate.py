@@ -63,8 +63,7 @@ def evaluate(
         recogniser_file: its file; the hash shows whether it also filtered the synthetic store.
         run: run or exported model that made `synthetic`; names the generator's training data.
         ocr_engine: reads some of the synthetic samples too, and equally many real ones.
-        control: progress in images read and trained on; asked to stop before each training step
-            and each class. Finished recognisers are reused.
+        control: progress in images; asked to stop before each training step and each class.
 
     Returns:
         The content of evaluation.json; None if it was stopped.
