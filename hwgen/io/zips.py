@@ -11,7 +11,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,7 @@ from typing import IO
 from hwgen.errors import InputError
 from hwgen.io import os_errors
 from hwgen.io.files import repair_utf8
+from hwgen.io.ignored import is_hidden, is_ignored
 
 MAX_RATIO = 1000
 """Maximum compression ratio of a member and of a whole archive above ALWAYS_BYTES. HWDB's archives
@@ -49,7 +50,7 @@ _DAMAGE = (
 
 
 def members(path: Path) -> list[zipfile.ZipInfo]:
-    """The files in an archive, sorted by name, without dot files and `__MACOSX`.
+    """The files in an archive, sorted by name, without those of `is_ignored`.
 
     Raises:
         InputError: the archive is damaged, encrypted, compressed by another method than deflate,
@@ -152,18 +153,6 @@ def printable(name: str) -> str:
     """A file name with control characters and undecodable bytes replaced by U+FFFD."""
     name = repair_utf8(name)
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
-
-
-def is_ignored(parts: Sequence[str]) -> bool:
-    """Whether the parts of a path are those of a dot file or in macOS's `__MACOSX`."""
-    names = [part for part in parts if part not in (".", "..")]
-    return any(name.startswith(".") or name == "__MACOSX" for name in names)
-
-
-def is_hidden(parts: Sequence[str]) -> bool:
-    """Whether the parts of a path are those of a dot file that may be data."""
-    attached = "__MACOSX" in parts or parts[-1].startswith("._")
-    return is_ignored(parts) and not attached
 
 
 def path_parts(member: str) -> list[str]:

@@ -16,6 +16,7 @@ from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.ignored import is_hidden, is_ignored
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import looks_like_gnt
@@ -168,9 +169,9 @@ def _hidden(path: Path) -> Iterator[str]:
         root = path.resolve()
         for file in root.rglob("*"):
             parts = file.relative_to(root).parts
-            if file.is_file() and zips.is_hidden(parts):
+            if file.is_file() and is_hidden(parts):
                 yield file.name
-            elif file.is_file() and not zips.is_ignored(parts):
+            elif file.is_file() and not is_ignored(parts):
                 yield from _hidden(file)
     elif zipfile.is_zipfile(path):
         yield from zips.hidden_names(path)
@@ -182,7 +183,7 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     refused: list[InputError] = []
     for path in sorted(root.rglob("*")):
         within = path.relative_to(root)
-        if path.is_file() and path.name not in _LMDB and not zips.is_ignored(within.parts):
+        if path.is_file() and path.name not in _LMDB and not is_ignored(within.parts):
             try:
                 name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
                 files += _in_file(path, name, sought)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.ignored import is_ignored
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image
@@ -109,7 +110,7 @@ def in_folder(root: Path) -> list[Collection]:
 
     for place, folders, names in os.walk(root, onerror=refuse):
         folder = Path(place)
-        folders[:] = [name for name in folders if not zips.is_ignored((name,))]
+        folders[:] = [name for name in folders if not is_ignored((name,))]
         images = sorted(name for name in names if _is_image(name) and (folder / name).is_file())
         if images:
             _refuse_shard(images, names, folder)
@@ -166,4 +167,4 @@ def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> N
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not zips.is_ignored((name,))
+    return name.lower().endswith(SUFFIXES) and not is_ignored((name,))
