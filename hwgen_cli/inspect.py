@@ -11,6 +11,7 @@ import typer
 from hwgen.generators.base import all_kinds
 from hwgen_cli.options import Json, Sheet
 from hwgen_cli.output import print_json, print_lines
+from hwgen_cli.preparing import unread_lines
 
 if TYPE_CHECKING:
     from hwgen.inspection.summaries import Balance
@@ -182,6 +183,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     rows = [
         ("GNT", f"{summary.files:,} files, {summary.bytes_read / 1e6:,.1f} MB"),
         *([("", f"hidden files skipped: {summary.hidden:,}")] if summary.hidden else []),
+        *(("not read", line) for line in unread_lines(summary.not_read)),
         ("records", f"{summary.records:,}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hwgen.charset import Charset
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
+    from hwgen.sources.unread import UnreadKind
 
 FRAMING = "Framing"
 INPUT = "Input"
@@ -196,7 +197,7 @@ def _show(report: PrepareReport, console: Console) -> None:
         table.add_row("", f"hidden files skipped: {report.hidden:,}")
     table.add_row("time", f"{report.seconds:,.1f} s, {read / report.seconds:,.0f} records/s")
     console.print(table)
-    for line in (*_origin_lines(report), *_left_out_lines(report)):
+    for line in (*_origin_lines(report), *_left_out_lines(report), *_unread_lines(report)):
         console.print(line, highlight=False)
     _show_bad(report, console)
     print_lines(f"report: {Path(report.store) / REPORT_FILE}")
@@ -243,11 +244,47 @@ def _left_out_lines(report: PrepareReport) -> list[str]:
     return lines
 
 
+def unread_lines(not_read: Sequence[UnreadKind]) -> list[str]:
+    """What of an input was not read: what may be data with a remedy, then the rest."""
+    from hwgen.sources.unread import describe, remedy
+
+    data = [kind for kind in not_read if kind.may_be_data]
+    rest = [kind for kind in not_read if not kind.may_be_data]
+    lines = []
+    if data:
+        advice = remedy(data)
+        lines.append(describe(data) + (f". {advice}" if advice else ""))
+    if rest:
+        lines.append(f"{describe(rest)}; these are rarely data")
+    return lines
+
+
+def _unread_lines(report: PrepareReport) -> list[str]:
+    from rich.markup import escape
+
+    alarming = any(kind.may_be_data for kind in report.not_read)
+    colour = ("[yellow]", "[/]") if alarming else ("", "")
+    lines = [
+        f"{colour[0]}not read{colour[1]}: {escape(line)}" for line in unread_lines(report.not_read)
+    ]
+    if report.folders_not_read:
+        shown = ", ".join(report.folders_not_read[:_SHOWN_EMPTY])
+        more = len(report.folders_not_read) - _SHOWN_EMPTY
+        lines.append(
+            f"[yellow]nothing read[/] in {len(report.folders_not_read):,} folders: {escape(shown)}"
+            + (f" … and {more:,} more" if more > 0 else "")
+        )
+    return lines
+
+
 def _show_bad(report: PrepareReport, console: Console) -> None:
     from rich.markup import escape
 
     if not report.bad_records:
-        console.print("[green]no damaged records[/]")
+        partial = any(kind.may_be_data for kind in report.not_read)
+        console.print(
+            "no damaged records in what was read" if partial else "[green]no damaged records[/]"
+        )
         return
     kinds: dict[str, list[str]] = {}
     for bad in report.bad_records:

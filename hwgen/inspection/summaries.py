@@ -16,8 +16,9 @@ from hwgen.generators.base import get_kind
 from hwgen.imaging.framing import Framing
 from hwgen.record import BadRecord, Image, Record
 from hwgen.runs import Run
-from hwgen.sources.casia_files import GNT, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, find_files
 from hwgen.sources.gnt import read_gnt
+from hwgen.sources.unread import Unread, UnreadKind
 from hwgen.store import Store
 
 
@@ -88,7 +89,7 @@ class GntSummary:
 
     Attributes:
         files: number of files.
-        hidden: see `hidden_files`.
+        hidden, not_read: see Unread.
         bytes_read: of all files, uncompressed.
         records: that could be read.
         classes: records per character.
@@ -101,6 +102,7 @@ class GntSummary:
 
     files: int
     hidden: int
+    not_read: list[UnreadKind]
     bytes_read: int
     records: int
     classes: Balance
@@ -226,7 +228,8 @@ def inspect_gnt(
     Raises:
         InputError: see `find_files`.
     """
-    files = find_files(inputs, GNT)
+    unread = Unread()
+    files = find_files(inputs, GNT, unread)
     labels: Counter[str] = Counter()
     writers: Counter[str] = Counter()
     widths: Counter[int] = Counter()
@@ -254,7 +257,8 @@ def inspect_gnt(
     unknown = writers.pop("", 0)
     summary = GntSummary(
         files=len(files),
-        hidden=hidden_files(inputs, GNT),
+        hidden=unread.hidden,
+        not_read=list(unread.kinds.values()),
         bytes_read=sum(file.size for file in files),
         records=labels.total(),
         classes=_balance(labels),

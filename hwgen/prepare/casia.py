@@ -16,9 +16,10 @@ from hwgen.prepare.report import PrepareReport
 from hwgen.prepare.writing import write_store
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord, Image, Record
-from hwgen.sources.casia_files import GNT, POT, Format, RawFile, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, POT, Format, RawFile, find_files
 from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
+from hwgen.sources.unread import Unread
 from hwgen.sources.writer_selection import ALL_WRITERS, WriterSelection, select_files
 
 
@@ -184,12 +185,13 @@ def _prepare(
     control: Control,
 ) -> PrepareReport:
     """Either format to a store, rendered by processes."""
-    files = select_files(find_files(inputs, kind.format), writers)
+    unread = Unread()
+    files = select_files(find_files(inputs, kind.format, unread), writers)
     reading = Reading(
         [_Source(file, kind.read) for file in files],
         strict=options.strict,
         control=control,
-        hidden=hidden_files(inputs, kind.format),
+        unread=unread,
     )
     parallel = reading.total_bytes > kind.parallel_bytes
     workers = options.workers or (available_workers() if parallel else 1)

@@ -12,6 +12,7 @@ from hwgen.errors import BadRecordError, StoreError
 from hwgen.prepare.report import FileReport
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord
+from hwgen.sources.unread import Unread, describe, remedy
 
 _PROGRESS_RECORDS = 256
 
@@ -73,14 +74,14 @@ class Reading(Generic[ItemT]):
         sources: read in order.
         strict: raise at the first damaged record.
         control: progress in bytes, and stop requests.
-        hidden: number of hidden files that were skipped, see `hidden_files`.
+        unread: what the inputs hold beside the sources.
         bad: the losses so far.
     """
 
     sources: Sequence[Source[ItemT]]
     strict: bool = False
     control: Control = NO_CONTROL
-    hidden: int = 0
+    unread: Unread = field(default_factory=Unread)
     bad: list[BadRecord] = field(default_factory=list)
     _sound: Counter[str] = field(default_factory=Counter)
     _lost: Counter[str] = field(default_factory=Counter)
@@ -94,9 +95,11 @@ class Reading(Generic[ItemT]):
         """The sound items.
 
         Raises:
-            BadRecordError: a record is damaged, and `strict` is set.
+            BadRecordError: a record is damaged or a file that may be data is not read, and
+                `strict` is set.
             StoreError: a stop was requested.
         """
+        self._refuse_unread()
         total = self.total_bytes
         before, seen = 0, 0
         for source in self.sources:
@@ -145,6 +148,14 @@ class Reading(Generic[ItemT]):
             )
             for source in self.sources
         ]
+
+    def _refuse_unread(self) -> None:
+        kinds = self.unread.may_be_data
+        if self.strict and kinds:
+            raise BadRecordError(
+                f"the input holds {describe(kinds)} that hwgen does not read",
+                remedy=f"{remedy(kinds)}; or leave out --strict".lstrip("; ").capitalize(),
+            )
 
     def _report(self, done: int, total: int, seen: int) -> None:
         self.control.progress(done, total, f"{seen:,} records")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hwgen.record import BadRecord
+from hwgen.sources.unread import UnreadKind
 
 REPORT_FILE = "prepare-report.json"
 """Name of the report within the store."""
@@ -50,7 +51,9 @@ class PrepareReport:
         framing: see Framing.to_json.
         charset_fingerprint: see Charset.fingerprint.
         seconds: time taken.
-        hidden: hidden files that were skipped, see `hidden_files`.
+        hidden: hidden files that were skipped, see Unread.
+        not_read: files of the input that were not read, by kind, see UnreadKind.
+        folders_not_read: folders of possible data, none of which was read.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether the `.export.json` of an input says that some of it is simulated.
     """
@@ -70,6 +73,8 @@ class PrepareReport:
     charset_fingerprint: str
     seconds: float
     hidden: int = 0
+    not_read: list[UnreadKind] = field(default_factory=list)
+    folders_not_read: list[str] = field(default_factory=list)
     synthetic: bool = False
     simulated: bool = False
 

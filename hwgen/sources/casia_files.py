@@ -6,28 +6,32 @@ so the format is recognised by content: a file that begins with a consistent hea
 
 from __future__ import annotations
 
+import hashlib
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.ignored import is_hidden, is_ignored
+from hwgen.io.archives import how_to_unpack, packed_kind
 from hwgen.io.paths import describe_names, describe_path, suggest_path
+from hwgen.io.streams import refuse_stream
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import looks_like_gnt
 from hwgen.sources.pot import looks_like_pot
+from hwgen.sources.unread import READ_ALREADY, VANISHED, Unread
 
 _LOOK_BYTES = 256 << 10
 """Bytes searched for a record in a file without the format's suffix."""
 
+_COPY_BYTES = 64 << 10
+"""Size from which files of equal content are copies, whatever their names are."""
+
 _LMDB = ("data.mdb", "lock.mdb")
 
-_UNPACK_ALZ = "Unpack it first, for example with `unalz {}`, and give the unpacked folder"
 _WRITER = re.compile(r"([A-Za-z]*\d+)(?:-[A-Za-z])?")
 
 
@@ -64,6 +68,7 @@ class RawFile:
         size: bytes, unpacked.
         path: the file, or the zip that contains it.
         member: its name within the zip, "" for a file outside of zips.
+        head: identifies its size and first bytes, to find copies.
     """
 
     name: str
@@ -71,6 +76,7 @@ class RawFile:
     size: int
     path: Path
     member: str = ""
+    head: bytes = field(default=b"", repr=False)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -105,30 +111,30 @@ class _OtherFormatError(InputError):
     """A file of another format: an error if it is the input, else skipped."""
 
 
-def find_files(inputs: Sequence[Path], sought: Format) -> list[RawFile]:
+def find_files(
+    inputs: Sequence[Path], sought: Format, unread: Unread | None = None
+) -> list[RawFile]:
     """The files of a format in files, folders and zips: inputs in order, each sorted by name.
 
-    A file reached twice counts once. Files of other formats in folders and zips are skipped, as
-    are dot files, `__MACOSX` and the files of LMDBs such as stores.
+    A file reached twice counts once, and so do copies of it, such as those in a folder beside the
+    zip that it was unpacked from. Symbolic links are followed. Dot files and what systems write,
+    such as `__MACOSX`, are left out.
+
+    Args:
+        inputs: files, folders and zips.
+        sought: the format.
+        unread: counts what is not read, files of other formats and copies included.
 
     Raises:
-        InputError: an input is missing, unreadable, or without files of the format, such as an
-            `.alz`; a zip is damaged or encrypted; two different files have the same name.
+        InputError: an input is missing, unreadable, a stream, or without files of the format, such
+            as an `.alz`; a zip is damaged or encrypted; two different files have the same name.
     """
-    files = unique_by_name(
-        (file.member, file) for path in inputs for file in _in_input(path, sought)
-    )
+    unread = Unread() if unread is None else unread
+    found = [file for path in inputs for file in _in_input(path, sought, unread)]
+    files = unique_by_name(((file.member, file) for file in _without_copies(found, unread)), unread)
     if not files:
         raise InputError("no input was given", remedy=f"Give {sought.name} files, folders or zips")
     return files
-
-
-def hidden_files(inputs: Sequence[Path], sought: Format) -> int:
-    """Number of hidden files with the format's suffix, which `find_files` skips.
-
-    Resource forks of macOS are not counted. Only zips are opened, for their names.
-    """
-    return sum(name.lower().endswith(sought.suffix) for path in inputs for name in _hidden(path))
 
 
 def writer_of(name: str) -> str:
@@ -141,16 +147,17 @@ def writer_of(name: str) -> str:
     return match[1] if match else ""
 
 
-def _in_input(path: Path, sought: Format) -> list[RawFile]:
+def _in_input(path: Path, sought: Format, unread: Unread) -> list[RawFile]:
     """Files of one input; at least one."""
+    refuse_stream(path)
     try:
         if path.is_dir():
-            return _in_folder(path, sought)
+            return _in_folder(path, sought, unread)
         if not path.exists():
             raise InputError(
                 "no such file or folder", where=str(path), remedy=suggest_path(path, "")
             )
-        files = _in_file(path, zips.printable(path.name), sought)
+        files = _in_file(path, zips.printable(path.name), sought, unread)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
     if not files:
@@ -163,32 +170,29 @@ def _in_input(path: Path, sought: Format) -> list[RawFile]:
     return files
 
 
-def _hidden(path: Path) -> Iterator[str]:
-    """Names of hidden files in a folder and its zips, or in a zip."""
-    if path.is_dir():
-        root = path.resolve()
-        for file in root.rglob("*"):
-            parts = file.relative_to(root).parts
-            if file.is_file() and is_hidden(parts):
-                yield file.name
-            elif file.is_file() and not is_ignored(parts):
-                yield from _hidden(file)
-    elif zipfile.is_zipfile(path):
-        yield from zips.hidden_names(path)
-
-
-def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
+def _in_folder(folder: Path, sought: Format, unread: Unread) -> list[RawFile]:
     root = folder.resolve()
+    top = zips.printable(root.name)
     files: list[RawFile] = []
     refused: list[InputError] = []
-    for path in sorted(root.rglob("*")):
-        within = path.relative_to(root)
-        if path.is_file() and path.name not in _LMDB and not is_ignored(within.parts):
-            try:
-                name = zips.printable((PurePosixPath(root.name) / within.as_posix()).as_posix())
-                files += _in_file(path, name, sought)
-            except _OtherFormatError as error:
-                refused.append(error)  # an error only if no file is of the format
+    places = unread.walk(root, top, [sought.suffix])
+    for parts in sorted((*place.parts, file) for place in places for file, _ in place.files):
+        path = root.joinpath(*parts)
+        name = zips.printable("/".join((root.name, *parts)))
+        found: list[RawFile] = []
+        try:
+            if path.name not in _LMDB:
+                found = _in_file(path, name, sought, unread)
+        except _OtherFormatError as error:
+            refused.append(error)  # an error only if no file is of the format
+        except FileNotFoundError:
+            unread.add(VANISHED, name)
+            continue
+        except OSError as error:
+            raise zips.unreadable(str(path), error) from None
+        if not found:
+            unread.add_file(name)
+        files += found
     if refused and not files:
         raise refused[0]
     if not files:
@@ -201,44 +205,79 @@ def _in_folder(folder: Path, sought: Format) -> list[RawFile]:
     return files
 
 
-def _in_file(path: Path, name: str, sought: Format) -> list[RawFile]:
+def _in_file(path: Path, name: str, sought: Format, unread: Unread) -> list[RawFile]:
     """The file itself, the files in a zip, or [] for another format."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
-    if path.suffix.lower() == ".alz" or head.startswith(b"ALZ\x01"):
+    packed = packed_kind(path.name, head)
+    if packed:
         raise _OtherFormatError(
-            "is an ALZip archive, which hwgen does not read",
+            f"is an archive ({packed}), which hwgen does not read",
             where=str(path),
-            remedy=_UNPACK_ALZ.format(path.name),
+            remedy=how_to_unpack(packed, path.name),
         )
     if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
-        return _in_zip(path, name, sought)
+        return _in_zip(path, name, sought, unread)
     if path.suffix.lower() == sought.suffix or sought.looks_like(head):
-        return [RawFile(name, writer_of(name), path.stat().st_size, path)]
+        size = path.stat().st_size
+        return [RawFile(name, writer_of(name), size, path, head=_digest(head))]
     return []
 
 
-def _in_zip(path: Path, name: str, sought: Format) -> list[RawFile]:
+def _in_zip(path: Path, name: str, sought: Format, unread: Unread) -> list[RawFile]:
     files = []
-    held = []
+    others = []
     for info, head in zips.member_heads(path, _LOOK_BYTES):
         member = zips.member_name(info)
-        held.append(member)
         if sought.looks_like(head) or member.lower().endswith(sought.suffix):
             full_name = f"{name}!{member}"
             writer = writer_of(zips.path_parts(member)[-1])
-            files.append(RawFile(full_name, writer, info.file_size, path, info.filename))
-    if not files:
-        alz = [member for member in held if member.lower().endswith(".alz")]
-        if alz:
-            raise _OtherFormatError(
-                f"contains {alz[0]}, an ALZip archive, which hwgen does not read",
-                where=str(path),
-                remedy=f"Unzip it, then: {_UNPACK_ALZ.format(PurePosixPath(alz[0]).name)}",
+            files.append(
+                RawFile(full_name, writer, info.file_size, path, info.filename, _digest(head))
             )
+        else:
+            others.append((member, packed_kind(member, head)))
+    if not files:
+        packed = [(member, kind) for member, kind in others if kind]
+        if packed:
+            member, kind = packed[0]
+            raise _OtherFormatError(
+                f"contains {member}, an archive ({kind}), which hwgen does not read",
+                where=str(path),
+                remedy=f"Unzip it, then: {how_to_unpack(kind, PurePosixPath(member).name)}",
+            )
+        held = [member for member, _ in others]
         raise _OtherFormatError(
             f"no {sought.name} file in this zip; "
             + (describe_names(held) or f"it contains {', '.join(held[:5]) or 'nothing'}"),
             where=str(path),
         )
+    for member, _ in others:
+        unread.add_file(f"{name}!{member}")
+    hidden = zips.hidden_names(path)
+    unread.hidden += sum(member.lower().endswith(sought.suffix) for member in hidden)
     return files
+
+
+def _digest(head: bytes) -> bytes:
+    return hashlib.blake2b(head, digest_size=16).digest()
+
+
+def _without_copies(files: Sequence[RawFile], unread: Unread) -> list[RawFile]:
+    """Each file once, the first one of equal content.
+
+    Contents are equal if the first 256 KiB and the sizes are: no two writers' scans are. Files
+    named after different writers are kept, and small files unless they have the same name.
+    """
+    seen: dict[tuple[bytes, int, str], set[str]] = {}
+    kept = []
+    for file in files:
+        small = file.size < _COPY_BYTES
+        file_name = zips.path_parts(file.member or file.name)[-1].lower()
+        writers = seen.setdefault((file.head, file.size, file_name if small else ""), set())
+        if file.size and writers and (file.writer in writers or "" in {file.writer, *writers}):
+            unread.add(READ_ALREADY, file.name, may_be_data=False)
+            continue
+        writers.add(file.writer)
+        kept.append(file)
+    return kept

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from hwgen.errors import InputError
+from hwgen.sources.unread import READ_ALREADY, Unread
 
 
 class Found(Protocol):
@@ -24,20 +26,23 @@ class Found(Protocol):
 T = TypeVar("T", bound=Found)
 
 
-def unique_by_name(found: Iterable[tuple[Hashable, T]]) -> list[T]:
+def unique_by_name(found: Iterable[tuple[Hashable, T]], unread: Unread | None = None) -> list[T]:
     """Each thing once, in the order of first appearance.
 
     Args:
         found: things, each with a key that identifies it within its path.
+        unread: counts the things that were given twice.
 
     Raises:
         InputError: two different things have the same name.
     """
-    seen: set[tuple[Path, Hashable]] = set()
+    seen: set[tuple[Hashable, Hashable]] = set()
     by_name: dict[str, T] = {}
     for inner, thing in found:
-        key = (thing.path.resolve(), inner)
+        key = (_identity(thing.path), inner)
         if key in seen:
+            if unread is not None:
+                unread.add(READ_ALREADY, thing.name, may_be_data=False)
             continue
         seen.add(key)
         if thing.name in by_name:
@@ -48,3 +53,12 @@ def unique_by_name(found: Iterable[tuple[Hashable, T]]) -> list[T]:
             )
         by_name[thing.name] = thing
     return list(by_name.values())
+
+
+def _identity(path: Path) -> Hashable:
+    """The same for all links to a file or folder, hard links included."""
+    with suppress(OSError):
+        found = path.stat()
+        if found.st_ino:
+            return found.st_dev, found.st_ino
+    return path.resolve()

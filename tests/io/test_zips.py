@@ -13,8 +13,9 @@ from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_gnt
 from hwgen.io import zips
 from hwgen.prepare import PrepareOptions, prepare_gnt
-from hwgen.sources.casia_files import GNT, POT, RawFile, find_files, hidden_files
+from hwgen.sources.casia_files import GNT, RawFile, find_files
 from hwgen.sources.gnt import encode_record, read_gnt
+from hwgen.sources.unread import Unread
 from hwgen.store import Store
 
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
@@ -79,12 +80,11 @@ def test_hidden_files_are_counted_unopened(tmp_path: Path) -> None:
     assert [(file.name, file.writer) for file in find_files([path], GNT)] == [
         ("a.zip!d\\001-f.gnt", "001")
     ]
-    assert hidden_files([path], GNT) == 3
-    assert hidden_files([path], POT) == 0
+    find_files([path], GNT, unread := Unread())
+    assert unread.hidden == 3
     (tmp_path / ".006-f.gnt").write_bytes(SOUND)
     (tmp_path / "._006-f.gnt").write_bytes(SOUND)
     (tmp_path / "007-f.gnt").write_bytes(SOUND)
-    assert hidden_files([tmp_path], GNT) == 4
     assert inspect_gnt([tmp_path])[0].hidden == 4
     report = prepare_gnt(
         [tmp_path], tmp_path / "store", framing=Framing(size=8), options=PrepareOptions(workers=1)

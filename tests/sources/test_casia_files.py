@@ -1,4 +1,6 @@
+import gzip
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.sources.casia_files import GNT, find_files, writer_of
 from hwgen.sources.gnt import encode_record, read_gnt
+from hwgen.sources.unread import Unread
 
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
 
@@ -148,8 +151,10 @@ def test_a_file_given_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    one = put(tmp_path / "a" / "001-f.gnt")
+    two = put(tmp_path / "b" / "001-f.gnt", SOUND + SOUND)
     with pytest.raises(InputError, match=r"two inputs are called 001-f\.gnt"):
-        find_files([put(tmp_path / "a" / "001-f.gnt"), put(tmp_path / "b" / "001-f.gnt")], GNT)
+        find_files([one, two], GNT)
 
 
 def test_no_input_is_refused() -> None:
@@ -187,7 +192,7 @@ def test_alz_is_refused_with_the_way_to_unpack_it(tmp_path: Path) -> None:
 
 
 def test_an_alz_by_another_name_is_known_by_its_content(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="ALZip"):
+    with pytest.raises(InputError, match="alz"):
         find_files([put(tmp_path / "download", b"ALZ\x01 and so on")], GNT)
 
 
@@ -233,3 +238,100 @@ def test_a_zip_that_is_only_deflated_noise_is_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "a.zip", io.BytesIO(b"PK\x03\x04" + b"\0" * 100).getvalue())
     with pytest.raises(InputError, match="the zip is damaged"):
         find_files([path], GNT)
+
+
+def counted(*inputs: Path) -> tuple[list[str], dict[str, int]]:
+    """Names of the files found, and what was not read."""
+    unread = Unread()
+    files = find_files(inputs, GNT, unread)
+    return [file.name for file in files], {kind.kind: kind.files for kind in unread.kinds.values()}
+
+
+def other(n: int) -> bytes:
+    """A file of records that no other has."""
+    return encode_record("啊", np.full((300, 300), n, np.uint8)) * 2
+
+
+def test_every_file_is_found_or_counted(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere" / "002-f.gnt", other(2))
+    root = tmp_path / "HWDB"
+    put(root / "001-f.gnt", other(1))
+    (root / "more").symlink_to(tmp_path / "elsewhere")
+    (root / "above").symlink_to(tmp_path)
+    (root / "003-f.gnt").symlink_to("nowhere")
+    os.mkfifo(root / "004-f.gnt")
+    put(root / "005-f.gnt.gz", gzip.compress(other(5)))
+    put(root / "006-f.rar", b"Rar!\x1a\x07\1\0")
+    put(root / "README.txt", b"about this data")
+    make_zip(root / "a.zip", {"007-f.gnt": other(7), "notes.md": b"-", "008-f.gnt.gz": b"\x1f\x8b"})
+    put(root / ".hidden.gnt", other(9))
+    found, unread = counted(root)
+    assert found == ["HWDB/001-f.gnt", "HWDB/a.zip!007-f.gnt", "HWDB/more/002-f.gnt"]
+    assert unread == {
+        ".gz": 2,
+        ".rar": 1,
+        ".md": 1,
+        ".txt": 1,
+        "broken link": 1,
+        "pipe, socket or device": 1,
+        "link to a folder above it": 1,
+    }
+
+
+def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
+    root = tmp_path / "HWDB"
+    root.mkdir()
+    zipped = make_zip(root / "trn.zip", {"001-f.gnt": other(1), "002-f.gnt": other(2)})
+    for name, data in (("001-f.gnt", other(1)), ("002-f.gnt", other(2)), ("003-f.gnt", other(3))):
+        put(root / "trn" / name, data)
+    (root / "again.zip").write_bytes(zipped.read_bytes())
+    put(root / "trn" / "001-f copy.gnt", other(1))
+    (root / "trn" / "link.gnt").symlink_to("003-f.gnt")
+    os.link(root / "trn" / "003-f.gnt", root / "004-f.gnt")
+    found, unread = counted(root)
+    assert found == [
+        "HWDB/004-f.gnt",
+        "HWDB/again.zip!001-f.gnt",
+        "HWDB/again.zip!002-f.gnt",
+    ]
+    assert unread["file read already"] == 7
+    one = root / "trn" / "001-f.gnt"
+    assert counted(one, root / "trn") == (
+        ["001-f.gnt", "trn/002-f.gnt", "trn/003-f.gnt"],
+        {"file read already": 3},
+    )
+
+
+def test_two_writers_of_equal_scans_are_both_kept(tmp_path: Path) -> None:
+    for name in ("001-f.gnt", "002-f.gnt"):
+        put(tmp_path / "d" / name, other(1))
+    assert counted(tmp_path / "d") == (["d/001-f.gnt", "d/002-f.gnt"], {})
+
+
+@pytest.mark.parametrize("name", ["001-f.gnt.gz", "HWDB.rar", "HWDB.7z", "HWDB.tar", "HWDB.z01"])
+def test_archives_are_refused_with_the_way_to_unpack_them(tmp_path: Path, name: str) -> None:
+    path = put(tmp_path / "d" / name, b"packed")
+    for given in (path, path.parent, make_zip(tmp_path / "z.zip", {name: b"packed"})):
+        with pytest.raises(InputError, match=rf"archive \(.*[Uu]npack it first.*{name}"):
+            find_files([given], GNT)
+
+
+def test_an_unreadable_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "d" / "001-f.gnt")
+    put(tmp_path / "d" / "more" / "002-f.gnt")
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "more":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"more: cannot be read \(Permission denied\)"):
+        find_files([tmp_path / "d"], GNT)
+
+
+def test_a_stream_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.gnt")
+    with pytest.raises(InputError, match=r"is a pipe, not a file\. Save the data to a file first"):
+        find_files([tmp_path / "pipe.gnt"], GNT)

@@ -1,0 +1,137 @@
+"""What an input holds that is not read: counted by kind, so that nothing is lost unseen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from hwgen.io import zips
+from hwgen.io.archives import UNPACK, is_packed
+from hwgen.io.walk import Place, walk
+
+_COMPANIONS = re.compile(
+    r"\.(bak|cfg|cls|csv|css|docx?|done|html|ini|ipynb|js|json|jsonl|licen[cs]e|lock|log|m|mdb|md"
+    r"|md5|odt|pptx?|py|rst|rtf|sh|sha1|sha256|tex|tmp|toml|tsv|txt|url|xlsx?|xml|ya?ml)"
+)
+"""Suffixes of files that usually lie beside data, such as notes and lists."""
+
+_COMPANION_NAMES = frozenset(("readme", "license", "licence", "copying", "makefile", "changelog"))
+
+_CONVERT = re.compile(
+    r"\.(arw|cr[23]|dcm|djvu|dng|emf|eps|exr|hdr|hei[cf]|j2k|jp[2fx]|jxl|jxr|nef|pcx|pdf|psd|svg"
+    r"|tga|wmf|xcf)"
+)
+"""Suffixes of images in formats that hwgen does not decode."""
+
+_MAX_SUFFIX = 8
+_MAX_KINDS = 100
+_MAX_FOLDERS = 1000
+_OTHER = "other"
+_NO_SUFFIX = "without suffix"
+_HARMLESS = frozenset(("folder read already", "file read already"))
+
+READ_ALREADY, VANISHED = "file read already", "vanished during the search"
+"""Reasons; others are those of hwgen.io.walk."""
+
+
+@dataclass
+class UnreadKind:
+    """Files of one kind that were not read.
+
+    Attributes:
+        kind: a suffix in lower case, or the reason in words.
+        files: how many.
+        first: name of the first.
+        may_be_data: whether they may be what the user wants; false for notes and lists beside data,
+            and for what was read under another name.
+    """
+
+    kind: str
+    files: int
+    first: str
+    may_be_data: bool
+
+
+@dataclass
+class Unread:
+    """What the inputs of one command hold that is not read.
+
+    Attributes:
+        kinds: by kind.
+        folders: names of folders that hold possible data, none of which was read.
+        hidden: hidden files that would be read under another name; not those of systems.
+    """
+
+    kinds: dict[str, UnreadKind] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    hidden: int = 0
+
+    @property
+    def may_be_data(self) -> list[UnreadKind]:
+        """The kinds that a user should look at."""
+        return [kind for kind in self.kinds.values() if kind.may_be_data]
+
+    def add(self, kind: str, name: str, *, may_be_data: bool = True) -> None:
+        """Count a file that is not read, for a reason."""
+        if kind not in self.kinds and len(self.kinds) >= _MAX_KINDS:
+            kind, may_be_data = _OTHER, True
+        found = self.kinds.setdefault(kind, UnreadKind(kind, 0, zips.printable(name), may_be_data))
+        found.files += 1
+
+    def add_file(self, name: str) -> bool:
+        """Count a file of another format, by its suffix; returns whether it may be data."""
+        file = PurePosixPath(name)
+        suffix = file.suffix.lower()
+        if not suffix[1:].isalnum() or len(suffix) > _MAX_SUFFIX:
+            suffix = _NO_SUFFIX
+        stem = file.name.lower().partition(".")[0]
+        may_be_data = not _COMPANIONS.fullmatch(suffix) and stem not in _COMPANION_NAMES
+        self.add(suffix, name, may_be_data=may_be_data)
+        return may_be_data
+
+    def add_folder(self, name: str) -> None:
+        """Note a folder of possible data, none of which was read."""
+        if len(self.folders) < _MAX_FOLDERS:
+            self.folders.append(zips.printable(name))
+
+    def walk(self, root: Path, top: str, suffixes: Sequence[str]) -> list[Place]:
+        """See hwgen.io.walk.walk; what it leaves out is counted.
+
+        Args:
+            root: the folder.
+            top: its name in reports.
+            suffixes: of hidden files to count, in lower case.
+        """
+
+        def tell(reason: str, name: str) -> None:
+            self.add(reason, f"{top}/{name}", may_be_data=reason not in _HARMLESS)
+
+        def hidden(name: str) -> None:
+            self.hidden += name.lower().endswith(tuple(suffixes))
+
+        return walk(root, tell, hidden)
+
+
+def describe(kinds: Iterable[UnreadKind]) -> str:
+    """Such as `12 files: 10 .heic (photos/a.heic, ...), 2 without suffix (photos/b, ...)`."""
+    kinds = sorted(kinds, key=lambda kind: -kind.files)
+    total = sum(kind.files for kind in kinds)
+    parts = [
+        f"{kind.files:,} {kind.kind} ({kind.first}{', ...' if kind.files > 1 else ''})"
+        for kind in kinds
+    ]
+    return f"{total:,} {'file' if total == 1 else 'files'}: {', '.join(parts)}"
+
+
+def remedy(kinds: Iterable[UnreadKind]) -> str:
+    """What to do so that they are read; "" if nothing is known."""
+    names = [kind.kind for kind in kinds]
+    steps = []
+    if any(_CONVERT.fullmatch(name) for name in names):
+        steps.append("convert the images to PNG")
+    if any(is_packed(name) for name in names):
+        steps.append(UNPACK)
+    text = ", and ".join(steps)
+    return text[:1].upper() + text[1:]
