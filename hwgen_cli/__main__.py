@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hwgen_cli.import_path  # noqa: F401 - before all others
+
+# isort: split
 import codecs
 import io
 import os

@@ -8,17 +8,15 @@ Images are exchanged through memory that all processes map; pipes carry orders (
 images in this slot") and one byte as answer. Slots are used in turn and each belongs to one worker,
 which keeps the order, and no pipe can fill up.
 
-A worker is a new interpreter, not one of multiprocessing: it imports neither `__main__` nor torch,
-inherits no thread and no open LMDB, is outside of the terminal's process group, so that Ctrl-C
-reaches only the caller, and exits at the end of its input, even if the caller is killed.
+A worker is a new interpreter, see hwgen.io.child_processes: it imports neither `__main__` nor
+torch, inherits no thread and no open LMDB, and exits at the end of its input, even if the caller is
+killed.
 """
 
 from __future__ import annotations
 
-import base64
 import gc
 import os
-import pickle
 import struct
 import subprocess
 import sys
@@ -31,7 +29,7 @@ from typing import IO, Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.errors import HwgenError
+from hwgen.io import child_processes
 from hwgen.record import Image
 
 _MAX_WORKERS = 8  # one process reads and writes for all of them
@@ -40,6 +38,7 @@ _BATCH_RECORDS = 512
 _BATCH_BYTES = 4 << 20
 _ORDER = struct.Struct("<II")  # slot, number of images
 _DONE = b"."
+_PURPOSE = "renders images"
 
 
 class Item(Protocol):
@@ -139,7 +138,7 @@ class _Pool:
         with _shared_file() as memory:
             shape = (self.slots, renderer.size, max_raw)
             self._slots = _map_slots(memory, *shape)
-            setting = base64.b64encode(pickle.dumps((memory.fileno(), shape, renderer))).decode()
+            setting = (memory.fileno(), shape, renderer)
             self._workers = [_start(setting, memory.fileno(), stack) for _ in range(workers)]
         self._submitted = self._fetched = 0
 
@@ -155,14 +154,14 @@ class _Pool:
         try:
             os.write(_fd(worker.stdin), _ORDER.pack(number, len(images)))
         except BrokenPipeError:
-            raise _ended(worker) from None
+            raise child_processes.died(worker, _PURPOSE) from None
         self._submitted += 1
 
     def fetch(self, count: int) -> Image:
         """The frames of the oldest batch, `count` images; valid until the next `submit`."""
         number, worker = self._turn(self._fetched)
         if os.read(_fd(worker.stdout), len(_DONE)) != _DONE:
-            raise _ended(worker)
+            raise child_processes.died(worker, _PURPOSE)
         self._fetched += 1
         frames: Image = self._slots[number]["frames"][:count]
         return frames
@@ -175,13 +174,13 @@ class _Pool:
 
 def work() -> None:
     """Main function of a worker: render slots until the end of its input."""
-    descriptor, shape, renderer = pickle.loads(base64.b64decode(sys.argv[1]))  # from `_Pool`
+    descriptor, shape, renderer = child_processes.read_setting()
     with os.fdopen(descriptor, "r+b") as memory:
         slots = _map_slots(memory, *shape)
     gc.disable()  # there are no reference cycles, and collecting takes a tenth of the time
-    reading, writing = sys.stdin.fileno(), sys.stdout.fileno()
+    orders, writing = sys.stdin.buffer, sys.stdout.fileno()
     with suppress(BrokenPipeError):  # the caller is gone
-        while order := os.read(reading, _ORDER.size):
+        while order := orders.read(_ORDER.size):
             number, count = _ORDER.unpack(order)
             slot = slots[number]
             pixels, start, images = slot["pixels"], 0, []
@@ -193,25 +192,11 @@ def work() -> None:
             os.write(writing, _DONE)
 
 
-def _start(setting: str, memory: int, stack: ExitStack) -> subprocess.Popen[bytes]:
-    worker = subprocess.Popen(
-        [sys.executable, "-c", f"from {__name__} import work; work()", setting],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=(memory,),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
-    )
+def _start(setting: object, memory: int, stack: ExitStack) -> subprocess.Popen[bytes]:
+    worker = child_processes.start(work, setting, pass_fds=(memory,))
     stack.enter_context(worker)
     stack.callback(worker.kill)  # it has nothing to save
     return worker
-
-
-def _ended(worker: subprocess.Popen[bytes]) -> HwgenError:
-    return HwgenError(
-        f"a process that renders images died (exit code {worker.wait()})",
-        remedy="It may have run out of memory; use --workers 1",
-    )
 
 
 def _fd(pipe: IO[bytes] | None) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from hwgen.report.matplotlib_settings import plot_settings
+
+# isort: split
 import math
 import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -41,7 +43,7 @@ def lift_svg(name: str, lift: Lift) -> Html:
         name: unique on the page; letters, digits and hyphens.
         lift: the result.
     """
-    with matplotlib.rc_context(STYLE):
+    with plot_settings(STYLE):
         return as_svg(_plot(lift, {}), name, "accuracy by the number of samples per class")
 
 
@@ -52,7 +54,7 @@ def save_lift_png(lift: Lift, file: Path) -> Path:
     colours = {marker: light[variable] for marker, variable in COLOURS.items()}
     style = {key: colours.get(value, value) for key, value in STYLE.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(style), atomic_write(file) as temporary:
+    with plot_settings(style), atomic_write(file) as temporary:
         figure = _plot(lift, colours)
         figure.savefig(temporary, format="png", dpi=_DPI, facecolor="white")
     return file

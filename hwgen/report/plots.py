@@ -7,6 +7,9 @@ interface: global settings of matplotlib change only during a call.
 
 from __future__ import annotations
 
+from hwgen.report.matplotlib_settings import plot_settings
+
+# isort: split
 import html
 import io
 import re
@@ -90,7 +93,7 @@ def curves(
         from_zero: begin the y axis at zero.
         seen: label of the x axis.
     """
-    with matplotlib.rc_context(STYLE):
+    with plot_settings(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.7), layout="constrained")
         axes = figure.add_subplot()
         for (title, points), colour in zip(series.items(), SERIES, strict=False):
@@ -125,7 +128,7 @@ def curves(
 
 def intervals(name: str, arms: Mapping[str, Arm]) -> Html:
     """Top-1 accuracy of each arm: its mean and interval, and each seed as a small ring."""
-    with matplotlib.rc_context(STYLE):
+    with plot_settings(STYLE):
         figure = Figure(figsize=(_WIDTH, 0.75 + 0.42 * len(arms)), layout="constrained")
         axes = figure.add_subplot()
         for row, arm in enumerate(arms.values()):
@@ -147,7 +150,7 @@ def intervals(name: str, arms: Mapping[str, Arm]) -> Html:
 
 def histogram(name: str, values: Sequence[float], what: str) -> Html:
     """Distribution of a figure over the classes; values are fractions, shown as percent."""
-    with matplotlib.rc_context(STYLE):
+    with plot_settings(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.0), layout="constrained")
         axes: Axes = figure.add_subplot()
         axes.hist(values, bins=20, color=SERIES[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -23,9 +24,17 @@ def commit() -> str:
     if not (_ROOT / ".git").exists():
         return ""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # Git's own variables, which hooks have, would name another repository.
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     try:
         found = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            cwd=_ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
-from hwgen.errors import HwgenError, InputError
+from hwgen.errors import InputError
+from hwgen.io import child_processes
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.sources.gnt import write_gnt
 from hwgen.sources.provenance import mark_simulated
@@ -39,8 +37,7 @@ def simulate(
         writers: numbers of the writers; each number is another handwriting.
         seed: of the writers.
         strokes: the strokes of the characters.
-        workers: number of processes; the files do not depend on it. With more than one, the
-            caller's `__main__` is imported by each, as by multiprocessing.
+        workers: number of processes; the files do not depend on it.
         control: progress in characters, reported after each writer; a stop request is obeyed
             after the writer in hand.
 
@@ -66,11 +63,17 @@ def simulate(
     (out / "NOTICE.txt").write_text(strokes.notice + "\n", encoding="utf-8")
     mark_simulated(out, strokes.notice)
     written: list[Path] = []
-    for path in _written(page, files, min(workers, len(files))):
-        written.append(path)
-        control.progress(len(written) * len(characters), len(files) * len(characters), "")
-        if control.stop():
-            break
+    processes = min(workers, len(files))
+    with closing(
+        child_processes.each(
+            _write, page, files.items(), workers=processes, purpose="simulates writers"
+        )
+    ) as done:
+        for path, _ in done:
+            written.append(path)
+            control.progress(len(written) * len(characters), len(files) * len(characters), "")
+            if control.stop():
+                break
     return written
 
 
@@ -82,41 +85,7 @@ class _Page:
     strokes: Mapping[str, Strokes]
     seed: int
 
-    def write(self, path: Path, writer: int) -> None:
-        write_gnt(path, simulate_writer(self.seed, writer, self.characters, self.strokes))
 
-
-def _written(page: _Page, files: Mapping[Path, int], workers: int) -> Iterator[Path]:
-    """Each file, in order, once it is written."""
-    if workers <= 1:
-        for path, writer in files.items():
-            page.write(path, writer)
-            yield path
-        return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _init_worker, (page,))
-    try:
-        pending = [(path, pool.submit(_write, path, writer)) for path, writer in files.items()]
-        for path, done in pending:
-            done.result()
-            yield path
-    except BrokenProcessPool:
-        raise HwgenError(
-            "a process that simulates writers died",
-            remedy="It may have run out of memory; use --workers 1",
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _init_worker(page: _Page) -> None:
-    """Keep the page in this process, and leave Ctrl-C to the caller."""
-    global _page
-    _page = page
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-_page: _Page
-
-
-def _write(path: Path, writer: int) -> None:
-    _page.write(path, writer)
+def _write(page: _Page, task: tuple[Path, int]) -> None:
+    path, writer = task
+    write_gnt(path, simulate_writer(page.seed, writer, page.characters, page.strokes))
