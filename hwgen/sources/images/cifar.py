@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _RECORD_BYTES = 1 + _ROW_BYTES
 _PYTHON_BATCHES = (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch")
 _PYTHON_RECORDS = 10_000
 _AT_ONCE = 1000
+_LOOK_RECORDS = 10_000  # whose labels are checked to recognise a batch
+_MOST = 0.9
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class CifarPython(Collection):
 
 def is_cifar(path: Path) -> bool:
     """Whether a file is a batch of CIFAR-10, in either version."""
-    return path.name in _PYTHON_BATCHES or _is_binary(path)
+    return _is_python(path) or _is_binary(path)
 
 
 def cifar_batch(path: Path) -> Collection:
@@ -99,12 +102,34 @@ def cifar_batch(path: Path) -> Collection:
     return CifarBinary(name, path, size, -(-size // _RECORD_BYTES))
 
 
-def _is_binary(path: Path) -> bool:
-    """Whether the suffix is that of the batches, and the first record's label is a class."""
-    if path.suffix.lower() != ".bin" or path.stat().st_size < _RECORD_BYTES:
+def _is_python(path: Path) -> bool:
+    """Whether the name is that of a batch, and the file may be a pickle."""
+    if path.name not in _PYTHON_BATCHES:
         return False
     with open(path, "rb") as stream:
-        return stream.read(1)[0] < len(CLASSES)
+        return stream.read(1) == pickle.PROTO
+
+
+def _is_binary(path: Path) -> bool:
+    """Whether a file consists of records of the binary version.
+
+    A file called as in the official archive may be damaged: most of its labels must be classes.
+    Any other `.bin` must consist of whole records, all with a class, that are not all one value.
+    """
+    size = path.stat().st_size
+    if path.suffix.lower() != ".bin" or size < _RECORD_BYTES:
+        return False
+    official = path.stem in _PYTHON_BATCHES
+    if size % _RECORD_BYTES and not official:
+        return False
+    known = 0
+    looked = min(size // _RECORD_BYTES, _LOOK_RECORDS)
+    with open(path, "rb") as stream:
+        first = stream.read(_RECORD_BYTES)
+        for position in range(looked):
+            stream.seek(position * _RECORD_BYTES)
+            known += stream.read(1)[0] < len(CLASSES)
+    return known >= _MOST * looked if official else known == looked and len(set(first)) > 1
 
 
 def _upright(row: Image) -> Image:

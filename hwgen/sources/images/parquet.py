@@ -1,9 +1,9 @@
-"""Reader of parquet files of images, as written by Hugging Face's datasets."""
+"""Reader of parquet files of images, as written by Hugging Face's datasets or by Polars."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,14 @@ from hwgen.sources.images.decoding import MAX_BYTES
 
 MAGIC = b"PAR1"
 _ROWS = 64  # read at a time
+_IMAGE_NAMES = ("image", "img", "images", "jpg", "png", "jpeg", "bytes")
+_LABEL_NAMES = ("label", "labels", "class", "character", "char", "text")
+"""Names of columns, in the order of preference."""
 
 
 @dataclass(frozen=True)
 class Parquet(Collection):
-    """A column of images, struct<bytes, path>, and one of labels; other columns are ignored.
+    """A column of images, struct<bytes, path> or bytes, and one of labels; others are ignored.
 
     Attributes:
         image: the column of images.
@@ -76,27 +79,17 @@ def parquet(path: Path) -> Parquet:
     with _opened(path) as (arrow, file):
         schema, count = file.schema_arrow, file.metadata.num_rows
     features = _features(schema.metadata or {})
-    images = [
-        field.name
-        for field in schema
-        if arrow.types.is_struct(field.type)
-        and field.type.get_field_index("bytes") >= 0
-        and arrow.types.is_binary(field.type.field("bytes").type)
-    ]
-    labels = [
-        field.name
-        for field in schema
-        if _kind(features, field.name) == "ClassLabel"
-        or (field.name in ("label", "labels", "class") and _is_label(arrow, field.type))
-    ]
-    if not images or not labels:
+    image = _column_of(_image_columns(arrow, schema), _IMAGE_NAMES, path)
+    label = _label_column(arrow, schema, features)
+    if not image or not label:
         raise InputError(
-            f"has no column of {'labels' if images else 'images'}; its columns are "
+            f"has no column of {'labels' if image else 'images'}; its columns are "
             f"{zips.printable(', '.join(schema.names))[:200]}",
             where=str(path),
-            remedy="Images must be struct<bytes, path>, labels a ClassLabel or a column label",
+            remedy="Images must be struct<bytes, path> or binary; labels a ClassLabel, or text or "
+            f"numbers in a column {', '.join(_LABEL_NAMES[:-1])} or {_LABEL_NAMES[-1]}",
         )
-    names = features.get(labels[0], {}).get("names", ())
+    names = features.get(label, {}).get("names", ())
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
     writer = schema.get_field_index("writer")
     return Parquet(
@@ -104,12 +97,10 @@ def parquet(path: Path) -> Parquet:
         path,
         path.stat().st_size,
         count,
-        image=images[0],
-        label=labels[0],
+        image=image,
+        label=label,
         names=tuple(names) if known else (),
-        writers="writer"
-        if writer >= 0 and arrow.types.is_string(schema.field(writer).type)
-        else "",
+        writers="writer" if writer >= 0 and _is_text(arrow, schema.field(writer).type) else "",
     )
 
 
@@ -155,13 +146,64 @@ def _kind(features: dict[str, dict[str, Any]], column: str) -> object:
     return features.get(column, {}).get("_type")
 
 
+def _image_columns(arrow: Any, schema: Any) -> list[str]:
+    """Columns struct<bytes, path>, or of bytes if there are none."""
+    structs = [
+        field.name
+        for field in schema
+        if arrow.types.is_struct(field.type)
+        and field.type.get_field_index("bytes") >= 0
+        and _is_kind(arrow, field.type.field("bytes").type, "binary")
+    ]
+    return structs or [field.name for field in schema if _is_kind(arrow, field.type, "binary")]
+
+
+def _column_of(columns: list[str], preferred: Sequence[str], path: Path) -> str:
+    """The only column, or the first of the preferred names; "" if there is none."""
+    named = [name for name in preferred if name in columns]
+    if not named and len(columns) > 1:
+        raise InputError(
+            f"has several columns of images: {zips.printable(', '.join(columns))[:200]}",
+            where=str(path),
+            remedy="Call the one to use image, or remove the others",
+        )
+    return next(iter(named or columns), "")
+
+
+def _label_column(arrow: Any, schema: Any, features: dict[str, dict[str, Any]]) -> str:
+    """The first ClassLabel, else the first of the usual names; "" if there is none."""
+    declared = [name for name in schema.names if _kind(features, name) == "ClassLabel"]
+    named = [
+        name
+        for name in _LABEL_NAMES
+        if name in schema.names and _is_label(arrow, schema.field(name).type)
+    ]
+    return next(iter(declared or named), "")
+
+
 def _is_label(arrow: Any, kind: Any) -> bool:
-    return bool(arrow.types.is_integer(kind) or arrow.types.is_string(kind))
+    return bool(arrow.types.is_integer(kind)) or _is_text(arrow, kind)
 
 
-def _reader(image: dict[str, Any] | None) -> Callable[[], bytes]:
+def _is_text(arrow: Any, kind: Any) -> bool:
+    return _is_kind(arrow, kind, "string")
+
+
+def _is_kind(arrow: Any, kind: Any, name: str) -> bool:
+    """Whether a type is "string" or "binary", also large, as a view or of a dictionary.
+
+    Polars writes the large ones, and pandas dictionaries for categories.
+    """
+    if arrow.types.is_dictionary(kind):
+        kind = kind.value_type
+    checks = (f"is_{name}", f"is_large_{name}", f"is_{name}_view")
+    # Older versions of pyarrow have no views.
+    return any(getattr(arrow.types, check, lambda _: False)(kind) for check in checks)
+
+
+def _reader(image: dict[str, Any] | bytes | None) -> Callable[[], bytes]:
     def read() -> bytes:
-        data = (image or {}).get("bytes")
+        data = image if isinstance(image, bytes) else (image or {}).get("bytes")
         if data is None:
             raise InputError("a path to another file" if image else "no image")
         if len(data) > MAX_BYTES:

@@ -63,15 +63,28 @@ def test_rows_run_from_left_to_right(tmp_path: Path) -> None:
 
 
 def test_a_batch_is_told_by_name_and_content(tmp_path: Path) -> None:
+    record = b"\x03" + bytes(range(256)) * 12
+    features = np.random.default_rng(0).normal(size=3073 * 8).astype("<f4").tobytes()
     for name, data, expected in (
-        ("data_batch_3", b"x", True),
-        ("data_batch_6", b"x", False),
-        ("any.bin", bytes(3073), True),
-        ("any.bin", b"\x0b" * 3073, False),
-        ("any.bin", bytes(3072), False),
-        ("any.dat", bytes(3073), False),
+        ("data_batch_3", pickle.dumps({}, protocol=2), True),
+        ("data_batch_3", b"x", False),
+        ("data_batch_3", b"", False),
+        ("data_batch_6", pickle.dumps({}, protocol=2), False),
+        ("any.bin", record, True),
+        ("any.bin", record * 7, True),
+        ("any.bin", record * 7 + b"x", False),
+        ("any.bin", record * 6 + b"\x0b" + record[1:], False),
+        ("any.bin", bytes(3073), False),
+        ("any.bin", bytes(3073 * 8), False),
+        ("any.bin", record[:-1], False),
+        ("any.dat", record, False),
+        ("features.bin", features, False),
+        ("features.bin", features[:3073], False),
+        ("data_batch_1.bin", record * 9 + b"\x0b" + record[1:], True),
+        ("data_batch_1.bin", record * 3 + b"cut short", True),
+        ("data_batch_1.bin", features, False),
     ):
-        assert is_cifar(put(tmp_path / name, data)) is expected
+        assert is_cifar(put(tmp_path / name, data)) is expected, name
 
 
 def test_damage_in_the_binary_version_is_named(tmp_path: Path) -> None:

@@ -101,11 +101,69 @@ def test_losses_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_holds_no_labelled_images_is_refused(tmp_path: Path) -> None:
     for columns, message in (
         ({"text": ["a"], "label": [1]}, "no column of images; its columns are text, label"),
-        ({"image": cells(1), "text": ["a"]}, "no column of labels"),
+        ({"image": cells(1), "note": ["a"]}, "no column of labels"),
+        ({"image": cells(1), "label": [["a"]]}, "no column of labels"),
+        ({"image": [cells(1)], "label": ["a"]}, "no column of images"),
+        ({"a": cells(1), "b": cells(1), "label": ["a"]}, "several columns of images: a, b"),
         ({"image": cells(1), "label": [0.5]}, "no column of labels"),
     ):
         with pytest.raises(InputError, match=message):
             find_images([write(tmp_path / "x.parquet", columns)])
+
+
+LARGE = {
+    "binary": arrow.binary(),
+    "large_binary": arrow.large_binary(),
+    "binary_view": getattr(arrow, "binary_view", arrow.binary)(),
+    "string": arrow.string(),
+    "large_string": arrow.large_string(),
+    "string_view": getattr(arrow, "string_view", arrow.string)(),
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "large_", "view"])
+@pytest.mark.parametrize("column", ["image", "img", "jpg", "scan"])
+def test_text_and_bytes_of_any_width_are_read(tmp_path: Path, prefix: str, column: str) -> None:
+    """Polars writes large_binary and large_string, and may write views."""
+    names = (
+        ("binary_view", "string_view")
+        if prefix == "view"
+        else (f"{prefix}binary", f"{prefix}string")
+    )
+    data, text = (LARGE[name] for name in names)
+    cell = arrow.struct([("bytes", data), ("path", text)])
+    labels = arrow.array(["永", "和"], text)
+    for images in (
+        arrow.array(cells(2), cell),
+        arrow.array([each["bytes"] for each in cells(2)], data),
+    ):
+        path = write(tmp_path / "x", {column: images, "label": labels, "writer": labels})
+        assert told(path) == [("永", "永", 0), ("和", "和", 1)]
+
+
+def test_labels_of_a_dictionary_are_read(tmp_path: Path) -> None:
+    for kind in (arrow.string(), arrow.large_string()):
+        labels = arrow.array(["永", "和", "永"], kind).dictionary_encode()
+        assert [
+            row[0] for row in told(write(tmp_path / "x", {"image": cells(3), "label": labels}))
+        ] == [
+            "永",
+            "和",
+            "永",
+        ]
+
+
+def test_the_column_called_image_is_preferred(tmp_path: Path) -> None:
+    masks = [{"bytes": b"mask", "path": ""}] * 2
+    path = write(tmp_path / "x", {"mask": masks, "image": cells(2), "label": ["永", "和"]})
+    assert [label for label, _, _ in told(path)] == ["永", "和"]
+
+
+def test_a_file_of_polars_itself_is_read(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"image": cells(2), "label": ["永", "和"]})
+    frame.write_parquet(tmp_path / "x.parquet")
+    assert [label for label, _, _ in told(tmp_path / "x.parquet")] == ["永", "和"]
 
 
 def test_damage_is_an_error(tmp_path: Path) -> None:
