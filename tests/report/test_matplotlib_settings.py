@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import matplotlib
+
 from hwgen.report import plots
 
 CODE = """
