@@ -29,6 +29,9 @@ _SHOWN_EMPTY = 40
 _SHOWN_PLACES = 5
 """Characters, classes and damaged places of each kind that are printed."""
 
+_MOSTLY = 0.5
+"""Fraction of dark images above which they may be inverted."""
+
 
 class Subset(str, Enum):
     """Subset of a split by writer."""
@@ -214,6 +217,11 @@ def _origin_lines(report: PrepareReport) -> list[str]:
         lines.append(
             "[yellow]simulated[/]: according to .export.json in the input, some of these records "
             "are simulated; train on this store, but test on real handwriting"
+        )
+    if report.dark > _MOSTLY:
+        lines.append(
+            f"[yellow]dark[/]: {report.dark:.0%} of the images are mostly dark. In a store ink is "
+            "dark on light paper: if theirs is light, rerun prepare-images with --invert"
         )
     return lines
 

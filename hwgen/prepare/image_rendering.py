@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
-from hwgen.record import BadRecord, Image, Record
+from hwgen.record import PAPER, BadRecord, Image, Record
 from hwgen.sources.images.collection import EncodedImage
-from hwgen.sources.images.decoding import bad_image, decode, to_channels
+from hwgen.sources.images.decoding import Decoded, bad_image, decode_first, to_channels
 
 Item = EncodedImage | Record
 
@@ -39,20 +40,33 @@ class Renderer:
     channels: int
     invert: bool
 
-    def render(self, image: Image | bytes) -> Image:
+    def render(self, image: Image | bytes) -> Decoded:
         """An image uint8 [h, w(, 3)], or the bytes of its file, as uint8 [size, size(, 3)].
 
         Raises:
-            InputError: see `decode`.
+            InputError: see `decode_first`.
         """
+        further = 0
         if isinstance(image, bytes):
-            pixels = decode(image, self.channels)
-        else:
-            pixels = to_channels(image, self.channels)
-        return self.framing.apply(255 - pixels if self.invert else pixels)
+            # What is transparent is paper: black where ink is light.
+            ground = 0 if self.invert else PAPER
+            image, further = decode_first(image, self.channels, ground=ground)
+        pixels = to_channels(image, self.channels)
+        return Decoded(self.framing.apply(255 - pixels if self.invert else pixels), further)
 
 
-Rendered = tuple[Item, "Image | BadRecord"]
+class Rendered(NamedTuple):
+    """What became of an item.
+
+    Attributes:
+        item: the item.
+        result: its image, or why there is none.
+        further: pages or frames of its file that are not read.
+    """
+
+    item: Item
+    result: Image | BadRecord
+    further: int = 0
 
 
 def render_images(
@@ -118,14 +132,14 @@ def _bytes(raw: Image | bytes | BadRecord) -> int:
 
 
 def _render_all(chunk: Sequence[_Read], renderer: Renderer) -> list[Rendered]:
-    return [(item, _render(item, raw, renderer)) for item, raw in chunk]
+    return [_render(item, raw, renderer) for item, raw in chunk]
 
 
-def _render(item: Item, raw: Image | bytes | BadRecord, renderer: Renderer) -> Image | BadRecord:
+def _render(item: Item, raw: Image | bytes | BadRecord, renderer: Renderer) -> Rendered:
     if isinstance(raw, BadRecord):
-        return raw
+        return Rendered(item, raw)
     try:
-        return renderer.render(raw)
+        return Rendered(item, *renderer.render(raw))
     except InputError as error:
         name = item.name if isinstance(item, EncodedImage) else item.source
-        return bad_image(name, _bytes(raw), error.what)
+        return Rendered(item, bad_image(name, _bytes(raw), error.what))

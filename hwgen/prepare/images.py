@@ -72,7 +72,9 @@ def prepare_images(
             for chunk in chunks:
                 sound: list[Item] = []
                 images: list[Image] = []
-                for item, result in chunk:
+                for item, result, further in chunk:
+                    if further:
+                        reading.leave("further page or frame", item, further)
                     if isinstance(result, BadRecord):
                         reading.lose(result, item.source, was_sound=True)
                     else:

@@ -136,6 +136,16 @@ class Reading(Generic[ItemT]):
         self._lost[source] += 1
         self._sound[source] -= was_sound
 
+    def leave(self, kind: str, item: Item, count: int) -> None:
+        """Count what a file holds beside an item, and is not read.
+
+        Raises:
+            BadRecordError: `strict` is set.
+        """
+        name = getattr(item, "name", item.source)
+        self.unread.add(kind, name, count=count)
+        self._refuse_unread()
+
     def files(self) -> list[FileReport]:
         """How many records each source gave."""
         return [

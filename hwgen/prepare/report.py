@@ -54,6 +54,7 @@ class PrepareReport:
         hidden: hidden files that were skipped, see Unread.
         not_read: files of the input that were not read, by kind, see UnreadKind.
         folders_not_read: folders of possible data, none of which was read.
+        dark: fraction of the stored images that are mostly dark, by those looked at.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether the `.export.json` of an input says that some of it is simulated.
     """
@@ -75,6 +76,7 @@ class PrepareReport:
     hidden: int = 0
     not_read: list[UnreadKind] = field(default_factory=list)
     folders_not_read: list[str] = field(default_factory=list)
+    dark: float = 0.0
     synthetic: bool = False
     simulated: bool = False
 

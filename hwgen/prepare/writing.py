@@ -25,6 +25,12 @@ from hwgen.store import StoreWriter
 _SHOWN_PATHS = 3
 """Maximum number of files named in an error."""
 
+_LOOK_IMAGES = 16
+"""Images of each batch that are looked at."""
+
+_DARK = 112
+"""Mean grey below which an image is mostly dark; ink covers less than half of a character's."""
+
 Render = Callable[[Iterator[ItemT]], Generator[tuple[Sequence[ItemT], Image], None, None]]
 """Renders items, in order and many at once, to framed images uint8 [n, size, size(, 3)]."""
 
@@ -74,7 +80,7 @@ def write_store(
     ) as writer:
         with closing(render(counts.select(reading.items(), options))) as batches:
             for items, images in batches:
-                counts.add(items)
+                counts.add(items, images)
                 writer.add_batch(
                     images,
                     labels=[item.label for item in items],
@@ -104,6 +110,7 @@ def write_store(
             hidden=reading.unread.hidden,
             not_read=list(reading.unread.kinds.values()),
             folders_not_read=reading.unread.folders,
+            dark=counts.dark,
             seconds=round(time.monotonic() - began, 3),
             synthetic="synthetic" in provenance,
             simulated="simulated" in provenance,
@@ -127,6 +134,8 @@ class _Counts:
     writers: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
     over_limit: int = 0
+    _looked: int = 0
+    _dark: int = 0
 
     def select(self, items: Iterable[ItemT], options: PrepareOptions) -> Iterator[ItemT]:
         """The items to store: those in the charset, the first `limit` of each class."""
@@ -140,10 +149,18 @@ class _Counts:
                 taken[item.label] += 1
                 yield item
 
-    def add(self, items: Sequence[Item]) -> None:
-        """Count items as stored."""
+    def add(self, items: Sequence[Item], images: Image) -> None:
+        """Count items as stored, and look at some of their images uint8 [n, size, size(, 3)]."""
         self.records.update(item.label for item in items)
         self.writers.update(item.writer for item in items)
+        some = images[:_LOOK_IMAGES]
+        self._looked += len(some)
+        self._dark += int((some.reshape(len(some), -1).mean(axis=1) < _DARK).sum())
+
+    @property
+    def dark(self) -> float:
+        """Fraction of the images looked at that are mostly dark."""
+        return round(self._dark / max(1, self._looked), 3)
 
     def per_class(self, charset: Charset) -> dict[str, float]:
         """Minimum, median and maximum number of records per class."""

@@ -73,12 +73,12 @@ class Unread:
         """The kinds that a user should look at."""
         return [kind for kind in self.kinds.values() if kind.may_be_data]
 
-    def add(self, kind: str, name: str, *, may_be_data: bool = True) -> None:
-        """Count a file that is not read, for a reason."""
+    def add(self, kind: str, name: str, *, may_be_data: bool = True, count: int = 1) -> None:
+        """Count a file that is not read, for a reason, or parts of it."""
         if kind not in self.kinds and len(self.kinds) >= _MAX_KINDS:
             kind, may_be_data = _OTHER, True
         found = self.kinds.setdefault(kind, UnreadKind(kind, 0, zips.printable(name), may_be_data))
-        found.files += 1
+        found.files += count
 
     def add_file(self, name: str) -> bool:
         """Count a file of another format, by its suffix; returns whether it may be data."""

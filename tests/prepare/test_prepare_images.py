@@ -293,10 +293,48 @@ def test_a_raw_image_that_cannot_be_rendered_is_named_by_its_source() -> None:
         def render(self, image: Any) -> Any:
             raise InputError("no")
 
-    ((item, bad),) = next(render_images([record], Refusing(STRETCH, 1, False), workers=1))
+    ((item, bad, _),) = next(render_images([record], Refusing(STRETCH, 1, False), workers=1))
     assert item is record
     assert isinstance(bad, BadRecord)
     assert (bad.source, bad.length, bad.found) == ("file", 4, "no")
+
+
+def test_further_pages_are_counted_and_strict_refuses_them(tmp_path: Path) -> None:
+    pages = [PilImage.fromarray(photo(n)) for n in range(3)]
+    path = tmp_path / "scans" / "一" / "1.tif"
+    path.parent.mkdir(parents=True)
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    report = prepare_images([tmp_path / "scans"], tmp_path / "s", framing=STRETCH)
+    (kind,) = report.not_read
+    expected = ("further page or frame", 2, "scans/一/1.tif", True)
+    assert (kind.kind, kind.files, kind.first, kind.may_be_data) == expected
+    assert report.to_json()["not_read"][0]["files"] == 2
+    strict = PrepareOptions(strict=True, overwrite=True)
+    with pytest.raises(BadRecordError, match="2 further page"):
+        prepare_images([tmp_path / "scans"], tmp_path / "s", framing=STRETCH, options=strict)
+
+
+def test_dark_images_are_noticed(tmp_path: Path) -> None:
+    for n in range(4):
+        image = np.full((8, 8), 240, np.uint8)
+        image[3:5] = 20
+        put(tmp_path / "ink" / "一" / f"{n}.png", encoded(image))
+        put(tmp_path / "inverted" / "一" / f"{n}.png", encoded(255 - image))
+    for folder, invert, dark in (("ink", None, 0), ("inverted", None, 1), ("inverted", True, 0)):
+        out = tmp_path / f"{folder} {invert}"
+        report = prepare_images([tmp_path / folder], out, framing=STRETCH, invert=invert)
+        assert report.dark == dark
+
+
+def test_white_ink_on_a_transparent_ground_needs_invert(tmp_path: Path) -> None:
+    image = np.zeros((8, 8, 4), np.uint8)
+    image[3:5] = 255
+    put(tmp_path / "glyphs" / "一" / "1.png", encoded(image))
+    with pytest.raises(InputError, match="white ink on a transparent ground"):
+        prepare_images([tmp_path / "glyphs"], tmp_path / "s", framing=STRETCH)
+    prepare_images([tmp_path / "glyphs"], tmp_path / "s", framing=STRETCH, invert=True)
+    ink = Store(tmp_path / "s").record(0).image
+    assert (ink.min(), ink.max()) == (0, 255)
 
 
 def test_colour_stores_are_inspected_and_drawn(tmp_path: Path) -> None:

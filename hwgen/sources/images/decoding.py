@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import struct
 from contextlib import suppress
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image as PilImage
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError, features
 
 from hwgen.errors import InputError
 from hwgen.record import PAPER, BadRecord, Image
@@ -19,25 +20,58 @@ MAX_PIXELS = 1 << 24
 MAX_BYTES = 128 << 20
 """Maximum size of an image file; checked before reading."""
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_AVIF = bool(features.check("avif"))  # pillow 11.3 or later
+
+SUFFIXES = (
+    *(".apng", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
+    *(".ppm", ".tif", ".tiff", ".webp"),
+    *([".avif"] if _AVIF else []),
+)
 """Suffixes of image files, in lower case."""
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", *(["AVIF"] if _AVIF else []))
 """Pillow's formats that are accepted; some of its other readers start external programs."""
 
+_HEADS = (b"BM", b"GIF8", b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"RIFF", b"P")
+_LOOK_BYTES = 16
+_SEVERAL = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
+"""Formats that may hold several images."""
 
-def decode(data: bytes, channels: int) -> Image:
-    """The first image of a file, rotated as its EXIF data says, on white where it is transparent.
+_NOT_A_PAGE = 0b101  # bits of TIFF's NewSubfileType: a preview, a mask
+_SUBFILE_TYPE, _PHOTOMETRIC = 254, 262
+_MAX_PAGES = 64  # whose type is looked at
+_BLANK = 5  # difference in grey that is no ink
+
+
+class Decoded(NamedTuple):
+    """The first image of a file.
+
+    Attributes:
+        image: uint8 [h, w] or [h, w, 3].
+        further: how many pages or frames follow it, previews not counted.
+    """
+
+    image: Image
+    further: int
+
+
+def decode(data: bytes, channels: int, *, ground: int = PAPER) -> Image:
+    """See `decode_first`; only the image."""
+    return decode_first(data, channels, ground=ground).image
+
+
+def decode_first(data: bytes, channels: int, *, ground: int = PAPER) -> Decoded:
+    """The first image of a file, rotated as its EXIF data says.
 
     Args:
         data: the file's bytes.
         channels: 1 grey, 3 colour.
-
-    Returns:
-        uint8 [h, w] or [h, w, 3].
+        ground: grey value of what is transparent: white, or black if ink is light.
 
     Raises:
-        InputError: not an image, damaged, or more than MAX_PIXELS; the text says what was found.
+        InputError: not an image, damaged, or more than MAX_PIXELS; its ink has the colour of the
+            ground; or it is dark as if its values had fewer bits than its format. The text says
+            what was found.
     """
     if not data:
         raise InputError("no bytes")
@@ -46,11 +80,14 @@ def decode(data: bytes, channels: int) -> Image:
             width, height = opened.size
             if width * height > MAX_PIXELS:
                 raise InputError(f"{width} x {height} pixels")
+            deep = any(";16" in str(tile[3]) for tile in opened.tile)  # before loading clears it
             opened.load()
             with suppress(SyntaxError, struct.error):  # damaged EXIF data is ignored
                 ImageOps.exif_transpose(opened, in_place=True)
-            image = _opaque(opened)
-            return np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            image = _opaque(opened, ground).convert("L" if channels == 1 else "RGB")
+            if deep:
+                _refuse_few_bits(image)
+            return Decoded(np.asarray(image), _further(opened))
     except InputError:
         raise
     except PilImage.DecompressionBombError:
@@ -60,6 +97,23 @@ def decode(data: bytes, channels: int) -> Image:
     except Exception as error:
         # Pillow's readers raise errors of any kind for damaged files.
         raise InputError(str(error) or type(error).__name__) from None
+
+
+def looks_like_image(stream: BinaryIO) -> bool:
+    """Whether a file begins as an image that `decode` reads; only its header is read.
+
+    Args:
+        stream: the file, seekable.
+    """
+    head = stream.read(_LOOK_BYTES)
+    if not head.startswith(_HEADS) and not (_AVIF and head[4:8] == b"ftyp"):
+        return False
+    stream.seek(0)
+    try:
+        with PilImage.open(stream, formats=FORMATS) as opened:
+            return min(opened.size) > 0
+    except Exception:
+        return False
 
 
 def bad_image(name: str, size: int, found: str) -> BadRecord:
@@ -88,14 +142,57 @@ def to_channels(image: Image, channels: int) -> Image:
     return np.asarray(PilImage.fromarray(image).convert("L"))
 
 
-def _opaque(image: PilImage.Image) -> PilImage.Image:
+def _opaque(image: PilImage.Image, ground: int) -> PilImage.Image:
     """The image in a mode that Pillow converts correctly to grey or colour."""
     if image.mode.startswith("I;16"):  # Pillow would clip values above 255
-        return PilImage.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0  # Pillow ignores it
+        return PilImage.fromarray(255 - grey if white_is_zero else grey)
     if image.mode in ("I", "F"):
         raise InputError(f"pixels of mode {image.mode}, in which the value of white is not defined")
     if "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")
-        ground = PilImage.new("RGBA", layer.size, (PAPER, PAPER, PAPER, 255))
-        return PilImage.alpha_composite(ground, layer)
+        flat = PilImage.new("RGBA", layer.size, (ground, ground, ground, 255))
+        flat = PilImage.alpha_composite(flat, layer)
+        _refuse_lost_ink(layer, flat, ground)
+        return flat
     return image
+
+
+def _refuse_lost_ink(layer: PilImage.Image, flat: PilImage.Image, ground: int) -> None:
+    """Refuse ink of the colour that transparent pixels get."""
+    least, most = layer.getchannel("A").getextrema()
+    if least == 255 or most == 0:
+        return  # no transparency, or nothing else
+    darkest, lightest = flat.convert("L").getextrema()
+    if ground == PAPER and darkest >= PAPER - _BLANK:
+        raise InputError("white ink on a transparent ground, for which --invert is needed")
+    if ground != PAPER and lightest <= ground + _BLANK:
+        raise InputError("black ink on a transparent ground, for which --invert is wrong")
+
+
+def _refuse_few_bits(image: PilImage.Image) -> None:
+    """Refuse values of 8 to 14 bits stored as 16, which would be nearly black."""
+    grey = image.convert("L")
+    if grey.getextrema()[1] < 1 << 6:
+        raise InputError(
+            "16-bit pixels, all below a quarter of white, as if values of fewer bits were stored: "
+            "scale them to 16 bits"
+        )
+
+
+def _further(opened: PilImage.Image) -> int:
+    """Number of pages or frames behind the first."""
+    if opened.format not in _SEVERAL:
+        return 0
+    try:
+        frames = getattr(opened, "n_frames", 1)
+        further = frames - 1
+        if opened.format == "TIFF":
+            for page in range(1, min(frames, _MAX_PAGES)):
+                opened.seek(page)
+                kind = opened.tag_v2.get(_SUBFILE_TYPE, 0)  # type: ignore[attr-defined]
+                further -= bool(kind & _NOT_A_PAGE)
+    except Exception:  # damage behind the first image, which is read
+        return 0
+    return further

@@ -7,7 +7,14 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.errors import InputError
-from hwgen.sources.images.decoding import FORMATS, MAX_PIXELS, decode, to_channels
+from hwgen.sources.images.decoding import (
+    FORMATS,
+    MAX_PIXELS,
+    decode,
+    decode_first,
+    looks_like_image,
+    to_channels,
+)
 from tests.image_files import encoded, photo
 
 RED_DOT = np.zeros((3, 4, 4), np.uint8)
@@ -61,6 +68,103 @@ def test_what_is_transparent_is_paper() -> None:
 def test_sixteen_bits_keep_their_greys() -> None:
     deep = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
     np.testing.assert_array_equal(decode(encoded(deep), 1), deep >> 8)
+
+
+def deep_png(values: np.ndarray, colour_type: int) -> bytes:
+    """A PNG of 16 bits, uint16 [h, w, channels]."""
+    height, width = values.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+
+
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_few_bits_in_sixteen_are_refused_where_they_would_be_black(
+    colour_type: int, channels: int
+) -> None:
+    values = np.random.default_rng(0).integers(0, 1 << 16, (8, 8, channels), np.uint16)
+    if channels in (2, 4):
+        values[..., -1] = 0xFFFF  # opaque
+    assert decode(deep_png(values, colour_type), 1).max() > 128
+    for bits in (8, 10, 12):
+        few = values >> (16 - bits)
+        if channels in (2, 4):
+            few[..., -1] = 0xFFFF
+        with pytest.raises(InputError, match="16-bit pixels, all below a quarter of white"):
+            decode(deep_png(few, colour_type), 3)
+
+
+def test_a_deep_tiff_whose_white_is_zero_is_not_inverted() -> None:
+    deep = (np.arange(64, dtype=np.uint16) * 1040).reshape(8, 8)
+    data = encoded(deep, "TIFF", tiffinfo={262: 0})
+    np.testing.assert_array_equal(decode(data, 1), 255 - (deep >> 8))
+
+
+def on_alpha(ink: int, mode: str) -> bytes:
+    """A stroke on a transparent ground."""
+    image = PilImage.new(mode, (8, 8), 0)
+    stroke = PilImage.new("L", (8, 8), ink)
+    stroke.putalpha(255)
+    image.paste(stroke.convert(mode).crop((0, 0, 8, 2)), (0, 3))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_ink_on_a_transparent_ground_is_seen_or_refused(mode: str) -> None:
+    dark, light = decode(on_alpha(0, mode), 1), decode(on_alpha(255, mode), 1, ground=0)
+    np.testing.assert_array_equal(dark, 255 - light)
+    assert (dark == 0).sum() == 16
+    with pytest.raises(InputError, match=r"white ink on a transparent ground.* --invert is needed"):
+        decode(on_alpha(255, mode), 1)
+    with pytest.raises(InputError, match=r"black ink on a transparent ground.* --invert is wrong"):
+        decode(on_alpha(0, mode), 1, ground=0)
+
+
+def test_blank_pages_with_alpha_are_blank_pages() -> None:
+    for alpha in (0, 255):
+        page = np.full((4, 4, 4), 255, np.uint8)
+        page[..., 3] = alpha
+        assert (decode(encoded(page), 1) == 255).all()
+
+
+def several(kind: str, **options: object) -> bytes:
+    pages = [PilImage.fromarray(photo(n)) for n in range(3)]
+    buffer = io.BytesIO()
+    pages[0].save(buffer, kind, save_all=True, append_images=pages[1:], **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in FORMATS if kind in ("AVIF", "GIF", "TIFF", "PNG", "WEBP")]
+)
+def test_further_pages_and_frames_are_counted(kind: str) -> None:
+    assert decode_first(several(kind), 1).further == 2
+    assert decode_first(encoded(photo(0), kind), 1).further == 0
+
+
+def test_previews_in_a_tiff_are_no_pages() -> None:
+    assert decode_first(several("TIFF", tiffinfo={254: 1}), 1).further == 0
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_image_is_known_by_its_first_bytes(kind: str) -> None:
+    assert looks_like_image(io.BytesIO(encoded(photo(0), kind)))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"P", b"P5 is not a header", b"RIFF1234WAVE", b"BM", b"text"]
+)
+def test_other_files_are_not_taken_for_images(data: bytes) -> None:
+    assert not looks_like_image(io.BytesIO(data))
 
 
 def test_floats_are_refused() -> None:
