@@ -229,7 +229,7 @@ def inspect_gnt(
         InputError: see `find_files`.
     """
     unread = Unread()
-    files = find_files(inputs, GNT, unread)
+    files = find_files(inputs, GNT, unread, mixed=True)
     labels: Counter[str] = Counter()
     writers: Counter[str] = Counter()
     widths: Counter[int] = Counter()

@@ -20,8 +20,9 @@ from hwgen.io.archives import how_to_unpack, packed_kind
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
 from hwgen.sources.duplicates import unique_by_name
-from hwgen.sources.gnt import looks_like_gnt
-from hwgen.sources.pot import looks_like_pot
+from hwgen.sources.gnt import gnt_tags, looks_like_gnt
+from hwgen.sources.pot import looks_like_pot, pot_tags
+from hwgen.sources.splits import refuse_mixed
 from hwgen.sources.unread import READ_ALREADY, VANISHED, Unread
 
 _LOOK_BYTES = 256 << 10
@@ -29,6 +30,9 @@ _LOOK_BYTES = 256 << 10
 
 _COPY_BYTES = 64 << 10
 """Size from which files of equal content are copies, whatever their names are."""
+
+_FEW = 16
+"""Tags that are too few to tell whether their bytes are exchanged."""
 
 _LMDB = ("data.mdb", "lock.mdb")
 
@@ -44,16 +48,18 @@ class Format:
         suffix: of its files, in lower case.
         record: how its files begin, in words.
         looks_like: whether bytes are the beginning of a file of this format.
+        tags: the GB codes in the beginning of a file, as its format orders their bytes.
     """
 
     name: str
     suffix: str
     record: str
     looks_like: Callable[[bytes], bool]
+    tags: Callable[[bytes], list[bytes]]
 
 
-GNT = Format("GNT", ".gnt", "a record whose size is 10 + width * height", looks_like_gnt)
-POT = Format("POT", ".pot", "a record whose size leads to its (-1, -1)", looks_like_pot)
+GNT = Format("GNT", ".gnt", "a record whose size is 10 + width * height", looks_like_gnt, gnt_tags)
+POT = Format("POT", ".pot", "a record whose size leads to its (-1, -1)", looks_like_pot, pot_tags)
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,11 @@ class _OtherFormatError(InputError):
 
 
 def find_files(
-    inputs: Sequence[Path], sought: Format, unread: Unread | None = None
+    inputs: Sequence[Path],
+    sought: Format,
+    unread: Unread | None = None,
+    *,
+    mixed: bool = False,
 ) -> list[RawFile]:
     """The files of a format in files, folders and zips: inputs in order, each sorted by name.
 
@@ -124,13 +134,21 @@ def find_files(
         inputs: files, folders and zips.
         sought: the format.
         unread: counts what is not read, files of other formats and copies included.
+        mixed: allow training and test files in one input.
 
     Raises:
         InputError: an input is missing, unreadable, a stream, or without files of the format, such
-            as an `.alz`; a zip is damaged or encrypted; two different files have the same name.
+            as an `.alz`; a zip is damaged or encrypted; two different files have the same name; one
+            input mixes training and test files, by their names; the bytes of a file's tags are
+            exchanged.
     """
     unread = Unread() if unread is None else unread
-    found = [file for path in inputs for file in _in_input(path, sought, unread)]
+    found: list[RawFile] = []
+    for path in inputs:
+        files = _in_input(path, sought, unread)
+        if not mixed:
+            refuse_mixed((file.name for file in files), str(path))
+        found += files
     files = unique_by_name(((file.member, file) for file in _without_copies(found, unread)), unread)
     if not files:
         raise InputError("no input was given", remedy=f"Give {sought.name} files, folders or zips")
@@ -220,6 +238,7 @@ def _in_file(path: Path, name: str, sought: Format, unread: Unread) -> list[RawF
         return _in_zip(path, name, sought, unread)
     if path.suffix.lower() == sought.suffix or sought.looks_like(head):
         size = path.stat().st_size
+        _refuse_exchanged(head, str(path), sought)
         return [RawFile(name, writer_of(name), size, path, head=_digest(head))]
     return []
 
@@ -231,6 +250,7 @@ def _in_zip(path: Path, name: str, sought: Format, unread: Unread) -> list[RawFi
         member = zips.member_name(info)
         if sought.looks_like(head) or member.lower().endswith(sought.suffix):
             full_name = f"{name}!{member}"
+            _refuse_exchanged(head, full_name, sought)
             writer = writer_of(zips.path_parts(member)[-1])
             files.append(
                 RawFile(full_name, writer, info.file_size, path, info.filename, _digest(head))
@@ -257,6 +277,28 @@ def _in_zip(path: Path, name: str, sought: Format, unread: Unread) -> list[RawFi
     hidden = zips.hidden_names(path)
     unread.hidden += sum(member.lower().endswith(sought.suffix) for member in hidden)
     return files
+
+
+def _refuse_exchanged(head: bytes, name: str, sought: Format) -> None:
+    """Refuse a file whose tags are characters of GB2312 level 1 if their bytes are exchanged.
+
+    Read as they are, they would be other characters, and no damage would be seen.
+    """
+    tags = sought.tags(head)
+    as_written = sum(map(_is_level_1, tags))
+    exchanged = sum(_is_level_1(tag[::-1]) for tag in tags)
+    if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.6 * len(tags):
+        raise InputError(
+            f"the two bytes of the tags seem exchanged: of the first {len(tags)} tags, "
+            f"{exchanged} are common characters if they are, {as_written} as they are",
+            where=name,
+            remedy=f"Write the file again with the bytes of each tag as {sought.name} orders them",
+        )
+
+
+def _is_level_1(tag: bytes) -> bool:
+    """Whether a GB code, high byte first, is one of the 3,755 characters of GB2312 level 1."""
+    return 0xB0 <= tag[0] <= 0xD7 and 0xA1 <= tag[1] <= 0xFE
 
 
 def _digest(head: bytes) -> bytes:

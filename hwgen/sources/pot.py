@@ -90,6 +90,15 @@ def looks_like_pot(beginning: bytes) -> bool:
     return False
 
 
+def pot_tags(beginning: bytes) -> list[bytes]:
+    """The GB codes of the records that these bytes begin with, high byte first."""
+    tags, here = [], 0
+    while size := _framed(beginning, here):
+        tags.append(beginning[here + 3 : here + 1 : -1])
+        here += size
+    return tags
+
+
 def encode_trajectory(label: str, strokes: list[list[tuple[int, int]]]) -> bytes:
     """One POT record of strokes, lists of (x, y) in pen units."""
     tag = label.encode("gb18030").rjust(2, b"\0")[::-1] + b"\0\0"

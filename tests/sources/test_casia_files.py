@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.sources.casia_files import GNT, find_files, writer_of
+from hwgen.sources.casia_files import GNT, POT, _is_level_1, find_files, writer_of
 from hwgen.sources.gnt import encode_record, read_gnt
+from hwgen.sources.pot import encode_trajectory
 from hwgen.sources.unread import Unread
 
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
@@ -140,8 +141,8 @@ def test_a_merged_file_with_a_damaged_beginning_is_known_by_its_later_records(
     damaged = b"\xff" + SOUND[1:] + SOUND + SOUND
     folder = tmp_path / "HWDB"
     put(folder / "1.0train-gb1", damaged)
-    make_zip(folder / "a.zip", {"1.0test-gb1": damaged})
-    assert names(folder) == ["HWDB/1.0train-gb1", "HWDB/a.zip!1.0test-gb1"]
+    make_zip(folder / "a.zip", {"1.0train-gb2": damaged})
+    assert names(folder) == ["HWDB/1.0train-gb1", "HWDB/a.zip!1.0train-gb2"]
 
 
 def test_a_file_given_twice_counts_once(tmp_path: Path) -> None:
@@ -335,3 +336,55 @@ def test_a_stream_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gnt")
     with pytest.raises(InputError, match=r"is a pipe, not a file\. Save the data to a file first"):
         find_files([tmp_path / "pipe.gnt"], GNT)
+
+
+def test_training_and_test_files_in_one_input_are_not_mixed_unseen(tmp_path: Path) -> None:
+    root = tmp_path / "HWDB"
+    root.mkdir()
+    train = make_zip(root / "HWDB1.0trn_gnt.zip", {"001-f.gnt": other(1)})
+    test = make_zip(root / "HWDB1.0tst_gnt.zip", {"337-f.gnt": other(2)})
+    with pytest.raises(InputError, match=r"a training and a test set: .*trn_gnt.*tst_gnt"):
+        find_files([root], GNT)
+    assert len(find_files([train, test], GNT)) == len(find_files([root], GNT, mixed=True)) == 2
+
+
+def exchanged(data: bytes, at: int) -> bytes:
+    """The same data with the two bytes at this place of each record exchanged."""
+    out, here = bytearray(data), 0
+    while here < len(data):
+        out[here + at : here + at + 2] = data[here + at : here + at + 2][::-1]
+        here += int.from_bytes(data[here : here + (4 if at == 4 else 2)], "little")
+    return bytes(out)
+
+
+def test_tags_with_exchanged_bytes_are_refused(tmp_path: Path) -> None:
+    image = np.zeros((4, 5), np.uint8)
+    common = [chr(0x4E00 + n) for n in range(400) if _is_level_1(chr(0x4E00 + n).encode("gbk"))]
+    data = b"".join(encode_record(label, image) for label in common)
+    assert names(put(tmp_path / "001-f.gnt", data)) == ["001-f.gnt"]
+    wrong = exchanged(data, 4)
+    for path in (
+        put(tmp_path / "wrong.gnt", wrong),
+        make_zip(tmp_path / "wrong.zip", {"001-f.gnt": wrong}),
+    ):
+        with pytest.raises(InputError, match=r"bytes of the tags seem exchanged: of the first \d+"):
+            find_files([path], GNT)
+    strokes = [[(0, 0), (5, 5)]]
+    pot = b"".join(encode_trajectory(label, strokes) for label in common)
+    assert len(find_files([put(tmp_path / "001.pot", pot)], POT)) == 1
+    with pytest.raises(InputError, match=r"seem exchanged.*as POT orders them"):
+        find_files([put(tmp_path / "wrong.pot", exchanged(pot, 2))], POT)
+
+
+def test_rare_characters_and_symbols_are_not_taken_for_exchanged_bytes(tmp_path: Path) -> None:
+    codes = [bytes((high, low)) for high in range(0xD8, 0xF8) for low in range(0xA1, 0xFF)]
+    rare = [code.decode("gbk") for code in codes if code.decode("gbk", "replace") != "\ufffd"]
+    for labels in (
+        rare,
+        rare[::-1],
+        rare[::7],
+        "0123456789ABCDEFGHIJ",
+        "！＂＃￥％＆＇（）＊＋，－．／０",
+    ):
+        data = b"".join(encode_record(label, np.zeros((4, 5), np.uint8)) for label in labels)
+        assert len(find_files([put(tmp_path / "001-f.gnt", data)], GNT)) == 1

@@ -161,20 +161,18 @@ def _opaque(image: PilImage.Image, ground: int) -> PilImage.Image:
 
 def _refuse_lost_ink(layer: PilImage.Image, flat: PilImage.Image, ground: int) -> None:
     """Refuse ink of the colour that transparent pixels get."""
-    least, most = layer.getchannel("A").getextrema()
-    if least == 255 or most == 0:
+    alpha, grey = np.asarray(layer.getchannel("A")), np.asarray(flat.convert("L"))
+    if alpha.min() == 255 or alpha.max() == 0:
         return  # no transparency, or nothing else
-    darkest, lightest = flat.convert("L").getextrema()
-    if ground == PAPER and darkest >= PAPER - _BLANK:
+    if ground == PAPER and grey.min() >= PAPER - _BLANK:
         raise InputError("white ink on a transparent ground, for which --invert is needed")
-    if ground != PAPER and lightest <= ground + _BLANK:
+    if ground != PAPER and grey.max() <= ground + _BLANK:
         raise InputError("black ink on a transparent ground, for which --invert is wrong")
 
 
 def _refuse_few_bits(image: PilImage.Image) -> None:
     """Refuse values of 8 to 14 bits stored as 16, which would be nearly black."""
-    grey = image.convert("L")
-    if grey.getextrema()[1] < 1 << 6:
+    if np.asarray(image).max() < 1 << 6:
         raise InputError(
             "16-bit pixels, all below a quarter of white, as if values of fewer bits were stored: "
             "scale them to 16 bits"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -21,15 +20,12 @@ from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
+from hwgen.sources.splits import refuse_mixed
 
 _LOOK_BYTES = 16
 _ZIP = b"PK\x03\x04"
 _PACKED = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".alz")
 _INNER = "!"
-
-# Words in names by which training and test sets are recognised.
-_TRAINING = re.compile(r"(?<![a-z0-9])(train|training|data_batch)(?![a-z])", re.IGNORECASE)
-_TEST = re.compile(r"(?<![a-z0-9])(test|testing|t10k|val|valid|validation)(?![a-z])", re.IGNORECASE)
 
 
 def find_images(inputs: Sequence[Path]) -> list[Collection]:
@@ -212,15 +208,7 @@ def _is_zipped_list(path: Path, member: str) -> bool:
 def _in_one_split(path: Path) -> list[Collection]:
     """Collections of one input, which must not mix a training and a test set by accident."""
     found = _in_input(path)
-    names = [collection.name for collection in found]
-    training = [name for name in names if _TRAINING.search(name)]
-    test = [name for name in names if _TEST.search(name)]
-    if training and test:
-        raise InputError(
-            f"contains a training and a test set: {training[0]} and {test[0]}",
-            where=str(path),
-            remedy="Give one of them; to mix them, give both as inputs",
-        )
+    refuse_mixed((collection.name for collection in found), str(path))
     return found
 
 

@@ -139,7 +139,7 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("none", "no such file or folder"),
         ("note!inner", "no such file or folder|is damaged"),
         ("empty", "no image in this folder; it contains nothing"),
-        ("texts", r"it contains a\.txt.*Image files end in \.bmp"),
+        ("texts", r"it contains a\.txt.*Image files end in \.apng, \.bmp"),
         (
             "x.tar.gz",
             "Unpack it and give the folder; convert WebDataset .*parquet or an OCR",
