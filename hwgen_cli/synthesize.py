@@ -252,6 +252,7 @@ def synthesize(
                         sample_filter=FilterChain(filters) if filters else None,
                         max_tries=max_tries or MAX_TRIES,
                         overwrite=overwrite,
+                        inputs=[path for path in (real, no_copies_of) if path],
                         control=Control(advance, stop),
                         ranks=ranks,
                     )

@@ -6,7 +6,6 @@ No code from a file is executed: safetensors files contain tensors and texts onl
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from hwgen.errors import RunError
 from hwgen.io import os_errors
 from hwgen.io.files import atomic_write
+from hwgen.io.neighbours import remove_scratch, scratch_path
 from hwgen.io.paths import describe_path, suggest_path
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -37,8 +37,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     # safetensors first writes to a file with a random name, which a kill leaves behind. It is in a
     # folder of its own, which the next writer of this file removes.
-    folder = path.with_name(path.name + ".partial")
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = scratch_path(path)
+    remove_scratch(folder, path.name)
     folder.mkdir()
     try:
         with atomic_write(path) as temporary:
@@ -55,7 +55,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
             remedy=os_errors.DISK_FULL,
         ) from None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_scratch(folder, path.name)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

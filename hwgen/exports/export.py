@@ -21,9 +21,18 @@ import numpy.typing as npt
 from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.exports.formats import exporter_named
+from hwgen.exports.own_files import written_names
 from hwgen.exports.records import Exporter, Shards, Subset
 from hwgen.exports.selection import Selection
-from hwgen.exports.staging import FILE, clear, is_finished, locked, publish, read_description
+from hwgen.exports.staging import (
+    FILE,
+    clear,
+    is_finished,
+    locked,
+    publish,
+    read_description,
+    staging_of,
+)
 from hwgen.io.json_files import write_json
 from hwgen.io.staging import Staging
 from hwgen.progress import NO_CONTROL, Control
@@ -55,6 +64,7 @@ class Export:
         simulated: whether some records are simulated handwriting.
         notice: authors and licence of the strokes of simulated records; "" for none.
         shards: by subset, the position after the last record of every shard written.
+        files: once all is written, names of the files and folders; others are a user's.
     """
 
     recipe: dict[str, Any]
@@ -67,6 +77,7 @@ class Export:
     simulated: bool = False
     notice: str = ""
     shards: dict[str, list[int]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as in the file."""
@@ -112,7 +123,7 @@ def export_store(
     with locked(out):
         if is_finished(out, export.recipe, overwrite):
             return _read_export(out) or export
-        staging = Staging(out, FILE)
+        staging = staging_of(out)
         exporters = {
             name: exporter(subset, staging.partial / name)
             for name, subset in _subsets(store, charset, records, shards, control).items()
@@ -123,6 +134,8 @@ def export_store(
                 _write(one, name, export, staging.partial)
         except _StoppedError:
             return None
+        export.files.extend(written_names(staging.partial, export.records))
+        write_json(staging.partial / FILE, export.to_json())
         publish(staging)
     return export
 

@@ -22,6 +22,7 @@ class FolderExporter(Exporter):
 
     files = "CLASS/NUMBER.png"
     readers = "torchvision's ImageFolder"
+    own = r"classes\.json|provenance\.csv|[^/]+/[0-9]+\.png"
 
     def write(self, start: int, shard: int) -> int:
         """See Exporter."""

@@ -32,6 +32,7 @@ class GntExporter(Exporter):
 
     files = "WRITER.gnt"
     readers = "loaders of CASIA HWDB, hwgen prepare-gnt"
+    own = r"[^/]+\.gnt"
 
     def __init__(self, subset: Subset, folder: Path) -> None:
         store = subset.store

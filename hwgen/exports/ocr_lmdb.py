@@ -23,6 +23,7 @@ class OcrLmdbExporter(Exporter):
 
     files = "data.mdb"
     readers = "PARSeq, PaddleOCR, MMOCR, clovaai's benchmark"
+    own = r"data\.mdb|lock\.mdb"
     libraries = ("lmdb",)
 
     def write(self, start: int, shard: int) -> int:

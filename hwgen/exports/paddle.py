@@ -27,6 +27,7 @@ class PaddleExporter(Exporter):
 
     files = "images/ and label.txt"
     readers = "PaddleOCR"
+    own = r"label\.txt|dict\.txt|provenance\.csv|images/[0-9]+/[0-9]+\.png"
 
     def __init__(self, subset: Subset, folder: Path) -> None:
         for label in subset.charset:

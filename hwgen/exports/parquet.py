@@ -35,6 +35,7 @@ class ParquetExporter(Exporter):
 
     files = "NAME-000000.parquet"
     readers = "Hugging Face datasets, pyarrow"
+    own = r"[^/]+-[0-9]{6,}\.parquet"
     libraries = ("pyarrow",)
 
     def __init__(self, subset: Subset, folder: Path) -> None:

@@ -169,6 +169,7 @@ class Exporter(ABC):
     Attributes:
         files: names of the files, for the documentation.
         readers: software that reads them, likewise.
+        own: regular expression of all paths that it writes in its folder.
         libraries: packages besides those of the store that determine the bytes of the files.
 
     Args:
@@ -178,6 +179,7 @@ class Exporter(ABC):
 
     files: ClassVar[str]
     readers: ClassVar[str]
+    own: ClassVar[str]
     libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, subset: Subset, folder: Path) -> None:

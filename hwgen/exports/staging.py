@@ -1,20 +1,20 @@
 """The output directory of an export: locked, and replaced only by a finished export.
 
 An export is written in OUT.partial and renamed at the end, so that OUT is absent, unchanged or
-finished. .export.json is written first.
+finished; an empty folder is filled in place, see hwgen.io.staging. .export.json is written first.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import hwgen
 from hwgen.errors import InputError, RecipeChangedError
+from hwgen.exports.own_files import other_files
+from hwgen.io import os_errors
 from hwgen.io.json_files import read_object
 from hwgen.io.staging import Staging
 from hwgen.schema import differences
@@ -22,9 +22,6 @@ from hwgen.sources.provenance import MARKER
 
 FILE = MARKER
 """Describes an export, in its directory."""
-
-_BEGINNING = {FILE, f"{FILE}.tmp"}
-"""Files that a kill at the very beginning may leave."""
 
 
 @contextlib.contextmanager
@@ -44,13 +41,14 @@ def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> It
         if is_finished(out, recipe, overwrite):
             yield None
             return
-        staging = Staging(out, FILE)
+        staging = staging_of(out)
         clear(staging, recipe, overwrite)
         staging.begin({"recipe": recipe, "versions": {"hwgen": hwgen.__version__}})
         try:
             yield staging.partial
         except BaseException:
-            shutil.rmtree(staging.partial, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                staging.discard()
             raise
         publish(staging)
 
@@ -60,17 +58,23 @@ def locked(out: Path) -> Iterator[None]:
     """Keep other processes from exporting to the same directory.
 
     Raises:
-        InputError: another process does, or `out` is not a possible name.
+        InputError: another process does, or `out` cannot be written.
     """
-    if out.name in ("", ".."):
-        raise InputError(
-            "is not a name for a new directory", where=str(out), remedy="Give another --out"
-        )
     refusal = InputError(
         "another process is exporting to it", where=str(out), remedy="Wait until it has finished"
     )
-    with Staging(out, FILE).locked(refusal):
+    with contextlib.ExitStack() as held:
+        with _writing(out):
+            staging = staging_of(out)
+            if not staging.is_free() and read_description(staging.path) is None:
+                raise _not_an_export(out)
+            held.enter_context(staging.locked(refusal))
         yield
+
+
+def staging_of(out: Path) -> Staging:
+    """The unfinished directory of an export."""
+    return Staging(out, FILE, is_header=_is_description, others=other_files)
 
 
 def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
@@ -80,21 +84,18 @@ def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
         InputError: something else is there that is not an export or, without `overwrite`, another
             export.
     """
-    if not out.exists() and not out.is_symlink():
-        return False
-    there = read_description(out)
-    if there is None:
-        if out.is_dir() and not any(out.iterdir()):
+    with _writing(out):
+        staging = staging_of(out)
+        if staging.is_free():
             return False
-        raise InputError(
-            "already exists and is not an export",
-            where=str(out),
-            remedy="Give another --out",
-        )
-    if there["recipe"] == recipe:
-        if overwrite:
-            Staging(out, FILE).remove_replaced()  # left by a kill during `publish`
-        return True
+        there = read_description(staging.path)
+        if there is None:
+            raise _not_an_export(out)
+        if there["recipe"] == recipe:
+            staging.remove_leftovers(keep_header=True)
+            if overwrite:
+                staging.remove_replaced()  # left by a kill during `publish`
+            return True
     if not overwrite:
         raise InputError(
             "another export is already there (its settings -> yours):\n  "
@@ -103,6 +104,14 @@ def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
             where=str(out),
             remedy="Give another --out, or pass --overwrite to replace it",
         )
+    others = other_files(staging.path)
+    if others:
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        raise InputError(
+            f"the export to replace holds a file that hwgen did not make: {others[0]}{more}",
+            where=str(out),
+            remedy="Move it elsewhere, or give another --out",
+        )
     return False
 
 
@@ -110,28 +119,22 @@ def clear(staging: Staging, recipe: Mapping[str, Any], overwrite: bool) -> None:
     """Remove an unfinished export of this recipe or, with `overwrite`, of another one.
 
     Raises:
-        InputError: the directory is not an export.
+        InputError: the directory, or one for what is replaced, is not an export.
         RecipeChangedError: it is an export of another recipe.
     """
-    partial = staging.partial
-    if not partial.exists() and not partial.is_symlink():
-        return
-    begun = read_description(partial)
+    with _writing(staging.path):
+        staging.check_neighbours(replace=read_description(staging.path) is not None)
+    begun = read_description(staging.partial)
     if begun is not None and begun["recipe"] != recipe and not overwrite:
         raise RecipeChangedError(
             "an unfinished export with other settings is there (its settings -> yours):\n  "
             + "\n  ".join(differences(begun["recipe"], recipe))
             + "\n",
-            where=str(partial),
+            where=str(staging.partial),
             remedy="Use the options it was begun with, or pass --overwrite to discard it",
         )
-    if begun is None and not (partial.is_dir() and set(os.listdir(partial)) <= _BEGINNING):
-        raise InputError(
-            "already exists and is not an export",
-            where=str(partial),
-            remedy="Move it away",
-        )
-    staging.discard()
+    with _writing(staging.path):
+        staging.discard()
 
 
 def read_description(folder: Path) -> dict[str, Any] | None:
@@ -140,10 +143,42 @@ def read_description(folder: Path) -> dict[str, Any] | None:
         found = read_object(folder / FILE)
     except (OSError, ValueError):
         return None
-    return found if isinstance(found.get("recipe"), dict) else None
+    return found if _is_description(found) else None
 
 
 def publish(staging: Staging) -> None:
-    """Rename a finished export to its name, in place of another export that is there."""
+    """Give a finished export its name, in place of another export that is there."""
     ours = read_description(staging.path) is not None
-    staging.publish(replace=ours, keep_header=True)
+    try:
+        staging.publish(replace=ours, keep_header=True)
+    except OSError as error:
+        raise InputError(
+            f"the export is finished, but cannot be moved there ({os_errors.reason(error)})",
+            where=str(staging.path),
+            remedy=f"It is in {staging.partial}; move it from there",
+        ) from None
+
+
+def _is_description(found: Mapping[str, Any]) -> bool:
+    return isinstance(found.get("recipe"), dict)
+
+
+def _not_an_export(out: Path) -> InputError:
+    return InputError(
+        "already exists and is not an export",
+        where=str(out),
+        remedy="Give another --out",
+    )
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Turn errors of the system into an InputError that names the directory."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot be written ({os_errors.reason(error)})",
+            where=str(out),
+            remedy=os_errors.remedy(error, "Give another --out"),
+        ) from None

@@ -21,6 +21,7 @@ class WebDatasetExporter(Exporter):
 
     files = "NAME-000000.tar"
     readers = "webdataset"
+    own = r"[^/]+-[0-9]{6,}\.tar"
 
     def write(self, start: int, shard: int) -> int:
         """See Exporter."""

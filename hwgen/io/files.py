@@ -7,18 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hwgen.io.neighbours import foreign, real_place, remove_temporary, temporary_path
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Replace a file by a whole new one or not at all.
 
     Yields a temporary path in the same folder to write to; on success it is synced to disk and
-    renamed, on failure removed.
+    renamed, on failure removed. A link is followed: the file that it leads to is replaced.
 
     Raises:
-        OSError: for example, the disk is full; names the file.
+        OSError: for example, the disk is full, or something other than a file is there; names the
+            file.
     """
-    temporary = path.with_name(path.name + ".tmp")
+    path = real_place(path)
+    if os.path.lexists(path) and not path.is_file():
+        raise foreign(path)  # a folder, or a device such as /dev/null
+    temporary = temporary_path(path)
+    remove_temporary(temporary)
     try:
         yield temporary
         with open(temporary, "rb+") as file:

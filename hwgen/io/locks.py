@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import filelock
 
 from hwgen.errors import RunError
+from hwgen.io.neighbours import foreign, lock_path
 
 
 @contextmanager
@@ -21,8 +24,12 @@ def file_lock(path: Path, *, wait: bool = False, remove: bool = False) -> Iterat
         path: the lock file, which is empty.
         wait: wait until another process has released it, so that True is yielded.
         remove: delete the file at the end.
+
+    Raises:
+        OSError: it cannot be written, or something that is not a lock is there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(path)  # filelock would empty it
     lock = filelock.FileLock(str(path))
     try:
         lock.acquire(timeout=-1 if wait else 0)
@@ -38,9 +45,11 @@ def file_lock(path: Path, *, wait: bool = False, remove: bool = False) -> Iterat
                 path.unlink()
 
 
-def lock_path(target: Path) -> Path:
-    """The lock file for work on `target`."""
-    return target.with_name(f"{target.name}.lock")
+def _refuse_foreign(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        found = os.lstat(path)
+        if not stat.S_ISREG(found.st_mode) or found.st_size:
+            raise foreign(path)
 
 
 @contextmanager

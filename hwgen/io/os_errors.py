@@ -14,6 +14,8 @@ _REMEDIES = {
     errno.EDQUOT: DISK_FULL,
     errno.EACCES: _PERMISSIONS,
     errno.EPERM: _PERMISSIONS,
+    errno.EEXIST: "Move it away, or give another --out",
+    errno.ENAMETOOLONG: "Give a shorter name",
     errno.EROFS: "The disk is mounted read-only; choose another path",
 }
 

@@ -115,5 +115,5 @@ def _names(folder: Path) -> list[str]:
             names = [entry.name for entry in islice(entries, _LOOK)]
     except OSError:
         return []
-    ends = (".lock", ".partial", ".tmp")
+    ends = (".lock", ".partial", ".replaced", ".tmp")
     return [name for name in names if not name.startswith(".") and not name.endswith(ends)]

@@ -21,6 +21,7 @@ from hwgen.sources.gnt import MAX_PIXELS, read_gnt
 from hwgen.sources.pot import MAX_BYTES, read_pot
 from hwgen.sources.unread import Unread
 from hwgen.sources.writer_selection import ALL_WRITERS, WriterSelection, select_files
+from hwgen.store import check_place
 
 
 def prepare_gnt(
@@ -185,6 +186,7 @@ def _prepare(
     control: Control,
 ) -> PrepareReport:
     """Either format to a store, rendered by processes."""
+    check_place(out, overwrite=options.overwrite, inputs=inputs)
     unread = Unread()
     files = select_files(find_files(inputs, kind.format, unread), writers)
     reading = Reading(

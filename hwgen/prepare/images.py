@@ -20,6 +20,7 @@ from hwgen.prepare.writing import write_store
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord, Image
 from hwgen.sources.images.find import find_images
+from hwgen.store import check_place
 
 
 def prepare_images(
@@ -57,6 +58,7 @@ def prepare_images(
     """
     if channels not in (None, 1, 3):
         raise InputError(f"channels must be 1 or 3, found {channels}")
+    check_place(out, overwrite=options.overwrite, inputs=inputs)
     threads = options.workers or available_workers()
     sources = find_images(inputs)
     first = sources[0]  # all are of one format

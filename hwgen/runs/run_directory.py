@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from hwgen.io import os_errors
 from hwgen.io.files import atomic_write
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json, write_json
 from hwgen.io.locks import file_lock
+from hwgen.io.neighbours import entries, real_place, temporary_path
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.schema import differences, from_json
 
@@ -167,6 +169,30 @@ class Run:
             temporary.write_text(text, encoding="utf-8")
 
 
+def _check_free(path: Path) -> None:
+    """Refuse a path where something else is than an empty folder.
+
+    Raises:
+        RunError: it is no empty folder, or cannot be written.
+    """
+    begun = {temporary_path(Path("run.json")).name, "run.json.tmp"}
+    try:
+        place = real_place(path)
+        free = entries(place) <= begun if place.is_dir() else not os.path.lexists(place)
+    except OSError as error:
+        raise RunError(
+            f"cannot be written ({os_errors.reason(error)})",
+            where=str(path),
+            remedy=os_errors.remedy(error, "Give another --out"),
+        ) from None
+    if not free:
+        raise RunError(
+            "already exists and is not a run",
+            where=str(path),
+            remedy="Give another --out",
+        )
+
+
 def logged(entry: Mapping[str, Any], name: str) -> float | None:
     """A number in an entry of an untrusted log; None if there is none.
 
@@ -242,12 +268,7 @@ def begin_or_continue(
             )
         return run
     # A run killed while run.json was written has left at most a temporary file.
-    if path.exists() and (not path.is_dir() or any(p.suffix != ".tmp" for p in path.iterdir())):
-        raise RunError(
-            "already exists and is not a run",
-            where=str(path),
-            remedy="Give another --out",
-        )
+    _check_free(path)
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     info = {
         "format": FORMAT,

@@ -1,15 +1,16 @@
 """Stores: labelled images of one size in an LMDB with a manifest."""
 
-from hwgen.io.staging import partial_path
+from hwgen.io.neighbours import partial_path
 from hwgen.store.layout import Manifest, is_store, looks_like_store
 from hwgen.store.reader import Store
-from hwgen.store.staging import remove_leftovers
+from hwgen.store.staging import check_place, remove_leftovers
 from hwgen.store.writer import StoreWriter
 
 __all__ = [
     "Manifest",
     "Store",
     "StoreWriter",
+    "check_place",
     "is_store",
     "looks_like_store",
     "partial_path",

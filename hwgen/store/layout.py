@@ -28,11 +28,14 @@ import hwgen
 from hwgen.charset import Charset
 from hwgen.errors import InputError, StoreError
 from hwgen.io.json_files import read_json
+from hwgen.io.neighbours import WITHIN, partial_path
 from hwgen.io.paths import describe_path, suggest_path
-from hwgen.io.staging import partial_path
 from hwgen.schema import from_json
 
 MANIFEST = "manifest.json"
+FILES = frozenset({MANIFEST, "data.mdb", "lock.mdb", "prepare-report.json", "yield.json"})
+"""Names that a store's folder may contain; others are a user's."""
+
 FORMAT = "hwgen-store"
 FORMAT_VERSION = 1
 POLARITY = "255 = paper, 0 = ink"
@@ -102,9 +105,12 @@ def is_store(path: Path) -> bool:
 
 def looks_like_store(path: Path) -> bool:
     """Whether there is a store at this path, also an incomplete or unfinished one."""
-    return _files_present(path) > 0 or (
-        not os.path.exists(path) and os.path.isdir(partial_path(path))
-    )
+    return _files_present(path) > 0 or (not os.path.exists(path) and is_unfinished(path))
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a store is being written to this path, or was before its process was killed."""
+    return os.path.isdir(partial_path(path)) or os.path.isdir(path / WITHIN)
 
 
 def _files_present(path: Path) -> int:
@@ -132,7 +138,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     file = path / MANIFEST
     if not file.is_file():
-        if partial_path(path).exists():
+        if is_unfinished(path):
             raise StoreError(
                 "is unfinished",
                 where=str(path),

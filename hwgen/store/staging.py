@@ -1,15 +1,14 @@
 """The folder of a store while it is written: locked, resumable, renamed at the end.
 
 A store is written in PATH.partial, with a recipe.json from the beginning, and renamed to PATH when
-it is complete.
+it is complete; or in PATH itself, if that is an empty folder. See hwgen.io.staging.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ import lmdb
 from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.io import os_errors
 from hwgen.io.lmdb_pages import check_pages
-from hwgen.io.staging import Staging
+from hwgen.io.neighbours import entries
+from hwgen.io.staging import ASIDE, MOVING, Staging
 from hwgen.schema import differences
-from hwgen.store.layout import is_store
+from hwgen.store.layout import FILES, MANIFEST, is_store
 
 HEADER = "recipe.json"
 """Identifies an unfinished store."""
@@ -49,13 +49,14 @@ class StoreStaging:
     def __init__(
         self, path: Path, *, header: Mapping[str, Any], resumable: bool, overwrite: bool
     ) -> None:
-        self.path, self._staging = path, Staging(path, HEADER)
-        self.partial = self._staging.partial
         self._header, self._resumable, self._overwrite = header, resumable, overwrite
         self._began = False  # whether the unfinished store is this process's own
         self._lock = contextlib.ExitStack()
-        self._check()
+        self.path = path
         with self.writing():
+            self._staging = _staging(path)
+            self.partial = self._staging.partial
+            self._replaces = check_place(path, overwrite=overwrite)
             self._lock.enter_context(
                 self._staging.locked(
                     StoreError(
@@ -71,9 +72,11 @@ class StoreStaging:
 
         Raises:
             RecipeChangedError: a resumable unfinished store with another header exists.
-            StoreError: the unfinished store is damaged, or the disk cannot be written.
+            StoreError: the unfinished store is damaged, the disk cannot be written, or something of
+                the user's is in the way.
         """
         with self.writing():
+            self._staging.check_neighbours(replace=self._replaces)
             began = self._read_header()
             continues = self._resumable and began == self._header
             if began.get("resumable") and not continues and not self._overwrite:
@@ -87,8 +90,8 @@ class StoreStaging:
             if continues:
                 self._check_pages()
             else:
+                self._staging.discard()
                 self._began = True
-                shutil.rmtree(self.partial, ignore_errors=True)
                 self._staging.begin(self._header)
             return lmdb.open(
                 os.fsencode(self.partial),  # lmdb would encode a str by the locale
@@ -100,21 +103,28 @@ class StoreStaging:
 
     def give_name(self) -> None:
         """Move the finished store to its final path, and remove one that it replaces."""
-        self._staging.publish(replace=is_store(self.path), keep_header=False)
+        self._began = False  # it is finished: kept, whatever happens
+        try:
+            self._staging.publish(replace=is_store(self._staging.path), keep_header=False)
+        except OSError as error:
+            raise StoreError(
+                f"the store is finished, but cannot be moved there ({os_errors.reason(error)})",
+                where=str(self.path),
+                remedy=f"It is in {self.partial}; move it from there",
+            ) from None
 
     def leave(self, *, finished: bool) -> None:
         """Release the lock, and delete an unfinished store that is not resumable."""
         if self._began and not finished and not self._resumable:
-            shutil.rmtree(self.partial, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                self._staging.discard()
         self._lock.close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Turn errors of writing into a StoreError that names the store."""
-        try:
+        with _writing(self.path):
             yield
-        except (lmdb.Error, OSError) as error:
-            raise _unwritable(self.path, error) from None
 
     def not_continued(self, error: Exception) -> StoreError:
         """The error for an unfinished store that is damaged."""
@@ -123,24 +133,6 @@ class StoreStaging:
             where=str(self.partial / "data.mdb"),
             remedy=f"Remove {self.partial.name} to start over",
         )
-
-    def _check(self) -> None:
-        if not self.path.exists() and not self.path.is_symlink():
-            return
-        if is_store(self.path):
-            if not self._overwrite:
-                remove_leftovers(self.path)
-                raise StoreError(
-                    "a store is already there",
-                    where=str(self.path),
-                    remedy="Give another --out, or pass --overwrite to replace it",
-                )
-        elif not self.path.is_dir() or any(self.path.iterdir()):
-            raise StoreError(
-                "already exists and is not a store",
-                where=str(self.path),
-                remedy="Give another --out",
-            )
 
     def _read_header(self) -> dict[str, Any]:
         """The header of the unfinished store; {} if it is missing or damaged."""
@@ -163,9 +155,90 @@ class StoreStaging:
             raise self.not_continued(error) from None
 
 
+def check_place(path: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> bool:
+    """Refuse a path where no store can be written; called before long work.
+
+    Args:
+        path: where the store will be.
+        overwrite: whether a finished store there may be replaced.
+        inputs: what the store is made from, which must not be replaced.
+
+    Returns:
+        Whether a finished store is there, which will be replaced.
+
+    Raises:
+        StoreError: a store or something else is already there, or a store's folder holds files
+            that are not the store's; or an input lies there.
+    """
+    with _writing(path):
+        replaces = _check_place(path, overwrite=overwrite, inputs=inputs)
+        _staging(path).check_neighbours(replace=replaces)
+        return replaces
+
+
+def _check_place(path: Path, *, overwrite: bool, inputs: Iterable[Path]) -> bool:
+    staging = _staging(path)
+    if not is_store(staging.path):
+        if not staging.is_free():
+            raise StoreError(
+                "already exists and is not a store",
+                where=str(path),
+                remedy="Give another --out",
+            )
+        return False
+    remove_leftovers(path)
+    if not overwrite:
+        raise StoreError(
+            "a store is already there",
+            where=str(path),
+            remedy="Give another --out, or pass --overwrite to replace it",
+        )
+    place = staging.path.resolve()
+    if any(place in (one.resolve(), *one.resolve().parents) for one in inputs):
+        raise StoreError(
+            "the store to replace is itself an input", where=str(path), remedy="Give another --out"
+        )
+    others = _others(staging.path)
+    if others:
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        raise StoreError(
+            f"the store to replace holds a file that hwgen did not make: {others[0]}{more}",
+            where=str(path),
+            remedy="Move it elsewhere, or give another --out",
+        )
+    return True
+
+
 def remove_leftovers(path: Path) -> None:
-    """Remove header and lock of a process that was killed after it had finished the store."""
-    Staging(path, HEADER).remove_leftovers()
+    """Remove what a process left that was killed after it had finished the store."""
+    _staging(path).remove_leftovers()
+
+
+def _staging(path: Path) -> Staging:
+    try:
+        return Staging(path, HEADER, is_header=_is_header, last=MANIFEST, others=_others)
+    except FileNotFoundError:
+        raise StoreError(
+            "already exists and is not a store, but a link to nothing",
+            where=str(path),
+            remedy="Create the folder that it leads to, or give another --out",
+        ) from None
+
+
+def _others(folder: Path) -> list[str]:
+    return sorted(entries(folder) - {*FILES, HEADER, ASIDE, MOVING})
+
+
+def _is_header(header: Mapping[str, Any]) -> bool:
+    return {"resumable", "size", "channels", "recipe"} <= header.keys()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (lmdb.Error, OSError) as error:
+        raise _unwritable(path, error) from None
 
 
 def _unwritable(path: Path, error: lmdb.Error | OSError) -> StoreError:

@@ -17,7 +17,7 @@ from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
 from hwgen.generators.base import Sampler
 from hwgen.progress import NO_CONTROL, Control
-from hwgen.store import Store, StoreWriter, is_store, remove_leftovers
+from hwgen.store import Store, StoreWriter, check_place, is_store, remove_leftovers
 from hwgen.synthesis.acceptance import FILE, Counts, acceptance_json
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit, plan
@@ -39,6 +39,7 @@ def synthesize(
     sample_filter: SampleFilter | None = None,
     max_tries: int = MAX_TRIES,
     overwrite: bool = False,
+    inputs: Sequence[Path] = (),
     control: Control = NO_CONTROL,
     ranks: Ranks = ALONE,
 ) -> Store | None:
@@ -63,6 +64,7 @@ def synthesize(
         sample_filter: None accepts all samples.
         max_tries: most samples drawn for each one requested.
         overwrite: replace a store at `out`.
+        inputs: stores that are read, and are never replaced.
         control: progress in records written or given up, by rank 0; asked to stop after every unit
             (about 1,024 samples) per rank.
         ranks: the processes that make this same call, see hwgen.compute.distributed.join.
@@ -94,6 +96,7 @@ def synthesize(
                 if finished:
                     remove_leftovers(out)
                 else:
+                    check_place(out, overwrite=overwrite, inputs=inputs)
                     output = _Output.open(stack, out, sampler, classes, origin, overwrite=overwrite)
         finished, begun = ranks.gather_all((finished, output.counts.units if output else 0))[0]
         if finished:

@@ -180,3 +180,17 @@ def test_a_deformation_model_needs_real_samples_and_a_gan_does_not(
     command = ["synthesize", tmp_path / "gan", "--out", tmp_path / "drawn", "--device", "cpu"]
     assert hwgen(*command, "--real", toy_store.path) == 1
     assert "Leave out --real" in capsys.readouterr().err
+
+
+def test_the_store_that_is_deformed_is_not_replaced(
+    hwgen: Command,
+    training: list[object],
+    toy_store: Store,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert hwgen(*training) == 0
+    options = ["synthesize", tmp_path / "bend", "--real", toy_store.path, "--per-class", 1]
+    assert hwgen(*options, "--out", toy_store.path, "--overwrite", "--device", "cpu") == 1
+    assert "is itself an input" in " ".join(capsys.readouterr().err.split())
+    assert not Store(toy_store.path).is_synthetic

@@ -1,6 +1,5 @@
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,9 +13,10 @@ import pytest
 import hwgen.exports.export
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.exports import FORMATS, Selection, Shards, export_store, staging
-from hwgen.io.staging import Staging
+from hwgen.io.neighbours import lock_path, partial_path, replaced_path
 from hwgen.progress import Control
 from hwgen.store import Store
+from tests.foreign import FOREIGN, assert_untouched, put
 
 from .conftest import MakeStore
 
@@ -154,28 +154,26 @@ export_store(Store(store), format, out, shards=Shards(records=13), control=Contr
 def test_a_kill_during_clearing_leaves_a_recognisable_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    partial, recipe = tmp_path / "out.partial", {"format": "test"}
+    partial, recipe = tmp_path / "out.partial", {"format": "folder"}
     (partial / "folder").mkdir(parents=True)
-    (partial / "link").symlink_to(tmp_path, target_is_directory=True)
-    for name in ("another", ".export.json", "zfile"):
+    for name in ("classes.json", ".export.json", "provenance.csv"):
         (partial / name).write_text(json.dumps({"recipe": recipe}))
     removed: list[str] = []
-    rmtree = shutil.rmtree
+    unlink = Path.unlink
 
-    def remove(path: Path) -> None:
-        if path == partial and not removed.count("out.partial"):
-            removed.append(path.name)
-            raise KeyboardInterrupt
+    def remove(path: Path, missing_ok: bool = False) -> None:
         removed.append(path.name)
-        rmtree(path)
+        if removed.count(".export.json") == 1:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
 
-    monkeypatch.setattr(shutil, "rmtree", remove)
+    monkeypatch.setattr(Path, "unlink", remove)
     with pytest.raises(KeyboardInterrupt):
-        staging.clear(Staging(tmp_path / "out", staging.FILE), recipe, overwrite=False)
+        staging.clear(staging.staging_of(tmp_path / "out"), recipe, overwrite=False)
     assert [entry.name for entry in partial.iterdir()] == [".export.json"]
-    staging.clear(Staging(tmp_path / "out", staging.FILE), recipe, overwrite=False)
+    removed.append(".export.json")
+    staging.clear(staging.staging_of(tmp_path / "out"), recipe, overwrite=False)
     assert list(tmp_path.iterdir()) == []
-    assert removed == ["folder", "out.partial", "out.partial"]
 
 
 def test_a_replaced_export_left_by_a_kill_is_removed(make_store: MakeStore, tmp_path: Path) -> None:
@@ -221,12 +219,11 @@ def test_other_directories_are_never_touched(
     (place / "new.partial").mkdir()
     (place / "new.partial" / "mine").write_text("mine")
     before = contents(place)
-    for out in (store.path, place / "file", place / "folder", place / "new"):
+    for out in (store.path, place / "file", place / "folder", ".", "..", "/"):
         with pytest.raises(InputError, match="already exists and is not an export"):
             export_store(store, "gnt", out, overwrite=overwrite)
-    for name in (".", "..", "/"):
-        with pytest.raises(InputError, match="is not a name for a new directory"):
-            export_store(store, "gnt", name, overwrite=overwrite)
+    with pytest.raises(InputError, match=r"new\.partial is in the way.*Move it away"):
+        export_store(store, "gnt", place / "new", overwrite=overwrite)
     assert contents(place) == before
     assert len(Store(store.path)) == len(store)
 
@@ -253,7 +250,7 @@ def test_an_unfinished_other_export_is_kept_without_overwrite(
 def test_one_process_at_a_time(make_store: MakeStore, tmp_path: Path) -> None:
     store = make_store()
     with (
-        filelock.FileLock(str(tmp_path / "out.lock")),
+        filelock.FileLock(str(tmp_path / ".out.hwgen-lock")),
         pytest.raises(InputError, match="another process"),
     ):
         export_store(store, "gnt", tmp_path / "out")
@@ -281,3 +278,106 @@ def test_a_full_map_or_disk_is_an_error_and_can_be_resumed(
             export_store(store, "ocr-lmdb", out)
     assert not out.exists()
     assert export_store(store, "ocr-lmdb", out) is not None
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("place", [partial_path, replaced_path, lock_path])
+def test_foreign_neighbours_are_refused_or_ignored_and_untouched(
+    make_store: MakeStore,
+    place: Callable[[Path], Path],
+    kind: str,
+    overwrite: bool,
+    tmp_path: Path,
+) -> None:
+    store, out = make_store(), tmp_path / "out"
+    if overwrite:
+        export_store(store, "paddle", out)
+    mine = put(kind, place(out))
+    if place is replaced_path and not overwrite:
+        assert export_store(store, "gnt", out) is not None
+    else:
+        with pytest.raises(InputError, match=r"did not make it\)\. Move it away"):
+            export_store(store, "gnt", out, overwrite=overwrite)
+        assert (out / "label.txt").exists() == overwrite
+    assert_untouched(kind, mine)
+
+
+def test_an_export_with_a_users_files_is_not_replaced(
+    make_store: MakeStore, tmp_path: Path, format: str
+) -> None:
+    store, out = make_store(), tmp_path / "out"
+    for selection, folder in ((None, ""), (SPLIT, "test")):
+        export_store(store, format, out, selection=selection, overwrite=True)
+        for name in ("notes.txt", "000000000.png", "001-f.gnt", "1/000000000.png", "mine.tar"):
+            mine = out / folder / name
+            mine.parent.mkdir(exist_ok=True)
+            mine.write_text("mine")
+            with pytest.raises(InputError, match=rf"hwgen did not make: {folder}/?{name}\. Move"):
+                export_store(store, format, out, shards=SMALL, overwrite=True)
+            assert mine.read_text() == "mine"
+            mine.unlink()
+            if mine.parent.name == "1":
+                mine.parent.rmdir()
+    (out / ".DS_Store").touch()
+    assert export_store(store, format, out, shards=SMALL, overwrite=True) is not None
+
+
+def test_an_export_of_an_older_version_lists_no_files_and_is_replaced(
+    make_store: MakeStore, tmp_path: Path, format: str
+) -> None:
+    store, out = make_store(), tmp_path / "out"
+    export_store(store, format, out)
+    described = json.loads((out / ".export.json").read_text("utf-8"))
+    del described["files"]
+    (out / ".export.json").write_text(json.dumps(described), encoding="utf-8")
+    (out / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"did not make: notes\.txt"):
+        export_store(store, format, out, shards=SMALL, overwrite=True)
+    (out / "notes.txt").unlink()
+    assert export_store(store, format, out, shards=SMALL, overwrite=True) is not None
+
+
+def test_existing_folders_are_filled_in_place(
+    make_store: MakeStore, tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    for name in ("empty", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    export_store(store, format, tmp_path / "new")
+    export_store(store, format, tmp_path / "link")
+    monkeypatch.chdir(tmp_path / "here")
+    for _ in range(2):
+        assert export_store(store, format, ".") is not None
+    for name in ("empty", "here"):
+        assert contents(tmp_path / name) == contents(tmp_path / "new")
+    export_store(store, format, tmp_path / "link", shards=SMALL, overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"store", "empty", "here", "link", "new"}
+
+
+def test_an_export_in_place_resumes(make_store: MakeStore, tmp_path: Path, format: str) -> None:
+    store, out = make_store(), tmp_path / "out"
+    out.mkdir()
+    steps = iter(range(100))
+    control = Control(stop=lambda: next(steps) == 2)
+    assert export_store(store, format, out, shards=SMALL, control=control) is None
+    assert [path.name for path in out.iterdir()] == [".hwgen-partial"]
+    export_store(store, format, out, shards=SMALL)
+    export_store(store, format, tmp_path / "new", shards=SMALL)
+    assert contents(out) == contents(tmp_path / "new")
+
+
+def test_an_export_that_cannot_be_moved_to_its_place_is_kept(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    store, out = make_store(), tmp_path / "out"
+
+    def appear(done: float, total: float, note: str) -> None:
+        out.mkdir(exist_ok=True)
+        (out / "mine").touch()
+
+    with pytest.raises(InputError, match=r"is finished, but .*It is in .*out\.partial"):
+        export_store(store, "gnt", out, control=Control(progress=appear))
+    assert list((tmp_path / "out.partial").glob("*.gnt"))

@@ -57,7 +57,7 @@ def test_one_has_a_lock_and_frees_it(tmp_path: Path) -> None:
 def test_the_same_work_is_refused_with_what_to_do(tmp_path: Path) -> None:
     target = tmp_path / "recogniser.safetensors"
     with (
-        another_process_holds(tmp_path / "recogniser.safetensors.lock"),
+        another_process_holds(tmp_path / ".recogniser.safetensors.hwgen-lock"),
         pytest.raises(RunError, match="another process is training this recogniser") as refused,
         exclusive(target, "training this recogniser"),
     ):
@@ -65,12 +65,12 @@ def test_the_same_work_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert refused.value.where == str(target)
     assert "then rerun the command" in refused.value.remedy
     with exclusive(target, "training this recogniser"):
-        assert [path.name for path in tmp_path.iterdir()] == [f"{target.name}.lock"]
+        assert [path.name for path in tmp_path.iterdir()] == [f".{target.name}.hwgen-lock"]
     assert not list(tmp_path.iterdir())
 
 
 def test_the_lock_of_a_process_killed_behind_its_last_step_is_swept_away(tmp_path: Path) -> None:
-    target, lock = tmp_path / "made", tmp_path / "made.lock"
+    target, lock = tmp_path / "made", tmp_path / ".made.hwgen-lock"
     remove_stale_lock(target)
     with another_process_holds(lock):
         remove_stale_lock(target)

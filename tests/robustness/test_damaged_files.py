@@ -145,7 +145,7 @@ def test_a_directory_without_a_readable_description_is_not_touched(
         (tmp_path / name).mkdir()
         (tmp_path / name / MARKER).write_text(text, encoding="utf-8")
         (tmp_path / name / "mine").touch()
-        with pytest.raises(HwgenError, match="already exists and is not an export"):
+        with pytest.raises(HwgenError, match=r"is not an export|out\.partial is in the way"):
             export_store(store, "gnt", tmp_path / "out", overwrite=True)
         assert (tmp_path / name / "mine").exists()
         (tmp_path / name / "mine").unlink()

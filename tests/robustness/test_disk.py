@@ -200,7 +200,7 @@ def test_a_training_that_fills_the_disk_resumes_from_its_last_checkpoint(
     with pytest.raises((HwgenError, OSError), match=r"No space left"):
         train(toy_store, disk.path / "run", recipe, device="cpu", precision="fp32")
     load_tensors(Run(disk.path / "run").checkpoint)  # the last one is whole
-    assert not list((disk.path / "run").rglob("*.tmp"))
+    assert not list((disk.path / "run").rglob("*.hwgen-tmp"))
     disk.clear()
     run = train(toy_store, disk.path / "run", recipe, device="cpu", precision="fp32")
     assert [p.name for p in run.snapshots()] == [p.name for p in whole.snapshots()]

@@ -93,7 +93,7 @@ def lossy() -> None:
 
 def untidy() -> None:
     """Leaves a temporary file for each killed process."""
-    mine = Path(f"{os.getpid()}.tmp")
+    mine = Path(f"{os.getpid()}.hwgen-tmp")
     mine.touch()
     write_json(Path("1.json"), 1)
     mine.unlink()
@@ -110,10 +110,10 @@ def locked_out() -> None:
 
 def different() -> None:
     """Gives another result after a kill."""
-    begun = Path("begun.tmp").exists()
-    Path("begun.tmp").touch()
+    begun = Path("begun.hwgen-tmp").exists()
+    Path("begun.hwgen-tmp").touch()
     write_json(Path("1.json"), {"again": begun})
-    Path("begun.tmp").unlink()
+    Path("begun.hwgen-tmp").unlink()
 
 
 def killed(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tally:
@@ -134,7 +134,7 @@ def test_a_good_command_has_no_findings(tmp_path: Path, monkeypatch: pytest.Monk
         assert tally.findings == []
         assert tally.ends == tally.equal > 1
         assert tally.kills == tally.left.total() == sum(tally.fractions) == seen[-1]
-        assert set(tally.names) <= {"#.json", "#.json.tmp"}
+        assert set(tally.names) <= {"#.json", ".#.json.hwgen-tmp"}
     assert tally.left["unfinished"] > tally.left["nothing"]
     assert tally.longest == 2
 
@@ -147,7 +147,7 @@ def test_a_good_command_has_no_findings(tmp_path: Path, monkeypatch: pytest.Monk
         (cut, "cannot be read: JSONDecodeError"),
         (forgetful, "0.json was finished and is lost"),
         (lossy, "checkpoint.safetensors had saved "),
-        (untidy, ".tmp is left over"),
+        (untidy, ".hwgen-tmp is left over"),
         (locked_out, "ended with 3: somebody else is at work"),
         (different, "1.json differs from an uninterrupted run"),
     ],
@@ -230,13 +230,13 @@ def test_unfinished_replaced_and_locked_files_are_distinguished(tmp_path: Path) 
     (tmp_path / "gone.replaced").mkdir()
     (tmp_path / "gone.replaced" / "data.mdb").touch()
     (tmp_path / "x.lock").touch()
-    (tmp_path / "x.json.tmp").touch()
+    (tmp_path / ".x.json.hwgen-tmp").touch()
     with StoreWriter(tmp_path / "new", size=64, recipe={}, resumable=True) as writer:
         for n in range(writer.block_records + 1):
             writer.add(Record(np.zeros((64, 64), np.uint8), "一", "", "", n))
     found = contents(tmp_path)
     assert found.aside == whole
-    assert found.unfinished == ["gone.replaced", "new.partial", "x.json.tmp"]
+    assert found.unfinished == [".x.json.hwgen-tmp", "gone.replaced", "new.partial"]
     assert found.locks == ["x.lock"]
     assert found.saved == {"new.partial": 1}
     assert found.finished == {}

@@ -77,7 +77,7 @@ def test_foreign_places_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_and_a_killed_beginning_can_be_used(tmp_path: Path) -> None:
-    (tmp_path / "run.json.tmp").write_text('{"half')
+    (tmp_path / ".run.json.hwgen-tmp").write_text('{"half')
     assert begin(tmp_path).id == Run(tmp_path).id
 
 

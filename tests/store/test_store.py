@@ -265,10 +265,11 @@ def test_killed_before_it_has_its_name_a_whole_store_is_gone_on_from(
 
 
 def test_what_a_kill_after_the_last_step_left_is_swept_away(tmp_path: Path) -> None:
+    header = json.dumps({"resumable": False, "size": SIZE, "channels": 1, "recipe": RECIPE})
     for again in (lambda: remove_leftovers(tmp_path / "s"), lambda: write(tmp_path / "s")):
         write(tmp_path / "s", overwrite=True)
-        (tmp_path / "s" / "recipe.json").write_text("{}")
-        (tmp_path / "s.lock").touch()
+        (tmp_path / "s" / "recipe.json").write_text(header)
+        (tmp_path / ".s.hwgen-lock").touch()
         with contextlib.suppress(StoreError):  # the store is there already
             again()
         assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
@@ -279,15 +280,17 @@ def test_a_store_that_another_process_replaces_is_not_swept(tmp_path: Path) -> N
     write(tmp_path / "s")
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, overwrite=True):
         remove_leftovers(tmp_path / "s")
-        assert (tmp_path / "s.lock").exists()
+        assert (tmp_path / ".s.hwgen-lock").exists()
 
 
-def test_an_unreadable_partial_recipe_starts_anew(tmp_path: Path) -> None:
+def test_an_unfinished_store_without_a_readable_header_is_refused(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "s", size=SIZE, recipe=RECIPE, resumable=True) as writer:
         for n in range(1100):
             writer.add(record(n))
     (partial_path(tmp_path / "s") / "recipe.json").write_text("{")
-    assert_holds(write(tmp_path / "s", 3, resumable=True), 3)
+    with pytest.raises(StoreError, match=r"s\.partial is in the way; hwgen did not make it"):
+        write(tmp_path / "s", 3, resumable=True)
+    assert (partial_path(tmp_path / "s") / "data.mdb").exists()
 
 
 def test_a_finished_store_is_kept_unless_told(tmp_path: Path) -> None:
@@ -453,7 +456,7 @@ def test_half_a_copy_is_told_by_what_is_missing(tmp_path: Path) -> None:
             write(path, 1, overwrite=overwrite)
     (tmp_path / "data.mdb").rename(path / "data.mdb")
     assert_holds(Store(path), 3)
-    assert not (tmp_path / "s.lock").exists()
+    assert not (tmp_path / ".s.hwgen-lock").exists()
 
 
 def test_what_the_process_held_before_does_not_fill_gaps_in_the_file(tmp_path: Path) -> None:

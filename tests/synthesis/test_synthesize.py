@@ -138,9 +138,9 @@ def test_a_killed_synthesis_gives_the_uninterrupted_set(
     assert store.manifest.content_sha256 == straight.manifest.content_sha256
     assert store.manifest.class_counts == [1000] * 3
     # As after a kill when everything but the lock was in place.
-    out.with_name("killed.lock").touch()
+    out.with_name(".killed.hwgen-lock").touch()
     assert synthesize(sampler, out, per_class=1000) is not None
-    assert not out.with_name("killed.lock").exists()
+    assert not out.with_name(".killed.hwgen-lock").exists()
 
 
 def test_another_recipe_does_not_resume_a_partial_store(sampler: Sampler, tmp_path: Path) -> None:

@@ -342,7 +342,7 @@ def test_other_directories_are_not_replaced(run: Run, tmp_path: Path) -> None:
     partial = tmp_path / "out.partial"
     partial.mkdir()
     (partial / "mine").touch()
-    with pytest.raises(InputError, match=r"out\.partial: already exists and is not an export"):
+    with pytest.raises(InputError, match=r"out\.partial is in the way.*Move it"):
         export_model(run, out, overwrite=True)
     (partial / "mine").rename(partial / staging.FILE)
     (partial / staging.FILE).write_text('{"recipe": {"format": "gnt"}}')

@@ -28,7 +28,7 @@ TIMES = {"seconds", "generator_seconds", "images_per_second"}
 GROWING = {"log.jsonl", "checkpoint.safetensors"}
 """Names of files that change during a run: they are compared at its end."""
 
-UNFINISHED = (".partial", ".tmp")
+UNFINISHED = (".partial", ".hwgen-tmp", ".hwgen-folder")
 ASIDE = ".replaced"
 """Suffix of a finished output that is being replaced by another."""
 
@@ -72,7 +72,7 @@ def contents(folder: Path) -> Contents:
 def _walk(folder: Path, prefix: str, found: Contents, hashes: Mapping[str, str]) -> None:
     for path in sorted(folder.iterdir()):
         name = prefix + path.name
-        if path.name.endswith(".lock") or path.name == "lock":
+        if path.name.endswith("lock"):
             found.locks.append(name)
         elif path.name.endswith(UNFINISHED):
             found.unfinished.append(name)
