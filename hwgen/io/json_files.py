@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,10 +81,13 @@ def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
         ValueError: the file is larger than `max_bytes`, not UTF-8, or see `parse_json`.
         OSError: the file cannot be read.
     """
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise ValueError(f"expected at most {max_bytes:,} bytes, found {size:,}")
-    return parse_json(path.read_text(encoding="utf-8"))
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size  # 0 for a pipe
+        data = file.read(max_bytes + 1) if size <= max_bytes else b""
+    if max(size, len(data)) > max_bytes:
+        found = f"{size:,}" if size else "more"
+        raise ValueError(f"expected at most {max_bytes:,} bytes, found {found}")
+    return parse_json(data.decode())
 
 
 def parse_json(text: str) -> Any:

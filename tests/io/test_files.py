@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,19 @@ def test_json_is_read_up_to_a_bound_and_as_utf8(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b'"\xff"')
     with pytest.raises(ValueError, match="utf-8"):
         read_json(tmp_path / "x.json")
+
+
+def test_json_from_a_pipe_is_read_up_to_the_bound(tmp_path: Path) -> None:
+    for text, found in (('{"a": 1}', {"a": 1}), (" " * 100 + "1", "found more")):
+        reading, writing = os.pipe()
+        os.write(writing, text.encode())
+        os.close(writing)
+        try:
+            assert read_json(Path(f"/dev/fd/{reading}"), max_bytes=50) == found
+        except ValueError as error:
+            assert str(found) in str(error)
+        finally:
+            os.close(reading)
 
 
 def test_names_that_a_locale_did_not_understand_are_healed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from hwgen.errors import InputError
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import suggest_path
+from hwgen.io.streams import refuse_stream
 from hwgen.sources.strokes.data import BOX, STEP, StrokeData, Strokes, resample
 
 _SIDE, _BASE = 1024.0, 900.0  # y = 900 is the top of the box
@@ -73,6 +74,7 @@ class HanziWriter(StrokeData):
 
     def _all(self) -> Iterator[_Found]:
         """Each character once, in the order of the file, with a function that reads its JSON."""
+        refuse_stream(self.path)
         if not self.path.exists():
             raise InputError(
                 "no such file", where=str(self.path), remedy=suggest_path(self.path, "")

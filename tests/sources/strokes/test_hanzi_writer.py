@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,12 @@ def test_files_of_other_kinds_are_named(tmp_path: Path) -> None:
         (tmp_path / "cut.tgz").write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cut\.tgz"):
             HanziWriter(tmp_path / "cut.tgz").load("十")
+
+
+def test_a_stream_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "graphics.txt")
+    with pytest.raises(InputError, match=r"is a pipe, not a file\. Save the data to a file"):
+        HanziWriter(tmp_path / "graphics.txt").characters()
 
 
 def test_packings_that_ask_for_any_memory_are_not_opened(tmp_path: Path) -> None:
