@@ -145,9 +145,49 @@ def _scalar(kind: Any, value: Any, name: str) -> Any:
         value = float(value) if abs(value) < _MAX_NUMBER else math.inf  # float() would overflow
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise InputError(f"{name} should be {kind.__name__}, found {value!r:.60}")
-    if kind in (int, float) and not abs(value) < _MAX_NUMBER:  # also refuses NaN
-        raise InputError(f"{name} should be a finite number below 2^63, found {value!r:.60}")
+    if kind in (int, float):
+        check_numbers(value, name)
     return value
+
+
+def check_numbers(value: Any, name: str) -> None:
+    """Refuse settings with numbers that could be written, but not be read again.
+
+    Args:
+        value: a number, or dataclasses, mappings and sequences of any values.
+        name: how the error refers to it, extended as by `from_json`.
+
+    Raises:
+        InputError: a number is not finite, or not below 2^63.
+    """
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int | float):
+        if not abs(value) < _MAX_NUMBER:  # also refuses NaN
+            # Python does not print integers of thousands of digits.
+            huge = isinstance(value, int) and value.bit_length() > 1000
+            found = "a larger one" if huge else f"{value!r:.60}"
+            raise InputError(f"{name} should be a finite number below 2^63, found {found}")
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            check_numbers(getattr(value, field.name), f"{name}.{field.name}")
+    elif isinstance(value, Mapping):
+        for item_name, item in value.items():
+            check_numbers(item, f"{name}.{item_name}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            check_numbers(item, f"{name}[{i}]")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a random seed that is negative or could not be read again.
+
+    Raises:
+        InputError: it is.
+    """
+    check_numbers(seed, "the seed")
+    if seed < 0:
+        raise InputError(f"the seed should be 0 or more, found {seed}")
 
 
 def with_changes(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from hwgen_cli.evaluate import evaluate
 from hwgen_cli.export import export
 from hwgen_cli.export_curves import export_curves
 from hwgen_cli.export_model import export_model
-from hwgen_cli.groups import Commands
+from hwgen_cli.groups import Application, Commands
 from hwgen_cli.inspect import inspect
 from hwgen_cli.lift import lift
 from hwgen_cli.once import print_once
@@ -38,7 +38,7 @@ from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
 from hwgen_cli.train import train
 
-app = typer.Typer(
+app = Application(
     name="hwgen",
     cls=Commands,
     help="Generate labelled handwritten Chinese characters, and measure whether they help OCR.",

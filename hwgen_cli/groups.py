@@ -1,14 +1,39 @@
-"""Groups of commands that suggest near names, with every version of typer."""
+"""Groups of commands that suggest near names, and commands whose numbers can be written."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
+from hwgen.errors import InputError
+from hwgen.schema import check_numbers
 from hwgen.suggestions import suggest
 from hwgen_cli.once import print_once
+
+
+class Command(TyperCommand):
+    """A command that takes no number that hwgen could write but not read."""
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Refuse NaN, infinity and whole numbers beyond 64 bits, of any option or argument."""
+        context = super().make_context(*args, **settings)
+        params: list[Any] = self.params
+        for param in params:
+            try:
+                check_numbers(context.params.get(param.name), "the number")
+            except InputError as error:
+                raise typer.BadParameter(error.what, ctx=context, param=param) from None
+        return context
+
+
+class Application(typer.Typer):
+    """A group of such commands."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        """Add a command."""
+        return super().command(name, cls=Command, **settings)
 
 
 class Commands(TyperGroup):

@@ -310,7 +310,8 @@ def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
 
     parts = _parts(text)
     good = [
-        part in words or (part.isascii() and part.isdigit() and int(part) > 0) for part in parts
+        part in words or (part.isascii() and part.isdigit() and 0 < float(part) < 2**63)
+        for part in parts
     ]
     if not all(good) or len(set(parts)) < len(parts):
         also = "".join(f" or {word}" for word in words)

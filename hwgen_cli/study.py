@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.groups import Commands
+from hwgen_cli.groups import Application, Commands
 from hwgen_cli.options import Json, out_option, seed_option
 from hwgen_cli.output import print_json, print_lines
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN_CLASSES = 10
 
-study = typer.Typer(
+study = Application(
     name="study",
     cls=Commands,
     help="Ask people which of two sets of images looks more real, and count their votes.",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hwgen.errors import InputError
 from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store
 
 SAMPLES = 10_000
@@ -25,6 +27,9 @@ class Settings:
         train_on_synthetic: whether to train a recogniser on the synthetic store alone and one on
             the real store, and to compare their accuracy on real test samples.
         precision: of their training: "auto", "bf16" or "fp32".
+
+    Raises:
+        InputError: a number is out of range.
     """
 
     recipe: RecogniserRecipe
@@ -32,6 +37,12 @@ class Settings:
     seed: int = 0
     train_on_synthetic: bool = False
     precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_numbers(self.samples, "the number of samples")
+        if self.samples < 1:
+            raise InputError(f"the number of samples should be at least 1, found {self.samples}")
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from hwgen.results.benchmark import (
 )
 from hwgen.results.parts import Interval
 from hwgen.results.version import versions
+from hwgen.schema import check_numbers
 from hwgen.store import Store
 
 HARDWARE = ("device", "precision", "threads", "torch")
@@ -224,6 +225,7 @@ def _check(
     """Refuse stores and seeds with which the result would be wrong or misleading."""
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise InputError(f"the seeds {list(seeds)} are not different numbers of at least 0")
+    check_numbers(list(seeds), "seeds")
     check_real(
         test,
         what="the test store",

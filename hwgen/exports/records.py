@@ -16,6 +16,7 @@ from PIL import Image as PilImage
 from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.record import Image
+from hwgen.schema import check_numbers
 from hwgen.store import Store
 
 _READ_RECORDS, _READ_BYTES = 1024, 16 << 20
@@ -32,13 +33,14 @@ class Shards:
         bytes: most bytes of encoded images per shard; a single larger image is a shard of its own.
 
     Raises:
-        InputError: one of them is below 1.
+        InputError: one of them is below 1 or too large.
     """
 
     records: int = 10_000
     bytes: int = 256 << 20
 
     def __post_init__(self) -> None:
+        check_numbers(self, "shards")
         if self.records < 1 or self.bytes < 1:
             raise InputError(
                 f"a shard must hold at least 1 record and 1 byte, found {self.records} records and "

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
+from hwgen.schema import check_numbers, check_seed
 from hwgen.sources.writer_selection import named_writers
 from hwgen.store import Store
 
@@ -31,6 +32,9 @@ class Selection:
         split_seed: each seed gives another split.
         split_by: "writer" puts all records of a writer into one subset, so that no writer is in
             two; "record" splits the records of each class.
+
+    Raises:
+        InputError: a number is out of range.
     """
 
     classes: tuple[str, ...] | None = None
@@ -38,6 +42,10 @@ class Selection:
     split: tuple[tuple[str, float], ...] = ()
     split_seed: int = 0
     split_by: SplitBy = "writer"
+
+    def __post_init__(self) -> None:
+        check_seed(self.split_seed)
+        check_numbers(self.split, "split")
 
     def charset(self, store: Store) -> Charset:
         """The classes of the export.

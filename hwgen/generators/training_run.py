@@ -13,6 +13,7 @@ from hwgen.errors import RunError
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run, begin_or_continue
 from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
+from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store
 from hwgen.store.origin import summary
 
@@ -43,9 +44,12 @@ def open_run(
         ranks: the processes that make this same call; rank 0 creates and locks.
 
     Raises:
+        InputError: the seed is negative, or a number is not finite or too large.
         RecipeChangedError: `out` holds a run with another recipe, seed or store.
         RunError: `out` holds something else, or another process is training the run.
     """
+    check_seed(seed)
+    check_numbers(recipe, "recipe")
     with ExitStack() as held:
         with ranks.agreed():
             if ranks.first:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hwgen.errors import HwgenError, InputError
 from hwgen.io import os_errors
-from hwgen.io.files import write_text
+from hwgen.io.files import repair_utf8, write_text
 from hwgen.io.paths import suggest_path
 
 
@@ -140,5 +140,14 @@ def _int(digits: str) -> int:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically, as UTF-8."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1))
+    """Write indented JSON atomically, as UTF-8.
+
+    Raises:
+        InputError: `read_json` would refuse it, so it is not written.
+    """
+    text = repair_utf8(json.dumps(value, ensure_ascii=False, indent=1))
+    try:
+        parse_json(text)
+    except ValueError as error:
+        raise InputError(f"cannot be written: {error}", where=str(path)) from None
+    write_text(path, text)

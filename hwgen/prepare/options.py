@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
+from hwgen.schema import check_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class PrepareOptions:
             on their number. None uses all cores where that pays.
 
     Raises:
-        InputError: `limit` or `workers` is below 1.
+        InputError: `limit` or `workers` is below 1 or too large.
     """
 
     charset: Charset | None = None
@@ -39,6 +40,7 @@ class PrepareOptions:
         for name, value in (("limit", self.limit), ("workers", self.workers)):
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, found {value}")
+            check_numbers(value, name)
 
 
 DEFAULT_OPTIONS = PrepareOptions()

@@ -28,7 +28,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from hwgen.compute.winograd import Conv3x3
 from hwgen.errors import InputError
 from hwgen.record import PixelRange
-from hwgen.schema import MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json, key, to_json
+from hwgen.schema import (
+    MAX_SIZE,
+    MAX_STAGES,
+    MAX_WIDTH,
+    check_numbers,
+    from_json,
+    key,
+    to_json,
+)
 from hwgen.suggestions import suggest
 
 
@@ -122,6 +130,7 @@ class RecogniserRecipe:
     mixing: Mixing = field(default_factory=Mixing)
 
     def __post_init__(self) -> None:
+        check_numbers(self, "recipe")
         widths = [width for stage in self.widths for width in stage]
         if (
             not 1 <= len(self.widths) <= len(widths) <= MAX_STAGES

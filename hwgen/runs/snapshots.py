@@ -33,9 +33,10 @@ def find_snapshot(run: Run, snapshot: str) -> Path:
                 remedy="Train with --recogniser to score them, or choose last or a number",
             )
         return run.weights(max(scores, key=lambda images: scores[images]))
-    if snapshot.isdecimal() and run.weights(int(snapshot)).is_file():
-        return run.weights(int(snapshot))
-    names = ", ".join(str(int(path.stem)) for path in snapshots)
+    numbers = {str(int(path.stem)): path for path in snapshots}
+    if snapshot.isdecimal() and (number := snapshot.lstrip("0") or "0") in numbers:
+        return numbers[number]
+    names = ", ".join(numbers)
     raise RunError(
         f"has no snapshot {snapshot!r}",
         where=str(run.path),

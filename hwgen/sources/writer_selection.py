@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from hwgen.errors import InputError
 from hwgen.io.files import repair_utf8
+from hwgen.schema import check_seed
 from hwgen.sources.casia_files import RawFile
 
 Split = Literal["train", "test"]
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
+_MAX_DIGITS = 18
+_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class WriterSelection:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if not 0 <= self.held_out < 1:
             raise InputError(
                 f"the held-out fraction must be at least 0 and below 1, found {self.held_out}"
@@ -108,7 +111,8 @@ def named_writers(text: str, present: Sequence[str]) -> list[str]:
         match = _RANGE.fullmatch(name)
         if match and name not in present:
             low, high = int(match[1]), int(match[2])
-            found = [id for id in present if id.isdecimal() and low <= int(id) <= high]
+            numbers = [id for id in present if id.isdecimal() and len(id) <= _MAX_DIGITS]
+            found = [id for id in numbers if low <= int(id) <= high]
         else:
             found = [id for id in present if id == name]
         if not found:

@@ -24,6 +24,7 @@ from hwgen.io.json_files import write_json
 from hwgen.record import Image
 from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
+from hwgen.schema import check_numbers, check_seed
 from hwgen.study.design import Pairs, Showing, arrange, make_pairs, shuffled
 from hwgen.study.sets import StudySet, describe, open_set, reduced
 from hwgen.study.votes import FORMAT_VERSION, KEY_FORMAT, VOTES_FORMAT, KeyPair, study_id
@@ -88,6 +89,8 @@ def write_study(
         RunError: a run is unfinished or damaged.
         StoreError: a store is unfinished or damaged.
     """
+    check_seed(seed)
+    check_numbers((pairs, controls), "the numbers of pairs and controls")
     question = repair_utf8(question)
     set_a, set_b = open_set(a), open_set(b)
     _check(set_a, set_b, out)

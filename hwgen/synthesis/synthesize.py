@@ -17,6 +17,7 @@ from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
 from hwgen.generators.base import Sampler
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store, StoreWriter, check_place, is_store, remove_leftovers
 from hwgen.synthesis.acceptance import FILE, Counts, acceptance_json
 from hwgen.synthesis.filters import SampleFilter
@@ -73,12 +74,13 @@ def synthesize(
         The store; None if it was stopped on any rank, with all finished units written.
 
     Raises:
-        InputError: per_class or max_tries is less than 1.
+        InputError: per_class, batch or max_tries is less than 1, or a number is too large.
         RecipeChangedError: an unfinished set with other settings is at `out`.
         StoreError: something else is at `out`.
     """
-    _check_counts(per_class, max_tries)
+    check_seed(seed)
     classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
+    _check_counts(per_class, batch, max_tries, len(classes))
     units = plan(per_class, len(classes), 1 if sample_filter is None else max_tries)
     origin = origin_of(
         sampler,
@@ -121,12 +123,14 @@ def synthesize(
     return Store(out)
 
 
-def _check_counts(per_class: int, max_tries: int) -> None:
-    if min(per_class, max_tries) < 1:
+def _check_counts(per_class: int, batch: int, max_tries: int, classes: int) -> None:
+    if min(per_class, batch, max_tries) < 1:
         raise InputError(
-            f"samples per class and tries must be at least 1, found {per_class} samples and "
-            f"{max_tries} tries"
+            "samples per class, images per batch and tries must be at least 1, found "
+            f"{per_class} samples, {batch} images and {max_tries} tries"
         )
+    check_numbers(batch, "the number of images per batch")
+    check_numbers(per_class * max_tries * classes, "the number of samples drawn for all classes")
 
 
 @dataclass

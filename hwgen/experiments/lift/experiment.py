@@ -41,7 +41,7 @@ from hwgen.recogniser.network import (
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.results.lift import ALL, Lift, TestStore
 from hwgen.results.trials import Trial, TrialResult
-from hwgen.schema import key, to_json
+from hwgen.schema import check_numbers, key, to_json
 from hwgen.store import Store
 from hwgen.suggestions import suggest
 
@@ -91,6 +91,7 @@ class Experiment:
     evaluate_on: Literal["test", "held-out"] = field(default="test", metadata=key("judged_on"))
 
     def __post_init__(self) -> None:
+        check_numbers(self, "experiment")
         unknown = sorted(set(self.arms) - set(ARMS))
         if not self.arms:
             raise InputError("no arms", remedy=f"Give some of {', '.join(ARMS)}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from hwgen.errors import InputError
 from hwgen.io import child_processes
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.schema import check_numbers, check_seed
 from hwgen.sources.gnt import write_gnt
 from hwgen.sources.provenance import mark_simulated
 from hwgen.sources.simulation.handwriting import simulate_writer
@@ -50,6 +51,8 @@ def simulate(
         CharsetError: lists every character that has no strokes.
         HwgenError: a worker process died.
     """
+    check_seed(seed)
+    check_numbers((writers.start, writers.stop), "writers")
     page = _Page(tuple(characters), strokes.load(characters), seed)
     files = {out / f"{writer:03d}-f.gnt": writer for writer in writers}
     others = sorted(set(out.glob("*.gnt")) - files.keys())
