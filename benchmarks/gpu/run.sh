@@ -22,7 +22,7 @@ if [ "$mode" = smoke ]; then
   python3 -m benchmarks.gpu prepare --data "$work/data" --work "$work" || exit 1
   say prepared
   nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
-  (timeout 60 python3 -m pytest tests/generators/gan -k cuda -q -p no:cacheprovider -W ignore 2>&1 | tail -8) &
+  (timeout 60 python3 -m pytest tests/generators/adversarial -k cuda -q -p no:cacheprovider -W ignore 2>&1 | tail -8) &
   python3 -m benchmarks.gpu baselines --work "$work" --out "$work/smoke" --recogniser-seconds 8 2>&1 | tail -12
   wait; say "recogniser and tests"
   python3 -m benchmarks.gpu refined --work "$work" --out "$work/smoke" --refiner-seconds 12 --recogniser-seconds 4 2>&1 | tail -12

@@ -2,10 +2,10 @@
 
     python -m benchmarks.paper.geometry --out DIR
 
-Evaluates the losses that hwgen trains with (hwgen.generators.gan.losses): values and gradients by
-D's output (Fig. 2); their pull on generated points far from the boundary on the side of the real
-ones (Fig. 1); whether gradient descent finds the optimal D of Eq. 5, and whether 2C(G) is the
-Pearson chi^2 of Eq. 7. Writes DIR/geometry.json and three figures in seconds.
+Evaluates the losses that hwgen trains with (hwgen.generators.adversarial.losses): values and
+gradients by D's output (Fig. 2); their pull on generated points far from the boundary on the side
+of the real ones (Fig. 1); whether gradient descent finds the optimal D of Eq. 5, and whether 2C(G)
+is the Pearson chi^2 of Eq. 7. Writes DIR/geometry.json and three figures in seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 from benchmarks.options import make_parser
 from benchmarks.paper.geometry_figures import plot_boundary, plot_divergence, plot_losses
 from benchmarks.provenance import provenance
-from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.presets import LOSSES, Loss
 from hwgen.io.json_files import write_json
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.presets import Loss
 
 MODES = 8

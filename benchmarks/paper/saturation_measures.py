@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from hwgen.data import Batches
-from hwgen.generators.gan.losses import generator_loss
+from hwgen.generators.adversarial.losses import generator_loss
+from hwgen.generators.adversarial.steps import sample_noise
 from hwgen.generators.gan.networks import Discriminator, Generator
 from hwgen.generators.gan.presets import Loss, Recipe
-from hwgen.generators.gan.steps import sample_noise
 
 Numbers = npt.NDArray[np.float64]
 

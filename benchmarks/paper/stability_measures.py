@@ -3,8 +3,9 @@
 The rule was fixed before the runs. A run counts as collapsed if one of these holds at its end:
 
 - a loss or a weight is not finite;
-- the samples are alike by the rule that stops `hwgen train` (hwgen.generators.gan.collapse): their
-  variety is below 15 % of that of real images, or below a third of its best value in the run;
+- the samples are alike by the rule that stops `hwgen train`
+  (hwgen.generators.adversarial.collapse): their variety is below 15 % of that of real images, or
+  below a third of its best value in the run;
 - the distance is at least 1: they are no nearer to the real images than the mean real image is.
 """
 
@@ -20,7 +21,7 @@ import torch
 
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.evaluation.metrics.frechet import frechet_distance
-from hwgen.generators.gan.collapse import collapse
+from hwgen.generators.adversarial.collapse import collapse
 from hwgen.imaging.pixel_deviation import pixel_deviation
 from hwgen.record import Image
 from hwgen.store import Store

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.data import Batches
+from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.generators.gan.steps import State, make_state, schedule, train_step
 from hwgen.record import Image
 from hwgen.store import Store
 

@@ -30,10 +30,10 @@ from benchmarks.throughput.timing import (
     save,
 )
 from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
-from hwgen.generators.gan.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.networks import parameter_count
 from hwgen.generators.gan.presets import Recipe, preset
-from hwgen.generators.gan.steps import State, make_state, schedule, train_step
 from hwgen.io.files import atomic_write
 
 

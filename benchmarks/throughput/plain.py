@@ -17,11 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.generators.gan.layers import ConditionalNorm, PlainNorm, UpsampleConv2d, same_padding
-from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.layers import (
+    ConditionalNorm,
+    PlainNorm,
+    UpsampleConv2d,
+    same_padding,
+)
+from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.steps import sample_noise
 from hwgen.generators.gan.networks import SLOPE, Discriminator, Generator
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.steps import sample_noise
 
 _Network = TypeVar("_Network", Generator, Discriminator)
 

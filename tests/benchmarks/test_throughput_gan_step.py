@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.throughput import gan_step
 from benchmarks.throughput.plain import PlainStep
+from hwgen.generators.adversarial.steps import make_state, schedule, train_step
 from hwgen.generators.gan.presets import Recipe, change, preset
-from hwgen.generators.gan.steps import make_state, schedule, train_step
 
 SMALL_PAPER = change(
     preset("paper-hwdb"),

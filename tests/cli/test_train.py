@@ -14,9 +14,10 @@ from safetensors.torch import load_file
 
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash, load_tensors
-from hwgen.generators.gan import snapshot_writer
+from hwgen.generators.adversarial import snapshot_writer
+from hwgen.generators.adversarial.training import AGREE_STEPS
 from hwgen.generators.gan.presets import Recipe, change
-from hwgen.generators.gan.training import AGREE_STEPS, train
+from hwgen.generators.gan.training import train
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.runs import Run

@@ -25,7 +25,7 @@ from hwgen.compute.tensor_files import (
     save_tensors,
 )
 from hwgen.errors import RunError
-from hwgen.generators.gan.optimizers import TensorFlowRMSprop
+from hwgen.generators.adversarial.optimizers import TensorFlowRMSprop
 from hwgen.io.files import write_text
 from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
 

@@ -14,8 +14,8 @@ import torch
 from hwgen.charset import MAX_CLASSES, MAX_LABEL_LENGTH, Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CharsetError, HwgenError, InputError, RunError
+from hwgen.generators.adversarial.checkpoint import save_weights
 from hwgen.generators.deformation.recipe import DeformationRecipe
-from hwgen.generators.gan.checkpoint import save_weights
 from hwgen.generators.gan.estimate import count_parameters
 from hwgen.generators.gan.networks import build_generator
 from hwgen.generators.gan.presets import PRESETS, Recipe, change, preset, recipe_to_json

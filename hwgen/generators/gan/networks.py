@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from hwgen.generators.gan.layers import (
+from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
     LabelledConv2d,
     LabelMap,
@@ -81,7 +81,7 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Z [N, z_dim], y int64 [N] -> images [N, C, S, S] in the output's range.
 
-        Φ(y) is multiplied by `label_weight`, see hwgen.generators.gan.steps.label_weight.
+        Φ(y) is multiplied by `label_weight`, see hwgen.generators.adversarial.steps.label_weight.
         """
         phi = None if self.label_map is None else self.label_map(y) * label_weight
         concat = phi if self.spec.label == "concat" else None
@@ -159,7 +159,7 @@ class Discriminator(nn.Module):
         Args:
             x: float [N, C, S, S].
             y: int64 [N], or None for an unconditional network.
-            label_weight: factor of Φ(y), see hwgen.generators.gan.steps.label_weight.
+            label_weight: factor of Φ(y), see hwgen.generators.adversarial.steps.label_weight.
             parts: number of batches in x, one after the other and equally long. Batch norm treats
                 them as separate batches; everything else is computed for all at once.
 

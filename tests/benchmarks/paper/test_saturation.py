@@ -21,10 +21,10 @@ from benchmarks.paper.saturation_measures import (
 )
 from hwgen.charset import Charset
 from hwgen.data import Batches
-from hwgen.generators.gan.losses import generator_loss
+from hwgen.generators.adversarial.losses import generator_loss
+from hwgen.generators.adversarial.steps import sample_noise
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import LOSSES, Loss, Recipe, change, preset
-from hwgen.generators.gan.steps import sample_noise
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")

@@ -14,9 +14,9 @@ from benchmarks.paper.stability_settings import MAIN, SETTINGS, narrowed, recipe
 from benchmarks.paper.stability_tables import differences, summary, tables
 from benchmarks.paper.stability_training import NotFiniteError, snapshots, widen
 from hwgen.charset import Charset
+from hwgen.generators.adversarial.steps import make_state
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import Recipe, change, preset
-from hwgen.generators.gan.steps import make_state
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 

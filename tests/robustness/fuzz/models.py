@@ -13,16 +13,16 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.compute.distributed import ALONE
+from hwgen.generators.adversarial.checkpoint import restore, save_checkpoint, save_weights
+from hwgen.generators.adversarial.meter import Meter
+from hwgen.generators.adversarial.steps import make_state
 from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.generators.deformation.recipe import recipe_to_json as deformation_to_json
-from hwgen.generators.gan.checkpoint import restore, save_checkpoint, save_weights
 from hwgen.generators.gan.estimate import count_parameters
-from hwgen.generators.gan.meter import Meter
 from hwgen.generators.gan.networks import build_generator
 from hwgen.generators.gan.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
-from hwgen.generators.gan.steps import make_state
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RECOGNISERS, RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.network import recipe_from_json as recogniser_from_json

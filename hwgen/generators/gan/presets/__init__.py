@@ -1,6 +1,6 @@
 """Recipes of GANs: all settings of a training run, and named presets."""
 
-from hwgen.generators.gan.presets.recipe import (
+from hwgen.generators.adversarial.recipe import (
     LOSSES,
     DiscriminatorSpec,
     GeneratorSpec,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from hwgen.errors import InputError
-from hwgen.generators.gan.presets.recipe import (
+from hwgen.generators.adversarial.recipe import (
     LOSSES,
     DiscriminatorSpec,
     GeneratorSpec,

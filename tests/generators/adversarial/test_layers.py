@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.compute import winograd
-from hwgen.generators.gan.layers import (
+from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
     LabelledConv2d,
     LabelMap,

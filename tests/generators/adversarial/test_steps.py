@@ -5,9 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hwgen.generators.gan.losses import discriminator_loss, generator_loss
-from hwgen.generators.gan.presets import Recipe, change
-from hwgen.generators.gan.steps import (
+from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.steps import (
     State,
     ema_weight,
     gradient_penalty,
@@ -18,6 +17,7 @@ from hwgen.generators.gan.steps import (
     train_step,
     update_average,
 )
+from hwgen.generators.gan.presets import Recipe, change
 
 CPU = torch.device("cpu")
 

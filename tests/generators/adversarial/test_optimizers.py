@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.generators.gan.optimizers import TensorFlowRMSprop
+from hwgen.generators.adversarial.optimizers import TensorFlowRMSprop
 
 
 def test_it_is_tensorflows_formula() -> None:

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from hwgen.generators.gan.cuda_graphs import WARM_UP, GraphedStep, Step
+from hwgen.generators.adversarial.cuda_graphs import WARM_UP, GraphedStep, Step
+from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.presets import Recipe, change
-from hwgen.generators.gan.steps import State, make_state, schedule, train_step
 
 CPU = torch.device("cpu")
 

@@ -119,7 +119,7 @@ class Optimizer:
     """Adam or RMSProp for both networks; beta2 is RMSProp's decay too.
 
     "tf-rmsprop" is TensorFlow's, which differs from torch's "rmsprop": see
-    hwgen.generators.gan.optimizers.TensorFlowRMSprop.
+    hwgen.generators.adversarial.optimizers.TensorFlowRMSprop.
     """
 
     kind: Literal["adam", "rmsprop", "tf-rmsprop"] = "adam"

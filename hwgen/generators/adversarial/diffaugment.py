@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.compute.distributed import ALONE, Ranks
-from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.adversarial.recipe import Recipe
 from hwgen.imaging import warps
 
 

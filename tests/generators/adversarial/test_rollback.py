@@ -6,9 +6,14 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
-from hwgen.generators.gan.collapse import LARGEST
+from hwgen.generators.adversarial.collapse import LARGEST
+from hwgen.generators.adversarial.rollback import (
+    advice,
+    go_back,
+    last_good_snapshot,
+    place_to_go_back_to,
+)
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.rollback import advice, go_back, last_good_snapshot, place_to_go_back_to
 from hwgen.io.json_files import write_json
 from hwgen.runs import Run
 

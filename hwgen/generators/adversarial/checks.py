@@ -6,7 +6,7 @@ import torch
 
 from hwgen.compute.distributed import Ranks
 from hwgen.errors import InputError
-from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.adversarial.recipe import Recipe
 from hwgen.record import check_channels
 from hwgen.store import Store
 

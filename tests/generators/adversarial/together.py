@@ -12,8 +12,9 @@ import torch
 from hwgen.compute.distributed import join
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import InputError, RecipeChangedError, RunError
+from hwgen.generators.adversarial.training import AGREE_STEPS
 from hwgen.generators.gan.presets import Recipe, change, recipe_from_json
-from hwgen.generators.gan.training import AGREE_STEPS, train
+from hwgen.generators.gan.training import train
 from hwgen.progress import Control
 from hwgen.runs import Run
 from hwgen.store import Store

@@ -1,7 +1,7 @@
 """A GAN's checkpoint and snapshot files: write and restore.
 
 A stopped run resumes from its last checkpoint, but a rollback goes to that of a good snapshot, see
-hwgen.generators.gan.rollback: where a run was stopped must not change its result.
+hwgen.generators.adversarial.rollback: where a run was stopped must not change its result.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from hwgen.compute.tensor_files import (
     optimizer_tensors,
     save_tensors,
 )
-from hwgen.generators.gan.meter import Meter
+from hwgen.generators.adversarial.meter import Meter
+from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.steps import State
 from hwgen.generators.gan.networks import Generator
-from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.steps import State
 from hwgen.io.files import atomic_write
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import Checkpoint

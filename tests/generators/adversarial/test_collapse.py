@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.generators.gan.collapse import collapse, diverged, good_snapshots, norm
+from hwgen.generators.adversarial.collapse import collapse, diverged, good_snapshots, norm
+from hwgen.generators.adversarial.sample_monitor import deviation, pairs, real_deviation
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.sample_monitor import deviation, pairs, real_deviation
 from hwgen.store import Store, StoreWriter
 
 

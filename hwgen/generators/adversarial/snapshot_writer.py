@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Literal
 
 from hwgen.errors import CollapsedError
-from hwgen.generators.gan.checkpoint import (
+from hwgen.generators.adversarial.checkpoint import (
     is_snapshot,
     keep_for_rollback,
     save_checkpoint,
     save_weights,
 )
-from hwgen.generators.gan.collapse import check_finite, collapse, good_snapshots, norm
-from hwgen.generators.gan.meter import Meter
-from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.sample_monitor import GRID_COLUMNS, Observation, SampleMonitor
-from hwgen.generators.gan.steps import State
+from hwgen.generators.adversarial.collapse import check_finite, collapse, good_snapshots, norm
+from hwgen.generators.adversarial.meter import Meter
+from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.sample_monitor import GRID_COLUMNS, Observation, SampleMonitor
+from hwgen.generators.adversarial.steps import State
 from hwgen.generators.training_run import RunWriter
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.runs import Run

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.presets import LOSSES
 
 REAL = torch.tensor([1.0, 0.5])

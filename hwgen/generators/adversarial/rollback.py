@@ -13,10 +13,11 @@ from pathlib import Path
 from hwgen.compute.distributed import Ranks
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
-from hwgen.generators.gan.collapse import diverged, good_snapshots, norm
-from hwgen.generators.gan.presets import PRESETS, Recipe
-from hwgen.generators.gan.sample_monitor import real_deviation
-from hwgen.generators.gan.snapshot_writer import OnCollapse
+from hwgen.generators.adversarial.collapse import diverged, good_snapshots, norm
+from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.sample_monitor import real_deviation
+from hwgen.generators.adversarial.snapshot_writer import OnCollapse
+from hwgen.generators.gan.presets import PRESETS
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store

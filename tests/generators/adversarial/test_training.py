@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RecipeChangedError, RunError
+from hwgen.generators.adversarial.training import note
 from hwgen.generators.gan.presets import Recipe, change, recipe_to_json
-from hwgen.generators.gan.training import note, train
+from hwgen.generators.gan.training import train
 from hwgen.io.json_files import write_json
 from hwgen.progress import Control
 from hwgen.record import Image, Record

@@ -11,8 +11,8 @@ import torch
 
 from hwgen.compute.devices import autocast
 from hwgen.data import average_down, to_images, to_tensor
+from hwgen.generators.adversarial.recipe import Recipe
 from hwgen.generators.gan.networks import Generator
-from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.imaging.pixel_deviation import SAMPLES, evenly_spaced_records, pixel_deviation

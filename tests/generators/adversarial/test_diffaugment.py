@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hwgen.compute.distributed import Ranks
-from hwgen.generators.gan.diffaugment import diffaugment, translate, warp
+from hwgen.generators.adversarial.diffaugment import diffaugment, translate, warp
 from hwgen.generators.gan.presets import Recipe, Warp
 
 

@@ -15,8 +15,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.steps import Schedule, State, train_step
+from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.steps import Schedule, State, train_step
 
 WARM_UP = 3
 """Steps of each kind that run normally before one is recorded; libraries choose kernels then."""

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from hwgen.compute.devices import autocast
 from hwgen.compute.distributed import ALONE, Ranks, replicate
-from hwgen.generators.gan.diffaugment import diffaugment
-from hwgen.generators.gan.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.diffaugment import diffaugment
+from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.optimizers import TensorFlowRMSprop
+from hwgen.generators.adversarial.recipe import Optimizer, Recipe
 from hwgen.generators.gan.networks import Discriminator, Generator, build
-from hwgen.generators.gan.optimizers import TensorFlowRMSprop
-from hwgen.generators.gan.presets import Optimizer, Recipe
 
 
 @dataclass

@@ -12,9 +12,9 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError
-from hwgen.generators.gan import rollback, sample_monitor, snapshot_writer, training
+from hwgen.generators.adversarial import rollback, sample_monitor, snapshot_writer, training
+from hwgen.generators.adversarial.steps import State
 from hwgen.generators.gan.presets import Recipe, change
-from hwgen.generators.gan.steps import State
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.snapshots import find_snapshot

@@ -90,8 +90,8 @@ class LabelledConv2d(SameConv2d):
     Φ(y) is the same at every position, so its contribution is constant except where the kernel
     overlaps the border: a few kinds of rows times a few kinds of columns. For each kind it is a
     product of Φ(y) with a sum of the kernel's taps instead of a convolution: the same numbers with
-    almost no multiplications (tests/generators/gan/test_layers.py compares). In `paper-hwdb` that
-    is half of the arithmetic of D's second convolution.
+    almost no multiplications (tests/generators/adversarial/test_layers.py compares). In
+    `paper-hwdb` that is half of the arithmetic of D's second convolution.
 
     Args:
         inputs: channels of the map.
@@ -146,7 +146,8 @@ class UpsampleConv2d(SameConv2d):
 
     For factor 2 both are computed as one transposed convolution of stride 2 with a 4x4 kernel,
     which sums the 3x3 one over the pixels that are copies of each other: the same numbers with 4/9
-    of the multiplications (tests/generators/gan/test_layers.py compares with the two-step form).
+    of the multiplications (tests/generators/adversarial/test_layers.py compares with the two-step
+    form).
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, factor: int) -> None:

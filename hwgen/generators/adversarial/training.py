@@ -1,0 +1,287 @@
+"""Training of a GAN: a store and a recipe to a run directory.
+
+One process trains, or several together with the same result up to the order of sums: the recipe's
+batch is the whole batch, all randomness is a function of (seed, step), and each process takes its
+slice. So a run can be resumed by a different number of processes. Rank 0 alone writes the run
+directory, which all of them read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hwgen.compute.devices import describe, pick_device, pick_precision
+from hwgen.compute.distributed import ALONE, Ranks
+from hwgen.data import Batches, average_down, to_images, to_tensor
+from hwgen.generators.adversarial.checkpoint import is_snapshot, restore
+from hwgen.generators.adversarial.checks import check_processes, check_store
+from hwgen.generators.adversarial.collapse import check_finite
+from hwgen.generators.adversarial.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.meter import Meter
+from hwgen.generators.adversarial.recipe import Recipe, completed, recipe_to_json
+from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
+from hwgen.generators.adversarial.sample_monitor import (
+    GRID_COLUMNS,
+    GRID_ROWS,
+    SampleMonitor,
+    Score,
+)
+from hwgen.generators.adversarial.snapshot_writer import OnCollapse, SnapshotWriter
+from hwgen.generators.adversarial.steps import Schedule, make_state, schedule, train_step
+from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
+from hwgen.imaging.contact_sheets import save_sheet
+from hwgen.progress import NO_CONTROL, Control
+from hwgen.runs import Run
+from hwgen.store import Store
+from hwgen.store.contact_sheets import sheet_of_store
+
+AGREE_STEPS = 10
+"""Steps after which several processes ask each other whether one was asked to stop."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, apart from the recipe and the data.
+
+    Attributes:
+        device: where to train.
+        dtype: precision of the networks.
+        score: see `train`.
+        on_collapse: see `train`.
+        control: see `train`.
+        ranks: see `train`.
+        cuda_graphs: see `train`.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    score: Score | None
+    on_collapse: OnCollapse
+    control: Control
+    ranks: Ranks
+    cuda_graphs: bool
+
+
+def train(
+    store: Store,
+    out: Path,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    score: Score | None = None,
+    on_collapse: OnCollapse = "stop",
+    control: Control = NO_CONTROL,
+    ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
+) -> Run:
+    """Train a recipe on a store, or resume the run that the same call began.
+
+    Args:
+        store: labelled images of at least the recipe's size.
+        out: run directory.
+        recipe: see Recipe.
+        seed: of weights, data order, noise and DiffAugment.
+        device: "auto", "cpu", "cuda", ...
+        precision: "auto", "bf16" or "fp32".
+        score: scores samples at every snapshot, to find the best one; see
+            hwgen.runs.snapshots.task_score.
+        on_collapse: what to do after mode collapse, or when the samples are no longer legible (see
+            hwgen.generators.adversarial.collapse), or after divergence. "stop" raises. "rollback"
+            resumes from the last good snapshot, or from the start, with other noise and half the
+            learning rates, at most MOST_ROLLBACKS times per run. "ignore" logs a collapse and
+            continues; a divergence raises all the same.
+        control: progress in real images, every LOG_STEPS steps. `stop` is asked after every step
+            (by several processes every AGREE_STEPS); a checkpoint is saved then.
+        ranks: the processes that make this same call, see hwgen.compute.distributed.join.
+        cuda_graphs: replay the step as CUDA graphs, see
+            hwgen.generators.adversarial.cuda_graphs; one process on one GPU.
+
+    Raises:
+        RecipeChangedError: `out` holds a run with another recipe, seed or store.
+        RunError: `out` holds something else, or its checkpoint is damaged or another run's.
+        DivergedError: a loss or a network is not finite or too large; the last good snapshot is
+            named, if there is one.
+        CollapsedError: the samples of a class are alike, or illegible; likewise.
+        InputError: the store does not fit the recipe, the batch cannot be divided among the
+            processes, or CUDA graphs cannot be used.
+    """
+    where = pick_device(device)
+    settings = Settings(
+        device=where,
+        dtype=pick_precision(precision, where),
+        score=score,
+        on_collapse=on_collapse,
+        control=control,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+    )
+    check_store(store, recipe)
+    check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
+    with open_run(
+        store,
+        out,
+        kind="gan",
+        recipe=recipe_to_json(recipe),
+        seed=seed,
+        complete=completed,
+        ranks=ranks,
+    ) as run:
+        with_rollbacks(
+            lambda: train_loop(prepare(run, store, recipe, settings)),
+            run=run,
+            store=store,
+            recipe=recipe,
+            on_collapse=on_collapse,
+            ranks=ranks,
+        )
+    return run
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the loop works with.
+
+    Attributes:
+        run: that is trained.
+        recipe: with the learning rates after rollbacks.
+        rollbacks: of the run so far.
+        begun: steps done before.
+        batches: of the store.
+        take_step: one step of D and one of G.
+        generator: of the noise and DiffAugment, seeded for each step.
+        meter: means of what the steps measured.
+        writer: of the log.
+        snapshots: writer of snapshots and checkpoints.
+    """
+
+    run: Run
+    recipe: Recipe
+    rollbacks: int
+    begun: int
+    batches: Batches
+    take_step: Callable[[Tensor, Tensor | None, Schedule], Mapping[str, Tensor]]
+    generator: torch.Generator
+    meter: Meter
+    writer: RunWriter
+    snapshots: SnapshotWriter
+
+
+def train_loop(training: Training) -> None:
+    """Train from the run's last checkpoint to the recipe's end, or until asked to stop."""
+    recipe, run, meter = training.recipe, training.run, training.meter
+    for step in range(training.begun, recipe.steps):
+        # Batch: all randomness is a function of (seed, step).
+        x, y = training.batches.batch(step)
+        training.generator.manual_seed(step_seed(run.seed, step, training.rollbacks))
+
+        # Step.
+        measured = training.take_step(x, y if recipe.conditional else None, schedule(recipe, step))
+        meter.add(measured)
+
+        # Log.
+        done = step + 1
+        if done % LOG_STEPS == 0 or done == recipe.steps:
+            check_finite(meter.means(), run)
+            means = meter.take(recipe.batch)
+            training.writer.log(done, means, note(means))
+
+        # Snapshot.
+        stopping = training.writer.stop_requested(done)
+        if is_snapshot(done, recipe) or stopping:
+            training.snapshots.save(done)
+
+        # Stop.
+        if stopping:
+            break
+
+
+def prepare(run: Run, store: Store, recipe: Recipe, settings: Settings) -> Training:
+    """Everything that the loop needs, as the run's last checkpoint has it."""
+    ranks, device, dtype = settings.ranks, settings.device, settings.dtype
+    batches = Batches(
+        store,
+        size=recipe.size,
+        pixels=recipe.pixels,
+        batch=recipe.batch,
+        seed=run.seed,
+        device=device,
+        balanced=recipe.balanced,
+        local_slice=ranks.local_slice,
+    )
+    checkpoint = read_own_checkpoint(run, ranks)
+    ranks.on_first(lambda: run.rewind_log(checkpoint.step * recipe.batch))
+    rollbacks = ranks.gather_all(count_rollbacks(run))[0]
+    recipe = slowed(recipe, rollbacks)
+    state = make_state(recipe, len(store.charset), run.seed, device, ranks)
+    meter = Meter(ranks)
+    with ranks.agreed():
+        restore(state, meter, checkpoint, run, recipe)
+    writer = RunWriter(
+        run,
+        checkpoint,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        control=settings.control,
+        ask_every=1 if ranks.size == 1 else AGREE_STEPS,
+        ranks=ranks,
+    )
+    snapshots = SnapshotWriter(
+        run,
+        recipe,
+        state,
+        meter=meter,
+        monitor=SampleMonitor(store, recipe, run, device=device, dtype=dtype, score=settings.score),
+        writer=writer,
+        on_collapse=settings.on_collapse,
+        saved=checkpoint.step,
+    )
+    writer.begin(checkpoint.step, {**describe(device, dtype), "processes": ranks.size})
+    if checkpoint.step == 0:
+        ranks.on_first(lambda: save_real_grid(run, store, recipe))
+    generator = torch.Generator(device)
+
+    def plain_step(x: Tensor, y: Tensor | None, at: Schedule) -> Mapping[str, Tensor]:
+        return train_step(state, recipe, x, y, at, generator=generator, precision=dtype)
+
+    graphed = GraphedStep(state, recipe, generator, dtype) if settings.cuda_graphs else None
+    return Training(
+        run=run,
+        recipe=recipe,
+        rollbacks=rollbacks,
+        begun=checkpoint.step,
+        batches=batches,
+        take_step=graphed or plain_step,
+        generator=generator,
+        meter=meter,
+        writer=writer,
+        snapshots=snapshots,
+    )
+
+
+def step_seed(seed: int, step: int, rollbacks: int) -> int:
+    """Seed of one step's noise; after a rollback the same step gets other noise."""
+    sequence = np.random.SeedSequence((seed, step), spawn_key=(rollbacks,) if rollbacks else ())
+    return int(sequence.generate_state(1, np.uint64)[0] >> 1)
+
+
+def note(means: Mapping[str, float]) -> str:
+    """Losses and outputs of D in a few words, for a progress bar."""
+    return (
+        f"D {means['loss_d']:.3f}  G {means['loss_g']:.3f}  "
+        f"D(real) {means['d_real']:+.2f}  D(fake) {means['d_fake']:+.2f}"
+    )
+
+
+def save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
+    """Write grids/real.png: records of the same classes as in the grids of samples."""
+    sheet = sheet_of_store(store, rows=GRID_ROWS, columns=GRID_COLUMNS)
+    smaller = average_down(to_tensor(sheet, torch.device("cpu")), recipe.size)
+    save_sheet(run.grids / "real.png", to_images(smaller), GRID_COLUMNS)
