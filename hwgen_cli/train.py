@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen.generators.adversarial.recipe import LOSSES
 from hwgen.generators.base import all_kinds
-from hwgen.generators.gan.presets import LOSSES
 from hwgen_cli.completion import one_of
 from hwgen_cli.options import (
     TRAINING,
@@ -35,7 +35,7 @@ GAN = "GAN"
 
 
 class OnCollapse(str, Enum):
-    """What to do at a mode collapse; see hwgen.generators.gan.training.train."""
+    """What to do at a mode collapse; see hwgen.generators.adversarial.training.train."""
 
     STOP = "stop"
     ROLLBACK = "rollback"

@@ -14,7 +14,8 @@ import torch
 
 from benchmarks.paper.progress import Progress
 from hwgen.compute.tensor_files import load_module
-from hwgen.generators.gan.networks import Discriminator, Generator, build
+from hwgen.generators.adversarial.discriminator import Discriminator
+from hwgen.generators.gan.networks import Generator, build
 from hwgen.generators.gan.presets import Recipe, recipe_from_json
 from hwgen.generators.gan.training import train
 from hwgen.progress import Control

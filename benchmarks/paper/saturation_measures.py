@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from hwgen.data import Batches
+from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.adversarial.losses import generator_loss
-from hwgen.generators.adversarial.steps import sample_noise
-from hwgen.generators.gan.networks import Discriminator, Generator
+from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Loss, Recipe
 
 Numbers = npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ def outputs(
         x, y = batches.batch(number)
         labels = y if recipe.conditional else None
         with torch.no_grad():
-            made = g(sample_noise(recipe, len(x), noise), labels)
+            made = g(g.sample_noise(len(x), noise), labels)
             parts["real"].append(d(x, labels))
         made.requires_grad_(True)
         on_fake = d(made, labels)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hwgen.data import Batches
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
+from hwgen.generators.gan.networks import Generator, build
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.record import Image
@@ -48,7 +49,7 @@ def snapshots(
     Raises:
         NotFiniteError: a loss is infinite or not a number.
     """
-    state = make_state(recipe, 0, seed, device)
+    state = make_state(build, recipe, 0, seed, device)
     widen(state, narrow)
     sampler = Sampler(state.g, recipe, store.charset, device)
     batches = Batches(
@@ -84,7 +85,7 @@ def check_finite(measured: Mapping[str, Tensor], step: int) -> None:
 
 
 @torch.no_grad()
-def widen(state: State, narrow: int) -> None:
+def widen(state: State[Generator], narrow: int) -> None:
     """Scale initial weights and learning rates so that narrow networks learn like the full ones.
 
     The authors' initial weights and rates suit the full widths. The output of a layer with n inputs

@@ -31,8 +31,9 @@ from benchmarks.throughput.timing import (
 )
 from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.layers import parameter_count
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
-from hwgen.generators.gan.networks import parameter_count
+from hwgen.generators.gan.networks import Generator, build
 from hwgen.generators.gan.presets import Recipe, preset
 from hwgen.io.files import atomic_write
 
@@ -63,7 +64,7 @@ def measure(
     flops = counts["hwgen"]
     dtype = pick_precision(precision, device)
     rate = matmul_rate(device, dtype)
-    state = make_state(recipe, classes, 0, device)
+    state = make_state(build, recipe, classes, 0, device)
     limits = {
         "flops_a_step": flops,
         "flops_a_plain_step": counts["plain"],
@@ -128,7 +129,7 @@ def _graphed(
 def _plain(
     recipe: Recipe, classes: int, device: torch.device
 ) -> tuple[PlainStep, Tensor, Tensor, torch.Generator]:
-    state = make_state(recipe, classes, 0, device)
+    state = make_state(build, recipe, classes, 0, device)
     plain = PlainStep(state.g, state.d, recipe, classes)
     return plain, *random_batch(recipe, classes, device), torch.Generator(device)
 
@@ -136,9 +137,9 @@ def _plain(
 @cache
 def _hwgen(
     recipe: Recipe, classes: int, device: torch.device
-) -> tuple[State, Tensor, Tensor, torch.Generator]:
+) -> tuple[State[Generator], Tensor, Tensor, torch.Generator]:
     keep_freed_memory()
-    state = make_state(recipe, classes, 0, device)
+    state = make_state(build, recipe, classes, 0, device)
     return state, *random_batch(recipe, classes, device), torch.Generator(device)
 
 

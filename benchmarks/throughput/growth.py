@@ -21,7 +21,8 @@ from benchmarks.options import make_parser
 from benchmarks.throughput.gan_step import run_hwgen
 from benchmarks.throughput.timing import apart, in_turn, result, save
 from hwgen.compute.devices import pick_device
-from hwgen.generators.gan.estimate import count_parameters, state_bytes
+from hwgen.generators.adversarial.estimate import state_bytes
+from hwgen.generators.gan.estimate import count_parameters
 from hwgen.generators.gan.presets import Recipe, preset
 
 

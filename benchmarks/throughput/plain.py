@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hwgen.generators.adversarial.discriminator import SLOPE, Discriminator
 from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
     PlainNorm,
@@ -24,8 +25,7 @@ from hwgen.generators.adversarial.layers import (
     same_padding,
 )
 from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
-from hwgen.generators.adversarial.steps import sample_noise
-from hwgen.generators.gan.networks import SLOPE, Discriminator, Generator
+from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
 
 _Network = TypeVar("_Network", Generator, Discriminator)
@@ -57,7 +57,7 @@ class PlainStep:
         """One step of D, then one of G: x [N, C, S, S], y int64 [N] -> the two losses."""
         recipe, loss = self.recipe, self.recipe.loss
         labels = F.one_hot(y, self.classes).float()
-        z = sample_noise(recipe, len(x), generator)
+        z = self.g.sample_noise(len(x), generator)
 
         fake = self.generate(z, labels).detach()
         penalised = recipe.r1_gamma > 0 and step % recipe.r1_every == 0

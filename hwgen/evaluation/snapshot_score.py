@@ -1,6 +1,6 @@
 """Scores of a generator's samples during training, by which a snapshot is selected.
 
-A Scorer is the argument `score` of hwgen.generators.gan.training.train;
+A Scorer is the argument `score` of hwgen.generators.adversarial.training.train;
 hwgen.runs.snapshots.task_score combines the scores of a snapshot.
 """
 

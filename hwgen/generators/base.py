@@ -1,8 +1,9 @@
 """What a kind of generator provides, and the registry of all kinds.
 
 A new kind is one package that defines a GeneratorKind, and one line in KINDS. Commands, synthesis,
-reports and exports look kinds up here and know none of them by name. Importing this module, or a
-kind's own module, imports no torch, so that `hwgen --help` can list all presets.
+reports and exports look kinds up here and know none of them by name. Kinds that are trained against
+a discriminator share hwgen.generators.adversarial. Importing this module, or a kind's own module,
+imports no torch, so that `hwgen --help` can list all presets.
 """
 
 from __future__ import annotations

@@ -138,7 +138,8 @@ def test_a_page_begins_with_the_verdicts(
 
 
 def test_parameters_are_those_of_the_networks(tmp_path: Path, make_run: Callable[..., Run]) -> None:
-    from hwgen.generators.gan.networks import build, parameter_count
+    from hwgen.generators.adversarial.layers import parameter_count
+    from hwgen.generators.gan.networks import build
 
     g, d = build(preset("glyph-32"), classes=3)
     page = page_of(tmp_path / "report.html", make_run().path)

@@ -1,4 +1,4 @@
-"""A GAN's checkpoint and snapshot files: write and restore.
+"""Checkpoint and snapshot files: write and restore.
 
 A stopped run resumes from its last checkpoint, but a rollback goes to that of a good snapshot, see
 hwgen.generators.adversarial.rollback: where a run was stopped must not change its result.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 
+from torch import nn
+
 from hwgen.compute.tensor_files import (
     load_module,
     load_optimizer,
@@ -17,15 +19,16 @@ from hwgen.compute.tensor_files import (
     save_tensors,
 )
 from hwgen.generators.adversarial.meter import Meter
-from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.steps import State
-from hwgen.generators.gan.networks import Generator
 from hwgen.io.files import atomic_write
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import Checkpoint
 
 
-def restore(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: Recipe) -> None:
+def restore(
+    state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe: AdversarialRecipe
+) -> None:
     """Load networks, optimisers and meter from a checkpoint; leave them if it has no tensors.
 
     Raises:
@@ -45,7 +48,7 @@ def restore(state: State, meter: Meter, checkpoint: Checkpoint, run: Run, recipe
 
 
 def save_checkpoint(
-    run: Run, state: State, meter: Meter, recipe: Recipe, *, step: int, seconds: float
+    run: Run, state: State, meter: Meter, recipe: AdversarialRecipe, *, step: int, seconds: float
 ) -> None:
     """Replace the run's checkpoint, atomically.
 
@@ -76,7 +79,7 @@ def save_checkpoint(
     save_tensors(run.checkpoint, tensors, metadata)
 
 
-def is_snapshot(step: int, recipe: Recipe) -> bool:
+def is_snapshot(step: int, recipe: AdversarialRecipe) -> bool:
     """Whether a snapshot is due after so many steps."""
     return step % recipe.steps_between_snapshots == 0 or step == recipe.steps
 
@@ -87,7 +90,7 @@ def keep_for_rollback(run: Run) -> None:
         shutil.copyfile(run.checkpoint, temporary)
 
 
-def save_weights(run: Run, generator: Generator, recipe: Recipe, images: int) -> None:
+def save_weights(run: Run, generator: nn.Module, recipe: AdversarialRecipe, images: int) -> None:
     """Write a snapshot: the weights, and in the metadata all that sampling needs."""
     metadata = {
         "images": str(images),

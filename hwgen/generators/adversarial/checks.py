@@ -1,4 +1,4 @@
-"""Checks before a GAN is trained: store, batch, processes and device fit the recipe."""
+"""Checks before training: store, batch, processes and device fit the recipe."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 
 from hwgen.compute.distributed import Ranks
 from hwgen.errors import InputError
-from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.record import check_channels
 from hwgen.store import Store
 
 
-def check_store(store: Store, recipe: Recipe) -> None:
+def check_store(store: Store, recipe: AdversarialRecipe) -> None:
     """Check that a recipe can be trained on a store.
 
     Raises:
@@ -36,7 +36,7 @@ def check_store(store: Store, recipe: Recipe) -> None:
 
 
 def check_processes(
-    recipe: Recipe, device: torch.device, ranks: Ranks, *, cuda_graphs: bool
+    recipe: AdversarialRecipe, device: torch.device, ranks: Ranks, *, cuda_graphs: bool
 ) -> None:
     """Check the number of processes and their device.
 

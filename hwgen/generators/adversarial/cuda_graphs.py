@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.steps import Schedule, State, train_step
 
 WARM_UP = 3
@@ -69,7 +69,7 @@ class GraphedStep:
 
     Args:
         state: of one process; changed in place by every call.
-        recipe: see Recipe.
+        recipe: see AdversarialRecipe.
         generator: of z and DiffAugment, on the state's device.
         precision: of the networks.
         recorder: None records with CUDA.
@@ -78,7 +78,7 @@ class GraphedStep:
     def __init__(
         self,
         state: State,
-        recipe: Recipe,
+        recipe: AdversarialRecipe,
         generator: torch.Generator,
         precision: torch.dtype,
         recorder: Recorder | None = None,

@@ -16,19 +16,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.compute.distributed import ALONE, Ranks
-from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.imaging import warps
 
 
 def diffaugment(
-    x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE
+    x: Tensor, recipe: AdversarialRecipe, generator: torch.Generator, ranks: Ranks = ALONE
 ) -> Tensor:
     """X [N, C, S, S] after `translate` and `warp`; x itself where the recipe has neither."""
     return warp(translate(x, recipe, generator, ranks), recipe, generator, ranks)
 
 
 def translate(
-    x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE
+    x: Tensor, recipe: AdversarialRecipe, generator: torch.Generator, ranks: Ranks = ALONE
 ) -> Tensor:
     """Shift each image by a random whole number of pixels, filling the border with paper.
 
@@ -50,7 +50,9 @@ def translate(
     return moved.permute(0, 3, 1, 2)
 
 
-def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = ALONE) -> Tensor:
+def warp(
+    x: Tensor, recipe: AdversarialRecipe, generator: torch.Generator, ranks: Ranks = ALONE
+) -> Tensor:
     """Scale, shear, rotate and fade each image at random, filling the outside with paper.
 
     Bilinear sampling, differentiable once. That is enough for R1, which is the gradient with
@@ -72,7 +74,7 @@ def warp(x: Tensor, recipe: Recipe, generator: torch.Generator, ranks: Ranks = A
     return ink * (1 - limits.fade * drawn[4])[:, None, None, None] + paper
 
 
-def _affine(amounts: Tensor, recipe: Recipe) -> Tensor:
+def _affine(amounts: Tensor, recipe: AdversarialRecipe) -> Tensor:
     """Maps from output to input positions about the centre: [4, N] in (-1, 1) -> [N, 2, 3]."""
     limits = recipe.warp
     across, down = 1 + amounts[0] * limits.scale, 1 + amounts[1] * limits.scale

@@ -206,6 +206,19 @@ class ConditionalNorm(nn.Module):
         return torch.addcmul(bias - mean[:, None, None] * scale, x, scale)
 
 
+def join(h: Tensor, phi: Tensor | None) -> Tensor:
+    """Concatenate Φ(y) [N, W] to h [N, C], or at every position of a map [N, C, H, W]."""
+    if phi is None:
+        return h
+    phi = phi.to(h.dtype).reshape(*phi.shape, *[1] * (h.ndim - 2))
+    return torch.cat([h, phi.expand(-1, -1, *h.shape[2:])], dim=1)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in module.parameters())
+
+
 def initialise(module: nn.Module, how: str, slope: float) -> None:
     """Initialise the weights of a network, except label maps, which initialise themselves.
 

@@ -1,20 +1,17 @@
-"""Recipe of a GAN: all settings of a training run, apart from the data and the seed.
-
-One family of networks covers all presets: G doubles the size of a small map, D halves it again;
-28 = 7 x 2^2, 32 = 4 x 2^3, 64 = 4 x 2^4, 112 = 7 x 2^4.
-"""
+"""Recipe of an adversarial training: all settings that do not depend on the kind of generator."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 from hwgen.errors import InputError
 from hwgen.record import PixelRange
 from hwgen.schema import MAX_KERNEL, MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json, with_changes
+from hwgen.suggestions import suggest
 
 
 @dataclass(frozen=True)
@@ -24,45 +21,6 @@ class Stage:
     channels: int
     kernel: int
     stride: int
-
-
-@dataclass(frozen=True)
-class GeneratorSpec:
-    """Generator: (z, Φ(y)) -> (linear) -> linear -> start map -> stages -> (linear) -> image.
-
-    Attributes:
-        z_dim: width of the noise z.
-        z: "uniform" in (-1, 1) as the authors, or "normal".
-        label_dim: width of Φ(y); Φ is G's own.
-        label_sd: standard deviation of Φ's initial weights. If it is large, G ignores z and does
-            not learn to use it later.
-        label: "input": Φ(y) is concatenated to z only; "concat": to the input of every layer.
-        hidden: width of a linear layer before the first map; 0 for none.
-        start: channels and size of the first map.
-        stages: up-convolutions.
-        head: last layer, without a norm: "stage", the last stage; "linear", an additional linear
-            layer on the whole last map.
-        upsampling: "deconv" (transposed convolution) or "nearest" (then a convolution).
-        norm: "batch", "conditional" (batch norm whose gain and bias are linear in (z, Φ(y))),
-            or "none".
-        start_norm: features of the first map for batch norm: "number", each number, as in the
-            authors' networks for characters; "channel", as in those for scenes.
-        output: "sigmoid" for a range of [0, 1], "tanh" for [-1, 1].
-    """
-
-    start: tuple[int, int]
-    stages: tuple[Stage, ...]
-    z_dim: int = 1024
-    z: Literal["uniform", "normal"] = "uniform"
-    label_dim: int = 256
-    label_sd: float = 0.02
-    label: Literal["input", "concat"] = "input"
-    hidden: int = 0
-    head: Literal["stage", "linear"] = "stage"
-    upsampling: Literal["deconv", "nearest"] = "deconv"
-    norm: Literal["batch", "conditional", "none"] = "batch"
-    start_norm: Literal["number", "channel"] = "number"
-    output: Literal["sigmoid", "tanh"] = "tanh"
 
 
 @dataclass(frozen=True)
@@ -154,19 +112,18 @@ class Warp:
         return max(self.scale, self.shear, self.rotate) > 0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """All settings of a run, apart from the data and the seed.
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe:
+    """All settings of a run but those of the generator, the data and the seed.
 
-    The fields from `balanced` on are for few samples per class, or for rare classes; all are off by
-    default.
+    A kind of generator adds its own fields, rules (see `_rules`) and presets. The fields from
+    `balanced` on are for few samples per class, or for rare classes; all are off by default.
 
     Attributes:
         preset: name of the preset that this recipe was made from.
         size: width and height of the images, pixels; larger images of a store are averaged down.
         channels: 1 for grey, 3 for colour.
         pixels: float values of paper and ink.
-        generator: G.
         discriminator: D.
         conditional: False trains without labels.
         init: "normal" (standard deviation 0.02; truncated for convolutions, as the authors), or
@@ -187,15 +144,14 @@ class Recipe:
         warp: small affine changes of D's inputs (part of DiffAugment).
         transition: fractions of the run between which Φ fades in linearly: without labels up to
             the first, fully conditional from the second on; (0, 0) is conditional throughout.
-        label_pull: each step moves the rows of Φ of G and D towards their mean, by label_pull times
-            the learning rate of the way.
+        label_pull: each step moves the rows of every Φ of G and D towards their mean, by label_pull
+            times the learning rate of the way.
     """
 
     preset: str
     size: int
     channels: int
     pixels: PixelRange
-    generator: GeneratorSpec
     discriminator: DiscriminatorSpec
     conditional: bool = True
     init: Literal["normal", "he"] = "normal"
@@ -214,83 +170,49 @@ class Recipe:
     label_pull: float = 0.0
 
     def __post_init__(self) -> None:
-        broken = [rule for rule, holds in self._rules().items() if not holds]
+        broken = dict.fromkeys(rule for rule, holds in self._rules() if not holds)
         if broken:
             raise InputError(f"invalid recipe: {'; '.join(broken)}")
-        side = self.generator.start[1]
-        for stage in self.generator.stages:
-            side *= stage.stride
-        made = (self.generator.stages[-1].channels, side)
-        if self.generator.head == "stage" and made != (self.channels, self.size):
-            raise InputError(
-                f"the generator of {self.preset} makes {side}x{side} images with "
-                f"{self.generator.stages[-1].channels} channels, the recipe has {self.size} and "
-                f"{self.channels}"
-            )
 
-    def _rules(self) -> dict[str, bool]:
-        """Rules in words, and whether each holds."""
-        g, d, o, w = self.generator, self.discriminator, self.optimizer, self.warp
-        return {
-            "generator.stages must not be empty": bool(g.stages),
-            "every channels, kernel and stride must be at least 1": all(
-                min(stage.channels, stage.kernel, stage.stride) >= 1
-                for stage in (*g.stages, *d.stages)
+    def _rules(self) -> list[tuple[str, bool]]:
+        """Rules in words, and whether each holds; a kind of generator adds its own."""
+        d, o, w = self.discriminator, self.optimizer, self.warp
+        return [
+            *network_rules(d.stages, size=self.size, widths=(d.label_dim, d.hidden)),
+            ("label_dim must be at least 1", d.label_dim >= 1),
+            ("channels must be 1 or 3", self.channels in (1, 3)),
+            (
+                "batch must be at least 1, images and every at least one batch",
+                1 <= self.batch <= min(self.images, self.every),
             ),
-            f"channels, hidden, z_dim and label_dim must be at most {MAX_WIDTH:,}": (
-                max(g.start[0], g.z_dim, g.label_dim, d.label_dim, g.hidden, d.hidden) <= MAX_WIDTH
-                and all(stage.channels <= MAX_WIDTH for stage in (*g.stages, *d.stages))
+            ("batch norm needs a batch of at least 2", self.batch > 1 or d.norm != "batch"),
+            (
+                "r1_every must be at least 1, r1_gamma and translate at least 0",
+                self.r1_every >= 1 and min(self.r1_gamma, self.translate) >= 0,
             ),
-            f"sizes must be at most {MAX_SIZE:,}, kernels and strides {MAX_KERNEL}": (
-                1 <= self.size <= MAX_SIZE
-                and g.start[1] <= MAX_SIZE
-                and all(
-                    max(stage.kernel, stage.stride) <= MAX_KERNEL
-                    for stage in (*g.stages, *d.stages)
-                )
-            ),
-            f"there must be at most {MAX_STAGES} stages": (
-                max(len(g.stages), len(d.stages)) <= MAX_STAGES
-            ),
-            "channels must be 1 or 3": self.channels in (1, 3),
-            "a deconv's kernel must be at least its stride": g.upsampling == "nearest"
-            or all(stage.kernel >= stage.stride for stage in g.stages),
-            "generator.start, z_dim and label_dim must be at least 1": (
-                min(*g.start, g.z_dim, g.label_dim, d.label_dim) >= 1
-            ),
-            "hidden must be at least 0": min(g.hidden, d.hidden) >= 0,
-            "pixels must be 0 and 1 with a sigmoid, -1 and 1 with tanh": (
-                {self.pixels.paper, self.pixels.ink}
-                == ({0.0, 1.0} if g.output == "sigmoid" else {-1.0, 1.0})
-            ),
-            "batch must be at least 1, images and every at least one batch": (
-                1 <= self.batch <= min(self.images, self.every)
-            ),
-            "batch norm needs a batch of at least 2": (
-                self.batch > 1 or "batch" not in (g.norm, d.norm)
-            ),
-            "r1_every must be at least 1, r1_gamma and translate at least 0": (
-                self.r1_every >= 1 and min(self.r1_gamma, self.translate) >= 0
-            ),
-            "ema must be at least 0 and below 1": 0 <= self.ema < 1,
-            "warp.scale, shear and fade must be at least 0 and below 1, rotate at most 45": (
+            ("ema must be at least 0 and below 1", 0 <= self.ema < 1),
+            (
+                "warp.scale, shear and fade must be at least 0 and below 1, rotate at most 45",
                 0 <= min(w.scale, w.shear, w.fade) <= max(w.scale, w.shear, w.fade) < 1
-                and 0 <= w.rotate <= 45
+                and 0 <= w.rotate <= 45,
             ),
-            "transition must rise within [0, 1]": 0
-            <= self.transition[0]
-            <= self.transition[1]
-            <= 1,
-            "transition and label_pull need labels": (
-                self.conditional or (self.transition == (0, 0) and not self.label_pull)
+            (
+                "transition must rise within [0, 1]",
+                0 <= self.transition[0] <= self.transition[1] <= 1,
             ),
-            "label_pull must be at least 0, times the learning rates below 1": (
-                0 <= self.label_pull * max(o.lr_g, o.lr_d) < 1
+            (
+                "transition and label_pull need labels",
+                self.conditional or (self.transition == (0, 0) and not self.label_pull),
             ),
-            "learning rates must be above 0, betas at least 0 and below 1": (
-                min(o.lr_g, o.lr_d) > 0 and 0 <= min(o.beta1, o.beta2) <= max(o.beta1, o.beta2) < 1
+            (
+                "label_pull must be at least 0, times the learning rates below 1",
+                0 <= self.label_pull * max(o.lr_g, o.lr_d) < 1,
             ),
-        }
+            (
+                "learning rates must be above 0, betas at least 0 and below 1",
+                min(o.lr_g, o.lr_d) > 0 and 0 <= min(o.beta1, o.beta2) <= max(o.beta1, o.beta2) < 1,
+            ),
+        ]
 
     @property
     def steps(self) -> int:
@@ -303,32 +225,57 @@ class Recipe:
         return max(1, self.every // self.batch)
 
 
-def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
+def network_rules(
+    stages: Sequence[Stage], *, size: int, widths: Sequence[int]
+) -> list[tuple[str, bool]]:
+    """Rules of the settings of one network in words, and whether each holds.
+
+    Args:
+        stages: of the network.
+        size: width and height of its input, pixels.
+        widths: of its other layers; 0 where a layer is left out.
+    """
+    return [
+        (
+            "every channels, kernel and stride must be at least 1",
+            all(min(stage.channels, stage.kernel, stage.stride) >= 1 for stage in stages),
+        ),
+        (
+            f"channels, hidden, z_dim and label_dim must be at most {MAX_WIDTH:,}",
+            max(*widths, *(stage.channels for stage in stages)) <= MAX_WIDTH,
+        ),
+        (
+            f"sizes must be at most {MAX_SIZE:,}, kernels and strides {MAX_KERNEL}",
+            1 <= size <= MAX_SIZE
+            and all(max(stage.kernel, stage.stride) <= MAX_KERNEL for stage in stages),
+        ),
+        (f"there must be at most {MAX_STAGES} stages", len(stages) <= MAX_STAGES),
+        ("hidden and other widths must be at least 0", min(widths) >= 0),
+    ]
+
+
+AnyRecipe = TypeVar("AnyRecipe", bound=AdversarialRecipe)
+
+
+def recipe_to_json(recipe: AdversarialRecipe) -> dict[str, Any]:
     """A recipe as plain JSON values."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
     return plain
 
 
-def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
-    """The recipe that `recipe_to_json` wrote.
+def recipe_from_json(kind: type[AnyRecipe], value: Mapping[str, Any]) -> AnyRecipe:
+    """The recipe of this class that `recipe_to_json` wrote.
+
+    Fields that have a default may be absent, as in recipes of older versions.
 
     Raises:
         InputError: a field is missing, unknown, or of the wrong type.
     """
-    recipe: Recipe = from_json(Recipe, value, "recipe")
+    recipe: AnyRecipe = from_json(kind, value, "recipe")
     return recipe
 
 
-def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's JSON with the defaults of fields that an older version did not have.
-
-    Raises:
-        InputError: it is not a valid recipe.
-    """
-    return recipe_to_json(recipe_from_json(recipe))
-
-
-def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
+def change(recipe: AnyRecipe, changes: Mapping[str, str]) -> AnyRecipe:
     """A recipe with fields replaced by texts, such as {"loss.a": "-1"}.
 
     Values are JSON (`0.5`, `true`, `[256, 4]`) or plain words.
@@ -336,4 +283,36 @@ def change(recipe: Recipe, changes: Mapping[str, str]) -> Recipe:
     Raises:
         InputError: an unknown field (near names are suggested), or a value that does not fit.
     """
-    return recipe_from_json(with_changes(recipe_to_json(recipe), changes))
+    return recipe_from_json(type(recipe), with_changes(recipe_to_json(recipe), changes))
+
+
+def change_by_name(recipe: AnyRecipe, changes: Mapping[str, str]) -> AnyRecipe:
+    """As `change`, but "loss" is the name of one of LOSSES.
+
+    Raises:
+        InputError: see `change`, or no such loss.
+    """
+    given = dict(changes)
+    named: dict[str, str] = {}
+    if "loss" in given:
+        loss = loss_named(given.pop("loss"))
+        fields = {"kind": loss.kind, "a": loss.a, "b": loss.b, "c": loss.c}
+        named = {f"loss.{field}": str(value) for field, value in fields.items()}
+    return change(recipe, {**named, **given})
+
+
+def loss_name(loss: Loss) -> str:
+    """The name in LOSSES of a loss, whatever its reduction, or its kind and targets."""
+    same = (name for name, one in LOSSES.items() if one == replace(loss, reduction=one.reduction))
+    return next(same, f"{loss.kind} ({loss.a:g}, {loss.b:g}, {loss.c:g})")
+
+
+def loss_named(name: str) -> Loss:
+    """A row of LOSSES.
+
+    Raises:
+        InputError: no such loss; near names are suggested.
+    """
+    if name not in LOSSES:
+        raise InputError(f"no loss {name!r}", remedy=suggest(name, LOSSES))
+    return LOSSES[name]

@@ -1,4 +1,4 @@
-"""Rollback of a GAN's run to its last good snapshot, and advice after a failure.
+"""Rollback of a run to its last good snapshot, and advice after a failure.
 
 Snapshots are judged again when a run fails: that one was written, early in the run, does not mean
 that it is good.
@@ -14,10 +14,9 @@ from hwgen.compute.distributed import Ranks
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
 from hwgen.generators.adversarial.collapse import diverged, good_snapshots, norm
-from hwgen.generators.adversarial.recipe import Recipe
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.sample_monitor import real_deviation
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse
-from hwgen.generators.gan.presets import PRESETS
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.store import Store
@@ -31,7 +30,8 @@ def with_rollbacks(
     *,
     run: Run,
     store: Store,
-    recipe: Recipe,
+    recipe: AdversarialRecipe,
+    preset: AdversarialRecipe,
     on_collapse: OnCollapse,
     ranks: Ranks,
 ) -> None:
@@ -42,6 +42,7 @@ def with_rollbacks(
         run: that is trained.
         store: what it is trained on.
         recipe: as the run began.
+        preset: see `advice`.
         on_collapse: anything but "rollback" raises at once.
         ranks: the processes that train together.
 
@@ -55,13 +56,14 @@ def with_rollbacks(
             error = failure
         with ranks.agreed():
             if ranks.first:
-                _roll_back(run, store, recipe, error, on_collapse)
+                _roll_back(run, store, recipe, preset, error, on_collapse)
 
 
 def _roll_back(
     run: Run,
     store: Store,
-    recipe: Recipe,
+    recipe: AdversarialRecipe,
+    preset: AdversarialRecipe,
     error: CollapsedError | DivergedError,
     on_collapse: OnCollapse,
 ) -> None:
@@ -72,7 +74,7 @@ def _roll_back(
         raise type(error)(
             f"{error.what}, after {before} rollbacks" if tried else error.what,
             where=error.where,
-            remedy=advice(run, recipe, real, error, may_go_back=not tried),
+            remedy=advice(run, recipe, preset, real, error, may_go_back=not tried),
         )
     images = go_back(run, recipe, real) * recipe.batch
     # Later lines go now, so that this one stands directly after the snapshot's.
@@ -85,7 +87,7 @@ def count_rollbacks(run: Run) -> int:
     return sum("rollback" in entry for entry in run.read_log())
 
 
-def slowed(recipe: Recipe, rollbacks: int) -> Recipe:
+def slowed(recipe: AdversarialRecipe, rollbacks: int) -> AdversarialRecipe:
     """The recipe with the learning rates halved for every rollback."""
     factor, rates = 0.5**rollbacks, recipe.optimizer
     slower = replace(rates, lr_g=rates.lr_g * factor, lr_d=rates.lr_d * factor)
@@ -104,7 +106,7 @@ def last_good_snapshot(run: Run, real: float | None) -> Path | None:
     return next((file for file in files if _is_bounded(file)), None)
 
 
-def place_to_go_back_to(run: Run, recipe: Recipe, real: float | None) -> Path | None:
+def place_to_go_back_to(run: Run, recipe: AdversarialRecipe, real: float | None) -> Path | None:
     """The newest checkpoint that belongs to a good snapshot; None if there is none.
 
     Args:
@@ -122,7 +124,7 @@ def place_to_go_back_to(run: Run, recipe: Recipe, real: float | None) -> Path | 
     return None
 
 
-def go_back(run: Run, recipe: Recipe, real: float | None) -> int:
+def go_back(run: Run, recipe: AdversarialRecipe, real: float | None) -> int:
     """Make the newest good snapshot's checkpoint the run's, or remove it if there is none.
 
     Later snapshots are deleted: they are not good, and must not count as the run's last ones.
@@ -148,7 +150,8 @@ def go_back(run: Run, recipe: Recipe, real: float | None) -> int:
 
 def advice(
     run: Run,
-    recipe: Recipe,
+    recipe: AdversarialRecipe,
+    preset: AdversarialRecipe,
     real: float | None,
     error: CollapsedError | DivergedError,
     *,
@@ -159,6 +162,7 @@ def advice(
     Args:
         run: see last_good_snapshot.
         recipe: as the run began.
+        preset: that the recipe was made from; the recipe itself if there is none.
         real: see last_good_snapshot.
         error: what ended it.
         may_go_back: whether to suggest a rollback.
@@ -174,7 +178,8 @@ def advice(
         kept = f"None of the {len(snapshots)} snapshots is good"
     else:
         kept = "There is no snapshot yet"
-    anew = f"start a new run in another --out with lower learning rates: {_lower_rates(recipe)}"
+    rates = _lower_rates(recipe, preset)
+    anew = f"start a new run in another --out with lower learning rates: {rates}"
     others = ", or with --precision fp32" if isinstance(error, DivergedError) else ""
     if isinstance(error, CollapsedError):
         others = ", or with a larger r1_gamma"
@@ -190,9 +195,9 @@ def advice(
     )
 
 
-def _lower_rates(recipe: Recipe) -> str:
+def _lower_rates(recipe: AdversarialRecipe, preset: AdversarialRecipe) -> str:
     """A tenth of the rates, or the preset's own where those are lower still."""
-    own, rates = PRESETS.get(recipe.preset, recipe).optimizer, recipe.optimizer
+    own, rates = preset.optimizer, recipe.optimizer
     lr_g, lr_d = min(rates.lr_g / 10, own.lr_g), min(rates.lr_d / 10, own.lr_d)
     return f"--set optimizer.lr_g={lr_g:.3g} --set optimizer.lr_d={lr_d:.3g}"
 

@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from hwgen.compute.devices import autocast
 from hwgen.data import average_down, to_images, to_tensor
-from hwgen.generators.adversarial.recipe import Recipe
-from hwgen.generators.gan.networks import Generator
-from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.adversarial.interface import (
+    GRID_COLUMNS,
+    GRID_ROWS,
+    AdversarialGenerator,
+    AdversarialKind,
+)
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
+from hwgen.generators.base import Ids
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.imaging.pixel_deviation import SAMPLES, evenly_spaced_records, pixel_deviation
 from hwgen.record import Image
@@ -21,13 +25,8 @@ from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen.store.contact_sheets import classes_to_show
 
-GRID_ROWS, GRID_COLUMNS = 10, 12
-"""Classes, and samples per class, in a grid; variety is measured on them."""
-
 SCORED_CLASSES, SCORED_SAMPLES = 200, 20
-"""Largest number of classes that are scored, evenly spread over the charset; samples per class."""
-
-Ids = npt.NDArray[np.int64]
+"""Largest number of classes that are scored, and samples per class."""
 
 Score = Callable[[Image, Ids], Mapping[str, float | str]]
 """Scores samples: uint8 [N, S, S(, 3)] and class ids int64 [N] to named numbers and texts."""
@@ -50,6 +49,7 @@ class SampleMonitor:
     """Samples from a generator in training and measures the samples.
 
     Args:
+        kind: of generator.
         store: that the generator is trained on.
         recipe: of the run.
         run: its seed and charset.
@@ -63,31 +63,33 @@ class SampleMonitor:
 
     def __init__(
         self,
+        kind: AdversarialKind,
         store: Store,
-        recipe: Recipe,
+        recipe: AdversarialRecipe,
         run: Run,
         *,
         device: torch.device,
         dtype: torch.dtype,
         score: Score | None = None,
     ) -> None:
-        self._recipe, self._run, self._device, self._dtype = recipe, run, device, dtype
+        self._kind, self._recipe, self._run = kind, recipe, run
+        self._device, self._dtype = device, dtype
         if recipe.conditional:
-            self._grid = pairs(classes_to_show(store, GRID_ROWS), GRID_COLUMNS)
+            self._grid = pairs(kind.grid_classes(store, GRID_ROWS), GRID_COLUMNS)
         else:
             self._grid = pairs([0], GRID_ROWS * GRID_COLUMNS)
-        self._scored = pairs(classes_to_show(store, SCORED_CLASSES), SCORED_SAMPLES)
+        self._scored = pairs(kind.scored_classes(store, SCORED_CLASSES), SCORED_SAMPLES)
         self._score = score if recipe.conditional else None
         self.real_deviation = real_deviation(store, recipe)
 
-    def observe(self, generator: Generator, *, scored: bool) -> Observation:
+    def observe(self, generator: AdversarialGenerator, *, scored: bool) -> Observation:
         """Sample and measure.
 
         Args:
             generator: usually the moving average.
             scored: whether to score samples, too.
         """
-        sampler = Sampler(generator, self._recipe, self._run.charset, self._device)
+        sampler = self._kind.sampler(generator, self._recipe, self._run.charset, self._device)
         with autocast(self._device, self._dtype):
             grid = sampler.sample(*self._grid, seed=self._run.seed)
         found: dict[str, float | str] = {"deviation": deviation(grid, self._grid[0])}
@@ -115,7 +117,7 @@ def deviation(images: Image, class_ids: Ids) -> float:
     return float(np.mean(parts))
 
 
-def real_deviation(store: Store, recipe: Recipe) -> float | None:
+def real_deviation(store: Store, recipe: AdversarialRecipe) -> float | None:
     """`deviation` of a store's records at the recipe's size; None if no class has two."""
     if recipe.conditional:
         labels = store.labels

@@ -1,4 +1,4 @@
-"""Writes a GAN's snapshots and checkpoints, after checking the generator for collapse."""
+"""Writes snapshots and checkpoints, after checking the generator for collapse."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from hwgen.generators.adversarial.checkpoint import (
     save_weights,
 )
 from hwgen.generators.adversarial.collapse import check_finite, collapse, good_snapshots, norm
+from hwgen.generators.adversarial.interface import GRID_COLUMNS
 from hwgen.generators.adversarial.meter import Meter
-from hwgen.generators.adversarial.recipe import Recipe
-from hwgen.generators.adversarial.sample_monitor import GRID_COLUMNS, Observation, SampleMonitor
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
+from hwgen.generators.adversarial.sample_monitor import Observation, SampleMonitor
 from hwgen.generators.adversarial.steps import State
 from hwgen.generators.training_run import RunWriter
 from hwgen.imaging.contact_sheets import save_sheet
@@ -41,7 +42,7 @@ class SnapshotWriter:
     def __init__(
         self,
         run: Run,
-        recipe: Recipe,
+        recipe: AdversarialRecipe,
         state: State,
         *,
         meter: Meter,

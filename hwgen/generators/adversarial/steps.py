@@ -1,9 +1,11 @@
-"""The training step of a GAN: networks, optimisers, and one update of D and of G."""
+"""The training step: networks, optimisers, and one update of D and of G."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +13,18 @@ from torch import Tensor, nn
 from hwgen.compute.devices import autocast
 from hwgen.compute.distributed import ALONE, Ranks, replicate
 from hwgen.generators.adversarial.diffaugment import diffaugment
+from hwgen.generators.adversarial.discriminator import Discriminator
+from hwgen.generators.adversarial.interface import AdversarialGenerator
+from hwgen.generators.adversarial.layers import LabelMap
 from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
 from hwgen.generators.adversarial.optimizers import TensorFlowRMSprop
-from hwgen.generators.adversarial.recipe import Optimizer, Recipe
-from hwgen.generators.gan.networks import Discriminator, Generator, build
+from hwgen.generators.adversarial.recipe import AdversarialRecipe, AnyRecipe, Optimizer
+
+G = TypeVar("G", bound=AdversarialGenerator)
 
 
 @dataclass
-class State:
+class State(Generic[G]):
     """Everything that training changes.
 
     Attributes:
@@ -32,9 +38,9 @@ class State:
         replica_d: d likewise.
     """
 
-    g: Generator
+    g: G
     d: Discriminator
-    ema: Generator
+    ema: G
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
     ranks: Ranks
@@ -43,9 +49,23 @@ class State:
 
 
 def make_state(
-    recipe: Recipe, classes: int, seed: int, device: torch.device, ranks: Ranks = ALONE
-) -> State:
-    """Networks and optimisers at the start; the weights depend on the seed alone."""
+    build: Callable[[AnyRecipe, int], tuple[G, Discriminator]],
+    recipe: AnyRecipe,
+    classes: int,
+    seed: int,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+) -> State[G]:
+    """Networks and optimisers at the start; the weights depend on the seed alone.
+
+    Args:
+        build: see AdversarialKind.
+        recipe: of the run.
+        classes: number of classes.
+        seed: of the weights.
+        device: where to train.
+        ranks: the processes that train together.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         g, d = build(recipe, classes)
@@ -75,14 +95,6 @@ def _optimizer(network: nn.Module, spec: Optimizer, lr: float) -> torch.optim.Op
     return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=True, capturable=capturable)
 
 
-def sample_noise(recipe: Recipe, count: int, generator: torch.Generator) -> Tensor:
-    """Z for `count` images: float32 [count, z_dim] on the generator's device."""
-    shape = (count, recipe.generator.z_dim)
-    if recipe.generator.z == "normal":
-        return torch.randn(shape, generator=generator, device=generator.device)
-    return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
-
-
 @dataclass(frozen=True)
 class Schedule:
     """What depends on the number of the step.
@@ -100,7 +112,7 @@ class Schedule:
     label_weight: float | Tensor
 
 
-def schedule(recipe: Recipe, step: int) -> Schedule:
+def schedule(recipe: AdversarialRecipe, step: int) -> Schedule:
     """The Schedule of one step."""
     return Schedule(
         step=step,
@@ -110,12 +122,12 @@ def schedule(recipe: Recipe, step: int) -> Schedule:
     )
 
 
-def ema_weight(recipe: Recipe, step: int) -> float:
+def ema_weight(recipe: AdversarialRecipe, step: int) -> float:
     """How far the average moves towards G: farther at first, when G changes fast."""
     return 1 - min(recipe.ema, (1 + step) / (10 + step))
 
 
-def label_weight(recipe: Recipe, step: int) -> float:
+def label_weight(recipe: AdversarialRecipe, step: int) -> float:
     """Weight of Φ(y) in G and D: 0 without labels, 1 fully conditional.
 
     From Shahbazi et al. 2022, Collapse by Conditioning, who show that with few samples per class
@@ -132,7 +144,7 @@ def label_weight(recipe: Recipe, step: int) -> float:
 
 def train_step(
     state: State,
-    recipe: Recipe,
+    recipe: AdversarialRecipe,
     x: Tensor,
     y: Tensor | None,
     at: Schedule,
@@ -148,7 +160,7 @@ def train_step(
 
     Args:
         state: changed in place.
-        recipe: see Recipe.
+        recipe: see AdversarialRecipe.
         x: real images [N, C, S, S] in the recipe's range; this rank's slice of the batch.
         y: their labels, int64 [N]; None for an unconditional recipe.
         at: what depends on the number of the step.
@@ -164,7 +176,7 @@ def train_step(
     # Gradients are averaged over the ranks, which is right for means.
     per_mean = ranks.size if loss.reduction == "sum" else 1
     x = x.contiguous(memory_format=torch.channels_last)
-    z = ranks.local_slice(sample_noise(recipe, count * ranks.size, generator))
+    z = ranks.local_slice(state.g.sample_noise(count * ranks.size, generator))
     cast = autocast(x.device, precision)
 
     # D: real towards b, generated towards a.
@@ -224,11 +236,12 @@ def gradient_penalty(output: Tensor, x: Tensor) -> Tensor:
     return gradient.float().square().sum(dim=(1, 2, 3)).mean()
 
 
-def pull_classes_together(state: State, recipe: Recipe) -> None:
-    """Pull the rows of Φ of G and of D together, see LabelMap.pull_together."""
+def pull_classes_together(state: State, recipe: AdversarialRecipe) -> None:
+    """Pull the rows of every Φ of G and of D together, see LabelMap.pull_together."""
     for network, lr in ((state.g, recipe.optimizer.lr_g), (state.d, recipe.optimizer.lr_d)):
-        assert network.label_map is not None  # the recipe has labels
-        network.label_map.pull_together(recipe.label_pull * lr)
+        for part in network.modules():
+            if isinstance(part, LabelMap):
+                part.pull_together(recipe.label_pull * lr)
 
 
 @torch.no_grad()

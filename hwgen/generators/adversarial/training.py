@@ -1,4 +1,4 @@
-"""Training of a GAN: a store and a recipe to a run directory.
+"""Training of a generator against a discriminator: a store and a recipe to a run directory.
 
 One process trains, or several together with the same result up to the order of sums: the recipe's
 batch is the whole batch, all randomness is a function of (seed, step), and each process takes its
@@ -18,20 +18,16 @@ from torch import Tensor
 
 from hwgen.compute.devices import describe, pick_device, pick_precision
 from hwgen.compute.distributed import ALONE, Ranks
-from hwgen.data import Batches, average_down, to_images, to_tensor
+from hwgen.data import Batches
 from hwgen.generators.adversarial.checkpoint import is_snapshot, restore
 from hwgen.generators.adversarial.checks import check_processes, check_store
 from hwgen.generators.adversarial.collapse import check_finite
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.interface import GRID_COLUMNS, AdversarialKind
 from hwgen.generators.adversarial.meter import Meter
-from hwgen.generators.adversarial.recipe import Recipe, completed, recipe_to_json
+from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
-from hwgen.generators.adversarial.sample_monitor import (
-    GRID_COLUMNS,
-    GRID_ROWS,
-    SampleMonitor,
-    Score,
-)
+from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse, SnapshotWriter
 from hwgen.generators.adversarial.steps import Schedule, make_state, schedule, train_step
 from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
@@ -39,7 +35,6 @@ from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run
 from hwgen.store import Store
-from hwgen.store.contact_sheets import sheet_of_store
 
 AGREE_STEPS = 10
 """Steps after which several processes ask each other whether one was asked to stop."""
@@ -69,9 +64,10 @@ class Settings:
 
 
 def train(
+    kind: AdversarialKind,
     store: Store,
     out: Path,
-    recipe: Recipe,
+    recipe: AdversarialRecipe,
     *,
     seed: int = 0,
     device: str = "auto",
@@ -85,9 +81,10 @@ def train(
     """Train a recipe on a store, or resume the run that the same call began.
 
     Args:
+        kind: of generator.
         store: labelled images of at least the recipe's size.
         out: run directory.
-        recipe: see Recipe.
+        recipe: of this kind.
         seed: of weights, data order, noise and DiffAugment.
         device: "auto", "cpu", "cuda", ...
         precision: "auto", "bf16" or "fp32".
@@ -128,17 +125,18 @@ def train(
     with open_run(
         store,
         out,
-        kind="gan",
+        kind=kind.name,
         recipe=recipe_to_json(recipe),
         seed=seed,
-        complete=completed,
+        complete=kind.completed,
         ranks=ranks,
     ) as run:
         with_rollbacks(
-            lambda: train_loop(prepare(run, store, recipe, settings)),
+            lambda: train_loop(prepare(kind, run, store, recipe, settings)),
             run=run,
             store=store,
             recipe=recipe,
+            preset=kind.presets.get(recipe.preset, recipe),
             on_collapse=on_collapse,
             ranks=ranks,
         )
@@ -163,7 +161,7 @@ class Training:
     """
 
     run: Run
-    recipe: Recipe
+    recipe: AdversarialRecipe
     rollbacks: int
     begun: int
     batches: Batches
@@ -203,7 +201,9 @@ def train_loop(training: Training) -> None:
             break
 
 
-def prepare(run: Run, store: Store, recipe: Recipe, settings: Settings) -> Training:
+def prepare(
+    kind: AdversarialKind, run: Run, store: Store, recipe: AdversarialRecipe, settings: Settings
+) -> Training:
     """Everything that the loop needs, as the run's last checkpoint has it."""
     ranks, device, dtype = settings.ranks, settings.device, settings.dtype
     batches = Batches(
@@ -220,7 +220,7 @@ def prepare(run: Run, store: Store, recipe: Recipe, settings: Settings) -> Train
     ranks.on_first(lambda: run.rewind_log(checkpoint.step * recipe.batch))
     rollbacks = ranks.gather_all(count_rollbacks(run))[0]
     recipe = slowed(recipe, rollbacks)
-    state = make_state(recipe, len(store.charset), run.seed, device, ranks)
+    state = make_state(kind.build, recipe, len(store.charset), run.seed, device, ranks)
     meter = Meter(ranks)
     with ranks.agreed():
         restore(state, meter, checkpoint, run, recipe)
@@ -238,14 +238,16 @@ def prepare(run: Run, store: Store, recipe: Recipe, settings: Settings) -> Train
         recipe,
         state,
         meter=meter,
-        monitor=SampleMonitor(store, recipe, run, device=device, dtype=dtype, score=settings.score),
+        monitor=SampleMonitor(
+            kind, store, recipe, run, device=device, dtype=dtype, score=settings.score
+        ),
         writer=writer,
         on_collapse=settings.on_collapse,
         saved=checkpoint.step,
     )
     writer.begin(checkpoint.step, {**describe(device, dtype), "processes": ranks.size})
     if checkpoint.step == 0:
-        ranks.on_first(lambda: save_real_grid(run, store, recipe))
+        ranks.on_first(lambda: save_references(kind, run, store, recipe))
     generator = torch.Generator(device)
 
     def plain_step(x: Tensor, y: Tensor | None, at: Schedule) -> Mapping[str, Tensor]:
@@ -280,8 +282,9 @@ def note(means: Mapping[str, float]) -> str:
     )
 
 
-def save_real_grid(run: Run, store: Store, recipe: Recipe) -> None:
-    """Write grids/real.png: records of the same classes as in the grids of samples."""
-    sheet = sheet_of_store(store, rows=GRID_ROWS, columns=GRID_COLUMNS)
-    smaller = average_down(to_tensor(sheet, torch.device("cpu")), recipe.size)
-    save_sheet(run.grids / "real.png", to_images(smaller), GRID_COLUMNS)
+def save_references(
+    kind: AdversarialKind, run: Run, store: Store, recipe: AdversarialRecipe
+) -> None:
+    """Write the sheets that grids are compared with, such as grids/real.png."""
+    for name, sheet in kind.references(store, recipe).items():
+        save_sheet(run.grids / f"{name}.png", sheet, GRID_COLUMNS)

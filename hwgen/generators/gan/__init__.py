@@ -1,1 +1,1 @@
-"""Conditional GANs: networks, losses, steps, the training loop, sampling."""
+"""GANs, conditional and unconditional: presets, the generator, sampling."""

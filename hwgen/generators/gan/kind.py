@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import HwgenError
+from hwgen.generators.adversarial import TRAINING_OPTIONS
+from hwgen.generators.adversarial.description import curves
+from hwgen.generators.adversarial.recipe import LOSSES, change_by_name, loss_name, recipe_to_json
 from hwgen.generators.base import (
     CardTexts,
     Description,
@@ -15,18 +18,13 @@ from hwgen.generators.base import (
     ReferenceTable,
     Sampler,
 )
-from hwgen.generators.gan.description import curves, facts, recipe_in_words
+from hwgen.generators.gan.description import facts, recipe_in_words
 from hwgen.generators.gan.presets import (
     ABOUT,
-    LOSSES,
     PRESETS,
     Recipe,
-    change,
-    loss_name,
-    loss_named,
     preset,
     recipe_from_json,
-    recipe_to_json,
 )
 from hwgen.progress import NO_CONTROL, Control
 
@@ -52,13 +50,7 @@ class GanKind(GeneratorKind):
 
     def recipe(self, name: str, changes: Mapping[str, str]) -> Recipe:
         """See GeneratorKind; "loss" may name one of LOSSES."""
-        given = dict(changes)
-        named: dict[str, str] = {}
-        if "loss" in given:
-            loss = loss_named(given.pop("loss"))
-            fields = {"kind": loss.kind, "a": loss.a, "b": loss.b, "c": loss.c}
-            named = {f"loss.{field}": str(value) for field, value in fields.items()}
-        return change(preset(name), {**named, **given})
+        return change_by_name(preset(name), changes)
 
     def recipe_to_json(self, recipe: Recipe) -> dict[str, Any]:
         """See GeneratorKind."""
@@ -222,9 +214,7 @@ def _loss_table() -> ReferenceTable:
 KIND = GanKind(
     name="gan",
     title="GAN",
-    options=frozenset(
-        {"every", "loss", "conditional", "score", "on_collapse", "precision", "cuda_graphs"}
-    ),
+    options=TRAINING_OPTIONS | {"conditional"},
     loss_fields=("loss_d",),
     distributed=True,
     has_grids=True,

@@ -1,4 +1,4 @@
-"""The generator G and the discriminator D of a recipe."""
+"""The generator G of a GAN, and both of its networks."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
+from hwgen.generators.adversarial.discriminator import (
+    Discriminator,
+    build_discriminator,
+    initialise_discriminator,
+)
+from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
-    LabelledConv2d,
     LabelMap,
     PlainNorm,
-    SameConv2d,
     SameConvTranspose2d,
     UpsampleConv2d,
     initialise,
+    join,
 )
-from hwgen.generators.gan.presets import DiscriminatorSpec, GeneratorSpec, Recipe
-
-SLOPE = 0.2
-"""Slope of D's leaky ReLUs."""
+from hwgen.generators.gan.presets import GeneratorSpec, Recipe
 
 
-class Generator(nn.Module):
+class Generator(AdversarialGenerator):
     """G: noise and labels to images, built from a GeneratorSpec.
 
     With the spec of `paper-hwdb` this is the authors' network (arXiv 1611.04076v1, Fig. 6), with
@@ -106,96 +107,12 @@ class Generator(nn.Module):
         h = h.float()
         return torch.sigmoid(h) if self.spec.output == "sigmoid" else torch.tanh(h)
 
-
-class Discriminator(nn.Module):
-    """D: images and labels to one number each, built from a DiscriminatorSpec.
-
-    With the spec of `paper-hwdb` this is the authors' network: Φ(y) is concatenated to the output
-    of every layer, but not to the image.
-
-    Args:
-        spec: layers.
-        channels: of the images.
-        size: width and height of the images, pixels.
-        classes: number of classes; 0 builds an unconditional network.
-    """
-
-    def __init__(self, spec: DiscriminatorSpec, channels: int, size: int, classes: int) -> None:
-        super().__init__()
-        self.spec = spec
-        joined = spec.label_dim if classes and spec.label == "concat" else 0
-        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
-        for i, stage in enumerate(spec.stages):
-            conv: nn.Module = SameConv2d(channels, stage.channels, stage.kernel, stage.stride)
-            if joined and i:
-                conv = LabelledConv2d(
-                    channels, joined, stage.channels, stage.kernel, stage.stride, size
-                )
-            self.convs.append(conv)
-            batch_norm = spec.norm == "batch" and i > 0
-            self.norms.append(nn.BatchNorm2d(stage.channels) if batch_norm else nn.Identity())
-            channels, size = stage.channels, -(-size // stage.stride)
-        width = channels * size * size
-        self.hidden: nn.Module | None = None
-        if spec.hidden:
-            self.hidden = nn.Linear(width + joined, spec.hidden)
-            batch_norm = spec.norm == "batch"
-            self.hidden_norm = nn.BatchNorm1d(spec.hidden) if batch_norm else nn.Identity()
-            width = spec.hidden
-        self.out = nn.Linear(width + joined, 1)
-        self.label_map: LabelMap | None = None
-        if classes:
-            self.label_map = LabelMap(classes, joined or width, spec.label_sd)
-
-    def forward(
-        self,
-        x: Tensor,
-        y: Tensor | None = None,
-        label_weight: float | Tensor = 1.0,
-        parts: int = 1,
-    ) -> Tensor:
-        """D(x | Φ(y)), without a final activation.
-
-        Args:
-            x: float [N, C, S, S].
-            y: int64 [N], or None for an unconditional network.
-            label_weight: factor of Φ(y), see hwgen.generators.adversarial.steps.label_weight.
-            parts: number of batches in x, one after the other and equally long. Batch norm treats
-                them as separate batches; everything else is computed for all at once.
-
-        Returns:
-            float32 [N].
-        """
-        phi = None if self.label_map is None else self.label_map(y) * label_weight
-        concat = phi if self.spec.label == "concat" else None
-        h = x
-        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            h = conv(h) if concat is None or i == 0 else conv(h, concat)
-            h = F.leaky_relu(apart(norm, h, parts), SLOPE)
-        h = join(h.flatten(1), concat)
-        if self.hidden is not None:
-            h = F.leaky_relu(apart(self.hidden_norm, self.hidden(h), parts), SLOPE)
-            h = join(h, concat)
-        out = self.out(h).squeeze(1)
-        if self.spec.label == "projection" and phi is not None:
-            out = out + (phi * h).sum(dim=1) / math.sqrt(h.shape[1])
-        return out.float()
-
-
-def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
-    """Apply a norm to each of the `parts` batches in h [N, ...]."""
-    if parts == 1 or isinstance(norm, nn.Identity):
-        out: Tensor = norm(h)
-        return out
-    return torch.cat([norm(part) for part in h.chunk(parts)])
-
-
-def join(h: Tensor, phi: Tensor | None) -> Tensor:
-    """Concatenate Φ(y) [N, W] to h [N, C], or at every position of a map [N, C, H, W]."""
-    if phi is None:
-        return h
-    phi = phi.to(h.dtype).reshape(*phi.shape, *[1] * (h.ndim - 2))
-    return torch.cat([h, phi.expand(-1, -1, *h.shape[2:])], dim=1)
+    def sample_noise(self, count: int, generator: torch.Generator) -> Tensor:
+        """See AdversarialGenerator; z, float32 [count, z_dim]."""
+        shape = (count, self.spec.z_dim)
+        if self.spec.z == "normal":
+            return torch.randn(shape, generator=generator, device=generator.device)
+        return torch.rand(shape, generator=generator, device=generator.device) * 2 - 1
 
 
 def build_generator(recipe: Recipe, classes: int) -> Generator:
@@ -206,18 +123,7 @@ def build_generator(recipe: Recipe, classes: int) -> Generator:
 
 def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
     """G and D of a recipe, initialised from torch's global seed, on the CPU."""
-    g = build_generator(recipe, classes)
-    classes = classes if recipe.conditional else 0
-    d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
+    g, d = build_generator(recipe, classes), build_discriminator(recipe, classes)
     initialise(g, recipe.init, slope=0.0)
-    initialise(d, recipe.init, slope=SLOPE)
-    if recipe.discriminator.norm == "spectral":
-        for part in d.modules():
-            if isinstance(part, nn.Conv2d | nn.Linear | LabelMap):
-                spectral_norm(part)
+    initialise_discriminator(d, recipe)
     return g, d
-
-
-def parameter_count(module: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(p.numel() for p in module.parameters())

@@ -22,7 +22,6 @@ from benchmarks.paper.saturation_measures import (
 from hwgen.charset import Charset
 from hwgen.data import Batches
 from hwgen.generators.adversarial.losses import generator_loss
-from hwgen.generators.adversarial.steps import sample_noise
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import LOSSES, Loss, Recipe, change, preset
 from hwgen.store import Store, StoreWriter
@@ -143,7 +142,7 @@ def test_outputs_are_those_of_the_networks_in_either_mode(
     noise = torch.Generator().manual_seed(5)
     for number in range(3):
         x, y = batches.batch(number)
-        made = g(sample_noise(recipe, 4, noise), y).detach().requires_grad_(True)
+        made = g(g.sample_noise(4, noise), y).detach().requires_grad_(True)
         part = slice(4 * number, 4 * number + 4)
         np.testing.assert_allclose(found.real[part], d(x, y).detach(), atol=1e-6)
         on_fake = d(made, y)

@@ -97,8 +97,8 @@ def test_images_are_a_multiple_of_batches_and_snapshots() -> None:
 def test_narrow_networks_start_and_learn_like_wide_ones(kind: str) -> None:
     recipe = change(preset("cifar10"), {"generator.norm": "none", "discriminator.norm": "none"})
     recipe = change(recipe, {"optimizer.kind": kind})
-    wide = make_state(recipe, 0, 0, CPU)
-    thin = make_state(narrowed(recipe, 8), 0, 0, CPU)
+    wide = make_state(build, recipe, 0, 0, CPU)
+    thin = make_state(build, narrowed(recipe, 8), 0, 0, CPU)
     before = [parameter.clone() for parameter in thin.g.start.parameters()]
     widen(thin, 8)
     for old, new in zip(before, thin.g.start.parameters(), strict=True):

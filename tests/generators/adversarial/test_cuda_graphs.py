@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_map
 
 from hwgen.generators.adversarial.cuda_graphs import WARM_UP, GraphedStep, Step
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
+from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import Recipe, change
 
 CPU = torch.device("cpu")
@@ -108,7 +109,7 @@ VARIANTS = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_replayed_steps_are_the_plain_ones(toy_recipe: Recipe, variant: str) -> None:
     recipe = change(toy_recipe, VARIANTS[variant])
-    plain = make_state(recipe, 3, 0, CPU)
+    plain = make_state(build, recipe, 3, 0, CPU)
     graphed = copy.deepcopy(plain)
     generator = torch.Generator()
     recorder = TapeRecorder(graphed)
@@ -145,8 +146,8 @@ def test_replayed_steps_are_the_plain_ones(toy_recipe: Recipe, variant: str) -> 
 def test_cuda_replays_the_plain_steps(toy_recipe: Recipe) -> None:
     device = torch.device("cuda")
     recipe = change(toy_recipe, VARIANTS["lazy R1, average, shifts"])
-    plain = make_state(recipe, 3, 0, device)
-    graphed = make_state(recipe, 3, 0, device)
+    plain = make_state(build, recipe, 3, 0, device)
+    graphed = make_state(build, recipe, 3, 0, device)
     generator = torch.Generator(device)
     fast = GraphedStep(graphed, recipe, generator, torch.float32)
     for step in range(4 * WARM_UP):

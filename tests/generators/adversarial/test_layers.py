@@ -14,6 +14,7 @@ from hwgen.generators.adversarial.layers import (
     SameConvTranspose2d,
     UpsampleConv2d,
     initialise,
+    join,
     same_conv2d,
     same_padding,
     taps_inside,
@@ -215,6 +216,16 @@ def test_plain_norm_ignores_the_condition() -> None:
     x = torch.randn(3, 2)
     norm = PlainNorm(nn.Identity())
     assert torch.equal(norm(x, torch.randn(3, 9)), x)
+
+
+def test_join_appends_labels() -> None:
+    label = torch.tensor([[1.0, 2.0]])
+    places = join(torch.zeros(1, 1, 2, 3), label)
+    assert places.shape == (1, 3, 2, 3)
+    assert (places[0, 2] == 2).all()
+    assert join(torch.zeros(1, 3), None).shape == (1, 3)
+    assert join(torch.zeros(1, 1), label).tolist() == [[0, 1, 2]]
+    assert join(torch.zeros(1, 1, dtype=torch.bfloat16), label).dtype == torch.bfloat16
 
 
 class Everything(nn.Module):

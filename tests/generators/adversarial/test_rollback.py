@@ -13,7 +13,7 @@ from hwgen.generators.adversarial.rollback import (
     last_good_snapshot,
     place_to_go_back_to,
 )
-from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.gan.presets import PRESETS, Recipe
 from hwgen.io.json_files import write_json
 from hwgen.runs import Run
 
@@ -56,7 +56,8 @@ def put_checkpoint(run: Run, place: Path, step: int, weight: float = 1.0) -> Non
 
 
 def told(run: Run, recipe: Recipe, error: CollapsedError | DivergedError, back: bool = True) -> str:
-    return advice(run, recipe, REAL, error, may_go_back=back)
+    own = PRESETS.get(recipe.preset, recipe)
+    return advice(run, recipe, own, REAL, error, may_go_back=back)
 
 
 def test_a_good_end_is_kept_and_gone_back_to(toy_recipe: Recipe, tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from hwgen.generators.adversarial.steps import (
     gradient_penalty,
     label_weight,
     make_state,
-    sample_noise,
     schedule,
     train_step,
     update_average,
 )
+from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import Recipe, change
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def outputs(state: State, recipe: Recipe) -> tuple[float, float]:
     x, y = batch()
     label = y if recipe.conditional else None
     with torch.no_grad():
-        fake = state.g(sample_noise(recipe, 4, seeded(9)), label)
+        fake = state.g(state.g.sample_noise(4, seeded(9)), label)
         return float(state.d(x, label).mean()), float(state.d(fake, label).mean())
 
 
@@ -85,7 +85,7 @@ VARIANTS = {
 def test_d_learns_to_tell_real_from_generated(toy_recipe: Recipe, variant: str) -> None:
     slow_g = {"optimizer.lr_g": "1e-9", "optimizer.lr_d": "1e-2", "loss.a": "-1"}
     recipe = change(toy_recipe, {**slow_g, **VARIANTS[variant]})
-    state = make_state(recipe, 3, 0, CPU)
+    state = make_state(build, recipe, 3, 0, CPU)
     before = outputs(state, recipe)
     for number in range(20):
         measured = step(state, recipe, number)
@@ -102,7 +102,7 @@ def test_d_learns_to_tell_real_from_generated(toy_recipe: Recipe, variant: str) 
 def test_g_learns_to_be_taken_for_real(toy_recipe: Recipe, variant: str) -> None:
     slow_d = {"optimizer.lr_d": "1e-9", "optimizer.lr_g": "1e-2"}
     recipe = change(toy_recipe, {**slow_d, **VARIANTS[variant], "loss.c": "2"})
-    state = make_state(recipe, 3, 0, CPU)
+    state = make_state(build, recipe, 3, 0, CPU)
     before = outputs(state, recipe)[1]
     for number in range(20):
         step(state, recipe, number)
@@ -113,7 +113,7 @@ def test_what_is_measured_is_the_mean_a_picture(toy_recipe: Recipe) -> None:
     found = {}
     for reduction in ("mean", "sum"):
         recipe = change(toy_recipe, {"loss.reduction": reduction})
-        found[reduction] = step(make_state(recipe, 3, 0, CPU), recipe)
+        found[reduction] = step(make_state(build, recipe, 3, 0, CPU), recipe)
     for name, value in found["mean"].items():
         # G's loss comes after one step of D, which differs a little (Adam's epsilon).
         torch.testing.assert_close(value, found["sum"][name], rtol=1e-3, atol=1e-5)
@@ -123,7 +123,7 @@ def test_a_summed_loss_has_the_batch_times_the_gradient_with_r1(toy_recipe: Reci
     gradients = {}
     for reduction in ("mean", "sum"):
         recipe = change(toy_recipe, {"loss.reduction": reduction, "r1_gamma": "5"})
-        state = make_state(recipe, 3, 0, CPU)
+        state = make_state(build, recipe, 3, 0, CPU)
         step(state, recipe)
         gradients[reduction] = [p.grad for p in state.d.parameters()]
     for mean, total in zip(gradients["mean"], gradients["sum"], strict=True):
@@ -133,11 +133,11 @@ def test_a_summed_loss_has_the_batch_times_the_gradient_with_r1(toy_recipe: Reci
 def test_r1_has_the_weight_of_half_gamma(toy_recipe: Recipe) -> None:
     """Against the gradient of loss + gamma/2 E|grad D(x)|^2, computed here (Mescheder, Eq. 9)."""
     recipe = change(toy_recipe, {"r1_gamma": "5", "r1_every": "1"})
-    stepped, by_hand = make_state(recipe, 3, 0, CPU), make_state(recipe, 3, 0, CPU)
+    stepped, by_hand = make_state(build, recipe, 3, 0, CPU), make_state(build, recipe, 3, 0, CPU)
     step(stepped, recipe)
     x, y = batch()
     x.requires_grad_()
-    fake = by_hand.g(sample_noise(recipe, 4, seeded()), y).detach()
+    fake = by_hand.g(by_hand.g.sample_noise(4, seeded()), y).detach()
     real_output = by_hand.d(x, y)
     (slope,) = torch.autograd.grad(real_output.sum(), x, create_graph=True)
     penalty = slope.square().sum(dim=(1, 2, 3)).mean()
@@ -151,11 +151,11 @@ def test_r1_has_the_weight_of_half_gamma(toy_recipe: Recipe) -> None:
 def test_ds_batch_norm_sees_real_and_generated_images_apart(toy_recipe: Recipe, gamma: str) -> None:
     changes = {"discriminator.norm": "batch", "r1_gamma": gamma, "r1_every": "1"}
     recipe = change(toy_recipe, changes)
-    stepped, by_hand = make_state(recipe, 3, 0, CPU), make_state(recipe, 3, 0, CPU)
+    stepped, by_hand = make_state(build, recipe, 3, 0, CPU), make_state(build, recipe, 3, 0, CPU)
     measured = step(stepped, recipe)
     x, y = batch()
     with torch.no_grad():
-        fake = by_hand.g(sample_noise(recipe, 4, seeded()), y)
+        fake = by_hand.g(by_hand.g.sample_noise(4, seeded()), y)
         real_output, fake_output = by_hand.d(x, y), by_hand.d(fake, y)
         together = by_hand.d(torch.cat([x, fake]), y.repeat(2))
     torch.testing.assert_close(measured["d_real"], real_output.mean(), rtol=1e-4, atol=1e-5)
@@ -167,10 +167,10 @@ def test_gs_step_gives_d_the_labels(toy_recipe: Recipe) -> None:
     # D hardly moves, so that G's loss is that of the D below; Φ of D is large enough to matter.
     changes = {"optimizer.lr_d": "1e-12", "r1_gamma": "0", "discriminator.label_sd": "2"}
     recipe = change(toy_recipe, changes)
-    stepped, by_hand = make_state(recipe, 3, 0, CPU), make_state(recipe, 3, 0, CPU)
+    stepped, by_hand = make_state(build, recipe, 3, 0, CPU), make_state(build, recipe, 3, 0, CPU)
     measured = step(stepped, recipe)
     _, y = batch()
-    fake = by_hand.g(sample_noise(recipe, 4, seeded()), y)
+    fake = by_hand.g(by_hand.g.sample_noise(4, seeded()), y)
     loss = generator_loss(recipe.loss, by_hand.d(fake, y))
     torch.testing.assert_close(measured["loss_g"], loss.detach(), rtol=1e-4, atol=1e-6)
     other = generator_loss(recipe.loss, by_hand.d(fake, y.roll(1)))
@@ -209,7 +209,7 @@ def test_r1_agrees_with_finite_differences() -> None:
 
 def test_r1_is_lazy_and_as_strong_as_it_is_rare(toy_recipe: Recipe) -> None:
     recipe = change(toy_recipe, {"r1_every": "3", "r1_gamma": "2"})
-    state = make_state(recipe, 3, 0, CPU)
+    state = make_state(build, recipe, 3, 0, CPU)
     assert ["r1" in step(state, recipe, number) for number in range(4)] == [
         True,
         False,
@@ -219,7 +219,7 @@ def test_r1_is_lazy_and_as_strong_as_it_is_rare(toy_recipe: Recipe) -> None:
 
     def gradients(every: str, gamma: str) -> list[Tensor]:
         lazy = change(toy_recipe, {"r1_every": every, "r1_gamma": gamma})
-        fresh = make_state(lazy, 3, 0, CPU)
+        fresh = make_state(build, lazy, 3, 0, CPU)
         step(fresh, lazy)
         return [p.grad for p in fresh.d.parameters()]
 
@@ -242,9 +242,9 @@ def test_labels_fade_in_linearly_between_two_shares_of_the_run(toy_recipe: Recip
 def test_without_weight_labels_are_not_heard_and_with_all_of_it_they_are(
     toy_recipe: Recipe, label: str
 ) -> None:
-    state = make_state(change(toy_recipe, {"discriminator.label": label}), 3, 0, CPU)
+    state = make_state(build, change(toy_recipe, {"discriminator.label": label}), 3, 0, CPU)
     x, y = batch()
-    z = sample_noise(toy_recipe, 4, seeded())
+    z = state.g.sample_noise(4, seeded())
     for network, first in ((state.g, z), (state.d, x)):
         with torch.no_grad():
             unheard = [network(first, labels, 0.0) for labels in (y, 2 - y)]
@@ -257,7 +257,7 @@ def test_without_weight_labels_are_not_heard_and_with_all_of_it_they_are(
 
 def test_labels_teach_nothing_before_they_fade_in(toy_recipe: Recipe) -> None:
     recipe = replace(toy_recipe, transition=(0.5, 1.0))
-    state = make_state(recipe, 3, 0, CPU)
+    state = make_state(build, recipe, 3, 0, CPU)
     maps = [state.g.label_map, state.d.label_map]
     before = [m.weight.detach().clone() for m in maps]
     for number in (0, 10, recipe.steps // 2):
@@ -272,7 +272,7 @@ def test_the_pull_keeps_the_mean_row_and_shortens_the_way_to_it(
     toy_recipe: Recipe, norm: str
 ) -> None:
     recipe = change(toy_recipe, {"label_pull": "50", "discriminator.norm": norm})
-    state = make_state(recipe, 3, 0, CPU)
+    state = make_state(build, recipe, 3, 0, CPU)
     for network in (state.g, state.d):
         rows = next(p for p in network.label_map.parameters() if p.ndim == 2)
         before = rows.detach().clone()
@@ -284,7 +284,7 @@ def test_the_pull_keeps_the_mean_row_and_shortens_the_way_to_it(
 def test_the_pull_is_once_a_step_and_by_the_learning_rate(toy_recipe: Recipe) -> None:
     rates = {"optimizer.lr_g": "1e-3", "optimizer.lr_d": "2e-3"}
     plain, pulled = (
-        make_state(change(toy_recipe, {**rates, "label_pull": pull}), 3, 0, CPU)
+        make_state(build, change(toy_recipe, {**rates, "label_pull": pull}), 3, 0, CPU)
         for pull in ("0", "100")
     )
     step(plain, change(toy_recipe, {**rates, "label_pull": "0"}))
@@ -297,7 +297,7 @@ def test_the_pull_is_once_a_step_and_by_the_learning_rate(toy_recipe: Recipe) ->
 
 
 def test_the_average_follows_its_formula_and_copies_statistics(toy_recipe: Recipe) -> None:
-    state = make_state(toy_recipe, 3, 0, CPU)
+    state = make_state(build, toy_recipe, 3, 0, CPU)
     old = [p.clone() for p in state.ema.parameters()]
     with torch.no_grad():
         for p in state.g.parameters():
@@ -318,9 +318,9 @@ def test_the_average_follows_its_formula_and_copies_statistics(toy_recipe: Recip
 
 
 def test_without_decay_the_average_is_g_itself(toy_recipe: Recipe) -> None:
-    state = make_state(replace(toy_recipe, ema=0.0), 3, 0, CPU)
+    state = make_state(build, replace(toy_recipe, ema=0.0), 3, 0, CPU)
     assert state.ema is state.g
-    state = make_state(toy_recipe, 3, 0, CPU)
+    state = make_state(build, toy_recipe, 3, 0, CPU)
     assert not any(p.requires_grad for p in state.ema.parameters())
     before = [p.clone() for p in state.ema.parameters()]
     step(state, toy_recipe)
@@ -331,7 +331,7 @@ def test_weights_depend_on_the_seed_and_leave_the_global_one_alone(toy_recipe: R
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    states = [make_state(toy_recipe, 3, seed, CPU) for seed in (0, 0, 1)]
+    states = [make_state(build, toy_recipe, 3, seed, CPU) for seed in (0, 0, 1)]
     assert torch.equal(torch.rand(1), expected)
     first, same, other = (torch.cat([p.flatten() for p in s.g.parameters()]) for s in states)
     assert torch.equal(first, same)
@@ -340,29 +340,19 @@ def test_weights_depend_on_the_seed_and_leave_the_global_one_alone(toy_recipe: R
 
 def test_optimisers_are_as_the_recipe_says(toy_recipe: Recipe) -> None:
     changes = {"optimizer.lr_g": "0.5", "optimizer.lr_d": "0.25", "optimizer.beta2": "0.7"}
-    adam = make_state(change(toy_recipe, changes), 3, 0, CPU)
+    adam = make_state(build, change(toy_recipe, changes), 3, 0, CPU)
     assert isinstance(adam.optimizer_g, torch.optim.Adam)
     assert adam.optimizer_g.param_groups[0]["lr"] == 0.5
     assert adam.optimizer_d.param_groups[0]["lr"] == 0.25
     assert adam.optimizer_d.param_groups[0]["betas"] == (0.5, 0.7)
-    rms = make_state(change(toy_recipe, {**changes, "optimizer.kind": "rmsprop"}), 3, 0, CPU)
+    rms = make_state(build, change(toy_recipe, {**changes, "optimizer.kind": "rmsprop"}), 3, 0, CPU)
     assert isinstance(rms.optimizer_g, torch.optim.RMSprop)
     assert rms.optimizer_d.param_groups[0]["lr"] == 0.25
     assert rms.optimizer_d.param_groups[0]["alpha"] == 0.7
 
 
-def test_noise_has_the_recipes_distribution(toy_recipe: Recipe) -> None:
-    normal = sample_noise(toy_recipe, 20_000, seeded())
-    assert normal.shape == (20_000, 6)
-    assert normal.std().item() == pytest.approx(1, abs=0.02)
-    uniform = sample_noise(change(toy_recipe, {"generator.z": "uniform"}), 20_000, seeded())
-    assert -1 <= uniform.min() < -0.99
-    assert 0.99 < uniform.max() <= 1
-    assert uniform.std().item() == pytest.approx(3**-0.5, abs=0.02)
-
-
 def test_bf16_keeps_losses_and_weights_in_float32(toy_recipe: Recipe) -> None:
-    state = make_state(toy_recipe, 3, 0, CPU)
+    state = make_state(build, toy_recipe, 3, 0, CPU)
     x, y = batch()
     measured = train_step(
         state,

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from hwgen.generators.adversarial.layers import parameter_count
 from hwgen.generators.gan.estimate import count_parameters, plan
-from hwgen.generators.gan.networks import Discriminator, Generator, build, join, parameter_count
+from hwgen.generators.gan.networks import Generator, build, build_generator
 from hwgen.generators.gan.presets import PRESETS, Recipe, change, preset
 from hwgen.store import Store
 
@@ -187,35 +188,6 @@ def test_norms_can_be_on_or_off_in_each_network() -> None:
         assert d(torch.randn(3, 1, 28, 28), torch.tensor([0, 1, 2])).shape == (3,)
 
 
-def test_spectral_norm_bounds_every_layer() -> None:
-    torch.manual_seed(0)
-    recipe = change(
-        SMALL_PAPER, {"discriminator.norm": "spectral", "discriminator.label": "projection"}
-    )
-    _, d = build(recipe, 6)
-    for _ in range(30):
-        d(torch.randn(2, 1, 28, 28), torch.tensor([0, 1]))
-    weights = [d.convs[0].weight, d.convs[1].weight, d.hidden.weight, d.out.weight]
-    for weight in [*weights, d.label_map.weight]:
-        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=0.01)
-
-
-def test_projection_adds_the_inner_product_of_label_and_features() -> None:
-    torch.manual_seed(0)
-    recipe = change(
-        SMALL_PAPER, {"discriminator.norm": "none", "discriminator.label": "projection"}
-    )
-    _, d = build(recipe, 6)
-    seen: list[torch.Tensor] = []
-    d.out.register_forward_hook(lambda module, given, out: seen.extend([given[0], out]))
-    y = torch.tensor([5, 0, 2])
-    found = d(torch.randn(3, 1, 28, 28), y)
-    h, out = seen
-    label = d.label_map.weight[y] + d.label_map.bias
-    assert h.shape == (3, 10)
-    torch.testing.assert_close(found, out[:, 0] + torch.einsum("nw,nw->n", label, h) / 10**0.5)
-
-
 def test_an_unconditional_network_has_no_labels(toy_recipe: Recipe) -> None:
     for base in (SMALL_PAPER, toy_recipe):
         recipe = replace(base, conditional=False)
@@ -227,19 +199,23 @@ def test_an_unconditional_network_has_no_labels(toy_recipe: Recipe) -> None:
         assert count_parameters(recipe, 5) == count_parameters(recipe, 500)
 
 
-def test_networks_without_a_hidden_layer_and_in_colour(toy_recipe: Recipe) -> None:
-    for label in ("concat", "projection"):
-        spec = replace(toy_recipe.discriminator, hidden=0, label=label)
-        d = Discriminator(spec, channels=3, size=8, classes=2)
-        assert d(torch.randn(2, 3, 8, 8), torch.tensor([0, 1])).shape == (2,)
-
-
 def test_z_and_label_both_reach_the_picture(toy_recipe: Recipe) -> None:
     torch.manual_seed(0)
     g = Generator(toy_recipe.generator, 1, toy_recipe.size, 3).eval()
     z = torch.randn(1, 6).expand(2, -1)
     assert not torch.equal(*g(z, torch.tensor([0, 1])))
     assert not torch.equal(*g(torch.randn(2, 6), torch.tensor([1, 1])))
+
+
+def test_noise_has_the_recipes_distribution(toy_recipe: Recipe) -> None:
+    normal = build_generator(toy_recipe, 3).sample_noise(20_000, torch.Generator())
+    assert normal.shape == (20_000, 6)
+    assert normal.std().item() == pytest.approx(1, abs=0.02)
+    even = change(toy_recipe, {"generator.z": "uniform"})
+    uniform = build_generator(even, 3).sample_noise(20_000, torch.Generator())
+    assert -1 <= uniform.min() < -0.99
+    assert 0.99 < uniform.max() <= 1
+    assert uniform.std().item() == pytest.approx(3**-0.5, abs=0.02)
 
 
 def test_the_scene_generator_equals_a_plain_composition() -> None:
@@ -297,27 +273,3 @@ def test_every_layer_of_the_digit_generator_sees_the_label() -> None:
             else:
                 mine.weight.data[-label:] = 0
         assert not torch.equal(*deaf.eval()(noise, y))
-
-
-def test_join_appends_labels() -> None:
-    label = torch.tensor([[1.0, 2.0]])
-    places = join(torch.zeros(1, 1, 2, 3), label)
-    assert places.shape == (1, 3, 2, 3)
-    assert (places[0, 2] == 2).all()
-    assert join(torch.zeros(1, 3), None).shape == (1, 3)
-    assert join(torch.zeros(1, 1), label).tolist() == [[0, 1, 2]]
-    assert join(torch.zeros(1, 1, dtype=torch.bfloat16), label).dtype == torch.bfloat16
-
-
-@pytest.mark.parametrize("recipe", [SMALL_PAPER, preset("glyph-32")], ids=lambda r: r.preset)
-def test_two_batches_at_once_are_normalised_apart(recipe: Recipe) -> None:
-    torch.manual_seed(0)
-    _, together = build(recipe, classes=3)
-    apart = copy.deepcopy(together)
-    x = torch.randn(8, 1, recipe.size, recipe.size)
-    y = torch.randint(3, (8,))
-    found = together(x, y, parts=2)
-    expected = torch.cat([apart(x[:4], y[:4]), apart(x[4:], y[4:])])
-    torch.testing.assert_close(found, expected)
-    for mine, other in zip(together.buffers(), apart.buffers(), strict=True):
-        torch.testing.assert_close(mine, other)

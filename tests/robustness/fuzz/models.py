@@ -20,7 +20,7 @@ from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
 from hwgen.generators.deformation.recipe import recipe_from_json as deformation_from_json
 from hwgen.generators.deformation.recipe import recipe_to_json as deformation_to_json
 from hwgen.generators.gan.estimate import count_parameters
-from hwgen.generators.gan.networks import build_generator
+from hwgen.generators.gan.networks import build, build_generator
 from hwgen.generators.gan.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.recogniser.inference import Recogniser
@@ -165,7 +165,7 @@ def checkpoint(scratch: Path) -> Target:
     """A run's checkpoint, from which training resumes."""
     run = toy_run(scratch / "run")
     recipe = recipe_from_json(run.recipe)
-    state = make_state(recipe, len(_CHARSET), 0, _CPU)
+    state = make_state(build, recipe, len(_CHARSET), 0, _CPU)
     for optimizer in (state.optimizer_g, state.optimizer_d):
         for group in optimizer.param_groups:
             for parameter in group["params"]:

@@ -3,18 +3,22 @@
 from hwgen.generators.adversarial.recipe import (
     LOSSES,
     DiscriminatorSpec,
-    GeneratorSpec,
     Loss,
     Optimizer,
-    Recipe,
     Stage,
     Warp,
     change,
-    completed,
-    recipe_from_json,
+    loss_name,
+    loss_named,
     recipe_to_json,
 )
-from hwgen.generators.gan.presets.table import ABOUT, PRESETS, loss_name, loss_named, preset
+from hwgen.generators.gan.presets.recipe import (
+    GeneratorSpec,
+    Recipe,
+    completed,
+    recipe_from_json,
+)
+from hwgen.generators.gan.presets.table import ABOUT, PRESETS, preset
 
 __all__ = [
     "ABOUT",

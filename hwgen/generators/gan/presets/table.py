@@ -7,15 +7,13 @@ from dataclasses import replace
 
 from hwgen.errors import InputError
 from hwgen.generators.adversarial.recipe import (
-    LOSSES,
     DiscriminatorSpec,
-    GeneratorSpec,
     Loss,
     Optimizer,
-    Recipe,
     Stage,
     Warp,
 )
+from hwgen.generators.gan.presets.recipe import GeneratorSpec, Recipe
 from hwgen.record import PixelRange
 from hwgen.suggestions import suggest
 
@@ -225,20 +223,3 @@ def preset(name: str, also: Iterable[str] = ()) -> Recipe:
     if name not in PRESETS:
         raise InputError(f"no preset {name!r}", remedy=suggest(name, [*PRESETS, *also]))
     return PRESETS[name]
-
-
-def loss_name(loss: Loss) -> str:
-    """The name in LOSSES of a loss, whatever its reduction, or its kind and targets."""
-    same = (name for name, one in LOSSES.items() if one == replace(loss, reduction=one.reduction))
-    return next(same, f"{loss.kind} ({loss.a:g}, {loss.b:g}, {loss.c:g})")
-
-
-def loss_named(name: str) -> Loss:
-    """A row of LOSSES.
-
-    Raises:
-        InputError: no such loss; near names are suggested.
-    """
-    if name not in LOSSES:
-        raise InputError(f"no loss {name!r}", remedy=suggest(name, LOSSES))
-    return LOSSES[name]

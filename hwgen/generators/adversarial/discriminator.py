@@ -1,0 +1,120 @@
+"""The discriminator D of a recipe."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from hwgen.generators.adversarial.layers import (
+    LabelledConv2d,
+    LabelMap,
+    SameConv2d,
+    initialise,
+    join,
+)
+from hwgen.generators.adversarial.recipe import AdversarialRecipe, DiscriminatorSpec
+
+SLOPE = 0.2
+"""Slope of D's leaky ReLUs."""
+
+
+class Discriminator(nn.Module):
+    """D: images and labels to one number each, built from a DiscriminatorSpec.
+
+    With the spec of `paper-hwdb` this is the authors' network: Φ(y) is concatenated to the output
+    of every layer, but not to the image.
+
+    Args:
+        spec: layers.
+        channels: of the images.
+        size: width and height of the images, pixels.
+        classes: number of classes; 0 builds an unconditional network.
+    """
+
+    def __init__(self, spec: DiscriminatorSpec, channels: int, size: int, classes: int) -> None:
+        super().__init__()
+        self.spec = spec
+        joined = spec.label_dim if classes and spec.label == "concat" else 0
+        self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
+        for i, stage in enumerate(spec.stages):
+            conv: nn.Module = SameConv2d(channels, stage.channels, stage.kernel, stage.stride)
+            if joined and i:
+                conv = LabelledConv2d(
+                    channels, joined, stage.channels, stage.kernel, stage.stride, size
+                )
+            self.convs.append(conv)
+            batch_norm = spec.norm == "batch" and i > 0
+            self.norms.append(nn.BatchNorm2d(stage.channels) if batch_norm else nn.Identity())
+            channels, size = stage.channels, -(-size // stage.stride)
+        width = channels * size * size
+        self.hidden: nn.Module | None = None
+        if spec.hidden:
+            self.hidden = nn.Linear(width + joined, spec.hidden)
+            batch_norm = spec.norm == "batch"
+            self.hidden_norm = nn.BatchNorm1d(spec.hidden) if batch_norm else nn.Identity()
+            width = spec.hidden
+        self.out = nn.Linear(width + joined, 1)
+        self.label_map: LabelMap | None = None
+        if classes:
+            self.label_map = LabelMap(classes, joined or width, spec.label_sd)
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor | None = None,
+        label_weight: float | Tensor = 1.0,
+        parts: int = 1,
+    ) -> Tensor:
+        """D(x | Φ(y)), without a final activation.
+
+        Args:
+            x: float [N, C, S, S].
+            y: int64 [N], or None for an unconditional network.
+            label_weight: factor of Φ(y), see hwgen.generators.adversarial.steps.label_weight.
+            parts: number of batches in x, one after the other and equally long. Batch norm treats
+                them as separate batches; everything else is computed for all at once.
+
+        Returns:
+            float32 [N].
+        """
+        phi = None if self.label_map is None else self.label_map(y) * label_weight
+        concat = phi if self.spec.label == "concat" else None
+        h = x
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            h = conv(h) if concat is None or i == 0 else conv(h, concat)
+            h = F.leaky_relu(apart(norm, h, parts), SLOPE)
+        h = join(h.flatten(1), concat)
+        if self.hidden is not None:
+            h = F.leaky_relu(apart(self.hidden_norm, self.hidden(h), parts), SLOPE)
+            h = join(h, concat)
+        out = self.out(h).squeeze(1)
+        if self.spec.label == "projection" and phi is not None:
+            out = out + (phi * h).sum(dim=1) / math.sqrt(h.shape[1])
+        return out.float()
+
+
+def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
+    """Apply a norm to each of the `parts` batches in h [N, ...]."""
+    if parts == 1 or isinstance(norm, nn.Identity):
+        out: Tensor = norm(h)
+        return out
+    return torch.cat([norm(part) for part in h.chunk(parts)])
+
+
+def build_discriminator(recipe: AdversarialRecipe, classes: int) -> Discriminator:
+    """D of a recipe, on the CPU; `initialise_discriminator` gives it its initial weights."""
+    classes = classes if recipe.conditional else 0
+    return Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
+
+
+def initialise_discriminator(d: Discriminator, recipe: AdversarialRecipe) -> None:
+    """Initialise the weights of D from torch's global seed, and add its spectral norm."""
+    initialise(d, recipe.init, slope=SLOPE)
+    if recipe.discriminator.norm == "spectral":
+        for part in d.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear | LabelMap):
+                spectral_norm(part)

@@ -1,0 +1,63 @@
+"""Parameters and memory of a training, before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from hwgen.generators.adversarial.interface import Build
+from hwgen.generators.adversarial.layers import parameter_count
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
+from hwgen.store import Store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Parameters, epochs and memory of a training; float32 weights, without activations.
+
+    Attributes:
+        parameters_g: of the generator.
+        parameters_d: of the discriminator.
+        epochs: passes over the store.
+        state_bytes: weights, gradients, the optimisers' state, the moving average.
+        images_bytes: the store's images as uint8 at the recipe's size.
+        checkpoint_bytes: of checkpoint.safetensors.
+        snapshot_bytes: of each file in weights/.
+    """
+
+    parameters_g: int
+    parameters_d: int
+    epochs: float
+    state_bytes: int
+    images_bytes: int
+    checkpoint_bytes: int
+    snapshot_bytes: int
+
+
+def count_parameters(build: Build, recipe: AdversarialRecipe, classes: int) -> tuple[int, int]:
+    """Parameters of G and of D, without allocating them."""
+    with torch.device("meta"):
+        g, d = build(recipe, classes)
+    return parameter_count(g), parameter_count(d)
+
+
+def state_bytes(recipe: AdversarialRecipe, g: int, d: int) -> int:
+    """Bytes of weights, gradients and optimisers for numbers of parameters of G and D."""
+    moments = 2 if recipe.optimizer.kind == "adam" else 1
+    return 4 * ((2 + moments) * (g + d) + (g if recipe.ema else 0))
+
+
+def plan(build: Build, recipe: AdversarialRecipe, store: Store) -> Plan:
+    """See Plan."""
+    g, d = count_parameters(build, recipe, len(store.charset))
+    return Plan(
+        parameters_g=g,
+        parameters_d=d,
+        epochs=recipe.steps * recipe.batch / max(1, len(store)),
+        state_bytes=state_bytes(recipe, g, d),
+        images_bytes=len(store) * recipe.channels * recipe.size**2,
+        # Everything but the gradients.
+        checkpoint_bytes=state_bytes(recipe, g, d) - 4 * (g + d),
+        snapshot_bytes=4 * g,
+    )
