@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
+from hwgen.imaging.hash_noise import mixed, normal
 from hwgen.record import PAPER, Image
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -316,22 +317,9 @@ def _curve(
 
 
 def _noise(raws: Sequence[Image], seed: int) -> Floats:
-    """Eight random numbers per trajectory with mean 0 and variance 1, within ±3.5: float [n, 8].
-
-    Functions of the trajectory and the seed: the hash is splitmix64 (Steele et al. 2014), and the
-    sum of its four 16-bit words is close to normal.
-    """
+    """Eight random numbers per trajectory, functions of it and the seed: float [n, 8]."""
     key = np.array([zlib.crc32(raw.tobytes()) for raw in raws], np.uint64)
-    bits = _mixed(key[:, None] ^ _mixed(np.array([seed], np.uint64)))
-    bits = _mixed(bits + np.arange(1, 9, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    parts = bits.view(np.uint16).reshape(len(raws), 8, 4).astype(np.float32) / np.float32(65535)
-    return (parts.sum(axis=2) - 2) * np.float32(3**0.5)
-
-
-def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
+    return normal(mixed(key ^ mixed(np.array([seed], np.uint64)))[:, None], np.arange(8))
 
 
 @cache

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from hwgen.sources.simulation.handwriting import hand_of, simulate_writer, write_character
+from hwgen.imaging.framing import Framing
+from hwgen.sources.simulation.handwriting import BATCH, simulate_framed, simulate_writer
+from hwgen.sources.simulation.hands import hand_of
+from hwgen.sources.simulation.pen import Item
+from hwgen.sources.simulation.rendering import scans
 from hwgen.sources.strokes.data import Strokes
 from hwgen.sources.strokes.kanjivg import KanjiVG
 
@@ -40,8 +44,9 @@ def test_another_seed_or_writer_writes_otherwise(seed: int, writer: int) -> None
 
 
 def test_a_second_time_is_not_a_copy_of_the_first() -> None:
-    hand, key = hand_of(0, 1), (0, 1, ord("十"))
-    first, second = (write_character(hand, CROSS, key, repeat) for repeat in (0, 1))
+    first, second = (
+        scans([Item(hand_of(0, 1), CROSS, (0, 1), "十", repeat)])[0] for repeat in (0, 1)
+    )
     assert first.shape != second.shape or (first != second).any()
 
 
@@ -83,7 +88,7 @@ def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
         images = np.stack(
             [
                 [
-                    thumbnail(write_character(hand_of(0, w), strokes, (0, w, ord(character)), r))
+                    thumbnail(scans([Item(hand_of(0, w), strokes, (0, w), character, r)])[0])
                     for r in range(6)
                 ]
                 for w in range(1, 13)
@@ -93,3 +98,40 @@ def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
         between = images[:, 0].var(axis=0, ddof=1).mean()
         assert within > 0
         assert between > 1.5 * within
+
+
+# --- In a frame
+
+
+def items_of(writers: range, characters: str, strokes: dict[str, Strokes]) -> list[Item]:
+    hands = {writer: hand_of(0, writer) for writer in writers}
+    return [Item(hands[w], strokes[c], (0, w), c) for w in writers for c in characters]
+
+
+@pytest.mark.parametrize("framing", [Framing(size=32), Framing(size=64), Framing(32, stretch=True)])
+def test_in_a_frame_characters_look_like_framed_scans(framing: Framing, real) -> None:
+    items = items_of(range(1, 13), "永国的", real)
+    direct = simulate_framed(items, framing).astype(float)
+    by_scans = framing.apply_batch(scans(items)).astype(float)
+    others = np.roll(by_scans, 3, axis=0)  # the same characters by other writers
+    assert np.abs(direct - by_scans).mean() < 0.35 * np.abs(direct - others).mean()
+    ink, scanned = (255 - direct).mean(axis=(1, 2)), (255 - by_scans).mean(axis=(1, 2))
+    np.testing.assert_allclose(ink, scanned, rtol=0.15)
+
+
+def test_an_image_in_a_frame_does_not_depend_on_the_others() -> None:
+    items = items_of(range(1, BATCH), "十刁", STROKES)
+    together = simulate_framed(items, Framing(size=32))
+    assert len(items) > BATCH
+    for number in (0, 7, BATCH, len(items) - 1):
+        alone = simulate_framed([items[number]], Framing(size=32))[0]
+        np.testing.assert_array_equal(alone, together[number])
+
+
+def test_no_items_give_no_images() -> None:
+    assert simulate_framed([], Framing(size=32)).shape == (0, 32, 32)
+
+
+def test_labels_of_several_code_points_have_habits_of_their_own() -> None:
+    one, other = (scans([Item(hand_of(0, 1), CROSS, (0, 1), name)])[0] for name in ("甲乙", "甲丙"))
+    assert one.shape != other.shape or (one != other).any()

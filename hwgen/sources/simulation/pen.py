@@ -1,0 +1,260 @@
+"""The pen's path when simulated writers write characters, for many characters at once.
+
+The strokes of a character are bent, moved and stretched: partly by the writer, partly by the
+writer's habit for this character, partly at random. Then a pen runs through all of them in order,
+faster in the air than on paper. Averaging its path and pressure over a short time rounds corners,
+hooks the ends and joins near strokes, as in fast handwriting.
+
+Arrays are flat: all points, strokes or positions of all characters, one character after the other.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hwgen.imaging.hash_noise import Keys, combined, normal, uniform
+from hwgen.sources.simulation.hands import WARP_TERMS, Hand
+from hwgen.sources.strokes.data import BOX, Strokes
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_TICKS = 1024
+"""Ticks of time per px of a pen on paper: sums of integers do not depend on the batch."""
+
+_STEP_TICKS = 922
+
+PEN_STEP = _STEP_TICKS / _TICKS
+"""Spacing of the pen's positions on paper, px."""
+
+_AIR_SPEED = 2.0  # of the lifted pen; on paper it is 1
+_SHIFT, _LINEAR, _BOW = 0.036, 0.11, 0.03  # standard deviations of a stroke's variation
+_KNOTS = 8.4  # distance between two values of the pressure's random swelling, px
+
+# Ranges of indices of random numbers, so that no two uses share a number.
+_OF_STROKE, _OF_WARP, _OF_JOIN, _OF_SWELL, _OF_ALL = (n << 32 for n in range(5))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One character to write.
+
+    Attributes:
+        hand: of the writer.
+        strokes: of the character.
+        key: (seed, writer): seeds the writer's habits.
+        label: the character: habits differ between characters.
+        repeat: number of earlier times the writer wrote it: seeds the random variation.
+    """
+
+    hand: Hand
+    strokes: Strokes
+    key: tuple[int, int]
+    label: str
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class PenPaths:
+    """Positions of the pen on paper at equal intervals of time.
+
+    Attributes:
+        character: int64 [m], index of the item of each position, ascending.
+        path: float32 [m, 2], (x, y) in px, y downwards.
+        pressure: float32 [m], above 0 to 1.
+        chance: uint64 [n], key of the random variation of each item.
+    """
+
+    character: Ints
+    path: Floats
+    pressure: Floats
+    chance: Keys
+
+
+def pen_paths(items: Sequence[Item]) -> PenPaths:
+    """Write characters; each depends on its own item alone."""
+    habit = _habits(items)
+    chance = combined(habit, np.array([item.repeat + 1 for item in items]))
+    written = _Written(items)
+    points = _points(items, written, habit, chance)
+    time, on_paper = _timing(items, written, points, habit, chance)
+    return _pen(items, written, points, time, on_paper, chance)
+
+
+def _habits(items: Sequence[Item]) -> Keys:
+    seeds, writers = np.array([item.key for item in items], np.uint64).T
+    labels = np.array([zlib.crc32(item.label.encode()) for item in items])
+    return combined(combined(seeds, writers), labels)
+
+
+class _Written:
+    """The given strokes of all items, flat.
+
+    Attributes:
+        points: float32 [m, 2] in -1..1.
+        stroke: int64 [m], index of the stroke of each point, over all items.
+        character: int64 [m], index of the item of each point.
+        reach: float32 [m, 2], from the middle of the point's stroke.
+        along: float32 [m], place along the stroke, -1 to 1.
+        stroke_character: int64 [k], index of the item of each stroke.
+        stroke_number: int64 [k], of each stroke within its item.
+    """
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        lines = [line for item in items for line in item.strokes]
+        lengths = np.array([len(line) for line in lines])
+        counts = np.array([len(item.strokes) for item in items])
+        first = np.cumsum(lengths) - lengths
+        points = np.concatenate(lines).astype(np.float32)
+        self.points = (points - np.float32(BOX / 2)) / np.float32(BOX / 2)
+        self.stroke = np.repeat(np.arange(len(lines)), lengths)
+        self.stroke_character = np.repeat(np.arange(len(items)), counts)
+        self.stroke_number = _numbers(counts)
+        self.character = self.stroke_character[self.stroke]
+        middle = np.add.reduceat(self.points, first) / lengths[:, None].astype(np.float32)
+        self.reach = self.points - middle[self.stroke]
+        within = _numbers(lengths).astype(np.float32)
+        self.along = within * (2 / np.maximum(1, lengths - 1).astype(np.float32))[self.stroke] - 1
+
+
+def _points(items: Sequence[Item], written: _Written, habit: Keys, chance: Keys) -> Floats:
+    """The writers' strokes, float32 [m, 2] in px."""
+    freedom = _of(items, "freedom")
+    of_stroke = written.stroke_character
+
+    # Most of the variation is habit, the rest is random.
+    numbers = _OF_STROKE + 8 * written.stroke_number[:, None] + np.arange(8)
+    both = 0.8 * normal(habit[of_stroke, None], numbers)
+    both += 0.5 * normal(chance[of_stroke, None], numbers)
+    both *= freedom[of_stroke, None]
+    # Each stroke is shifted, mapped linearly about its middle (length, direction), and bowed to
+    # one side.
+    s = written.stroke
+    shift, linear, bow = both[:, :2] * _SHIFT, both[:, 2:6] * _LINEAR, both[:, 6:] * _BOW
+    x, y = written.reach[:, :1], written.reach[:, 1:]
+    points = written.points + shift[s] + x * linear[s, 0::2] + y * linear[s, 1::2]
+    points += bow[s] * (np.float32(1 / 3) - written.along**2)[:, None]
+
+    terms = _OF_WARP + np.arange(18)
+    varied = 0.05 * normal(habit[:, None], terms) + 0.025 * normal(chance[:, None], terms)
+    varied = freedom[:, None, None] * varied.reshape(-1, 9, 2) * WARP_TERMS
+    warp = np.stack([item.hand.warp for item in items]) + varied
+    size = _of(items, "size") * np.exp(0.05 * normal(chance, np.array(_OF_ALL)))
+    warp = (warp * (size / 2)[:, None, None]).astype(np.float32)
+    c = written.character
+    x, y = points.T
+    monomials = (x, y, x * x, x * y, y * y, x * x * x, x * x * y, x * y * y, y * y * y)
+    out = np.zeros_like(points)
+    for monomial, coefficients in zip(monomials, warp.transpose(1, 0, 2), strict=True):
+        out += monomial[:, None] * coefficients[c]
+    return out
+
+
+def _timing(
+    items: Sequence[Item], written: _Written, points: Floats, habit: Keys, chance: Keys
+) -> tuple[Ints, Floats]:
+    """When the pen is at each point, and its pressure on the way to the next one.
+
+    Returns:
+        int64 [m]: ticks since the character began; and float32 [m].
+    """
+    steps = np.diff(points, axis=0, append=points[-1:])
+    distance = np.hypot(*steps.T)
+    same_stroke = np.diff(written.stroke, append=-1) == 0
+    same_character = np.diff(written.character, append=-1) == 0
+    lifted = same_character & ~same_stroke
+
+    # Whether a lift is joined is mostly habit; long ones are joined less often.
+    of, size = written.character[lifted], _of(items, "size")
+    numbers = _OF_JOIN + written.stroke_number[written.stroke[lifted]]
+    would_join = 0.7 * uniform(habit[of], numbers) + 0.3 * uniform(chance[of], numbers)
+    near = np.exp(-((distance[lifted] / (0.3 * size[of])) ** 2))
+    pressure = np.ones(len(points), np.float32)
+    pressure[lifted] = np.where(would_join < _of(items, "join")[of] * near, 0.65, 0.0)
+
+    ticks = np.rint(distance * np.where(lifted, _TICKS / _AIR_SPEED, _TICKS)).astype(np.int64)
+    since = np.cumsum(np.where(same_character, ticks, 0))
+    since = np.concatenate([[0], since[:-1]])
+    begins = since[np.searchsorted(written.character, np.arange(len(items)))]
+    return since - begins[written.character], pressure
+
+
+def _pen(
+    items: Sequence[Item],
+    written: _Written,
+    points: Floats,
+    time: Ints,
+    on_paper: Floats,
+    chance: Keys,
+) -> PenPaths:
+    """The pen's positions at equal intervals of time, averaged over the hands' flow."""
+    last = np.searchsorted(written.character, np.arange(len(items)), side="right") - 1
+    ends = time[last]
+    counts = ends // _STEP_TICKS + 2
+    window = np.maximum(1, np.rint(_of(items, "flow") / PEN_STEP).astype(np.int64))
+    half = int(window.max()) // 2 + 1
+    # Each character is extended at both ends, where the averages reach beyond it.
+    padded = counts + 2 * half
+    character = np.repeat(np.arange(len(items)), padded)
+    when = _STEP_TICKS * (_numbers(padded) - half)
+
+    # One search for all characters, whose times follow each other.
+    base = np.cumsum(ends + 1) - ends - 1
+    asked = np.clip(when, 0, ends[character])
+    segment = np.searchsorted(base[written.character] + time, base[character] + asked, "right") - 1
+    following = np.where(segment == last[character], segment, segment + 1)
+    length = np.maximum(time[following] - time[segment], 1)
+    part = ((asked - time[segment]) / length).astype(np.float32)
+    path = points[segment] + part[:, None] * (points[following] - points[segment])
+    pressure = on_paper[segment] * ((when >= 0) & (when <= ends[character] + _STEP_TICKS))
+
+    averages = _averaged(np.column_stack([path, pressure]), window, character, half)
+    number = _numbers(padded)
+    inner = (number >= half) & (number < (padded - half)[character])
+    averages, character = averages[inner], character[inner]
+    # Below a third of the full pressure the pen is off the paper.
+    pressure = np.clip(1.5 * averages[:, 2] - 0.5, 0, 1)
+
+    # The pressure swells and fades at random.
+    at = _numbers(counts) * (PEN_STEP / _KNOTS)
+    knot = at.astype(np.int64)
+    between = (at - knot).astype(np.float32)
+    swell = (1 - between) * normal(chance[character], _OF_SWELL + knot)
+    swell += between * normal(chance[character], _OF_SWELL + knot + 1)
+    variation = _of(items, "pressure")[character] * (0.35 + 0.5 * swell)
+    pressure = pressure * np.clip(1 - variation, 0.25, 1.2)
+    down = pressure > 0
+    return PenPaths(character[down], averages[down, :2], pressure[down].astype(np.float32), chance)
+
+
+def _averaged(values: Floats, window: Ints, character: Ints, half: int) -> Floats:
+    """Values float32 [m, c], averaged over each character's window with Hann weights."""
+    offsets = np.arange(-half, half + 1)
+    # As np.hanning without its zeros at the ends, centred; windows of even length lag by half.
+    place = offsets + window[:, None] // 2
+    inside = (place >= 0) & (place < window[:, None])
+    weights = np.where(inside, np.sin(np.pi * (place + 1) / (window[:, None] + 1)) ** 2, 0)
+    weights = (weights * 2 / (window[:, None] + 1)).astype(np.float32)  # their sum is 1
+    out = np.zeros_like(values)
+    count = len(values)
+    for column, offset in enumerate(offsets.tolist()):
+        low, high = max(0, -offset), min(count, count - offset)
+        out[low:high] += (
+            weights[character[low:high], column, None] * values[low + offset : high + offset]
+        )
+    return out
+
+
+def _of(items: Sequence[Item], name: str) -> Floats:
+    """A property of the items' hands, float32 [n]."""
+    return np.array([getattr(item.hand, name) for item in items], np.float32)
+
+
+def _numbers(counts: Ints) -> Ints:
+    """Numbers from 0 within each of several runs: [2, 3] -> [0, 1, 0, 1, 2]."""
+    return np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,0 +1,144 @@
+"""Pen paths as images: cropped to the ink like scans, or directly in the frame of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.hash_noise import normal, uniform
+from hwgen.imaging.ink import render_discs
+from hwgen.record import PAPER, Image
+from hwgen.sources.simulation.pen import Floats, Ints, Item, PenPaths, pen_paths
+
+_FAINTEST = 0.04  # ink below this is paper
+_SPECK = 1.5  # size of a speck of the paper's texture, px
+_SCAN_EDGE = 1.0  # width of a line's soft edge in a scan, px
+_FRAME_EDGE = 1.4  # of Framing's filter, frame px
+_OF_RADIUS, _OF_PLACE = 5 << 32, 6 << 32  # indices of random numbers, see hwgen.sources.simulation.pen
+
+
+def scans(items: Sequence[Item]) -> list[Image]:
+    """Images as a scanner at 300 dpi would see them.
+
+    Returns:
+        n times uint8 [h, w], cropped to the ink: 255 is paper, ink is 0 to 254.
+    """
+    pens = _pens(items)
+    images = []
+    margin = int(np.ceil(pens.radius.max() + _SCAN_EDGE)) + 1
+    for number in range(len(items)):
+        pen = pens.of(number)
+        path = pen.path - pen.path.min(axis=0) + margin
+        width, height = (np.ceil(path.max(axis=0)).astype(np.int64) + margin + 1).tolist()
+        one = np.ones(len(path), np.float32)
+        ink = render_discs(
+            (1, height, width),
+            np.zeros(len(path), np.int64),
+            path,
+            radius=pen.radius,
+            darkness=pen.darkness,
+            edge=_SCAN_EDGE * one,
+            squeeze=np.stack([one, one], axis=1),
+        )
+        image = _inked(items[number : number + 1], pens, ink, np.ones(1, np.float32), number)[0]
+        rows, columns = (np.flatnonzero((image < PAPER).any(axis)) for axis in (1, 0))
+        images.append(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy())
+    return images
+
+
+def framed(items: Sequence[Item], framing: Framing) -> Image:
+    """Images in the frame of a store, about as `framing` makes them of `scans`, but faster.
+
+    Returns:
+        uint8 [n, size, size], 255 is paper.
+    """
+    pens = _pens(items)
+    first = np.searchsorted(pens.character, np.arange(len(items)))
+    reach = pens.radius[:, None] + np.float32(_SCAN_EDGE / 2)
+    low = np.minimum.reduceat(pens.path - reach, first)
+    extent = np.maximum.reduceat(pens.path + reach, first) - low
+    box = np.array([framing.scaled(h, w) for w, h in extent.tolist()], np.float32)
+    scale = box / extent  # [n, 2], frame px in a scan px
+    corner = (framing.size - box) // 2
+    c = pens.character
+    path = (pens.path - low[c]) * scale[c] + corner[c] - np.float32(0.5)
+    mean_scale = np.sqrt(scale[:, 0] * scale[:, 1])
+    # A position in a frame that is much smaller than the scan lies within half a pixel of others.
+    step = np.maximum(1, (0.5 / np.float32(mean_scale)).astype(np.int64))
+    kept = np.flatnonzero((np.arange(len(c)) - first[c]) % step[c] == 0)
+    of = c[kept]
+    edge = np.sqrt(_FRAME_EDGE**2 + (_SCAN_EDGE * mean_scale) ** 2).astype(np.float32)
+    ink = render_discs(
+        (len(items), framing.size, framing.size),
+        of,
+        path[kept],
+        radius=pens.radius[kept] * mean_scale[of],
+        darkness=pens.darkness[kept],
+        edge=edge[of],
+        squeeze=(mean_scale[:, None] / scale)[of],
+    )
+    return _inked(items, pens, ink, mean_scale)
+
+
+@dataclass(frozen=True)
+class _Pens(PenPaths):
+    """Pen paths with the pen's width.
+
+    Attributes:
+        radius: float32 [m], px.
+        darkness: float32 [m], 0 to 1.
+    """
+
+    radius: Floats
+    darkness: Floats
+
+    def of(self, number: int) -> _Pens:
+        """Those of one item."""
+        low, high = np.searchsorted(self.character, [number, number + 1])
+        part = slice(low, high)
+        return _Pens(
+            self.character[part],
+            self.path[part],
+            self.pressure[part],
+            self.chance,
+            self.radius[part],
+            self.darkness[part],
+        )
+
+
+def _pens(items: Sequence[Item]) -> _Pens:
+    paths = pen_paths(items)
+    c, pressure = paths.character, paths.pressure
+    hands = [item.hand for item in items]
+    radius, press, ink = (
+        np.array([getattr(hand, name) for hand in hands], np.float32)[c]
+        for name in ("radius", "pressure", "ink")
+    )
+    numbers = _OF_RADIUS + np.arange(len(c)) - np.searchsorted(c, np.arange(len(items)))[c]
+    radius *= (0.55 + 0.45 * pressure) * np.exp(0.06 * normal(paths.chance[c], numbers))
+    return _Pens(c, paths.path, pressure, paths.chance, radius, ink * (1 - press * (1 - pressure)))
+
+
+def _inked(
+    items: Sequence[Item], pens: _Pens, ink: Floats, scale: Floats, first: int = 0
+) -> Image:
+    """Ink float [n, h, w] on the paper of each item's hand, at a random place of its texture."""
+    height, width = ink.shape[1:]
+    hands = {id(item.hand): item.hand for item in items}
+    textures = np.stack([hand.texture for hand in hands.values()])
+    index = {key: number for number, key in enumerate(hands)}
+    paper = np.array([index[id(item.hand)] for item in items])
+    places = uniform(pens.chance[first : first + len(items), None], _OF_PLACE + np.arange(2))
+    top, left = (places * textures.shape[1]).astype(np.int64).T
+    rows = (top[:, None] + np.arange(height)) % textures.shape[1]
+    columns = (left[:, None] + np.arange(width)) % textures.shape[1]
+    texture = textures[paper[:, None, None], rows[:, :, None], columns[:, None, :]]
+    # Specks smaller than a pixel average out.
+    contrast = np.minimum(1, _SPECK * scale)
+    grain = np.array([item.hand.grain for item in items], np.float32)[:, None, None]
+    ink = ink * (1 - grain * (0.5 + (texture - 0.5) * contrast[:, None, None]))
+    image = PAPER - np.rint(PAPER * np.minimum(ink, 1))
+    return np.where(ink < _FAINTEST, PAPER, image).astype(np.uint8)
