@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from hwgen.sources.strokes.data import Points
 
@@ -28,7 +28,6 @@ class Hand:
         pressure: how much radius and ink vary along the strokes, 0 to 1.
         ink: darkness of a full stroke, 0 to 1.
         grain: fraction of the ink removed by the paper's texture, 0 to 1.
-        texture: float32 [n, n] in 0..1: the paper's texture.
     """
 
     size: float
@@ -40,9 +39,9 @@ class Hand:
     pressure: float
     ink: float
     grain: float
-    texture: npt.NDArray[np.float32]
 
 
+@lru_cache(maxsize=1 << 16)
 def hand_of(seed: int, writer: int) -> Hand:
     """The hand of writer number `writer`, a function of (seed, writer)."""
     rng = np.random.default_rng([seed, writer])
@@ -62,13 +61,4 @@ def hand_of(seed: int, writer: int) -> Hand:
         pressure=float(rng.uniform(0.15, 0.6)),
         ink=float(rng.uniform(0.7, 1.0)),
         grain=float(rng.uniform(0.1, 0.55)),
-        texture=_texture(rng),
     )
-
-
-def _texture(rng: np.random.Generator, size: int = 192) -> npt.NDArray[np.float32]:
-    fine = rng.random((size, size))
-    # Averaging neighbours along the diagonals gives specks of about two pixels.
-    coarse = sum(np.roll(fine, shift, axis=(0, 1)) for shift in ((0, 0), (0, 1), (1, 0), (1, 1)))
-    speckled = 0.5 + 0.6 * (coarse / 4 - 0.5) * 4 + 0.3 * (fine - 0.5)
-    return np.clip(speckled, 0, 1).astype(np.float32)

@@ -13,8 +13,7 @@ import numpy as np
 
 from hwgen.imaging.framing import Framing
 from hwgen.record import Image
-from hwgen.sources.simulation.hands import hand_of
-from hwgen.sources.simulation.pen import Item
+from hwgen.sources.simulation.pen import Item, character_number
 from hwgen.sources.simulation.rendering import framed, scans
 from hwgen.sources.strokes.data import Strokes
 
@@ -30,9 +29,9 @@ def simulate_writer(
     An image is a function of (seed, writer, character): uint8 [h, w], cropped to the ink; 255 is
     paper, ink is 0 to 254.
     """
-    hand, rest = hand_of(seed, writer), iter(characters)
+    rest = iter(characters)
     while some := list(islice(rest, BATCH)):
-        items = [Item(hand, strokes[one], (seed, writer), one) for one in some]
+        items = [Item(strokes[one], character_number(one), seed, writer) for one in some]
         yield from zip(some, scans(items), strict=True)
 
 

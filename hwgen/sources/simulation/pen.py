@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.imaging.hash_noise import Keys, combined, normal, uniform
-from hwgen.sources.simulation.hands import WARP_TERMS, Hand
+from hwgen.sources.simulation.hands import WARP_TERMS, Hand, hand_of
 from hwgen.sources.strokes.data import BOX, Strokes
 
 Floats = npt.NDArray[np.float32]
@@ -45,18 +45,23 @@ class Item:
     """One character to write.
 
     Attributes:
-        hand: of the writer.
         strokes: of the character.
-        key: (seed, writer): seeds the writer's habits.
-        label: the character: habits differ between characters.
+        character: number of the character, see character_number: habits differ between characters.
+        seed: of the writers.
+        writer: number of the writer, see hand_of.
         repeat: number of earlier times the writer wrote it: seeds the random variation.
     """
 
-    hand: Hand
     strokes: Strokes
-    key: tuple[int, int]
-    label: str
+    character: int
+    seed: int
+    writer: int
     repeat: int = 0
+
+    @property
+    def hand(self) -> Hand:
+        """The writer's hand."""
+        return hand_of(self.seed, self.writer)
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,15 @@ def pen_paths(items: Sequence[Item]) -> PenPaths:
 
 
 def _habits(items: Sequence[Item]) -> Keys:
-    seeds, writers = np.array([item.key for item in items], np.uint64).T
-    labels = np.array([zlib.crc32(item.label.encode()) for item in items])
-    return combined(combined(seeds, writers), labels)
+    seeds = np.array([item.seed for item in items], np.uint64)
+    writers = np.array([item.writer for item in items], np.uint64)
+    characters = np.array([item.character for item in items], np.uint64)
+    return combined(combined(seeds, writers), characters)
+
+
+def character_number(label: str) -> int:
+    """A number below 2^32 for a label, the same on every machine."""
+    return zlib.crc32(label.encode())
 
 
 class _Written:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -11,13 +12,16 @@ from hwgen.imaging.framing import Framing
 from hwgen.imaging.hash_noise import normal, uniform
 from hwgen.imaging.ink import render_discs
 from hwgen.record import PAPER, Image
-from hwgen.sources.simulation.pen import Floats, Ints, Item, PenPaths, pen_paths
+from hwgen.sources.simulation.pen import Floats, Item, PenPaths, pen_paths
 
 _FAINTEST = 0.04  # ink below this is paper
 _SPECK = 1.5  # size of a speck of the paper's texture, px
 _SCAN_EDGE = 1.0  # width of a line's soft edge in a scan, px
 _FRAME_EDGE = 1.4  # of Framing's filter, frame px
-_OF_RADIUS, _OF_PLACE = 5 << 32, 6 << 32  # indices of random numbers, see hwgen.sources.simulation.pen
+_OF_RADIUS, _OF_PLACE = (
+    5 << 32,
+    6 << 32,
+)  # indices of random numbers, see hwgen.sources.simulation.pen
 
 
 def scans(items: Sequence[Item]) -> list[Image]:
@@ -122,23 +126,28 @@ def _pens(items: Sequence[Item]) -> _Pens:
     return _Pens(c, paths.path, pressure, paths.chance, radius, ink * (1 - press * (1 - pressure)))
 
 
-def _inked(
-    items: Sequence[Item], pens: _Pens, ink: Floats, scale: Floats, first: int = 0
-) -> Image:
-    """Ink float [n, h, w] on the paper of each item's hand, at a random place of its texture."""
+def _inked(items: Sequence[Item], pens: _Pens, ink: Floats, scale: Floats, first: int = 0) -> Image:
+    """Ink float [n, h, w] on paper, each at a random place of its texture."""
     height, width = ink.shape[1:]
-    hands = {id(item.hand): item.hand for item in items}
-    textures = np.stack([hand.texture for hand in hands.values()])
-    index = {key: number for number, key in enumerate(hands)}
-    paper = np.array([index[id(item.hand)] for item in items])
+    texture = _texture()
     places = uniform(pens.chance[first : first + len(items), None], _OF_PLACE + np.arange(2))
-    top, left = (places * textures.shape[1]).astype(np.int64).T
-    rows = (top[:, None] + np.arange(height)) % textures.shape[1]
-    columns = (left[:, None] + np.arange(width)) % textures.shape[1]
-    texture = textures[paper[:, None, None], rows[:, :, None], columns[:, None, :]]
+    top, left = (places * len(texture)).astype(np.int64).T
+    rows = (top[:, None] + np.arange(height)) % len(texture)
+    columns = (left[:, None] + np.arange(width)) % len(texture)
+    specks = texture[rows[:, :, None], columns[:, None, :]]
     # Specks smaller than a pixel average out.
     contrast = np.minimum(1, _SPECK * scale)
     grain = np.array([item.hand.grain for item in items], np.float32)[:, None, None]
-    ink = ink * (1 - grain * (0.5 + (texture - 0.5) * contrast[:, None, None]))
+    ink = ink * (1 - grain * (0.5 + (specks - 0.5) * contrast[:, None, None]))
     image = PAPER - np.rint(PAPER * np.minimum(ink, 1))
     return np.where(ink < _FAINTEST, PAPER, image).astype(np.uint8)
+
+
+@cache
+def _texture(size: int = 256) -> Floats:
+    """float32 [size, size] in 0..1, with mean 0.5: texture of paper and ink."""
+    fine = np.random.default_rng(1).random((size, size))
+    # Averaging neighbours along the diagonals gives specks of about two pixels.
+    coarse = sum(np.roll(fine, shift, axis=(0, 1)) for shift in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    speckled = 0.5 + 0.6 * (coarse / 4 - 0.5) * 4 + 0.3 * (fine - 0.5)
+    return np.clip(speckled, 0, 1).astype(np.float32)

@@ -4,8 +4,7 @@ from PIL import Image as PillowImage
 
 from hwgen.imaging.framing import Framing
 from hwgen.sources.simulation.handwriting import BATCH, simulate_framed, simulate_writer
-from hwgen.sources.simulation.hands import hand_of
-from hwgen.sources.simulation.pen import Item
+from hwgen.sources.simulation.pen import Item, character_number
 from hwgen.sources.simulation.rendering import scans
 from hwgen.sources.strokes.data import Strokes
 from hwgen.sources.strokes.kanjivg import KanjiVG
@@ -22,6 +21,10 @@ STROKES = {"十": CROSS, "刁": HOOK}
 @pytest.fixture(scope="module")
 def real(kanjivg: None) -> dict[str, Strokes]:
     return KanjiVG().load("永国的")
+
+
+def scan(strokes: Strokes, label: str, writer: int, repeat: int = 0) -> np.ndarray:
+    return scans([Item(strokes, character_number(label), 0, writer, repeat)])[0]
 
 
 # --- Writers
@@ -45,7 +48,7 @@ def test_another_seed_or_writer_writes_otherwise(seed: int, writer: int) -> None
 
 def test_a_second_time_is_not_a_copy_of_the_first() -> None:
     first, second = (
-        scans([Item(hand_of(0, 1), CROSS, (0, 1), "十", repeat)])[0] for repeat in (0, 1)
+        scans([Item(CROSS, character_number("十"), 0, 1, repeat)])[0] for repeat in (0, 1)
     )
     assert first.shape != second.shape or (first != second).any()
 
@@ -88,7 +91,7 @@ def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
         images = np.stack(
             [
                 [
-                    thumbnail(scans([Item(hand_of(0, w), strokes, (0, w), character, r)])[0])
+                    thumbnail(scans([Item(strokes, character_number(character), 0, w, r)])[0])
                     for r in range(6)
                 ]
                 for w in range(1, 13)
@@ -104,8 +107,7 @@ def test_writers_differ_more_than_one_writer_from_time_to_time(real) -> None:
 
 
 def items_of(writers: range, characters: str, strokes: dict[str, Strokes]) -> list[Item]:
-    hands = {writer: hand_of(0, writer) for writer in writers}
-    return [Item(hands[w], strokes[c], (0, w), c) for w in writers for c in characters]
+    return [Item(strokes[c], character_number(c), 0, w) for w in writers for c in characters]
 
 
 @pytest.mark.parametrize("framing", [Framing(size=32), Framing(size=64), Framing(32, stretch=True)])
@@ -133,5 +135,7 @@ def test_no_items_give_no_images() -> None:
 
 
 def test_labels_of_several_code_points_have_habits_of_their_own() -> None:
-    one, other = (scans([Item(hand_of(0, 1), CROSS, (0, 1), name)])[0] for name in ("甲乙", "甲丙"))
+    one, other = (
+        scans([Item(CROSS, character_number(name), 0, 1)])[0] for name in ("甲乙", "甲丙")
+    )
     assert one.shape != other.shape or (one != other).any()

@@ -1,0 +1,115 @@
+"""The refiner's generator: bends a simulated character by a smooth field and changes its ink.
+
+Image-to-image translation without pairs, as in SimGAN (Shrivastava et al. 2017): the input gives
+the character's structure, D gives the look of real handwriting. The network sees no label, so what
+it learns on some characters applies to all. It begins as almost the identity.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hwgen.generators.refiner.recipe import RefinerSpec
+
+_STYLE = 64  # numbers that z becomes
+
+
+class RefinerNet(nn.Module):
+    """Simulated image and noise to a refined image; 1 is paper, -1 full ink.
+
+    Args:
+        spec: layers.
+        size: width and height of the images, pixels: 4 times a power of 2.
+    """
+
+    def __init__(self, spec: RefinerSpec, size: int) -> None:
+        super().__init__()
+        self.spec = spec
+        widths = spec.widths
+        self.style = nn.Sequential(
+            nn.Linear(spec.z_dim, _STYLE),
+            nn.LeakyReLU(0.2),
+            nn.Linear(_STYLE, _STYLE),
+            nn.LeakyReLU(0.2),
+        )
+        self.down = nn.ModuleList(
+            _Block(nn.Conv2d(before, width, 4, 2, 1))
+            for before, width in zip((1, *widths), widths, strict=False)
+        )
+        self.middle = _Block(nn.Conv2d(widths[-1], widths[-1], 3, padding=1))
+        # Up to half the size; each level sees the map of its size on the way down.
+        self.up = nn.ModuleList(
+            _Block(nn.Conv2d(below + width, width, 3, padding=1))
+            for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        )
+        self.bend = _Block(nn.Conv2d(widths[-2], widths[-2], 3, padding=1))
+        self.flow = nn.Conv2d(widths[-2], 2, 3, padding=1)
+        self.fine = _Block(nn.Conv2d(widths[0] + 1, widths[0], 3, padding=1))
+        self.ink = nn.Conv2d(widths[0], 1, 3, padding=1)
+        for layer, deviation in ((self.flow, 0.005), (self.ink, 0.01)):
+            nn.init.normal_(layer.weight, 0, deviation)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+        places = (torch.arange(size) + 0.5) * (2 / size) - 1
+        grid = torch.stack(torch.meshgrid(places, places, indexing="xy"), dim=-1)[None]
+        self.grid: Tensor
+        self.register_buffer("grid", grid, persistent=False)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """Refine simulated images.
+
+        Args:
+            x: float [N, 1, S, S].
+            z: float [N, z_dim].
+
+        Returns:
+            float32 [N, 1, S, S].
+        """
+        style = self.style(z)
+        maps, h = [], x
+        for block in self.down:
+            h = block(h, style)
+            maps.append(h)
+        h = self.middle(h, style)
+        grid = None
+        for block, seen in zip(self.up, maps[-2::-1], strict=True):
+            h = block(torch.cat([_doubled(h), seen], dim=1), style)
+            if grid is None:  # the coarsest level above the middle
+                grid = self._sampling_grid(self.bend(h, style))
+        assert grid is not None
+        bent = F.grid_sample(x.float() - 1, grid, align_corners=False) + 1
+        if not self.spec.ink:
+            return bent
+        h = F.grid_sample(_doubled(h).float(), grid, align_corners=False)
+        h = self.fine(torch.cat([h, bent], dim=1), style)
+        # tanh(1.5) is 0.9: G can whiten paper and blacken ink.
+        return torch.tanh(1.5 * bent + self.ink(h).float())
+
+    def _sampling_grid(self, h: Tensor) -> Tensor:
+        """Where each pixel comes from, float [N, S, S, 2]."""
+        flow = torch.tanh(self.flow(h).float()) * self.spec.flow
+        size = self.grid.shape[1]
+        flow = F.interpolate(flow, size=(size, size), mode="bicubic", align_corners=False)
+        return self.grid + flow.permute(0, 2, 3, 1)
+
+
+class _Block(nn.Module):
+    """Convolution, batch norm whose gain and bias are linear in the style, ReLU."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.BatchNorm2d(conv.out_channels, affine=False)
+        self.modulation = nn.Linear(_STYLE, 2 * conv.out_channels)
+        nn.init.normal_(self.modulation.weight, 0, 0.05)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        gain, bias = self.modulation(style)[:, :, None, None].chunk(2, dim=1)
+        return F.relu(self.norm(self.conv(x)) * (1 + gain) + bias)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0)
