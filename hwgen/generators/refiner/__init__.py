@@ -1,0 +1,1 @@
+"""Refiners: LSGANs that make simulated handwriting look real, for characters without samples."""

@@ -1,0 +1,199 @@
+"""Refiners as a kind of generator, see hwgen.generators.base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwgen.errors import HwgenError, InputError
+from hwgen.generators.adversarial import TRAINING_OPTIONS
+from hwgen.generators.adversarial.description import curves, recipe_in_words
+from hwgen.generators.adversarial.recipe import change_by_name, loss_name, recipe_to_json
+from hwgen.generators.base import (
+    CardTexts,
+    Description,
+    Facts,
+    GeneratorKind,
+    ReferenceTable,
+    Sampler,
+)
+from hwgen.generators.refiner.recipe import ABOUT, PRESETS, RefinerRecipe, recipe_from_json
+from hwgen.progress import NO_CONTROL, Control
+
+if TYPE_CHECKING:
+    from hwgen.compute.distributed import Ranks
+    from hwgen.runs import Run
+    from hwgen.runs.models import Model
+    from hwgen.store import Store
+
+
+class RefinerKind(GeneratorKind):
+    """LSGANs whose generator starts from simulated handwriting."""
+
+    @property
+    def presets(self) -> Mapping[str, RefinerRecipe]:
+        """See GeneratorKind."""
+        return PRESETS
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """See GeneratorKind."""
+        return ABOUT
+
+    def recipe(self, name: str, changes: Mapping[str, str]) -> RefinerRecipe:
+        """See GeneratorKind; "loss" may name one of LOSSES."""
+        return change_by_name(PRESETS[name], changes)
+
+    def recipe_to_json(self, recipe: RefinerRecipe) -> dict[str, Any]:
+        """See GeneratorKind."""
+        return recipe_to_json(recipe)
+
+    def recipe_from_json(self, value: Mapping[str, Any]) -> RefinerRecipe:
+        """See GeneratorKind."""
+        return recipe_from_json(value)
+
+    def parameters(self, recipe: RefinerRecipe, classes: int) -> Mapping[str, int]:
+        """See GeneratorKind."""
+        from hwgen.generators.adversarial.estimate import count_parameters
+        from hwgen.generators.refiner.generator import build_without_images
+
+        g, d = count_parameters(build_without_images, recipe, classes)
+        return {"G": g, "D": d}
+
+    def plan(self, recipe: RefinerRecipe, store: Store) -> Sequence[tuple[str, str]]:
+        """See GeneratorKind."""
+        from hwgen.generators.adversarial.estimate import plan
+        from hwgen.generators.refiner.generator import build_without_images
+
+        planned = plan(build_without_images, recipe, store)
+        simulated = len(store.charset) * recipe.hands * recipe.size**2
+        return [*planned.in_words(recipe), ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB")]
+
+    def train(
+        self,
+        store: Store,
+        out: Path,
+        recipe: RefinerRecipe,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        control: Control = NO_CONTROL,
+        ranks: Ranks | None = None,
+        **options: Any,
+    ) -> Run:
+        """See GeneratorKind and hwgen.generators.refiner.training.train.
+
+        Raises:
+            InputError: the option "strokes" is missing.
+        """
+        from hwgen.compute.distributed import ALONE
+        from hwgen.generators.refiner.training import train
+
+        if options.get("strokes") is None:
+            raise InputError(
+                "a refiner needs the strokes of the characters",
+                remedy="Give them as --strokes FILE; npm pack hanzi-writer-data downloads them",
+            )
+        return train(
+            store,
+            out,
+            recipe,
+            seed=seed,
+            device=device,
+            control=control,
+            ranks=ranks or ALONE,
+            **options,
+        )
+
+    def load(self, model: Model, *, device: str = "auto", **sources: Any) -> Sampler:
+        """See GeneratorKind and hwgen.generators.refiner.sampling.RefinerSampler.of_model."""
+        from hwgen.generators.refiner.sampling import RefinerSampler
+
+        return RefinerSampler.of_model(model, device, **sources)
+
+    def describe(self, run: Run) -> Description:
+        """See GeneratorKind."""
+        recipe, unreadable = None, ""
+        try:
+            recipe = recipe_from_json(run.recipe)
+        except HwgenError as error:
+            unreadable = str(error)
+        return Description(
+            planned=recipe.images if recipe else None,
+            facts=self._facts(recipe, len(run.charset)) if recipe else [],
+            recipe=self._in_words(recipe, run.recipe) if recipe else [],
+            unreadable=unreadable,
+            curves=curves(recipe),
+            note="A refiner starts from simulated handwriting, which grids/simulated.png shows. "
+            "Grids and scores are of classes that it was not trained on."
+            if recipe and recipe.held_out
+            else "",
+        )
+
+    def card(self, model: Model, name: str) -> CardTexts:
+        """See GeneratorKind."""
+        return CardTexts(
+            pipeline_tag="image-to-image",
+            usage=f"```sh\nhwgen synthesize {name} --out synthetic --per-class 50\n```\n\n"
+            "It makes any character that has strokes, also one that it was not trained on: "
+            "`--classes 犇骉`. `--hand 7` writes all characters by one simulated writer.\n"
+            "Nothing is executed from the files; the weights are safetensors.\n",
+        )
+
+    def reference_tables(self, classes: int) -> Sequence[ReferenceTable]:
+        """See GeneratorKind."""
+        rows = []
+        for name, recipe in PRESETS.items():
+            count = self.parameters(recipe, classes)
+            rows.append(
+                (
+                    name,
+                    f"{recipe.size}x{recipe.size}",
+                    f"{count['G']:,}",
+                    f"{count['D']:,}",
+                    f"{loss_name(recipe.loss)}, {recipe.loss.reduction}",
+                    f"{recipe.optimizer.kind} {recipe.optimizer.lr_g:g}",
+                    f"{recipe.hands:,}",
+                    f"{recipe.batch:,}",
+                    f"{recipe.images:,}",
+                    ABOUT[name],
+                )
+            )
+        table = ReferenceTable(
+            title="Presets of refiners",
+            note=f"G and D: number of parameters, for {classes:,} classes.",
+            head=(
+                "preset", "images", "G", "D", "loss", "optimiser", "hands", "batch",
+                "images in total", "for",
+            ),
+            rows=rows,
+        )  # fmt: skip
+        return [table]
+
+    def _facts(self, recipe: RefinerRecipe, classes: int) -> Facts:
+        count = self.parameters(recipe, classes)
+        return [("Parameters", f"generator {count['G']:,}, discriminator {count['D']:,}")]
+
+    def _in_words(self, recipe: RefinerRecipe, plain: dict[str, object]) -> Facts:
+        g = recipe.generator
+        flow = f"up to {g.flow:g} of half the size" if g.flow else "none"
+        of_generator = [
+            ("Noise z", f"{g.z_dim} numbers, normal"),
+            ("Start", f"simulated images of {recipe.hands:,} hands per class"),
+            ("Displacement", flow),
+            ("Change of ink", "yes" if g.ink else "no"),
+            ("Classes held out for grids and scores", f"{recipe.held_out:.0%}"),
+        ]
+        return recipe_in_words(recipe, plain, PRESETS, of_generator)
+
+
+KIND = RefinerKind(
+    name="refiner",
+    title="refiner",
+    options=TRAINING_OPTIONS | {"strokes"},
+    sources=frozenset({"strokes", "charset", "hand"}),
+    loss_fields=("loss_d",),
+    distributed=True,
+    has_grids=True,
+)

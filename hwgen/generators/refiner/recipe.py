@@ -1,0 +1,169 @@
+"""Recipe of a refiner, and its presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hwgen.generators.adversarial import recipe as adversarial
+from hwgen.generators.adversarial.recipe import (
+    AdversarialRecipe,
+    DiscriminatorSpec,
+    Optimizer,
+    Stage,
+    Warp,
+    recipe_to_json,
+)
+from hwgen.imaging.framing import Framing
+from hwgen.record import PixelRange
+from hwgen.schema import MAX_STAGES, MAX_WIDTH
+
+MAX_HANDS = 1 << 16
+
+
+@dataclass(frozen=True)
+class RefinerSpec:
+    """Generator: (simulated image, z) -> down -> up -> (bent image, ink) -> image.
+
+    Attributes:
+        widths: channels of the maps of 1/2, 1/4, ... of the image size, down to 4x4.
+        z_dim: width of the noise z, normal.
+        flow: largest displacement, in halves of the image size; 0 for none.
+        ink: whether G also changes the ink of the bent image.
+    """
+
+    widths: tuple[int, ...] = (32, 64, 128)
+    z_dim: int = 32
+    flow: float = 0.3
+    ink: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinerRecipe(AdversarialRecipe):
+    """All settings of a run of a refiner, apart from the data and the seed; see AdversarialRecipe.
+
+    Attributes:
+        generator: G.
+        hands: simulated writers whose images of each class G is trained on.
+        held_out: fraction of the classes that are not trained on, but sampled for grids and scores.
+        margin: paper border of simulated images, pixels; -1 takes that of the training store.
+        stretch: whether simulated images lose their aspect ratio; training takes the store's.
+        strokes: fingerprint of the strokes; training sets it.
+    """
+
+    generator: RefinerSpec = field(default_factory=RefinerSpec)
+    hands: int = 40
+    held_out: float = 0.05
+    margin: int = -1
+    stretch: bool = False
+    strokes: str = ""
+
+    @property
+    def framing(self) -> Framing:
+        """How simulated images are scaled."""
+        return Framing(self.size, stretch=self.stretch, margin=self.margin)
+
+    def _rules(self) -> list[tuple[str, bool]]:
+        g = self.generator
+        return [
+            *super()._rules(),
+            (
+                f"generator.widths must be 2 to {MAX_STAGES} numbers from 1 to {MAX_WIDTH:,}",
+                2 <= len(g.widths) <= MAX_STAGES
+                and 1 <= min(g.widths) <= max(g.widths) <= MAX_WIDTH,
+            ),
+            (
+                f"size must be 4 * 2^{len(g.widths)} for so many generator.widths",
+                self.size == 4 << len(g.widths),
+            ),
+            (f"z_dim must be from 1 to {MAX_WIDTH:,}", 1 <= g.z_dim <= MAX_WIDTH),
+            ("generator.flow must be from 0 to 1", 0 <= g.flow <= 1),
+            (f"hands must be from 1 to {MAX_HANDS:,}", 1 <= self.hands <= MAX_HANDS),
+            ("held_out must be at least 0 and below 1", 0 <= self.held_out < 1),
+            (
+                "margin must be from -1 to a third of the size, 0 or -1 with stretch",
+                -1 <= self.margin <= (0 if self.stretch else self.size // 3),
+            ),
+            (
+                "a refiner needs conditional, channels = 1, pixels from 1 (paper) to -1",
+                self.conditional
+                and self.channels == 1
+                and self.pixels == PixelRange(paper=1.0, ink=-1.0),
+            ),
+        ]
+
+
+# The recipe of the trial in which this model was found; its D is that of glyph-32, wider.
+_REFINER_32 = RefinerRecipe(
+    preset="refiner-32",
+    size=32,
+    channels=1,
+    pixels=PixelRange(paper=1.0, ink=-1.0),
+    discriminator=DiscriminatorSpec(
+        stages=(Stage(48, 4, 2), Stage(96, 4, 2), Stage(192, 4, 2), Stage(192, 3, 1)),
+        hidden=256,
+        label="projection",
+        label_sd=0.1,
+        norm="none",
+    ),
+    init="he",
+    optimizer=Optimizer(lr_g=4e-4, lr_d=4e-4, beta1=0.5, beta2=0.99),
+    batch=64,
+    images=960_000,
+    r1_gamma=0.1,
+    r1_every=4,
+    ema=0.998,
+    every=64_000,
+    translate=1,
+    warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
+)
+
+_REFINER_64 = replace(
+    _REFINER_32,
+    preset="refiner-64",
+    size=64,
+    generator=RefinerSpec(widths=(32, 64, 96, 160)),
+    discriminator=replace(
+        _REFINER_32.discriminator,
+        stages=(
+            Stage(32, 4, 2),
+            Stage(64, 4, 2),
+            Stage(128, 4, 2),
+            Stage(192, 4, 2),
+            Stage(192, 3, 1),
+        ),
+    ),
+    images=3_840_000,
+    every=256_000,
+    batch=128,
+)
+
+PRESETS: Mapping[str, RefinerRecipe] = {
+    recipe.preset: recipe for recipe in (_REFINER_32, _REFINER_64)
+}
+"""Named recipes."""
+
+ABOUT: Mapping[str, str] = {
+    "refiner-32": "For characters with few samples or none: makes simulated characters look real.",
+    "refiner-64": "The same at twice the size, for a GPU.",
+}
+"""What each is for."""
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> RefinerRecipe:
+    """The recipe that `recipe_to_json` wrote.
+
+    Raises:
+        InputError: a field is missing, unknown, or of the wrong type.
+    """
+    return adversarial.recipe_from_json(RefinerRecipe, value)
+
+
+def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's JSON with the defaults of fields that an older version did not have.
+
+    Raises:
+        InputError: it is not a valid recipe.
+    """
+    return recipe_to_json(recipe_from_json(recipe))

@@ -1,0 +1,154 @@
+"""Sampling from a refiner: any character that has strokes, by any number of simulated hands.
+
+A sample is a function of (seed, label, index) alone, so that neither the batch size nor the other
+classes change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hwgen.charset import Charset
+from hwgen.compute.devices import pick_device
+from hwgen.compute.tensor_files import load_network
+from hwgen.data import to_float, to_images, to_tensor, to_uint8
+from hwgen.errors import RunError
+from hwgen.generators.refiner.network import RefinerNet
+from hwgen.generators.refiner.recipe import RefinerRecipe, recipe_from_json
+from hwgen.generators.refiner.simulated import SimulatedSamples
+from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
+from hwgen.record import Image
+from hwgen.runs.models import Model
+from hwgen.sources.strokes.data import StrokeData, Strokes
+
+KIND = "refiner"
+"""Run.kind of runs with such recipes."""
+
+Ids = npt.NDArray[np.int64]
+
+
+class RefinerSampler:
+    """A trained refiner with the strokes of its classes.
+
+    Args:
+        net: trained.
+        recipe: that it was trained with.
+        charset: classes to sample, trained on or not.
+        strokes: label -> strokes; classes without strokes cannot be sampled.
+        device: to sample on; the network is moved there.
+        provenance: run and snapshot, for the source of every sample.
+        data: content hash of the training store, "" if not known.
+        hand: see SimulatedSamples.
+
+    Attributes:
+        start: the simulated images that are refined.
+    """
+
+    def __init__(
+        self,
+        net: RefinerNet,
+        recipe: RefinerRecipe,
+        charset: Charset,
+        strokes: Mapping[str, Strokes],
+        device: torch.device,
+        *,
+        provenance: str = "",
+        data: str = "",
+        hand: int | None = None,
+    ) -> None:
+        self._net, self._device, self.recipe = net.to(device), device, recipe
+        self.start = SimulatedSamples(charset, strokes, recipe.framing, hand)
+        self.charset = charset
+        self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
+        self.provenance, self.data = provenance, data
+
+    @classmethod
+    def of_model(
+        cls,
+        model: Model,
+        device: str = "auto",
+        *,
+        charset: Charset | None = None,
+        strokes: StrokeData | None = None,
+        hand: int | None = None,
+    ) -> RefinerSampler:
+        """The network of a snapshot or of an exported model.
+
+        Args:
+            model: weights and recipe.
+            device: "auto", "cpu", "cuda", ...
+            charset: classes to sample; None for those of the training store that have strokes.
+            strokes: for other characters than the model has strokes for.
+            hand: see RefinerSampler.
+
+        Raises:
+            RunError: the weights do not fit the recipe, or are not those of a refiner.
+            InputError: the recipe is invalid.
+            CharsetError: lists every class that has no strokes.
+        """
+        if model.kind != KIND:
+            raise RunError(
+                f"is of kind {model.kind!r:.40}, expected a refiner", where=str(model.weights)
+            )
+        recipe = recipe_from_json(model.recipe)
+        net = load_network(
+            model.weights, "g.net", lambda: RefinerNet(recipe.generator, recipe.size)
+        )
+        net.requires_grad_(False)
+        source = strokes or StoredStrokes(model.folder / FILE)
+        if charset is None:
+            known = source.characters()
+            charset = Charset(tuple(label for label in model.charset if label in known))
+        return cls(
+            net,
+            recipe,
+            charset,
+            source.load(charset),
+            pick_device(device),
+            provenance=model.provenance,
+            data=model.content_sha256,
+            hand=hand,
+        )
+
+    def sample(
+        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
+    ) -> Image:
+        """Samples by class and index; sample (seed, label, index) is always the same.
+
+        Args:
+            class_ids: int [N], positions in `charset`.
+            indices: int [N], which sample of its class each is.
+            seed: each seed gives other samples.
+            batch: images at a time.
+
+        Returns:
+            uint8 [N, S, S], 255 is paper.
+        """
+        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        parts = [np.empty((0, self.size, self.size), np.uint8)]
+        for start in range(0, len(ids), batch):
+            some = slice(start, start + batch)
+            parts.append(self._refined(ids[some], numbers[some], seed))
+        return np.concatenate(parts)
+
+    def writers(
+        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0
+    ) -> list[str]:
+        """The simulated hand of each sample, such as "hand-0017"."""
+        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        return [f"hand-{hand:04d}" for hand in self.start.hands(ids, numbers, seed).tolist()]
+
+    @torch.no_grad()
+    def _refined(self, ids: Ids, numbers: Ids, seed: int) -> Image:
+        pixels = self.recipe.pixels
+        images = to_tensor(self.start.images(ids, numbers, seed), self._device)
+        z = self.start.noise(ids, numbers, seed, self.recipe.generator.z_dim)
+        training = self._net.training
+        self._net.eval()  # running statistics, so that a sample does not depend on the others
+        x = self._net(to_float(images, pixels), torch.from_numpy(z).to(self._device))
+        self._net.train(training)
+        return to_images(to_uint8(x, pixels))
