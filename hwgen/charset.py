@@ -101,6 +101,10 @@ class Charset:
             )
         return [self._ids[label] for label in labels]
 
+    def subset(self, class_ids: Iterable[int]) -> Charset:
+        """The labels of some class ids, in their order."""
+        return Charset(tuple(self.labels[number] for number in class_ids))
+
     def _nearby(self) -> str:
         return f"The classes are {''.join(self.labels[:12])}{'…' if len(self) > 12 else ''}"
 

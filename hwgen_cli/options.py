@@ -65,6 +65,18 @@ def workers_option(help: str, default: str) -> Any:
     )
 
 
+def strokes_option(purpose: str, *, default: str | bool = False, panel: str | None = None) -> Any:
+    """`--strokes`, a file of stroke data; the type is Path | None."""
+    return typer.Option(
+        "--strokes",
+        metavar="FILE",
+        rich_help_panel=panel,
+        show_default=default,
+        help=f"{purpose} The tar file that `npm pack hanzi-writer-data` downloads, or graphics.txt "
+        "of Make Me a Hanzi.",
+    )
+
+
 Train = Annotated[
     Path,
     typer.Option("--train", metavar="STORE", help="Store of real samples for training."),

@@ -9,7 +9,14 @@ import typer
 
 from hwgen.charset import gb2312_level1, parse_charset, parse_count
 from hwgen.errors import InputError
-from hwgen_cli.options import CLASSES, Json, out_option, seed_option, workers_option
+from hwgen_cli.options import (
+    CLASSES,
+    Json,
+    out_option,
+    seed_option,
+    strokes_option,
+    workers_option,
+)
 from hwgen_cli.output import print_json, print_lines
 from hwgen_cli.progress import bar
 
@@ -49,16 +56,6 @@ FirstWriter = Annotated[
         help="Number of the first writer. Give test writers other numbers than training writers.",
     ),
 ]
-Strokes = Annotated[
-    Path | None,
-    typer.Option(
-        "--strokes",
-        metavar="FILE",
-        show_default="KanjiVG, characters as written in Japan",
-        help="Stroke data of characters as written in China: the tar file that `npm pack "
-        "hanzi-writer-data` downloads, or graphics.txt of Make Me a Hanzi.",
-    ),
-]
 
 
 def simulate(
@@ -66,7 +63,13 @@ def simulate(
     classes: SimulatedClasses = "60",
     num_writers: NumWriters = 40,
     first_writer: FirstWriter = 1,
-    strokes: Strokes = None,
+    strokes: Annotated[
+        Path | None,
+        strokes_option(
+            "Stroke data of characters as written in China.",
+            default="KanjiVG, characters as written in Japan",
+        ),
+    ] = None,
     seed: Annotated[int, seed_option("the writers")] = 0,
     workers: Annotated[
         int | None, workers_option("Number of worker processes.", "all cores")

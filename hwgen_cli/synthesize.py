@@ -22,6 +22,7 @@ from hwgen_cli.options import (
     out_option,
     recogniser_option,
     seed_option,
+    strokes_option,
 )
 from hwgen_cli.output import leave_stopped, print_json, print_lines
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hwgen.synthesis.filters import SampleFilter
 
 PER_CLASS = 50
+MAX_HAND = 999_999
 
 SHOWN_CLASSES = 10
 SHOWN_SHORT = 40
@@ -71,6 +73,26 @@ Real = Annotated[
         rich_help_panel=GENERATOR,
         help="Store of real samples that a deformation model deforms; their classes may differ "
         "from those that it was trained on.",
+    ),
+]
+Strokes = Annotated[
+    Path | None,
+    strokes_option(
+        "Stroke data of further characters, for a refiner.",
+        default="those that it was trained with",
+        panel=GENERATOR,
+    ),
+]
+Hand = Annotated[
+    int | None,
+    typer.Option(
+        "--hand",
+        min=0,
+        max=MAX_HAND,
+        metavar="N",
+        rich_help_panel=GENERATOR,
+        help="For a refiner: number of the simulated writer who writes all samples. By default "
+        "each sample has a writer at random.",
     ),
 ]
 Recogniser = Annotated[
@@ -186,6 +208,8 @@ def synthesize(
     seed: Annotated[int, seed_option("the samples")] = 0,
     snapshot: Snapshot = "last",
     real: Real = None,
+    strokes: Strokes = None,
+    hand: Hand = None,
     recogniser: Recogniser = None,
     min_confidence: MinConfidence = None,
     min_margin: MinMargin = None,
@@ -218,8 +242,9 @@ def synthesize(
     from hwgen.charset import select_classes
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.generators.base import load_generator
+    from hwgen.generators.base import load_generator, requested_classes
     from hwgen.progress import Control
+    from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
@@ -233,8 +258,19 @@ def synthesize(
     store = None
     with join(device) as ranks:
         source = None if real is None else Store(real)
-        sampler = load_generator(run, snapshot=snapshot, source=source, device=device)
-        class_ids = None if classes is None else select_classes(classes, sampler.charset)
+        charset = requested_classes(run, classes)
+        sampler = load_generator(
+            run,
+            snapshot=snapshot,
+            source=source,
+            device=device,
+            charset=charset,
+            strokes=None if strokes is None else HanziWriter(strokes),
+            hand=hand,
+        )
+        class_ids = None
+        if classes is not None and charset is None:
+            class_ids = select_classes(classes, sampler.charset)
         amount = _per_class(per_class, count, sampler)
         with interruptible() as stop:
             filters = _filters(

@@ -18,6 +18,7 @@ from hwgen_cli.options import (
     out_option,
     recogniser_option,
     seed_option,
+    strokes_option,
 )
 from hwgen_cli.output import leave_stopped, print_lines
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 PRESETS = [name for kind in all_kinds() for name in kind.presets]
 
-GAN = "GAN"
+GAN = "GAN and refiner"
 """Panel of the options that presets of other generators do not have."""
 
 
@@ -115,6 +116,10 @@ Recogniser = Annotated[
     Path | None,
     recogniser_option("It scores every snapshot, so that the best one is known.", GAN),
 ]
+Strokes = Annotated[
+    Path | None,
+    strokes_option("Stroke data of the store's characters, for a refiner.", panel=GAN),
+]
 OnCollapseOption = Annotated[
     OnCollapse,
     typer.Option(
@@ -155,11 +160,12 @@ def train(
     recogniser: Recogniser = None,
     on_collapse: OnCollapseOption = OnCollapse.STOP,
     cuda_graphs: CudaGraphs = False,
+    strokes: Strokes = None,
     device: Device = "auto",
     precision: Precision = "auto",
     dry_run: DryRun = False,
 ) -> None:
-    """Train a generator on a store: a conditional GAN, or a model of deformations.
+    """Train a generator on a store: a conditional GAN, a refiner, or a model of deformations.
 
     Ctrl-C saves a checkpoint; rerun the command to resume. A directory with a run of another
     recipe is refused, and the differences are listed.
@@ -167,6 +173,10 @@ def train(
     With --recogniser every snapshot gets a score: purity (fraction read as its label) times
     variety (within a class, relative to real samples), lowered by the distance of the
     features to real ones. Use the best snapshot with hwgen synthesize --snapshot best.
+
+    A refiner (--preset refiner-32 --strokes FILE) learns to make simulated characters look like
+    the store's. hwgen synthesize then makes any character that has strokes, with or without
+    samples in the store.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how
     handwriting varies. hwgen synthesize --real then deforms samples of any class.
@@ -176,6 +186,7 @@ def train(
     Example: hwgen train train --preset glyph-32 --out runs/first
     """
     from hwgen.generators.base import kind_of_preset
+    from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
 
     kind = kind_of_preset(preset)
@@ -190,6 +201,7 @@ def train(
         ),
         "--cuda-graphs": ("cuda_graphs", cuda_graphs or None),
         "--precision": ("precision", precision if precision != "auto" else None),
+        "--strokes": ("strokes", strokes),
     }
     _refuse_options(kind, preset, given)
     typed = {
@@ -205,7 +217,12 @@ def train(
     if dry_run:
         _show_plan(kind, preset, recipe, opened)
         return
-    options = {"on_collapse": on_collapse.value, "cuda_graphs": cuda_graphs, "precision": precision}
+    options: dict[str, Any] = {
+        "on_collapse": on_collapse.value,
+        "cuda_graphs": cuda_graphs,
+        "precision": precision,
+        "strokes": None if strokes is None else HanziWriter(strokes),
+    }
     options = {name: value for name, value in options.items() if name in kind.options}
     _train(
         kind,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from hwgen.data.image_sets import open_images, window_of
-from hwgen.data.order import Balanced, Order, Shuffled
+from hwgen.data.order import Balanced, Chosen, Order, Shuffled
 from hwgen.data.pixels import average_down, to_float, to_tensor
 from hwgen.record import PixelRange
 from hwgen.store import Store
@@ -25,6 +27,7 @@ class Batches:
         seed: of the order, see Shuffled and Balanced.
         device: of the batches.
         balanced: every class equally often.
+        records: numbers of the records to use, int64; None for all.
         local_slice: the rows of a whole batch that this process takes, such as
             `Ranks.local_slice`; all by default.
     """
@@ -39,16 +42,20 @@ class Batches:
         seed: int,
         device: torch.device,
         balanced: bool = False,
+        records: npt.NDArray[np.int64] | None = None,
         local_slice: Callable[[Tensor], Tensor] = lambda rows: rows,
     ) -> None:
         self._images = open_images([store], size, device)
         self._labels = torch.from_numpy(store.labels).to(device)
         self._order: Order
+        labels = store.labels if records is None else store.labels[records]
         if balanced:
-            self._order = Balanced(store.labels, batch, seed)
+            self._order = Balanced(labels, batch, seed)
         else:
             window = window_of(self._images.shape)
-            self._order = Shuffled(len(store), batch, seed, window=window)
+            self._order = Shuffled(len(labels), batch, seed, window=window)
+        if records is not None:
+            self._order = Chosen(self._order, records)
         self._pixels, self._local_slice = pixels, local_slice
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

@@ -203,3 +203,24 @@ Held = TypeVar("Held")
 def _keep_neighbours(held: dict[int, Held], number: int) -> None:
     for far in [other for other in held if abs(other - number) > 1]:
         del held[far]
+
+
+class Chosen:
+    """An order over some records of a store.
+
+    Args:
+        order: over positions in `records`.
+        records: record numbers, int64 [n].
+    """
+
+    def __init__(self, order: Order, records: npt.NDArray[np.int64]) -> None:
+        self._order, self._records = order, torch.from_numpy(records)
+
+    @property
+    def batch(self) -> int:
+        """Records per batch."""
+        return self._order.batch
+
+    def indices(self, step: int) -> Tensor:
+        """See Order."""
+        return self._records.index_select(0, self._order.indices(step))

@@ -186,6 +186,8 @@ class GeneratorKind(ABC):
         options: settings of `train` and `recipe` beyond those that every kind has.
         loss_fields: fields of the log that every line about the losses has.
         needs_source: sampling changes the images of a store, which `load` must be given.
+        sampling_options: options of `load` beyond those that every kind has.
+        companions: names of files in the run directory that sampling needs besides a snapshot.
         distributed: several processes can train one run.
         has_grids: training writes grids of samples.
         has_onnx: the loaded sampler is a NoiseSampler.
@@ -197,6 +199,8 @@ class GeneratorKind(ABC):
     options: frozenset[str] = field(default_factory=frozenset)
     loss_fields: tuple[str, ...] = ("loss",)
     needs_source: bool = False
+    sampling_options: frozenset[str] = field(default_factory=frozenset)
+    companions: tuple[str, ...] = ()
     distributed: bool = False
     has_grids: bool = False
     has_onnx: bool = False
@@ -268,13 +272,21 @@ class GeneratorKind(ABC):
         """
 
     @abstractmethod
-    def load(self, model: Model, *, device: str = "auto", source: Store | None = None) -> Sampler:
+    def load(
+        self,
+        model: Model,
+        *,
+        device: str = "auto",
+        source: Store | None = None,
+        **options: Any,
+    ) -> Sampler:
         """The sampler of a model.
 
         Args:
             model: weights and recipe.
             device: "auto", "cpu", "cuda", ...
             source: images to change, if `needs_source`.
+            options: only those in `sampling_options`.
 
         Raises:
             RunError: the weights do not fit the recipe.
@@ -296,6 +308,7 @@ class GeneratorKind(ABC):
 
 KINDS: dict[str, str | GeneratorKind] = {
     "gan": "hwgen.generators.gan.kind",
+    "refiner": "hwgen.generators.refiner.kind",
     "deformation": "hwgen.generators.deformation.kind",
 }
 """Name -> the module with its GeneratorKind as KIND, imported when needed, or the kind itself."""
@@ -343,12 +356,38 @@ def kind_of_preset(preset: str) -> GeneratorKind:
     raise InputError(f"no preset {preset!r}", remedy=suggest(preset, names))
 
 
+def requested_classes(place: Path | str, spec: str | None) -> Charset | None:
+    """The classes that a user asks of a generator that is not limited to those of its run.
+
+    Args:
+        place: a run directory or a model folder.
+        spec: see hwgen.charset.select_classes; None if the user did not say.
+
+    Returns:
+        None where `spec` is None or selects among the sampler's own classes.
+
+    Raises:
+        RunError: no run or model is there.
+        InputError: see hwgen.charset.select_classes.
+    """
+    from hwgen.charset import parse_charset, parse_count, select_classes
+    from hwgen.runs.models import run_or_model
+
+    found = run_or_model(Path(place))
+    if spec is None or "charset" not in get_kind(found.kind, str(place)).sampling_options:
+        return None
+    if parse_count(spec) is None:
+        return parse_charset(spec, known=found.charset)
+    return found.charset.subset(select_classes(spec, found.charset))
+
+
 def load_generator(
     place: Run | Path | str,
     *,
     snapshot: str = "last",
     source: Store | None = None,
     device: str = "auto",
+    **options: Any,
 ) -> Sampler:
     """Load the generator of a run, or an exported one.
 
@@ -357,10 +396,11 @@ def load_generator(
         snapshot: "last", "best" (needs scores), or the number of images of a snapshot.
         source: images to change, for kinds that change images and only for them.
         device: "auto", "cpu", "cuda", ...
+        options: see GeneratorKind.sampling_options; None counts as not given.
 
     Raises:
         RunError: no such run, snapshot or model, or a damaged one.
-        InputError: a source is missing or not needed, or does not fit the model.
+        InputError: a source or an option is missing or not needed, or does not fit the model.
     """
     from hwgen.runs.models import run_or_model
     from hwgen.runs.snapshots import find_model
@@ -379,4 +419,12 @@ def load_generator(
             where=where,
             remedy="Leave out --real",
         )
-    return kind.load(find_model(place, snapshot), device=device, source=source)
+    given = {name: value for name, value in options.items() if value is not None}
+    others = sorted(given.keys() - kind.sampling_options)
+    if others:
+        raise InputError(
+            f"{', '.join(f'--{name}' for name in others)}: a {kind.title} does not take this",
+            where=where,
+            remedy="Leave it out",
+        )
+    return kind.load(find_model(place, snapshot), device=device, source=source, **given)

@@ -53,6 +53,11 @@ class Model:
     origin: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def folder(self) -> Path:
+        """The run directory or the model folder."""
+        return self.weights.parent if self.weights.name == FILE else self.weights.parent.parent
+
+    @property
     def id(self) -> str:
         """Id of the run, as of a Run."""
         return self.run

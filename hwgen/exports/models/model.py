@@ -10,6 +10,7 @@ model.onnx          the generator, if requested
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +97,8 @@ def export_model(
     with written_at_once(out, recipe, overwrite) as partial:
         if partial is not None:
             write_model(partial, model)
+            for name in kind.companions:
+                shutil.copyfile(model.folder / name, partial / name)
             write_json(partial / "charset.json", list(model.charset))
             about_onnx = ""
             if not kind.needs_source:

@@ -34,6 +34,19 @@ class Plan:
     checkpoint_bytes: int
     snapshot_bytes: int
 
+    def in_words(self, recipe: AdversarialRecipe) -> list[tuple[str, str]]:
+        """Names and figures, to print."""
+        return [
+            ("parameters of G", f"{self.parameters_g:,}"),
+            ("parameters of D", f"{self.parameters_d:,}"),
+            ("steps", f"{recipe.steps:,}"),
+            ("epochs", f"{self.epochs:.1f}"),
+            ("memory: weights, optimiser, average", f"{self.state_bytes / 2**20:,.0f} MiB"),
+            ("memory: images", f"{self.images_bytes / 2**20:,.0f} MiB"),
+            ("disk: checkpoint", f"{self.checkpoint_bytes / 2**20:,.0f} MiB"),
+            ("disk: each snapshot", f"{self.snapshot_bytes / 2**20:,.0f} MiB"),
+        ]
+
 
 def count_parameters(build: Build, recipe: AdversarialRecipe, classes: int) -> tuple[int, int]:
     """Parameters of G and of D, without allocating them."""

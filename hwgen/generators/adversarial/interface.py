@@ -20,6 +20,7 @@ from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.base import Ids
 from hwgen.record import Image
+from hwgen.runs import Run
 from hwgen.store import Store
 from hwgen.store.contact_sheets import classes_to_show, sheet_of_store
 
@@ -98,6 +99,8 @@ class AdversarialKind:
         references: training store and recipe to named sheets, which are written to grids/NAME.png
             when a run begins, to compare the grids with; uint8 [n, S, S(, 3)], GRID_COLUMNS per
             row. Reports show "real".
+        records: training store to the numbers of the records to train on; None for all.
+        begin: writes what belongs to a new run besides weights and grids.
     """
 
     name: str
@@ -108,3 +111,5 @@ class AdversarialKind:
     grid_classes: Callable[[Store, int], Ids] = classes_to_show
     scored_classes: Callable[[Store, int], Ids] = classes_to_show
     references: Callable[[Store, Any], Mapping[str, Image]] = real_grid
+    records: Callable[[Store], Ids | None] = lambda store: None
+    begin: Callable[[Run], None] = lambda run: None

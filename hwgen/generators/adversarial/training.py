@@ -214,6 +214,7 @@ def prepare(
         seed=run.seed,
         device=device,
         balanced=recipe.balanced,
+        records=kind.records(store),
         local_slice=ranks.local_slice,
     )
     checkpoint = read_own_checkpoint(run, ranks)
@@ -247,7 +248,7 @@ def prepare(
     )
     writer.begin(checkpoint.step, {**describe(device, dtype), "processes": ranks.size})
     if checkpoint.step == 0:
-        ranks.on_first(lambda: save_references(kind, run, store, recipe))
+        ranks.on_first(lambda: begin_run(kind, run, store, recipe))
     generator = torch.Generator(device)
 
     def plain_step(x: Tensor, y: Tensor | None, at: Schedule) -> Mapping[str, Tensor]:
@@ -282,9 +283,8 @@ def note(means: Mapping[str, float]) -> str:
     )
 
 
-def save_references(
-    kind: AdversarialKind, run: Run, store: Store, recipe: AdversarialRecipe
-) -> None:
-    """Write the sheets that grids are compared with, such as grids/real.png."""
+def begin_run(kind: AdversarialKind, run: Run, store: Store, recipe: AdversarialRecipe) -> None:
+    """Write the kind's files, and the sheets that grids are compared with: grids/real.png."""
+    kind.begin(run)
     for name, sheet in kind.references(store, recipe).items():
         save_sheet(run.grids / f"{name}.png", sheet, GRID_COLUMNS)

@@ -120,7 +120,14 @@ class DeformationKind(GeneratorKind):
             store, out, recipe, seed=seed, device=device, control=control, **options
         )
 
-    def load(self, model: Model, *, device: str = "auto", source: Store | None = None) -> Sampler:
+    def load(
+        self,
+        model: Model,
+        *,
+        device: str = "auto",
+        source: Store | None = None,
+        **options: Any,
+    ) -> Sampler:
         """See GeneratorKind."""
         from hwgen.generators.deformation.sampling import DeformationSampler
 

@@ -71,17 +71,7 @@ class GanKind(GeneratorKind):
         """See GeneratorKind."""
         from hwgen.generators.gan.estimate import plan
 
-        planned = plan(recipe, store)
-        return [
-            ("parameters of G", f"{planned.parameters_g:,}"),
-            ("parameters of D", f"{planned.parameters_d:,}"),
-            ("steps", f"{recipe.steps:,}"),
-            ("epochs", f"{planned.epochs:.1f}"),
-            ("memory: weights, optimiser, average", f"{planned.state_bytes / 2**20:,.0f} MiB"),
-            ("memory: images", f"{planned.images_bytes / 2**20:,.0f} MiB"),
-            ("disk: checkpoint", f"{planned.checkpoint_bytes / 2**20:,.0f} MiB"),
-            ("disk: each snapshot", f"{planned.snapshot_bytes / 2**20:,.0f} MiB"),
-        ]
+        return plan(recipe, store).in_words(recipe)
 
     def train(
         self,
@@ -110,7 +100,14 @@ class GanKind(GeneratorKind):
             **options,
         )
 
-    def load(self, model: Model, *, device: str = "auto", source: Store | None = None) -> Sampler:
+    def load(
+        self,
+        model: Model,
+        *,
+        device: str = "auto",
+        source: Store | None = None,
+        **options: Any,
+    ) -> Sampler:
         """See GeneratorKind."""
         from hwgen.generators.gan.sampling import Sampler as GanSampler
 

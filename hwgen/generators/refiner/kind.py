@@ -68,7 +68,8 @@ class RefinerKind(GeneratorKind):
 
         planned = plan(build_without_images, recipe, store)
         simulated = len(store.charset) * recipe.hands * recipe.size**2
-        return [*planned.in_words(recipe), ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB")]
+        of_simulated = ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB")
+        return [*planned.in_words(recipe), of_simulated]
 
     def train(
         self,
@@ -106,11 +107,18 @@ class RefinerKind(GeneratorKind):
             **options,
         )
 
-    def load(self, model: Model, *, device: str = "auto", **sources: Any) -> Sampler:
+    def load(
+        self,
+        model: Model,
+        *,
+        device: str = "auto",
+        source: Store | None = None,
+        **options: Any,
+    ) -> Sampler:
         """See GeneratorKind and hwgen.generators.refiner.sampling.RefinerSampler.of_model."""
         from hwgen.generators.refiner.sampling import RefinerSampler
 
-        return RefinerSampler.of_model(model, device, **sources)
+        return RefinerSampler.of_model(model, device, **options)
 
     def describe(self, run: Run) -> Description:
         """See GeneratorKind."""
@@ -192,7 +200,8 @@ KIND = RefinerKind(
     name="refiner",
     title="refiner",
     options=TRAINING_OPTIONS | {"strokes"},
-    sources=frozenset({"strokes", "charset", "hand"}),
+    sampling_options=frozenset({"strokes", "charset", "hand"}),
+    companions=("strokes.safetensors",),
     loss_fields=("loss_d",),
     distributed=True,
     has_grids=True,
