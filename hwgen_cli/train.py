@@ -214,9 +214,6 @@ def train(
     changes |= _changes(change or [])
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
     recipe, opened = kind.recipe(preset, changes), Store(store)
-    if dry_run:
-        _show_plan(kind, preset, recipe, opened)
-        return
     options: dict[str, Any] = {
         "on_collapse": on_collapse.value,
         "cuda_graphs": cuda_graphs,
@@ -224,6 +221,9 @@ def train(
         "strokes": None if strokes is None else HanziWriter(strokes),
     }
     options = {name: value for name, value in options.items() if name in kind.options}
+    if dry_run:
+        _show_plan(kind, preset, recipe, opened, options)
+        return
     _train(
         kind,
         preset,
@@ -264,13 +264,15 @@ def _refuse_options(
         )
 
 
-def _show_plan(kind: GeneratorKind, preset: str, recipe: Any, store: Store) -> None:
+def _show_plan(
+    kind: GeneratorKind, preset: str, recipe: Any, store: Store, options: Mapping[str, Any]
+) -> None:
     from hwgen.compute.distributed import first_to_say
     from hwgen.schema import flatten
 
     if first_to_say("plan"):
         sizes = {"classes": f"{len(store.charset):,}", "records": f"{len(store):,}"}
-        figures = {**sizes, **dict(kind.plan(recipe, store))}
+        figures = {**sizes, **dict(kind.plan(recipe, store, **options))}
         _print_tables(preset, flatten(kind.recipe_to_json(recipe)), figures)
 
 
@@ -304,7 +306,7 @@ def _train(
 
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.errors import InputError
+    from hwgen.errors import InputError, RunError
     from hwgen.progress import Control
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -316,6 +318,8 @@ def _train(
     with join(device) as ranks:
         if recogniser is not None:
             options = {**options, "score": _scorer(recogniser, store, recipe.size, device)}
+        if warning := kind.warning(recipe, store, **options):
+            print_lines(f"warning: {warning}", stderr=True, quiet=not ranks.first)
         with bar(preset, kind.unit, shown=ranks.first) as advance, interruptible() as stop:
 
             def show(done: float, total: float, note: str) -> None:
@@ -323,19 +327,23 @@ def _train(
                 finished = done == total
                 advance(done, total, note)
 
-            run = kind.train(
-                store,
-                out,
-                recipe,
-                seed=seed,
-                device=device,
-                control=Control(show, stop),
-                ranks=ranks,
-                **options,
-            )
+            try:
+                kind.train(
+                    store,
+                    out,
+                    recipe,
+                    seed=seed,
+                    device=device,
+                    control=Control(show, stop),
+                    ranks=ranks,
+                    **options,
+                )
+            except RunError:
+                if not stop():  # else before the first step, from which there is nothing to save
+                    raise
         stopped = ranks.any(stop()) and not ranks.any(finished)
         quiet = not ranks.first
-    _finish(run.path, stopped, quiet=quiet)
+    _finish(out, stopped, quiet=quiet)
 
 
 def _scorer(recogniser: Path, store: Store, size: int, device: str) -> Any:

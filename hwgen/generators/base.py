@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,22 @@ class Sampler(Protocol):
         self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
     ) -> Image:
         """Samples uint8 [N, S, S] or [N, S, S, 3] for class ids [N] and indices [N]."""
+
+
+@runtime_checkable
+class WriterSampler(Sampler, Protocol):
+    """A sampler whose samples are by simulated writers; the writers go into synthetic stores."""
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """Settings that determine the samples besides the model, and the "notice" of what they
+        are made from; plain JSON for the manifest of a synthetic store.
+        """
+
+    def writers(
+        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0
+    ) -> Sequence[str]:
+        """Name of the simulated writer of each sample."""
 
 
 class NoiseSampler(Sampler, Protocol):
@@ -130,6 +146,7 @@ class Description:
         labelled: whether the model is conditional on the class.
         note: one paragraph on the kind, "" for none.
         key_figures: (value, name) for the top of the page.
+        sheets: name of a PNG in grids/ -> caption, of what to show beside samples and real images.
     """
 
     planned: int | None
@@ -140,6 +157,7 @@ class Description:
     labelled: bool = True
     note: str = ""
     key_figures: Sequence[tuple[str, str]] = ()
+    sheets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,11 +169,15 @@ class CardTexts:
         usage: Markdown: how to sample from the model folder.
         noise: Python: method of a NumPy random generator, with arguments, that gives the noise of 8
             samples for model.onnx; "" for kinds without ONNX.
+        classes: what it can generate, in words.
+        data: further lines on what it was trained on, and under which licence that is.
     """
 
     pipeline_tag: str
     usage: str
     noise: str = ""
+    classes: str = "only the classes above"
+    data: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -184,6 +206,7 @@ class GeneratorKind(ABC):
         title: what it is called in texts, such as "GAN".
         unit: what training counts: "images" or "pairs".
         options: settings of `train` and `recipe` beyond those that every kind has.
+        required: those of `options` without which it cannot be trained.
         loss_fields: fields of the log that every line about the losses has.
         needs_source: sampling changes the images of a store, which `load` must be given.
         sampling_options: options of `load` beyond those that every kind has.
@@ -197,6 +220,7 @@ class GeneratorKind(ABC):
     title: str
     unit: str = "images"
     options: frozenset[str] = field(default_factory=frozenset)
+    required: frozenset[str] = field(default_factory=frozenset)
     loss_fields: tuple[str, ...] = ("loss",)
     needs_source: bool = False
     sampling_options: frozenset[str] = field(default_factory=frozenset)
@@ -242,8 +266,24 @@ class GeneratorKind(ABC):
         """Number of parameters of each network, by its name, such as "G"."""
 
     @abstractmethod
-    def plan(self, recipe: Any, store: Store) -> Sequence[tuple[str, str]]:
-        """What training will take, in words: parameters, steps, memory."""
+    def plan(self, recipe: Any, store: Store, **options: Any) -> Sequence[tuple[str, str]]:
+        """What training will take, in words: parameters, steps, memory.
+
+        Args:
+            recipe: see `recipe`.
+            store: labelled images.
+            options: those of `train`.
+
+        Raises:
+            InputError: an option is missing, or does not fit the store.
+        """
+
+    def warning(self, recipe: Any, store: Store, **options: Any) -> str:
+        """What to tell a user before training, such as classes that are left out; "" for nothing.
+
+        The arguments and errors are those of `plan`.
+        """
+        return ""
 
     @abstractmethod
     def train(

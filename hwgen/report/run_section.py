@@ -140,7 +140,12 @@ def _grids(run: Run, about: Description, *, real: bool) -> Html:
         )
     else:
         beside = missing("This run has no grid of training images.")
-    blocks.append(tag("div", newest, beside, class_="pair"))
+    sheets = [
+        _frame(file, caption, _GRID_WIDTH)
+        for name, caption in about.sheets.items()
+        if (file := run.grids / f"{name}.png").is_file()
+    ]
+    blocks.append(tag("div", *sheets, newest, beside, class_="pair"))
     blocks.append(
         tag(
             "p",

@@ -48,6 +48,16 @@ def notice(origin: Mapping[str, Any]) -> str:
     return text if isinstance(text, str) else ""
 
 
+def framing(origin: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the records were scaled, see hwgen.imaging.framing.Framing.to_json; {} if not known.
+
+    Args:
+        origin: see Manifest.
+    """
+    found = _of_the_whole(origin).get("framing", {})
+    return found if isinstance(found, Mapping) else {}
+
+
 def summary(origin: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an origin that are copied to runs and models.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hwgen.generators.base import Sampler
+from hwgen.generators.base import Sampler, WriterSampler
 from hwgen.store import Store
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids
@@ -29,6 +29,7 @@ def origin_of(
         "per_class": per_class,
         "class_ids": class_ids.tolist(),
         **({"data": sampler.data} if sampler.data else {}),
+        **(sampler.origin if isinstance(sampler, WriterSampler) else {}),
     }
     if sample_filter is not None:
         origin["filter"] = {**sample_filter.settings, "max_tries": max_tries}
@@ -38,6 +39,13 @@ def origin_of(
 def source_of(sampler: Sampler, seed: int) -> str:
     """The "source" of each sample; its "position" is the sample's index within the class."""
     return f"{sampler.provenance} seed {seed}"
+
+
+def writers_of(sampler: Sampler, class_ids: Ids, indices: Ids, seed: int) -> Sequence[str]:
+    """The "writer" of each sample; "" for generators without simulated writers."""
+    if isinstance(sampler, WriterSampler):
+        return sampler.writers(class_ids, indices, seed=seed)
+    return [""] * len(class_ids)
 
 
 def has_origin(store: Store, origin: Mapping[str, Any]) -> bool:

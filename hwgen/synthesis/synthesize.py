@@ -22,7 +22,7 @@ from hwgen.store import Store, StoreWriter, check_place, is_store, remove_leftov
 from hwgen.synthesis.acceptance import FILE, Counts, acceptance_json
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit, plan
-from hwgen.synthesis.provenance import has_origin, origin_of, source_of
+from hwgen.synthesis.provenance import has_origin, origin_of, source_of, writers_of
 from hwgen.synthesis.sampling import UnitSamples, fill
 
 MAX_TRIES = 10
@@ -184,15 +184,15 @@ class _Output:
     def write(self, unit: Unit, samples: UnitSamples) -> None:
         # A resumed store may end in the middle of a unit.
         new = slice(max(0, self.writer.count - self.counts.records), None)
-        labels = self.labels
-        count = len(samples.images[new])
+        labels, seed = self.labels, self.origin["seed"]
+        classes, indices = samples.classes[new], samples.indices[new]
         self.writer.note = self.counts.to_json()
         self.writer.add_batch(
             samples.images[new],
-            labels=[labels[place] for place in samples.classes[new].tolist()],
-            writers=[""] * count,
-            sources=[source_of(self.sampler, self.origin["seed"])] * count,
-            positions=samples.indices[new],
+            labels=[labels[place] for place in classes.tolist()],
+            writers=writers_of(self.sampler, self.classes[classes], indices, seed),
+            sources=[source_of(self.sampler, seed)] * len(classes),
+            positions=indices,
         )
         self.counts.add(unit, samples)
 

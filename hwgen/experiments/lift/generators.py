@@ -183,12 +183,13 @@ def choose_generator(
 
     Raises:
         InputError: no such preset; a run that may have seen the test samples, or to which `images`
-            does not apply.
+            does not apply; a kind that needs more than real samples.
         RunError: the run is damaged or not finished.
     """
     place = Path(name)
     if not (place / "run.json").is_file() and not is_model(place):
         kind = kind_of_preset(name)
+        _check_possible(kind, name)
         changes = {} if images is None else _length(kind, name, images)
         return TrainedGenerator(kind, kind.recipe(name, changes), device)
     if images is not None:
@@ -199,6 +200,7 @@ def choose_generator(
         )
     trained = run_or_model(place)
     kind = get_kind(trained.kind, name)
+    _check_possible(kind, name)
     if not kind.needs_source:
         raise InputError(
             f"is a run of a {kind.title}, which may have seen more samples than the recogniser "
@@ -214,6 +216,18 @@ def choose_generator(
         )
     load_generator(place, source=train, device="cpu")  # fails now rather than after an hour
     return PretrainedGenerator(place, device)
+
+
+def _check_possible(kind: GeneratorKind, name: str) -> None:
+    """Refuse kinds that cannot be trained from the real samples of a trial alone."""
+    if kind.required:
+        raise InputError(
+            f"a {kind.title} needs {', '.join(sorted(kind.required))}, which hwgen lift cannot "
+            "give it yet",
+            where=name,
+            remedy="Make a store with hwgen train and hwgen synthesize, and measure it with hwgen "
+            "benchmark --synthetic STORE",
+        )
 
 
 def _length(kind: GeneratorKind, preset: str, images: int) -> dict[str, str]:

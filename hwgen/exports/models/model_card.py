@@ -34,7 +34,7 @@ _KINDS = {
 _FACTS = ("format", "preset", "provenance")
 
 _LIMITS = """\
-- It generates only the classes above, at {size} x {size} pixels.
+- It generates {classes}, at {size} x {size} pixels.
 - A sample that is read as its label may still not help to train a recogniser: measure it with
   `hwgen benchmark` on real test characters.
 - It imitates the writers of its training data, and may copy training samples, above all of classes
@@ -89,10 +89,12 @@ def card(
         else "",
         "## Use\n\n" + texts.usage,
         f"`model.onnx`: {onnx}\n\n" + _onnx_use(name, texts.noise, labelled) if onnx else "",
-        "## Data\n\n" + _data(model, labelled),
+        "## Data\n\n"
+        + _data(model, labelled)
+        + "".join(f"- {_line(line)}\n" for line in texts.data),
         "## Training\n\n" + _training(model, kind.unit, log),
         "## Measured\n\n" + _measured(model, log, results),
-        "## Limits\n\n" + _LIMITS.format(size=size),
+        "## Limits\n\n" + _LIMITS.format(size=size, classes=texts.classes),
         "## Licence\n\n" + (_GIVEN.format(licence=_line(licence)) if licence else "") + _LICENCE,
         "## Recipe\n\n```json\n" + json.dumps(model.recipe, indent=1) + "\n```\n",
     ]

@@ -15,11 +15,9 @@ from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError, RunError
 from hwgen.generators.adversarial.collapse import diverged, good_snapshots, norm
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
-from hwgen.generators.adversarial.sample_monitor import real_deviation
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_checkpoint
-from hwgen.store import Store
 
 MOST_ROLLBACKS = 3
 """Rollbacks of a run; at the next collapse it stops."""
@@ -29,9 +27,9 @@ def with_rollbacks(
     train_on: Callable[[], None],
     *,
     run: Run,
-    store: Store,
     recipe: AdversarialRecipe,
     preset: AdversarialRecipe,
+    real: Callable[[], float | None],
     on_collapse: OnCollapse,
     ranks: Ranks,
 ) -> None:
@@ -40,9 +38,9 @@ def with_rollbacks(
     Args:
         train_on: trains from the run's checkpoint.
         run: that is trained.
-        store: what it is trained on.
         recipe: as the run began.
         preset: see `advice`.
+        real: deviation of real records, grey levels, where it is known.
         on_collapse: anything but "rollback" raises at once.
         ranks: the processes that train together.
 
@@ -56,19 +54,19 @@ def with_rollbacks(
             error = failure
         with ranks.agreed():
             if ranks.first:
-                _roll_back(run, store, recipe, preset, error, on_collapse)
+                _roll_back(run, recipe, preset, real(), error, on_collapse)
 
 
 def _roll_back(
     run: Run,
-    store: Store,
     recipe: AdversarialRecipe,
     preset: AdversarialRecipe,
+    real: float | None,
     error: CollapsedError | DivergedError,
     on_collapse: OnCollapse,
 ) -> None:
     """Log a rollback to the last good snapshot, from which training resumes; or raise the error."""
-    real, before = real_deviation(store, recipe), count_rollbacks(run)
+    before = count_rollbacks(run)
     if on_collapse != "rollback" or before == MOST_ROLLBACKS:
         tried = on_collapse == "rollback"
         raise type(error)(

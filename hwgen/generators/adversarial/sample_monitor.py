@@ -58,7 +58,8 @@ class SampleMonitor:
         score: scores samples of conditional runs at snapshots; None for no scores.
 
     Attributes:
-        real_deviation: `deviation` of the store's records; None if no class has two.
+        real_deviation: `deviation` of the store's records of the classes of the grids; None if no
+            class has two.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class SampleMonitor:
             self._grid = pairs([0], GRID_ROWS * GRID_COLUMNS)
         self._scored = pairs(kind.scored_classes(store, SCORED_CLASSES), SCORED_SAMPLES)
         self._score = score if recipe.conditional else None
-        self.real_deviation = real_deviation(store, recipe)
+        self.real_deviation = real_deviation(store, recipe, kind.grid_classes)
 
     def observe(self, generator: AdversarialGenerator, *, scored: bool) -> Observation:
         """Sample and measure.
@@ -117,13 +118,22 @@ def deviation(images: Image, class_ids: Ids) -> float:
     return float(np.mean(parts))
 
 
-def real_deviation(store: Store, recipe: AdversarialRecipe) -> float | None:
-    """`deviation` of a store's records at the recipe's size; None if no class has two."""
+def real_deviation(
+    store: Store,
+    recipe: AdversarialRecipe,
+    grid_classes: Callable[[Store, int], Ids] = classes_to_show,
+) -> float | None:
+    """`deviation` of a store's records at the recipe's size; None if no class has two.
+
+    Args:
+        store: of real images.
+        recipe: size, and whether classes are told apart.
+        grid_classes: see AdversarialKind.
+    """
     if recipe.conditional:
         labels = store.labels
-        chosen = [
-            evenly_spaced_records(labels, one) for one in classes_to_show(store, GRID_ROWS).tolist()
-        ]
+        shown = grid_classes(store, GRID_ROWS).tolist()
+        chosen = [evenly_spaced_records(labels, one) for one in shown]
     else:
         chosen = [evenly_spaced(len(store), SAMPLES)]
     parts = []

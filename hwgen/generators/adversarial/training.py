@@ -27,7 +27,7 @@ from hwgen.generators.adversarial.interface import GRID_COLUMNS, AdversarialKind
 from hwgen.generators.adversarial.meter import Meter
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
-from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score
+from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score, real_deviation
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse, SnapshotWriter
 from hwgen.generators.adversarial.steps import Schedule, make_state, schedule, train_step
 from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
@@ -134,9 +134,9 @@ def train(
         with_rollbacks(
             lambda: train_loop(prepare(kind, run, store, recipe, settings)),
             run=run,
-            store=store,
             recipe=recipe,
             preset=kind.presets.get(recipe.preset, recipe),
+            real=lambda: real_deviation(store, recipe, kind.grid_classes),
             on_collapse=on_collapse,
             ranks=ranks,
         )

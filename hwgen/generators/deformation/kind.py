@@ -93,7 +93,9 @@ class DeformationKind(GeneratorKind):
         """See GeneratorKind."""
         return {"network": _parameters(recipe)}
 
-    def plan(self, recipe: DeformationRecipe, store: Store) -> Sequence[tuple[str, str]]:
+    def plan(
+        self, recipe: DeformationRecipe, store: Store, **options: Any
+    ) -> Sequence[tuple[str, str]]:
         """See GeneratorKind."""
         return [
             ("parameters", f"{_parameters(recipe):,}"),

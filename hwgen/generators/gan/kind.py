@@ -67,7 +67,7 @@ class GanKind(GeneratorKind):
         g, d = count_parameters(recipe, classes)
         return {"G": g, "D": d}
 
-    def plan(self, recipe: Recipe, store: Store) -> Sequence[tuple[str, str]]:
+    def plan(self, recipe: Recipe, store: Store, **options: Any) -> Sequence[tuple[str, str]]:
         """See GeneratorKind."""
         from hwgen.generators.gan.estimate import plan
 

@@ -25,7 +25,20 @@ if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
     from hwgen.runs import Run
     from hwgen.runs.models import Model
+    from hwgen.sources.strokes.data import StrokeData
     from hwgen.store import Store
+
+_HELD_OUT = (
+    "A refiner starts from simulated handwriting. Grids and scores are of classes that it was not "
+    "trained on."
+)
+_LOGGED_CLASSES = {
+    "held_out": "Classes held out for grids and scores",
+    "without_strokes": "Classes left out, without strokes",
+}
+"""Fields of the log -> names in a report."""
+
+_SHOWN = 40
 
 
 class RefinerKind(GeneratorKind):
@@ -61,15 +74,28 @@ class RefinerKind(GeneratorKind):
         g, d = count_parameters(build_without_images, recipe, classes)
         return {"G": g, "D": d}
 
-    def plan(self, recipe: RefinerRecipe, store: Store) -> Sequence[tuple[str, str]]:
+    def plan(
+        self, recipe: RefinerRecipe, store: Store, **options: Any
+    ) -> Sequence[tuple[str, str]]:
         """See GeneratorKind."""
         from hwgen.generators.adversarial.estimate import plan
+        from hwgen.generators.refiner.classes import classes_of
         from hwgen.generators.refiner.generator import build_without_images
 
         planned = plan(build_without_images, recipe, store)
+        classes = classes_of(store, recipe, _strokes(options).characters())
         simulated = len(store.charset) * recipe.hands * recipe.size**2
-        of_simulated = ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB")
-        return [*planned.in_words(recipe), of_simulated]
+        return [
+            *classes.in_words(store),
+            *planned.in_words(recipe),
+            ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB"),
+        ]
+
+    def warning(self, recipe: RefinerRecipe, store: Store, **options: Any) -> str:
+        """See GeneratorKind; names the classes without strokes."""
+        from hwgen.generators.refiner.classes import classes_of
+
+        return classes_of(store, recipe, _strokes(options).characters()).warning(store)
 
     def train(
         self,
@@ -91,11 +117,7 @@ class RefinerKind(GeneratorKind):
         from hwgen.compute.distributed import ALONE
         from hwgen.generators.refiner.training import train
 
-        if options.get("strokes") is None:
-            raise InputError(
-                "a refiner needs the strokes of the characters",
-                remedy="Give them as --strokes FILE; npm pack hanzi-writer-data downloads them",
-            )
+        _strokes(options)
         return train(
             store,
             out,
@@ -129,24 +151,32 @@ class RefinerKind(GeneratorKind):
             unreadable = str(error)
         return Description(
             planned=recipe.images if recipe else None,
-            facts=self._facts(recipe, len(run.charset)) if recipe else [],
+            facts=self._facts(recipe, run) if recipe else [],
             recipe=self._in_words(recipe, run.recipe) if recipe else [],
             unreadable=unreadable,
             curves=curves(recipe),
-            note="A refiner starts from simulated handwriting, which grids/simulated.png shows. "
-            "Grids and scores are of classes that it was not trained on."
-            if recipe and recipe.held_out
-            else "",
+            note=_HELD_OUT if recipe and recipe.held_out else "",
+            sheets={"simulated": "Simulated images that the generator starts from"},
         )
 
     def card(self, model: Model, name: str) -> CardTexts:
         """See GeneratorKind."""
+        from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
+
+        strokes = StoredStrokes(model.folder / FILE)
         return CardTexts(
             pipeline_tag="image-to-image",
             usage=f"```sh\nhwgen synthesize {name} --out synthetic --per-class 50\n```\n\n"
             "It makes any character that has strokes, also one that it was not trained on: "
             "`--classes 犇骉`. `--hand 7` writes all characters by one simulated writer.\n"
             "Nothing is executed from the files; the weights are safetensors.\n",
+            classes="characters that have strokes: those of `strokes.safetensors`, or of the file "
+            "given as `--strokes`",
+            data=[
+                f"strokes of {len(strokes.characters()):,} characters from {strokes.name}, "
+                "in `strokes.safetensors`",
+                strokes.notice,
+            ],
         )
 
     def reference_tables(self, classes: int) -> Sequence[ReferenceTable]:
@@ -179,9 +209,16 @@ class RefinerKind(GeneratorKind):
         )  # fmt: skip
         return [table]
 
-    def _facts(self, recipe: RefinerRecipe, classes: int) -> Facts:
-        count = self.parameters(recipe, classes)
-        return [("Parameters", f"generator {count['G']:,}, discriminator {count['D']:,}")]
+    def _facts(self, recipe: RefinerRecipe, run: Run) -> Facts:
+        count = self.parameters(recipe, len(run.charset))
+        facts = [("Parameters", f"generator {count['G']:,}, discriminator {count['D']:,}")]
+        for field, name in _LOGGED_CLASSES.items():
+            entries = (entry[field] for entry in run.read_log() if field in entry)
+            found: Any = next(entries, [])
+            if isinstance(found, list) and found:
+                shown = "".join(map(str, found[:_SHOWN])) + ("…" if len(found) > _SHOWN else "")
+                facts.append((name, f"{len(found):,}: {shown}"))
+        return facts
 
     def _in_words(self, recipe: RefinerRecipe, plain: dict[str, object]) -> Facts:
         g = recipe.generator
@@ -196,10 +233,26 @@ class RefinerKind(GeneratorKind):
         return recipe_in_words(recipe, plain, PRESETS, of_generator)
 
 
+def _strokes(options: Mapping[str, Any]) -> StrokeData:
+    """The option "strokes".
+
+    Raises:
+        InputError: it is missing.
+    """
+    found: StrokeData | None = options.get("strokes")
+    if found is None:
+        raise InputError(
+            "a refiner needs the strokes of the characters",
+            remedy="Give them as --strokes FILE; npm pack hanzi-writer-data downloads them",
+        )
+    return found
+
+
 KIND = RefinerKind(
     name="refiner",
     title="refiner",
     options=TRAINING_OPTIONS | {"strokes"},
+    required=frozenset({"strokes"}),
     sampling_options=frozenset({"strokes", "charset", "hand"}),
     companions=("strokes.safetensors",),
     loss_fields=("loss_d",),

@@ -82,8 +82,8 @@ class RefinerRecipe(AdversarialRecipe):
             (f"hands must be from 1 to {MAX_HANDS:,}", 1 <= self.hands <= MAX_HANDS),
             ("held_out must be at least 0 and below 1", 0 <= self.held_out < 1),
             (
-                "margin must be from -1 to a third of the size, 0 or -1 with stretch",
-                -1 <= self.margin <= (0 if self.stretch else self.size // 3),
+                "margin must be -1 or 0, or without stretch less than half the size",
+                -1 <= self.margin <= (0 if self.stretch else (self.size - 1) // 2),
             ),
             (
                 "a refiner needs conditional, channels = 1, pixels from 1 (paper) to -1",

@@ -7,6 +7,7 @@ classes change it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from hwgen.errors import RunError
 from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe, recipe_from_json
 from hwgen.generators.refiner.simulated import SimulatedSamples
-from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
+from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes, fingerprint, rounded
 from hwgen.record import Image
 from hwgen.runs.models import Model
 from hwgen.sources.strokes.data import StrokeData, Strokes
@@ -43,6 +44,7 @@ class RefinerSampler:
         provenance: run and snapshot, for the source of every sample.
         data: content hash of the training store, "" if not known.
         hand: see SimulatedSamples.
+        notice: authors and licence of the strokes.
 
     Attributes:
         start: the simulated images that are refined.
@@ -59,12 +61,13 @@ class RefinerSampler:
         provenance: str = "",
         data: str = "",
         hand: int | None = None,
+        notice: str = "",
     ) -> None:
         self._net, self._device, self.recipe = net.to(device), device, recipe
         self.start = SimulatedSamples(charset, strokes, recipe.framing, hand)
         self.charset = charset
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
-        self.provenance, self.data = provenance, data
+        self.provenance, self.data, self._notice = provenance, data, notice
 
     @classmethod
     def of_model(
@@ -82,7 +85,7 @@ class RefinerSampler:
             model: weights and recipe.
             device: "auto", "cpu", "cuda", ...
             charset: classes to sample; None for those of the training store that have strokes.
-            strokes: for other characters than the model has strokes for.
+            strokes: instead of those that the model was trained with.
             hand: see RefinerSampler.
 
         Raises:
@@ -107,12 +110,24 @@ class RefinerSampler:
             net,
             recipe,
             charset,
-            source.load(charset),
+            rounded(source.load(charset)),
             pick_device(device),
             provenance=model.provenance,
             data=model.content_sha256,
             hand=hand,
+            notice=source.notice,
         )
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """See WriterSampler."""
+        hand = {} if self.start.hand is None else {"hand": self.start.hand}
+        return {
+            "charset": self.charset.fingerprint,
+            "strokes": fingerprint(self.start.strokes, self.charset),
+            **hand,
+            "notice": self._notice,
+        }
 
     def sample(
         self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
@@ -138,9 +153,10 @@ class RefinerSampler:
     def writers(
         self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0
     ) -> list[str]:
-        """The simulated hand of each sample, such as "hand-0017"."""
+        """The simulated hand of each sample, such as "hand-0017 seed 0"."""
         ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
-        return [f"hand-{hand:04d}" for hand in self.start.hands(ids, numbers, seed).tolist()]
+        hands = self.start.hands(ids, numbers, seed)
+        return [f"hand-{hand:04d} seed {seed}" for hand in hands.tolist()]
 
     @torch.no_grad()
     def _refined(self, ids: Ids, numbers: Ids, seed: int) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,14 @@ import numpy.typing as npt
 import torch
 
 from hwgen.charset import Charset
+from hwgen.errors import RunError
 from hwgen.generators.refiner.recipe import RefinerRecipe
 from hwgen.imaging.framing import Framing
-from hwgen.imaging.framing_pool import available_workers
 from hwgen.imaging.hash_noise import Floats, Keys, combined, normal, uniform
-from hwgen.record import Image
+from hwgen.progress import NO_CONTROL, Control
+from hwgen.record import PAPER, Image
 from hwgen.sources.simulation.handwriting import simulate_framed
-from hwgen.sources.simulation.images import simulate_images
+from hwgen.sources.simulation.images import render_items
 from hwgen.sources.simulation.pen import Item, character_number
 from hwgen.sources.strokes.data import Strokes
 
@@ -83,19 +85,44 @@ def simulate_classes(
     class_ids: Ids,
     recipe: RefinerRecipe,
     seed: int,
+    *,
+    workers: int = 1,
+    control: Control = NO_CONTROL,
 ) -> torch.Tensor:
     """Images of some classes by every hand, rendered by several processes.
 
+    Args:
+        strokes: label -> strokes, of these classes.
+        charset: of the class ids.
+        class_ids: to render.
+        recipe: its hands and framing.
+        seed: of the hands.
+        workers: number of processes; the images do not depend on it.
+        control: progress in images, and stop requests.
+
     Returns:
         uint8 [classes, hands, S, S]; other classes are paper.
+
+    Raises:
+        RunError: a stop was requested.
     """
-    items = [
+    hands, size = recipe.hands, recipe.size
+    items = (
         Item(strokes[charset[number]], character_number(charset[number]), seed, hand)
         for number in class_ids.tolist()
-        for hand in range(recipe.hands)
-    ]
-    images = simulate_images(items, recipe.framing, workers=available_workers())
-    shape = (len(charset), recipe.hands, recipe.size, recipe.size)
-    out = torch.full(shape, 255, dtype=torch.uint8)
-    out[torch.from_numpy(class_ids)] = torch.from_numpy(images).unflatten(0, (-1, recipe.hands))
-    return out
+        for hand in range(hands)
+    )
+    out = torch.full((len(charset) * hands, size, size), PAPER, dtype=torch.uint8)
+    rows = (class_ids[:, None] * hands + np.arange(hands)).reshape(-1)
+    done = 0
+    with closing(render_items(items, recipe.framing, workers=workers)) as batches:
+        for images in batches:
+            if done and control.stop():
+                raise RunError(
+                    "stopped while simulating characters; training has not begun",
+                    remedy="Rerun the command",
+                )
+            out[torch.from_numpy(rows[done : done + len(images)])] = torch.from_numpy(images)
+            done += len(images)
+            control.progress(done, len(rows), "")
+    return out.unflatten(0, (len(charset), hands))

@@ -5,23 +5,48 @@ Points are rounded to 1/256 of a unit of the box and stored as int16.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import parse_json
-from hwgen.sources.strokes.data import StrokeData, Strokes
+from hwgen.sources.strokes.data import MAX_POINTS, MAX_STROKES, Points, StrokeData, Strokes
 
 FILE = "strokes.safetensors"
 """Name of the file in a run directory or a model folder."""
 
 _SCALE = 256
 _FORMAT = "hwgen-strokes"
+_MAX_LABEL = 64  # characters
+_MAX_TEXT = 4_000  # of the notice, characters
+
+
+def rounded(strokes: Mapping[str, Strokes]) -> dict[str, Strokes]:
+    """Strokes as a file of them has them, so that they give the same samples."""
+    return {
+        label: tuple(_stored(line).astype(np.float64) / _SCALE for line in lines)
+        for label, lines in strokes.items()
+    }
+
+
+def fingerprint(strokes: Mapping[str, Strokes], labels: Iterable[str]) -> str:
+    """16 hex digits of the strokes of some labels; a label without strokes counts, too."""
+    digest = hashlib.sha256()
+    for label in labels:
+        lines = strokes.get(label, ())
+        digest.update(json.dumps([label, [len(line) for line in lines]]).encode())
+        for line in lines:
+            digest.update(_stored(line).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def save_strokes(path: Path, strokes: Mapping[str, Strokes], name: str, notice: str) -> None:
@@ -33,16 +58,16 @@ def save_strokes(path: Path, strokes: Mapping[str, Strokes], name: str, notice: 
         name: of the stroke data, for messages.
         notice: authors and licence.
     """
-    lines = [line for label in sorted(strokes) for line in strokes[label]]
-    points = np.concatenate(lines) if lines else np.empty((0, 2))
+    labels = sorted(strokes)
+    lines = [line for label in labels for line in strokes[label]]
     tensors = {
-        "points": np.clip(np.rint(points * _SCALE), -(1 << 15), (1 << 15) - 1).astype(np.int16),
+        "points": np.concatenate([np.empty((0, 2), np.int16), *map(_stored, lines)]),
         "lengths": np.array([len(line) for line in lines], np.int32),
-        "counts": np.array([len(strokes[label]) for label in sorted(strokes)], np.int32),
+        "counts": np.array([len(strokes[label]) for label in labels], np.int32),
     }
     texts = {
         "format": _FORMAT,
-        "labels": json.dumps(sorted(strokes), ensure_ascii=False),
+        "labels": json.dumps(labels, ensure_ascii=False),
         "name": name,
         "notice": notice,
     }
@@ -62,32 +87,29 @@ class StoredStrokes(StrokeData):
     def __init__(self, path: Path) -> None:
         tensors, texts = load_tensors(path)
         try:
-            labels = parse_json(texts["labels"])
-            points, lengths, counts = (
-                tensors[key].numpy() for key in ("points", "lengths", "counts")
-            )
-            fits = (
-                texts["format"] == _FORMAT
-                and isinstance(labels, list)
-                and all(isinstance(label, str) for label in labels)
-                and points.dtype == np.int16
-                and points.shape == (lengths.sum(), 2)
-                and lengths.ndim == counts.ndim == 1
-                and min(lengths.min(initial=1), counts.min(initial=1)) >= 1
-                and counts.sum() == len(lengths)
-                and len(labels) == len(counts)
-            )
-            if not fits:
-                raise ValueError("its parts do not fit together")
+            if texts.get("format") != _FORMAT:
+                raise ValueError(f"format {texts.get('format')!r:.40}")
+            labels = _labels(texts["labels"])
+            lengths = _counts(tensors["lengths"], MAX_POINTS)
+            counts = _counts(tensors["counts"], MAX_STROKES)
+            points = tensors["points"]
+            if points.dtype != torch.int16 or points.shape != (int(lengths.sum()), 2):
+                raise ValueError("points and lengths do not fit together")
+            if counts.sum() != len(lengths) or len(labels) != len(counts):
+                raise ValueError("labels, counts and lengths do not fit together")
         except (KeyError, ValueError, InputError) as error:
-            raise RunError(f"is not a file of strokes ({error})", where=str(path)) from None
-        self.name = str(texts.get("name", "this file"))  # type: ignore[misc]
-        self.notice = str(texts.get("notice", ""))  # type: ignore[misc]
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise RunError(
+                f"is not a file of strokes that this version of hwgen can read ({reason})",
+                where=str(path),
+                remedy="Copy the run or the model again",
+            ) from None
+        self.name = texts.get("name", "")[:_MAX_LABEL] or "this file"  # type: ignore[misc]
+        self.notice = texts.get("notice", "")[:_MAX_TEXT]  # type: ignore[misc]
         self._numbers = {label: number for number, label in enumerate(labels)}
-        lines = np.split(points.astype(np.float64) / _SCALE, np.cumsum(lengths)[:-1])
-        self._lines = lines
-        self._first = np.cumsum(counts) - counts
-        self._counts = counts
+        self._points: npt.NDArray[np.int16] = points.numpy()
+        self._point_ends = np.concatenate([[0], np.cumsum(lengths)])
+        self._line_ends = np.concatenate([[0], np.cumsum(counts)])
 
     def characters(self) -> Set[str]:
         """See StrokeData."""
@@ -95,8 +117,36 @@ class StoredStrokes(StrokeData):
 
     def read(self, characters: Set[str]) -> dict[str, Strokes]:
         """See StrokeData."""
-        found = {}
-        for label in characters:
-            first = self._first[self._numbers[label]]
-            found[label] = tuple(self._lines[first : first + self._counts[self._numbers[label]]])
-        return found
+        return {label: self._strokes(self._numbers[label]) for label in characters}
+
+    def _strokes(self, number: int) -> Strokes:
+        first, last = self._line_ends[number : number + 2]
+        ends = self._point_ends[first : last + 1]
+        return tuple(
+            self._points[start:end].astype(np.float64) / _SCALE
+            for start, end in pairwise(ends.tolist())
+        )
+
+
+def _stored(line: Points) -> npt.NDArray[np.int16]:
+    limit = 1 << 15
+    return np.clip(np.rint(line * _SCALE), -limit, limit - 1).astype(np.int16)
+
+
+def _labels(text: str) -> list[str]:
+    labels: Any = parse_json(text)
+    if not isinstance(labels, list) or len(set(map(str, labels))) != len(labels):
+        raise ValueError("labels are not a list of different texts")
+    if not all(isinstance(label, str) and 0 < len(label) <= _MAX_LABEL for label in labels):
+        raise ValueError(f"labels are not texts of 1 to {_MAX_LABEL} characters")
+    return labels
+
+
+def _counts(tensor: torch.Tensor, most: int) -> npt.NDArray[np.int64]:
+    """Positive counts from an untrusted tensor, int64 [n]."""
+    if tensor.dtype != torch.int32 or tensor.ndim != 1:
+        raise ValueError(f"counts are {tensor.dtype} of shape {list(tensor.shape)}")
+    counts: npt.NDArray[np.int64] = tensor.numpy().astype(np.int64)
+    if counts.min(initial=1) < 1 or counts.max(initial=1) > most:
+        raise ValueError(f"a count is not from 1 to {most:,}")
+    return counts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,16 +77,20 @@ def _unpacked(raw: Image) -> Item:
     return Item(tuple(line.astype(np.float64) for line in lines), character, seed, writer, repeat)
 
 
-def simulate_images(items: Iterable[Item], framing: Framing, *, workers: int = 1) -> Image:
+def render_items(
+    items: Iterable[Item], framing: Framing, *, workers: int = 1
+) -> Generator[Image, None, None]:
     """Write characters, in order; the images do not depend on `workers`.
+
+    Close the generator if it is not exhausted, to end the processes.
 
     Args:
         items: who writes what.
         framing: size and margin.
         workers: number of processes.
 
-    Returns:
-        uint8 [n, size, size], 255 is paper.
+    Yields:
+        uint8 [n, size, size] of the next n items, 255 is paper; valid until the next step.
 
     Raises:
         HwgenError: a worker process died.
@@ -94,5 +99,6 @@ def simulate_images(items: Iterable[Item], framing: Framing, *, workers: int = 1
     rendered = frame(
         batches(packed, framing.size), SimulatedInk(framing), workers=workers, max_raw=MAX_RAW
     )
-    parts = [images.copy() for _, images in rendered]
-    return np.concatenate([np.empty((0, framing.size, framing.size), np.uint8), *parts])
+    with closing(rendered):
+        for _, images in rendered:
+            yield images

@@ -34,6 +34,7 @@ PEN_STEP = _STEP_TICKS / _TICKS
 
 _AIR_SPEED = 2.0  # of the lifted pen; on paper it is 1
 _SHIFT, _LINEAR, _BOW = 0.036, 0.11, 0.03  # standard deviations of a stroke's variation
+_DOT = 0.5  # pressure of a dot
 _KNOTS = 8.4  # distance between two values of the pressure's random swelling, px
 
 # Ranges of indices of random numbers, so that no two uses share a number.
@@ -239,6 +240,9 @@ def _pen(
     swell += between * normal(chance[character], _OF_SWELL + knot + 1)
     variation = _of(items, "pressure")[character] * (0.35 + 0.5 * swell)
     pressure = pressure * np.clip(1 - variation, 0.25, 1.2)
+    # A character of a single point, too short to press on the paper, is a dot.
+    first = np.cumsum(counts) - counts
+    pressure[first[np.maximum.reduceat(pressure, first) <= 0]] = _DOT
     down = pressure > 0
     return PenPaths(character[down], averages[down, :2], pressure[down].astype(np.float32), chance)
 

@@ -21,6 +21,9 @@ BOX = 109.0
 STEP = 3.0
 """Spacing of a stroke's points, in units of the box."""
 
+MAX_STROKES, MAX_POINTS = 100, 1000
+"""Largest number of strokes in a character, and of points in a stroke, of untrusted files."""
+
 COMMON = (
     "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
     "前主行所家事成方法学如都当面起看定分好部其但因只想日作用道理美公老三民等重相月点"

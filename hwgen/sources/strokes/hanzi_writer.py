@@ -20,12 +20,19 @@ from hwgen.errors import InputError
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import suggest_path
 from hwgen.io.streams import refuse_stream
-from hwgen.sources.strokes.data import BOX, STEP, StrokeData, Strokes, resample
+from hwgen.sources.strokes.data import (
+    BOX,
+    MAX_POINTS,
+    MAX_STROKES,
+    STEP,
+    StrokeData,
+    Strokes,
+    resample,
+)
 
 _SIDE, _BASE = 1024.0, 900.0  # y = 900 is the top of the box
 _MAX_BYTES = 1 << 20  # of one character; the longest of 9,574 has 8,621
 _MAX_ALL = 1 << 30  # of all of them, unpacked
-_MAX_STROKES, _MAX_POINTS = 100, 1000
 _DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 _Found = tuple[str, Callable[[], bytes]]
@@ -151,16 +158,19 @@ def _strokes(data: bytes, where: str) -> Strokes:
         lines = [np.asarray(median, np.float64) for median in medians or ()]
     except (TypeError, ValueError, OverflowError):
         raise _not_strokes(where) from None
-    if not 0 < len(lines) <= _MAX_STROKES or not all(
+    if not 0 < len(lines) <= MAX_STROKES or not all(
         line.ndim == 2
         and line.shape[1] == 2
-        and 2 <= len(line) <= _MAX_POINTS
+        and 2 <= len(line) <= MAX_POINTS
         and np.abs(line).max() <= 2 * _SIDE
         for line in lines
     ):
         raise _not_strokes(where)
     to_box = np.array([1.0, -1.0]) * BOX / _SIDE
-    return tuple(resample((line - [0.0, _BASE]) * to_box, STEP) for line in lines)
+    strokes = tuple(resample((line - [0.0, _BASE]) * to_box, STEP) for line in lines)
+    if max(map(len, strokes)) > MAX_POINTS:
+        raise _not_strokes(where)
+    return strokes
 
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ import pytest
 
 from hwgen.imaging.framing import Framing
 from hwgen.sources.simulation.handwriting import simulate_framed
-from hwgen.sources.simulation.images import PackedItem, SimulatedInk, simulate_images
+from hwgen.sources.simulation.images import PackedItem, SimulatedInk, render_items
 from hwgen.sources.simulation.pen import Item
 
 CROSS = (
@@ -21,12 +21,13 @@ ITEMS = [
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_processes_render_what_one_call_renders(workers: int) -> None:
-    images = simulate_images(iter(ITEMS), Framing(size=32), workers=workers)
+    batches = render_items(iter(ITEMS), Framing(size=32), workers=workers)
+    images = np.concatenate([images.copy() for images in batches])
     np.testing.assert_array_equal(images, simulate_framed(ITEMS, Framing(size=32)))
 
 
 def test_no_items_give_no_images() -> None:
-    assert simulate_images([], Framing(size=16)).shape == (0, 16, 16)
+    assert not list(render_items([], Framing(size=16)))
 
 
 def test_a_raw_is_rendered_into_a_given_array() -> None:
