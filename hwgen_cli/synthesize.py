@@ -163,7 +163,7 @@ Png = Annotated[
     Path | None,
     typer.Option("--png", metavar="DIR", help="Also write PNG files, one folder per class."),
 ]
-Gnt = Annotated[Path | None, typer.Option("--gnt", metavar="DIR", help="Also write a GNT file.")]
+Gnt = Annotated[Path | None, typer.Option("--gnt", metavar="DIR", help="Also write GNT files.")]
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,9 @@ def test_a_new_kind_needs_nothing_but_its_package_and_one_line(
 
 
 def test_unknown_kinds_and_presets_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"here: is of kind 'other'.*it has gan, refiner, deformation, mean"):
+    with pytest.raises(
+        RunError, match=r"here: is of kind 'other'.*it has gan, refiner, deformation, mean"
+    ):
         get_kind("other", "here")
     with pytest.raises(InputError, match=r"no preset 'mean-32'\. Did you mean mean-16"):
         kind_of_preset("mean-32")

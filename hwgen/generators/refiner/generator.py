@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -57,10 +58,11 @@ class RefinerGenerator(AdversarialGenerator):
         return torch.cat([z, torch.rand((count, 1), generator=generator, device=device)], dim=1)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RefinerGenerator:
-        copied = RefinerGenerator(self.recipe, self.simulated)
-        copied.load_state_dict(self.state_dict())
+        memo[id(self.simulated)] = self.simulated
+        copied = RefinerGenerator.__new__(RefinerGenerator)
         memo[id(self)] = copied
-        return copied.to(next(self.parameters()).device).to(memory_format=torch.channels_last)
+        copied.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return copied
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RefinerGenerator:
         super()._apply(fn, recurse)

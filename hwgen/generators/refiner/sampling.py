@@ -153,10 +153,10 @@ class RefinerSampler:
     def writers(
         self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0
     ) -> list[str]:
-        """The simulated hand of each sample, such as "hand-0017 seed 0"."""
+        """The simulated hand of each sample, such as "hand-0017-seed-0"."""
         ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
         hands = self.start.hands(ids, numbers, seed)
-        return [f"hand-{hand:04d} seed {seed}" for hand in hands.tolist()]
+        return [f"hand-{hand:04d}-seed-{seed}" for hand in hands.tolist()]
 
     @torch.no_grad()
     def _refined(self, ids: Ids, numbers: Ids, seed: int) -> Image:

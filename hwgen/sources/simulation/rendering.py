@@ -84,6 +84,10 @@ def framed(items: Sequence[Item], framing: Framing) -> Image:
         edge=edge[of],
         squeeze=(mean_scale[:, None] / scale)[of],
     )
+    # Soft edges end at the box, as those of a scan that is cropped to its ink.
+    places = np.arange(framing.size)
+    inside = (places >= corner[..., None]) & (places < (corner + box)[..., None])  # [n, 2, size]
+    ink *= inside[:, 1, :, None] & inside[:, 0, None, :]
     return _inked(items, pens, ink, mean_scale)
 
 

@@ -139,3 +139,25 @@ def test_labels_of_several_code_points_have_habits_of_their_own() -> None:
         scans([Item(CROSS, character_number(name), 0, 1)])[0] for name in ("甲乙", "甲丙")
     )
     assert one.shape != other.shape or (one != other).any()
+
+
+@pytest.mark.parametrize("framing", [Framing(size=32), Framing(size=32, margin=5)])
+def test_no_ink_is_in_the_margin(framing: Framing) -> None:
+    images = simulate_framed(items_of(range(1, 40), "十刁", STROKES), framing)
+    ink = (images < 255).any(axis=0)
+    margin = framing.margin
+    inner = ink[margin : 32 - margin, margin : 32 - margin]
+    assert ink.sum() == inner.sum()
+    assert inner[0].any()
+    assert inner[-1].any()
+
+
+@pytest.mark.parametrize("points", [[[50, 50]], [[50, 50]] * 5, [[0, 0], [0, 0.01]]])
+def test_a_character_of_one_point_is_a_dot(points: list[list[float]]) -> None:
+    dot = (np.array(points, float),)
+    items = [Item(strokes, 1, 0, writer) for writer in range(20) for strokes in (dot, CROSS)]
+    images = simulate_framed(items, Framing(size=32))
+    assert (images < 255).any(axis=(1, 2)).all()
+    alone = simulate_framed([items[1]], Framing(size=32))[0]
+    np.testing.assert_array_equal(images[1], alone)
+    assert all((image < 255).any() for image in scans(items))

@@ -1,0 +1,97 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from hwgen.generators.refiner.network import RefinerNet
+from hwgen.generators.refiner.recipe import PRESETS, RefinerSpec
+
+SIZE = 16
+SPEC = RefinerSpec(widths=(4, 6), z_dim=5)
+
+
+def net_of(spec: RefinerSpec, size: int = SIZE) -> RefinerNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return RefinerNet(spec, size).eval()
+
+
+@pytest.fixture
+def x() -> Tensor:
+    """Images with ink in the middle: 1 is paper, -1 ink."""
+    images = torch.ones(6, 1, SIZE, SIZE)
+    for number, image in enumerate(images):
+        image[0, 4 + number : 6 + number, 3:13] = -1
+        image[0, 3:13, 7] = -0.4
+    return images
+
+
+@pytest.fixture
+def z() -> Tensor:
+    return torch.randn(6, SPEC.z_dim, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_it_starts_as_almost_the_identity(x: Tensor, z: Tensor) -> None:
+    refined = net_of(SPEC)(x, z)
+    assert refined.shape == x.shape
+    assert (refined - torch.tanh(1.5 * x)).abs().mean() < 0.03
+    assert refined.min() < -0.8 < 0.8 < refined.max()
+
+
+@torch.no_grad()
+def test_without_flow_and_ink_it_is_the_identity(x: Tensor, z: Tensor) -> None:
+    torch.testing.assert_close(net_of(replace(SPEC, flow=0.0, ink=False))(x, z), x)
+
+
+@torch.no_grad()
+def test_without_ink_the_darkness_is_that_of_the_bent_image(x: Tensor, z: Tensor) -> None:
+    net = net_of(replace(SPEC, ink=False))
+    net.flow.bias[:] = torch.tensor([3.0, 0.0])  # all of it moves
+    bent = net(x, z)
+    assert bent.min() >= -1
+    assert bent.max() <= 1
+    shift = 0.3 * torch.tanh(torch.tensor(3.0)) * SIZE / 2
+    columns = torch.arange(SIZE)
+
+    def middle(images: Tensor) -> Tensor:
+        ink = (1 - images).sum(dim=(1, 2))
+        return (ink * columns).sum(dim=1) / ink.sum(dim=1)
+
+    torch.testing.assert_close(middle(x) - middle(bent), shift.expand(6), atol=0.3, rtol=0)
+
+
+@torch.no_grad()
+def test_no_pixel_moves_further_than_the_flow_allows(z: Tensor) -> None:
+    net = net_of(replace(SPEC, flow=0.25, ink=False))
+    net.flow.bias[:] = 100.0
+    dot = torch.ones(6, 1, SIZE, SIZE)
+    dot[:, :, 8, 8] = -1
+    ink = (1 - net(dot, z)).flatten(1)
+    places = ink.argmax(dim=1)
+    assert set(places.tolist()) == {6 * SIZE + 6}  # 0.25 of half the size is 2 pixels
+
+
+@torch.no_grad()
+def test_z_changes_the_image_and_other_images_of_the_batch_do_not(x: Tensor, z: Tensor) -> None:
+    net = net_of(SPEC)
+    for block in (part for part in net.modules() if hasattr(part, "modulation")):
+        block.modulation.weight.mul_(20)  # as after training
+    net.ink.weight.mul_(20)
+    together = net(x, z)
+    for number in range(6):
+        alone = net(x[number : number + 1], z[number : number + 1])
+        torch.testing.assert_close(alone[0], together[number], atol=1e-5, rtol=0)
+    others = net(x, z.roll(1, dims=0))
+    assert (others - together).abs().mean(dim=(1, 2, 3)).min() > 0.01
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_build_and_every_weight_gets_a_gradient(name: str) -> None:
+    recipe = PRESETS[name]
+    net = net_of(recipe.generator, recipe.size).train()
+    x = torch.rand(4, 1, recipe.size, recipe.size) * 2 - 1
+    net(x, torch.randn(4, recipe.generator.z_dim)).square().sum().backward()
+    for label, parameter in net.named_parameters():
+        assert parameter.grad is not None, label
