@@ -24,6 +24,7 @@ _MODULES = {
     "prepare_gnt": "hwgen.prepare",
     "prepare_images": "hwgen.prepare",
     "prepare_pot": "hwgen.prepare",
+    "prepare_strokes": "hwgen.prepare",
 }
 
 __all__ = [*_MODULES, "__version__"]

@@ -9,6 +9,7 @@ from hwgen.prepare import PrepareOptions as PrepareOptions
 from hwgen.prepare import prepare_gnt as prepare_gnt
 from hwgen.prepare import prepare_images as prepare_images
 from hwgen.prepare import prepare_pot as prepare_pot
+from hwgen.prepare import prepare_strokes as prepare_strokes
 from hwgen.recogniser.inference import Recogniser as Recogniser
 from hwgen.record import Record as Record
 from hwgen.store import Store as Store

@@ -31,6 +31,7 @@ from hwgen_cli.once import print_once
 from hwgen_cli.prepare_gnt import prepare_gnt
 from hwgen_cli.prepare_images import prepare_images
 from hwgen_cli.prepare_pot import prepare_pot
+from hwgen_cli.prepare_strokes import prepare_strokes
 from hwgen_cli.presets import presets
 from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
@@ -65,6 +66,7 @@ EXPORT, HELP = "Export and report", "Inspection"
 app.command("prepare-gnt", rich_help_panel=DATA)(prepare_gnt)
 app.command("prepare-pot", rich_help_panel=DATA)(prepare_pot)
 app.command("prepare-images", rich_help_panel=DATA)(prepare_images)
+app.command("prepare-strokes", rich_help_panel=DATA)(prepare_strokes)
 app.command("simulate", rich_help_panel=DATA)(simulate)
 app.command("presets", rich_help_panel=GENERATORS)(presets)
 app.command("train", rich_help_panel=GENERATORS)(train)

@@ -215,8 +215,8 @@ def _origin_lines(report: PrepareReport) -> list[str]:
         )
     if report.simulated:
         lines.append(
-            "[yellow]simulated[/]: according to .export.json in the input, some of these records "
-            "are simulated; train on this store, but test on real handwriting"
+            "[yellow]simulated[/]: some or all of these records are simulated handwriting; train "
+            "on this store, but test on real handwriting"
         )
     if report.dark > _MOSTLY:
         lines.append(

@@ -56,7 +56,7 @@ class PrepareReport:
         folders_not_read: folders of possible data, none of which was read.
         dark: fraction of the stored images that are mostly dark, by those looked at.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
-        simulated: whether the `.export.json` of an input says that some of it is simulated.
+        simulated: whether some of it is simulated handwriting.
     """
 
     store: str

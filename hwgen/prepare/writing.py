@@ -44,6 +44,7 @@ def write_store(
     recipe: Mapping[str, Any],
     options: PrepareOptions,
     channels: int = 1,
+    provenance: Mapping[str, Any] | None = None,
 ) -> PrepareReport:
     """The steps common to all formats: read, select, render, store, report.
 
@@ -57,6 +58,8 @@ def write_store(
             `.export.json` of an export declares a source synthetic.
         options: classes and limits.
         channels: 1 grey, 3 colour.
+        provenance: of all records, such as {"simulated": True, "notice": ...}; None for what the
+            `.export.json` beside the sources declare.
 
     Raises:
         InputError: no record is left, or an `.export.json` is damaged.
@@ -64,7 +67,8 @@ def write_store(
         StoreError: `out` cannot be written, or a stop was requested.
     """
     began = time.monotonic()
-    provenance = declared_provenance((source.path, source.name) for source in reading.sources)
+    if provenance is None:
+        provenance = declared_provenance((source.path, source.name) for source in reading.sources)
     charset = options.charset
     recipe = {
         **recipe,

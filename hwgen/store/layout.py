@@ -61,10 +61,10 @@ class Manifest:
         tables: the text tables of the columns: "labels", "writers", "sources".
         origin: {"kind": ..., and the recipe of that kind}. Kinds: "gnt" (scans), "ink" (rendered
             real pen trajectories), "images" (image files, with their "format" and whether they
-            were "inverted"), "synthetic" (from a generator). With any kind, {"synthetic": True}
-            means that a generator made some of the records, which came back from an export, and
-            {"simulated": True, "notice": ...} that some are from `hwgen simulate`. See
-            hwgen.store.origin.
+            were "inverted"), "strokes" (simulated handwriting), "synthetic" (from a generator).
+            With any kind, {"synthetic": True} means that a generator made some of the records,
+            which came back from an export, and {"simulated": True, "notice": ...} that some are
+            simulated handwriting, made from strokes under these terms. See hwgen.store.origin.
         block_records: number of records in every block but the last.
         content_sha256: hash of charset, tables and the hashes of all blocks; equal for the same
             records in the same order.

@@ -23,7 +23,7 @@ def is_synthetic(origin: Mapping[str, Any]) -> bool:
 
 
 def is_simulated(origin: Mapping[str, Any]) -> bool:
-    """Whether any of the records are from `hwgen simulate`.
+    """Whether any of the records are simulated handwriting.
 
     Args:
         origin: see Manifest.
@@ -39,7 +39,7 @@ def data_kind(origin: Mapping[str, Any]) -> str:
 
 
 def notice(origin: Mapping[str, Any]) -> str:
-    """Source and licence of the strokes of simulated records; "" if there are none.
+    """Source and licence of the strokes that records were made from; "" if there are none.
 
     Args:
         origin: see Manifest.

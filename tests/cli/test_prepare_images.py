@@ -55,7 +55,7 @@ def test_origin_recorded_by_an_export_is_reported(run: Run, tmp_path: Path) -> N
     (photos / MARKER).write_text('{"synthetic": false, "simulated": true}')
     code, out, _ = run("prepare-images", photos, "--out", tmp_path / "u")
     assert code == 0
-    assert "simulated: according to .export.json" in out
+    assert "simulated: some or all of these records are simulated" in out
     assert Store(tmp_path / "u").data_kind == "simulated"
     (photos / MARKER).write_text("not JSON")
     code, _, err = run("prepare-images", photos, "--out", tmp_path / "t")

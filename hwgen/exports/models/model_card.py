@@ -27,6 +27,7 @@ _KINDS = {
     "gnt": "scans in GNT files",
     "ink": "real pen trajectories in POT files, rendered",
     "images": "image files",
+    "strokes": "simulated handwriting, rendered from strokes",
     "synthetic": "samples of a generator",
 }
 """Kinds of origin in words, see hwgen.store.layout.Manifest."""

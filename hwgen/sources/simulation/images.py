@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class PackedItem:
     position: int
     item: Item
 
-    @property
+    @cached_property
     def raw(self) -> Image:
         """The item as bytes, uint8 [n, 8]."""
         numbers = (self.item.character, self.item.seed, self.item.writer, self.item.repeat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Set
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -50,6 +51,15 @@ class StrokeData(ABC):
         Raises:
             InputError: they cannot be read.
         """
+
+    @property
+    def path(self) -> Path:
+        """The file or folder with the strokes.
+
+        Raises:
+            InputError: it cannot be found.
+        """
+        return Path(self.name)
 
     @abstractmethod
     def read(self, characters: Set[str]) -> dict[str, Strokes]:

@@ -54,7 +54,12 @@ class HanziWriter(StrokeData):
     )
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path
+
+    @property
+    def path(self) -> Path:
+        """See StrokeData."""
+        return self._path
 
     def characters(self) -> Set[str]:
         """See StrokeData."""

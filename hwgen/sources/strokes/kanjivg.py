@@ -24,6 +24,11 @@ class KanjiVG(StrokeData):
         "Images made from it are under the same licence."
     )
 
+    @property
+    def path(self) -> Path:
+        """See StrokeData."""
+        return next(iter(kanjivg_characters().values())).parent
+
     def characters(self) -> Set[str]:
         """See StrokeData."""
         return kanjivg_characters().keys()
