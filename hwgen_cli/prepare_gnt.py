@@ -11,6 +11,7 @@ from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_optio
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmpty,
+    Encoding,
     HeldOut,
     Margin,
     MaxPerClass,
@@ -56,6 +57,7 @@ def prepare_gnt(
     subset: SubsetOption = Subset.train,
     split_seed: SplitSeed = 0,
     strict: Strict = False,
+    encoding: Encoding = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     json: Json = False,
@@ -87,6 +89,7 @@ def prepare_gnt(
         drop_empty=drop_empty,
         limit=max_per_class,
         strict=strict,
+        encoding=encoding,
         overwrite=overwrite,
         workers=workers,
     )

@@ -13,6 +13,7 @@ from hwgen_cli.preparing import (
     FRAMING,
     CharsetOption,
     DropEmpty,
+    Encoding,
     Margin,
     MaxPerClass,
     Size,
@@ -89,6 +90,7 @@ def prepare_images(
     drop_empty: DropEmpty = False,
     max_per_class: MaxPerClass = None,
     strict: Strict = False,
+    encoding: Encoding = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     json: Json = False,
@@ -116,6 +118,7 @@ def prepare_images(
         drop_empty=drop_empty,
         limit=max_per_class,
         strict=strict,
+        encoding=encoding,
         overwrite=overwrite,
         workers=workers,
     )

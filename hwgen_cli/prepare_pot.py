@@ -11,6 +11,7 @@ from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_optio
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmpty,
+    Encoding,
     HeldOut,
     Margin,
     MaxPerClass,
@@ -120,6 +121,7 @@ def prepare_pot(
     jitter: Jitter = 1.0,
     render_seed: RenderSeed = 0,
     strict: Strict = False,
+    encoding: Encoding = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     json: Json = False,
@@ -157,6 +159,7 @@ def prepare_pot(
         drop_empty=drop_empty,
         limit=max_per_class,
         strict=strict,
+        encoding=encoding,
         overwrite=overwrite,
         workers=workers,
     )

@@ -120,6 +120,17 @@ SubsetOption = Annotated[
         "that are.",
     ),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        rich_help_panel=INPUT,
+        show_default="recognised",
+        help="Encoding of names and labels in the input that do not declare theirs, such as "
+        "gb18030 (also for GBK), big5 or utf-8.",
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(
@@ -207,7 +218,13 @@ def _show(report: PrepareReport, console: Console) -> None:
 
 
 def _origin_lines(report: PrepareReport) -> list[str]:
-    lines = []
+    from rich.markup import escape
+
+    lines = [
+        f"[yellow]encoding[/]: names and labels of {escape(name)} were read as {codec}; if that is "
+        "wrong, give --encoding"
+        for name, codec in list(report.encodings.items())[:_SHOWN_PLACES]
+    ]
     if report.synthetic:
         lines.append(
             "[yellow]synthetic[/]: according to .export.json in the input, a generator made some "

@@ -60,7 +60,7 @@ def prepare_images(
         raise InputError(f"channels must be 1 or 3, found {channels}")
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     threads = options.workers or available_workers()
-    sources = find_images(inputs)
+    sources = find_images(inputs, options.encoding)
     first = sources[0]  # all are of one format
     renderer = Renderer(
         framing,

@@ -57,6 +57,7 @@ class PrepareReport:
         dark: fraction of the stored images that are mostly dark, by those looked at.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether the `.export.json` of an input says that some of it is simulated.
+        encodings: how names and labels were decoded, by input, where it is not as UTF-8.
     """
 
     store: str
@@ -79,6 +80,7 @@ class PrepareReport:
     dark: float = 0.0
     synthetic: bool = False
     simulated: bool = False
+    encodings: dict[str, str] = field(default_factory=dict)
 
     @property
     def bytes_lost(self) -> int:

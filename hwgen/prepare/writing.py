@@ -64,7 +64,9 @@ def write_store(
         StoreError: `out` cannot be written, or a stop was requested.
     """
     began = time.monotonic()
-    provenance = declared_provenance((source.path, source.name) for source in reading.sources)
+    provenance = declared_provenance(
+        ((source.path, source.name) for source in reading.sources), options.encoding
+    )
     charset = options.charset
     recipe = {
         **recipe,
@@ -114,6 +116,7 @@ def write_store(
             seconds=round(time.monotonic() - began, 3),
             synthetic="synthetic" in provenance,
             simulated="simulated" in provenance,
+            encodings=reading.encodings,
         )
         writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report

@@ -15,6 +15,7 @@ from typing import Any
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json, reading, write_json
 
 MARKER = ".export.json"
@@ -59,7 +60,9 @@ def read_simulation(folder: Path) -> tuple[Mapping[str, Any], frozenset[str]] | 
     return (settings, frozenset(map(str, files))) if valid else None
 
 
-def declared_provenance(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
+def declared_provenance(
+    sources: Iterable[tuple[Path, str]], encoding: str | None = None
+) -> dict[str, Any]:
     """What the markers beside or above some files declare, for a store's origin.
 
     The marker of `hwgen simulate` holds for the files in its own folder. That of `hwgen export`
@@ -70,6 +73,7 @@ def declared_provenance(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
     Args:
         sources: for each source, the file, folder or zip on the disk, and its name, in which `!`
             precedes a path in a zip.
+        encoding: see `zips.members`.
 
     Returns:
         {"synthetic": True} if a generator made any of the files, and {"simulated": True} with the
@@ -81,7 +85,7 @@ def declared_provenance(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
     """
     inner: dict[Path, set[PurePosixPath]] = defaultdict(set)
     for path, name in sources:
-        within = name.partition(f"{zips.printable(path.name)}!")[2]
+        within = name.partition(f"{name_text(path.name)}!")[2]
         inner[path.resolve()].add(PurePosixPath(within.lstrip("/")))
     # All are read, so that a damaged one is refused in any order.
     declared = []
@@ -91,11 +95,11 @@ def declared_provenance(sources: Iterable[tuple[Path, str]]) -> dict[str, Any]:
             declared.append(found)
     for path, places in inner.items():
         if path.is_file() and zipfile.is_zipfile(path):
-            for info in _zipped(path, places):
-                found = _read_zipped(path, info)
-                folder = PurePosixPath(zips.member_name(info).lstrip("/")).parent
+            for member in _zipped(path, places, encoding):
+                found = _read_zipped(path, member)
+                folder = PurePosixPath(member.name.lstrip("/")).parent
                 below = [p.relative_to(folder) for p in places if p.is_relative_to(folder)]
-                if _holds_for(found, below, f"{path}!{zips.member_name(info)}"):
+                if _holds_for(found, below, f"{path}!{member.name}"):
                     declared.append(found)
     notices = dict.fromkeys(text for one in declared if (text := one.get("notice")))
     return {
@@ -146,15 +150,15 @@ def _lists(files: Sequence[str], path: str) -> bool:
     )
 
 
-def _zipped(path: Path, places: Iterable[PurePosixPath]) -> Iterator[zipfile.ZipInfo]:
+def _zipped(
+    path: Path, places: Iterable[PurePosixPath], encoding: str | None
+) -> Iterator[zips.Member]:
     """The markers in a zip that hold for one of these paths in it."""
     above = {folder for place in places for folder in (place, *place.parents)}
-    with zips.as_input_error(str(path)), zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    for info in members:
-        member = PurePosixPath(zips.member_name(info).lstrip("/"))
-        if member.name == MARKER and member.parent in above:
-            yield info
+    for member in zips.all_files(path, encoding):
+        inner = PurePosixPath(member.name.lstrip("/"))
+        if inner.name == MARKER and inner.parent in above:
+            yield member
 
 
 def _read(marker: Path) -> dict[str, Any]:
@@ -162,14 +166,14 @@ def _read(marker: Path) -> dict[str, Any]:
         return _checked(read_json(marker))
 
 
-def _read_zipped(path: Path, info: zipfile.ZipInfo) -> dict[str, Any]:
-    name = f"{path}!{zips.member_name(info)}"
+def _read_zipped(path: Path, member: zips.Member) -> dict[str, Any]:
+    name, info = f"{path}!{member.name}", member.info
     with _reading(Path(name)):
         if info.flag_bits & _ENCRYPTED_FLAG or info.compress_type not in _METHODS:
             raise ValueError("it is encrypted, or its compression method is not deflate")
         if max(info.file_size, info.compress_size) > MAX_JSON_BYTES:
             raise ValueError(f"expected at most {MAX_JSON_BYTES:,} bytes, found {info.file_size:,}")
-        with zips.open_member(path, info.filename, name) as stream, zips.as_input_error(name):
+        with zips.open_member(path, member, name) as stream, zips.as_input_error(name):
             return _checked(parse_json(stream.read(info.file_size).decode()))
 
 

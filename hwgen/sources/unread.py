@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from hwgen.io import zips
 from hwgen.io.archives import UNPACK, is_packed
+from hwgen.io.encodings import name_text
 from hwgen.io.walk import Place, walk
 
 _COMPANIONS = re.compile(
@@ -77,7 +77,7 @@ class Unread:
         """Count a file that is not read, for a reason, or parts of it."""
         if kind not in self.kinds and len(self.kinds) >= _MAX_KINDS:
             kind, may_be_data = _OTHER, True
-        found = self.kinds.setdefault(kind, UnreadKind(kind, 0, zips.printable(name), may_be_data))
+        found = self.kinds.setdefault(kind, UnreadKind(kind, 0, name_text(name), may_be_data))
         found.files += count
 
     def add_file(self, name: str) -> bool:
@@ -94,7 +94,7 @@ class Unread:
     def add_folder(self, name: str) -> None:
         """Note a folder of possible data, none of which was read."""
         if len(self.folders) < _MAX_FOLDERS:
-            self.folders.append(zips.printable(name))
+            self.folders.append(name_text(name))
 
     def walk(self, root: Path, top: str, suffixes: Sequence[str]) -> list[Place]:
         """See hwgen.io.walk.walk; what it leaves out is counted.

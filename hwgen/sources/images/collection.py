@@ -43,6 +43,7 @@ class Collection(ABC):
         size: bytes.
         count: number of images, damaged ones included.
         writer: "", since no collection has a single known writer.
+        encoding: how its labels were decoded, as Python's name of a codec.
         format: the format's name.
         grey: whether images of this format are grey.
         light_ink: whether ink is light on a dark background, unlike in a Record.
@@ -53,6 +54,7 @@ class Collection(ABC):
     size: int
     count: int
     writer: str = ""
+    encoding: str = "utf-8"
 
     format: ClassVar[str]
     grey: ClassVar[bool] = False

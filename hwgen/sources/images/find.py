@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
@@ -28,7 +29,7 @@ _PACKED = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".alz")
 _INNER = "!"
 
 
-def find_images(inputs: Sequence[Path]) -> list[Collection]:
+def find_images(inputs: Sequence[Path], encoding: str | None = None) -> list[Collection]:
     """The collections of images in files, folders and zips, in the inputs' order.
 
     The format of an input is recognised by its content. `archive.zip!inner/folder` is a folder in
@@ -42,7 +43,7 @@ def find_images(inputs: Sequence[Path]) -> list[Collection]:
     collections = unique_by_name(
         (collection.name.partition(_INNER)[2], collection)
         for path in inputs
-        for collection in _in_one_split(path)
+        for collection in _in_one_split(path, encoding)
     )
     formats = sorted({collection.format for collection in collections})
     if len(formats) > 1:
@@ -55,22 +56,22 @@ def find_images(inputs: Sequence[Path]) -> list[Collection]:
     return collections
 
 
-def _in_input(path: Path) -> list[Collection]:
+def _in_input(path: Path, encoding: str | None) -> list[Collection]:
     """Collections of one input; at least one."""
     try:
         if path.is_dir():
-            return _in_folder(path)
+            return _in_folder(path, encoding)
         if path.is_file():
-            return _in_file(path)
+            return _in_file(path, encoding)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
     archive, mark, inner = str(path).partition(_INNER)
     if not mark or not Path(archive).is_file():
         raise InputError("no such file or folder", where=str(path), remedy=suggest_path(path, ""))
-    return _in_archive(Path(archive), inner.strip("/"))
+    return _in_archive(Path(archive), inner.strip("/"), encoding)
 
 
-def _in_folder(folder: Path) -> list[Collection]:
+def _in_folder(folder: Path, encoding: str | None) -> list[Collection]:
     if (folder / "manifest.json").is_file() and (folder / "data.mdb").is_file():
         raise InputError("is already a store", where=str(folder), remedy="Use it directly")
     if (folder / "data.mdb").is_file():
@@ -83,7 +84,7 @@ def _in_folder(folder: Path) -> list[Collection]:
         return list({found.name: found for found in special}.values())  # a pair is found twice
     texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
     _refuse_several(folder, "label lists", filter(_is_list, texts))
-    images = in_folder(folder)
+    images = in_folder(folder, encoding)
     if not images:
         _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
         for path in files:
@@ -97,16 +98,16 @@ def _in_folder(folder: Path) -> list[Collection]:
     return images
 
 
-def _in_file(path: Path) -> list[Collection]:
+def _in_file(path: Path, encoding: str | None) -> list[Collection]:
     special = _special(path)
     if special:
         return special
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
     if head.startswith(_ZIP) or path.suffix.lower() == ".zip":
-        return _in_archive(path, "")
+        return _in_archive(path, "", encoding)
     if path.name == "data.mdb":
-        return _in_folder(path.parent)
+        return _in_folder(path.parent, encoding)
     _refuse_packed(path)
     if _is_list(path):
         return [label_list(path)]
@@ -165,7 +166,7 @@ def _refuse_packed(path: Path) -> None:
 
 
 def _in_lmdb(folder: Path) -> Collection:
-    name = zips.printable(folder.name or folder.resolve().name)
+    name = name_text(folder.name or folder.resolve().name)
     with Lmdb(folder) as database:
         if is_ocr_lmdb(database):
             return ocr_lmdb(name, folder, database)
@@ -173,18 +174,18 @@ def _in_lmdb(folder: Path) -> Collection:
     return Lsun(name, folder, (folder / "data.mdb").stat().st_size, count)
 
 
-def _in_archive(path: Path, inner: str) -> list[Collection]:
-    for info in zips.members(path):
-        if PurePosixPath(info.filename).name == LIST_FILE and _is_zipped_list(path, info.filename):
+def _in_archive(path: Path, inner: str, encoding: str | None) -> list[Collection]:
+    for member in zips.members(path, encoding):
+        if PurePosixPath(member.name).name == LIST_FILE and _is_zipped_list(path, member):
             raise InputError(
-                f"contains a label list, {zips.member_name(info)}, which cannot be read in place",
+                f"contains a label list, {member.name}, which cannot be read in place",
                 where=str(path),
                 remedy=f"Unpack it and give the folder of {LIST_FILE}",
             )
-    found = in_zip(path, inner)
+    found = in_zip(path, inner, encoding)
     if found:
         return found
-    held = [zips.member_name(info) for info in zips.members(path)]
+    held = [member.name for member in zips.members(path, encoding)]
     if any(name.endswith("data.mdb") for name in held):
         raise InputError(
             "contains an LMDB, which cannot be read in place",
@@ -200,18 +201,18 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
     )
 
 
-def _is_zipped_list(path: Path, member: str) -> bool:
+def _is_zipped_list(path: Path, member: zips.Member) -> bool:
     with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
         return is_label_list(cast(BinaryIO, stream))
 
 
-def _in_one_split(path: Path) -> list[Collection]:
+def _in_one_split(path: Path, encoding: str | None) -> list[Collection]:
     """Collections of one input, which must not mix a training and a test set by accident."""
-    found = _in_input(path)
+    found = _in_input(path, encoding)
     refuse_mixed((collection.name for collection in found), str(path))
     return found
 
 
 def _listed(things: Sequence[object]) -> str:
-    some = ", ".join(zips.printable(getattr(thing, "name", str(thing))) for thing in things[:5])
+    some = ", ".join(name_text(getattr(thing, "name", str(thing))) for thing in things[:5])
     return (some or "nothing") + (", ..." if len(things) > 5 else "")

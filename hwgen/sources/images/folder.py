@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.encodings import decide_on_disk, is_utf8, name_bytes, name_text
 from hwgen.io.ignored import is_ignored
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
@@ -38,7 +38,7 @@ class Folder(Collection):
     def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
         for position, (file, size) in enumerate(self.files):
-            name = f"{self.name}/{zips.printable(file)}"
+            name = f"{self.name}/{name_text(file, self.encoding)}"
             if size > MAX_BYTES:
                 yield bad_image(name, size, f"{size:,} bytes")
                 continue
@@ -61,26 +61,26 @@ class ZippedFolder(Collection):
     """
 
     label: str = ""
-    members: tuple[zipfile.ZipInfo, ...] = field(default=(), repr=False)
+    members: tuple[zips.Member, ...] = field(default=(), repr=False)
 
     format: ClassVar[str] = "folder"
 
     def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
-        with zips.as_input_error(self.name):
-            archive = zipfile.ZipFile(self.path)
-        with archive:
-            for position, info in enumerate(self.members):
-                name = f"{zips.printable(self.path.name)}!{zips.member_name(info)}"
-                if info.file_size > MAX_BYTES:
-                    yield bad_image(name, info.file_size, f"{info.file_size:,} bytes")
-                    continue
+        for position, member in enumerate(self.members):
+            name, size = f"{name_text(self.path.name)}!{member.name}", member.info.file_size
+            if size > MAX_BYTES:
+                yield bad_image(name, size, f"{size:,} bytes")
+                continue
 
-                def read(info: zipfile.ZipInfo = info, name: str = name) -> bytes:
-                    with zips.as_input_error(name):
-                        return archive.read(info)
+            def read(member: zips.Member = member, name: str = name) -> bytes:
+                with (
+                    zips.open_member(self.path, member, name) as stream,
+                    zips.as_input_error(name),
+                ):
+                    return stream.read()
 
-                yield EncodedImage(self.label, self.name, position, name, read)
+            yield EncodedImage(self.label, self.name, position, name, read)
 
 
 def class_of(folder: str) -> str:
@@ -92,18 +92,17 @@ def class_of(folder: str) -> str:
     return "".join(map(chr, codes)) if sound else folder
 
 
-def in_folder(root: Path) -> list[Collection]:
+def in_folder(root: Path, encoding: str | None = None) -> list[Collection]:
     """`root` and all folders below it that contain images, sorted by path.
 
     Files without one of SUFFIXES are skipped, as are dot files and `__MACOSX`. Links to folders
     are not followed.
 
     Raises:
-        InputError: a folder cannot be read, or is an unpacked WebDataset shard.
+        InputError: a folder cannot be read, or is an unpacked WebDataset shard; or the encoding of
+            the names is unknown.
     """
-    # The name that the user typed, unless it is ".".
-    top = root.name or root.resolve().name
-    found: list[Collection] = []
+    found: list[tuple[Path, tuple[tuple[str, int], ...]]] = []
 
     def refuse(error: OSError) -> None:
         raise zips.unreadable(str(root), error)
@@ -114,16 +113,40 @@ def in_folder(root: Path) -> list[Collection]:
         images = sorted(name for name in names if _is_image(name) and (folder / name).is_file())
         if images:
             _refuse_shard(images, names, folder)
-            within = PurePosixPath(top) / folder.relative_to(root).as_posix()
-            name = zips.printable(within.as_posix())
             files = tuple((file, (folder / file).stat().st_size) for file in images)
-            size = sum(size for _, size in files)
-            label = class_of(PurePosixPath(name).name)
-            found.append(Folder(name, folder, size, len(files), label=label, files=files))
-    return sorted(found, key=lambda collection: collection.name)
+            found.append((folder, files))
+    return _named(root, found, encoding)
 
 
-def in_zip(path: Path, inner: str = "") -> list[Collection]:
+def _named(
+    root: Path, found: Iterable[tuple[Path, tuple[tuple[str, int], ...]]], encoding: str | None
+) -> list[Collection]:
+    """Collections of folders, each with its files; the encoding of names is decided over all."""
+    # The name that the user typed, unless it is ".". Folders below may have other encodings.
+    top = root.name or root.resolve().name
+    inner = [(folder.relative_to(root).parts, folder, files) for folder, files in found]
+    names = {part for parts, *_ in inner for part in parts}
+    alone = is_utf8(name_bytes(top))
+    codec = decide_on_disk(names if alone else {*names, top}, where=str(root), encoding=encoding)
+    top = name_text(top, "utf-8" if alone else codec)
+    named: list[Collection] = []
+    for parts, folder, files in inner:
+        texts = [top, *(name_text(part, codec) for part in parts)]
+        size = sum(size for _, size in files)
+        collection = Folder(
+            "/".join(texts),
+            folder,
+            size,
+            len(files),
+            encoding=codec,
+            label=class_of(texts[-1]),
+            files=files,
+        )
+        named.append(collection)
+    return sorted(named, key=lambda collection: collection.name)
+
+
+def in_zip(path: Path, inner: str = "", encoding: str | None = None) -> list[Collection]:
     """All folders of a zip, below `inner`, that contain images, sorted by path.
 
     Images outside of folders get the name of the zip as class.
@@ -131,24 +154,32 @@ def in_zip(path: Path, inner: str = "") -> list[Collection]:
     Raises:
         InputError: see `zips.members`; or the zip contains an unpacked WebDataset shard.
     """
-    below = PurePosixPath(inner)
-    members: dict[PurePosixPath, list[zipfile.ZipInfo]] = defaultdict(list)
-    held = zips.members(path)
-    images = [info.filename for info in held if _is_image(info.filename)]
-    _refuse_shard(images, [info.filename for info in held], path)
-    for info in held:
-        file = PurePosixPath(zips.member_name(info).lstrip("/"))
-        if _is_image(file.name) and below in file.parents:
-            members[file.parent].append(info)
-    top = zips.printable(path.name)
+    below = [part for part in inner.split("/") if part]
+    folders: dict[tuple[str, ...], list[zips.Member]] = defaultdict(list)
+    held = zips.members(path, encoding)
+    images = [member.name for member in held if member.parts and _is_image(member.parts[-1])]
+    _refuse_shard(images, [member.name for member in held], path)
+    for member in held:
+        *folder, file = member.parts or [""]
+        if _is_image(file) and folder[: len(below)] == below:
+            folders[tuple(folder)].append(member)
+    top, codec = name_text(path.name), zips.encoding_of(path, encoding)
     found: list[Collection] = []
-    for folder in sorted(members):
-        files = tuple(members[folder])
-        root = not folder.name
-        name = top if root else f"{top}!{folder.as_posix()}"
-        label = zips.printable(path.stem) if root else class_of(folder.name)
-        size = sum(info.file_size for info in files)
-        found.append(ZippedFolder(name, path, size, len(files), label=label, members=files))
+    for parts, files in sorted(folders.items()):
+        name = f"{top}!{'/'.join(parts)}" if parts else top
+        label = class_of(parts[-1]) if parts else name_text(path.stem)
+        size = sum(member.info.file_size for member in files)
+        found.append(
+            ZippedFolder(
+                name,
+                path,
+                size,
+                len(files),
+                encoding=codec,
+                label=label,
+                members=tuple(files),
+            )
+        )
     return found
 
 
@@ -160,7 +191,7 @@ def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> N
         if beside in classes:
             raise InputError(
                 f"is an unpacked WebDataset shard, which hwgen does not read: the class of "
-                f"{zips.printable(image)} is in {zips.printable(beside)}",
+                f"{name_text(image)} is in {name_text(beside)}",
                 where=str(where),
                 remedy="Convert it to one folder per class, parquet or an OCR LMDB",
             )

@@ -15,6 +15,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import MAX_PIXELS
@@ -93,7 +94,7 @@ def idx_pair(path: Path) -> Idx:
     """
     images = _sibling(path, "labels", "images")
     labels = _sibling(path, "images", "labels")
-    name = zips.printable(images.name)
+    name = name_text(images.name)
     with _opened(images) as stream:
         with zips.as_input_error(name):
             head = stream.read(16)

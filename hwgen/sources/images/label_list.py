@@ -11,6 +11,7 @@ from typing import BinaryIO, ClassVar
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES
@@ -43,9 +44,9 @@ class LabelList(Collection):
         file, label = _split(line)
         if not 0 < len(label) <= MAX_LABEL_LENGTH:
             expected = f"a path, a tab and a label of 1 to {MAX_LABEL_LENGTH} characters"
-            found = zips.printable(line.decode(errors="replace"))[:MAX_LABEL_LENGTH]
+            found = name_text(line.decode(errors="replace"))[:MAX_LABEL_LENGTH]
             return BadRecord(f"{self.name}:{number}", 0, 0, expected, found, "unknown label")
-        name = f"{PurePosixPath(self.name).parent}/{zips.printable(file)}"
+        name = f"{PurePosixPath(self.name).parent}/{name_text(file)}"
         return EncodedImage(label, self.name, position, name, _reader(self.path.parent, file))
 
 
@@ -62,7 +63,7 @@ def label_list(path: Path) -> LabelList:
             image = _within(path.parent, _split(line)[0])
             size += image.stat().st_size if image else 0
     top = path.parent.name or path.parent.resolve().name
-    return LabelList(zips.printable(f"{top}/{path.name}"), path, size, count)
+    return LabelList(name_text(f"{top}/{path.name}"), path, size, count)
 
 
 def is_label_list(stream: BinaryIO) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hwgen.errors import InputError
-from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.io.json_files import parse_json
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
@@ -84,7 +84,7 @@ def parquet(path: Path) -> Parquet:
     if not image or not label:
         raise InputError(
             f"has no column of {'labels' if image else 'images'}; its columns are "
-            f"{zips.printable(', '.join(schema.names))[:200]}",
+            f"{name_text(', '.join(schema.names))[:200]}",
             where=str(path),
             remedy="Images must be struct<bytes, path> or binary; labels a ClassLabel, or text or "
             f"numbers in a column {', '.join(_LABEL_NAMES[:-1])} or {_LABEL_NAMES[-1]}",
@@ -93,7 +93,7 @@ def parquet(path: Path) -> Parquet:
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
     writer = schema.get_field_index("writer")
     return Parquet(
-        zips.printable(path.name),
+        name_text(path.name),
         path,
         path.stat().st_size,
         count,
@@ -127,7 +127,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = zips.printable(str(error))[:200]
+    reason = name_text(str(error))[:200]
     return InputError(f"is a damaged parquet file ({reason})", where=str(path))
 
 
@@ -163,7 +163,7 @@ def _column_of(columns: list[str], preferred: Sequence[str], path: Path) -> str:
     named = [name for name in preferred if name in columns]
     if not named and len(columns) > 1:
         raise InputError(
-            f"has several columns of images: {zips.printable(', '.join(columns))[:200]}",
+            f"has several columns of images: {name_text(', '.join(columns))[:200]}",
             where=str(path),
             remedy="Call the one to use image, or remove the others",
         )
