@@ -21,6 +21,13 @@ from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.sources.unread import Unread
 from hwgen.store import Store
 
+
+def sound(seed: int) -> bytes:
+    """Three records, others for another seed."""
+    image = np.random.default_rng(seed).integers(0, 256, (5, 4), np.uint8)
+    return b"".join(encode_record("啊", image + n) for n in range(3))
+
+
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
 Members = dict[str | zipfile.ZipInfo, bytes]
 
@@ -162,11 +169,11 @@ def test_names_are_exact_whatever_is_in_them(tmp_path: Path) -> None:
 
 
 def test_stray_bytes_in_names_on_the_disk_stay_distinct(tmp_path: Path) -> None:
-    for name in (b"\xb0\xa1", b"\xb0\xa2"):
+    for number, name in enumerate((b"\xb0\xa1", b"\xb0\xa2")):
         folder = os.fsencode(tmp_path) + b"/x/" + name
         os.makedirs(folder)
         with open(folder + b"/001.gnt", "wb") as file:
-            file.write(SOUND)
+            file.write(sound(number))
     found = find_files([tmp_path / "x"], GNT)
     assert [file.name for file in found] == [r"x/\xb0\xa1/001.gnt", r"x/\xb0\xa2/001.gnt"]
     assert [read(file) for file in found] == [3, 3]
@@ -183,7 +190,7 @@ def raw_names(path: Path, names: list[bytes], system: int = 0) -> Path:
         for number, name in enumerate(names):
             info = Raw(str(number))
             info.comment, info.create_system = name, system
-            archive.writestr(info, b"" if name[-1:] in b"/\\" else SOUND)
+            archive.writestr(info, b"" if name[-1:] in b"/\\" else sound(number))
     return path
 
 
