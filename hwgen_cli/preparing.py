@@ -235,6 +235,11 @@ def _origin_lines(report: PrepareReport) -> list[str]:
             "[yellow]simulated[/]: according to .export.json in the input, some of these records "
             "are simulated; train on this store, but test on real handwriting"
         )
+    if report.transposed:
+        lines.append(
+            "[yellow]transposed[/]: the files of EMNIST, known by their names, hold images "
+            "that lie on their side; they were turned upright. If yours stand upright, rename them"
+        )
     if report.dark > _MOSTLY:
         lines.append(
             f"[yellow]dark[/]: {report.dark:.0%} of the images are mostly dark. In a store ink is "

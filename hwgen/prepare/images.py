@@ -99,6 +99,7 @@ def prepare_images(
                 "kind": "images",
                 "format": first.format,
                 "inverted": renderer.invert,
+                **({"transposed": True} if first.is_transposed else {}),
             },
             options=options,
         )

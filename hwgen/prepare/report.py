@@ -55,6 +55,7 @@ class PrepareReport:
         not_read: files of the input that were not read, by kind, see UnreadKind.
         folders_not_read: folders of possible data, none of which was read.
         dark: fraction of the stored images that are mostly dark, by those looked at.
+        transposed: whether rows and columns of the images were exchanged, as in EMNIST's files.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether the `.export.json` of an input says that some of it is simulated.
         encodings: how names and labels were decoded, by input, where it is not as UTF-8.
@@ -78,6 +79,7 @@ class PrepareReport:
     not_read: list[UnreadKind] = field(default_factory=list)
     folders_not_read: list[str] = field(default_factory=list)
     dark: float = 0.0
+    transposed: bool = False
     synthetic: bool = False
     simulated: bool = False
     encodings: dict[str, str] = field(default_factory=dict)

@@ -113,6 +113,7 @@ def write_store(
             not_read=list(reading.unread.kinds.values()),
             folders_not_read=reading.unread.folders,
             dark=counts.dark,
+            transposed="transposed" in recipe,
             seconds=round(time.monotonic() - began, 3),
             synthetic="synthetic" in provenance,
             simulated="simulated" in provenance,

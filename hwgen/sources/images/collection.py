@@ -60,6 +60,11 @@ class Collection(ABC):
     grey: ClassVar[bool] = False
     light_ink: ClassVar[bool] = False
 
+    @property
+    def is_transposed(self) -> bool:
+        """Whether rows and columns are exchanged in the file; in a Record they are not."""
+        return False
+
     @abstractmethod
     def items(self) -> Iterator[EncodedImage | Record | BadRecord]:
         """All images in order, with a BadRecord in the place of each loss.

@@ -41,6 +41,11 @@ class Idx(Collection):
     grey: ClassVar[bool] = True
     light_ink: ClassVar[bool] = True
 
+    @property
+    def is_transposed(self) -> bool:
+        """See Collection."""
+        return self.path.name.lower().startswith("emnist-")
+
     def items(self) -> Iterator[Record | BadRecord]:
         """See Collection; labels are decimal numbers.
 
@@ -61,6 +66,8 @@ class Idx(Collection):
                     yield self._cut_short(position, pixels, len(data))
                     return
                 image = np.frombuffer(data, np.uint8).reshape(height, width)
+                if self.is_transposed:
+                    image = np.ascontiguousarray(image.T)
                 yield Record(image, str(label), self.writer, self.name, position)
 
     def _cut_short(self, position: int, pixels: int, held: int) -> BadRecord:
@@ -89,11 +96,14 @@ def is_idx(head: bytes, path: Path) -> bool:
 def idx_pair(path: Path) -> Idx:
     """The images and labels of a pair, given one of its two files.
 
+    Where a file lies beside its `.gz`, the unpacked one is read. The images of EMNIST, by their
+    official names `emnist-...`, are turned upright.
+
     Raises:
         InputError: one of the two is missing, or the images' header is damaged.
     """
-    images = _sibling(path, "labels", "images")
-    labels = _sibling(path, "images", "labels")
+    images = _unpacked(_sibling(path, "labels", "images"))
+    labels = _unpacked(_sibling(path, "images", "labels"))
     name = name_text(images.name)
     with _opened(images) as stream:
         with zips.as_input_error(name):
@@ -107,6 +117,12 @@ def idx_pair(path: Path) -> Idx:
         )
     found = Idx(name, images, images.stat().st_size, count)
     return replace(found, labels=labels)
+
+
+def _unpacked(path: Path) -> Path:
+    """The file itself, or the one that it packs, if that lies beside it."""
+    unpacked = path.with_name(path.name.removesuffix(".gz"))
+    return unpacked if unpacked.is_file() else path
 
 
 def _sibling(path: Path, here: str, there: str) -> Path:
