@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.exports.file_names import file_stem
+from hwgen.exports.file_names import file_stems
 from hwgen.exports.records import Exporter, Subset
 from hwgen.record import PAPER
 from hwgen.sources.gnt import HEADER_BYTES, encode_record
@@ -45,7 +45,7 @@ class GntExporter(Exporter):
         for label in subset.labels:
             encode_record(label, np.full((1, 1), PAPER, np.uint8))
         nameless = SYNTHETIC if store.is_synthetic else UNKNOWN
-        stems = [file_stem(name) or nameless for name in store.manifest.tables["writers"]]
+        stems = file_stems(store.manifest.tables["writers"], nameless)
         # Writers with equal file names share the file of the first.
         first = np.array([stems.index(stem) for stem in stems], np.int64)
         files = first[subset.columns["writer"]]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.class_folders import CLASS_MAP, class_of
 from hwgen.io.encodings import decide_on_disk, is_utf8, name_bytes, name_text
 from hwgen.io.ignored import is_ignored
+from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image
-
-_CODE_POINTS = re.compile(r"U\+[0-9A-F]{4,6}(-U\+[0-9A-F]{4,6})*")
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,6 @@ class ZippedFolder(Collection):
             yield EncodedImage(self.label, self.name, position, name, read)
 
 
-def class_of(folder: str) -> str:
-    """The class of a folder: 啊 for U+554A, as hwgen exports it; else the folder's name."""
-    if not _CODE_POINTS.fullmatch(folder):
-        return folder
-    codes = [int(code[2:], 16) for code in folder.split("-")]
-    sound = all(code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF for code in codes)
-    return "".join(map(chr, codes)) if sound else folder
-
-
 def in_folder(root: Path, encoding: str | None = None) -> list[Collection]:
     """`root` and all folders below it that contain images, sorted by path.
 
@@ -139,7 +130,7 @@ def _named(
             size,
             len(files),
             encoding=codec,
-            label=class_of(texts[-1]),
+            label=class_of(texts[-1], partial(read_json, folder.parent / CLASS_MAP)),
             files=files,
         )
         named.append(collection)
@@ -167,7 +158,8 @@ def in_zip(path: Path, inner: str = "", encoding: str | None = None) -> list[Col
     found: list[Collection] = []
     for parts, files in sorted(folders.items()):
         name = f"{top}!{'/'.join(parts)}" if parts else top
-        label = class_of(parts[-1]) if parts else name_text(path.stem)
+        class_map = partial(_class_map, path, held, parts[:-1])
+        label = class_of(parts[-1], class_map) if parts else name_text(path.stem)
         size = sum(member.info.file_size for member in files)
         found.append(
             ZippedFolder(
@@ -181,6 +173,15 @@ def in_zip(path: Path, inner: str = "", encoding: str | None = None) -> list[Col
             )
         )
     return found
+
+
+def _class_map(path: Path, members: Sequence[zips.Member], folder: tuple[str, ...]) -> Any:
+    """The value in CLASS_MAP in a folder of a zip."""
+    found = next((one for one in members if [*one.parts] == [*folder, CLASS_MAP]), None)
+    if found is None or found.info.file_size > MAX_JSON_BYTES:
+        return None
+    with zips.open_member(path, found, CLASS_MAP) as stream, zips.as_input_error(str(path)):
+        return parse_json(stream.read().decode())
 
 
 def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
+from hwgen.io.class_folders import class_of
 from hwgen.record import BadRecord
 from hwgen.sources.images import folder
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import decode
-from hwgen.sources.images.folder import class_of, in_folder, in_zip
+from hwgen.sources.images.folder import in_folder, in_zip
 from tests.image_files import encoded, photo, put, write_photos, zipped
 
 
@@ -130,4 +131,4 @@ def test_labels_that_are_chinese_survive_a_zip_of_either_kind(tmp_path: Path) ->
     ],
 )
 def test_a_code_point_is_its_character(folder: str, label: str) -> None:
-    assert class_of(folder) == label
+    assert class_of(folder, dict) == label
