@@ -36,6 +36,7 @@ from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
 from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
+from hwgen_cli.terminal import filter_streams
 from hwgen_cli.train import train
 
 app = Application(
@@ -111,6 +112,7 @@ def main() -> None:
         # A locale without Chinese characters shows their codes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_UNENCODABLE)
+    filter_streams()
     try:
         app()
     except Exception as error:

@@ -39,10 +39,10 @@ def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None
 
     Example: hwgen inspect train --sheet train.png
     """
-    from rich.console import Console
     from rich.table import Table
 
     from hwgen.errors import InputError
+    from hwgen_cli.terminal import Console, one_line
 
     if not path.exists() and any(str(path) in kind.presets for kind in all_kinds()):
         remedy = f"To see the preset: hwgen presets {path}"
@@ -53,7 +53,7 @@ def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None
         return
     table = Table.grid(padding=(0, 2))
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, one_line(value))
     Console(markup=False).print(table, highlight=False)  # names are untrusted
     if sheet and sheet.is_file():
         print_lines(f"contact sheet: {sheet}")

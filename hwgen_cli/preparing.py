@@ -14,12 +14,11 @@ from hwgen_cli.options import CLASSES, out_option
 from hwgen_cli.output import leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hwgen.charset import Charset
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
     from hwgen.sources.unread import UnreadKind
+    from hwgen_cli.terminal import Console
 
 FRAMING = "Framing"
 INPUT = "Input"
@@ -149,12 +148,11 @@ def carry_out(prepare: Callable[[Control], PrepareReport], out: Path, *, json: b
         out: the store.
         json: print the report as JSON instead of for people.
     """
-    from rich.console import Console
-
     from hwgen.errors import StoreError
     from hwgen.progress import Control
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
+    from hwgen_cli.terminal import Console
 
     with bar("Preparing", "MB") as advance, interruptible() as stop:
 
@@ -190,10 +188,10 @@ def charset_of(spec: str) -> Charset | None:
 
 
 def _show(report: PrepareReport, console: Console) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.prepare import REPORT_FILE
+    from hwgen_cli.terminal import escape
 
     read = sum(file.records for file in report.files)
     per_class = report.per_class
@@ -218,7 +216,7 @@ def _show(report: PrepareReport, console: Console) -> None:
 
 
 def _origin_lines(report: PrepareReport) -> list[str]:
-    from rich.markup import escape
+    from hwgen_cli.terminal import escape
 
     lines = [
         f"[yellow]encoding[/]: names and labels of {escape(name)} were read as {codec}; if that is "
@@ -249,9 +247,8 @@ def _origin_lines(report: PrepareReport) -> list[str]:
 
 
 def _left_out_lines(report: PrepareReport) -> list[str]:
-    from rich.markup import escape
-
     from hwgen.prepare.report import join_labels
+    from hwgen_cli.terminal import escape
 
     lines = []
     if report.left_out:
@@ -290,7 +287,7 @@ def unread_lines(not_read: Sequence[UnreadKind]) -> list[str]:
 
 
 def _unread_lines(report: PrepareReport) -> list[str]:
-    from rich.markup import escape
+    from hwgen_cli.terminal import escape
 
     alarming = any(kind.may_be_data for kind in report.not_read)
     colour = ("[yellow]", "[/]") if alarming else ("", "")
@@ -308,7 +305,7 @@ def _unread_lines(report: PrepareReport) -> list[str]:
 
 
 def _show_bad(report: PrepareReport, console: Console) -> None:
-    from rich.markup import escape
+    from hwgen_cli.terminal import escape
 
     if not report.bad_records:
         partial = any(kind.may_be_data for kind in report.not_read)

@@ -330,11 +330,10 @@ def _filters(
 
 
 def _show_acceptance(store: Store) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.synthesis.acceptance import FILE, read_acceptance
+    from hwgen_cli.terminal import Console, escape
 
     report = read_acceptance(store)
     classes = report.classes

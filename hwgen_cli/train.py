@@ -258,8 +258,9 @@ def _show_plan(kind: GeneratorKind, preset: str, recipe: Any, store: Store) -> N
 
 
 def _print_tables(preset: str, recipe: Mapping[str, Any], figures: Mapping[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from hwgen_cli.terminal import Console
 
     for title, names, rows in (
         (f"Recipe {preset}", ("field", "value"), recipe),

@@ -1,0 +1,111 @@
+"""The terminal: what is untrusted in a text is shown, and never obeyed.
+
+Labels, names and texts of files may contain control sequences, which move the cursor, change the
+title or hide what follows. They stay exact in stores and results. All that is printed passes one of
+two filters: the Console below, and for everything else the streams that `filter_streams` installs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import rich.console
+import rich.markup
+from rich.console import ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from hwgen.io.files import repair_utf8
+
+# Unicode's categories Cc, Cf, Zl and Zp: controls, formats such as the bidirectional ones and
+# zero-width characters, and separators of lines and paragraphs. Line breaks and tabs are layout.
+_UNSEEN = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+_NOT_SHOWN = re.compile(f"[{_UNSEEN}]|[\udc80-\udcff]+")
+_NOT_IN_A_LINE = re.compile(f"[{_UNSEEN}\t\n]|[\udc80-\udcff]+")
+
+
+def visible(text: str) -> str:
+    r"""A text with its controls and invisible characters as `\x1b` or `\u200b`."""
+    return _NOT_SHOWN.sub(_escaped, text)
+
+
+def one_line(text: str) -> str:
+    """A label or a name: `visible`, and without line breaks and tabs of its own."""
+    return _NOT_IN_A_LINE.sub(_escaped, text)
+
+
+def escape(text: str) -> str:
+    """A label or a name within rich's markup, as `one_line`."""
+    return rich.markup.escape(one_line(text))
+
+
+def to_json(value: Any) -> str:
+    """Plain JSON, exact, with controls and invisible characters as JSON's own escapes."""
+    text = json.dumps(value, ensure_ascii=False, default=str, indent=1)
+    return _NOT_SHOWN.sub(lambda found: _replaced(found, lambda one: json.dumps(one)[1:-1]), text)
+
+
+class Console(rich.console.Console):
+    """A console that shows, and does not obey, what is in the texts that it prints."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """See rich; its own control sequences stay."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else visible(segment.text)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
+
+class _Filter:
+    """A stream of text that makes `visible` what is written to it.
+
+    Consoles write to the stream behind it, by the attribute that rich has for this.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        self.rich_proxied_file.write(visible(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rich_proxied_file)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+def filter_streams() -> None:
+    """Filter all that the process prints: messages of libraries, warnings, tracebacks, usage."""
+    import typer.rich_utils
+
+    vars(typer.rich_utils)["Console"] = Console  # its errors repeat arguments
+    sys.stdout, sys.stderr = _Filter(sys.stdout), _Filter(sys.stderr)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _replaced(found, lambda char: char.encode("unicode_escape").decode())
+
+
+def _replaced(found: re.Match[str], code: Callable[[str], str]) -> str:
+    """The codes of what was found; bytes of file names stay if they are nothing of the kind."""
+    text = found[0]
+    if text[0] < "\udc80" or text[0] > "\udcff":
+        return code(text)
+    name = repair_utf8(text)
+    if not _NOT_SHOWN.search(name):
+        return text
+    return "".join(code(char) if _NOT_SHOWN.match(char) else char for char in name)
