@@ -20,6 +20,7 @@ from hwgen.prepare.writing import write_store
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord, Image
 from hwgen.sources.images.find import find_images
+from hwgen.sources.unread import Unread
 from hwgen.store import check_place
 
 
@@ -60,14 +61,15 @@ def prepare_images(
         raise InputError(f"channels must be 1 or 3, found {channels}")
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     threads = options.workers or available_workers()
-    sources = find_images(inputs, options.encoding)
+    unread = Unread()
+    sources = find_images(inputs, options.encoding, unread)
     first = sources[0]  # all are of one format
     renderer = Renderer(
         framing,
         channels or (1 if first.grey else 3),
         first.light_ink if invert is None else invert,
     )
-    reading: Reading[Item] = Reading(sources, strict=options.strict, control=control)
+    reading: Reading[Item] = Reading(sources, strict=options.strict, control=control, unread=unread)
 
     def render(items: Iterator[Item]) -> Generator[tuple[list[Item], Image], None, None]:
         with closing(render_images(items, renderer, workers=threads)) as chunks:

@@ -203,9 +203,11 @@ def _in_folder(folder: Path, sought: Format, unread: Unread, encoding: str | Non
         path = root.joinpath(*parts)
         name = name_text("/".join((root.name, *parts)))
         found: list[RawFile] = []
+        if path.name in _LMDB:
+            unread.add(".mdb", name, may_be_data=False)  # of a store
+            continue
         try:
-            if path.name not in _LMDB:
-                found = _in_file(path, name, sought, unread, encoding)
+            found = _in_file(path, name, sought, unread, encoding)
         except _OtherFormatError as error:
             refused.append(error)  # an error only if no file is of the format
         except FileNotFoundError:

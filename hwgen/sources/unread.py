@@ -12,12 +12,14 @@ from hwgen.io.encodings import name_text
 from hwgen.io.walk import Place, walk
 
 _COMPANIONS = re.compile(
-    r"\.(bak|cfg|cls|csv|css|docx?|done|html|ini|ipynb|js|json|jsonl|licen[cs]e|lock|log|m|mdb|md"
+    r"\.(bak|cfg|cls|csv|css|docx?|done|html|ini|ipynb|js|json|jsonl|licen[cs]e|lock|log|m|md"
     r"|md5|odt|pptx?|py|rst|rtf|sh|sha1|sha256|tex|tmp|toml|tsv|txt|url|xlsx?|xml|ya?ml)"
 )
 """Suffixes of files that usually lie beside data, such as notes and lists."""
 
-_COMPANION_NAMES = frozenset(("readme", "license", "licence", "copying", "makefile", "changelog"))
+_COMPANION_NAMES = frozenset(
+    ("batches", "changelog", "copying", "licence", "license", "lock", "makefile", "readme")
+)
 
 _CONVERT = re.compile(
     r"\.(arw|cr[23]|dcm|djvu|dng|emf|eps|exr|hdr|hei[cf]|j2k|jp[2fx]|jxl|jxr|nef|pcx|pdf|psd|svg"
@@ -82,19 +84,24 @@ class Unread:
 
     def add_file(self, name: str) -> bool:
         """Count a file of another format, by its suffix; returns whether it may be data."""
-        file = PurePosixPath(name)
-        suffix = file.suffix.lower()
+        suffix = PurePosixPath(name).suffix.lower()
         if not suffix[1:].isalnum() or len(suffix) > _MAX_SUFFIX:
             suffix = _NO_SUFFIX
-        stem = file.name.lower().partition(".")[0]
-        may_be_data = not _COMPANIONS.fullmatch(suffix) and stem not in _COMPANION_NAMES
+        may_be_data = not is_companion(name)
         self.add(suffix, name, may_be_data=may_be_data)
         return may_be_data
 
-    def add_folder(self, name: str) -> None:
-        """Note a folder of possible data, none of which was read."""
-        if len(self.folders) < _MAX_FOLDERS:
-            self.folders.append(name_text(name))
+    def add_files(self, folder: str, names: Iterable[str], *, alone: bool) -> None:
+        """Count the files of one folder that are of other formats.
+
+        Args:
+            folder: its name.
+            names: of the files.
+            alone: whether nothing in it is read; it is named if it may hold data.
+        """
+        may_be_data = [self.add_file(f"{folder}/{name}") for name in names]
+        if alone and any(may_be_data) and len(self.folders) < _MAX_FOLDERS:
+            self.folders.append(name_text(folder))
 
     def walk(self, root: Path, top: str, suffixes: Sequence[str]) -> list[Place]:
         """See hwgen.io.walk.walk; what it leaves out is counted.
@@ -112,6 +119,13 @@ class Unread:
             self.hidden += name.lower().endswith(tuple(suffixes))
 
         return walk(root, tell, hidden)
+
+
+def is_companion(name: str) -> bool:
+    """Whether a file is one that usually lies beside data, by its name."""
+    file = PurePosixPath(name)
+    stem = file.name.lower().partition(".")[0]
+    return bool(_COMPANIONS.fullmatch(file.suffix.lower())) or stem in _COMPANION_NAMES
 
 
 def describe(kinds: Iterable[UnreadKind]) -> str:

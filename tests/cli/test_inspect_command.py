@@ -103,3 +103,11 @@ def test_a_preset_is_an_error_that_names_the_right_command(run: Run, preset: str
     code, _, err = run(preset)
     assert code == 1
     assert f"hwgen presets {preset}" in err
+
+
+def test_what_is_not_read_is_shown(run: Run, gnt: Path) -> None:
+    folder = gnt.parent
+    (folder / "002-f.gnt.gz").write_bytes(b"\x1f\x8b")
+    code, out, error = run(folder)
+    assert (code, error) == (0, "")
+    assert "002-f.gnt.gz). Unpack the archives and give the folder" in out

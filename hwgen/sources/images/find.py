@@ -3,48 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.archives import how_to_unpack, packed_kind
 from hwgen.io.encodings import name_text
+from hwgen.io.ignored import is_ignored
 from hwgen.io.paths import describe_names, describe_path, suggest_path
+from hwgen.io.streams import refuse_stream
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
-from hwgen.sources.images.decoding import SUFFIXES
+from hwgen.sources.images.copies import without_copies
+from hwgen.sources.images.decoding import SUFFIXES, looks_like_image
 from hwgen.sources.images.folder import in_folder, in_zip
 from hwgen.sources.images.idx import idx_pair, is_idx
-from hwgen.sources.images.label_list import LIST_FILE, is_label_list, label_list
+from hwgen.sources.images.label_list import LIST_FILE, LabelList, is_label_list, label_list
 from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
 from hwgen.sources.splits import refuse_mixed
+from hwgen.sources.unread import READ_ALREADY, Unread, is_companion, remedy
 
-_LOOK_BYTES = 16
+_LOOK_BYTES = 512
 _ZIP = b"PK\x03\x04"
-_PACKED = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".alz")
+_TARS = (".tar", ".tgz")
 _INNER = "!"
 
 
-def find_images(inputs: Sequence[Path], encoding: str | None = None) -> list[Collection]:
+@dataclass(frozen=True)
+class _Search:
+    """What is the same for all inputs of one command.
+
+    Attributes:
+        encoding: codec of names that do not declare theirs; None recognises it.
+        unread: counts what is not read.
+    """
+
+    encoding: str | None
+    unread: Unread
+
+
+def find_images(
+    inputs: Sequence[Path], encoding: str | None = None, unread: Unread | None = None
+) -> list[Collection]:
     """The collections of images in files, folders and zips, in the inputs' order.
 
     The format of an input is recognised by its content. `archive.zip!inner/folder` is a folder in
-    a zip. A collection reached twice counts once.
+    a zip. A collection reached twice counts once, and so does a copy of it.
+
+    Args:
+        inputs: files, folders and zips.
+        encoding: codec of names that do not declare theirs; None recognises it.
+        unread: counts what is not read.
 
     Raises:
-        InputError: an input is missing, unreadable or of an unknown format; the inputs are of
-            several formats; one contains a training and a test set; two different collections
-            have the same name.
+        InputError: an input is missing, unreadable, a stream or of an unknown format; the inputs
+            are of several formats; one contains a training and a test set; two different
+            collections have the same name.
     """
-    collections = unique_by_name(
-        (collection.name.partition(_INNER)[2], collection)
-        for path in inputs
-        for collection in _in_one_split(path, encoding)
-    )
+    search = _Search(encoding, Unread() if unread is None else unread)
+    found: list[Collection] = []
+    for path in inputs:
+        here = _in_input(path, search)
+        refuse_mixed((collection.name for collection in here), str(path))
+        found += here
+    once = unique_by_name(((_within(each), each) for each in found), search.unread)
+    collections = without_copies(once, search.unread)
     formats = sorted({collection.format for collection in collections})
     if len(formats) > 1:
         raise InputError(
@@ -56,62 +85,126 @@ def find_images(inputs: Sequence[Path], encoding: str | None = None) -> list[Col
     return collections
 
 
-def _in_input(path: Path, encoding: str | None) -> list[Collection]:
+def _within(collection: Collection) -> tuple[str, str]:
+    """What identifies a collection in its folder or archive."""
+    inner = collection.name.partition(f"{collection.path.name}{_INNER}")[2]
+    return getattr(collection, "label", ""), inner if collection.path.is_file() else ""
+
+
+def _in_input(path: Path, search: _Search) -> list[Collection]:
     """Collections of one input; at least one."""
+    refuse_stream(path)
     try:
         if path.is_dir():
-            return _in_folder(path, encoding)
+            return _in_folder(path, search)
         if path.is_file():
-            return _in_file(path, encoding)
+            return _in_file(path, search)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
-    archive, mark, inner = str(path).partition(_INNER)
-    if not mark or not Path(archive).is_file():
-        raise InputError("no such file or folder", where=str(path), remedy=suggest_path(path, ""))
-    return _in_archive(Path(archive), inner.strip("/"), encoding)
+    text = str(path)
+    for mark in (place for place, char in enumerate(text) if char == _INNER):
+        if Path(text[:mark]).is_file():
+            return _in_archive(Path(text[:mark]), text[mark + 1 :].strip("/"), search)
+    raise InputError("no such file or folder", where=text, remedy=suggest_path(path, ""))
 
 
-def _in_folder(folder: Path, encoding: str | None) -> list[Collection]:
-    if (folder / "manifest.json").is_file() and (folder / "data.mdb").is_file():
+def _in_folder(folder: Path, search: _Search) -> list[Collection]:
+    if (folder / "data.mdb").is_file() and (folder / "manifest.json").is_file():
         raise InputError("is already a store", where=str(folder), remedy="Use it directly")
-    if (folder / "data.mdb").is_file():
-        return [_in_lmdb(folder)]
-    if _is_list(folder / LIST_FILE):
-        return [label_list(folder / LIST_FILE)]
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    special = [found for path in files for found in _special(path)]
+    held = sorted(path for path in folder.iterdir() if not is_ignored((path.name,)))
+    files = [path for path in held if path.is_file()]
+    special, taken, refused = _special_files(folder, files, search)
+    if not special:
+        texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
+        _refuse_several(folder, "label lists", filter(_is_list, texts))
+    images = in_folder(folder, search.encoding, search.unread, taken)
     if special:
-        return list({found.name: found for found in special}.values())  # a pair is found twice
-    texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
-    _refuse_several(folder, "label lists", filter(_is_list, texts))
-    images = in_folder(folder, encoding)
-    if not images:
-        _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
-        for path in files:
-            _refuse_packed(path)
+        _refuse_beside(special, images, folder, search)
+        return special
+    if images:
+        return images
+    if refused:
+        raise refused[0]
+    _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
+    for path in files:
+        _refuse_packed(path)
+    _refuse_several(folder, "zips", (path for path in files if path.suffix.lower() == ".zip"))
+    raise InputError(
+        "no image in this folder; "
+        + (describe_path(folder) or f"it contains {_listed(sorted(folder.iterdir()))}"),
+        where=str(folder),
+        remedy=_image_files(search),
+    )
+
+
+def _special_files(
+    folder: Path, files: Sequence[Path], search: _Search
+) -> tuple[list[Collection], set[str], list[InputError]]:
+    """What one folder holds beside folders of images.
+
+    Returns:
+        Collections of its files; the names of the files that they read; and errors of files that
+        begin like a format but cannot be used.
+    """
+    if (folder / "data.mdb").is_file():
+        return [_in_lmdb(folder)], {"data.mdb", "lock.mdb"}, []
+    if _is_list(folder / LIST_FILE):
+        found = label_list(folder / LIST_FILE)
+        return [found], {LIST_FILE}, []
+    by_name: dict[str, Collection] = {}
+    taken: set[str] = set()
+    refused: list[InputError] = []
+    for path in files:
+        if path.name.lower().endswith(SUFFIXES) or is_companion(path.name):
+            continue
+        try:
+            for special in _special(path):
+                by_name.setdefault(special.name, special)  # a pair is found twice
+                taken.add(path.name)
+        except InputError as error:
+            refused.append(error)
+    for packed in sorted(name for name in taken if name.removesuffix(".gz") in taken - {name}):
+        name = f"{folder.name or folder.resolve().name}/{packed}"
+        search.unread.add(READ_ALREADY, name, may_be_data=False)
+    return list(by_name.values()), taken, refused
+
+
+def _refuse_beside(
+    special: Sequence[Collection], images: Sequence[Collection], folder: Path, search: _Search
+) -> None:
+    """Refuse other images beside a set in one file; those it may list, or without class, pass."""
+    first = special[0]
+    others = [found for found in images if found.path.name != folder.name]
+    if first.format == LabelList.format:
+        return
+    for found in images:
+        if found not in others:
+            search.unread.add("image without a class", found.name, count=found.count)
+    if others:
         raise InputError(
-            "no image in this folder; "
-            + (describe_path(folder) or f"it contains {_listed(sorted(folder.iterdir()))}"),
+            f"contains {first.name} ({first.format}) and {len(others):,} folders of images",
             where=str(folder),
-            remedy=f"Image files end in {', '.join(SUFFIXES)}",
+            remedy=f"Give the one to use, such as {first.path} or {others[0].path}, or move the "
+            "other to another folder",
         )
-    return images
 
 
-def _in_file(path: Path, encoding: str | None) -> list[Collection]:
+def _in_file(path: Path, search: _Search) -> list[Collection]:
     special = _special(path)
     if special:
         return special
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
     if head.startswith(_ZIP) or path.suffix.lower() == ".zip":
-        return _in_archive(path, "", encoding)
+        return _in_archive(path, "", search)
     if path.name == "data.mdb":
-        return _in_folder(path.parent, encoding)
+        return _in_folder(path.parent, search)
     _refuse_packed(path)
     if _is_list(path):
         return [label_list(path)]
-    if path.suffix.lower() in SUFFIXES:
+    with open(path, "rb") as file:
+        is_image = path.suffix.lower() in SUFFIXES or looks_like_image(file)
+    if is_image:
         raise InputError(
             "is a single image",
             where=str(path),
@@ -157,11 +250,15 @@ def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
 
 
 def _refuse_packed(path: Path) -> None:
-    if path.suffix.lower() in _PACKED:
+    with open(path, "rb") as file:
+        kind = packed_kind(path.name, file.read(_LOOK_BYTES))
+    if kind:
+        shards = "; convert WebDataset to parquet or an OCR LMDB"
+        tar = path.suffix.lower() in _TARS or ".tar." in path.name.lower()
         raise InputError(
-            "is an archive that hwgen does not read in place",
+            f"is an archive ({kind}), which hwgen does not read",
             where=str(path),
-            remedy="Unpack it and give the folder; convert WebDataset to parquet or an OCR LMDB",
+            remedy=how_to_unpack(kind, path.name) + (shards if tar else ""),
         )
 
 
@@ -174,7 +271,8 @@ def _in_lmdb(folder: Path) -> Collection:
     return Lsun(name, folder, (folder / "data.mdb").stat().st_size, count)
 
 
-def _in_archive(path: Path, inner: str, encoding: str | None) -> list[Collection]:
+def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
+    encoding = search.encoding
     for member in zips.members(path, encoding):
         if PurePosixPath(member.name).name == LIST_FILE and _is_zipped_list(path, member):
             raise InputError(
@@ -182,7 +280,7 @@ def _in_archive(path: Path, inner: str, encoding: str | None) -> list[Collection
                 where=str(path),
                 remedy=f"Unpack it and give the folder of {LIST_FILE}",
             )
-    found = in_zip(path, inner, encoding)
+    found = in_zip(path, inner, encoding, search.unread)
     if found:
         return found
     held = [member.name for member in zips.members(path, encoding)]
@@ -197,20 +295,20 @@ def _in_archive(path: Path, inner: str, encoding: str | None) -> list[Collection
         f"no image in this zip{within}; "
         + (describe_names(held) or f"it contains {_listed(held)}"),
         where=str(path),
-        remedy=f"Image files end in {', '.join(SUFFIXES)}",
+        remedy=_image_files(search),
     )
+
+
+def _image_files(search: _Search) -> str:
+    """The remedy where no image is found."""
+    known = f"Image files end in {', '.join(SUFFIXES)}"
+    advice = remedy(search.unread.may_be_data)
+    return f"{advice}. {known}" if advice else known
 
 
 def _is_zipped_list(path: Path, member: zips.Member) -> bool:
     with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
         return is_label_list(cast(BinaryIO, stream))
-
-
-def _in_one_split(path: Path, encoding: str | None) -> list[Collection]:
-    """Collections of one input, which must not mix a training and a test set by accident."""
-    found = _in_input(path, encoding)
-    refuse_mixed((collection.name for collection in found), str(path))
-    return found
 
 
 def _listed(things: Sequence[object]) -> str:

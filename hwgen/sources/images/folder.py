@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
 from hwgen.io.class_folders import CLASS_MAP, class_of
 from hwgen.io.encodings import decide_on_disk, is_utf8, name_bytes, name_text
-from hwgen.io.ignored import is_ignored
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json
+from hwgen.io.walk import Place
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
-from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image
+from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image, looks_like_image
+from hwgen.sources.unread import Unread, is_companion
 
 
 @dataclass(frozen=True)
@@ -83,64 +84,77 @@ class ZippedFolder(Collection):
             yield EncodedImage(self.label, self.name, position, name, read)
 
 
-def in_folder(root: Path, encoding: str | None = None) -> list[Collection]:
+def in_folder(
+    root: Path,
+    encoding: str | None = None,
+    unread: Unread | None = None,
+    taken: Container[str] = (),
+) -> list[Collection]:
     """`root` and all folders below it that contain images, sorted by path.
 
-    Files without one of SUFFIXES are skipped, as are dot files and `__MACOSX`. Links to folders
-    are not followed.
+    Images are files with one of SUFFIXES, and others that begin as an image. Links are followed.
+
+    Args:
+        root: the folder.
+        encoding: see `decide_on_disk`.
+        unread: counts all other files.
+        taken: names of files in `root` that another reader reads.
 
     Raises:
         InputError: a folder cannot be read, or is an unpacked WebDataset shard; or the encoding of
             the names is unknown.
     """
-    found: list[tuple[Path, tuple[tuple[str, int], ...]]] = []
-
-    def refuse(error: OSError) -> None:
-        raise zips.unreadable(str(root), error)
-
-    for place, folders, names in os.walk(root, onerror=refuse):
-        folder = Path(place)
-        folders[:] = [name for name in folders if not is_ignored((name,))]
-        images = sorted(name for name in names if _is_image(name) and (folder / name).is_file())
+    unread = Unread() if unread is None else unread
+    top = root.name or root.resolve().name
+    found: list[tuple[Place, tuple[tuple[str, int], ...]]] = []
+    for place in unread.walk(root, top, SUFFIXES):
+        images = [one for one in place.files if _is_image(place.folder, one[0])]
         if images:
-            _refuse_shard(images, names, folder)
-            files = tuple((file, (folder / file).stat().st_size) for file in images)
-            found.append((folder, files))
+            _refuse_shard((file for file, _ in images), (file for file, _ in place.files), root)
+            found.append((place, tuple(images)))
+        known = {file for file, _ in images}
+        others = [file for file, _ in place.files if file not in known]
+        if not place.parts:
+            others = [file for file in others if file not in taken]
+        name = "/".join((top, *place.parts))
+        unread.add_files(name, others, alone=bool(place.parts) and not images)
     return _named(root, found, encoding)
 
 
 def _named(
-    root: Path, found: Iterable[tuple[Path, tuple[tuple[str, int], ...]]], encoding: str | None
+    root: Path, found: Iterable[tuple[Place, tuple[tuple[str, int], ...]]], encoding: str | None
 ) -> list[Collection]:
     """Collections of folders, each with its files; the encoding of names is decided over all."""
     # The name that the user typed, unless it is ".". Folders below may have other encodings.
     top = root.name or root.resolve().name
-    inner = [(folder.relative_to(root).parts, folder, files) for folder, files in found]
-    names = {part for parts, *_ in inner for part in parts}
+    found = list(found)
+    names = {part for place, _ in found for part in place.parts}
     alone = is_utf8(name_bytes(top))
     codec = decide_on_disk(names if alone else {*names, top}, where=str(root), encoding=encoding)
     top = name_text(top, "utf-8" if alone else codec)
     named: list[Collection] = []
-    for parts, folder, files in inner:
-        texts = [top, *(name_text(part, codec) for part in parts)]
+    for place, files in found:
+        texts = [top, *(name_text(part, codec) for part in place.parts)]
         size = sum(size for _, size in files)
         collection = Folder(
             "/".join(texts),
-            folder,
+            place.path,
             size,
             len(files),
             encoding=codec,
-            label=class_of(texts[-1], partial(read_json, folder.parent / CLASS_MAP)),
+            label=class_of(texts[-1], partial(read_json, place.path.parent / CLASS_MAP)),
             files=files,
         )
         named.append(collection)
     return sorted(named, key=lambda collection: collection.name)
 
 
-def in_zip(path: Path, inner: str = "", encoding: str | None = None) -> list[Collection]:
+def in_zip(
+    path: Path, inner: str = "", encoding: str | None = None, unread: Unread | None = None
+) -> list[Collection]:
     """All folders of a zip, below `inner`, that contain images, sorted by path.
 
-    Images outside of folders get the name of the zip as class.
+    Images outside of folders get the name of the zip as class; see `in_folder` for the rest.
 
     Raises:
         InputError: see `zips.members`; or the zip contains an unpacked WebDataset shard.
@@ -148,12 +162,23 @@ def in_zip(path: Path, inner: str = "", encoding: str | None = None) -> list[Col
     below = [part for part in inner.split("/") if part]
     folders: dict[tuple[str, ...], list[zips.Member]] = defaultdict(list)
     held = zips.members(path, encoding)
-    images = [member.name for member in held if member.parts and _is_image(member.parts[-1])]
-    _refuse_shard(images, [member.name for member in held], path)
+    unread = Unread() if unread is None else unread
+    others: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for member in held:
         *folder, file = member.parts or [""]
-        if _is_image(file) and folder[: len(below)] == below:
+        if folder[: len(below)] != below:
+            continue
+        if _is_zipped_image(path, member, file):
             folders[tuple(folder)].append(member)
+        else:
+            others[tuple(folder)].append(file)
+    images = [member.name for files in folders.values() for member in files]
+    _refuse_shard(images, [member.name for member in held], path)
+    for parts, names in others.items():
+        place = f"{name_text(path.name)}!{'/'.join(parts)}".rstrip("/")
+        unread.add_files(place, names, alone=bool(parts) and parts not in folders)
+    hidden = zips.hidden_names(path, encoding)
+    unread.hidden += sum(name.lower().endswith(SUFFIXES) for name in hidden)
     top, codec = name_text(path.name), zips.encoding_of(path, encoding)
     found: list[Collection] = []
     for parts, files in sorted(folders.items()):
@@ -198,5 +223,19 @@ def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> N
             )
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not is_ignored((name,))
+def _is_image(folder: str, name: str) -> bool:
+    """Whether a file is an image, by its suffix or, if that says nothing, by its first bytes."""
+    if name.lower().endswith(SUFFIXES) or is_companion(name):
+        return name.lower().endswith(SUFFIXES)
+    try:
+        with open(os.path.join(folder, name), "rb") as stream:
+            return looks_like_image(stream)
+    except OSError:
+        return False
+
+
+def _is_zipped_image(path: Path, member: zips.Member, name: str) -> bool:
+    if name.lower().endswith(SUFFIXES) or is_companion(name):
+        return name.lower().endswith(SUFFIXES)
+    with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
+        return looks_like_image(cast(BinaryIO, stream))

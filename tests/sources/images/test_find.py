@@ -1,3 +1,5 @@
+import gzip
+import os
 import zipfile
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.record import Record
 from hwgen.sources.images.find import find_images
+from hwgen.sources.unread import Unread
 from hwgen.store import StoreWriter
 from tests.image_files import (
     encoded,
@@ -85,7 +88,7 @@ def test_formats_are_not_mixed(tmp_path: Path) -> None:
 def test_a_training_and_a_test_part_are_not_mixed_unseen(tmp_path: Path) -> None:
     root = tmp_path / "cifar10"
     for part in ("train", "test"):
-        put(root / part / "cat" / "1.png", encoded(photo(0)))
+        put(root / part / "cat" / "1.png", encoded(photo(len(part))))
     archive = zipped(root, tmp_path / "c.zip")
     for path in (root, archive, write_batches(tmp_path)):
         with pytest.raises(InputError, match=r"contains a training and a test set: .*and .*test"):
@@ -142,7 +145,7 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("texts", r"it contains a\.txt.*Image files end in \.apng, \.bmp"),
         (
             "x.tar.gz",
-            "Unpack it and give the folder; convert WebDataset .*parquet or an OCR",
+            r"`tar xf x\.tar\.gz`.*; convert WebDataset .*parquet or an OCR",
         ),
         ("shards", r"data-000000\.tar: is an archive.*WebDataset to parquet"),
         ("unpacked", r"unpacked WebDataset.* the class of 7\.png is in 7\.cls"),
@@ -172,3 +175,141 @@ def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Path, "is_dir", refuse)
     with pytest.raises(InputError, match=r"cannot be read \(Permission denied\)"):
         find_images([tmp_path])
+
+
+def counted(*inputs: Path) -> tuple[list[tuple[str, int]], dict[str, int], list[str]]:
+    """Names and sizes of the collections, what was not read, and folders of which nothing was."""
+    unread = Unread()
+    found = find_images(inputs, unread=unread)
+    kinds = {kind.kind: kind.files for kind in unread.kinds.values()}
+    return [(each.name, each.count) for each in found], kinds, unread.folders
+
+
+def test_every_file_is_read_or_counted(tmp_path: Path) -> None:
+    root, far = tmp_path / "root", tmp_path / "far"
+    put(far / "丙" / "1.png", encoded(photo(9)))
+    put(far / "2.png", encoded(photo(2)))
+    for name in ("1.png", "2.JFIF", "3.jpe", "4.pbm", "no suffix", "6.dat"):
+        kind = "JPEG" if "J" in name or "j" in name else "PPM" if "pbm" in name else "PNG"
+        put(root / "甲" / name, encoded(photo(ord(name[0])), kind))
+    for name in ("1.heic", "2.heic", "3"):
+        put(root / "乙" / name, b"not an image that Pillow reads")
+    (root / "丙").symlink_to(far / "丙")
+    (root / "甲" / "7.png").symlink_to(far / "2.png")
+    (root / "甲" / "8.png").symlink_to("nowhere")
+    (root / "甲" / "above").symlink_to(root)
+    os.mkfifo(root / "甲" / "9.png")
+    for name in ("README", "notes.txt", "甲/labels.json"):
+        put(root / name, b"notes")
+    put(root / "more.zip", b"PK\x03\x04")
+    for name in (".hidden/1.png", "甲/@eaDir/1.png/T.jpg", ".ipynb_checkpoints/1.png"):
+        put(root / name, encoded(photo(0)))
+    assert counted(root) == (
+        [("root/丙", 1), ("root/甲", 7)],
+        {
+            ".heic": 2,
+            "without suffix": 2,  # README and one that may be an image
+            ".txt": 1,
+            ".json": 1,
+            ".zip": 1,
+            "broken link": 1,
+            "link to a folder above it": 1,
+            "pipe, socket or device": 1,
+        },
+        ["root/乙"],
+    )
+
+
+def test_in_a_zip_every_file_is_read_or_counted(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("1.png", "2.jfif", "no suffix"):
+        put(root / "甲" / name, encoded(photo(len(name))))
+    put(root / "乙" / "1.heic", b"x")
+    put(root / "丁" / "notes.txt", b"x")
+    archive = zipped(root, tmp_path / "z.zip")
+    expected = {".heic": 1, ".txt": 1}
+    assert counted(archive) == ([("z.zip!root/甲", 3)], expected, ["z.zip!root/乙"])
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("features.bin", np.arange(20_000, dtype="<f4").tobytes()),
+        ("zeros.bin", bytes(3073 * 5)),
+        ("data_batch_1", b"batch of something else"),
+        ("archive.gz", gzip.compress(b"other")),
+        ("numbers-idx3-ubyte", b"\0\0\x08\x03" + bytes(20)),
+        ("metadata.parquet", b"PAR1 and no more"),
+        ("lock.mdb", b""),
+    ],
+)
+def test_a_foreign_file_hides_no_classes(tmp_path: Path, name: str, data: bytes) -> None:
+    photos = write_photos(tmp_path)
+    put(photos / name, data)
+    found, unread, _ = counted(photos)
+    assert found == [("photos/cat", 2), ("photos/dog", 1)]
+    assert sum(unread.values()) == 2  # and dog/0.txt
+
+
+def test_sets_that_lie_beside_each_other_are_refused(tmp_path: Path) -> None:
+    photos, digits = write_photos(tmp_path), write_digits(tmp_path)
+    for file in digits.iterdir():
+        put(photos / file.name, file.read_bytes())
+    with pytest.raises(
+        InputError, match=r"contains train-images.* \(idx\) and 2 folders of images"
+    ):
+        find_images([photos])
+    put(digits / "preview.png", encoded(photo(0)))
+    found, unread, _ = counted(digits)
+    assert (found, unread) == ([("train-images-idx3-ubyte.gz", 5)], {"image without a class": 1})
+
+
+def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    archive = zipped(photos, tmp_path / "photos.zip")
+    (tmp_path / "again.zip").write_bytes(archive.read_bytes())
+    expected = [("photos.zip!photos/cat", 2), ("photos.zip!photos/dog", 1)]
+    found, unread, _ = counted(archive, photos, tmp_path / "again.zip")
+    assert (found, unread["file read already"]) == (expected, 6)
+    put(photos / "cat" / "1.png", encoded(photo(1))[:-1] + b"x")
+    assert len(counted(archive, photos)[0]) == 3
+
+
+def test_an_input_within_another_is_read_once(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    found, unread, _ = counted(photos, photos / "dog")
+    assert (found, unread["file read already"]) == ([("photos/cat", 2), ("photos/dog", 1)], 1)
+
+
+def test_two_names_of_a_folder_are_two_classes(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    (photos / "hound").symlink_to("dog")
+    found, _, _ = counted(photos)
+    assert found == [("photos/cat", 2), ("photos/dog", 1), ("photos/hound", 1)]
+
+
+def test_a_zip_in_a_folder_with_an_exclamation_mark_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "wow!" / "a!b.zip!"
+    folder.mkdir(parents=True)
+    archive = zipped(write_photos(tmp_path), folder / "photos!.zip")
+    assert names(archive) == ["photos!.zip!photos/cat", "photos!.zip!photos/dog"]
+    assert names(Path(f"{archive}!photos/dog")) == ["photos!.zip!photos/dog"]
+
+
+def test_streams_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.parquet")
+    with pytest.raises(InputError, match=r"is a pipe, not a file\. Save the data to a file first"):
+        find_images([tmp_path / "x.parquet"])
+
+
+def test_where_nothing_is_an_image_the_remedy_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "一" / "1.heic", b"x")
+    put(tmp_path / "b" / "images.7z", b"x")
+    put(tmp_path / "c" / "images.zip", b"PK\x03\x04")
+    for name, message in (
+        ("a", r"no image in this folder.* Convert the images to PNG\. Image files end in"),
+        ("b", r"images\.7z: is an archive.*`7z x images\.7z`"),
+        ("c", r"contains zips \(1\)\. Give the ones to use, such as .*images\.zip"),
+    ):
+        with pytest.raises(InputError, match=message):
+            find_images([tmp_path / name])
