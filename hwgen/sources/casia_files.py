@@ -221,9 +221,9 @@ def _in_folder(folder: Path, sought: Format, unread: Unread, encoding: str | Non
     if refused and not files:
         raise refused[0]
     if not files:
-        known = describe_path(folder)
+        known = [known for known in (describe_path(folder), unread.summary()) if known]
         raise InputError(
-            f"no {sought.name} file in this folder{known and f'; {known}'}",
+            "; ".join([f"no {sought.name} file in this folder", *known]),
             where=str(folder),
             remedy=f"Give a {sought.suffix} file, or a folder or zip that contains some",
         )

@@ -75,6 +75,10 @@ class Unread:
         """The kinds that a user should look at."""
         return [kind for kind in self.kinds.values() if kind.may_be_data]
 
+    def summary(self) -> str:
+        """What a user should look at, such as `not read: 2 files: 2 broken link (a, ...)`; or ""."""
+        return f"not read: {describe(self.may_be_data)}" if self.may_be_data else ""
+
     def add(self, kind: str, name: str, *, may_be_data: bool = True, count: int = 1) -> None:
         """Count a file that is not read, for a reason, or parts of it."""
         if kind not in self.kinds and len(self.kinds) >= _MAX_KINDS:

@@ -180,6 +180,12 @@ def test_a_folder_without_gnt_is_refused(tmp_path: Path) -> None:
         find_files([tmp_path], GNT)
 
 
+def test_a_folder_of_broken_links_says_so(tmp_path: Path) -> None:
+    (tmp_path / "001-f.gnt").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"no GNT file.*; not read: 1 file: 1 broken link \(.*001"):
+        find_files([tmp_path], GNT)
+
+
 def test_alz_is_refused_with_the_way_to_unpack_it(tmp_path: Path) -> None:
     given = put(tmp_path / "a" / "HWDB1.1trn_gnt.alz", b"ALZ\x01 and so on")
     for thing in (given, tmp_path / "a"):

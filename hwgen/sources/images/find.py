@@ -131,7 +131,11 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
     _refuse_several(folder, "zips", (path for path in files if path.suffix.lower() == ".zip"))
     raise InputError(
         "no image in this folder; "
-        + (describe_path(folder) or f"it contains {_listed(sorted(folder.iterdir()))}"),
+        + (
+            describe_path(folder)
+            or search.unread.summary()
+            or f"it contains {_listed(sorted(folder.iterdir()))}"
+        ),
         where=str(folder),
         remedy=_image_files(search),
     )
@@ -293,7 +297,7 @@ def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
     within = f" in {inner}" if inner else ""
     raise InputError(
         f"no image in this zip{within}; "
-        + (describe_names(held) or f"it contains {_listed(held)}"),
+        + (describe_names(held) or search.unread.summary() or f"it contains {_listed(held)}"),
         where=str(path),
         remedy=_image_files(search),
     )
