@@ -11,6 +11,7 @@ from pathlib import Path
 from hwgen.errors import CharsetError, InputError
 from hwgen.io.files import repair_utf8
 from hwgen.io.paths import similar_paths, suggest_path
+from hwgen.io.streams import refuse_stream
 from hwgen.suggestions import did_you_mean, similar_names
 
 MAX_CLASSES = 1 << 18
@@ -173,6 +174,8 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
     # os.path, since Path would raise for a long list of characters.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
+    if spec != "-":
+        refuse_stream(Path(spec))
     if "/" in spec or spec.endswith(".txt"):
         remedy = suggest_path(Path(spec), "Give gb2312-1, a file, or the characters")
         raise CharsetError("charset file not found", where=spec, remedy=remedy)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,12 @@ def test_a_misspelt_name_is_not_taken_for_characters(
     assert parse_charset("abcXYZ").labels == tuple("abcXYZ")
     assert parse_charset("litan", known=set("litan")).labels == tuple("litan")
     assert select_classes("nital", Charset(tuple("latin"))) == [4, 3, 2, 1, 0]
+
+
+def test_a_pipe_is_refused_as_such() -> None:
+    reading, writing = os.pipe()
+    with pytest.raises(InputError, match=r"is a pipe, not a file\. Save the data to a file first"):
+        parse_charset(f"/dev/fd/{reading}")
+    os.close(reading)
+    os.close(writing)
+    assert list(parse_charset("characters:-")) == ["-"]

@@ -76,7 +76,7 @@ class Unread:
         return [kind for kind in self.kinds.values() if kind.may_be_data]
 
     def summary(self) -> str:
-        """What a user should look at, such as `not read: 2 files: 2 broken link (a, ...)`; or ""."""
+        """What a user should look at, such as `not read: 2 files: 2 .heic (a.heic, ...)`; or ""."""
         return f"not read: {describe(self.may_be_data)}" if self.may_be_data else ""
 
     def add(self, kind: str, name: str, *, may_be_data: bool = True, count: int = 1) -> None:
