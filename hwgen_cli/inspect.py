@@ -42,8 +42,10 @@ def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None
     from rich.table import Table
 
     from hwgen.errors import InputError
+    from hwgen.imaging.contact_sheets import check_sheet
     from hwgen_cli.terminal import Console, one_line
 
+    check_sheet(sheet)
     if not path.exists() and any(str(path) in kind.presets for kind in all_kinds()):
         remedy = f"To see the preset: hwgen presets {path}"
         raise InputError("no such file or folder", where=str(path), remedy=remedy)
@@ -75,8 +77,7 @@ def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
 
 
 def _run(path: Path, sheet: Path | None) -> Shown:
-    from shutil import copyfile
-
+    from hwgen.imaging.contact_sheets import copy_sheet
     from hwgen.inspection.summaries import inspect_run
     from hwgen.runs import Run
 
@@ -86,8 +87,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
     summary = inspect_run(run)
     grids = run.grid_files()
     if sheet and grids:
-        sheet.parent.mkdir(parents=True, exist_ok=True)
-        copyfile(grids[-1], sheet)
+        copy_sheet(grids[-1], sheet)
     rows = [
         ("run", f"{summary.path}, id {summary.id}"),
         ("preset", f"{summary.preset}, seed {summary.seed}"),

@@ -284,9 +284,10 @@ def _experiment(
 def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:
     from hwgen.errors import InputError
     from hwgen.experiments.lift.arms import ARMS
+    from hwgen.io.outputs import check_output_file
 
-    if plot is not None and plot.suffix != ".png":
-        raise InputError(f"--plot {plot} does not end in .png")
+    if plot is not None:
+        check_output_file(plot, (".png",), remedy="Give another --plot")
     if init_from is not None and not any(ARMS[arm].pretrained for arm in plan.arms):
         raise InputError(
             "--init-from is set, but no arm is pretrained",

@@ -175,7 +175,7 @@ Precision = Annotated[
 ]
 Sheet = Annotated[
     Path | None,
-    typer.Option("--sheet", metavar="FILE.png", help="Also write a contact sheet of samples."),
+    typer.Option("--sheet", metavar="FILE.png|jpg", help="Also write a contact sheet of samples."),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing output of the same kind.")

@@ -229,6 +229,7 @@ def synthesize(
 
     chosen = _Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
     chosen.check()
+    _check_more(png, gnt, sheet)
     keep_freed_memory()
     store = None
     with join(device) as ranks:
@@ -361,6 +362,17 @@ def _show_acceptance(store: Store) -> None:
             f"train longer; all counts are in {store.path / FILE}",
             stderr=True,
         )
+
+
+def _check_more(png: Path | None, gnt: Path | None, sheet: Path | None) -> None:
+    """Refuse places where the further outputs cannot be written, before the work."""
+    from hwgen.exports.staging import check_place
+    from hwgen.imaging.contact_sheets import check_sheet
+
+    for folder in (png, gnt):
+        if folder is not None:
+            check_place(folder)
+    check_sheet(sheet)
 
 
 def _write_more(store: Store, *, png: Path | None, gnt: Path | None, sheet: Path | None) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from hwgen.compute.tensor_files import file_hash
-from hwgen.errors import InputError, RunError
-from hwgen.evaluation.contact_sheets import save_best_and_worst, save_nearest_pairs
+from hwgen.errors import InputError
+from hwgen.evaluation.contact_sheets import SHEETS, save_best_and_worst, save_nearest_pairs
 from hwgen.evaluation.images import images_at
 from hwgen.evaluation.measures import Measured
 from hwgen.evaluation.ocr_engines import OcrEngine
@@ -79,8 +79,7 @@ def evaluate(
     stores = Stores(synthetic, real, real_test)
     _check(stores, settings, recogniser)
     generator_data = training_data(synthetic, run)
-    if out.exists() and not out.is_dir():
-        raise RunError("is not a directory", where=str(out), remedy="Give another --out")
+    Evaluation.check_folder(out, SHEETS)
     out.mkdir(parents=True, exist_ok=True)
 
     jobs = _trainings(stores, settings, out, device, needed=recogniser is None)

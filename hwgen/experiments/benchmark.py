@@ -16,7 +16,7 @@ import torch
 
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.data import average_down, to_tensor
-from hwgen.errors import InputError, RunError
+from hwgen.errors import InputError
 from hwgen.evaluation.metrics.diversity import Diversity, diversity
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.evaluation.worst_classes import worst_classes
@@ -98,8 +98,7 @@ def benchmark(
     if init_from is not None:
         copy_weights(RecogniserNetwork(recipe, len(train.charset), train.channels), init_from)
         check_unseen(test, init_from.provenance, by="the recogniser to start from")
-    if out.exists() and not out.is_dir():
-        raise RunError("is not a directory", where=str(out), remedy="Give another --out")
+    Benchmark.check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     arms = {REAL: {"train": train}}
     if synthetic is not None:

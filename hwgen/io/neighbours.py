@@ -84,13 +84,34 @@ def remove_temporary(temporary: Path) -> None:
     Raises:
         FileExistsError: something that hwgen did not make is there.
     """
-    try:
-        mode = os.lstat(temporary).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(mode):
-        raise foreign(temporary)
-    temporary.unlink()
+    _refuse_other_than_file(temporary)
+    temporary.unlink(missing_ok=True)
+
+
+def refuse_foreign_temporary(path: Path) -> None:
+    """Refuse something that hwgen did not make where `path` is written before it is renamed.
+
+    Raises:
+        FileExistsError: there is.
+    """
+    _refuse_other_than_file(temporary_path(path))
+
+
+def refuse_foreign_lock(lock: Path) -> None:
+    """Refuse something at the path of a lock that is not an empty file.
+
+    Raises:
+        FileExistsError: there is.
+    """
+    _refuse_other_than_file(lock)
+    if lock.is_file() and lock.stat().st_size:
+        raise foreign(lock)
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise foreign(path)
 
 
 def remove_scratch(folder: Path, name: str) -> None:

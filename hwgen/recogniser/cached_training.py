@@ -16,6 +16,7 @@ import torch
 
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.io.locks import exclusive, remove_stale_lock
+from hwgen.io.outputs import check_output_file
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
@@ -72,7 +73,9 @@ class CachedTraining:
         Raises:
             RecipeChangedError: it was.
             RunError: the file cannot be read.
+            InputError: it cannot be written.
         """
+        check_output_file(self.path, is_own=lambda file: True)
         if self.path.exists():
             self._check(Recogniser.load(self.path, torch.device("cpu")))
 

@@ -341,3 +341,17 @@ def test_count_is_refused_with_labels(synthesize: Synthesize, tmp_path: Path) ->
     code, stdout = synthesize(tmp_path / "out", "--count", 7)
     assert code == 1
     assert "--count is for a GAN that was trained without labels" in stdout
+
+
+@pytest.mark.parametrize("option", ["--png", "--gnt", "--sheet"])
+def test_further_outputs_are_checked_before_the_work(
+    synthesize: Synthesize, tmp_path: Path, option: str
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").touch()
+    code, err = synthesize(tmp_path / "s", "--per-class", 2, option, mine)
+    assert code == 1
+    assert "is not an export" in err or "must end in .png" in err
+    assert [path.name for path in mine.iterdir()] == ["notes.txt"]
+    assert not (tmp_path / "s").exists()

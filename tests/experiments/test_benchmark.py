@@ -257,8 +257,8 @@ def test_recognisers_start_from_pretrained_weights(
         make_store("others", labels="木本", seed=3),
         make_store("unseen", labels="木本", seed=4),
     )
-    run(others, toy, tmp_path / "others", seeds=[0])
-    start = Recogniser.load(tmp_path / "others" / "recogniser-real-seed0.safetensors", CPU)
+    run(others, toy, tmp_path / "pretrained", seeds=[0])
+    start = Recogniser.load(tmp_path / "pretrained" / "recogniser-real-seed0.safetensors", CPU)
     recipe, out = replace(toy, steps=2), tmp_path / "out"
     result = run(real, recipe, out, seeds=[0], init_from=start)
     assert result["settings"]["start"] == start.provenance

@@ -172,6 +172,7 @@ def run_experiment(
     check_stores(train, test, experiment.recipe)
     check_unseen_by(generator, init_from, stores=(train, test))
     check_start(train, experiment.recipe, experiment.arms, init_from)
+    Lift.check_folder(out)
     work = _Work(
         train=train,
         test=test,
