@@ -131,6 +131,64 @@ def test_a_trial_equals_training_and_testing_by_hand(
     assert result.accuracy_entries[0].mean == pytest.approx((read == test.labels).mean())
 
 
+def test_the_seed_of_a_trial_is_that_of_its_records_generator_and_recogniser(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
+    copies, seeds = Copies([]), []
+
+    def noted(*given: Any, **options: Any) -> Any:
+        seeds.append(options["seed"])
+        return train_recogniser(*given, **options)
+
+    monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", noted)
+    experiment = small(toy, real_per_class=(4,), trials=3, arms=("synthetic",))
+    run_experiment(train, test, experiment, copies, tmp_path / "out", device=CPU)
+    assert seeds == [0, 1, 2]
+    assert [seed for *_, seed in copies.calls] == [0, 1, 2]
+    stores = [Store(tmp_path / "out" / "draws" / f"n4-draw{n}.store") for n in range(3)]
+    assert len({store.manifest.content_sha256 for store in stores}) == 3
+
+
+def test_the_seed_of_a_trial_trains_and_samples_its_generator(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    kind = get_kind("deformation")
+    trained = TrainedGenerator(kind, TOY_DEFORMATION, "cpu")
+    real = make_store("real")
+    pretrained = None
+    for seed in (0, 3):
+        run = tmp_path / f"run{seed}"
+        made = trained(
+            real,
+            run,
+            tmp_path / f"out{seed}",
+            amount=2,
+            seed=seed,
+            progress=lambda *_: None,
+            stop=lambda: False,
+        )
+        assert made is not None
+        assert made.manifest.origin["seed"] == seed
+        assert json.loads((run / "run.json").read_text())["seed"] == seed
+        pretrained = PretrainedGenerator(run, "cpu")
+    assert pretrained is not None
+    again = pretrained(
+        real,
+        tmp_path / "unused",
+        tmp_path / "again",
+        amount=2,
+        seed=7,
+        progress=lambda *_: None,
+        stop=lambda: False,
+    )
+    assert again is not None
+    assert again.manifest.origin["seed"] == 7
+
+
 def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
