@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
@@ -30,10 +31,10 @@ _LOOK_BYTES = 256 << 10
 """Bytes searched for a record in a file without the format's suffix."""
 
 _COPY_BYTES = 64 << 10
-"""Size from which files of equal content are copies, whatever their names are."""
+"""Bytes at the beginning of two files that are compared; smaller copies must have one name."""
 
-_FEW = 16
-"""Tags that are too few to tell whether their bytes are exchanged."""
+_FEW, _MANY = 16, 100
+"""Tags that are too few to tell whether their bytes are exchanged, and that are enough."""
 
 _LMDB = ("data.mdb", "lock.mdb")
 
@@ -56,7 +57,7 @@ class Format:
     suffix: str
     record: str
     looks_like: Callable[[bytes], bool]
-    tags: Callable[[bytes], list[bytes]]
+    tags: Callable[[bytes], Iterator[bytes]]
 
 
 GNT = Format("GNT", ".gnt", "a record whose size is 10 + width * height", looks_like_gnt, gnt_tags)
@@ -293,7 +294,7 @@ def _refuse_exchanged(head: bytes, name: str, sought: Format) -> None:
 
     Read as they are, they would be other characters, and no damage would be seen.
     """
-    tags = sought.tags(head)
+    tags = list(islice(sought.tags(head), _MANY))
     as_written = sum(map(_is_level_1, tags))
     exchanged = sum(_is_level_1(tag[::-1]) for tag in tags)
     if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.6 * len(tags):
@@ -311,13 +312,13 @@ def _is_level_1(tag: bytes) -> bool:
 
 
 def _digest(head: bytes) -> bytes:
-    return hashlib.blake2b(head, digest_size=16).digest()
+    return hashlib.blake2b(head[:_COPY_BYTES], digest_size=16).digest()
 
 
 def _without_copies(files: Sequence[RawFile], unread: Unread) -> list[RawFile]:
     """Each file once, the first one of equal content.
 
-    Contents are equal if the first 256 KiB and the sizes are: no two writers' scans are. Files
+    Contents are equal if the first 64 KiB and the sizes are: no two writers' scans are. Files
     named after different writers are kept, and small files unless they have the same name.
     """
     seen: dict[tuple[bytes, int, str], set[str]] = {}
