@@ -21,11 +21,12 @@ from hwgen.io.archives import how_to_unpack, packed_kind
 from hwgen.io.encodings import name_text
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
+from hwgen.io.walk import READ_ALREADY, VANISHED
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import gnt_tags, looks_like_gnt
 from hwgen.sources.pot import looks_like_pot, pot_tags
 from hwgen.sources.splits import refuse_mixed
-from hwgen.sources.unread import READ_ALREADY, VANISHED, Unread
+from hwgen.sources.unread import Unread
 
 _LOOK_BYTES = 256 << 10
 """Bytes searched for a record in a file without the format's suffix."""

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from hwgen.io.archives import UNPACK, is_packed
 from hwgen.io.encodings import name_text
-from hwgen.io.walk import Place, walk
+from hwgen.io.walk import READ_ALREADY, Place, walk
 
 _COMPANIONS = re.compile(
     r"\.(bak|cfg|cls|csv|css|docx?|done|html|ini|ipynb|js|json|jsonl|licen[cs]e|lock|log|m|md"
@@ -32,10 +32,6 @@ _MAX_KINDS = 100
 _MAX_FOLDERS = 1000
 _OTHER = "other"
 _NO_SUFFIX = "without suffix"
-_HARMLESS = frozenset(("folder read already", "file read already"))
-
-READ_ALREADY, VANISHED = "file read already", "vanished during the search"
-"""Reasons; others are those of hwgen.io.walk."""
 
 
 @dataclass
@@ -117,7 +113,7 @@ class Unread:
         """
 
         def tell(reason: str, name: str) -> None:
-            self.add(reason, f"{top}/{name}", may_be_data=reason not in _HARMLESS)
+            self.add(reason, f"{top}/{name}", may_be_data=reason != READ_ALREADY)
 
         def hidden(name: str) -> None:
             self.hidden += name.lower().endswith(tuple(suffixes))

@@ -301,11 +301,11 @@ def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
         "HWDB/again.zip!001-f.gnt",
         "HWDB/again.zip!002-f.gnt",
     ]
-    assert unread["file read already"] == 7
+    assert unread["read already"] == 7
     one = root / "trn" / "001-f.gnt"
     assert counted(one, root / "trn") == (
         ["001-f.gnt", "trn/002-f.gnt", "trn/003-f.gnt"],
-        {"file read already": 3},
+        {"read already": 3},
     )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Hashable, Sequence
 from itertools import islice
 
 from hwgen.errors import InputError
+from hwgen.io.walk import READ_ALREADY
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Collection, EncodedImage
-from hwgen.sources.unread import READ_ALREADY, Unread
+from hwgen.sources.unread import Unread
 
 _LOOK_ITEMS = 8
 """First images that are compared."""

@@ -14,6 +14,7 @@ from hwgen.io.encodings import name_text
 from hwgen.io.ignored import is_ignored
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
+from hwgen.io.walk import READ_ALREADY
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
@@ -27,7 +28,7 @@ from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
 from hwgen.sources.splits import refuse_mixed
-from hwgen.sources.unread import READ_ALREADY, Unread, is_companion, remedy
+from hwgen.sources.unread import Unread, is_companion, remedy
 
 _LOOK_BYTES = 512
 _ZIP = b"PK\x03\x04"

@@ -270,7 +270,7 @@ def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
     (tmp_path / "again.zip").write_bytes(archive.read_bytes())
     expected = [("photos.zip!photos/cat", 2), ("photos.zip!photos/dog", 1)]
     found, unread, _ = counted(archive, photos, tmp_path / "again.zip")
-    assert (found, unread["file read already"]) == (expected, 6)
+    assert (found, unread["read already"]) == (expected, 6)
     put(photos / "cat" / "1.png", encoded(photo(1))[:-1] + b"x")
     assert len(counted(archive, photos)[0]) == 3
 
@@ -278,7 +278,7 @@ def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
 def test_an_input_within_another_is_read_once(tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     found, unread, _ = counted(photos, photos / "dog")
-    assert (found, unread["file read already"]) == ([("photos/cat", 2), ("photos/dog", 1)], 1)
+    assert (found, unread["read already"]) == ([("photos/cat", 2), ("photos/dog", 1)], 1)
 
 
 def test_two_names_of_a_folder_are_two_classes(tmp_path: Path) -> None:
