@@ -17,7 +17,7 @@ from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.archives import how_to_unpack, packed_kind
+from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
 from hwgen.io.encodings import name_text
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
@@ -246,6 +246,7 @@ def _in_file(
             remedy=how_to_unpack(packed, path.name),
         )
     if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
+        refuse_volume(path)
         return _in_zip(path, name, sought, unread, encoding)
     if path.suffix.lower() == sought.suffix or sought.looks_like(head):
         size = path.stat().st_size

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.archives import how_to_unpack, packed_kind
+from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
 from hwgen.io.encodings import name_text
 from hwgen.io.ignored import is_ignored
 from hwgen.io.paths import describe_names, describe_path, suggest_path
@@ -110,8 +110,7 @@ def _in_input(path: Path, search: _Search) -> list[Collection]:
 
 
 def _in_folder(folder: Path, search: _Search) -> list[Collection]:
-    if (folder / "data.mdb").is_file() and (folder / "manifest.json").is_file():
-        raise InputError("is already a store", where=str(folder), remedy="Use it directly")
+    _refuse_store(folder)
     held = sorted(path for path in folder.iterdir() if not is_ignored((path.name,)))
     files = [path for path in held if path.is_file()]
     special, taken, refused = _special_files(folder, files, search)
@@ -140,6 +139,11 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
         where=str(folder),
         remedy=_image_files(search),
     )
+
+
+def _refuse_store(folder: Path) -> None:
+    if (folder / "data.mdb").is_file() and (folder / "manifest.json").is_file():
+        raise InputError("is already a store", where=str(folder), remedy="Use it directly")
 
 
 def _special_files(
@@ -186,11 +190,12 @@ def _refuse_beside(
         if found not in others:
             search.unread.add("image without a class", found.name, count=found.count)
     if others:
+        file = first.path / "data.mdb" if first.path.is_dir() else first.path
         raise InputError(
             f"contains {first.name} ({first.format}) and {len(others):,} folders of images",
             where=str(folder),
-            remedy=f"Give the one to use, such as {first.path} or {others[0].path}, or move the "
-            "other to another folder",
+            remedy=f"Give the one to use, such as {file} or {others[0].path}, or move the other to "
+            "another folder",
         )
 
 
@@ -203,7 +208,8 @@ def _in_file(path: Path, search: _Search) -> list[Collection]:
     if head.startswith(_ZIP) or path.suffix.lower() == ".zip":
         return _in_archive(path, "", search)
     if path.name == "data.mdb":
-        return _in_folder(path.parent, search)
+        _refuse_store(path.parent)
+        return [_in_lmdb(path.parent)]
     _refuse_packed(path)
     if _is_list(path):
         return [label_list(path)]
@@ -277,6 +283,7 @@ def _in_lmdb(folder: Path) -> Collection:
 
 
 def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
+    refuse_volume(path)
     encoding = search.encoding
     for member in zips.members(path, encoding):
         if PurePosixPath(member.name).name == LIST_FILE and _is_zipped_list(path, member):

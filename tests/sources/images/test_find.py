@@ -264,6 +264,14 @@ def test_sets_that_lie_beside_each_other_are_refused(tmp_path: Path) -> None:
     assert (found, unread) == ([("train-images-idx3-ubyte.gz", 5)], {"image without a class": 1})
 
 
+def test_a_folder_beside_an_lmdb_is_refused_and_the_lmdb_can_be_given(tmp_path: Path) -> None:
+    lmdb = write_lsun(tmp_path / "bedroom_train_lmdb", 2)
+    put(lmdb / "extra" / "1.png", encoded(photo(0)))
+    with pytest.raises(InputError, match=r"\(lsun\) and 1 folders.*such as .*data\.mdb or .*extra"):
+        find_images([lmdb])
+    assert names(lmdb / "data.mdb") == ["bedroom_train_lmdb"]
+
+
 def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     archive = zipped(photos, tmp_path / "photos.zip")
