@@ -34,11 +34,13 @@ class Place:
         folder: its path.
         parts: its path below the folder searched.
         files: names and sizes in bytes of its regular files, sorted by name.
+        linked: folders of the files that symbolic links in it lead to.
     """
 
     folder: str
     parts: tuple[str, ...]
     files: list[tuple[str, int]] = field(default_factory=list)
+    linked: set[str] = field(default_factory=set)
 
     @property
     def path(self) -> Path:
@@ -175,6 +177,9 @@ class _Search:
                 continue
             seen.add(key)
             place.files.append((name, found.st_size))
+            if is_link:
+                target = os.path.realpath(os.path.join(place.folder, name))
+                place.linked.add(os.path.dirname(target))
         for place in {id(place): place for place, *_ in self._shared_files}.values():
             place.files.sort()
 

@@ -166,6 +166,10 @@ class _Source(Generic[_Raw]):
         return self.file.path
 
     @property
+    def linked(self) -> Sequence[Path]:
+        return ()
+
+    @property
     def encoding(self) -> str:
         return self.file.encoding
 

@@ -61,6 +61,10 @@ class Source(Protocol[ItemT_co]):
         """The file or folder on the disk."""
 
     @property
+    def linked(self) -> Sequence[Path]:
+        """Other folders with files of it, which symbolic links lead to."""
+
+    @property
     def encoding(self) -> str:
         """How its name or its labels were decoded, as Python's name of a codec."""
 

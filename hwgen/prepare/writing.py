@@ -65,7 +65,12 @@ def write_store(
     """
     began = time.monotonic()
     provenance = declared_provenance(
-        ((source.path, source.name) for source in reading.sources), options.encoding
+        (
+            (path, source.name)
+            for source in reading.sources
+            for path in (source.path, *source.linked)
+        ),
+        options.encoding,
     )
     charset = options.charset
     recipe = {

@@ -6,6 +6,7 @@ Image files and GNT have no field for it, so `hwgen export` and `hwgen simulate`
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,7 +87,9 @@ def declared_provenance(
     inner: dict[Path, set[PurePosixPath]] = defaultdict(set)
     for path, name in sources:
         within = name.partition(f"{name_text(path.name)}!")[2]
-        inner[path.resolve()].add(PurePosixPath(within.lstrip("/")))
+        # A link counts where it lies, and where it leads.
+        for place in (path.resolve(), Path(os.path.abspath(path))):
+            inner[place].add(PurePosixPath(within.lstrip("/")))
     # All are read, so that a damaged one is refused in any order.
     declared = []
     for marker, below in _beside(inner).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -59,6 +59,11 @@ class Collection(ABC):
     format: ClassVar[str]
     grey: ClassVar[bool] = False
     light_ink: ClassVar[bool] = False
+
+    @property
+    def linked(self) -> Sequence[Path]:
+        """Other folders with files of it, which symbolic links lead to."""
+        return ()
 
     @property
     def is_transposed(self) -> bool:

@@ -29,12 +29,19 @@ class Folder(Collection):
     Attributes:
         label: see `class_of`.
         files: names of its files, with their sizes in bytes.
+        elsewhere: see `linked`.
     """
 
     label: str = ""
     files: tuple[tuple[str, int], ...] = field(default=(), repr=False)
+    elsewhere: tuple[Path, ...] = ()
 
     format: ClassVar[str] = "folder"
+
+    @property
+    def linked(self) -> tuple[Path, ...]:
+        """See Collection."""
+        return self.elsewhere
 
     def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
@@ -144,6 +151,7 @@ def _named(
             encoding=codec,
             label=class_of(texts[-1], partial(read_json, place.path.parent / CLASS_MAP)),
             files=files,
+            elsewhere=tuple(map(Path, sorted(place.linked))),
         )
         named.append(collection)
     return sorted(named, key=lambda collection: collection.name)
