@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
@@ -22,15 +21,26 @@ from hwgen.sources.images.copies import without_copies
 from hwgen.sources.images.decoding import SUFFIXES, looks_like_image
 from hwgen.sources.images.folder import in_folder, in_zip
 from hwgen.sources.images.idx import idx_pair, is_idx
-from hwgen.sources.images.label_list import LIST_FILE, LabelList, is_label_list, label_list
+from hwgen.sources.images.label_list import (
+    LIST_FILE,
+    LIST_SUFFIXES,
+    LabelList,
+    is_label_list,
+    label_list,
+    may_hold_labels,
+    refuse_unread_list,
+)
+from hwgen.sources.images.list_lines import looks_like_list
 from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
+from hwgen.sources.provenance import MARKER
 from hwgen.sources.splits import refuse_mixed
 from hwgen.sources.unread import Unread, is_companion, remedy
 
 _LOOK_BYTES = 512
+_LIST_BYTES = 1 << 16
 _ZIP = b"PK\x03\x04"
 _TARS = (".tar", ".tgz")
 _INNER = "!"
@@ -115,13 +125,16 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
     files = [path for path in held if path.is_file()]
     special, taken, refused = _special_files(folder, files, search)
     if not special:
-        texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
-        _refuse_several(folder, "label lists", filter(_is_list, texts))
+        texts = [path for path in files if path.suffix.lower() == ".txt"]
+        inner = filter(is_label_list, [*texts, *folder.glob(f"*/{LIST_FILE}")])
+        _refuse_several(folder, "label lists", inner)
     images = in_folder(folder, search.encoding, search.unread, taken)
     if special:
         _refuse_beside(special, images, folder, search)
         return special
     if images:
+        if not (folder / MARKER).is_file():  # a folder that hwgen exported
+            _refuse_lists_beside(images, folder, files)
         return images
     if refused:
         raise refused[0]
@@ -141,6 +154,17 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
     )
 
 
+def _refuse_lists_beside(images: Sequence[Collection], folder: Path, files: Iterable[Path]) -> None:
+    """Refuse lists of images that would be of the folder's class, and those not understood."""
+    inside = images[0].path.iterdir() if len(images) == 1 else ()
+    texts = [path for path in sorted({*files, *inside}) if path.suffix.lower() in LIST_SUFFIXES]
+    if len(images) == 1:
+        _refuse_several(folder, "label lists", filter(is_label_list, texts))
+    for path in filter(Path.is_file, texts):
+        if not is_label_list(path):
+            refuse_unread_list(path, classes=len(images))
+
+
 def _refuse_store(folder: Path) -> None:
     if (folder / "data.mdb").is_file() and (folder / "manifest.json").is_file():
         raise InputError("is already a store", where=str(folder), remedy="Use it directly")
@@ -157,8 +181,8 @@ def _special_files(
     """
     if (folder / "data.mdb").is_file():
         return [_in_lmdb(folder)], {"data.mdb", "lock.mdb"}, []
-    if _is_list(folder / LIST_FILE):
-        found = label_list(folder / LIST_FILE)
+    found = label_list(folder / LIST_FILE, search.encoding)
+    if found:
         return [found], {LIST_FILE}, []
     by_name: dict[str, Collection] = {}
     taken: set[str] = set()
@@ -211,8 +235,9 @@ def _in_file(path: Path, search: _Search) -> list[Collection]:
         _refuse_store(path.parent)
         return [_in_lmdb(path.parent)]
     _refuse_packed(path)
-    if _is_list(path):
-        return [label_list(path)]
+    listed = label_list(path, search.encoding)
+    if listed:
+        return [listed]
     with open(path, "rb") as file:
         is_image = path.suffix.lower() in SUFFIXES or looks_like_image(file)
     if is_image:
@@ -240,13 +265,6 @@ def _special(path: Path) -> list[Collection]:
     if head.startswith(MAGIC):
         return [parquet(path)]
     return []
-
-
-def _is_list(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return is_label_list(file)
 
 
 def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
@@ -285,14 +303,14 @@ def _in_lmdb(folder: Path) -> Collection:
 def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
     refuse_volume(path)
     encoding = search.encoding
+    found = in_zip(path, inner, encoding, search.unread)
     for member in zips.members(path, encoding):
-        if PurePosixPath(member.name).name == LIST_FILE and _is_zipped_list(path, member):
+        if _is_zipped_list(path, member, len(found)):
             raise InputError(
                 f"contains a label list, {member.name}, which cannot be read in place",
                 where=str(path),
-                remedy=f"Unpack it and give the folder of {LIST_FILE}",
+                remedy=f"Unpack it and give the folder of {PurePosixPath(member.name).name}",
             )
-    found = in_zip(path, inner, encoding, search.unread)
     if found:
         return found
     held = [member.name for member in zips.members(path, encoding)]
@@ -318,9 +336,14 @@ def _image_files(search: _Search) -> str:
     return f"{advice}. {known}" if advice else known
 
 
-def _is_zipped_list(path: Path, member: zips.Member) -> bool:
+def _is_zipped_list(path: Path, member: zips.Member, classes: int) -> bool:
+    """Whether a file holds the labels of the images in a zip."""
+    name = PurePosixPath(member.name)
+    if name.name != LIST_FILE and (classes != 1 or name.suffix.lower() not in LIST_SUFFIXES):
+        return False
     with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
-        return is_label_list(cast(BinaryIO, stream))
+        head = stream.read(_LIST_BYTES)
+    return looks_like_list(head) or (classes == 1 and may_hold_labels(name.name, head, classes))
 
 
 def _listed(things: Sequence[object]) -> str:

@@ -153,7 +153,7 @@ def test_what_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> None:
         ("lists", r"label lists \(2\)\. Give the ones to use, such as .*lists.a.label\.txt$"),
         ("icdar", r"label lists \(1\)\. Give the ones to use, such as .*icdar.rec_gt_train\.txt$"),
         ("lists.zip", r"contains a label list, lists/a/label\.txt, which cannot be read in place"),
-        ("long.txt", r"line 2 is longer than 65,536 bytes"),
+        ("long.txt", r"line 2 is longer than 65,536 characters"),
         ("one.png", "is a single image. Give the folder that contains it"),
         ("note", "is not a zip of images"),
         ("bad.zip", "the zip is damaged"),

@@ -1,0 +1,203 @@
+"""Lines of label lists: their encoding, and how path and label are separated.
+
+PaddleOCR and clovaai write `path<TAB>label`, MMOCR and TRDG `path label`, EasyOCR and Hugging Face
+CSV with a header, ICDAR `path, "label"`; Windows programs write UTF-16, GBK or Big5.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from hwgen.errors import InputError
+from hwgen.io.encodings import decide, is_utf8
+from hwgen.sources.images.decoding import SUFFIXES
+
+MAX_LINE = 1 << 16
+"""Maximum length of a line, characters; longer than paths on any system."""
+
+_LOOK_BYTES = 1 << 16
+_LOOK_LINES = 16
+_READ_BYTES = 1 << 20
+_MOSTLY = 0.9
+"""Fraction of the words of a list that must be valid UTF-8 for the others to be damage."""
+
+_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_SEPARATORS = "\t,;| "
+_IMAGE_FIRST = re.compile(
+    rf"([\"']?)(?P<path>.*?(?:{'|'.join(map(re.escape, SUFFIXES))}))\1"
+    rf"(?P<separator>\t|[ ]*[,;|]|[ ]+)(?P<label>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BETWEEN_WORDS = re.compile(rb"[\t\r\n,;| ]+")
+_PATH_COLUMNS = ("filename", "file_name", "file", "image", "image_path", "path", "img", "img_path")
+_LABEL_COLUMNS = ("label", "words", "text", "transcription", "class", "character", "char", "latex")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a list is written.
+
+    Attributes:
+        codec: Python's name of its encoding.
+        separator: one of _SEPARATORS.
+        columns: places of path and label in a line of CSV, by its header; () without one.
+    """
+
+    codec: str
+    separator: str
+    columns: tuple[int, ...] = ()
+
+    def split(self, line: str) -> tuple[str, str]:
+        """Path and label of a line; "" if missing, or if the line is not valid in the encoding."""
+        if any("\udc80" <= char <= "\udcff" for char in line):
+            return "", ""
+        if self.columns:
+            row = _row(line, self.separator)
+            return tuple(row[place] if place < len(row) else "" for place in self.columns)  # type: ignore[return-value]
+        if self.separator == "\t":
+            path, _, rest = line.partition("\t")
+            return path.strip('"'), rest.partition("\t")[0]
+        found = _IMAGE_FIRST.fullmatch(line)
+        if not found or found["separator"].strip() != self.separator.strip():
+            return "", ""
+        label = found["label"].strip()
+        quoted = len(label) > 1 and label[0] == label[-1] == '"'
+        return found["path"].strip(), label[1:-1].replace('""', '"') if quoted else label
+
+
+def recognise(path: Path, encoding: str | None = None) -> Dialect | None:
+    """How a list is written; None if its first lines are not paths of images and labels.
+
+    Args:
+        path: the file.
+        encoding: codec of the list; None recognises it.
+
+    Raises:
+        InputError: the encoding is unknown, or the label's column is.
+    """
+    with open(path, "rb") as file:
+        head = file.read(_LOOK_BYTES)
+    wide = _wide_codec(head)
+    # Structure is ASCII in all other encodings.
+    text = head.decode(encoding or wide or "latin-1", "replace")
+    dialect = _structure(text, str(path))
+    if dialect is None:
+        return None
+    codec = encoding or wide or _decide(path)
+    return Dialect(codec, dialect.separator, dialect.columns)
+
+
+def looks_like_list(head: bytes) -> bool:
+    """Whether the beginning of a file is that of a list that hwgen reads."""
+    text = head.decode(_wide_codec(head) or "latin-1", "replace")
+    try:
+        return _structure(text, "") is not None
+    except InputError:
+        return True
+
+
+def lines(path: Path, dialect: Dialect) -> Iterator[tuple[int, str]]:
+    """Each line that is neither blank nor a header, with its number from 1.
+
+    Raises:
+        InputError: a line is longer than MAX_LINE.
+    """
+    number, header = 0, bool(dialect.columns)
+    with open(path, encoding=dialect.codec, errors="surrogateescape", newline=None) as file:
+        while line := file.readline(MAX_LINE + 2):
+            number += 1
+            line = line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")
+            if len(line) > MAX_LINE:
+                raise InputError(
+                    f"line {number:,} is longer than {MAX_LINE:,} characters", where=str(path)
+                )
+            if line and not header:
+                yield number, line
+            header = header and not line
+
+
+def _wide_codec(head: bytes) -> str:
+    """The encoding that a byte order mark or the NULs of UTF-16 show; "" if there is none."""
+    for mark, codec in _BOMS.items():
+        if head.startswith(mark):
+            return codec
+    if head[1::2].count(0) * 3 > len(head):
+        return "utf-16-le"
+    return "utf-16-be" if head[::2].count(0) * 3 > len(head) else ""
+
+
+def _structure(text: str, where: str) -> Dialect | None:
+    """The separator and the columns, by the first lines."""
+    rows = [line for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    found = [_IMAGE_FIRST.fullmatch(line) for line in rows[:_LOOK_LINES]]
+    separators = Counter(
+        match["separator"].strip(" ") or " " for match in found if match and match["label"].strip()
+    )
+    if separators:
+        # A tab before others: a label may hold any of them.
+        separator = max(separators, key=lambda one: (separators[one], -_SEPARATORS.index(one)))
+        return Dialect("", separator, _columns(rows[0], separator, where) if not found[0] else ())
+    for separator in "\t,;|":
+        columns = _columns(rows[0], separator, where) if rows else ()
+        if columns and any(_has_image(row, separator, columns[0]) for row in rows[1:_LOOK_LINES]):
+            return Dialect("", separator, columns)
+    return None
+
+
+def _columns(header: str, separator: str, where: str) -> tuple[int, ...]:
+    """Places of path and label by a header; () if the line is none."""
+    names = [name.strip().lower() for name in _row(header, separator)]
+    path = next((names.index(name) for name in _PATH_COLUMNS if name in names), None)
+    label = next((names.index(name) for name in _LABEL_COLUMNS if name in names), None)
+    if path is None:
+        return ()
+    if label is None:
+        raise InputError(
+            f"has no column of labels; its columns are {', '.join(names)}",
+            where=where,
+            remedy=f"Name the column of labels {' or '.join(_LABEL_COLUMNS[:3])}",
+        )
+    return path, label
+
+
+def _has_image(row: str, separator: str, place: int) -> bool:
+    cells = _row(row, separator)
+    return place < len(cells) and cells[place].strip().lower().endswith(SUFFIXES)
+
+
+def _row(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        return []
+
+
+def _decide(path: Path) -> str:
+    """The encoding of all words that are not ASCII; see `decide`."""
+    words: set[bytes] = set()
+    with open(path, "rb") as file:
+        rest = b""
+        while data := file.read(_READ_BYTES):
+            *whole, rest = _BETWEEN_WORDS.split(rest + data)
+            rest = rest[-MAX_LINE:]
+            words.update(word for word in whole if not word.isascii())
+    words.update([rest] if not rest.isascii() else [])
+    damaged = [word for word in words if not is_utf8(word)]
+    if len(damaged) <= (1 - _MOSTLY) * len(words) and damaged:
+        return "utf-8"
+    codec = decide(words, what="labels", where=str(path))
+    return "utf-8" if codec == "ascii" else codec
+
+
+def first_lines(path: Path, count: int) -> Sequence[str]:
+    """The beginning of a text for an error."""
+    with open(path, "rb") as file:
+        head = file.read(_LOOK_BYTES)
+    text = head.decode(_wide_codec(head) or "utf-8", "replace")
+    return list(islice((line for line in text.splitlines() if line.strip()), count))
