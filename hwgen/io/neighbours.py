@@ -19,6 +19,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +74,11 @@ def real_place(path: Path) -> Path:
     return path
 
 
+def with_temporary(names: Iterable[str]) -> set[str]:
+    """Names of files, and those of the temporary files that a killed process leaves for them."""
+    return {each for name in names for each in (name, temporary_path(Path(name)).name)}
+
+
 def entries(folder: Path) -> set[str]:
     """Names in a folder, without those that systems put there."""
     return set(os.listdir(folder)) - BY_SYSTEMS
@@ -84,8 +90,9 @@ def remove_temporary(temporary: Path) -> None:
     Raises:
         FileExistsError: something that hwgen did not make is there.
     """
-    _refuse_other_than_file(temporary)
-    temporary.unlink(missing_ok=True)
+    if os.path.lexists(temporary):
+        _refuse_other_than_file(temporary)
+        temporary.unlink()
 
 
 def refuse_foreign_temporary(path: Path) -> None:
