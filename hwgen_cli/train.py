@@ -136,7 +136,9 @@ CudaGraphs = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Print recipe, parameters, memory and steps, and exit without training."
+        "--dry-run",
+        help="Check everything that training would check, print recipe, parameters, memory and "
+        "steps, and exit without training.",
     ),
 ]
 
@@ -202,9 +204,6 @@ def train(
     changes |= _changes(change or [])
     changes |= {name: str(value) for name, value in typed.items() if value is not None}
     recipe, opened = kind.recipe(preset, changes), Store(store)
-    if dry_run:
-        _show_plan(kind, preset, recipe, opened)
-        return
     options = {"on_collapse": on_collapse.value, "cuda_graphs": cuda_graphs, "precision": precision}
     options = {name: value for name, value in options.items() if name in kind.options}
     _train(
@@ -217,6 +216,7 @@ def train(
         seed=seed,
         device=device,
         options=options,
+        dry_run=dry_run,
     )
 
 
@@ -283,6 +283,7 @@ def _train(
     seed: int,
     device: str,
     options: Mapping[str, Any],
+    dry_run: bool,
 ) -> None:
     import os
 
@@ -300,6 +301,10 @@ def _train(
     with join(device) as ranks:
         if recogniser is not None:
             options = {**options, "score": _scorer(recogniser, store, recipe.size, device)}
+        if dry_run:
+            kind.check(store, out, recipe, seed=seed, device=device, ranks=ranks, **options)
+            _show_plan(kind, preset, recipe, store)
+            return
         with bar(preset, kind.unit, shown=ranks.first) as advance, interruptible() as stop:
 
             def show(done: float, total: float, note: str) -> None:

@@ -241,6 +241,23 @@ class GeneratorKind(ABC):
         """What training will take, in words: parameters, steps, memory."""
 
     @abstractmethod
+    def check(
+        self,
+        store: Store,
+        out: Path,
+        recipe: Any,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        ranks: Ranks | None = None,
+        **options: Any,
+    ) -> None:
+        """Refuse what `train` would refuse before its first step; write nothing.
+
+        See `train` for the arguments.
+        """
+
+    @abstractmethod
     def train(
         self,
         store: Store,

@@ -91,6 +91,34 @@ class GanKind(GeneratorKind):
             ("disk: each snapshot", f"{planned.snapshot_bytes / 2**20:,.0f} MiB"),
         ]
 
+    def check(
+        self,
+        store: Store,
+        out: Path,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        ranks: Ranks | None = None,
+        precision: str = "auto",
+        cuda_graphs: bool = False,
+        **options: Any,
+    ) -> None:
+        """See GeneratorKind and hwgen.generators.gan.training.check_training."""
+        from hwgen.compute.distributed import ALONE
+        from hwgen.generators.gan.training import check_training
+
+        check_training(
+            store,
+            out,
+            recipe,
+            seed=seed,
+            device=device,
+            precision=precision,
+            ranks=ranks or ALONE,
+            cuda_graphs=cuda_graphs,
+        )
+
     def train(
         self,
         store: Store,

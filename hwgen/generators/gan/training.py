@@ -29,7 +29,13 @@ from hwgen.generators.gan.rollback import count_rollbacks, slowed, with_rollback
 from hwgen.generators.gan.sample_monitor import GRID_COLUMNS, GRID_ROWS, SampleMonitor, Score
 from hwgen.generators.gan.snapshot_writer import OnCollapse, SnapshotWriter
 from hwgen.generators.gan.steps import Schedule, make_state, schedule, train_step
-from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
+from hwgen.generators.training_run import (
+    LOG_STEPS,
+    RunWriter,
+    check_run,
+    open_run,
+    read_own_checkpoint,
+)
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run
@@ -108,6 +114,16 @@ def train(
         InputError: the store does not fit the recipe, the batch cannot be divided among the
             processes, or CUDA graphs cannot be used.
     """
+    check_training(
+        store,
+        out,
+        recipe,
+        seed=seed,
+        device=device,
+        precision=precision,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+    )
     where = pick_device(device)
     settings = Settings(
         device=where,
@@ -118,8 +134,6 @@ def train(
         ranks=ranks,
         cuda_graphs=cuda_graphs,
     )
-    check_store(store, recipe)
-    check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
     with open_run(
         store,
         out,
@@ -167,6 +181,26 @@ class Training:
     meter: Meter
     writer: RunWriter
     snapshots: SnapshotWriter
+
+
+def check_training(
+    store: Store,
+    out: Path,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
+) -> None:
+    """Refuse what `train` would refuse before its first step, writing nothing; see there."""
+    where = pick_device(device)
+    pick_precision(precision, where)
+    check_store(store, recipe)
+    check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
+    plain = recipe_to_json(recipe)
+    check_run(store, out, kind="gan", recipe=plain, seed=seed, complete=completed, ranks=ranks)
 
 
 def train_loop(training: Training) -> None:
