@@ -24,6 +24,7 @@ _GZIP = b"\x1f\x8b"
 _IMAGES = b"\0\0\x08\x03"  # unsigned bytes in three dimensions
 _LABELS = b"\0\0\x08\x01"
 _MAX_LABELS = 1 << 28
+_READ_BYTES = 1 << 20
 _DAMAGE = (EOFError, OSError, zlib.error)
 
 
@@ -151,11 +152,13 @@ def _sibling(path: Path, here: str, there: str) -> Path:
 def _read_labels(path: Path, count: int) -> list[int]:
     with _opened(path) as stream, zips.as_input_error(str(path)):
         magic, held = struct.unpack(">4sI", stream.read(8).ljust(8, b"\0"))
-        data = stream.read(min(held, _MAX_LABELS))
-    if magic != _LABELS or held != count or len(data) != held:
+        data = bytearray()  # in parts, since the header may claim any number
+        while len(data) < min(held, _MAX_LABELS) and (part := stream.read(_READ_BYTES)):
+            data += part
+    if magic != _LABELS or held != count or len(data) < held:
         found = f"{len(data):,} of {held:,}" if magic == _LABELS else magic.hex(" ")
         raise InputError(f"expected {count:,} labels, found {found}", where=str(path))
-    return list(data)
+    return list(data[:held])
 
 
 @contextmanager
