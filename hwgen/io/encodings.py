@@ -22,6 +22,9 @@ from hwgen.errors import InputError
 _MIN_GAP = 8.2
 """Bits by which the shortest reading must be shorter than the next; one error in 300."""
 
+_MOSTLY = 0.9
+"""Fraction of the labels of a set that must be valid UTF-8 for the others to be damage."""
+
 _CHUNK = 1 << 16
 """Number of names that are decoded at once."""
 
@@ -216,6 +219,27 @@ def decide(names: Iterable[bytes], *, what: str, where: str, encoding: str | Non
             remedy=f"Give the right one, such as --encoding {codec}",
         )
     return codec
+
+
+def decide_labels(labels: Iterable[bytes], *, where: str, encoding: str | None = None) -> str:
+    """The encoding of labels, of which single ones may be damaged.
+
+    Args:
+        labels: see `decide`.
+        where: see `decide`.
+        encoding: the codec to use instead of deciding; labels that are not valid in it are damage.
+
+    Raises:
+        InputError: several encodings fit, or none does.
+    """
+    if encoding is not None:
+        return encoding
+    found = {label for label in labels if not label.isascii()}
+    valid = sum(map(is_utf8, found))
+    if valid >= _MOSTLY * len(found) and valid < len(found):
+        return "utf-8"
+    codec = decide(found, what="labels", where=where)
+    return "utf-8" if codec == "ascii" else codec
 
 
 def check_codec(encoding: str) -> str:

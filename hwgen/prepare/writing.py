@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hwgen.charset import Charset, sorted_charset
+from hwgen.charset import MAX_CLASSES, Charset, sorted_charset
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.prepare.options import PrepareOptions
@@ -147,7 +147,11 @@ class _Counts:
     _dark: int = 0
 
     def select(self, items: Iterable[ItemT], options: PrepareOptions) -> Iterator[ItemT]:
-        """The items to store: those in the charset, the first `limit` of each class."""
+        """The items to store: those in the charset, the first `limit` of each class.
+
+        Raises:
+            InputError: there are more than MAX_CLASSES classes.
+        """
         taken: Counter[str] = Counter()
         for item in items:
             if options.charset is not None and item.label not in options.charset:
@@ -156,6 +160,13 @@ class _Counts:
                 self.over_limit += 1
             else:
                 taken[item.label] += 1
+                if len(taken) > MAX_CLASSES:
+                    raise InputError(
+                        f"expected at most {MAX_CLASSES:,} classes, found more",
+                        where=item.source,
+                        remedy="Give the ones to keep, such as --charset gb2312-1; labels of whole "
+                        "lines are no classes",
+                    )
                 yield item
 
     def add(self, items: Sequence[Item], images: Image) -> None:

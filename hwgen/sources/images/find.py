@@ -32,7 +32,7 @@ from hwgen.sources.images.label_list import (
 )
 from hwgen.sources.images.list_lines import looks_like_list
 from hwgen.sources.images.lmdb_files import Lmdb
-from hwgen.sources.images.lsun import Lsun
+from hwgen.sources.images.lsun import Lsun, is_lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
 from hwgen.sources.provenance import MARKER
@@ -180,7 +180,7 @@ def _special_files(
         begin like a format but cannot be used.
     """
     if (folder / "data.mdb").is_file():
-        return [_in_lmdb(folder)], {"data.mdb", "lock.mdb"}, []
+        return [_in_lmdb(folder, search.encoding)], {"data.mdb", "lock.mdb"}, []
     found = label_list(folder / LIST_FILE, search.encoding)
     if found:
         return [found], {LIST_FILE}, []
@@ -233,7 +233,7 @@ def _in_file(path: Path, search: _Search) -> list[Collection]:
         return _in_archive(path, "", search)
     if path.name == "data.mdb":
         _refuse_store(path.parent)
-        return [_in_lmdb(path.parent)]
+        return [_in_lmdb(path.parent, search.encoding)]
     _refuse_packed(path)
     listed = label_list(path, search.encoding)
     if listed:
@@ -291,11 +291,19 @@ def _refuse_packed(path: Path) -> None:
         )
 
 
-def _in_lmdb(folder: Path) -> Collection:
+def _in_lmdb(folder: Path, encoding: str | None) -> Collection:
     name = name_text(folder.name or folder.resolve().name)
     with Lmdb(folder) as database:
         if is_ocr_lmdb(database):
-            return ocr_lmdb(name, folder, database)
+            return ocr_lmdb(name, folder, database, encoding)
+        if not is_lsun(database):
+            key = next(iter(database.entries()))[0].decode("ascii", "backslashreplace")
+            raise InputError(
+                f"is an LMDB of an unknown kind: expected keys image-000000001 and "
+                f"label-000000001, or LSUN's 40 hex digits, found {key[:40]!r}",
+                where=str(folder),
+                remedy="Convert it to one folder per class, parquet or an OCR LMDB",
+            )
         count = database.count
     return Lsun(name, folder, (folder / "data.mdb").stat().st_size, count)
 

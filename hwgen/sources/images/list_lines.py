@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from hwgen.errors import InputError
-from hwgen.io.encodings import decide, is_utf8
+from hwgen.io.encodings import decide_labels
 from hwgen.sources.images.decoding import SUFFIXES
 
 MAX_LINE = 1 << 16
@@ -24,9 +24,6 @@ MAX_LINE = 1 << 16
 _LOOK_BYTES = 1 << 16
 _LOOK_LINES = 16
 _READ_BYTES = 1 << 20
-_MOSTLY = 0.9
-"""Fraction of the words of a list that must be valid UTF-8 for the others to be damage."""
-
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATORS = "\t,;| "
 _IMAGE_FIRST = re.compile(
@@ -179,7 +176,7 @@ def _row(line: str, separator: str) -> list[str]:
 
 
 def _decide(path: Path) -> str:
-    """The encoding of all words that are not ASCII; see `decide`."""
+    """The encoding of all words that are not ASCII; see `decide_labels`."""
     words: set[bytes] = set()
     with open(path, "rb") as file:
         rest = b""
@@ -188,11 +185,7 @@ def _decide(path: Path) -> str:
             rest = rest[-MAX_LINE:]
             words.update(word for word in whole if not word.isascii())
     words.update([rest] if not rest.isascii() else [])
-    damaged = [word for word in words if not is_utf8(word)]
-    if len(damaged) <= (1 - _MOSTLY) * len(words) and damaged:
-        return "utf-8"
-    codec = decide(words, what="labels", where=str(path))
-    return "utf-8" if codec == "ascii" else codec
+    return decide_labels(words, where=str(path))
 
 
 def first_lines(path: Path, count: int) -> Sequence[str]:
