@@ -210,7 +210,7 @@ def _save_snapshot(
     run: Run, net: DeformationNet, recipe: DeformationRecipe, begun: Checkpoint
 ) -> None:
     weights = run.weights(recipe.steps * recipe.batch)
-    # Written once: the order of a file's metadata, and so its hash, is random.
+    # A finished run is left as it is.
     if begun.step < recipe.steps or not weights.exists():
         metadata = {"run": run.id, "recipe": json.dumps(run.recipe)}
         save_tensors(weights, module_tensors("net", net), metadata)

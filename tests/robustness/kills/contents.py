@@ -1,9 +1,9 @@
 """Contents of a folder that a command wrote to, in a form that can be compared.
 
 Left out, because it differs between any two runs: seconds and rates; log lines about a start; the
-time in TensorBoard's first event; the order of safetensors' metadata, which is random (so weights
-are compared by tensors and texts, and their hash in a text is replaced by their name); bytes of an
-LMDB file other than keys and values.
+time in TensorBoard's first event; seconds in the texts of checkpoints and recognisers (so a hash of
+such a file in a text is replaced by its name); bytes of an LMDB file other than keys and values.
+Snapshots of weights are compared byte by byte.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def contents(folder: Path) -> Contents:
         lmdb.Error: likewise.
     """
     found = Contents()
-    hashes = {file_hash(path): path.name for path in folder.rglob("*.safetensors")}
+    files = folder.rglob("*.safetensors")
+    hashes = {file_hash(path): path.name for path in files if not _is_snapshot(path)}
     _walk(folder, "", found, hashes)
     return found
 
@@ -114,7 +115,7 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
         with lmdb.open(str(path), readonly=True, lock=False) as env, env.begin() as txn:
             for entry in txn.cursor():
                 yield from map(bytes, entry)
-    elif path.suffix == ".safetensors":
+    elif path.suffix == ".safetensors" and not _is_snapshot(path):
         tensors, texts = load_tensors(path)
         for key, text in sorted(texts.items()):
             if key not in TIMES:
@@ -136,6 +137,10 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
         yield events[16 + int.from_bytes(events[:8], "little") :]
     else:
         yield path.read_bytes()
+
+
+def _is_snapshot(path: Path) -> bool:
+    return path.stem.isdecimal()  # its name is the number of images
 
 
 def _store(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
