@@ -133,7 +133,7 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
         _refuse_beside(special, images, folder, search)
         return special
     if images:
-        if not (folder / MARKER).is_file():  # a folder that hwgen exported
+        if not _is_exported(folder):
             _refuse_lists_beside(images, folder, files)
         return images
     if refused:
@@ -152,6 +152,12 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
         where=str(folder),
         remedy=_image_files(search),
     )
+
+
+def _is_exported(folder: Path) -> bool:
+    """Whether hwgen exported a folder, or the one above, whose splits it holds."""
+    real = folder.resolve()
+    return any((place / MARKER).is_file() for place in (real, real.parent))
 
 
 def _refuse_lists_beside(images: Sequence[Collection], folder: Path, files: Iterable[Path]) -> None:
