@@ -19,7 +19,7 @@ from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.copies import without_copies
 from hwgen.sources.images.decoding import SUFFIXES, looks_like_image
-from hwgen.sources.images.folder import in_folder, in_zip
+from hwgen.sources.images.folder import ImagePlace, image_places, in_folder, in_zip
 from hwgen.sources.images.idx import idx_pair, is_idx
 from hwgen.sources.images.label_list import (
     LIST_FILE,
@@ -128,10 +128,11 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
         texts = [path for path in files if path.suffix.lower() == ".txt"]
         inner = filter(is_label_list, [*texts, *folder.glob(f"*/{LIST_FILE}")])
         _refuse_several(folder, "label lists", inner)
-    images = in_folder(folder, search.encoding, search.unread, taken)
     if special:
-        _refuse_beside(special, images, folder, search)
+        places = image_places(folder, search.unread, taken)
+        _refuse_beside(special, places, folder, search)
         return special
+    images = in_folder(folder, search.encoding, search.unread)
     if images:
         if not _is_exported(folder):
             _refuse_lists_beside(images, folder, files)
@@ -209,16 +210,20 @@ def _special_files(
 
 
 def _refuse_beside(
-    special: Sequence[Collection], images: Sequence[Collection], folder: Path, search: _Search
+    special: Sequence[Collection], places: Sequence[ImagePlace], folder: Path, search: _Search
 ) -> None:
-    """Refuse other images beside a set in one file; those it may list, or without class, pass."""
+    """Refuse folders of images beside a set in one file; count images that are in neither."""
     first = special[0]
-    others = [found for found in images if found.path.name != folder.name]
-    if first.format == LabelList.format:
+    top = folder.name or folder.resolve().name
+    if isinstance(first, LabelList):
+        unlisted = sum(len(files) for _, files in places) - first.images
+        if unlisted > 0:
+            search.unread.add("image that the list does not name", top, count=unlisted)
         return
-    for found in images:
-        if found not in others:
-            search.unread.add("image without a class", found.name, count=found.count)
+    others = [place for place, _ in places if place.parts]
+    for place, files in places:
+        if not place.parts:
+            search.unread.add("image without a class", f"{top}/{files[0][0]}", count=len(files))
     if others:
         file = first.path / "data.mdb" if first.path.is_dir() else first.path
         raise InputError(

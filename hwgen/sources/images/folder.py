@@ -95,7 +95,6 @@ def in_folder(
     root: Path,
     encoding: str | None = None,
     unread: Unread | None = None,
-    taken: Container[str] = (),
 ) -> list[Collection]:
     """`root` and all folders below it that contain images, sorted by path.
 
@@ -105,15 +104,32 @@ def in_folder(
         root: the folder.
         encoding: see `decide_on_disk`.
         unread: counts all other files.
-        taken: names of files in `root` that another reader reads.
 
     Raises:
         InputError: a folder cannot be read, or is an unpacked WebDataset shard; or the encoding of
             the names is unknown.
     """
     unread = Unread() if unread is None else unread
+    return _named(root, image_places(root, unread), encoding)
+
+
+ImagePlace = tuple[Place, tuple[tuple[str, int], ...]]
+"""A folder, with names and sizes of the images in it."""
+
+
+def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list[ImagePlace]:
+    """The folders of `in_folder`, whose names are not decoded yet.
+
+    Args:
+        root: the folder.
+        unread: counts all other files.
+        taken: names of files in `root` that another reader reads.
+
+    Raises:
+        InputError: a folder cannot be read, or is an unpacked WebDataset shard.
+    """
     top = root.name or root.resolve().name
-    found: list[tuple[Place, tuple[tuple[str, int], ...]]] = []
+    found: list[ImagePlace] = []
     for place in unread.walk(root, top, SUFFIXES):
         images = [one for one in place.files if _is_image(place.folder, one[0])]
         if images:
@@ -125,16 +141,13 @@ def in_folder(
             others = [file for file in others if file not in taken]
         name = "/".join((top, *place.parts))
         unread.add_files(name, others, alone=bool(place.parts) and not images)
-    return _named(root, found, encoding)
+    return found
 
 
-def _named(
-    root: Path, found: Iterable[tuple[Place, tuple[tuple[str, int], ...]]], encoding: str | None
-) -> list[Collection]:
+def _named(root: Path, found: Sequence[ImagePlace], encoding: str | None) -> list[Collection]:
     """Collections of folders, each with its files; the encoding of names is decided over all."""
     # The name that the user typed, unless it is ".". Folders below may have other encodings.
     top = root.name or root.resolve().name
-    found = list(found)
     names = {part for place, _ in found for part in place.parts}
     alone = is_utf8(name_bytes(top))
     codec = decide_on_disk(names if alone else {*names, top}, where=str(root), encoding=encoding)

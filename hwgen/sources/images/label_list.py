@@ -36,9 +36,11 @@ class LabelList(Collection):
 
     Attributes:
         dialect: how it is written.
+        images: number of different images that it names and that exist.
     """
 
     dialect: Dialect = field(default_factory=lambda: Dialect("utf-8", "\t"))
+    images: int = 0
 
     format: ClassVar[str] = "paddle"
 
@@ -68,14 +70,16 @@ def label_list(path: Path, encoding: str | None = None) -> LabelList | None:
     if dialect is None:
         return None
     size = count = 0
+    images: set[Path] = set()
     for _, line in lines(path, dialect):
         count += 1
         image = _within(path.parent, dialect.split(line)[0], dialect.codec)
         size += image.stat().st_size if image else 0
+        images |= {image} if image else set()
     top = path.parent.name or path.parent.resolve().name
     codec = dialect.codec.removesuffix("-sig")
     name = name_text(f"{top}/{path.name}")
-    return LabelList(name, path, size, count, encoding=codec, dialect=dialect)
+    return LabelList(name, path, size, count, encoding=codec, dialect=dialect, images=len(images))
 
 
 def is_label_list(path: Path) -> bool:

@@ -272,6 +272,14 @@ def test_a_folder_beside_an_lmdb_is_refused_and_the_lmdb_can_be_given(tmp_path: 
     assert names(lmdb / "data.mdb") == ["bedroom_train_lmdb"]
 
 
+def test_images_that_a_list_does_not_name_are_counted(tmp_path: Path) -> None:
+    for name in ("images/1.png", "images/2.png", "images/3.png"):
+        put(tmp_path / "set" / name, encoded(photo(ord(name[7]))))
+    put(tmp_path / "set" / "label.txt", "images/1.png\t永\nimages/1.png\t永\n".encode())
+    found, unread, _ = counted(tmp_path / "set")
+    assert (found, unread) == ([("set/label.txt", 2)], {"image that the list does not name": 2})
+
+
 def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
     photos = write_photos(tmp_path)
     archive = zipped(photos, tmp_path / "photos.zip")
