@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hwgen.generators.base import all_kinds
-from hwgen_cli.options import Json, Sheet
+from hwgen_cli.options import Encoding, Json, Sheet
 from hwgen_cli.output import print_json, print_lines
 from hwgen_cli.preparing import unread_lines
 
@@ -31,7 +32,9 @@ PathArgument = Annotated[
 ]
 
 
-def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None:
+def inspect(
+    path: PathArgument, sheet: Sheet = None, encoding: Encoding = None, json: Json = False
+) -> None:
     """Show what a store, a run, an exported model or GNT files contain.
 
     For a store or GNT files: records, balance of classes, writers, exact duplicates and damage.
@@ -43,13 +46,16 @@ def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None
 
     from hwgen.errors import InputError
     from hwgen.imaging.contact_sheets import check_sheet
+    from hwgen.io.encodings import check_codec
     from hwgen_cli.terminal import Console, one_line
 
     check_sheet(sheet)
+    if encoding is not None:
+        check_codec(encoding)
     if not path.exists() and any(str(path) in kind.presets for kind in all_kinds()):
         remedy = f"To see the preset: hwgen presets {path}"
         raise InputError("no such file or folder", where=str(path), remedy=remedy)
-    summary, rows = _reader(path)(path, sheet)
+    summary, rows = _reader(path, encoding)(path, sheet)
     if json:
         print_json(summary)
         return
@@ -65,7 +71,7 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 """A summary as JSON, and the rows of the table."""
 
 
-def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
+def _reader(path: Path, encoding: str | None) -> Callable[[Path, Path | None], Shown]:
     from hwgen.runs.models import is_model
     from hwgen.store import looks_like_store
 
@@ -73,7 +79,7 @@ def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
         return _store
     if is_model(path):
         return _model
-    return _run if (path / "run.json").is_file() else _gnt
+    return _run if (path / "run.json").is_file() else partial(_gnt, encoding=encoding)
 
 
 def _run(path: Path, sheet: Path | None) -> Shown:
@@ -165,7 +171,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
     ]
 
 
-def _gnt(path: Path, sheet: Path | None) -> Shown:
+def _gnt(path: Path, sheet: Path | None, *, encoding: str | None) -> Shown:
     from hwgen.errors import InputError
     from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.inspection.summaries import inspect_gnt
@@ -173,7 +179,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
     try:
-        summary, images = inspect_gnt([path], samples=samples)
+        summary, images = inspect_gnt([path], samples=samples, encoding=encoding)
     except InputError as error:
         remedy = suggest_path(path, error.remedy, _MARKERS)
         raise InputError(error.what, where=error.where, remedy=remedy) from None

@@ -14,6 +14,7 @@ TRAINING = "Training"
 FILTER = "Filter"
 EXPERIMENT = "Experiment"
 HARDWARE = "Hardware"
+INPUT = "Input"
 """Panels, in which `--help` groups the options."""
 
 RECOGNISER_FILE = "recogniser-*.safetensors, written by hwgen benchmark"
@@ -171,6 +172,17 @@ Precision = Annotated[
         rich_help_panel=HARDWARE,
         help="Precision of training; auto is bf16 where the hardware supports it. Recognisers "
         "always read in fp32.",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        rich_help_panel=INPUT,
+        show_default="recognised",
+        help="Encoding of names and labels in the input that do not declare theirs, such as "
+        "gb18030 (also for GBK), big5 or utf-8.",
     ),
 ]
 Sheet = Annotated[

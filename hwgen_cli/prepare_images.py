@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import Json, Overwrite, workers_option
+from hwgen_cli.options import Encoding, Json, Overwrite, workers_option
 from hwgen_cli.preparing import (
     FRAMING,
     CharsetOption,
     DropEmpty,
-    Encoding,
     Margin,
     MaxPerClass,
     Size,

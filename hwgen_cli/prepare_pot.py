@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_option
+from hwgen_cli.options import Encoding, Json, Overwrite, SplitSeed, Writers, workers_option
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmpty,
-    Encoding,
     HeldOut,
     Margin,
     MaxPerClass,

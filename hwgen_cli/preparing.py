@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import CLASSES, out_option
+from hwgen_cli.options import CLASSES, INPUT, out_option
 from hwgen_cli.output import leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hwgen_cli.terminal import Console
 
 FRAMING = "Framing"
-INPUT = "Input"
 
 _SHOWN_LEFT_OUT = 20
 _SHOWN_EMPTY = 40
@@ -119,17 +118,6 @@ SubsetOption = Annotated[
         "that are.",
     ),
 ]
-Encoding = Annotated[
-    str | None,
-    typer.Option(
-        "--encoding",
-        metavar="NAME",
-        rich_help_panel=INPUT,
-        show_default="recognised",
-        help="Encoding of names and labels in the input that do not declare theirs, such as "
-        "gb18030 (also for GBK), big5 or utf-8.",
-    ),
-]
 Strict = Annotated[
     bool,
     typer.Option(
@@ -222,6 +210,11 @@ def _origin_lines(report: PrepareReport) -> list[str]:
         f"[yellow]encoding[/]: names and labels of {escape(name)} were read as {codec}; if that is "
         "wrong, give --encoding"
         for name, codec in list(report.encodings.items())[:_SHOWN_PLACES]
+    ]
+    lines += [
+        f"[yellow]look alike[/]: the classes {escape(ascii(group)[1:-1])} differ only in Unicode's "
+        "normal form; if they are one, rename their folders or labels"
+        for group in report.alike[:_SHOWN_PLACES]
     ]
     if report.synthetic:
         lines.append(

@@ -213,7 +213,7 @@ def inspect_store(store: Store) -> StoreSummary:
 
 
 def inspect_gnt(
-    inputs: Sequence[Path], *, samples: int = 0, size: int = 64
+    inputs: Sequence[Path], *, samples: int = 0, size: int = 64, encoding: str | None = None
 ) -> tuple[GntSummary, Image]:
     """Summarise GNT files in one pass, and choose some of their records at random.
 
@@ -221,6 +221,7 @@ def inspect_gnt(
         inputs: see `find_files`.
         samples: number of records to choose; every call chooses the same ones.
         size: of the chosen images, pixels.
+        encoding: see `find_files`.
 
     Returns:
         The summary, and images uint8 [min(samples, records), size, size], ordered by character.
@@ -229,7 +230,7 @@ def inspect_gnt(
         InputError: see `find_files`.
     """
     unread = Unread()
-    files = find_files(inputs, GNT, unread, mixed=True)
+    files = find_files(inputs, GNT, unread, mixed=True, encoding=encoding)
     labels: Counter[str] = Counter()
     writers: Counter[str] = Counter()
     widths: Counter[int] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -58,6 +59,7 @@ class PrepareReport:
         transposed: whether rows and columns of the images were exchanged, as in EMNIST's files.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether the `.export.json` of an input says that some of it is simulated.
+        alike: groups of labels that look alike, since they differ only in Unicode's normal form.
         encodings: how names and labels were decoded, by input, where it is not as UTF-8.
     """
 
@@ -82,6 +84,7 @@ class PrepareReport:
     transposed: bool = False
     synthetic: bool = False
     simulated: bool = False
+    alike: list[list[str]] = field(default_factory=list)
     encodings: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -92,6 +95,14 @@ class PrepareReport:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as written to REPORT_FILE."""
         return {**asdict(self), "bytes_lost": self.bytes_lost}
+
+
+def look_alike(labels: Iterable[str]) -> list[list[str]]:
+    """Groups of labels that differ only in Unicode's normal form, as macOS's names and others."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault(unicodedata.normalize("NFC", label), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def join_labels(labels: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.prepare.options import PrepareOptions
 from hwgen.prepare.reading import Item, ItemT, Reading
-from hwgen.prepare.report import REPORT_FILE, PrepareReport, join_labels
+from hwgen.prepare.report import REPORT_FILE, PrepareReport, join_labels, look_alike
 from hwgen.record import Image
 from hwgen.sources.provenance import declared_provenance
 from hwgen.store import StoreWriter
@@ -122,6 +122,7 @@ def write_store(
             seconds=round(time.monotonic() - began, 3),
             synthetic="synthetic" in provenance,
             simulated="simulated" in provenance,
+            alike=look_alike(charset),
             encodings=reading.encodings,
         )
         writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})
