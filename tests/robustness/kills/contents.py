@@ -29,6 +29,9 @@ GROWING = {"log.jsonl", "checkpoint.safetensors"}
 """Names of files that change during a run: they are compared at its end."""
 
 UNFINISHED = (".partial", ".hwgen-tmp", ".hwgen-folder")
+MARK = ".hwgen-replaced"
+"""In a finished output that is about to be replaced."""
+
 ASIDE = ".replaced"
 """Suffix of a finished output that is being replaced by another."""
 
@@ -75,7 +78,7 @@ def _walk(folder: Path, prefix: str, found: Contents, hashes: Mapping[str, str])
         name = prefix + path.name
         if path.name.endswith("lock"):
             found.locks.append(name)
-        elif path.name.endswith(UNFINISHED):
+        elif path.name.endswith(UNFINISHED) or path.name == MARK:
             found.unfinished.append(name)
             found.saved.update(_saved(path, name))
         elif path.name.endswith(ASIDE):
@@ -159,8 +162,8 @@ def _store(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
     finally:
         store.close()
     for file in sorted(path.iterdir()):
-        # recipe.json exists only until a writer's last step.
-        if file.name not in ("manifest.json", "data.mdb", "recipe.json"):
+        # recipe.json exists only until a writer's last step, the mark only until it is replaced.
+        if file.name not in ("manifest.json", "data.mdb", "recipe.json", MARK):
             yield from (file.name.encode(), *_parts(file, hashes))
 
 
