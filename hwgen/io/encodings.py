@@ -44,6 +44,9 @@ Usual characters take 12 bits in every encoding, although their numbers differ: 
 characters of GB 2312 are the first 200 of KS X 1001 too, and neither is the more probable.
 """
 
+_ODD = 30.0
+"""Bits of a character that names rarely have: controls, unassigned and most private ones."""
+
 _SET = 4.0
 """Bits that it costs to assume a set of characters instead of words."""
 
@@ -114,23 +117,23 @@ def _unicode(char: str) -> Bits:
         return (13 if usual else 17), 15, 15
     if "\u3041" <= char <= "\u30fe":
         return 9, 15, 15
-    return (13, 15, 15) if "\uac00" <= char <= "\ud7a3" else _other(char, private=18)
+    return (13, 15, 15) if "\uac00" <= char <= "\ud7a3" else _other(char, odd=18)
 
 
 _ACCENTED = frozenset("ÄÖÜäöüßÇçÉéÈèÊêËëÀàÂâÁáÎîÏïÍíÌìÔôÓóÒòÛûÙùÚúÑñÅåÆæØøÃãÕõÝýÿ")
 _CYRILLIC = frozenset("АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯабвгдежзийклмнопрстуфхцчшщъыьэюяЁё")
 
 
-def _other(char: str, private: float = inf) -> Bits:
+def _other(char: str, odd: float = _ODD) -> Bits:
     """Bits of a character that is neither Chinese nor of the encoding's main script."""
     if not (char.isprintable() or char == "\u3000" or char >= "\ue000"):
-        bits = inf
+        bits = odd
     elif char in _CYRILLIC or "Α" <= char <= "ω" or char in _ACCENTED:
         bits = 12.0
     elif "\uff01" <= char <= "\uff5e" or char in "\u3000、。《》·—…“”‘’～・ー々〇":
         bits = 13.0
     elif "\ue000" <= char <= "\uf8ff" or char >= "\U000f0000":
-        bits = private
+        bits = odd
     else:
         bits = 16.0 if char.isalpha() else 18.0
     return bits, bits, bits

@@ -146,3 +146,14 @@ def test_long_names_take_no_long_time() -> None:
     assert decide([long + b"\xc3\xa4", b"x" + long], what="names", where="x", encoding="utf-8")
     with pytest.raises(InputError):
         decide([long + b"\xff\x81"], what="names", where="x")
+
+
+@pytest.mark.parametrize(
+    ("codec", "odd"),
+    [("utf-8", "a\u200bb \x9b2J \u202e \ue000 \ufeff"), ("gb18030", "\ue000 \ue4c6")],
+)
+def test_odd_characters_do_not_make_an_encoding_unknown(codec: str, odd: str) -> None:
+    assert decided([*odd.split(" "), *LEVEL_1[::9]], codec) == codec
+    if codec == "utf-8":
+        for char in odd.split(" "):
+            assert decided([char], codec) == codec
