@@ -5,6 +5,9 @@ from __future__ import annotations
 import hwgen_cli.import_path  # noqa: F401 - before all others
 
 # isort: split
+from hwgen_cli import early_interrupt
+
+# isort: split
 import codecs
 import io
 import os
@@ -36,8 +39,10 @@ from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
 from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
-from hwgen_cli.terminal import filter_streams
+from hwgen_cli.terminal import flush_output, guard_streams
 from hwgen_cli.train import train
+
+early_interrupt.imported()
 
 app = Application(
     name="hwgen",
@@ -112,9 +117,16 @@ def main() -> None:
         # A locale without Chinese characters shows their codes.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_UNENCODABLE)
-    filter_streams()
     try:
-        app()
+        guard_streams()
+        try:
+            app()
+        finally:
+            flush_output()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # as with `| head -1`
+        sys.exit(1)
     except Exception as error:
         message = _message(error)
         if not message:

@@ -29,14 +29,15 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         nonlocal asked, pressed
         if pressed and number != signal.SIGHUP and not under_torchrun:
             raise KeyboardInterrupt
-        if number == signal.SIGHUP:
-            _leave(terminals)
-        elif not asked:
-            # Not print: the signal may arrive while another print is running.
-            with suppress(OSError):
-                os.write(2, _MESSAGE)
-        asked = True
+        # First, since what follows may fail.
+        first, asked = not asked, True
         pressed = pressed or number != signal.SIGHUP
+        with suppress(OSError):
+            if number == signal.SIGHUP:
+                _leave(terminals)
+            elif first:
+                # Not print: the signal may arrive while another print is running.
+                os.write(2, _MESSAGE)
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:

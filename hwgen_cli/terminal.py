@@ -1,16 +1,23 @@
-"""The terminal: what is untrusted in a text is shown, and never obeyed.
+"""The terminal: what is untrusted in a text is shown and never obeyed, and its loss stops no work.
 
 Labels, names and texts of files may contain control sequences, which move the cursor, change the
 title or hide what follows. They stay exact in stores and results. All that is printed passes one of
-two filters: the Console below, and for everything else the streams that `filter_streams` installs.
+two filters: the Console below, and for everything else the streams that `guard_streams` installs.
+
+Messages and progress go to standard error. Where it fails (a pipe whose reader has left, a full
+disk, a closed terminal), they are dropped and the work goes on. Results go to standard output; if
+it fails, so does the command, after its work.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import rich.console
@@ -88,12 +95,76 @@ class _Filter:
         return getattr(self.rich_proxied_file, name)
 
 
-def filter_streams() -> None:
-    """Filter all that the process prints: messages of libraries, warnings, tracebacks, usage."""
+class _Guard:
+    """A standard stream whose errors are dropped, or named.
+
+    Args:
+        stream: of text.
+        name: of it, for errors; "" to drop what cannot be written.
+    """
+
+    def __init__(self, stream: Any, name: str = "") -> None:
+        self._stream, self._name = stream, name
+
+    def write(self, text: str) -> int:
+        with self._guarded():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._guarded():
+            self._stream.flush()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self._name:
+                error.filename = self._name
+                raise
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def guard_streams() -> None:
+    """Filter all that the process prints: messages of libraries, warnings, tracebacks, usage.
+
+    A standard stream that is closed is opened, to read and write nothing: else the next file that
+    the process opens would have its number, and messages would be written into a store.
+    """
     import typer.rich_utils
 
     vars(typer.rich_utils)["Console"] = Console  # its errors repeat arguments
-    sys.stdout, sys.stderr = _Filter(sys.stdout), _Filter(sys.stderr)
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest free number, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    nothing = io.StringIO()
+    sys.stdout = _Filter(_Guard(sys.stdout or nothing, "standard output"))
+    sys.stderr = _Filter(_Guard(sys.stderr or nothing))
+
+
+def flush_output() -> None:
+    """Write what standard output still holds.
+
+    Raises:
+        OSError: it cannot be written; it is dropped.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Else Python tries again at its end, and complains.
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        os.close(nothing)
+        raise
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -162,3 +163,34 @@ def test_a_closed_terminal_does_not_keep_a_command_from_saving(tmp_path: Path) -
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 130
     assert (tmp_path / "saved").exists()
+
+
+IMPORTING = """
+import os, signal, sys, types
+sys.path.insert(0, os.getcwd())
+stand_in = types.ModuleType("hwgen_cli.benchmark")
+def fail(name):
+    # Ctrl-C in the middle of the imports.
+    os.kill(os.getpid(), signal.SIGINT)
+    raise AttributeError(name)
+stand_in.__getattr__ = fail
+sys.modules["hwgen_cli.benchmark"] = stand_in
+import hwgen_cli.__main__
+"""
+
+
+def test_ctrl_c_during_the_imports_ends_without_a_traceback() -> None:
+    command = [sys.executable, "-c", IMPORTING]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_before_a_command_begins_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwgen_cli.__main__.guard_streams", pressed)
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

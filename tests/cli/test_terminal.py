@@ -89,7 +89,7 @@ def test_all_that_a_process_prints_is_filtered(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
     monkeypatch.setattr("typer.rich_utils.Console", Console)
-    terminal.filter_streams()
+    terminal.guard_streams()
     for hostile in HOSTILE:
         print(hostile)
         sys.stderr.writelines([hostile])
