@@ -181,7 +181,7 @@ def _show(result: Benchmark, console: Console) -> None:
     print_test_warnings(
         console,
         simulated=test.data_kind == "simulated",
-        shared_writers=len(result.writers_shared),
+        shared_writers=None if result.writers_shared is None else len(result.writers_shared),
     )
     print_lines(f"written: {result.folder / result.NAME}")
 

@@ -38,14 +38,19 @@ def leave_stopped(
     raise typer.Exit(130)
 
 
-def print_test_warnings(console: Console, *, simulated: bool, shared_writers: int) -> None:
+def print_test_warnings(console: Console, *, simulated: bool, shared_writers: int | None) -> None:
     """Warn where the test store says little about real handwriting of unseen writers."""
     if simulated:
         console.print(
             "[yellow]warning:[/] the test store is simulated; these results say nothing about "
             "real handwriting"
         )
-    if shared_writers:
+    if shared_writers is None:
+        console.print(
+            "note: the writers of some samples are not known. If some are in both the train and "
+            "the test store, accuracy on unseen writers may be lower"
+        )
+    elif shared_writers:
         console.print(
             f"[yellow]warning:[/] {shared_writers:,} writers are in both the train and the test "
             "store, so accuracy on unseen writers may be lower"

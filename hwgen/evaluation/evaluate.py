@@ -25,7 +25,7 @@ from hwgen.evaluation.settings import EPOCHS, Settings, Stores
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
 from hwgen.recogniser.inference import Recogniser, top_k_accuracy
-from hwgen.recogniser.store_checks import check_alike, check_real
+from hwgen.recogniser.store_checks import check_alike, check_real, check_separate
 from hwgen.results.evaluation import Evaluation
 from hwgen.store import Store
 
@@ -137,12 +137,8 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
     references = [real] if real_test is None else [real, real_test]
     for store in references:
         check_real(store, what="the reference", remedy="Give a store of real handwriting")
-    if real_test and real_test.manifest.content_sha256 == real.manifest.content_sha256:
-        raise InputError(
-            "holds exactly the samples of --real",
-            where=str(real_test.path),
-            remedy="Give other real characters as --real-test, or leave it out",
-        )
+    if real_test is not None:
+        check_separate(real_test, real, of="--real")
     expected = real if recogniser is None else recogniser
     check_alike(
         [*references, stores.synthetic],

@@ -32,7 +32,15 @@ from hwgen.recogniser.network import (
     parameter_count,
     recipe_to_json,
 )
-from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen, describe_store
+from hwgen.recogniser.store_checks import (
+    check_alike,
+    check_real,
+    check_separate,
+    check_unseen,
+    describe_store,
+    shared_writers,
+    without_records,
+)
 from hwgen.recogniser.training import copy_weights
 from hwgen.results.benchmark import (
     REAL,
@@ -123,7 +131,7 @@ def benchmark(
     tested = _train_and_test(trainings, test, synthetic, control)
     if tested is None:
         return None
-    began = {} if init_from is None else {"start": init_from.provenance}
+    began = {} if init_from is None else {"start": without_records(init_from.provenance)}
     hardware = describe(device, pick_precision(precision, device))
     settings = {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware}
     return _result(train, test, synthetic, tested, recipe=recipe, settings=settings).save(out)
@@ -203,7 +211,7 @@ def _result(
         train=describe_store(train),
         synthetic=None if synthetic is None else describe_store(synthetic),
         test=describe_store(test),
-        writers_shared=tuple(sorted(train.writers & test.writers)),
+        writers_shared=shared_writers(train, test),
         network=Network(parameter_count(network), flop_count(network, recipe.size, train.channels)),
         arms={arm: _arm(trials, test.labels) for arm, trials in tested.items()},
         differences=_differences(tested, test.labels),
@@ -237,12 +245,7 @@ def _check(
     )
     sources = [train] if synthetic is None else [train, synthetic]
     for store in sources:
-        if store.manifest.content_sha256 == test.manifest.content_sha256:
-            raise InputError(
-                "contains exactly the samples of the test store",
-                where=str(store.path),
-                remedy="Train and test on different samples",
-            )
+        check_separate(store, test, of="the test store")
     check_alike(
         [*sources, test],
         charset=train.charset,

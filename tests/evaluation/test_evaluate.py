@@ -450,3 +450,18 @@ def test_a_recogniser_that_another_process_trains_is_refused(
         pytest.raises(RunError, match="another process is training this recogniser"),
     ):
         evaluated(make_store(23, kind="synthetic"), recogniser=None)
+
+
+def test_copies_are_warned_of_first(
+    evaluated: Evaluate, make_store: MakeStore, real: Store
+) -> None:
+    itself = "Warning: 72 of the 72 samples of the evaluated set are samples of --real itself"
+    exact = "Warning: 72 of the 72 samples that were tested are exact copies of a sample of --real."
+    notes = evaluated(real)["notes"]
+    assert notes[0].startswith(itself)
+    assert notes[1] == exact
+    notes = evaluated(make_store(5, kind="synthetic", images=images_of(real)))["notes"]
+    assert notes[0] == exact
+    assert not any(
+        "Warning" in note for note in evaluated(make_store(7, kind="synthetic"))["notes"]
+    )

@@ -38,6 +38,7 @@ from hwgen.recogniser.network import (
     RecogniserRecipe,
     recipe_to_json,
 )
+from hwgen.recogniser.store_checks import shared_writers, without_records
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.results.lift import ALL, Lift, TestStore
 from hwgen.results.trials import Trial, TrialResult
@@ -330,16 +331,17 @@ class _Work:
         finished = tuple(result for result in results.values() if result is not None)
         found = summarise(finished, self.groups, self.experiment.synthetic_per_class[0])
         init_from, train, test = self.init_from, self.train, self.test
+        writers = shared_writers(train, test)
         shared = 0 if init_from is None else len(set(init_from.charset) & set(train.charset))
         return Lift(
             version=hwgen.__version__,
             experiment=to_json(self.experiment),
             config=self.config,
             generator=dict(self.generator.settings),
-            start=None if init_from is None else init_from.provenance,
+            start=None if init_from is None else without_records(init_from.provenance),
             start_classes_shared=shared,
             train=str(train.path),
-            test=TestStore(str(test.path), len(train.writers & test.writers)),
+            test=TestStore(str(test.path), None if writers is None else len(writers)),
             data_kinds={"train": train.data_kind, "test": test.data_kind},
             accuracy_entries=found.accuracy,
             difference_entries=found.differences,
@@ -353,7 +355,8 @@ class _Work:
 
     def _config(self, trial: Trial) -> dict[str, Any]:
         arm = ARMS[trial.arm]
-        start = self.init_from.provenance if self.init_from is not None and arm.pretrained else None
+        pretrained = self.init_from if arm.pretrained else None
+        start = None if pretrained is None else without_records(pretrained.provenance)
         generator = self.generator.settings if arm.synthetic else None
         config = {**self.config, "start": start, "generator": generator}
         if arm.augmented:
