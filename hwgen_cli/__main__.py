@@ -20,6 +20,7 @@ from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen.io import os_errors
 from hwgen.io.files import repair_utf8
+from hwgen.io.machine import usable_cpus, visible_cpus
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor
@@ -119,6 +120,7 @@ def main() -> None:
             stream.reconfigure(errors=_UNENCODABLE)
     try:
         guard_streams()
+        _limit_threads()
         try:
             app()
         finally:
@@ -133,6 +135,13 @@ def main() -> None:
             raise
         print_once(f"[bold red]error:[/] {escape(repair_utf8(message))}")
         sys.exit(1)
+
+
+def _limit_threads() -> None:
+    """Compute with at most as many threads as the container has CPUs, which torch ignores."""
+    cpus = usable_cpus()
+    if cpus < visible_cpus():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
 
 
 def _message(error: Exception) -> str:
