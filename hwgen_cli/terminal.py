@@ -23,7 +23,9 @@ from typing import Any
 import rich.console
 import rich.markup
 from rich.console import ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment
+from rich.table import Table
 
 from hwgen.io.files import repair_utf8
 
@@ -34,6 +36,12 @@ _UNSEEN = (
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
+_LEAST_WIDTH = 40
+_USUAL_WIDTH = 80
+"""Columns of text: narrower is no terminal, and a table may take so many to keep words whole."""
+
+_ENDLESS = 10_000
+
 _NOT_SHOWN = re.compile(f"[{_UNSEEN}]|[\udc80-\udcff]+")
 _NOT_IN_A_LINE = re.compile(f"[{_UNSEEN}\t\n]|[\udc80-\udcff]+")
 
@@ -60,7 +68,28 @@ def to_json(value: Any) -> str:
 
 
 class Console(rich.console.Console):
-    """A console that shows, and does not obey, what is in the texts that it prints."""
+    """A console that shows, and does not obey, what is in the texts that it prints.
+
+    Nothing in a table is cut: it is wider than the terminal if its words are, and folds long ones.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        if self.width < _LEAST_WIDTH and not (self.is_terminal and self.width):
+            self.width = _USUAL_WIDTH  # the variable COLUMNS is wrong, such as 0
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """See rich."""
+        for table in objects:
+            if isinstance(table, Table):
+                for column in table.columns:
+                    column.overflow = "fold"
+                endless = self.options.update(max_width=_ENDLESS)
+                words = Measurement.get(self, endless, table).minimum
+                if words > self.width:
+                    table.width = max(self.width, min(words, _USUAL_WIDTH))
+                    settings["crop"] = False
+        super().print(*objects, **settings)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

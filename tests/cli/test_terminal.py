@@ -84,6 +84,24 @@ def test_a_console_styles_and_does_not_obey(hostile: str) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("columns", ["0", "1", "20", "40", "60", "80", "1000", "wide"])
+def test_no_width_cuts_a_table(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    words = ["c24b674c636ec23c", "d37486d84c9d5918", "99.5", "字" * 12, "a b c"]
+    path = "/folder" * 20
+    for table in (Table(*"abcde", title="some title"), Table.grid(padding=(0, 2))):
+        stream = io.StringIO()
+        console = Console(file=stream)
+        table.add_row(*words)
+        table.add_row("path", path)
+        console.print(table)
+        text = stream.getvalue()
+        assert all(word in text for word in words[:3])
+        assert "…" not in text
+        assert text.count("/") == 20
+        assert text.count("字") == 12
+
+
 def test_all_that_a_process_prints_is_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", streams[0])
