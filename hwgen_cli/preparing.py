@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hwgen.charset import Charset
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
+    from hwgen.sources.images.layout import Columns
     from hwgen.sources.unread import UnreadKind
     from hwgen_cli.terminal import Console
 
@@ -216,6 +217,7 @@ def _origin_lines(report: PrepareReport) -> list[str]:
         "normal form; if they are one, rename their folders or labels"
         for group in report.alike[:_SHOWN_PLACES]
     ]
+    lines += _column_lines(report)
     if report.synthetic:
         lines.append(
             "[yellow]synthetic[/]: according to .export.json in the input, a generator made some "
@@ -236,6 +238,24 @@ def _origin_lines(report: PrepareReport) -> list[str]:
             f"[yellow]dark[/]: {report.dark:.0%} of the images are mostly dark. In a store ink is "
             "dark on light paper: if theirs is light, rerun prepare-images with --invert"
         )
+    return lines
+
+
+def _column_lines(report: PrepareReport) -> list[str]:
+    """The columns of tables, once for all tables with the same ones."""
+    from hwgen_cli.terminal import escape
+
+    tables: dict[Columns, list[str]] = {}
+    for name, columns in report.columns.items():
+        tables.setdefault(columns, []).append(name)
+    lines = []
+    for columns, names in list(tables.items())[:_SHOWN_PLACES]:
+        text = f"{columns.image} and {columns.label}"
+        text += f", writers from {columns.writer}" if columns.writer else ""
+        if columns.not_read:
+            text += f"; not read: {', '.join(columns.not_read[:_SHOWN_LEFT_OUT])}"
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        lines.append(f"columns of {escape(names[0])}{more}: {escape(text)}")
     return lines
 
 

@@ -88,6 +88,16 @@ def all_files(path: Path, encoding: str | None = None) -> list[Member]:
     return [one for one in _names(path, encoding).members if not _is_folder(one)]
 
 
+def folders(path: Path, encoding: str | None = None) -> list[tuple[str, ...]]:
+    """The parts of the paths of folders that an archive lists, without those of `is_ignored`.
+
+    Raises:
+        InputError: see `all_files`.
+    """
+    listed = [tuple(one.parts) for one in _names(path, encoding).members if _is_folder(one)]
+    return [parts for parts in listed if not is_ignored(parts)]
+
+
 def encoding_of(path: Path, encoding: str | None = None) -> str:
     """The encoding of the names in an archive, see `Names`.
 

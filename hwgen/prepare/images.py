@@ -20,6 +20,7 @@ from hwgen.prepare.writing import write_store
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord, Image
 from hwgen.sources.images.find import find_images
+from hwgen.sources.images.layout import CLEAR, Layout
 from hwgen.sources.unread import Unread
 from hwgen.store import check_place
 
@@ -31,6 +32,7 @@ def prepare_images(
     framing: Framing,
     channels: int | None = None,
     invert: bool | None = None,
+    layout: Layout = CLEAR,
     options: PrepareOptions = DEFAULT_OPTIONS,
     control: Control = NO_CONTROL,
 ) -> PrepareReport:
@@ -48,6 +50,7 @@ def prepare_images(
         channels: 1 converts all images to grey, 3 to colour; None keeps what the format has.
         invert: swap light and dark, so that ink is dark on light; None does so for formats with
             light ink, such as MNIST's.
+        layout: where the classes are, if the inputs can be read in several ways.
         options: classes, limits and workers.
         control: progress in bytes, with the images read as its note; and stop requests.
 
@@ -62,7 +65,7 @@ def prepare_images(
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     threads = options.workers or available_workers()
     unread = Unread()
-    sources = find_images(inputs, options.encoding, unread)
+    sources = find_images(inputs, options.encoding, unread, layout)
     first = sources[0]  # all are of one format
     renderer = Renderer(
         framing,

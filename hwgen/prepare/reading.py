@@ -13,6 +13,7 @@ from hwgen.errors import BadRecordError, StoreError
 from hwgen.prepare.report import FileReport
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord
+from hwgen.sources.images.layout import Columns
 from hwgen.sources.unread import Unread, describe, remedy
 
 _PROGRESS_RECORDS = 256
@@ -105,6 +106,12 @@ class Reading(Generic[ItemT]):
         """How names and labels were decoded, by input, where it is not as UTF-8."""
         found = {re.split("[/!]", one.name)[0]: one.encoding for one in self.sources}
         return {name: codec for name, codec in found.items() if codec not in ("ascii", "utf-8")}
+
+    @property
+    def columns(self) -> dict[str, Columns]:
+        """The columns that are read of tables, by input."""
+        found = {one.name: getattr(one, "columns", None) for one in self.sources}
+        return {name: columns for name, columns in found.items() if columns}
 
     def items(self) -> Iterator[ItemT]:
         """The sound items.

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hwgen.record import BadRecord
+from hwgen.sources.images.layout import Columns
 from hwgen.sources.unread import UnreadKind
 
 REPORT_FILE = "prepare-report.json"
@@ -61,6 +62,7 @@ class PrepareReport:
         simulated: whether the `.export.json` of an input says that some of it is simulated.
         alike: groups of labels that look alike, since they differ only in Unicode's normal form.
         encodings: how names and labels were decoded, by input, where it is not as UTF-8.
+        columns: the columns that were read of tables, and the others, by input.
     """
 
     store: str
@@ -86,6 +88,7 @@ class PrepareReport:
     simulated: bool = False
     alike: list[list[str]] = field(default_factory=list)
     encodings: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, Columns] = field(default_factory=dict)
 
     @property
     def bytes_lost(self) -> int:

@@ -124,6 +124,7 @@ def write_store(
             simulated="simulated" in provenance,
             alike=look_alike(charset),
             encodings=reading.encodings,
+            columns=reading.columns,
         )
         writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report

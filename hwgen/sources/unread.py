@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -58,7 +58,8 @@ class Unread:
 
     Attributes:
         kinds: by kind.
-        folders: names of folders that hold possible data, none of which was read.
+        folders: names of folders that hold possible data, none of which was read; and of class
+            folders of which nothing was.
         hidden: hidden files that would be read under another name; not those of systems.
     """
 
@@ -102,6 +103,29 @@ class Unread:
         may_be_data = [self.add_file(f"{folder}/{name}") for name in names]
         if alone and any(may_be_data) and len(self.folders) < _MAX_FOLDERS:
             self.folders.append(name_text(folder))
+
+    def add_bare(
+        self,
+        top: str,
+        depth: int,
+        read: Collection[tuple[str, ...]],
+        folders: Iterable[tuple[str, ...]],
+    ) -> None:
+        """Name class folders of which nothing is read, such as empty ones.
+
+        Args:
+            top: name of the input.
+            depth: of its class folders.
+            read: folders of which something is read, by their paths below it.
+            folders: all folders, or all others.
+        """
+        above = {parts[:depth] for parts in read}
+        for parts in folders:
+            if len(parts) != depth or parts in above:
+                continue
+            name = name_text("/".join((top, *parts)).replace("!/", "!"))
+            if name not in self.folders and len(self.folders) < _MAX_FOLDERS:
+                self.folders.append(name)
 
     def walk(self, root: Path, top: str, suffixes: Sequence[str]) -> list[Place]:
         """See hwgen.io.walk.walk; what it leaves out is counted.

@@ -171,3 +171,18 @@ def test_what_was_not_read_is_printed(run: Run, tmp_path: Path) -> None:
     assert code != 0
     assert "the input holds 2 files: 2 .heic" in error
     assert not (tmp_path / "x").exists()
+
+
+def test_the_columns_that_were_read_are_printed(run: Run, tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        put(tmp_path / "w" / name, encoded(photo(int(name[0]))))
+    put(tmp_path / "w" / "metadata.csv", "file_name,label,font\n1.png,永,a\n2.png,和,b\n".encode())
+    code, out, _ = run("prepare-images", tmp_path / "w", "--out", tmp_path / "s")
+    assert code == 0
+    assert "columns of w/metadata.csv: file_name and label; not read: font" in out
+    stored = json.loads((tmp_path / "s" / "prepare-report.json").read_text())["columns"]
+    expected = {"image": "file_name", "label": "label", "writer": "", "not_read": ["font"]}
+    assert stored == {"w/metadata.csv": expected}
+    options = ("--label-column", "font", "--out", tmp_path / "f")
+    code, out, _ = run("prepare-images", tmp_path / "w", *options)
+    assert (code, Store(tmp_path / "f").charset.labels) == (0, ("a", "b"))

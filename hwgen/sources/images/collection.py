@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hwgen.record import BadRecord, Record
+from hwgen.sources.images.layout import Columns
 
 MAX_LABEL_LENGTH = 256
 """Maximum length of a label and of a writer's id, characters; longer ones are damage."""
@@ -64,6 +65,11 @@ class Collection(ABC):
     def linked(self) -> Sequence[Path]:
         """Other folders with files of it, which symbolic links lead to."""
         return ()
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns that are read, if it is a table."""
+        return None
 
     @property
     def is_transposed(self) -> bool:

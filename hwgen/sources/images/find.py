@@ -19,17 +19,26 @@ from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.copies import without_copies
 from hwgen.sources.images.decoding import SUFFIXES, looks_like_image
-from hwgen.sources.images.folder import ImagePlace, image_places, in_folder, in_zip
+from hwgen.sources.images.folder import (
+    ImagePlace,
+    class_folders,
+    image_places,
+    zipped_class_folders,
+    zipped_images,
+)
 from hwgen.sources.images.idx import idx_pair, is_idx
 from hwgen.sources.images.label_list import (
-    LIST_FILE,
+    LIST_FILES,
     LIST_SUFFIXES,
     LabelList,
     is_label_list,
+    is_list_name,
     label_list,
     may_hold_labels,
+    refuse_labels_beside,
     refuse_unread_list,
 )
+from hwgen.sources.images.layout import CLEAR, ColumnsUnclearError, Layout
 from hwgen.sources.images.list_lines import looks_like_list
 from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun, is_lsun
@@ -53,14 +62,19 @@ class _Search:
     Attributes:
         encoding: codec of names that do not declare theirs; None recognises it.
         unread: counts what is not read.
+        layout: where the classes are.
     """
 
     encoding: str | None
     unread: Unread
+    layout: Layout
 
 
 def find_images(
-    inputs: Sequence[Path], encoding: str | None = None, unread: Unread | None = None
+    inputs: Sequence[Path],
+    encoding: str | None = None,
+    unread: Unread | None = None,
+    layout: Layout = CLEAR,
 ) -> list[Collection]:
     """The collections of images in files, folders and zips, in the inputs' order.
 
@@ -71,13 +85,15 @@ def find_images(
         inputs: files, folders and zips.
         encoding: codec of names that do not declare theirs; None recognises it.
         unread: counts what is not read.
+        layout: where the classes are, if the inputs can be read in several ways.
 
     Raises:
         InputError: an input is missing, unreadable, a stream or of an unknown format; the inputs
             are of several formats; one contains a training and a test set; two different
-            collections have the same name.
+            collections have the same name; it is not clear which folders or columns are the
+            classes, and the layout does not say it.
     """
-    search = _Search(encoding, Unread() if unread is None else unread)
+    search = _Search(encoding, Unread() if unread is None else unread, layout)
     found: list[Collection] = []
     for path in inputs:
         here = _in_input(path, search)
@@ -126,16 +142,16 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
     special, taken, refused = _special_files(folder, files, search)
     if not special:
         texts = [path for path in files if path.suffix.lower() == ".txt"]
-        inner = filter(is_label_list, [*texts, *folder.glob(f"*/{LIST_FILE}")])
+        inner = filter(is_label_list, [*texts, *folder.glob(f"*/{LIST_FILES[0]}")])
         _refuse_several(folder, "label lists", inner)
+    places = image_places(folder, search.unread, taken)
     if special:
-        places = image_places(folder, search.unread, taken)
         _refuse_beside(special, places, folder, search)
         return special
-    images = in_folder(folder, search.encoding, search.unread)
+    if not _is_exported(folder):
+        _refuse_lists_beside(folder, files, places, refused)
+    images = class_folders(folder, places, search.encoding, search.unread, search.layout)
     if images:
-        if not _is_exported(folder):
-            _refuse_lists_beside(images, folder, files)
         return images
     if refused:
         raise refused[0]
@@ -161,15 +177,28 @@ def _is_exported(folder: Path) -> bool:
     return any((place / MARKER).is_file() for place in (real, real.parent))
 
 
-def _refuse_lists_beside(images: Sequence[Collection], folder: Path, files: Iterable[Path]) -> None:
-    """Refuse lists of images that would be of the folder's class, and those not understood."""
-    inside = images[0].path.iterdir() if len(images) == 1 else ()
-    texts = [path for path in sorted({*files, *inside}) if path.suffix.lower() in LIST_SUFFIXES]
-    if len(images) == 1:
-        _refuse_several(folder, "label lists", filter(is_label_list, texts))
-    for path in filter(Path.is_file, texts):
-        if not is_label_list(path):
-            refuse_unread_list(path, classes=len(images))
+def _refuse_lists_beside(
+    folder: Path,
+    files: Iterable[Path],
+    places: Sequence[ImagePlace],
+    refused: Sequence[InputError],
+) -> None:
+    """Refuse lists of images that would be of their folder's class, and those not understood."""
+    found = [place for place, images in places if images]
+    if len(found) == 1:
+        (place,) = found
+        refuse_labels_beside(place.path, (name for name, _ in place.files))
+        files = {*files, *(place.path / name for name, _ in place.files)}
+    texts = sorted(path for path in files if path.suffix.lower() in LIST_SUFFIXES)
+    inner = {place.path / name for place in found for name, _ in place.files if is_list_name(name)}
+    _refuse_several(
+        folder, "label lists", filter(is_label_list, inner.union(texts if len(found) == 1 else ()))
+    )
+    for path in texts if found else ():
+        if path.is_file() and not is_label_list(path):
+            refuse_unread_list(path, classes=len(found))
+    if len(found) == 1 and refused:
+        raise refused[0]
 
 
 def _refuse_store(folder: Path) -> None:
@@ -188,17 +217,23 @@ def _special_files(
     """
     if (folder / "data.mdb").is_file():
         return [_in_lmdb(folder, search.encoding)], {"data.mdb", "lock.mdb"}, []
-    found = label_list(folder / LIST_FILE, search.encoding)
-    if found:
-        return [found], {LIST_FILE}, []
+    refused: list[InputError] = []
+    lists = [folder / name for name in LIST_FILES if is_label_list(folder / name)]
+    if len(lists) > 1:
+        _refuse_several(folder, "label lists", lists)
+    for path in lists:
+        try:
+            found = label_list(path, search.encoding, search.layout)
+            return [found] if found else [], {path.name}, []
+        except ColumnsUnclearError as error:
+            refused.append(error)  # the folders may be the classes
     by_name: dict[str, Collection] = {}
     taken: set[str] = set()
-    refused: list[InputError] = []
     for path in files:
         if path.name.lower().endswith(SUFFIXES) or is_companion(path.name):
             continue
         try:
-            for special in _special(path):
+            for special in _special(path, search.layout):
                 by_name.setdefault(special.name, special)  # a pair is found twice
                 taken.add(path.name)
         except InputError as error:
@@ -215,7 +250,16 @@ def _refuse_beside(
     """Refuse folders of images beside a set in one file; count images that are in neither."""
     first = special[0]
     top = folder.name or folder.resolve().name
+    places = [(place, files) for place, files in places if files]
     if isinstance(first, LabelList):
+        if first.path.name != LIST_FILES[0] and len(places) > 1:
+            raise InputError(
+                f"contains {first.path.name} and {len(places):,} folders of images, so it is not "
+                "clear where the labels are",
+                where=str(folder),
+                remedy=f"Give {first.path} to use its labels, or move it elsewhere to use the "
+                "names of the folders",
+            )
         unlisted = sum(len(files) for _, files in places) - first.images
         if unlisted > 0:
             search.unread.add("image that the list does not name", top, count=unlisted)
@@ -235,7 +279,7 @@ def _refuse_beside(
 
 
 def _in_file(path: Path, search: _Search) -> list[Collection]:
-    special = _special(path)
+    special = _special(path, search.layout)
     if special:
         return special
     with open(path, "rb") as file:
@@ -246,7 +290,7 @@ def _in_file(path: Path, search: _Search) -> list[Collection]:
         _refuse_store(path.parent)
         return [_in_lmdb(path.parent, search.encoding)]
     _refuse_packed(path)
-    listed = label_list(path, search.encoding)
+    listed = label_list(path, search.encoding, search.layout)
     if listed:
         return [listed]
     with open(path, "rb") as file:
@@ -265,7 +309,7 @@ def _in_file(path: Path, search: _Search) -> list[Collection]:
     )
 
 
-def _special(path: Path) -> list[Collection]:
+def _special(path: Path, layout: Layout) -> list[Collection]:
     """The collection of an idx, CIFAR-10 or parquet file; [] for other files."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
@@ -274,7 +318,7 @@ def _special(path: Path) -> list[Collection]:
     if is_cifar(path):
         return [cifar_batch(path)]
     if head.startswith(MAGIC):
-        return [parquet(path)]
+        return [parquet(path, layout)]
     return []
 
 
@@ -322,16 +366,16 @@ def _in_lmdb(folder: Path, encoding: str | None) -> Collection:
 def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
     refuse_volume(path)
     encoding = search.encoding
-    found = in_zip(path, inner, encoding, search.unread)
+    folders = zipped_images(path, inner, encoding, search.unread)
     for member in zips.members(path, encoding):
-        if _is_zipped_list(path, member, len(found)):
+        if _is_zipped_list(path, member, len(folders)):
             raise InputError(
                 f"contains a label list, {member.name}, which cannot be read in place",
                 where=str(path),
                 remedy=f"Unpack it and give the folder of {PurePosixPath(member.name).name}",
             )
-    if found:
-        return found
+    if folders:
+        return zipped_class_folders(path, inner, folders, encoding, search.unread, search.layout)
     held = [member.name for member in zips.members(path, encoding)]
     if any(name.endswith("data.mdb") for name in held):
         raise InputError(
@@ -358,7 +402,8 @@ def _image_files(search: _Search) -> str:
 def _is_zipped_list(path: Path, member: zips.Member, classes: int) -> bool:
     """Whether a file holds the labels of the images in a zip."""
     name = PurePosixPath(member.name)
-    if name.name != LIST_FILE and (classes != 1 or name.suffix.lower() not in LIST_SUFFIXES):
+    listed = name.suffix.lower() in LIST_SUFFIXES
+    if not is_list_name(name.name) and (classes != 1 or not listed):
         return False
     with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
         head = stream.read(_LIST_BYTES)

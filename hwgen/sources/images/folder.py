@@ -19,7 +19,11 @@ from hwgen.io.walk import Place
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image, looks_like_image
+from hwgen.sources.images.layout import CLEAR, Layout, Parts, class_depth
 from hwgen.sources.unread import Unread, is_companion
+
+ABOVE_CLASSES = "image above the class folders"
+"""Why an image is not read."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def in_folder(
     root: Path,
     encoding: str | None = None,
     unread: Unread | None = None,
+    layout: Layout = CLEAR,
 ) -> list[Collection]:
     """`root` and all folders below it that contain images, sorted by path.
 
@@ -103,14 +108,15 @@ def in_folder(
     Args:
         root: the folder.
         encoding: see `decide_on_disk`.
-        unread: counts all other files.
+        unread: counts all other files, and images above the class folders.
+        layout: see `class_depth`.
 
     Raises:
-        InputError: a folder cannot be read, or is an unpacked WebDataset shard; or the encoding of
-            the names is unknown.
+        InputError: a folder cannot be read, or is an unpacked WebDataset shard; the encoding of
+            the names is unknown; or it is not clear which folders are the classes.
     """
     unread = Unread() if unread is None else unread
-    return _named(root, image_places(root, unread), encoding)
+    return class_folders(root, image_places(root, unread), encoding, unread, layout)
 
 
 ImagePlace = tuple[Place, tuple[tuple[str, int], ...]]
@@ -118,7 +124,7 @@ ImagePlace = tuple[Place, tuple[tuple[str, int], ...]]
 
 
 def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list[ImagePlace]:
-    """The folders of `in_folder`, whose names are not decoded yet.
+    """The folders of an input, whose names are not decoded yet; also those without images.
 
     Args:
         root: the folder.
@@ -134,7 +140,7 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
         images = [one for one in place.files if _is_image(place.folder, one[0])]
         if images:
             _refuse_shard((file for file, _ in images), (file for file, _ in place.files), root)
-            found.append((place, tuple(images)))
+        found.append((place, tuple(images)))
         known = {file for file, _ in images}
         others = [file for file, _ in place.files if file not in known]
         if not place.parts:
@@ -144,17 +150,35 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
     return found
 
 
-def _named(root: Path, found: Sequence[ImagePlace], encoding: str | None) -> list[Collection]:
-    """Collections of folders, each with its files; the encoding of names is decided over all."""
+def class_folders(
+    root: Path,
+    places: Sequence[ImagePlace],
+    encoding: str | None,
+    unread: Unread,
+    layout: Layout,
+) -> list[Collection]:
+    """Collections of the folders of `image_places`; see `in_folder`."""
+    found = [(place, files) for place, files in places if files]
+    if not found:
+        return []
     # The name that the user typed, unless it is ".". Folders below may have other encodings.
     top = root.name or root.resolve().name
     names = {part for place, _ in found for part in place.parts}
     alone = is_utf8(name_bytes(top))
     codec = decide_on_disk(names if alone else {*names, top}, where=str(root), encoding=encoding)
     top = name_text(top, "utf-8" if alone else codec)
+    counts = {place.parts: len(files) for place, files in found}
+    depth = class_depth(counts, layout, str(root))
+    unread.add_bare(top, depth, counts, (place.parts for place, _ in places))
     named: list[Collection] = []
     for place, files in found:
         texts = [top, *(name_text(part, codec) for part in place.parts)]
+        if len(place.parts) < depth:
+            unread.add(ABOVE_CLASSES, "/".join([*texts, files[0][0]]), count=len(files))
+            continue
+        above = place.path.parent
+        for _ in place.parts[depth:]:
+            above = above.parent
         size = sum(size for _, size in files)
         collection = Folder(
             "/".join(texts),
@@ -162,7 +186,7 @@ def _named(root: Path, found: Sequence[ImagePlace], encoding: str | None) -> lis
             size,
             len(files),
             encoding=codec,
-            label=class_of(texts[-1], partial(read_json, place.path.parent / CLASS_MAP)),
+            label=class_of(texts[depth], partial(read_json, above / CLASS_MAP)),
             files=files,
             elsewhere=tuple(map(Path, sorted(place.linked))),
         )
@@ -171,23 +195,39 @@ def _named(root: Path, found: Sequence[ImagePlace], encoding: str | None) -> lis
 
 
 def in_zip(
-    path: Path, inner: str = "", encoding: str | None = None, unread: Unread | None = None
+    path: Path,
+    inner: str = "",
+    encoding: str | None = None,
+    unread: Unread | None = None,
+    layout: Layout = CLEAR,
 ) -> list[Collection]:
     """All folders of a zip, below `inner`, that contain images, sorted by path.
 
     Images outside of folders get the name of the zip as class; see `in_folder` for the rest.
 
     Raises:
+        InputError: see `zipped_images` and `class_depth`.
+    """
+    unread = Unread() if unread is None else unread
+    folders = zipped_images(path, inner, encoding, unread)
+    return zipped_class_folders(path, inner, folders, encoding, unread, layout)
+
+
+def zipped_images(
+    path: Path, inner: str, encoding: str | None, unread: Unread
+) -> dict[Parts, list[zips.Member]]:
+    """The images in each folder of a zip, below `inner`; `unread` counts all other files.
+
+    Raises:
         InputError: see `zips.members`; or the zip contains an unpacked WebDataset shard.
     """
-    below = [part for part in inner.split("/") if part]
-    folders: dict[tuple[str, ...], list[zips.Member]] = defaultdict(list)
+    below = _parts(inner)
+    folders: dict[Parts, list[zips.Member]] = defaultdict(list)
+    others: dict[Parts, list[str]] = defaultdict(list)
     held = zips.members(path, encoding)
-    unread = Unread() if unread is None else unread
-    others: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for member in held:
         *folder, file = member.parts or [""]
-        if folder[: len(below)] != below:
+        if tuple(folder[: len(below)]) != below:
             continue
         if _is_zipped_image(path, member, file):
             folders[tuple(folder)].append(member)
@@ -200,25 +240,49 @@ def in_zip(
         unread.add_files(place, names, alone=bool(parts) and parts not in folders)
     hidden = zips.hidden_names(path, encoding)
     unread.hidden += sum(name.lower().endswith(SUFFIXES) for name in hidden)
+    return folders
+
+
+def zipped_class_folders(
+    path: Path,
+    inner: str,
+    folders: dict[Parts, list[zips.Member]],
+    encoding: str | None,
+    unread: Unread,
+    layout: Layout,
+) -> list[Collection]:
+    """Collections of the folders of `zipped_images`; see `in_zip`."""
+    if not folders:
+        return []
+    below = _parts(inner)
     top, codec = name_text(path.name), zips.encoding_of(path, encoding)
+    counts = {parts[len(below) :]: len(files) for parts, files in folders.items()}
+    depth = class_depth(counts, layout, str(path)) + len(below)
+    held = zips.members(path, encoding)
+    bare = {*zips.folders(path, encoding), *(tuple(member.parts[:-1]) for member in held)}
+    inside = sorted(parts for parts in bare if parts[: len(below)] == below)
+    unread.add_bare(f"{top}!", depth, folders, inside)
     found: list[Collection] = []
     for parts, files in sorted(folders.items()):
-        name = f"{top}!{'/'.join(parts)}" if parts else top
-        class_map = partial(_class_map, path, held, parts[:-1])
-        label = class_of(parts[-1], class_map) if parts else name_text(path.stem)
-        size = sum(member.info.file_size for member in files)
-        found.append(
-            ZippedFolder(
-                name,
-                path,
-                size,
-                len(files),
-                encoding=codec,
-                label=label,
-                members=tuple(files),
-            )
+        if len(parts) < depth:
+            unread.add(ABOVE_CLASSES, f"{top}!{files[0].name}", count=len(files))
+            continue
+        class_map = partial(_class_map, path, held, parts[: max(0, depth - 1)])
+        collection = ZippedFolder(
+            f"{top}!{'/'.join(parts)}" if parts else top,
+            path,
+            sum(member.info.file_size for member in files),
+            len(files),
+            encoding=codec,
+            label=class_of(parts[depth - 1], class_map) if depth else name_text(path.stem),
+            members=tuple(files),
         )
+        found.append(collection)
     return found
+
+
+def _parts(inner: str) -> Parts:
+    return tuple(part for part in inner.split("/") if part)
 
 
 def _class_map(path: Path, members: Sequence[zips.Member], folder: tuple[str, ...]) -> Any:

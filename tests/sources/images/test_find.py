@@ -10,6 +10,7 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.record import Record
 from hwgen.sources.images.find import find_images
+from hwgen.sources.images.layout import Layout
 from hwgen.sources.unread import Unread
 from hwgen.store import StoreWriter
 from tests.image_files import (
@@ -228,7 +229,11 @@ def test_in_a_zip_every_file_is_read_or_counted(tmp_path: Path) -> None:
     put(root / "丁" / "notes.txt", b"x")
     archive = zipped(root, tmp_path / "z.zip")
     expected = {".heic": 1, ".txt": 1}
-    assert counted(archive) == ([("z.zip!root/甲", 3)], expected, ["z.zip!root/乙"])
+    assert counted(archive) == (
+        [("z.zip!root/甲", 3)],
+        expected,
+        ["z.zip!root/乙", "z.zip!root/丁"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,3 +334,102 @@ def test_where_nothing_is_an_image_the_remedy_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             find_images([tmp_path / name])
+
+
+def write_classes(root: Path, *paths: str) -> Path:
+    for number, path in enumerate(paths):
+        put(root / path, encoded(photo(number)))
+    return root
+
+
+def test_images_above_the_classes_are_counted(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "root", "preview.png", "永/1.png", "和/1.png", "和/2.png")
+    archive = zipped(root, tmp_path / "z.zip")
+    for path, top in (
+        (root, "root"),
+        (archive, "z.zip!root"),
+        (Path(f"{archive}!root"), "z.zip!root"),
+    ):
+        found, unread, _ = counted(path)
+        assert found == [(f"{top}/和", 2), (f"{top}/永", 1)]
+        assert unread == {"image above the class folders": 1}
+
+
+def test_folders_that_may_not_be_the_classes_are_refused_and_can_be_chosen(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "root", "永/w1/1.png", "永/w2/1.png", "和/w1/1.png")
+    archive = zipped(root, tmp_path / "z.zip")
+    for path, depth in ((root, 1), (archive, 2), (Path(f"{archive}!root"), 1)):
+        with pytest.raises(InputError, match=r"the folder w1 occurs in .*和 and in .*永") as caught:
+            find_images([path])
+        for chosen, labels in ((depth, ["和", "永", "永"]), (depth + 1, ["w1", "w1", "w2"])):
+            assert f"--class-depth {chosen}" in caught.value.remedy
+            found = find_images([path], layout=Layout(class_depth=chosen))
+            assert [each.label for each in found] == labels  # type: ignore[attr-defined]
+
+
+def test_a_class_folder_of_which_nothing_is_read_is_named(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "root", "永/1.png", "和/1.png", "乙/.hidden.png")
+    put(root / "notes" / "README", b"notes")
+    (root / "空").mkdir()
+    assert counted(root)[2] == ["root/notes", "root/乙", "root/空"]
+    assert counted(zipped(root, tmp_path / "z.zip"))[2] == [
+        "z.zip!root/notes",
+        "z.zip!root/乙",
+        "z.zip!root/空",
+    ]
+
+
+LISTS = {
+    "metadata.csv": "file_name,label\n1.png,永\n2.png,和\n",
+    "metadata.jsonl": '{"file_name": "1.png", "text": "永"}\n'
+    '{"file_name": "2.png", "text": "\\u548c"}\n',
+}
+
+
+@pytest.mark.parametrize("name", list(LISTS))
+def test_the_metadata_of_hugging_face_hold_the_labels(tmp_path: Path, name: str) -> None:
+    root = write_classes(tmp_path / "root", "1.png", "2.png")
+    put(root / name, LISTS[name].encode())
+    (found,) = find_images([root])
+    assert [getattr(item, "label", "") for item in found.items()] == ["永", "和"]
+    assert found.columns
+    assert (found.columns.image, found.columns.not_read) == ("file_name", ())
+
+
+@pytest.mark.parametrize("name", list(LISTS))
+def test_metadata_beside_class_folders_are_refused_where_they_hold_labels(
+    tmp_path: Path, name: str
+) -> None:
+    root = write_classes(tmp_path / "root", "a/1.png", "b/2.png")
+    put(root / name, LISTS[name].replace("1.png", "a/1.png").replace("2.png", "b/2.png").encode())
+    with pytest.raises(InputError, match="not clear where the labels are") as caught:
+        find_images([root])
+    assert f"Give {root / name} to use its labels, or move it" in caught.value.remedy
+    (found,) = find_images([root / name])
+    assert found.format == "paddle"
+    put(
+        root / name,
+        b"file_name,width\na/1.png,3\n" if "csv" in name else b'{"file_name": "a/1.png"}',
+    )
+    assert names(root) == ["root/a", "root/b"]
+
+
+@pytest.mark.parametrize("name", [*LISTS, "gt.txt", "labels.csv"])
+def test_lists_in_folders_are_not_ignored_while_these_become_classes(
+    tmp_path: Path, name: str
+) -> None:
+    root = write_classes(tmp_path / "root", "a/1.png", "a/2.png", "b/1.png")
+    put(root / "a" / name, LISTS.get(name, "1.png,永\n2.png,和\n").encode())
+    with pytest.raises(InputError, match=r"contains label lists \(1\)\. Give .*a/"):
+        find_images([root])
+    with pytest.raises(InputError, match=f"contains a label list, root/a/{name}"):
+        find_images([zipped(root, tmp_path / "z.zip")])
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".gt.txt", ".json", ".xml"])
+def test_a_text_beside_each_image_is_not_ignored(tmp_path: Path, suffix: str) -> None:
+    root = write_classes(tmp_path / "root", "1.png", "2.png", "3.png")
+    for number in (1, 2):
+        put(root / f"{number}{suffix}", "永".encode())
+    with pytest.raises(InputError, match=rf"2 images have a file of their name .* 1\{suffix}"):
+        find_images([root])

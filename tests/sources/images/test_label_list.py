@@ -8,6 +8,7 @@ from hwgen.record import BadRecord
 from hwgen.sources.images import label_list
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.find import find_images
+from hwgen.sources.images.layout import Columns, Layout
 from tests.image_files import encoded, photo, put, zipped
 
 
@@ -157,7 +158,7 @@ def test_paths_and_columns_of_other_programs(tmp_path: Path, text: str) -> None:
 
 def test_the_encoding_is_decided_over_all_lines(tmp_path: Path) -> None:
     names = list(gb2312_level1())[:3755:3]
-    text = "".join(f"images/0.png\t{name}\n" for name in names)
+    text = "".join(f"images/{n}.png\t{name}\n" for n, name in enumerate(names))
     found = only(write(tmp_path / "w", text.encode("gb18030")))
     assert [item.label for item in found.items() if isinstance(item, EncodedImage)] == names
     assert found.encoding == "gb18030"
@@ -169,7 +170,9 @@ def test_the_encoding_is_decided_over_all_lines(tmp_path: Path) -> None:
 
 
 def test_some_damaged_lines_are_losses(tmp_path: Path) -> None:
-    text = "".join(f"images/0.png\t{name}\n" for name in "一二三四五六七八九十永")
+    text = "".join(
+        f"images/{n}.png\t{name}\n" for n, name in enumerate("一二三四五六七八九十永", 2)
+    )
     found = only(write(tmp_path / "w", text.encode() + b"images/1.png\t\xff\xff\n"))
     assert [kind for _, kind in losses(found)] == [*"一二三四五六七八九十永", "unknown label"]
 
@@ -222,3 +225,49 @@ def test_an_image_that_is_too_large_is_not_read(
     monkeypatch.setattr(label_list, "MAX_BYTES", 10)
     (item,) = found.items()
     assert unread(item) == f"{found.size:,} bytes"
+
+
+def test_an_image_with_two_labels_is_a_loss_and_so_is_a_second_line(tmp_path: Path) -> None:
+    text = "images/0.png\t永\nimages/1.png\t一\n./images/0.png\t和\nimages//1.png\t一\n"
+    text += "none.png\ta\nnone.png\ta\n"
+    found = only(write(tmp_path / "w", text))
+    assert losses(found) == [
+        ("w/label.txt:1", "image with several labels"),
+        ("w/images/1.png", "一"),
+        ("w/label.txt:3", "image with several labels"),
+        ("w/label.txt:4", "image listed twice"),
+        ("w/none.png", "a"),
+        ("w/none.png", "a"),
+    ]
+
+
+def test_lines_of_json_are_read_and_what_is_no_label_is_a_loss(tmp_path: Path) -> None:
+    values = ('"永"', "7", "-1", "null", "[1]", "true")
+    text = "".join(
+        f'{{"label": {value}, "image": "images/{n}.png"}}\n' for n, value in enumerate(values)
+    )
+    found = only(write(tmp_path / "w", text + "{\n", "train.jsonl", images=6) / "train.jsonl")
+    assert losses(found) == [
+        ("w/images/0.png", "永"),
+        ("w/images/1.png", "7"),
+        *((f"w/train.jsonl:{n}", "unknown label") for n in (3, 4, 5, 6, 7)),
+    ]
+    assert found.columns == Columns("image", "label")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file_name,class,text\nimages/0.png,7,永\n",
+        '{"file_name": "images/0.png", "class": 7, "text": "永"}\n',
+    ],
+)
+def test_of_several_columns_one_is_to_be_chosen(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "w", text, "list.csv") / "list.csv"
+    with pytest.raises(
+        InputError, match=r"several columns of labels: class, text\. Give .*--label-co"
+    ):
+        find_images([path])
+    for name, label in (("class", "7"), ("text", "永")):
+        (found,) = find_images([path], layout=Layout(label_column=name))
+        assert losses(found) == [("w/images/0.png", label)]
