@@ -218,6 +218,7 @@ def synthesize(
     from hwgen.charset import select_classes
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
+    from hwgen.exports.gnt import check_gnt
     from hwgen.generators.base import load_generator
     from hwgen.progress import Control
     from hwgen.store import Store
@@ -237,6 +238,9 @@ def synthesize(
         sampler = load_generator(run, snapshot=snapshot, source=source, device=device)
         class_ids = None if classes is None else select_classes(classes, sampler.charset)
         amount = _per_class(per_class, count, sampler)
+        if gnt is not None:  # before the work
+            ids = range(len(sampler.charset)) if class_ids is None else class_ids
+            check_gnt((sampler.charset[i] for i in ids), sampler.channels, str(run))
         with interruptible() as stop:
             filters = _filters(
                 chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop

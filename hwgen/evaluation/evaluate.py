@@ -17,10 +17,16 @@ from hwgen.errors import InputError
 from hwgen.evaluation.contact_sheets import SHEETS, save_best_and_worst, save_nearest_pairs
 from hwgen.evaluation.images import images_at
 from hwgen.evaluation.measures import Measured
+from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.evaluation.ocr_engines import OcrEngine
 from hwgen.evaluation.provenance import TrainedGenerator, training_data
 from hwgen.evaluation.result import Reader, evaluation_of
-from hwgen.evaluation.set_statistics import SetStatistics, collect_statistics, images_to_read
+from hwgen.evaluation.set_statistics import (
+    SetStatistics,
+    collect_statistics,
+    images_to_read,
+    most_matched,
+)
 from hwgen.evaluation.settings import EPOCHS, Settings, Stores
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
@@ -83,6 +89,8 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
 
     jobs = _trainings(stores, settings, out, device, needed=recogniser is None)
+    for job in jobs:  # before any work
+        job.check()
     training_work = sum(job.recipe.steps * job.recipe.batch for job in jobs)
     total = training_work + images_to_read(synthetic, real, real_test)
     trained = _train(jobs, total, control)
@@ -147,6 +155,16 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
         size=(settings.recipe if recogniser is None else recogniser.recipe).size,
         owner=str(real.path) if recogniser is None else "the recogniser",
     )
+    matched = most_matched(stores.synthetic, real, real_test, settings.samples)
+    if matched <= K:
+        halved = "" if real_test else " (without --real-test the real store is halved)"
+        raise InputError(
+            f"at most {matched} samples of each set can be compared{halved}, too few for {K} "
+            "nearest neighbours",
+            where=str(stores.synthetic.path),
+            remedy=f"Give stores that share {K + 1} samples or more of common classes, and "
+            f"--samples of at least {K + 1}",
+        )
 
 
 def _trainings(

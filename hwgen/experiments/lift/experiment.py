@@ -13,7 +13,7 @@ lift.json                      the result, once all trials are finished
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -186,6 +186,8 @@ def run_experiment(
     )
     trials = experiment.all_trials()
     results = {trial: work.finished(trial) for trial in trials}  # refuses other settings first
+    if not so_far:
+        work.check([trial for trial, result in results.items() if result is None])
     while not so_far and (missing := [one for one, result in results.items() if result is None]):
         taken = False
         for trial in missing:
@@ -266,6 +268,12 @@ class _Work:
         if found.trial != trial or len(found.total) != len(self.train.charset):
             raise RunError("is the file of another trial", where=str(path), remedy="Remove it")
         return found
+
+    def check(self, trials: Sequence[Trial]) -> None:
+        """Refuse subsets that the generator cannot learn from, before any training."""
+        synthetic = [trial for trial in trials if ARMS[trial.arm].synthetic]
+        for trial in {trial.count: trial for trial in reversed(synthetic)}.values():
+            self.generator.check(self._real(trial), self._run(trial), seed=trial.seed)
 
     def run(
         self, trial: Trial, report: Callable[[str, float], None], stop: Callable[[], bool]
@@ -377,6 +385,9 @@ class _Work:
             records = choose(self.train.labels, self._free, self._counts(trial), trial.seed)
             return write_subset(self.train, records, path)
 
+    def _run(self, trial: Trial) -> Path:
+        return self.out / "generators" / trial.subset
+
     def _synthetic(
         self,
         trial: Trial,
@@ -390,7 +401,7 @@ class _Work:
                 return None
             return self.generator(
                 real,
-                self.out / "generators" / trial.subset,
+                self._run(trial),
                 self.out / "synthetic" / f"{trial.subset}-{trial.amount}.store",
                 amount=trial.amount,
                 seed=trial.seed,

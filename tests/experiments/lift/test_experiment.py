@@ -55,6 +55,9 @@ class Copies:
     def trained_on(self) -> str | None:
         return self.before
 
+    def check(self, real: Store, run: Path, *, seed: int) -> None:
+        pass
+
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, progress: Any, stop: Any
     ) -> Store | None:
@@ -313,6 +316,32 @@ def test_deformation_models_are_trained_on_the_subset_or_before(
     kind = "deformation learnt before" if learnt else "deformation"
     assert result.generator["kind"] == kind
     assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_subsets_that_a_generator_cannot_use_are_refused_before_any_training(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    learnt: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
+    if learnt:
+        run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
+        generator = PretrainedGenerator(run.path, "cpu")
+    # The trial of 3 samples, which is possible, comes first; one sample has no pair.
+    experiment = small(toy, real_per_class=(3, 1), trials=1, arms=("classical", "synthetic"))
+    out = tmp_path / "out"
+
+    def trained(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", trained)
+    with pytest.raises(KeyboardInterrupt if learnt else InputError):
+        run_experiment(train, test, experiment, generator, out, device=CPU)
+    assert not (out / "generators").exists()
 
 
 def test_samples_too_near_to_real_ones_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
