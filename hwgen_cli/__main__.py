@@ -155,5 +155,19 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, HwgenError) else ""
 
 
+def _main_of_torchrun() -> None:
+    """`main` without the end of the interpreter, where threads of a process group have aborted."""
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 if __name__ == "__main__":
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        _main_of_torchrun()
     main()

@@ -77,9 +77,7 @@ def images_to_read(synthetic: Store, real: Store, real_test: Store | None) -> in
     return len(synthetic) + sum(int(count.sum()) for count in counts)
 
 
-def most_matched(
-    synthetic: Store, real: Store, real_test: Store | None, max_samples: int
-) -> int:
+def most_matched(synthetic: Store, real: Store, real_test: Store | None, max_samples: int) -> int:
     """Matched samples per set of `collect_statistics`, unless real samples repeat each other."""
     own, *others = (
         np.array(store.manifest.class_counts)
