@@ -12,7 +12,7 @@ import typer
 from hwgen.generators.base import all_kinds
 from hwgen_cli.options import Encoding, Json, Sheet
 from hwgen_cli.output import print_json, print_lines
-from hwgen_cli.preparing import unread_lines
+from hwgen_cli.preparing import encoding_lines, unread_lines
 
 if TYPE_CHECKING:
     from hwgen.inspection.summaries import Balance
@@ -189,6 +189,7 @@ def _gnt(path: Path, sheet: Path | None, *, encoding: str | None) -> Shown:
     rows = [
         ("GNT", f"{summary.files:,} files, {summary.bytes_read / 1e6:,.1f} MB"),
         *([("", f"hidden files skipped: {summary.hidden:,}")] if summary.hidden else []),
+        *(("encoding", line) for line in encoding_lines(summary)),
         *(("not read", line) for line in unread_lines(summary.not_read)),
         ("records", f"{summary.records:,}"),
         *_balance_rows("classes", summary.classes),

@@ -15,6 +15,7 @@ from hwgen_cli.output import leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
     from hwgen.charset import Charset
+    from hwgen.inspection.summaries import GntSummary
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
     from hwgen.sources.images.layout import Columns
@@ -207,11 +208,7 @@ def _show(report: PrepareReport, console: Console) -> None:
 def _origin_lines(report: PrepareReport) -> list[str]:
     from hwgen_cli.terminal import escape
 
-    lines = [
-        f"[yellow]encoding[/]: names and labels of {escape(name)} were read as {codec}; if that is "
-        "wrong, give --encoding"
-        for name, codec in list(report.encodings.items())[:_SHOWN_PLACES]
-    ]
+    lines = [f"[yellow]encoding[/]: {escape(line)}" for line in encoding_lines(report)]
     lines += [
         f"[yellow]look alike[/]: the classes {escape(ascii(group)[1:-1])} differ only in Unicode's "
         "normal form; if they are one, rename their folders or labels"
@@ -282,6 +279,26 @@ def _left_out_lines(report: PrepareReport) -> list[str]:
             "--drop-empty to remove them"
         )
     return lines
+
+
+def encoding_lines(report: PrepareReport | GntSummary) -> list[str]:
+    """How names and labels were read, where that is not as UTF-8 or not certain."""
+    lines = []
+    for name, codec in list(report.encodings.items())[:_SHOWN_PLACES]:
+        if report.encoding_given:
+            lines.append(f"names and labels of {name} were read as {codec}, as --encoding says")
+        elif name in report.guessed:
+            lines.append(
+                f"several encodings fit the names in {name}; they were read as the most plausible "
+                f"one, {codec}. If that is wrong, give --encoding"
+            )
+        else:
+            lines.append(
+                f"names and labels of {name} were read as {codec}; if that is wrong, give "
+                "--encoding"
+            )
+    more = len(report.encodings) - _SHOWN_PLACES
+    return [*lines, f"likewise {more:,} more inputs"] if more > 0 else lines
 
 
 def unread_lines(not_read: Sequence[UnreadKind]) -> list[str]:

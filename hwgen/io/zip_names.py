@@ -88,6 +88,11 @@ def read_names(
     )
 
 
+def undeclared(infos: Sequence[zipfile.ZipInfo]) -> Iterator[bytes]:
+    """The names that do not say their encoding."""
+    return (_raw(info) for info in infos if _declared(info) is None)
+
+
 def _declared(info: zipfile.ZipInfo) -> str | None:
     """The name if the zip says that it is UTF-8."""
     if info.flag_bits & _UTF8_FLAG:

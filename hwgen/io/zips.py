@@ -18,9 +18,10 @@ from typing import IO
 
 from hwgen.errors import InputError
 from hwgen.io import os_errors
+from hwgen.io.encodings import Guess, most_plausible
 from hwgen.io.files import repair_utf8
 from hwgen.io.ignored import is_hidden, is_ignored
-from hwgen.io.zip_names import Member, Names, read_names
+from hwgen.io.zip_names import Member, Names, read_names, undeclared
 
 MAX_RATIO = 1000
 """Maximum compression ratio of a member and of a whole archive above ALWAYS_BYTES. HWDB's archives
@@ -107,6 +108,16 @@ def encoding_of(path: Path, encoding: str | None = None) -> str:
     return _names(path, encoding).encoding
 
 
+def most_plausible_encoding(path: Path) -> Guess:
+    """An encoding for an archive whose names give no labels; see `encodings.most_plausible`.
+
+    Raises:
+        InputError: the archive is damaged.
+    """
+    with as_input_error(str(path)):
+        return most_plausible(undeclared(_infos(*_version(path))))
+
+
 def hidden_names(path: Path, encoding: str | None = None) -> list[str]:
     """Names of the files that `members` leaves out, except macOS's resource forks.
 
@@ -172,9 +183,12 @@ def _opened(path: Path, *version: int) -> zipfile.ZipFile:
 
 @lru_cache(maxsize=1)
 def _read_names(path: Path, inode: int, size: int, time: int, encoding: str | None) -> Names:
-    infos = _opened(path, inode, size, time).infolist()
+    return read_names(_infos(path, inode, size, time), where=str(path), encoding=encoding)
+
+
+def _infos(path: Path, *version: int) -> list[zipfile.ZipInfo]:
     # zipfile cuts names at a NUL.
-    return read_names([one for one in infos if one.filename], where=str(path), encoding=encoding)
+    return [one for one in _opened(path, *version).infolist() if one.filename]
 
 
 @contextmanager

@@ -173,6 +173,10 @@ class _Source(Generic[_Raw]):
     def encoding(self) -> str:
         return self.file.encoding
 
+    @property
+    def guessed(self) -> bool:
+        return self.file.guessed
+
     def items(self) -> Iterator[_Raw | BadRecord]:
         with self.file.open() as stream:
             yield from self.read(stream, source=self.file.name, writer=self.file.writer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +68,10 @@ class Source(Protocol[ItemT_co]):
     def encoding(self) -> str:
         """How its name or its labels were decoded, as Python's name of a codec."""
 
+    @property
+    def guessed(self) -> bool:
+        """Whether that is the most plausible of several that fit."""
+
     def items(self) -> Iterator[ItemT_co | BadRecord]:
         """All items in order, with a BadRecord in the place of each loss."""
 
@@ -100,12 +103,6 @@ class Reading(Generic[ItemT]):
     def total_bytes(self) -> int:
         """Size of all sources."""
         return sum(source.size for source in self.sources)
-
-    @property
-    def encodings(self) -> dict[str, str]:
-        """How names and labels were decoded, by input, where it is not as UTF-8."""
-        found = {re.split("[/!]", one.name)[0]: one.encoding for one in self.sources}
-        return {name: codec for name, codec in found.items() if codec not in ("ascii", "utf-8")}
 
     @property
     def columns(self) -> dict[str, Columns]:

@@ -62,6 +62,8 @@ class PrepareReport:
         simulated: whether the `.export.json` of an input says that some of it is simulated.
         alike: groups of labels that look alike, since they differ only in Unicode's normal form.
         encodings: how names and labels were decoded, by input, where it is not as UTF-8.
+        guessed: the inputs among them of which other encodings fit the names too.
+        encoding_given: whether the encoding was an option.
         columns: the columns that were read of tables, and the others, by input.
     """
 
@@ -88,6 +90,8 @@ class PrepareReport:
     simulated: bool = False
     alike: list[list[str]] = field(default_factory=list)
     encodings: dict[str, str] = field(default_factory=dict)
+    guessed: list[str] = field(default_factory=list)
+    encoding_given: bool = False
     columns: dict[str, Columns] = field(default_factory=dict)
 
     @property

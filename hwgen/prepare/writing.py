@@ -19,6 +19,7 @@ from hwgen.prepare.options import PrepareOptions
 from hwgen.prepare.reading import Item, ItemT, Reading
 from hwgen.prepare.report import REPORT_FILE, PrepareReport, join_labels, look_alike
 from hwgen.record import Image
+from hwgen.sources.decoded_names import encodings_of
 from hwgen.sources.provenance import declared_provenance
 from hwgen.store import StoreWriter
 
@@ -70,8 +71,9 @@ def write_store(
             for source in reading.sources
             for path in (source.path, *source.linked)
         ),
-        options.encoding,
+        {source.path: source.encoding for source in reading.sources},
     )
+    encodings, guessed = encodings_of(reading.sources)
     charset = options.charset
     recipe = {
         **recipe,
@@ -123,7 +125,9 @@ def write_store(
             synthetic="synthetic" in provenance,
             simulated="simulated" in provenance,
             alike=look_alike(charset),
-            encodings=reading.encodings,
+            encodings=encodings,
+            guessed=guessed,
+            encoding_given=options.encoding is not None,
             columns=reading.columns,
         )
         writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})

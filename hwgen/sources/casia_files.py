@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, cast
 from hwgen.errors import InputError
 from hwgen.io import zips
 from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
-from hwgen.io.encodings import name_text
+from hwgen.io.encodings import Guess, name_text
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
 from hwgen.io.walk import READ_ALREADY, VANISHED
@@ -78,6 +78,7 @@ class RawFile:
         member: its place within the zip, None for a file outside of zips.
         head: identifies its size and first bytes, to find copies.
         encoding: how its name was decoded, as Python's name of a codec.
+        guessed: whether other encodings fit nearly as well.
     """
 
     name: str
@@ -87,6 +88,7 @@ class RawFile:
     member: zips.Member | None = None
     head: bytes = field(default=b"", repr=False)
     encoding: str = "utf-8"
+    guessed: bool = False
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -140,7 +142,8 @@ def find_files(
         sought: the format.
         unread: counts what is not read, files of other formats and copies included.
         mixed: allow training and test files in one input.
-        encoding: codec of names in zips that do not declare theirs; None recognises it.
+        encoding: codec of names in zips that do not declare theirs. None takes the most plausible
+            one, and refuses none, since labels come from tags.
 
     Raises:
         InputError: an input is missing, unreadable, a stream, or without files of the format, such
@@ -260,13 +263,15 @@ def _in_zip(
 ) -> list[RawFile]:
     files = []
     others = []
-    codec = zips.encoding_of(path, encoding)
-    for member, head in zips.member_heads(path, _LOOK_BYTES, encoding):
+    guess = Guess(encoding, sure=True) if encoding else zips.most_plausible_encoding(path)
+    codec, guessed = guess.codec, not guess.sure
+    for member, head in zips.member_heads(path, _LOOK_BYTES, codec):
         if sought.looks_like(head) or member.name.lower().endswith(sought.suffix):
             full_name, size = f"{name}!{member.name}", member.info.file_size
             _refuse_exchanged(head, full_name, sought)
             writer = writer_of(member.name)
-            files.append(RawFile(full_name, writer, size, path, member, _digest(head), codec))
+            digest = _digest(head)
+            files.append(RawFile(full_name, writer, size, path, member, digest, codec, guessed))
         else:
             others.append((member.name, packed_kind(member.name, head)))
     if not files:
@@ -286,7 +291,7 @@ def _in_zip(
         )
     for inner, _ in others:
         unread.add_file(f"{name}!{inner}")
-    hidden = zips.hidden_names(path, encoding)
+    hidden = zips.hidden_names(path, codec)
     unread.hidden += sum(inner.lower().endswith(sought.suffix) for inner in hidden)
     return files
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePath, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from hwgen.errors import InputError
@@ -62,7 +63,7 @@ def read_simulation(folder: Path) -> tuple[Mapping[str, Any], frozenset[str]] | 
 
 
 def declared_provenance(
-    sources: Iterable[tuple[Path, str]], encoding: str | None = None
+    sources: Iterable[tuple[Path, str]], encodings: Mapping[Path, str] = MappingProxyType({})
 ) -> dict[str, Any]:
     """What the markers beside or above some files declare, for a store's origin.
 
@@ -74,7 +75,7 @@ def declared_provenance(
     Args:
         sources: for each source, the file, folder or zip on the disk, and its name, in which `!`
             precedes a path in a zip.
-        encoding: see `zips.members`.
+        encodings: of the names in zips, see `zips.members`; None decides it.
 
     Returns:
         {"synthetic": True} if a generator made any of the files, and {"simulated": True} with the
@@ -98,7 +99,7 @@ def declared_provenance(
             declared.append(found)
     for path, places in inner.items():
         if path.is_file() and zipfile.is_zipfile(path):
-            for member in _zipped(path, places, encoding):
+            for member in _zipped(path, places, encodings.get(path)):
                 found = _read_zipped(path, member)
                 folder = PurePosixPath(member.name.lstrip("/")).parent
                 below = [p.relative_to(folder) for p in places if p.is_relative_to(folder)]

@@ -87,7 +87,7 @@ def test_subsets_are_recognised_or_refused_and_never_wrong(
 @pytest.mark.parametrize(
     ("codec", "names"),
     [
-        ("gb18030", ["手写"]),
+        ("gb18030", ["手写", "汉字"]),
         ("gb18030", ["训练集", "测试集"]),
         ("gb18030", ["囍", "国", "一", "丁", "七", "万", "丈", "三"]),
         ("utf-8", ["手写"]),

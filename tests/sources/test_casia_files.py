@@ -394,3 +394,19 @@ def test_rare_characters_and_symbols_are_not_taken_for_exchanged_bytes(tmp_path:
     ):
         data = b"".join(encode_record(label, np.zeros((4, 5), np.uint8)) for label in labels)
         assert len(find_files([put(tmp_path / "001-f.gnt", data)], GNT)) == 1
+
+
+def test_stray_bytes_in_names_of_loose_files_stay(tmp_path: Path) -> None:
+    for writer, folder in (
+        (1, "训练".encode("gbk")),
+        (2, "测试".encode("gbk")),
+        (3, "字".encode()),
+    ):
+        image = np.full((50, 40), writer, np.uint8)
+        put(tmp_path / os.fsdecode(folder) / f"00{writer}-f.gnt", encode_record("啊", image))
+    found = find_files([tmp_path], GNT, encoding="utf-8")
+    assert sorted((file.writer, file.name.split("/")[1]) for file in found) == [
+        ("001", "ѵ\\xc1\\xb7"),
+        ("002", "\\xb2\\xe2\\xca\\xd4"),
+        ("003", "字"),
+    ]

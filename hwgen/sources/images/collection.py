@@ -62,6 +62,11 @@ class Collection(ABC):
     light_ink: ClassVar[bool] = False
 
     @property
+    def guessed(self) -> bool:
+        """See hwgen.prepare.reading.Source: labels are never guessed."""
+        return False
+
+    @property
     def linked(self) -> Sequence[Path]:
         """Other folders with files of it, which symbolic links lead to."""
         return ()
