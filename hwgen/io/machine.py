@@ -45,7 +45,7 @@ def visible_cpus() -> int:
 
 
 def usable_cpus(root: Path = _ROOT) -> int:
-    """Number of CPUs that this process may keep busy, at least 1: `docker --cpus` lowers it.
+    """Number of CPUs that this process may keep busy, at least 1, rounded up.
 
     Args:
         root: folder with proc and sys.
