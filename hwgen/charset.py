@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import unicodedata
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from hwgen.errors import CharsetError, InputError
 from hwgen.io.files import repair_utf8
 from hwgen.io.paths import similar_paths, suggest_path
+from hwgen.io.streams import refuse_stream
 from hwgen.suggestions import did_you_mean, similar_names
 
 MAX_CLASSES = 1 << 18
@@ -23,6 +26,12 @@ _FIRST, _CHARACTERS = "first:", "characters:"
 """Prefixes that mark a number of classes, and characters, where text could be either."""
 
 _MAX_DIGITS = 18
+
+# Fillers, variation selectors, noncharacters, and what stands for what was lost.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufffc\ufffd"
+    "\ufdd0-\ufdef\U000e0100-\U000e01ef]"
+)
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ def read_charset_file(path: Path) -> Charset:
     """The characters of a UTF-8 text file, in order, without white space.
 
     Raises:
-        CharsetError: the file is not UTF-8, is empty, or has a character twice.
+        CharsetError: the file is not UTF-8, is empty, or has a character twice or an invisible one.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -168,7 +177,8 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
         known: characters that are expected; text of these is not a misspelt word.
 
     Raises:
-        CharsetError: a missing or empty file, a misspelt name, or a repeated character.
+        CharsetError: a missing or empty file, a misspelt name, or a repeated or invisible
+            character.
     """
     if spec.startswith(_CHARACTERS):
         return _from_text(repair_utf8(spec.removeprefix(_CHARACTERS)), where="")
@@ -177,6 +187,8 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
     # os.path, since Path would raise for a long list of characters.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
+    if spec != "-":
+        refuse_stream(Path(spec))
     if "/" in spec or spec.endswith(".txt"):
         remedy = suggest_path(Path(spec), "Give gb2312-1, a file, or the characters")
         raise CharsetError("charset file not found", where=spec, remedy=remedy)
@@ -235,7 +247,37 @@ def _near(spec: str, words: Iterable[str]) -> list[str]:
     return [*near, *map(str, similar_paths(Path(spec)))]
 
 
+def _check_visible(text: str, where: str) -> None:
+    """Refuse characters that nobody can see or write; private-use ones are somebody's characters.
+
+    Raises:
+        CharsetError: a control or format character, a variation selector, a filler, a
+            noncharacter or U+FFFD.
+    """
+    for number, line in enumerate(text.split("\n"), 1):
+        for column, char in enumerate(line, 1):
+            if char.isascii() and char.isprintable():
+                continue
+            if not (char.isspace() or _is_visible(char)):
+                name = unicodedata.name(char, "a control character")
+                raise CharsetError(
+                    f"U+{ord(char):04X} ({name}) at line {number}, column {column} is no character "
+                    "to write",
+                    where=where,
+                    remedy="Remove it; copied text and joined files often contain some",
+                )
+
+
+def _is_visible(char: str) -> bool:
+    return not (
+        unicodedata.category(char) in ("Cc", "Cf", "Cs")
+        or _INVISIBLE.fullmatch(char)
+        or ord(char) & 0xFFFE == 0xFFFE
+    )
+
+
 def _from_text(text: str, where: str) -> Charset:
+    _check_visible(text, where)
     characters = tuple(char for char in text if not char.isspace())
     if not characters:
         raise CharsetError("no characters found", where=where, remedy="Give at least one")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hwgen_cli.import_path  # noqa: F401 - before all others
 
 # isort: split
+from hwgen_cli import early_interrupt
+
+# isort: split
 import codecs
 import io
 import os
@@ -17,6 +20,7 @@ from hwgen import __version__
 from hwgen.errors import HwgenError
 from hwgen.io import os_errors
 from hwgen.io.files import repair_utf8
+from hwgen.io.machine import usable_cpus, visible_cpus
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
 from hwgen_cli.doctor import doctor
@@ -37,7 +41,10 @@ from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
 from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
+from hwgen_cli.terminal import flush_output, guard_streams
 from hwgen_cli.train import train
+
+early_interrupt.imported()
 
 app = Application(
     name="hwgen",
@@ -114,13 +121,29 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_UNENCODABLE)
     try:
-        app()
+        guard_streams()
+        _limit_threads()
+        try:
+            app()
+        finally:
+            flush_output()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # as with `| head -1`
+        sys.exit(1)
     except Exception as error:
         message = _message(error)
         if not message:
             raise
         print_once(f"[bold red]error:[/] {escape(repair_utf8(message))}")
         sys.exit(1)
+
+
+def _limit_threads() -> None:
+    """Compute with at most as many threads as the container has CPUs, which torch ignores."""
+    cpus = usable_cpus()
+    if cpus < visible_cpus():
+        os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
 
 
 def _message(error: Exception) -> str:
@@ -134,5 +157,19 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, HwgenError) else ""
 
 
+def _main_of_torchrun() -> None:
+    """`main` without the end of the interpreter, where threads of a process group have aborted."""
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as leaving:
+        code = leaving.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 if __name__ == "__main__":
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        _main_of_torchrun()
     main()

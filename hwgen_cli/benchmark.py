@@ -29,10 +29,9 @@ from hwgen_cli.output import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hwgen.results.benchmark import Benchmark
     from hwgen.results.parts import Interval
+    from hwgen_cli.terminal import Console
 
 DEFAULT_EPOCHS = 20.0
 
@@ -104,8 +103,6 @@ def benchmark(
     """
     from dataclasses import replace
 
-    from rich.console import Console
-
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.experiments.benchmark import benchmark as run
     from hwgen.progress import Control
@@ -115,6 +112,7 @@ def benchmark(
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
+    from hwgen_cli.terminal import Console
 
     _check_length(steps, epochs)
     recipe = replace(recogniser_named(recogniser_preset), size=size)
@@ -183,7 +181,7 @@ def _show(result: Benchmark, console: Console) -> None:
     print_test_warnings(
         console,
         simulated=test.data_kind == "simulated",
-        shared_writers=len(result.writers_shared),
+        shared_writers=None if result.writers_shared is None else len(result.writers_shared),
     )
     print_lines(f"written: {result.folder / result.NAME}")
 

@@ -23,11 +23,10 @@ def doctor(json: Json = False) -> None:
 
     Example: hwgen doctor
     """
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.inspection.doctor import examine
+    from hwgen_cli.terminal import Console, escape
 
     checkup = examine()
     if json:

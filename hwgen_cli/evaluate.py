@@ -21,9 +21,8 @@ from hwgen_cli.options import (
 from hwgen_cli.output import leave_stopped, print_json, print_lines, print_worst_classes
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hwgen.results.evaluation import Evaluation
+    from hwgen_cli.terminal import Console
 
 SyntheticArgument = Annotated[
     Path, typer.Argument(metavar="STORE", help="Store of synthetic samples to evaluate.")
@@ -115,8 +114,6 @@ def evaluate(
 
     Example: hwgen evaluate synthetic --real train --real-test test --run runs/first -o evaluation
     """
-    from rich.console import Console
-
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.evaluation.evaluate import EPOCHS, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
@@ -129,6 +126,7 @@ def evaluate(
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
+    from hwgen_cli.terminal import Console
 
     keep_freed_memory()
     where = pick_device(device)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hwgen.generators.base import all_kinds
-from hwgen_cli.options import Json, Sheet
+from hwgen_cli.options import Encoding, Json, Sheet
 from hwgen_cli.output import print_json, print_lines
-from hwgen_cli.preparing import unread_lines
+from hwgen_cli.preparing import encoding_lines, unread_lines
 
 if TYPE_CHECKING:
     from hwgen.inspection.summaries import Balance
@@ -31,7 +32,9 @@ PathArgument = Annotated[
 ]
 
 
-def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None:
+def inspect(
+    path: PathArgument, sheet: Sheet = None, encoding: Encoding = None, json: Json = False
+) -> None:
     """Show what a store, a run, an exported model or GNT files contain.
 
     For a store or GNT files: records, balance of classes, writers, exact duplicates and damage.
@@ -39,21 +42,26 @@ def inspect(path: PathArgument, sheet: Sheet = None, json: Json = False) -> None
 
     Example: hwgen inspect train --sheet train.png
     """
-    from rich.console import Console
     from rich.table import Table
 
     from hwgen.errors import InputError
+    from hwgen.imaging.contact_sheets import check_sheet
+    from hwgen.io.encodings import check_codec
+    from hwgen_cli.terminal import Console, one_line
 
+    check_sheet(sheet)
+    if encoding is not None:
+        check_codec(encoding)
     if not path.exists() and any(str(path) in kind.presets for kind in all_kinds()):
         remedy = f"To see the preset: hwgen presets {path}"
         raise InputError("no such file or folder", where=str(path), remedy=remedy)
-    summary, rows = _reader(path)(path, sheet)
+    summary, rows = _reader(path, encoding)(path, sheet)
     if json:
         print_json(summary)
         return
     table = Table.grid(padding=(0, 2))
     for name, value in rows:
-        table.add_row(name, value)
+        table.add_row(name, one_line(value))
     Console(markup=False).print(table, highlight=False)  # names are untrusted
     if sheet and sheet.is_file():
         print_lines(f"contact sheet: {sheet}")
@@ -63,7 +71,7 @@ Shown = tuple[dict[str, Any], list[tuple[str, str]]]
 """A summary as JSON, and the rows of the table."""
 
 
-def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
+def _reader(path: Path, encoding: str | None) -> Callable[[Path, Path | None], Shown]:
     from hwgen.runs.models import is_model
     from hwgen.store import looks_like_store
 
@@ -71,12 +79,11 @@ def _reader(path: Path) -> Callable[[Path, Path | None], Shown]:
         return _store
     if is_model(path):
         return _model
-    return _run if (path / "run.json").is_file() else _gnt
+    return _run if (path / "run.json").is_file() else partial(_gnt, encoding=encoding)
 
 
 def _run(path: Path, sheet: Path | None) -> Shown:
-    from shutil import copyfile
-
+    from hwgen.imaging.contact_sheets import copy_sheet
     from hwgen.inspection.summaries import inspect_run
     from hwgen.runs import Run
 
@@ -86,8 +93,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
     summary = inspect_run(run)
     grids = run.grid_files()
     if sheet and grids:
-        sheet.parent.mkdir(parents=True, exist_ok=True)
-        copyfile(grids[-1], sheet)
+        copy_sheet(grids[-1], sheet)
     rows = [
         ("run", f"{summary.path}, id {summary.id}"),
         ("preset", f"{summary.preset}, seed {summary.seed}"),
@@ -165,7 +171,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
     ]
 
 
-def _gnt(path: Path, sheet: Path | None) -> Shown:
+def _gnt(path: Path, sheet: Path | None, *, encoding: str | None) -> Shown:
     from hwgen.errors import InputError
     from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.inspection.summaries import inspect_gnt
@@ -173,7 +179,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
 
     samples = _SHEET_COLUMNS**2 if sheet else 0
     try:
-        summary, images = inspect_gnt([path], samples=samples)
+        summary, images = inspect_gnt([path], samples=samples, encoding=encoding)
     except InputError as error:
         remedy = suggest_path(path, error.remedy, _MARKERS)
         raise InputError(error.what, where=error.where, remedy=remedy) from None
@@ -183,6 +189,7 @@ def _gnt(path: Path, sheet: Path | None) -> Shown:
     rows = [
         ("GNT", f"{summary.files:,} files, {summary.bytes_read / 1e6:,.1f} MB"),
         *([("", f"hidden files skipped: {summary.hidden:,}")] if summary.hidden else []),
+        *(("encoding", line) for line in encoding_lines(summary)),
         *(("not read", line) for line in unread_lines(summary.not_read)),
         ("records", f"{summary.records:,}"),
         *_balance_rows("classes", summary.classes),

@@ -25,11 +25,10 @@ from hwgen_cli.options import (
 from hwgen_cli.output import leave_stopped, print_json, print_lines, print_test_warnings
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hwgen.experiments.lift.experiment import Experiment
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.results.lift import Estimate, Lift
+    from hwgen_cli.terminal import Console
 
 
 class Kind(str, Enum):
@@ -200,8 +199,6 @@ def lift(
 
     Example: hwgen lift --train train --test test --out lift --recogniser-preset light
     """
-    from rich.console import Console
-
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.experiments.lift.experiment import run_experiment
     from hwgen.experiments.lift.generators import choose_generator
@@ -210,6 +207,7 @@ def lift(
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
+    from hwgen_cli.terminal import Console
 
     recipe = _recipe(recogniser_preset, size, steps, synthetic_fraction)
     given: dict[str, Any] = {
@@ -286,9 +284,10 @@ def _experiment(
 def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:
     from hwgen.errors import InputError
     from hwgen.experiments.lift.arms import ARMS
+    from hwgen.io.outputs import check_output_file
 
-    if plot is not None and plot.suffix != ".png":
-        raise InputError(f"--plot {plot} does not end in .png")
+    if plot is not None:
+        check_output_file(plot, (".png",), remedy="Give another --plot")
     if init_from is not None and not any(ARMS[arm].pretrained for arm in plan.arms):
         raise InputError(
             "--init-from is set, but no arm is pretrained",
@@ -328,9 +327,10 @@ def _show(result: Lift, console: Console) -> None:
 
     from hwgen.experiments.lift.arms import ARMS
     from hwgen.results.lift import BASELINE, count_name
+    from hwgen_cli.terminal import escape
 
     for group in result.groups:
-        some = "" if len(result.groups) == 1 else f", {group} classes"
+        some = "" if len(result.groups) == 1 else f", {escape(group)} classes"
         caption = "N: real samples per class; after an arm's name: synthetic samples per class"
         table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
         table.add_column("top-1", justify="right")
@@ -339,7 +339,7 @@ def _show(result: Lift, console: Console) -> None:
             for series in result.series:
                 key = (group, count, series)
                 figures = (result.accuracy.get(key), ".1f"), (result.differences.get(key), "+.1f")
-                name = f"{series.arm} {series.amount or ''}".rstrip()
+                name = escape(f"{series.arm} {series.amount or ''}".rstrip())
                 table.add_row(count_name(count), name, *(_text(*one) for one in figures))
             table.add_section()
         console.print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rich.console import Console
+from hwgen_cli.terminal import Console
 
 
 def print_once(text: str) -> None:

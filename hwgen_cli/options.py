@@ -14,6 +14,7 @@ TRAINING = "Training"
 FILTER = "Filter"
 EXPERIMENT = "Experiment"
 HARDWARE = "Hardware"
+INPUT = "Input"
 """Panels, in which `--help` groups the options."""
 
 RECOGNISER_FILE = "recogniser-*.safetensors, written by hwgen benchmark"
@@ -185,9 +186,20 @@ Precision = Annotated[
         "always read in fp32.",
     ),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        rich_help_panel=INPUT,
+        show_default="recognised",
+        help="Encoding of names and labels in the input that do not declare theirs, such as "
+        "gb18030 (also for GBK), big5 or utf-8.",
+    ),
+]
 Sheet = Annotated[
     Path | None,
-    typer.Option("--sheet", metavar="FILE.png", help="Also write a contact sheet of samples."),
+    typer.Option("--sheet", metavar="FILE.png|jpg", help="Also write a contact sheet of samples."),
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing output of the same kind.")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from hwgen_cli.terminal import Console, escape, to_json
 
+if TYPE_CHECKING:
     from hwgen.results.parts import WorstClass
 
 SHOWN_CLASSES = 10
@@ -21,8 +20,6 @@ SHOWN_MISREADINGS = 4
 
 def print_lines(*lines: str, stderr: bool = False, quiet: bool = False) -> None:
     """Print lines as they are, without markup or wrapping."""
-    from rich.console import Console
-
     console = Console(stderr=stderr, quiet=quiet)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -30,7 +27,7 @@ def print_lines(*lines: str, stderr: bool = False, quiet: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """Print plain JSON on standard output."""
-    print(json.dumps(value, ensure_ascii=False, default=str, indent=1))
+    print(to_json(value))
 
 
 def leave_stopped(
@@ -41,14 +38,19 @@ def leave_stopped(
     raise typer.Exit(130)
 
 
-def print_test_warnings(console: Console, *, simulated: bool, shared_writers: int) -> None:
+def print_test_warnings(console: Console, *, simulated: bool, shared_writers: int | None) -> None:
     """Warn where the test store says little about real handwriting of unseen writers."""
     if simulated:
         console.print(
             "[yellow]warning:[/] the test store is simulated; these results say nothing about "
             "real handwriting"
         )
-    if shared_writers:
+    if shared_writers is None:
+        console.print(
+            "note: the writers of some samples are not known. If some are in both the train and "
+            "the test store, accuracy on unseen writers may be lower"
+        )
+    elif shared_writers:
         console.print(
             f"[yellow]warning:[/] {shared_writers:,} writers are in both the train and the test "
             "store, so accuracy on unseen writers may be lower"
@@ -63,7 +65,6 @@ def print_worst_classes(console: Console, title: str, worst: Sequence[WorstClass
         title: of the table.
         worst: of a result.
     """
-    from rich.markup import escape
     from rich.table import Table
 
     if not worst:

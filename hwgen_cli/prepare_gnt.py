@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_option
+from hwgen_cli.options import Encoding, Json, Overwrite, SplitSeed, Writers, workers_option
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmpty,
@@ -56,6 +56,7 @@ def prepare_gnt(
     subset: SubsetOption = Subset.train,
     split_seed: SplitSeed = 0,
     strict: Strict = False,
+    encoding: Encoding = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     json: Json = False,
@@ -87,6 +88,7 @@ def prepare_gnt(
         drop_empty=drop_empty,
         limit=max_per_class,
         strict=strict,
+        encoding=encoding,
         overwrite=overwrite,
         workers=workers,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import Json, Overwrite, workers_option
+from hwgen_cli.options import Encoding, Json, Overwrite, workers_option
 from hwgen_cli.preparing import (
     FRAMING,
     CharsetOption,
@@ -41,7 +41,8 @@ Inputs = Annotated[
         metavar="INPUT...",
         help="A folder of images, a zip of one (ZIP!FOLDER for a folder in it), idx files such as "
         "those of MNIST, batches of CIFAR-10, LMDB folders of LSUN or for OCR, parquet files of "
-        "Hugging Face, or label.txt of PaddleOCR or the folder that holds it.",
+        "Hugging Face or Polars, or label.txt of PaddleOCR, metadata.csv or metadata.jsonl of "
+        "Hugging Face, or the folder that holds one.",
     ),
 ]
 FitOption = Annotated[
@@ -71,6 +72,40 @@ Invert = Annotated[
         help="Exchange light and dark, for input with light ink; in a store ink is dark.",
     ),
 ]
+LAYOUT = "Where the labels are"
+
+ClassDepth = Annotated[
+    int | None,
+    typer.Option(
+        "--class-depth",
+        min=0,
+        metavar="N",
+        rich_help_panel=LAYOUT,
+        show_default="the only possible depth",
+        help="Folders N folders below the input name the classes; 0 is the input itself. Folders "
+        "below a class belong to it, and images above it are not read.",
+    ),
+]
+ImageColumn = Annotated[
+    str,
+    typer.Option(
+        "--image-column",
+        metavar="NAME",
+        rich_help_panel=LAYOUT,
+        show_default="image, or the only possible one",
+        help="Column of the images in parquet, or of their paths in CSV or JSON lines.",
+    ),
+]
+LabelColumn = Annotated[
+    str,
+    typer.Option(
+        "--label-column",
+        metavar="NAME",
+        rich_help_panel=LAYOUT,
+        show_default="label, or the only possible one",
+        help="Column of the labels in parquet, CSV or JSON lines.",
+    ),
+]
 Workers = Annotated[
     int | None,
     workers_option("Number of threads that decode and scale images.", "all cores"),
@@ -88,7 +123,11 @@ def prepare_images(
     charset: CharsetOption = "found",
     drop_empty: DropEmpty = False,
     max_per_class: MaxPerClass = None,
+    class_depth: ClassDepth = None,
+    image_column: ImageColumn = "",
+    label_column: LabelColumn = "",
     strict: Strict = False,
+    encoding: Encoding = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     json: Json = False,
@@ -108,6 +147,7 @@ def prepare_images(
     from hwgen.imaging.framing import Framing
     from hwgen.prepare import PrepareOptions
     from hwgen.prepare import prepare_images as prepare
+    from hwgen.sources.images.layout import Layout
 
     margin = -1 if margin is None else margin
     framing = Framing(size, fit is Fit.stretch, margin, crop=fit is Fit.crop)
@@ -116,9 +156,12 @@ def prepare_images(
         drop_empty=drop_empty,
         limit=max_per_class,
         strict=strict,
+        encoding=encoding,
         overwrite=overwrite,
         workers=workers,
     )
+
+    layout = Layout(class_depth=class_depth, image_column=image_column, label_column=label_column)
 
     def run(control: Control) -> PrepareReport:
         return prepare(
@@ -127,6 +170,7 @@ def prepare_images(
             framing=framing,
             channels=None if colour is None else 3 if colour else 1,
             invert=invert,
+            layout=layout,
             options=options,
             control=control,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import Json, Overwrite, SplitSeed, Writers, workers_option
+from hwgen_cli.options import Encoding, Json, Overwrite, SplitSeed, Writers, workers_option
 from hwgen_cli.preparing import (
     CharsetOption,
     DropEmpty,
@@ -120,6 +120,7 @@ def prepare_pot(
     jitter: Jitter = 1.0,
     render_seed: RenderSeed = 0,
     strict: Strict = False,
+    encoding: Encoding = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     json: Json = False,
@@ -157,6 +158,7 @@ def prepare_pot(
         drop_empty=drop_empty,
         limit=max_per_class,
         strict=strict,
+        encoding=encoding,
         overwrite=overwrite,
         workers=workers,
     )

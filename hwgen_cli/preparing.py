@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen_cli.options import CLASSES, out_option
+from hwgen_cli.options import CLASSES, INPUT, out_option
 from hwgen_cli.output import leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hwgen.charset import Charset
+    from hwgen.inspection.summaries import GntSummary
     from hwgen.prepare import PrepareReport
     from hwgen.progress import Control
+    from hwgen.sources.images.layout import Columns
     from hwgen.sources.unread import UnreadKind
+    from hwgen_cli.terminal import Console
 
 FRAMING = "Framing"
-INPUT = "Input"
 
 _SHOWN_LEFT_OUT = 20
 _SHOWN_EMPTY = 40
@@ -138,12 +138,11 @@ def carry_out(prepare: Callable[[Control], PrepareReport], out: Path, *, json: b
         out: the store.
         json: print the report as JSON instead of for people.
     """
-    from rich.console import Console
-
     from hwgen.errors import StoreError
     from hwgen.progress import Control
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
+    from hwgen_cli.terminal import Console
 
     with bar("Preparing", "MB") as advance, interruptible() as stop:
 
@@ -179,10 +178,10 @@ def charset_of(spec: str) -> Charset | None:
 
 
 def _show(report: PrepareReport, console: Console) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.prepare import REPORT_FILE
+    from hwgen_cli.terminal import escape
 
     read = sum(file.records for file in report.files)
     per_class = report.per_class
@@ -207,7 +206,15 @@ def _show(report: PrepareReport, console: Console) -> None:
 
 
 def _origin_lines(report: PrepareReport) -> list[str]:
-    lines = []
+    from hwgen_cli.terminal import escape
+
+    lines = [f"[yellow]encoding[/]: {escape(line)}" for line in encoding_lines(report)]
+    lines += [
+        f"[yellow]look alike[/]: the classes {escape(ascii(group)[1:-1])} differ only in Unicode's "
+        "normal form; if they are one, rename their folders or labels"
+        for group in report.alike[:_SHOWN_PLACES]
+    ]
+    lines += _column_lines(report)
     if report.synthetic:
         lines.append(
             "[yellow]synthetic[/]: according to .export.json in the input, a generator made some "
@@ -218,6 +225,11 @@ def _origin_lines(report: PrepareReport) -> list[str]:
             "[yellow]simulated[/]: some or all of these records are simulated handwriting; train "
             "on this store, but test on real handwriting"
         )
+    if report.transposed:
+        lines.append(
+            "[yellow]transposed[/]: the files of EMNIST, known by their names, hold images "
+            "that lie on their side; they were turned upright. If yours stand upright, rename them"
+        )
     if report.dark > _MOSTLY:
         lines.append(
             f"[yellow]dark[/]: {report.dark:.0%} of the images are mostly dark. In a store ink is "
@@ -226,10 +238,27 @@ def _origin_lines(report: PrepareReport) -> list[str]:
     return lines
 
 
-def _left_out_lines(report: PrepareReport) -> list[str]:
-    from rich.markup import escape
+def _column_lines(report: PrepareReport) -> list[str]:
+    """The columns of tables, once for all tables with the same ones."""
+    from hwgen_cli.terminal import escape
 
+    tables: dict[Columns, list[str]] = {}
+    for name, columns in report.columns.items():
+        tables.setdefault(columns, []).append(name)
+    lines = []
+    for columns, names in list(tables.items())[:_SHOWN_PLACES]:
+        text = f"{columns.image} and {columns.label}"
+        text += f", writers from {columns.writer}" if columns.writer else ""
+        if columns.not_read:
+            text += f"; not read: {', '.join(columns.not_read[:_SHOWN_LEFT_OUT])}"
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        lines.append(f"columns of {escape(names[0])}{more}: {escape(text)}")
+    return lines
+
+
+def _left_out_lines(report: PrepareReport) -> list[str]:
     from hwgen.prepare.report import join_labels
+    from hwgen_cli.terminal import escape
 
     lines = []
     if report.left_out:
@@ -252,6 +281,26 @@ def _left_out_lines(report: PrepareReport) -> list[str]:
     return lines
 
 
+def encoding_lines(report: PrepareReport | GntSummary) -> list[str]:
+    """How names and labels were read, where that is not as UTF-8 or not certain."""
+    lines = []
+    for name, codec in list(report.encodings.items())[:_SHOWN_PLACES]:
+        if report.encoding_given:
+            lines.append(f"names and labels of {name} were read as {codec}, as --encoding says")
+        elif name in report.guessed:
+            lines.append(
+                f"several encodings fit the names in {name}; they were read as the most plausible "
+                f"one, {codec}. If that is wrong, give --encoding"
+            )
+        else:
+            lines.append(
+                f"names and labels of {name} were read as {codec}; if that is wrong, give "
+                "--encoding"
+            )
+    more = len(report.encodings) - _SHOWN_PLACES
+    return [*lines, f"likewise {more:,} more inputs"] if more > 0 else lines
+
+
 def unread_lines(not_read: Sequence[UnreadKind]) -> list[str]:
     """What of an input was not read: what may be data with a remedy, then the rest."""
     from hwgen.sources.unread import describe, remedy
@@ -268,7 +317,7 @@ def unread_lines(not_read: Sequence[UnreadKind]) -> list[str]:
 
 
 def _unread_lines(report: PrepareReport) -> list[str]:
-    from rich.markup import escape
+    from hwgen_cli.terminal import escape
 
     alarming = any(kind.may_be_data for kind in report.not_read)
     colour = ("[yellow]", "[/]") if alarming else ("", "")
@@ -286,7 +335,7 @@ def _unread_lines(report: PrepareReport) -> list[str]:
 
 
 def _show_bad(report: PrepareReport, console: Console) -> None:
-    from rich.markup import escape
+    from hwgen_cli.terminal import escape
 
     if not report.bad_records:
         partial = any(kind.may_be_data for kind in report.not_read)

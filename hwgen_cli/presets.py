@@ -39,8 +39,9 @@ def presets(name: Name = None, num_classes: NumClasses = 3740, json: Json = Fals
 
     Example: hwgen presets glyph-32 --num-classes 100
     """
-    from rich.console import Console
     from rich.table import Table
+
+    from hwgen_cli.terminal import Console
 
     if name is not None:
         _show(name, num_classes, as_json=json)
@@ -54,11 +55,11 @@ def presets(name: Name = None, num_classes: NumClasses = 3740, json: Json = Fals
 
 
 def _show(name: str, classes: int, *, as_json: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from hwgen.generators.base import kind_of_preset
     from hwgen.schema import flatten
+    from hwgen_cli.terminal import Console
 
     kind = kind_of_preset(name)
     recipe = kind.presets[name]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -22,6 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from hwgen_cli.terminal import Console, one_line
 
 LINE_EVERY = 30.0
 """Seconds between two lines in a log file."""
@@ -74,12 +76,14 @@ def bar(
     progress = _NotesBelow(
         *columns, console=console, speed_estimate_period=10, disable=not live, expand=True
     )
+    title = one_line(title)
     task = progress.add_task(title, total=total, note="")
     began = printed = time.monotonic()
     resumed_from: float | None = None  # done before, by an earlier run of this command
 
     def advance(done: float, total: float | None = None, note: str = "") -> None:
         nonlocal printed, resumed_from
+        note = one_line(note)
         progress.update(task, completed=done, note=note)
         if total is not None:
             progress.update(task, total=total)

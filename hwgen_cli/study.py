@@ -198,12 +198,13 @@ def _percent(value: Interval) -> str:
 
 
 def _print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from hwgen_cli.terminal import Console, one_line
 
     table = Table(title=title)
     for i, name in enumerate(head):
         table.add_column(name, justify="right" if 0 < i < 5 else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(one_line, row))
     Console(markup=False).print(table)  # names and labels are untrusted

@@ -241,6 +241,7 @@ def synthesize(
     """
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
+    from hwgen.exports.gnt import check_gnt
     from hwgen.progress import Control
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
@@ -250,6 +251,7 @@ def synthesize(
 
     chosen = _Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
     chosen.check()
+    _check_more(png, gnt, sheet)
     keep_freed_memory()
     store = None
     with join(device) as ranks:
@@ -257,6 +259,9 @@ def synthesize(
             run, classes, snapshot=snapshot, real=real, strokes=strokes, hand=hand, device=device
         )
         amount = _per_class(per_class, count, sampler)
+        if gnt is not None:  # before the work
+            ids = range(len(sampler.charset)) if class_ids is None else class_ids
+            check_gnt((sampler.charset[i] for i in ids), sampler.channels, str(run))
         with interruptible() as stop:
             filters = _filters(
                 chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
@@ -382,11 +387,10 @@ def _filters(
 
 
 def _show_acceptance(store: Store) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from hwgen.synthesis.acceptance import FILE, read_acceptance
+    from hwgen_cli.terminal import Console, escape
 
     report = read_acceptance(store)
     classes = report.classes
@@ -414,6 +418,17 @@ def _show_acceptance(store: Store) -> None:
             f"train longer; all counts are in {store.path / FILE}",
             stderr=True,
         )
+
+
+def _check_more(png: Path | None, gnt: Path | None, sheet: Path | None) -> None:
+    """Refuse places where the further outputs cannot be written, before the work."""
+    from hwgen.exports.staging import check_place
+    from hwgen.imaging.contact_sheets import check_sheet
+
+    for folder in (png, gnt):
+        if folder is not None:
+            check_place(folder)
+    check_sheet(sheet)
 
 
 def _write_more(store: Store, *, png: Path | None, gnt: Path | None, sheet: Path | None) -> None:

@@ -141,7 +141,9 @@ CudaGraphs = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Print recipe, parameters, memory and steps, and exit without training."
+        "--dry-run",
+        help="Check everything that training would check, print recipe, parameters, memory and "
+        "steps, and exit without training.",
     ),
 ]
 
@@ -221,9 +223,6 @@ def train(
         "strokes": None if strokes is None else HanziWriter(strokes),
     }
     options = {name: value for name, value in options.items() if name in kind.options}
-    if dry_run:
-        _show_plan(kind, preset, recipe, opened, options)
-        return
     _train(
         kind,
         preset,
@@ -234,6 +233,7 @@ def train(
         seed=seed,
         device=device,
         options=options,
+        dry_run=dry_run,
     )
 
 
@@ -277,8 +277,9 @@ def _show_plan(
 
 
 def _print_tables(preset: str, recipe: Mapping[str, Any], figures: Mapping[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from hwgen_cli.terminal import Console
 
     for title, names, rows in (
         (f"Recipe {preset}", ("field", "value"), recipe),
@@ -301,6 +302,7 @@ def _train(
     seed: int,
     device: str,
     options: Mapping[str, Any],
+    dry_run: bool,
 ) -> None:
     import os
 
@@ -318,6 +320,10 @@ def _train(
     with join(device) as ranks:
         if recogniser is not None:
             options = {**options, "score": _scorer(recogniser, store, recipe.size, device)}
+        if dry_run:
+            kind.check(store, out, recipe, seed=seed, device=device, ranks=ranks, **options)
+            _show_plan(kind, preset, recipe, store, options)
+            return
         if warning := kind.warning(recipe, store, **options):
             print_lines(f"warning: {warning}", stderr=True, quiet=not ranks.first)
         with bar(preset, kind.unit, shown=ranks.first) as advance, interruptible() as stop:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,61 @@ def test_a_misspelt_name_is_not_taken_for_characters(
     assert parse_charset("abcXYZ").labels == tuple("abcXYZ")
     assert parse_charset("litan", known=set("litan")).labels == tuple("litan")
     assert select_classes("nital", Charset(tuple("latin"))) == [4, 3, 2, 1, 0]
+
+
+def test_a_pipe_is_refused_as_such() -> None:
+    reading, writing = os.pipe()
+    with pytest.raises(InputError, match=r"is a pipe, not a file\. Save the data to a file first"):
+        parse_charset(f"/dev/fd/{reading}")
+    os.close(reading)
+    os.close(writing)
+    assert list(parse_charset("characters:-")) == ["-"]
+
+
+@pytest.mark.parametrize(
+    "char",
+    [
+        "\ufeff",
+        "\0",
+        "\x1a",
+        "\x1b",
+        "\x7f",
+        "\x90",
+        "\u200b",
+        "\u200d",
+        "\u202e",
+        "\u2060",
+        "\xad",
+        "\ufe0f",
+        "\U000e0100",
+        "\U000e0041",
+        "\u3164",
+        "\u115f",
+        "\ufffd",
+        "\uffff",
+        "\ufdd0",
+        "\U0001ffff",
+    ],
+)
+def test_characters_that_nobody_sees_are_refused_with_their_place(
+    tmp_path: Path, char: str
+) -> None:
+    path = tmp_path / "chars.txt"
+    path.write_text(f"\ufeff啊\n阿{char}埃\n", encoding="utf-8")
+    with pytest.raises(CharsetError, match=rf"U\+{ord(char):04X} .* at line 2, column 2") as caught:
+        read_charset_file(path)
+    assert caught.value.where == str(path)
+    for spec in (f"啊{char}", f"characters:a{char}"):
+        with pytest.raises(CharsetError, match=r"at line 1, column 2"):
+            parse_charset(spec)
+    with pytest.raises(CharsetError):
+        select_classes(f"啊{char}", Charset(("啊",)))
+
+
+def test_rare_and_private_characters_are_kept(tmp_path: Path) -> None:
+    labels = ("\ue000", "\U000f0000", "\U00031350", "\u0301", "〇", "é")
+    path = tmp_path / "chars.txt"
+    path.write_text("\u3000".join(labels) + "\r\n", encoding="utf-8")
+    assert read_charset_file(path).labels == labels
+    # Labels of folders and stores are whatever their source has.
+    assert Charset(("a\u200db", "\u200b")).id("\u200b") == 1

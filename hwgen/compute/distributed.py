@@ -11,9 +11,10 @@ local statistics N processes would train another network than one.
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 TIMEOUT = timedelta(hours=6)
 """How long ranks wait for each other; scoring a snapshot on rank 0 may take long."""
+
+LEAVING_SECONDS = 30.0
+"""How long to wait for the end of a process group before the process ends anyway."""
 
 PATIENCE = timedelta(seconds=5)
 """How long to look for torchrun's store before an error is printed anyway."""
@@ -140,8 +144,24 @@ def join(device: str = "auto") -> Iterator[Ranks]:
     yield ranks
     # Leave together: a connection closed early fails ranks that still read from it. After an error
     # the process just ends, which the others notice sooner.
-    ranks.any(False)
-    dist.destroy_process_group()
+    with suppress(RuntimeError):  # another rank failed, for which torchrun fails
+        ranks.any(False)
+    _leave_group()
+
+
+def _leave_group() -> None:
+    """End the process group; with torch 2.6 this sometimes hangs, when all work is done."""
+    device = torch.cuda.current_device() if torch.cuda.is_initialized() else None
+
+    def leave() -> None:
+        if device is not None:
+            torch.cuda.set_device(device)  # is per thread
+        with suppress(RuntimeError):
+            dist.destroy_process_group()
+
+    thread = threading.Thread(target=leave, name="hwgen-leave", daemon=True)
+    thread.start()
+    thread.join(LEAVING_SECONDS)
 
 
 def _take_own_gpu(device: str) -> None:

@@ -6,6 +6,7 @@ No code from a file is executed: safetensors files contain tensors and texts onl
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,8 @@ Network = TypeVar("Network", bound=nn.Module)
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Write tensors and texts atomically; the file's folder is created if necessary.
 
-    The file has the permissions that the umask gives.
+    The same tensors and texts give the same bytes, and so the same `file_hash`. The file has the
+    permissions that the umask gives.
 
     Raises:
         RunError: the file cannot be written, such as on a full disk; an existing file stays.
@@ -43,6 +45,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     try:
         with atomic_write(path) as temporary:
             save_file(plain, folder / path.name, metadata=dict(metadata))
+            _sort_header(folder / path.name)
             # safetensors makes it readable only by its owner; use the folder's mode.
             with suppress(PermissionError):  # on a file system without permissions
                 (folder / path.name).chmod(folder.stat().st_mode & 0o666)
@@ -205,6 +208,22 @@ def _state_fields(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
     probe.step()
     kept = probe.state[parameter].items()
     return {name: torch.as_tensor(value).shape == parameter.shape for name, value in kept}
+
+
+def _sort_header(path: Path) -> None:
+    """Sort the header of a safetensors file by name, in place.
+
+    safetensors writes the texts in random order (its issue 584).
+    """
+    with open(path, "rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        # As compact as safetensors' own header, so of the same length; it pads with spaces too.
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        content = text.encode().ljust(length)
+        if len(content) == length:
+            file.seek(8)
+            file.write(content)
 
 
 @contextmanager

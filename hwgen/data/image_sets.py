@@ -14,6 +14,8 @@ from torch import Tensor
 
 from hwgen.data.order import Order, Shuffled
 from hwgen.data.pixels import average_down, to_tensor
+from hwgen.errors import HwgenError
+from hwgen.io import machine
 from hwgen.store import Store
 
 RESIDENT_FRACTION = 0.5
@@ -21,6 +23,8 @@ RESIDENT_FRACTION = 0.5
 
 WINDOW_BYTES = 1 << 30
 """Size of a window of images that are shuffled together; streaming holds two in host memory."""
+
+_ASSUMED_BYTES = 8 << 30  # free memory of a small laptop, where it is not known
 
 _READ_RECORDS = 1024  # read and averaged down at a time
 
@@ -132,15 +136,20 @@ def open_images(stores: Sequence[Store], size: int, device: torch.device) -> Ima
     """The images of stores, one store after the other: resident if they fit, else streamed.
 
     They fit if they take at most RESIDENT_FRACTION of the device's free memory, or one window, of
-    which streaming would hold two.
+    which streaming would hold two. A CPU's free memory is that of the container.
 
     Args:
         stores: at least one, all with the same number of channels.
         size: width and height of the images, pixels.
         device: of the batches.
+
+    Raises:
+        HwgenError: they do not fit in the container, which would be killed.
     """
     needed = sum(map(len, stores)) * stores[0].channels * size * size
     fits = needed <= max(RESIDENT_FRACTION * _free_bytes(device), WINDOW_BYTES)
+    if not fits or device.type == "cpu":
+        _check_container(needed if fits else 2 * WINDOW_BYTES)
     return (ResidentImages if fits else StreamedImages)(stores, size, device)
 
 
@@ -153,12 +162,18 @@ def window_of(shape: tuple[int, int, int]) -> int:
 def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        with open("/proc/meminfo") as file:
-            fields = dict(line.split(":") for line in file)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):  # not Linux: assume a small laptop
-        return 8 << 30
+    memory = machine.memory()
+    return memory.available if memory.total else _ASSUMED_BYTES
+
+
+def _check_container(needed: int) -> None:
+    memory = machine.memory()
+    if memory.limit and needed > memory.available:
+        raise HwgenError(
+            f"the images need {needed / 2**30:.1f} GiB of memory, but the container, which is "
+            f"limited to {memory.limit / 2**30:.1f} GiB, has {memory.available / 2**30:.1f} GiB",
+            remedy="Allow it more memory, or use fewer or smaller images",
+        )
 
 
 class _Joined:

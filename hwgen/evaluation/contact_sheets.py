@@ -22,6 +22,9 @@ NEAREST = "nearest-{space}.png"
 
 BEST, WORST = "best-read.png", "worst-read.png"
 
+SHEETS = (BEST, WORST, *(NEAREST.format(space=space) for space in ("pixels", "features")))
+"""Names of all contact sheets."""
+
 
 def save_nearest_pairs(
     folder: Path, space: str, pairs: Sequence[Pair], *, synthetic: Store, real: Store, size: int

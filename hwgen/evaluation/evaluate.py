@@ -13,19 +13,25 @@ import numpy as np
 import torch
 
 from hwgen.compute.tensor_files import file_hash
-from hwgen.errors import InputError, RunError
-from hwgen.evaluation.contact_sheets import save_best_and_worst, save_nearest_pairs
+from hwgen.errors import InputError
+from hwgen.evaluation.contact_sheets import SHEETS, save_best_and_worst, save_nearest_pairs
 from hwgen.evaluation.images import images_at
 from hwgen.evaluation.measures import Measured
+from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.evaluation.ocr_engines import OcrEngine
 from hwgen.evaluation.provenance import TrainedGenerator, training_data
 from hwgen.evaluation.result import Reader, evaluation_of
-from hwgen.evaluation.set_statistics import SetStatistics, collect_statistics, images_to_read
+from hwgen.evaluation.set_statistics import (
+    SetStatistics,
+    collect_statistics,
+    images_to_read,
+    most_matched,
+)
 from hwgen.evaluation.settings import EPOCHS, Settings, Stores
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
 from hwgen.recogniser.inference import Recogniser, top_k_accuracy
-from hwgen.recogniser.store_checks import check_alike, check_real
+from hwgen.recogniser.store_checks import check_alike, check_real, check_separate
 from hwgen.results.evaluation import Evaluation
 from hwgen.store import Store
 
@@ -79,11 +85,12 @@ def evaluate(
     stores = Stores(synthetic, real, real_test)
     _check(stores, settings, recogniser)
     generator_data = training_data(synthetic, run)
-    if out.exists() and not out.is_dir():
-        raise RunError("is not a directory", where=str(out), remedy="Give another --out")
+    Evaluation.check_folder(out, SHEETS)
     out.mkdir(parents=True, exist_ok=True)
 
     jobs = _trainings(stores, settings, out, device, needed=recogniser is None)
+    for job in jobs:  # before any work
+        job.check()
     training_work = sum(job.recipe.steps * job.recipe.batch for job in jobs)
     total = training_work + images_to_read(synthetic, real, real_test)
     trained = _train(jobs, total, control)
@@ -138,12 +145,8 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
     references = [real] if real_test is None else [real, real_test]
     for store in references:
         check_real(store, what="the reference", remedy="Give a store of real handwriting")
-    if real_test and real_test.manifest.content_sha256 == real.manifest.content_sha256:
-        raise InputError(
-            "holds exactly the samples of --real",
-            where=str(real_test.path),
-            remedy="Give other real characters as --real-test, or leave it out",
-        )
+    if real_test is not None:
+        check_separate(real_test, real, of="--real")
     expected = real if recogniser is None else recogniser
     check_alike(
         [*references, stores.synthetic],
@@ -152,6 +155,16 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
         size=(settings.recipe if recogniser is None else recogniser.recipe).size,
         owner=str(real.path) if recogniser is None else "the recogniser",
     )
+    matched = most_matched(stores.synthetic, real, real_test, settings.samples)
+    if matched <= K:
+        halved = "" if real_test else " (without --real-test the real store is halved)"
+        raise InputError(
+            f"at most {matched} samples of each set can be compared{halved}, too few for {K} "
+            "nearest neighbours",
+            where=str(stores.synthetic.path),
+            remedy=f"Give stores that share {K + 1} samples or more of common classes, and "
+            f"--samples of at least {K + 1}",
+        )
 
 
 def _trainings(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from hwgen.evaluation.metrics.near_copies import QUANTILE
+from hwgen.evaluation.metrics.near_copies import QUANTILE, CopyResult
 from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.store import Store
+from hwgen.store.overlap import shared_records
+
+MANY_COPIES = 0.5
+"""Fraction of too near samples above which a note warns."""
 
 
 def was_trained_on(trained_on: set[str], data: str | None) -> bool | None:
@@ -23,6 +27,7 @@ def notes(
     epochs: float | None,
     compared: int,
     repeated: int,
+    copies: CopyResult | None,
 ) -> list[str]:
     """One sentence or two per note.
 
@@ -36,8 +41,10 @@ def notes(
         epochs: training epochs on `real` of a recogniser that was trained here; None for another.
         compared: matched samples per set.
         repeated: real samples left out as exact repetitions.
+        copies: the copy test in pixels.
     """
     lines = [
+        *_on_copies(synthetic, real, copies),
         *_on_recogniser(recogniser_data, generator_data, epochs),
         *_on_filters(synthetic, real, recogniser_file),
         *_on_generator(real, generator_data),
@@ -56,6 +63,26 @@ def notes(
         for name, store in given.items()
         if store is not None and store.data_kind == "simulated"
     ]
+    return lines
+
+
+def _on_copies(synthetic: Store, real: Store, copies: CopyResult | None) -> list[str]:
+    lines = []
+    if shared := shared_records(synthetic, real):
+        lines.append(
+            f"Warning: {shared:,} of the {len(synthetic):,} samples of the evaluated set are "
+            "samples of --real itself, so the figures say nothing about a generator."
+        )
+    if copies is not None and copies.exact:
+        lines.append(
+            f"Warning: {copies.exact:,} of the {copies.samples:,} samples that were tested are "
+            "exact copies of a sample of --real."
+        )
+    elif copies is not None and copies.fraction > MANY_COPIES:
+        lines.append(
+            f"Warning: {copies.fraction:.0%} of the samples that were tested are too near to a "
+            "sample of --real."
+        )
     return lines
 
 

@@ -95,6 +95,7 @@ def evaluation_of(
                 epochs=reader.epochs,
                 compared=compared,
                 repeated=statistics.repeated,
+                copies=measured.copies["pixels"],
             )
         ),
         figures=figures(measured),

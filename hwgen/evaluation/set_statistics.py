@@ -77,6 +77,22 @@ def images_to_read(synthetic: Store, real: Store, real_test: Store | None) -> in
     return len(synthetic) + sum(int(count.sum()) for count in counts)
 
 
+def most_matched(synthetic: Store, real: Store, real_test: Store | None, max_samples: int) -> int:
+    """Matched samples per set of `collect_statistics`, unless real samples repeat each other."""
+    own, *others = (
+        np.array(store.manifest.class_counts)
+        for store in (synthetic, real, *([] if real_test is None else [real_test]))
+    )
+    if real_test is None:
+        others = [others[0] // 2]
+    per_class = _max_per_class(max_samples, int((own > 0).sum()))
+    return int(np.minimum.reduce([own, *others, np.full(len(own), per_class)]).sum())
+
+
+def _max_per_class(max_samples: int, classes: int) -> int:
+    return max(1, max_samples // max(1, classes))
+
+
 def collect_statistics(
     synthetic: Store,
     real: Store,
@@ -107,7 +123,7 @@ def collect_statistics(
     stores = [synthetic, real, *([] if real_test is None else [real_test])]
     records = [records_by_class(store) for store in stores]
     present = [class_id for class_id, own in enumerate(records[0]) if len(own)]
-    max_per_class = max(1, max_samples // max(1, len(present)))
+    max_per_class = _max_per_class(max_samples, len(present))
     statistics = SetStatistics(
         np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64)
     )

@@ -16,7 +16,7 @@ import torch
 
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.data import average_down, to_tensor
-from hwgen.errors import InputError, RunError
+from hwgen.errors import InputError
 from hwgen.evaluation.metrics.diversity import Diversity, diversity
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.evaluation.worst_classes import worst_classes
@@ -32,7 +32,15 @@ from hwgen.recogniser.network import (
     parameter_count,
     recipe_to_json,
 )
-from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen, describe_store
+from hwgen.recogniser.store_checks import (
+    check_alike,
+    check_real,
+    check_separate,
+    check_unseen,
+    describe_store,
+    shared_writers,
+    without_records,
+)
 from hwgen.recogniser.training import copy_weights
 from hwgen.results.benchmark import (
     REAL,
@@ -98,8 +106,7 @@ def benchmark(
     if init_from is not None:
         copy_weights(RecogniserNetwork(recipe, len(train.charset), train.channels), init_from)
         check_unseen(test, init_from.provenance, by="the recogniser to start from")
-    if out.exists() and not out.is_dir():
-        raise RunError("is not a directory", where=str(out), remedy="Give another --out")
+    Benchmark.check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     arms = {REAL: {"train": train}}
     if synthetic is not None:
@@ -124,7 +131,7 @@ def benchmark(
     tested = _train_and_test(trainings, test, synthetic, control)
     if tested is None:
         return None
-    began = {} if init_from is None else {"start": init_from.provenance}
+    began = {} if init_from is None else {"start": without_records(init_from.provenance)}
     hardware = describe(device, pick_precision(precision, device))
     settings = {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware}
     return _result(train, test, synthetic, tested, recipe=recipe, settings=settings).save(out)
@@ -204,7 +211,7 @@ def _result(
         train=describe_store(train),
         synthetic=None if synthetic is None else describe_store(synthetic),
         test=describe_store(test),
-        writers_shared=tuple(sorted(train.writers & test.writers)),
+        writers_shared=shared_writers(train, test),
         network=Network(parameter_count(network), flop_count(network, recipe.size, train.channels)),
         arms={arm: _arm(trials, test.labels) for arm, trials in tested.items()},
         differences=_differences(tested, test.labels),
@@ -238,12 +245,7 @@ def _check(
     )
     sources = [train] if synthetic is None else [train, synthetic]
     for store in sources:
-        if store.manifest.content_sha256 == test.manifest.content_sha256:
-            raise InputError(
-                "contains exactly the samples of the test store",
-                where=str(store.path),
-                remedy="Train and test on different samples",
-            )
+        check_separate(store, test, of="the test store")
     check_alike(
         [*sources, test],
         charset=train.charset,

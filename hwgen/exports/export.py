@@ -150,7 +150,6 @@ def _describe(
     shards: Shards,
 ) -> Export:
     manifest = store.manifest
-    libraries = exporter_named(format).libraries
     return Export(
         recipe={
             "format": format,
@@ -172,10 +171,20 @@ def _describe(
             "origin": manifest.origin,
             "versions": manifest.versions,
         },
-        versions={**versions(), **{name: metadata.version(name) for name in libraries}},
+        versions={**versions(), **_library_versions(format)},
         simulated=is_simulated(manifest.origin),
         notice=notice(manifest.origin),
     )
+
+
+def _library_versions(format: str) -> dict[str, str]:
+    try:
+        return {name: metadata.version(name) for name in exporter_named(format).libraries}
+    except metadata.PackageNotFoundError as error:
+        raise InputError(
+            f"the {format} format needs {error.name}, which is not installed",
+            remedy=f"Install it with: pip install 'hwgen[{format}]'",
+        ) from None
 
 
 def _subsets(

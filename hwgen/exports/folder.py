@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 
-from hwgen.exports.file_names import class_folder, image_name
+from hwgen.exports.file_names import image_name
 from hwgen.exports.provenance import write_provenance
 from hwgen.exports.records import Exporter, RecordInfo
+from hwgen.io.class_folders import CLASS_MAP, class_folder
 from hwgen.io.json_files import write_json
-
-CLASS_MAP = "classes.json"
 
 
 class FolderExporter(Exporter):

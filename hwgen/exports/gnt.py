@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.exports.file_names import file_stem
+from hwgen.exports.file_names import file_stems
 from hwgen.exports.records import Exporter, Subset
 from hwgen.record import PAPER
 from hwgen.sources.gnt import HEADER_BYTES, encode_record
 
 SYNTHETIC, UNKNOWN = "synthetic", "unknown-writer"
 """File names, without suffix, for records of unknown writers, in a synthetic and another store."""
+
+
+def check_gnt(labels: Iterable[str], channels: int, where: str) -> None:
+    """Refuse what a GNT file cannot hold.
+
+    Args:
+        labels: of the records.
+        channels: of the images.
+        where: the images, for errors.
+
+    Raises:
+        InputError: they are in colour, or a label has no two-byte GB code.
+    """
+    if channels != 1:
+        raise InputError(
+            "GNT files hold grey images only, but these are in colour",
+            where=where,
+            remedy="Export them in another format",
+        )
+    for label in labels:
+        encode_record(label, np.full((1, 1), PAPER, np.uint8))
 
 
 class GntExporter(Exporter):
@@ -36,16 +58,9 @@ class GntExporter(Exporter):
 
     def __init__(self, subset: Subset, folder: Path) -> None:
         store = subset.store
-        if store.channels != 1:
-            raise InputError(
-                "GNT files hold grey images only, but this store is in colour",
-                where=str(store.path),
-                remedy="Export it in another format",
-            )
-        for label in subset.labels:
-            encode_record(label, np.full((1, 1), PAPER, np.uint8))
+        check_gnt(subset.labels, store.channels, str(store.path))
         nameless = SYNTHETIC if store.is_synthetic else UNKNOWN
-        stems = [file_stem(name) or nameless for name in store.manifest.tables["writers"]]
+        stems = file_stems(store.manifest.tables["writers"], nameless)
         # Writers with equal file names share the file of the first.
         first = np.array([stems.index(stem) for stem in stems], np.int64)
         files = first[subset.columns["writer"]]

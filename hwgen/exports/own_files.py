@@ -37,7 +37,7 @@ def other_files(folder: Path) -> list[str]:
         return []
     own = _own(description)
     listed = description.get("files")
-    names = set(listed) if isinstance(listed, list) else set()
+    names = set(map(str, listed)) if isinstance(listed, list) else set()
 
     def is_own(path: str) -> bool:
         if _MARKS.fullmatch(path.rpartition("/")[2]):

@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
+from hwgen.io.class_folders import is_device
 from hwgen.schema import check_numbers, check_seed
 from hwgen.sources.writer_selection import named_writers
 from hwgen.store import Store
 
 Numbers = npt.NDArray[np.int64]
 SplitBy = Literal["writer", "record"]
+_MAX_NAME = 100  # characters
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,10 @@ def parse_split(text: str) -> tuple[tuple[str, float], ...]:
         match = re.fullmatch(r"\s*([A-Za-z0-9_-]+)\s*=\s*([0-9]*\.?[0-9]+)\s*", item)
         if match is None:
             raise InputError(f"{item.strip()!r} is not of the form NAME=FRACTION", remedy=remedy)
-        if match[1] in fractions:
+        if match[1].lower() in map(str.lower, fractions):
             raise InputError(f"the split names {match[1]} twice", remedy=remedy)
+        if is_device(match[1]) or len(match[1]) > _MAX_NAME:
+            raise InputError(f"{match[1]:.40} is not possible as a folder's name", remedy=remedy)
         fractions[match[1]] = float(match[2])
     if min(fractions.values()) <= 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise InputError(

@@ -53,6 +53,19 @@ def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> It
         publish(staging)
 
 
+def check_place(out: Path) -> None:
+    """Refuse a path where no export can be written; called before long work.
+
+    Raises:
+        InputError: something that is not an export is there, or where the unfinished one will be.
+    """
+    with _writing(out):
+        staging = staging_of(out)
+        if not staging.is_free() and read_description(staging.path) is None:
+            raise _not_an_export(out)
+        staging.check_neighbours(replace=False)
+
+
 @contextlib.contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Keep other processes from exporting to the same directory.

@@ -286,6 +286,23 @@ class GeneratorKind(ABC):
         return ""
 
     @abstractmethod
+    def check(
+        self,
+        store: Store,
+        out: Path,
+        recipe: Any,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        ranks: Ranks | None = None,
+        **options: Any,
+    ) -> None:
+        """Refuse what `train` would refuse before its first step; write nothing.
+
+        See `train` for the arguments.
+        """
+
+    @abstractmethod
     def train(
         self,
         store: Store,

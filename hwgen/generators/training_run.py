@@ -11,7 +11,7 @@ from typing import Any
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import RunError
 from hwgen.progress import NO_CONTROL, Control
-from hwgen.runs import Run, begin_or_continue
+from hwgen.runs import Run, begin_or_continue, find_run
 from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
 from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store
@@ -48,8 +48,7 @@ def open_run(
         RecipeChangedError: `out` holds a run with another recipe, seed or store.
         RunError: `out` holds something else, or another process is training the run.
     """
-    check_seed(seed)
-    check_numbers(recipe, "recipe")
+    check_run(store, out, kind=kind, recipe=recipe, seed=seed, complete=complete, ranks=ranks)
     with ExitStack() as held:
         with ranks.agreed():
             if ranks.first:
@@ -59,7 +58,7 @@ def open_run(
                     recipe=recipe,
                     seed=seed,
                     charset=store.charset,
-                    data={"content_sha256": store.manifest.content_sha256, "count": len(store)},
+                    data=_facts(store),
                     origin=summary(store.manifest.origin),
                     complete=complete,
                 )
@@ -67,6 +66,36 @@ def open_run(
         with ranks.agreed():
             run = Run(out)
         yield run
+
+
+def check_run(
+    store: Store,
+    out: Path,
+    *,
+    kind: str,
+    recipe: Mapping[str, Any],
+    seed: int,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
+    ranks: Ranks = ALONE,
+) -> None:
+    """Refuse what `open_run` would refuse, writing nothing; see there."""
+    check_seed(seed)
+    check_numbers(recipe, "recipe")
+    with ranks.agreed():
+        if ranks.first:
+            find_run(
+                out,
+                kind=kind,
+                recipe=recipe,
+                seed=seed,
+                charset=store.charset,
+                data=_facts(store),
+                complete=complete,
+            )
+
+
+def _facts(store: Store) -> dict[str, Any]:
+    return {"content_sha256": store.manifest.content_sha256, "count": len(store)}
 
 
 def read_own_checkpoint(run: Run, ranks: Ranks = ALONE) -> Checkpoint:

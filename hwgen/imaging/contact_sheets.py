@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PilImage
+from PIL.PngImagePlugin import PngInfo
 
 from hwgen.errors import InputError
 from hwgen.io.files import atomic_write
+from hwgen.io.outputs import MARK, check_output_file
 from hwgen.record import Image
 
 GAP = 2
 """Width of the background between two images, pixels."""
+
+_PNG = PngInfo()
+_PNG.add_text("Software", MARK)
+
+FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    ".png": ("PNG", {"optimize": True, "pnginfo": _PNG}),
+    **dict.fromkeys((".jpg", ".jpeg"), ("JPEG", {"quality": 95, "comment": MARK.encode()})),
+}
+"""Format and its options by suffix. Files are marked as hwgen's, see hwgen.io.outputs."""
 
 BACKGROUND = 160
 """Grey value of the background."""
@@ -51,8 +64,44 @@ def contact_sheet(images: Image, columns: int) -> PilImage.Image:
 
 
 def save_sheet(path: Path, images: Image, columns: int) -> None:
-    """Write a contact sheet as a PNG file, atomically; creates its folder if missing."""
-    image = contact_sheet(images, columns)
+    """Write a contact sheet, atomically; creates its folder if missing.
+
+    Args:
+        path: the file, whose suffix is one of FORMATS.
+        images: see `contact_sheet`.
+        columns: number of images per row.
+    """
+    _save(path, contact_sheet(images, columns))
+
+
+def copy_sheet(sheet: Path, path: Path) -> None:
+    """Write a copy of a contact sheet, in the format of the new path's suffix.
+
+    Raises:
+        InputError: the sheet is not a readable PNG file.
+    """
+    try:
+        with PilImage.open(sheet, formats=["PNG"]) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError) as error:
+        raise InputError(
+            f"is not a readable PNG ({error})", where=str(sheet), remedy="Remove it"
+        ) from None
+    _save(path, image)
+
+
+def check_sheet(path: Path | None) -> None:
+    """Refuse a path, given as --sheet, where no contact sheet can be written.
+
+    Raises:
+        InputError: says what is wrong.
+    """
+    if path is not None:
+        check_output_file(path, tuple(FORMATS), remedy="Give another --sheet")
+
+
+def _save(path: Path, image: PilImage.Image) -> None:
+    format, options = FORMATS[path.suffix.lower()]
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
-        image.save(temporary, format="PNG", optimize=True)
+        image.save(temporary, format=format, **options)

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.io import child_processes
+from hwgen.io.machine import usable_cpus
 from hwgen.record import Image
 
 _MAX_WORKERS = 8  # one process reads and writes for all of them
@@ -67,9 +68,7 @@ def available_workers() -> int:
     """Number of processes that framing can use on this machine."""
     if os.name != "posix":
         return 1  # memory is shared by file descriptor
-    if hasattr(os, "sched_getaffinity"):
-        return min(_MAX_WORKERS, len(os.sched_getaffinity(0)))
-    return min(_MAX_WORKERS, os.cpu_count() or 1)
+    return min(_MAX_WORKERS, usable_cpus())
 
 
 def batches(records: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

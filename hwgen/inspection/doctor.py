@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import hwgen
 from hwgen.errors import InputError
 from hwgen.inspection.requirements import MODULES, Extra, Requirements, installed_requirements
+from hwgen.io import machine
 
 if TYPE_CHECKING:
     import torch
@@ -69,7 +70,8 @@ class Cpu:
         model: its name.
         cores: of the machine.
         cores_usable: by this process.
-        memory_bytes, memory_available_bytes: 0 if not known.
+        memory_bytes: of the machine; 0 if not known.
+        memory_available_bytes: that this process can still take; 0 if not known.
         memory_limit_bytes: of the container; 0 if there is none.
     """
 
@@ -336,41 +338,15 @@ def _threads(working: bool) -> dict[str, str]:
 
 
 def _cpu() -> Cpu:
-    cores = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    memory = _fields(Path("/proc/meminfo"))
-    limit = _text(Path("/sys/fs/cgroup/memory.max")).strip()
+    memory = machine.memory()
     return Cpu(
-        model=_fields(Path("/proc/cpuinfo")).get("model name") or platform.processor(),
-        cores=cores,
-        cores_usable=usable,
-        memory_bytes=_kilobytes(memory.get("MemTotal", "")),
-        memory_available_bytes=_kilobytes(memory.get("MemAvailable", "")),
-        memory_limit_bytes=int(limit) if limit.isdecimal() else 0,
+        model=machine.proc_fields(Path("/proc/cpuinfo")).get("model name") or platform.processor(),
+        cores=os.cpu_count() or 1,
+        cores_usable=machine.usable_cpus(),
+        memory_bytes=memory.total,
+        memory_available_bytes=memory.available,
+        memory_limit_bytes=memory.limit,
     )
-
-
-def _fields(file: Path) -> dict[str, str]:
-    """The first `name: value` of each name in a file of /proc; empty on other systems."""
-    found: dict[str, str] = {}
-    for line in _text(file).splitlines():
-        name, colon, value = line.partition(":")
-        if colon:
-            found.setdefault(name.strip(), value.strip())
-    return found
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _kilobytes(text: str) -> int:
-    """`24598188 kB` as bytes."""
-    number = text.removesuffix(" kB")
-    return 1024 * int(number) if number.isdecimal() else 0
 
 
 def _disk(use: str, path: Path) -> Disk:

@@ -17,6 +17,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.record import BadRecord, Image, Record
 from hwgen.runs import Run
 from hwgen.sources.casia_files import GNT, find_files
+from hwgen.sources.decoded_names import encodings_of
 from hwgen.sources.gnt import read_gnt
 from hwgen.sources.unread import Unread, UnreadKind
 from hwgen.store import Store
@@ -98,6 +99,7 @@ class GntSummary:
         duplicates: records that repeat an earlier one in label, shape and every pixel.
         widths, heights: least, median and most, pixels.
         bad_records: ranges of bytes that are not a record.
+        encodings, guessed, encoding_given: see PrepareReport.
     """
 
     files: int
@@ -112,6 +114,9 @@ class GntSummary:
     widths: tuple[int, float, int]
     heights: tuple[int, float, int]
     bad_records: list[BadRecord]
+    encodings: dict[str, str]
+    guessed: list[str]
+    encoding_given: bool
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -213,7 +218,7 @@ def inspect_store(store: Store) -> StoreSummary:
 
 
 def inspect_gnt(
-    inputs: Sequence[Path], *, samples: int = 0, size: int = 64
+    inputs: Sequence[Path], *, samples: int = 0, size: int = 64, encoding: str | None = None
 ) -> tuple[GntSummary, Image]:
     """Summarise GNT files in one pass, and choose some of their records at random.
 
@@ -221,6 +226,7 @@ def inspect_gnt(
         inputs: see `find_files`.
         samples: number of records to choose; every call chooses the same ones.
         size: of the chosen images, pixels.
+        encoding: see `find_files`.
 
     Returns:
         The summary, and images uint8 [min(samples, records), size, size], ordered by character.
@@ -229,7 +235,7 @@ def inspect_gnt(
         InputError: see `find_files`.
     """
     unread = Unread()
-    files = find_files(inputs, GNT, unread, mixed=True)
+    files = find_files(inputs, GNT, unread, mixed=True, encoding=encoding)
     labels: Counter[str] = Counter()
     writers: Counter[str] = Counter()
     widths: Counter[int] = Counter()
@@ -255,6 +261,7 @@ def inspect_gnt(
                 elif samples and (slot := int(rng.integers(labels.total()))) < samples:
                     chosen[slot] = item
     unknown = writers.pop("", 0)
+    encodings, guessed = encodings_of(files)
     summary = GntSummary(
         files=len(files),
         hidden=unread.hidden,
@@ -268,6 +275,9 @@ def inspect_gnt(
         widths=_spread(widths),
         heights=_spread(heights),
         bad_records=bad,
+        encodings=encodings,
+        guessed=guessed,
+        encoding_given=encoding is not None,
     )
     framing = Framing(size)
     chosen.sort(key=lambda record: (record.label, record.source, record.position))

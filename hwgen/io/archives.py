@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+from hwgen.errors import InputError
 
 UNPACK = "unpack the archives and give the folder"
 
@@ -39,6 +42,7 @@ _HEADS = (
     (b"EGGA", ".egg"),
     (b"PK\x07\x08PK\x03\x04", ".z01"),  # the first of a zip in several volumes
 )
+_FIRST_VOLUMES = (".z01", ".Z01", ".zx01")
 _ZIP = b"PK\x03\x04"
 _VOLUME = re.compile(r"\d\d$")
 _TAR_MARK = slice(257, 262)
@@ -64,6 +68,23 @@ def packed_kind(name: str, head: bytes) -> str:
         return suffix
     kind = next((suffix for mark, suffix in _HEADS if head.startswith(mark)), "")
     return kind or (".tar" if head[_TAR_MARK] == b"ustar" else "")
+
+
+def refuse_volume(path: Path) -> None:
+    """Refuse the last volume of a zip in several, which alone looks like a damaged zip.
+
+    Raises:
+        InputError: further volumes lie beside it.
+    """
+    first = next(
+        (path.with_suffix(s) for s in _FIRST_VOLUMES if path.with_suffix(s).exists()), None
+    )
+    if path.suffix.lower() == ".zip" and first:
+        raise InputError(
+            f"is one volume of a zip in several, such as {first.name}",
+            where=str(path),
+            remedy=f"Join them first, for example with `zip -s 0 {path.name} --out whole.zip`",
+        )
 
 
 def how_to_unpack(kind: str, name: str) -> str:

@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 
 import hwgen
 from hwgen.errors import HwgenError
+from hwgen.io import os_errors
 
 _BOOTSTRAP = """
 import json, sys
@@ -57,18 +58,27 @@ def start(
         function: of a module, without arguments; it calls `read_setting` first.
         setting: for `read_setting`; can be pickled.
         pass_fds: file descriptors that the child inherits.
+
+    Raises:
+        HwgenError: the system lets this process open no further files, or start no processes.
     """
     entry = json.dumps([import_path(), function.__module__, function.__name__])
     # -I: neither the current folder nor PYTHONPATH, which may name it by an empty entry.
     utf8 = f"utf8={sys.flags.utf8_mode}"  # may be set by a variable, which -I ignores
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-X", utf8, "-c", _BOOTSTRAP, entry],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-X", utf8, "-c", _BOOTSTRAP, entry],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HwgenError(
+            f"a worker process cannot be started ({os_errors.reason(error)})",
+            remedy=". ".join(filter(None, ("Use --workers 1", os_errors.remedy(error)))),
+        ) from None
     with suppress(BrokenPipeError):  # it died, which the caller finds at the first answer
         send(process, setting)
     return process

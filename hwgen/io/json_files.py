@@ -73,6 +73,8 @@ def read_object(file: Path, format: str = "", version: int = 1) -> dict[str, Any
 MAX_JSON_BYTES = 256 << 20
 """Maximum size of a JSON file; the manifest of 27,000 classes takes 1 MB."""
 
+_READ_BYTES = 1 << 20
+
 
 def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """The value in a JSON file.
@@ -81,12 +83,14 @@ def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
         ValueError: the file is larger than `max_bytes`, not UTF-8, or see `parse_json`.
         OSError: the file cannot be read.
     """
+    data = bytearray()
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size  # 0 for a pipe
-        data = file.read(max_bytes + 1) if size <= max_bytes else b""
-    if max(size, len(data)) > max_bytes:
-        found = f"{size:,}" if size else "more"
-        raise ValueError(f"expected at most {max_bytes:,} bytes, found {found}")
+        while size <= max_bytes and (part := file.read(_READ_BYTES)):
+            data += part
+            size = max(size, len(data))
+    if size > max_bytes:
+        raise ValueError(f"expected at most {max_bytes:,} bytes, found {size:,}")
     return parse_json(data.decode())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import filelock
 
 from hwgen.errors import RunError
-from hwgen.io.neighbours import foreign, lock_path
+from hwgen.io.neighbours import lock_path, refuse_foreign_lock
 
 
 @contextmanager
@@ -29,7 +27,7 @@ def file_lock(path: Path, *, wait: bool = False, remove: bool = False) -> Iterat
         OSError: it cannot be written, or something that is not a lock is there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _refuse_foreign(path)  # filelock would empty it
+    refuse_foreign_lock(path)  # filelock would empty it
     lock = filelock.FileLock(str(path))
     try:
         lock.acquire(timeout=-1 if wait else 0)
@@ -43,13 +41,6 @@ def file_lock(path: Path, *, wait: bool = False, remove: bool = False) -> Iterat
         if remove:
             with suppress(OSError):  # a leftover lock file does no harm
                 path.unlink()
-
-
-def _refuse_foreign(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        found = os.lstat(path)
-        if not stat.S_ISREG(found.st_mode) or found.st_size:
-            raise foreign(path)
 
 
 @contextmanager

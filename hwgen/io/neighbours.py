@@ -19,6 +19,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +74,11 @@ def real_place(path: Path) -> Path:
     return path
 
 
+def with_temporary(names: Iterable[str]) -> set[str]:
+    """Names of files, and those of the temporary files that a killed process leaves for them."""
+    return {each for name in names for each in (name, temporary_path(Path(name)).name)}
+
+
 def entries(folder: Path) -> set[str]:
     """Names in a folder, without those that systems put there."""
     return set(os.listdir(folder)) - BY_SYSTEMS
@@ -84,13 +90,35 @@ def remove_temporary(temporary: Path) -> None:
     Raises:
         FileExistsError: something that hwgen did not make is there.
     """
-    try:
-        mode = os.lstat(temporary).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(mode):
-        raise foreign(temporary)
-    temporary.unlink()
+    if os.path.lexists(temporary):
+        _refuse_other_than_file(temporary)
+        temporary.unlink()
+
+
+def refuse_foreign_temporary(path: Path) -> None:
+    """Refuse something that hwgen did not make where `path` is written before it is renamed.
+
+    Raises:
+        FileExistsError: there is.
+    """
+    _refuse_other_than_file(temporary_path(path))
+
+
+def refuse_foreign_lock(lock: Path) -> None:
+    """Refuse something at the path of a lock that is not an empty file.
+
+    Raises:
+        FileExistsError: there is.
+    """
+    _refuse_other_than_file(lock)
+    if lock.is_file() and lock.stat().st_size:
+        raise foreign(lock)
+
+
+def _refuse_other_than_file(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise foreign(path)
 
 
 def remove_scratch(folder: Path, name: str) -> None:

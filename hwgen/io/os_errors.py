@@ -16,6 +16,8 @@ _REMEDIES = {
     errno.EPERM: _PERMISSIONS,
     errno.EEXIST: "Move it away, or give another --out",
     errno.ENAMETOOLONG: "Give a shorter name",
+    errno.EMFILE: "Allow more open files with: ulimit -n 4096",
+    errno.ENFILE: "Close other programs: all that run have too many open files together",
     errno.EROFS: "The disk is mounted read-only; choose another path",
 }
 
@@ -26,6 +28,6 @@ def reason(error: Exception) -> str:
 
 
 def remedy(error: Exception, otherwise: str = "") -> str:
-    """The remedy for a full disk, missing permissions or a read-only disk; else `otherwise`."""
+    """The remedy for a full disk, missing permissions and the like; else `otherwise`."""
     number = error.errno if isinstance(error, OSError) else None
     return _REMEDIES.get(number or 0, otherwise)

@@ -127,6 +127,8 @@ class Staging:
         aside = replaced_path(self.path)
         if os.path.lexists(aside) and not _is_own_aside(aside):
             raise foreign(aside)
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "the folder may not be written", self.path)
         if os.path.ismount(self.path):
             what = "is a mount point, so that its content cannot be replaced; empty it first"
             raise OSError(errno.EBUSY, what, self.path)
@@ -170,7 +172,11 @@ class Staging:
         if replace:
             self.remove_replaced()
             (self.path / ASIDE).touch()
-            self.path.rename(replaced_path(self.path))
+            try:
+                self.path.rename(replaced_path(self.path))
+            except OSError:
+                (self.path / ASIDE).unlink()
+                raise
         elif self.path.is_dir() and not self.path.is_symlink():
             self.path.rmdir()  # made meanwhile, and empty
         elif os.path.lexists(self.path):

@@ -12,13 +12,18 @@ from hwgen.errors import InputError
 from hwgen.io import os_errors
 from hwgen.io.ignored import is_hidden, is_ignored
 
+BROKEN_LINK = "broken link"
+LINK_ABOVE = "link to a folder above it"
+NO_FILE = "pipe, socket or device"
+READ_ALREADY = "read already"
+VANISHED = "vanished during the search"
+"""Why something is left out."""
+
 _GONE = (errno.ENOENT, errno.ESTALE)
 _SHOWN_PATH = 200  # characters
 
 Tell = Callable[[str, str], None]
 """Called with the reason and the path, below the folder searched, of what is left out."""
-
-Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,13 @@ class Place:
         folder: its path.
         parts: its path below the folder searched.
         files: names and sizes in bytes of its regular files, sorted by name.
+        linked: folders of the files that symbolic links in it lead to.
     """
 
     folder: str
     parts: tuple[str, ...]
     files: list[tuple[str, int]] = field(default_factory=list)
+    linked: set[str] = field(default_factory=set)
 
     @property
     def path(self) -> Path:
@@ -79,7 +86,7 @@ class _Search:
             target = os.path.realpath(self._path(parts))
             here = os.path.realpath(self._path(parts[:-1]))
             if _is_above(target, here) or _is_above(target, os.path.realpath(self.root)):
-                self.tell("link to a folder above it", "/".join(parts))
+                self.tell(LINK_ABOVE, "/".join(parts))
             else:
                 self._visit(parts)
         self._add_shared_files()
@@ -99,12 +106,12 @@ class _Search:
                     held = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
                 if error.errno in _GONE and parts:
-                    self.tell("vanished during the search", "/".join(parts))
+                    self.tell(VANISHED, "/".join(parts))
                     continue
                 raise _unreadable(path, error) from None
             key = (found.st_dev, found.st_ino, _name(path))
             if found.st_ino and key in self._folders:
-                self.tell("folder read already", "/".join(parts))
+                self.tell(READ_ALREADY, "/".join(parts))
                 continue
             self._folders.add(key)
             waiting += self._read(Place(path, parts), held)
@@ -131,13 +138,13 @@ class _Search:
                 elif entry.is_file():
                     self._shared_files.append((place, entry.name, entry.stat(), True))
                 elif entry.is_symlink() and not os.path.exists(entry.path):
-                    self.tell("broken link", "/".join(parts))
+                    self.tell(BROKEN_LINK, "/".join(parts))
                 else:
-                    self.tell("pipe, socket or device", "/".join(parts))
+                    self.tell(NO_FILE, "/".join(parts))
             except OSError as error:
                 if error.errno not in _GONE:
                     raise _unreadable(entry.path, error) from None
-                self.tell("vanished during the search", "/".join(parts))
+                self.tell(VANISHED, "/".join(parts))
         return folders[::-1]
 
     def _count_hidden(self, entry: os.DirEntry[str]) -> None:
@@ -166,10 +173,13 @@ class _Search:
         ):
             key = (found.st_dev, found.st_ino, _name(place.folder))
             if key in seen or (is_link and self._is_read(place, name)):
-                self.tell("file read already", "/".join((*place.parts, name)))
+                self.tell(READ_ALREADY, "/".join((*place.parts, name)))
                 continue
             seen.add(key)
             place.files.append((name, found.st_size))
+            if is_link:
+                target = os.path.realpath(os.path.join(place.folder, name))
+                place.linked.add(os.path.dirname(target))
         for place in {id(place): place for place, *_ in self._shared_files}.values():
             place.files.sort()
 

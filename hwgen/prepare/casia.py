@@ -165,6 +165,18 @@ class _Source(Generic[_Raw]):
     def path(self) -> Path:
         return self.file.path
 
+    @property
+    def linked(self) -> Sequence[Path]:
+        return ()
+
+    @property
+    def encoding(self) -> str:
+        return self.file.encoding
+
+    @property
+    def guessed(self) -> bool:
+        return self.file.guessed
+
     def items(self) -> Iterator[_Raw | BadRecord]:
         with self.file.open() as stream:
             yield from self.read(stream, source=self.file.name, writer=self.file.writer)
@@ -188,7 +200,8 @@ def _prepare(
     """Either format to a store, rendered by processes."""
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     unread = Unread()
-    files = select_files(find_files(inputs, kind.format, unread), writers)
+    found = find_files(inputs, kind.format, unread, encoding=options.encoding)
+    files = select_files(found, writers)
     reading = Reading(
         [_Source(file, kind.read) for file in files],
         strict=options.strict,

@@ -20,6 +20,8 @@ from hwgen.prepare.writing import write_store
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord, Image
 from hwgen.sources.images.find import find_images
+from hwgen.sources.images.layout import CLEAR, Layout
+from hwgen.sources.unread import Unread
 from hwgen.store import check_place
 
 
@@ -30,6 +32,7 @@ def prepare_images(
     framing: Framing,
     channels: int | None = None,
     invert: bool | None = None,
+    layout: Layout = CLEAR,
     options: PrepareOptions = DEFAULT_OPTIONS,
     control: Control = NO_CONTROL,
 ) -> PrepareReport:
@@ -47,6 +50,7 @@ def prepare_images(
         channels: 1 converts all images to grey, 3 to colour; None keeps what the format has.
         invert: swap light and dark, so that ink is dark on light; None does so for formats with
             light ink, such as MNIST's.
+        layout: where the classes are, if the inputs can be read in several ways.
         options: classes, limits and workers.
         control: progress in bytes, with the images read as its note; and stop requests.
 
@@ -60,14 +64,15 @@ def prepare_images(
         raise InputError(f"channels must be 1 or 3, found {channels}")
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     threads = options.workers or available_workers()
-    sources = find_images(inputs)
+    unread = Unread()
+    sources = find_images(inputs, options.encoding, unread, layout)
     first = sources[0]  # all are of one format
     renderer = Renderer(
         framing,
         channels or (1 if first.grey else 3),
         first.light_ink if invert is None else invert,
     )
-    reading: Reading[Item] = Reading(sources, strict=options.strict, control=control)
+    reading: Reading[Item] = Reading(sources, strict=options.strict, control=control, unread=unread)
 
     def render(items: Iterator[Item]) -> Generator[tuple[list[Item], Image], None, None]:
         with closing(render_images(items, renderer, workers=threads)) as chunks:
@@ -99,6 +104,7 @@ def prepare_images(
                 "kind": "images",
                 "format": first.format,
                 "inverted": renderer.invert,
+                **({"transposed": True} if first.is_transposed else {}),
             },
             options=options,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
+from hwgen.io.encodings import check_codec
 from hwgen.schema import check_numbers
 
 
@@ -24,9 +25,10 @@ class PrepareOptions:
         overwrite: replace a finished store at the output path.
         workers: processes (GNT, POT) or threads (images) that render; the store does not depend
             on their number. None uses all cores where that pays.
+        encoding: codec of names and labels whose encoding is not declared; None recognises it.
 
     Raises:
-        InputError: `limit` or `workers` is below 1 or too large.
+        InputError: `limit` or `workers` is below 1 or too large, or there is no such encoding.
     """
 
     charset: Charset | None = None
@@ -35,12 +37,15 @@ class PrepareOptions:
     strict: bool = False
     overwrite: bool = False
     workers: int | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("limit", self.limit), ("workers", self.workers)):
             if value is not None and value < 1:
                 raise InputError(f"{name} must be at least 1, found {value}")
             check_numbers(value, name)
+        if self.encoding is not None:
+            check_codec(self.encoding)
 
 
 DEFAULT_OPTIONS = PrepareOptions()

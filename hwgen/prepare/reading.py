@@ -12,6 +12,7 @@ from hwgen.errors import BadRecordError, StoreError
 from hwgen.prepare.report import FileReport
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import BadRecord
+from hwgen.sources.images.layout import Columns
 from hwgen.sources.unread import Unread, describe, remedy
 
 _PROGRESS_RECORDS = 256
@@ -59,6 +60,18 @@ class Source(Protocol[ItemT_co]):
     def path(self) -> Path:
         """The file or folder on the disk."""
 
+    @property
+    def linked(self) -> Sequence[Path]:
+        """Other folders with files of it, which symbolic links lead to."""
+
+    @property
+    def encoding(self) -> str:
+        """How its name or its labels were decoded, as Python's name of a codec."""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether that is the most plausible of several that fit."""
+
     def items(self) -> Iterator[ItemT_co | BadRecord]:
         """All items in order, with a BadRecord in the place of each loss."""
 
@@ -90,6 +103,12 @@ class Reading(Generic[ItemT]):
     def total_bytes(self) -> int:
         """Size of all sources."""
         return sum(source.size for source in self.sources)
+
+    @property
+    def columns(self) -> dict[str, Columns]:
+        """The columns that are read of tables, by input."""
+        found = {one.name: getattr(one, "columns", None) for one in self.sources}
+        return {name: columns for name, columns in found.items() if columns}
 
     def items(self) -> Iterator[ItemT]:
         """The sound items.

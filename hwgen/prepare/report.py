@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hwgen.record import BadRecord
+from hwgen.sources.images.layout import Columns
 from hwgen.sources.unread import UnreadKind
 
 REPORT_FILE = "prepare-report.json"
@@ -55,8 +57,14 @@ class PrepareReport:
         not_read: files of the input that were not read, by kind, see UnreadKind.
         folders_not_read: folders of possible data, none of which was read.
         dark: fraction of the stored images that are mostly dark, by those looked at.
+        transposed: whether rows and columns of the images were exchanged, as in EMNIST's files.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether some of it is simulated handwriting.
+        alike: groups of labels that look alike, since they differ only in Unicode's normal form.
+        encodings: how names and labels were decoded, by input, where it is not as UTF-8.
+        guessed: the inputs among them of which other encodings fit the names too.
+        encoding_given: whether the encoding was an option.
+        columns: the columns that were read of tables, and the others, by input.
     """
 
     store: str
@@ -77,8 +85,14 @@ class PrepareReport:
     not_read: list[UnreadKind] = field(default_factory=list)
     folders_not_read: list[str] = field(default_factory=list)
     dark: float = 0.0
+    transposed: bool = False
     synthetic: bool = False
     simulated: bool = False
+    alike: list[list[str]] = field(default_factory=list)
+    encodings: dict[str, str] = field(default_factory=dict)
+    guessed: list[str] = field(default_factory=list)
+    encoding_given: bool = False
+    columns: dict[str, Columns] = field(default_factory=dict)
 
     @property
     def bytes_lost(self) -> int:
@@ -88,6 +102,14 @@ class PrepareReport:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as written to REPORT_FILE."""
         return {**asdict(self), "bytes_lost": self.bytes_lost}
+
+
+def look_alike(labels: Iterable[str]) -> list[list[str]]:
+    """Groups of labels that differ only in Unicode's normal form, as macOS's names and others."""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault(unicodedata.normalize("NFC", label), []).append(label)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def join_labels(labels: Iterable[str]) -> str:

@@ -106,6 +106,9 @@ class _Source:
     writers: range
     seed: int
     writer: str = ""
+    linked: Sequence[Path] = ()
+    encoding: str = "utf-8"
+    guessed: bool = False
 
     @property
     def name(self) -> str:

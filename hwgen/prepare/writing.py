@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from hwgen.charset import Charset, sorted_charset
+from hwgen.charset import MAX_CLASSES, Charset, sorted_charset
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.prepare.options import PrepareOptions
 from hwgen.prepare.reading import Item, ItemT, Reading
-from hwgen.prepare.report import REPORT_FILE, PrepareReport, join_labels
+from hwgen.prepare.report import REPORT_FILE, PrepareReport, join_labels, look_alike
 from hwgen.record import Image
+from hwgen.sources.decoded_names import encodings_of
 from hwgen.sources.provenance import declared_provenance
 from hwgen.store import StoreWriter
 
@@ -68,7 +69,15 @@ def write_store(
     """
     began = time.monotonic()
     if provenance is None:
-        provenance = declared_provenance((source.path, source.name) for source in reading.sources)
+        provenance = declared_provenance(
+            (
+                (path, source.name)
+                for source in reading.sources
+                for path in (source.path, *source.linked)
+            ),
+            {source.path: source.encoding for source in reading.sources},
+        )
+    encodings, guessed = encodings_of(reading.sources)
     charset = options.charset
     recipe = {
         **recipe,
@@ -115,9 +124,15 @@ def write_store(
             not_read=list(reading.unread.kinds.values()),
             folders_not_read=reading.unread.folders,
             dark=counts.dark,
+            transposed="transposed" in recipe,
             seconds=round(time.monotonic() - began, 3),
             synthetic="synthetic" in provenance,
             simulated="simulated" in provenance,
+            alike=look_alike(charset),
+            encodings=encodings,
+            guessed=guessed,
+            encoding_given=options.encoding is not None,
+            columns=reading.columns,
         )
         writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report
@@ -142,7 +157,11 @@ class _Counts:
     _dark: int = 0
 
     def select(self, items: Iterable[ItemT], options: PrepareOptions) -> Iterator[ItemT]:
-        """The items to store: those in the charset, the first `limit` of each class."""
+        """The items to store: those in the charset, the first `limit` of each class.
+
+        Raises:
+            InputError: there are more than MAX_CLASSES classes.
+        """
         taken: Counter[str] = Counter()
         for item in items:
             if options.charset is not None and item.label not in options.charset:
@@ -151,6 +170,13 @@ class _Counts:
                 self.over_limit += 1
             else:
                 taken[item.label] += 1
+                if len(taken) > MAX_CLASSES:
+                    raise InputError(
+                        f"expected at most {MAX_CLASSES:,} classes, found more",
+                        where=item.source,
+                        remedy="Give the ones to keep, such as --charset gb2312-1; labels of whole "
+                        "lines are no classes",
+                    )
                 yield item
 
     def add(self, items: Sequence[Item], images: Image) -> None:

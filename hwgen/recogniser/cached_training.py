@@ -16,12 +16,15 @@ import torch
 
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.io.locks import exclusive, remove_stale_lock
+from hwgen.io.outputs import check_output_file
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
+from hwgen.recogniser.store_checks import RECORDS, known_records, without_records
 from hwgen.recogniser.training import Progress, from_stores, train_recogniser
 from hwgen.schema import check_same
 from hwgen.store import Store
+from hwgen.store.overlap import sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +60,9 @@ class CachedTraining:
     def config(self) -> dict[str, Any]:
         """What the recogniser depends on besides its seed, plain JSON."""
         hardware = describe(self.device, pick_precision(self.precision, self.device))
-        start = {} if self.init_from is None else {"start": self.init_from.provenance}
+        start = (
+            {} if self.init_from is None else {"start": without_records(self.init_from.provenance)}
+        )
         return {
             "recipe": recipe_to_json(self.recipe),
             "precision": hardware["precision"],
@@ -72,7 +77,9 @@ class CachedTraining:
         Raises:
             RecipeChangedError: it was.
             RunError: the file cannot be read.
+            InputError: it cannot be written.
         """
+        check_output_file(self.path, is_own=lambda file: True)
         if self.path.exists():
             self._check(Recogniser.load(self.path, torch.device("cpu")))
 
@@ -123,10 +130,16 @@ class CachedTraining:
                 trained.provenance |= {
                     "arm": self.arm,
                     "decides": self.config,
+                    RECORDS: self._records(),
                     "seconds": round(time.perf_counter() - began, 3),
                 }
                 trained.save(self.path)
         return trained
+
+    def _records(self) -> list[str]:
+        """A sample of the records that it is trained on, pretraining included."""
+        before = [] if self.init_from is None else known_records(self.init_from.provenance)
+        return [*before, *(one for store in self.stores.values() for one in sample(store))]
 
     def _check(self, found: Recogniser) -> None:
         config = found.provenance.get("decides", {})

@@ -10,6 +10,10 @@ from hwgen.errors import CharsetError, InputError
 from hwgen.record import check_channels
 from hwgen.results.parts import StoreFacts
 from hwgen.store import Store
+from hwgen.store.overlap import seen_records, shared_records
+
+RECORDS = "records"
+"""Key of a recogniser's provenance: a sample of its training records, see hwgen.store.overlap."""
 
 
 def check_alike(
@@ -81,23 +85,67 @@ def training_hashes(provenance: Mapping[str, Any]) -> set[str]:
     return found
 
 
+def without_records(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """A recogniser's provenance for settings and results: without its sample of records."""
+    return {name: value for name, value in provenance.items() if name != RECORDS}
+
+
+def known_records(provenance: Mapping[str, Any]) -> list[Any]:
+    """A sample of the records that a recogniser was trained on; [] if not known."""
+    found = provenance.get(RECORDS)
+    return list(found) if isinstance(found, list) else []
+
+
 def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> None:
-    """Refuse a store that a recogniser was trained on, or pretrained on.
+    """Refuse a store with records that a recogniser was trained on, or pretrained on.
 
     Args:
         store: which must be new to it.
-        provenance: of the recogniser.
+        provenance: of the recogniser; it has a sample of the records, unless an earlier version
+            trained it. Then only a store that is the same byte by byte is noticed.
         by: subject of the message.
 
     Raises:
-        InputError: the recogniser was trained on it.
+        InputError: the recogniser was trained on some of it.
     """
+    remedy = "Give one that was trained on other data"
     if store.manifest.content_sha256 in training_hashes(provenance):
+        raise InputError(f"{by} was trained on this store", where=str(store.path), remedy=remedy)
+    if seen_records(store, known_records(provenance)):
         raise InputError(
-            f"{by} was trained on this store",
+            f"{by} was trained on records of this store, at whatever size",
             where=str(store.path),
-            remedy="Give one that was trained on other data",
+            remedy=remedy,
         )
+
+
+def check_separate(store: Store, other: Store, *, of: str) -> None:
+    """Refuse a store with records of another one, also at another size.
+
+    Args:
+        store: the error is about it.
+        other: the other one.
+        of: names it: "the test store".
+
+    Raises:
+        InputError: they share records.
+    """
+    if not (shared := shared_records(store, other)):
+        return
+    raise InputError(
+        f"contains exactly the samples of {of}"
+        if shared == len(store) == len(other)
+        else f"{shared:,} of its {len(store):,} samples are in {of} too",
+        where=str(store.path),
+        remedy="Give stores of different samples",
+    )
+
+
+def shared_writers(train: Store, test: Store) -> tuple[str, ...] | None:
+    """Ids of the writers of both stores; None if none is known, and not every writer is known."""
+    shared = tuple(sorted(train.writers & test.writers))
+    known = all("" not in store.manifest.writer_counts for store in (train, test))
+    return shared if shared or known else None
 
 
 def describe_store(store: Store) -> StoreFacts:

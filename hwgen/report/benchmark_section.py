@@ -83,7 +83,10 @@ def _setting(benchmark: Benchmark) -> Html:
     )
     shared = benchmark.writers_shared
     rows.append(
-        ("Writers in both training and test store", ", ".join(shared) if shared else "none known")
+        (
+            "Writers in both training and test store",
+            "not known" if shared is None else ", ".join(shared) or "none known",
+        )
     )
     for field in ("seeds", "device", "precision"):
         value = benchmark.settings.get(field, "not stated")

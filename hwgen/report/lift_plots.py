@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from hwgen.io.files import atomic_write
+from hwgen.io.outputs import MARK
 from hwgen.report.markup import Html
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, plain
 from hwgen.results.lift import ALL, BASELINE, Figures, Lift, Series, count_name
@@ -56,7 +57,9 @@ def save_lift_png(lift: Lift, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     with plot_settings(style), atomic_write(file) as temporary:
         figure = _plot(lift, colours)
-        figure.savefig(temporary, format="png", dpi=_DPI, facecolor="white")
+        figure.savefig(
+            temporary, format="png", dpi=_DPI, facecolor="white", metadata={"Software": MARK}
+        )
     return file
 
 

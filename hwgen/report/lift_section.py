@@ -38,8 +38,12 @@ def _setting(lift: Lift) -> list[tuple[object, object]]:
         ("Generator", lift.generator.get("kind", "not stated")),
         ("Trials of each arm", lift.trials),
         ("Training steps of each arm", _steps(lift)),
-        ("Writers in both training and test store", lift.test.writers_shared or "none known"),
+        ("Writers in both training and test store", _shared(lift.test.writers_shared)),
     ]
+
+
+def _shared(writers: int | None) -> str:
+    return "not known" if writers is None else f"{writers:,}" if writers else "none known"
 
 
 def _steps(lift: Lift) -> str:

@@ -22,6 +22,11 @@ MOST_JSON = 100_000
 # https://html.spec.whatwg.org/multipage/parsing.html: NUL and controls are errors there.
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 _CONTROLS |= {code: chr(code) for code in b"\t\n"}
+# Bidirectional controls would show the text beside them in another order.
+_CONTROLS |= dict.fromkeys(
+    (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)),
+    "\N{REPLACEMENT CHARACTER}",
+)
 
 
 class Html(str):

@@ -16,6 +16,7 @@ import hwgen
 from hwgen.errors import InputError
 from hwgen.io import os_errors
 from hwgen.io.files import write_text
+from hwgen.io.outputs import MARK, check_output_file
 from hwgen.report import (
     benchmark_section,
     evaluation_section,
@@ -35,7 +36,7 @@ def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Pat
     Args:
         inputs: training runs, folders with a benchmark.json, lift.json or evaluation.json
             (or the file itself), and stores, synthetic and real, in any order.
-        out: the page; an existing file is replaced.
+        out: the page; an existing report is replaced.
         real: whether real images may be in it. Those of CASIA must not be redistributed.
 
     Returns:
@@ -46,6 +47,7 @@ def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Pat
         RunError: a run of a foreign format.
         StoreError: an unfinished, foreign or damaged store.
     """
+    check_output_file(out, (".html", ".htm"))
     page = _page(read_inputs(inputs), real=real)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +104,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         [
             Html('<meta charset="utf-8">'),
             Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+            Html(f'<meta name="generator" content="{MARK}">'),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             Html('<meta name="color-scheme" content="light dark">'),
             tag("title", title),

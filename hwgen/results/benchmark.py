@@ -101,7 +101,8 @@ class Benchmark(ResultFile):
         settings: recipe, seeds, device, precision.
         versions: of hwgen, Python, torch and NumPy.
         train, synthetic, test: the stores; None where not given.
-        writers_shared: known writers of both the train and the test store.
+        writers_shared: known writers of both the train and the test store; None if there are none,
+            and the writers of some samples are not known.
         network: size and cost of the recogniser.
         arms: by name; "real" first.
         differences: `ARM - real` -> difference of top-1, paired by seed.
@@ -119,7 +120,7 @@ class Benchmark(ResultFile):
     train: StoreFacts | None
     synthetic: StoreFacts | None
     test: StoreFacts | None
-    writers_shared: tuple[str, ...] = ()
+    writers_shared: tuple[str, ...] | None = None
     network: Network
     arms: dict[str, Arm]
     differences: dict[str, Interval]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from hwgen.errors import RunError
 from hwgen.io.json_files import read_object, reading, write_json
 from hwgen.io.locks import file_lock
+from hwgen.io.neighbours import lock_path
+from hwgen.io.outputs import check_output_file, is_marked
+from hwgen.io.paths import describe_path
 from hwgen.results import version
 from hwgen.schema import from_json, key, to_json
 
@@ -59,9 +65,53 @@ class ResultFile:
         """
         saved = replace(self, commit=version.commit(), folder=folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with file_lock(folder / f"{self.NAME}.lock", wait=True, remove=True):
+        with file_lock(lock_path(folder / self.NAME), wait=True, remove=True):
             write_json(folder / self.NAME, saved.to_json())
         return saved
+
+    @classmethod
+    def check_folder(cls, folder: Path, images: Sequence[str] = ()) -> None:
+        """Refuse an output directory where the result cannot be saved; called before the work.
+
+        Args:
+            folder: the directory.
+            images: names of contact sheets that are saved beside the result.
+
+        Raises:
+            RunError: it is a file, or a store, a run or an export.
+            InputError: the result, or a sheet, would replace a file that hwgen did not write.
+        """
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise RunError("is not a directory", where=str(folder), remedy="Give another --out")
+        for mark in ("data.mdb", "run.json", "model.safetensors", ".export.json"):
+            if (folder / mark).is_file():
+                raise RunError(
+                    describe_path(folder) or f"contains {mark}",
+                    where=str(folder),
+                    remedy="Give another --out",
+                )
+        check_output_file(folder / cls.NAME, is_own=cls._is_own)
+        shown = cls._images(folder)
+        for name in images:
+            check_output_file(
+                folder / name, is_own=lambda file: is_marked(file) or file.name in shown
+            )
+
+    @classmethod
+    def _is_own(cls, file: Path) -> bool:
+        try:
+            return read_object(file).get("format") == cls.FORMAT
+        except ValueError:
+            return False
+
+    @classmethod
+    def _images(cls, folder: Path) -> list[str]:
+        """Images that a result of an older version, which did not mark them, names as its own."""
+        try:
+            found = read_object(folder / cls.NAME).get("images")
+        except (OSError, ValueError):
+            return []
+        return found if isinstance(found, list) else []
 
     @classmethod
     def load(cls: type[R], path: Path) -> R:

@@ -75,13 +75,14 @@ class TestStore:
 
     Attributes:
         store: its path.
-        writers_shared: number of known writers that are in the train store too.
+        writers_shared: number of known writers that are in the train store too; None if there are
+            none, and the writers of some samples are not known.
     """
 
     __test__ = False  # no test of pytest's
 
     store: str
-    writers_shared: int
+    writers_shared: int | None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ last-good.safetensors           checkpoint of the last good snapshot, if the abo
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -178,6 +179,7 @@ def _check_free(path: Path) -> None:
     begun = {temporary_path(Path("run.json")).name, "run.json.tmp"}
     try:
         place = real_place(path)
+        _check_writable(place)
         free = entries(place) <= begun if place.is_dir() else not os.path.lexists(place)
     except OSError as error:
         raise RunError(
@@ -191,6 +193,21 @@ def _check_free(path: Path) -> None:
             where=str(path),
             remedy="Give another --out",
         )
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a path if the nearest folder that exists is none, or nothing can be written to it.
+
+    Raises:
+        OSError: as for an attempt.
+    """
+    nearest = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if nearest != path and not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+    if nearest.is_dir() and not os.access(nearest, os.W_OK):
+        read_only = hasattr(os, "statvfs") and os.statvfs(nearest).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise OSError(number, os.strerror(number), str(nearest))
 
 
 def logged(entry: Mapping[str, Any], name: str) -> float | None:
@@ -208,6 +225,55 @@ def last_logged(log: Sequence[Mapping[str, Any]], name: str) -> float | None:
     """The last number of this name in a log; None if there is none. See `logged`."""
     values = (logged(entry, name) for entry in reversed(log))
     return next((value for value in values if value is not None), None)
+
+
+def _decides(
+    kind: str, recipe: Mapping[str, Any], seed: int, charset: Charset, data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a run may be continued with, through JSON, so that tuples and lists compare equal."""
+    facts = [kind, recipe, seed, charset.fingerprint, data]
+    names = ("kind", "recipe", "seed", "charset", "data")
+    return dict(zip(names, json.loads(json.dumps(facts)), strict=True))
+
+
+def find_run(
+    path: Path,
+    *,
+    kind: str,
+    recipe: Mapping[str, Any],
+    seed: int,
+    charset: Charset,
+    data: Mapping[str, Any],
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
+) -> Run | None:
+    """The run that `begin_or_continue` would continue; None if it would create one.
+
+    Raises:
+        RecipeChangedError: see `begin_or_continue`, as for the arguments.
+        RunError: see `begin_or_continue`.
+    """
+    if not (path / "run.json").exists():
+        # A run killed while run.json was written has left at most a temporary file.
+        _check_free(path)
+        return None
+    run = Run(path)
+    began = {
+        "kind": run.kind,
+        "recipe": complete(run.recipe),
+        "seed": run.seed,
+        "charset": run.charset.fingerprint,
+        "data": run.data,
+    }
+    decides = _decides(kind, recipe, seed, charset, data)
+    if lines := differences(began, decides):
+        raise RecipeChangedError(
+            "this run was started with other settings (then -> now):\n  "
+            + "\n  ".join(lines)
+            + "\n",
+            where=str(path),
+            remedy="Give another --out, or the original options",
+        )
+    return run
 
 
 def begin_or_continue(
@@ -239,45 +305,21 @@ def begin_or_continue(
             differences are listed.
         RunError: `path` holds something else.
     """
-    # Through JSON, so that tuples and lists compare equal.
-    recipe, data = json.loads(json.dumps([recipe, data]))
-    decides = {
-        "kind": kind,
-        "recipe": recipe,
-        "seed": seed,
-        "charset": charset.fingerprint,
-        "data": data,
-    }
-    if (path / "run.json").exists():
-        run = Run(path)
-        began = {
-            "kind": run.kind,
-            "recipe": complete(run.recipe),
-            "seed": run.seed,
-            "charset": run.charset.fingerprint,
-            "data": run.data,
-        }
-        lines = differences(began, decides)
-        if lines:
-            raise RecipeChangedError(
-                "this run was started with other settings (then -> now):\n  "
-                + "\n  ".join(lines)
-                + "\n",
-                where=str(path),
-                remedy="Give another --out, or the original options",
-            )
-        return run
-    # A run killed while run.json was written has left at most a temporary file.
-    _check_free(path)
+    begun = find_run(
+        path, kind=kind, recipe=recipe, seed=seed, charset=charset, data=data, complete=complete
+    )
+    if begun is not None:
+        return begun
+    decides = _decides(kind, recipe, seed, charset, data)
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
     info = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "id": digest[:12],
-        "recipe": recipe,
+        "recipe": decides["recipe"],
         "seed": seed,
-        "data": data,
+        "data": decides["data"],
         "versions": {"hwgen": hwgen.__version__, "python": platform.python_version()},
         "charset": list(charset.labels),
         "origin": dict(origin or {}),

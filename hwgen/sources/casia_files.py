@@ -11,28 +11,31 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.archives import how_to_unpack, packed_kind
+from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
+from hwgen.io.encodings import Guess, name_text
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
+from hwgen.io.walk import READ_ALREADY, VANISHED
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import gnt_tags, looks_like_gnt
 from hwgen.sources.pot import looks_like_pot, pot_tags
 from hwgen.sources.splits import refuse_mixed
-from hwgen.sources.unread import READ_ALREADY, VANISHED, Unread
+from hwgen.sources.unread import Unread
 
 _LOOK_BYTES = 256 << 10
 """Bytes searched for a record in a file without the format's suffix."""
 
 _COPY_BYTES = 64 << 10
-"""Size from which files of equal content are copies, whatever their names are."""
+"""Bytes at the beginning of two files that are compared; smaller copies must have one name."""
 
-_FEW = 16
-"""Tags that are too few to tell whether their bytes are exchanged."""
+_FEW, _MANY = 16, 100
+"""Tags that are too few to tell whether their bytes are exchanged, and that are enough."""
 
 _LMDB = ("data.mdb", "lock.mdb")
 
@@ -55,7 +58,7 @@ class Format:
     suffix: str
     record: str
     looks_like: Callable[[bytes], bool]
-    tags: Callable[[bytes], list[bytes]]
+    tags: Callable[[bytes], Iterator[bytes]]
 
 
 GNT = Format("GNT", ".gnt", "a record whose size is 10 + width * height", looks_like_gnt, gnt_tags)
@@ -68,21 +71,24 @@ class RawFile:
 
     Attributes:
         name: `001-f.gnt`, `folder/001-f.gnt` or `archive.zip!folder/001-f.gnt`, without the folders
-            above the input, so that it is the same on every machine; printable text that is never
-            used as a path.
+            above the input, so that it is the same on every machine; never used as a path.
         writer: id of the writer, from the file's name; "" for files of several writers.
         size: bytes, unpacked.
         path: the file, or the zip that contains it.
-        member: its name within the zip, "" for a file outside of zips.
+        member: its place within the zip, None for a file outside of zips.
         head: identifies its size and first bytes, to find copies.
+        encoding: how its name was decoded, as Python's name of a codec.
+        guessed: whether other encodings fit nearly as well.
     """
 
     name: str
     writer: str
     size: int
     path: Path
-    member: str = ""
+    member: zips.Member | None = None
     head: bytes = field(default=b"", repr=False)
+    encoding: str = "utf-8"
+    guessed: bool = False
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -123,6 +129,7 @@ def find_files(
     unread: Unread | None = None,
     *,
     mixed: bool = False,
+    encoding: str | None = None,
 ) -> list[RawFile]:
     """The files of a format in files, folders and zips: inputs in order, each sorted by name.
 
@@ -135,6 +142,8 @@ def find_files(
         sought: the format.
         unread: counts what is not read, files of other formats and copies included.
         mixed: allow training and test files in one input.
+        encoding: codec of names in zips that do not declare theirs. None takes the most plausible
+            one, and refuses none, since labels come from tags.
 
     Raises:
         InputError: an input is missing, unreadable, a stream, or without files of the format, such
@@ -145,11 +154,12 @@ def find_files(
     unread = Unread() if unread is None else unread
     found: list[RawFile] = []
     for path in inputs:
-        files = _in_input(path, sought, unread)
+        files = _in_input(path, sought, unread, encoding)
         if not mixed:
             refuse_mixed((file.name for file in files), str(path))
         found += files
-    files = unique_by_name(((file.member, file) for file in _without_copies(found, unread)), unread)
+    kept = _without_copies(found, unread)
+    files = unique_by_name(((file.member and file.member.name, file) for file in kept), unread)
     if not files:
         raise InputError("no input was given", remedy=f"Give {sought.name} files, folders or zips")
     return files
@@ -165,17 +175,17 @@ def writer_of(name: str) -> str:
     return match[1] if match else ""
 
 
-def _in_input(path: Path, sought: Format, unread: Unread) -> list[RawFile]:
+def _in_input(path: Path, sought: Format, unread: Unread, encoding: str | None) -> list[RawFile]:
     """Files of one input; at least one."""
     refuse_stream(path)
     try:
         if path.is_dir():
-            return _in_folder(path, sought, unread)
+            return _in_folder(path, sought, unread, encoding)
         if not path.exists():
             raise InputError(
                 "no such file or folder", where=str(path), remedy=suggest_path(path, "")
             )
-        files = _in_file(path, zips.printable(path.name), sought, unread)
+        files = _in_file(path, name_text(path.name), sought, unread, encoding)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
     if not files:
@@ -188,19 +198,21 @@ def _in_input(path: Path, sought: Format, unread: Unread) -> list[RawFile]:
     return files
 
 
-def _in_folder(folder: Path, sought: Format, unread: Unread) -> list[RawFile]:
+def _in_folder(folder: Path, sought: Format, unread: Unread, encoding: str | None) -> list[RawFile]:
     root = folder.resolve()
-    top = zips.printable(root.name)
+    top = name_text(root.name)
     files: list[RawFile] = []
     refused: list[InputError] = []
     places = unread.walk(root, top, [sought.suffix])
     for parts in sorted((*place.parts, file) for place in places for file, _ in place.files):
         path = root.joinpath(*parts)
-        name = zips.printable("/".join((root.name, *parts)))
+        name = name_text("/".join((root.name, *parts)))
         found: list[RawFile] = []
+        if path.name in _LMDB:
+            unread.add(".mdb", name, may_be_data=False)  # of a store
+            continue
         try:
-            if path.name not in _LMDB:
-                found = _in_file(path, name, sought, unread)
+            found = _in_file(path, name, sought, unread, encoding)
         except _OtherFormatError as error:
             refused.append(error)  # an error only if no file is of the format
         except FileNotFoundError:
@@ -214,16 +226,18 @@ def _in_folder(folder: Path, sought: Format, unread: Unread) -> list[RawFile]:
     if refused and not files:
         raise refused[0]
     if not files:
-        known = describe_path(folder)
+        known = [known for known in (describe_path(folder), unread.summary()) if known]
         raise InputError(
-            f"no {sought.name} file in this folder{known and f'; {known}'}",
+            "; ".join([f"no {sought.name} file in this folder", *known]),
             where=str(folder),
             remedy=f"Give a {sought.suffix} file, or a folder or zip that contains some",
         )
     return files
 
 
-def _in_file(path: Path, name: str, sought: Format, unread: Unread) -> list[RawFile]:
+def _in_file(
+    path: Path, name: str, sought: Format, unread: Unread, encoding: str | None
+) -> list[RawFile]:
     """The file itself, the files in a zip, or [] for another format."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
@@ -235,7 +249,8 @@ def _in_file(path: Path, name: str, sought: Format, unread: Unread) -> list[RawF
             remedy=how_to_unpack(packed, path.name),
         )
     if path.suffix.lower() == ".zip" or head.startswith(b"PK\x03\x04"):
-        return _in_zip(path, name, sought, unread)
+        refuse_volume(path)
+        return _in_zip(path, name, sought, unread, encoding)
     if path.suffix.lower() == sought.suffix or sought.looks_like(head):
         size = path.stat().st_size
         _refuse_exchanged(head, str(path), sought)
@@ -243,39 +258,41 @@ def _in_file(path: Path, name: str, sought: Format, unread: Unread) -> list[RawF
     return []
 
 
-def _in_zip(path: Path, name: str, sought: Format, unread: Unread) -> list[RawFile]:
+def _in_zip(
+    path: Path, name: str, sought: Format, unread: Unread, encoding: str | None
+) -> list[RawFile]:
     files = []
     others = []
-    for info, head in zips.member_heads(path, _LOOK_BYTES):
-        member = zips.member_name(info)
-        if sought.looks_like(head) or member.lower().endswith(sought.suffix):
-            full_name = f"{name}!{member}"
+    guess = Guess(encoding, sure=True) if encoding else zips.most_plausible_encoding(path)
+    codec, guessed = guess.codec, not guess.sure
+    for member, head in zips.member_heads(path, _LOOK_BYTES, codec):
+        if sought.looks_like(head) or member.name.lower().endswith(sought.suffix):
+            full_name, size = f"{name}!{member.name}", member.info.file_size
             _refuse_exchanged(head, full_name, sought)
-            writer = writer_of(zips.path_parts(member)[-1])
-            files.append(
-                RawFile(full_name, writer, info.file_size, path, info.filename, _digest(head))
-            )
+            writer = writer_of(member.name)
+            digest = _digest(head)
+            files.append(RawFile(full_name, writer, size, path, member, digest, codec, guessed))
         else:
-            others.append((member, packed_kind(member, head)))
+            others.append((member.name, packed_kind(member.name, head)))
     if not files:
-        packed = [(member, kind) for member, kind in others if kind]
+        packed = [(inner, kind) for inner, kind in others if kind]
         if packed:
-            member, kind = packed[0]
+            inner, kind = packed[0]
             raise _OtherFormatError(
-                f"contains {member}, an archive ({kind}), which hwgen does not read",
+                f"contains {inner}, an archive ({kind}), which hwgen does not read",
                 where=str(path),
-                remedy=f"Unzip it, then: {how_to_unpack(kind, PurePosixPath(member).name)}",
+                remedy=f"Unzip it, then: {how_to_unpack(kind, PurePosixPath(inner).name)}",
             )
-        held = [member for member, _ in others]
+        held = [inner for inner, _ in others]
         raise _OtherFormatError(
             f"no {sought.name} file in this zip; "
             + (describe_names(held) or f"it contains {', '.join(held[:5]) or 'nothing'}"),
             where=str(path),
         )
-    for member, _ in others:
-        unread.add_file(f"{name}!{member}")
-    hidden = zips.hidden_names(path)
-    unread.hidden += sum(member.lower().endswith(sought.suffix) for member in hidden)
+    for inner, _ in others:
+        unread.add_file(f"{name}!{inner}")
+    hidden = zips.hidden_names(path, codec)
+    unread.hidden += sum(inner.lower().endswith(sought.suffix) for inner in hidden)
     return files
 
 
@@ -284,7 +301,7 @@ def _refuse_exchanged(head: bytes, name: str, sought: Format) -> None:
 
     Read as they are, they would be other characters, and no damage would be seen.
     """
-    tags = sought.tags(head)
+    tags = list(islice(sought.tags(head), _MANY))
     as_written = sum(map(_is_level_1, tags))
     exchanged = sum(_is_level_1(tag[::-1]) for tag in tags)
     if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.6 * len(tags):
@@ -302,20 +319,20 @@ def _is_level_1(tag: bytes) -> bool:
 
 
 def _digest(head: bytes) -> bytes:
-    return hashlib.blake2b(head, digest_size=16).digest()
+    return hashlib.blake2b(head[:_COPY_BYTES], digest_size=16).digest()
 
 
 def _without_copies(files: Sequence[RawFile], unread: Unread) -> list[RawFile]:
     """Each file once, the first one of equal content.
 
-    Contents are equal if the first 256 KiB and the sizes are: no two writers' scans are. Files
+    Contents are equal if the first 64 KiB and the sizes are: no two writers' scans are. Files
     named after different writers are kept, and small files unless they have the same name.
     """
     seen: dict[tuple[bytes, int, str], set[str]] = {}
     kept = []
     for file in files:
         small = file.size < _COPY_BYTES
-        file_name = zips.path_parts(file.member or file.name)[-1].lower()
+        file_name = PurePosixPath(file.member.name if file.member else file.name).name.lower()
         writers = seen.setdefault((file.head, file.size, file_name if small else ""), set())
         if file.size and writers and (file.writer in writers or "" in {file.writer, *writers}):
             unread.add(READ_ALREADY, file.name, may_be_data=False)

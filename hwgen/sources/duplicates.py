@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from hwgen.errors import InputError
-from hwgen.sources.unread import READ_ALREADY, Unread
+from hwgen.io.walk import READ_ALREADY
+from hwgen.sources.unread import Unread
 
 
 class Found(Protocol):

@@ -110,13 +110,12 @@ def looks_like_gnt(beginning: bytes) -> bool:
     return confirmed < len(beginning)
 
 
-def gnt_tags(beginning: bytes) -> list[bytes]:
+def gnt_tags(beginning: bytes) -> Iterator[bytes]:
     """The tags of the records that these bytes begin with, high byte first."""
-    tags, here = [], 0
+    here = 0
     while here + HEADER_BYTES <= len(beginning) and (size := _consistent_size(beginning, here)):
-        tags.append(beginning[here + 4 : here + 6])
+        yield beginning[here + 4 : here + 6]
         here += size
-    return tags
 
 
 def encode_record(label: str, image: Image) -> bytes:

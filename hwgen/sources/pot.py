@@ -90,13 +90,12 @@ def looks_like_pot(beginning: bytes) -> bool:
     return False
 
 
-def pot_tags(beginning: bytes) -> list[bytes]:
+def pot_tags(beginning: bytes) -> Iterator[bytes]:
     """The GB codes of the records that these bytes begin with, high byte first."""
-    tags, here = [], 0
+    here = 0
     while size := _framed(beginning, here):
-        tags.append(beginning[here + 3 : here + 1 : -1])
+        yield beginning[here + 3 : here + 1 : -1]
         here += size
-    return tags
 
 
 def encode_trajectory(label: str, strokes: list[list[tuple[int, int]]]) -> bytes:

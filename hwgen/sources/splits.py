@@ -10,9 +10,11 @@ from hwgen.errors import InputError
 # Where a word may begin: not within another, except in "MyTrain".
 _BEGIN = r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
 _SPLITS = {
-    "training": re.compile(_BEGIN + r"(?i:train|training|trn|data_batch)(?![a-z])|训练"),
+    "training": re.compile(_BEGIN + r"(?i:train|training|trn|data_batch)(?![a-z])|训练|訓練|学習"),
     "test": re.compile(
-        _BEGIN + r"(?i:test|testing|tst|t10k|val|valid|validation)(?![a-z])|测试|验证"
+        _BEGIN
+        + r"(?i:test|testing|tst|t10k|val|valid|validation|dev|development|eval|evaluation"
+        + r"|h[eo]ld[-_]?out)(?![a-z])|测试|測試|テスト|验证|驗證|検証|校验|评估|評価|开发集"
     ),
 }
 

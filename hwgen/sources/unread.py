@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from hwgen.io import zips
 from hwgen.io.archives import UNPACK, is_packed
-from hwgen.io.walk import Place, walk
+from hwgen.io.encodings import name_text
+from hwgen.io.walk import READ_ALREADY, Place, walk
 
 _COMPANIONS = re.compile(
-    r"\.(bak|cfg|cls|csv|css|docx?|done|html|ini|ipynb|js|json|jsonl|licen[cs]e|lock|log|m|mdb|md"
+    r"\.(bak|cfg|cls|csv|css|docx?|done|html|ini|ipynb|js|json|jsonl|licen[cs]e|lock|log|m|md"
     r"|md5|odt|pptx?|py|rst|rtf|sh|sha1|sha256|tex|tmp|toml|tsv|txt|url|xlsx?|xml|ya?ml)"
 )
 """Suffixes of files that usually lie beside data, such as notes and lists."""
 
-_COMPANION_NAMES = frozenset(("readme", "license", "licence", "copying", "makefile", "changelog"))
+_COMPANION_NAMES = frozenset(
+    ("batches", "changelog", "copying", "licence", "license", "lock", "makefile", "readme")
+)
 
 _CONVERT = re.compile(
     r"\.(arw|cr[23]|dcm|djvu|dng|emf|eps|exr|hdr|hei[cf]|j2k|jp[2fx]|jxl|jxr|nef|pcx|pdf|psd|svg"
@@ -30,10 +32,6 @@ _MAX_KINDS = 100
 _MAX_FOLDERS = 1000
 _OTHER = "other"
 _NO_SUFFIX = "without suffix"
-_HARMLESS = frozenset(("folder read already", "file read already"))
-
-READ_ALREADY, VANISHED = "file read already", "vanished during the search"
-"""Reasons; others are those of hwgen.io.walk."""
 
 
 @dataclass
@@ -60,7 +58,8 @@ class Unread:
 
     Attributes:
         kinds: by kind.
-        folders: names of folders that hold possible data, none of which was read.
+        folders: names of folders that hold possible data, none of which was read; and of class
+            folders of which nothing was.
         hidden: hidden files that would be read under another name; not those of systems.
     """
 
@@ -73,28 +72,60 @@ class Unread:
         """The kinds that a user should look at."""
         return [kind for kind in self.kinds.values() if kind.may_be_data]
 
+    def summary(self) -> str:
+        """What a user should look at, such as `not read: 2 files: 2 .heic (a.heic, ...)`; or ""."""
+        return f"not read: {describe(self.may_be_data)}" if self.may_be_data else ""
+
     def add(self, kind: str, name: str, *, may_be_data: bool = True, count: int = 1) -> None:
         """Count a file that is not read, for a reason, or parts of it."""
         if kind not in self.kinds and len(self.kinds) >= _MAX_KINDS:
             kind, may_be_data = _OTHER, True
-        found = self.kinds.setdefault(kind, UnreadKind(kind, 0, zips.printable(name), may_be_data))
+        found = self.kinds.setdefault(kind, UnreadKind(kind, 0, name_text(name), may_be_data))
         found.files += count
 
     def add_file(self, name: str) -> bool:
         """Count a file of another format, by its suffix; returns whether it may be data."""
-        file = PurePosixPath(name)
-        suffix = file.suffix.lower()
+        suffix = PurePosixPath(name).suffix.lower()
         if not suffix[1:].isalnum() or len(suffix) > _MAX_SUFFIX:
             suffix = _NO_SUFFIX
-        stem = file.name.lower().partition(".")[0]
-        may_be_data = not _COMPANIONS.fullmatch(suffix) and stem not in _COMPANION_NAMES
+        may_be_data = not is_companion(name)
         self.add(suffix, name, may_be_data=may_be_data)
         return may_be_data
 
-    def add_folder(self, name: str) -> None:
-        """Note a folder of possible data, none of which was read."""
-        if len(self.folders) < _MAX_FOLDERS:
-            self.folders.append(zips.printable(name))
+    def add_files(self, folder: str, names: Iterable[str], *, alone: bool) -> None:
+        """Count the files of one folder that are of other formats.
+
+        Args:
+            folder: its name.
+            names: of the files.
+            alone: whether nothing in it is read; it is named if it may hold data.
+        """
+        may_be_data = [self.add_file(f"{folder}/{name}") for name in names]
+        if alone and any(may_be_data) and len(self.folders) < _MAX_FOLDERS:
+            self.folders.append(name_text(folder))
+
+    def add_bare(
+        self,
+        top: str,
+        depth: int,
+        read: Collection[tuple[str, ...]],
+        folders: Iterable[tuple[str, ...]],
+    ) -> None:
+        """Name class folders of which nothing is read, such as empty ones.
+
+        Args:
+            top: name of the input.
+            depth: of its class folders.
+            read: folders of which something is read, by their paths below it.
+            folders: all folders, or all others.
+        """
+        above = {parts[:depth] for parts in read}
+        for parts in folders:
+            if len(parts) != depth or parts in above:
+                continue
+            name = name_text("/".join((top, *parts)).replace("!/", "!"))
+            if name not in self.folders and len(self.folders) < _MAX_FOLDERS:
+                self.folders.append(name)
 
     def walk(self, root: Path, top: str, suffixes: Sequence[str]) -> list[Place]:
         """See hwgen.io.walk.walk; what it leaves out is counted.
@@ -106,12 +137,19 @@ class Unread:
         """
 
         def tell(reason: str, name: str) -> None:
-            self.add(reason, f"{top}/{name}", may_be_data=reason not in _HARMLESS)
+            self.add(reason, f"{top}/{name}", may_be_data=reason != READ_ALREADY)
 
         def hidden(name: str) -> None:
             self.hidden += name.lower().endswith(tuple(suffixes))
 
         return walk(root, tell, hidden)
+
+
+def is_companion(name: str) -> bool:
+    """Whether a file is one that usually lies beside data, by its name."""
+    file = PurePosixPath(name)
+    stem = file.name.lower().partition(".")[0]
+    return bool(_COMPANIONS.fullmatch(file.suffix.lower())) or stem in _COMPANION_NAMES
 
 
 def describe(kinds: Iterable[UnreadKind]) -> str:

@@ -202,6 +202,8 @@ def _check(manifest: Manifest) -> None:
     """
     if not (1 <= manifest.size <= MAX_SIZE and manifest.channels in (1, 3)):
         raise ValueError(f"images of {manifest.size} pixels with {manifest.channels} channels")
+    if manifest.polarity != POLARITY:
+        raise ValueError(f"polarity {manifest.polarity!r:.60}, expected {POLARITY!r}")
     if manifest.block_records < 1:
         raise ValueError(f"blocks of {manifest.block_records} records")
     if set(manifest.tables) != {"labels", "writers", "sources"}:

@@ -17,7 +17,7 @@ import lmdb
 from hwgen.errors import RecipeChangedError, StoreError
 from hwgen.io import os_errors
 from hwgen.io.lmdb_pages import check_pages
-from hwgen.io.neighbours import entries
+from hwgen.io.neighbours import entries, with_temporary
 from hwgen.io.staging import ASIDE, MOVING, Staging
 from hwgen.schema import differences
 from hwgen.store.layout import FILES, MANIFEST, is_store
@@ -226,7 +226,7 @@ def _staging(path: Path) -> Staging:
 
 
 def _others(folder: Path) -> list[str]:
-    return sorted(entries(folder) - {*FILES, HEADER, ASIDE, MOVING})
+    return sorted(entries(folder) - with_temporary([*FILES, HEADER, ASIDE, MOVING]))
 
 
 def _is_header(header: Mapping[str, Any]) -> bool:

@@ -217,7 +217,8 @@ class StoreWriter:
         Args:
             charset: the classes in order; None takes the labels added, sorted.
             origin: see Manifest.origin.
-            reports: further JSON files for the store's folder, by file name.
+            reports: further JSON files for the store's folder, by file name. Names that are not in
+                hwgen.store.layout.FILES count as a user's, so that the store is not replaced.
 
         Raises:
             CharsetError: a record's label is not in `charset`.

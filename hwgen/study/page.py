@@ -20,7 +20,8 @@ from PIL import Image as PilImage
 from hwgen.errors import InputError
 from hwgen.io import os_errors
 from hwgen.io.files import repair_utf8, write_text
-from hwgen.io.json_files import write_json
+from hwgen.io.json_files import read_object, write_json
+from hwgen.io.outputs import MARK, check_output_file
 from hwgen.record import Image
 from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
@@ -76,7 +77,8 @@ def write_study(
     Args:
         a: a run directory of a GAN, an exported model of one, or a store.
         b: another one.
-        out: the page, `*.html`; the key is `*.key.json` beside it. Existing files are replaced.
+        out: the page, `*.html`; the key is `*.key.json` beside it. Those of
+            hwgen are replaced.
         pairs: number of different pairs.
         controls: how many of them are shown a second time, with left and right exchanged.
         seed: of the choice of images, of left and right, and of the order.
@@ -92,8 +94,11 @@ def write_study(
     check_seed(seed)
     check_numbers((pairs, controls), "the numbers of pairs and controls")
     question = repair_utf8(question)
+    key_file = out.with_suffix(".key.json")
+    check_output_file(out, (".html",))
+    check_output_file(key_file, is_own=_is_key)
     set_a, set_b = open_set(a), open_set(b)
-    _check(set_a, set_b, out)
+    _check(set_a, set_b)
     recipe = json.dumps([seed, pairs, controls, question, set_a.fingerprint, set_b.fingerprint])
     # From the images too: the seed alone does not reveal which side is A.
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(recipe.encode()).digest(), "big"))
@@ -126,7 +131,6 @@ def write_study(
     }
     key["study"] = study_id(key)
     head = {"format": PAGE_FORMAT, "format_version": FORMAT_VERSION, "votes_format": VOTES_FORMAT}
-    key_file = out.with_suffix(".key.json")
     _write(out, _page({**head, "study": key["study"], **data}), key_file, key)
     return Study(
         id=key["study"],
@@ -140,7 +144,7 @@ def write_study(
     )
 
 
-def _check(a: StudySet, b: StudySet, out: Path) -> None:
+def _check(a: StudySet, b: StudySet) -> None:
     if a.fingerprint == b.fingerprint:
         raise InputError(
             f"{a.name} and {b.name} hold the same images", remedy="Give two different sets"
@@ -150,10 +154,6 @@ def _check(a: StudySet, b: StudySet, out: Path) -> None:
         raise InputError(
             f"{grey.name} is in grey and {colour.name} in colour, so colour would reveal the set",
             remedy="Prepare both in grey, or both in colour",
-        )
-    if out.suffix != ".html":
-        raise InputError(
-            "the name of the page must end in .html", where=str(out), remedy="Give another --out"
         )
 
 
@@ -208,6 +208,7 @@ def _page(data: dict[str, Any]) -> str:
         [
             Html('<meta charset="utf-8">'),
             Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+            Html(f'<meta name="generator" content="{MARK}">'),
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             Html('<meta name="color-scheme" content="light dark">'),
             tag("title", data["question"]),
@@ -222,6 +223,13 @@ def _page(data: dict[str, Any]) -> str:
     ]
     page = tag("html", tag("head", head), tag("body", join(parts, "\n")), lang="en")
     return f"<!doctype html>\n{page}\n"
+
+
+def _is_key(file: Path) -> bool:
+    try:
+        return bool(read_object(file, KEY_FORMAT, FORMAT_VERSION))
+    except ValueError:
+        return False
 
 
 def _resource(package: str, name: str) -> str:

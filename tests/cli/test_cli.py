@@ -155,3 +155,15 @@ def test_help_texts_contain_no_markup() -> None:
     ]
     assert len(texts) > 100
     assert not [text for text in texts if "[" in (text or "")]
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["none"], 2)])
+def test_a_process_of_torchrun_ends_with_the_exit_code_and_all_that_was_printed(
+    arguments: list[str], code: int
+) -> None:
+    environment = {**os.environ, "TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "1"}
+    command = [sys.executable, "-m", "hwgen_cli", *arguments]
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert (hwgen.__version__ in ended.stdout) == (code == 0)
+    assert ("No such command" in ended.stderr) == (code == 2)

@@ -103,3 +103,28 @@ def test_a_preset_is_an_error_that_names_the_right_command(run: Run, preset: str
     code, _, err = run(preset)
     assert code == 1
     assert f"hwgen presets {preset}" in err
+
+
+def test_what_is_not_read_is_shown(run: Run, gnt: Path) -> None:
+    folder = gnt.parent
+    (folder / "002-f.gnt.gz").write_bytes(b"\x1f\x8b")
+    code, out, error = run(folder)
+    assert (code, error) == (0, "")
+    assert "002-f.gnt.gz). Unpack the archives and give the folder" in out
+
+
+def test_a_sheet_is_written_in_the_format_of_its_suffix_or_refused(
+    run: Run, gnt: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert run(gnt, "--sheet", tmp_path / "sheet.jpg")[0] == 0
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.format == "JPEG"
+    code, _, err = run(gnt, "--sheet", tmp_path / "sheet.webp")
+    assert code == 1
+    assert "must end in .png or .jpg or .jpeg" in err
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    code, _, err = run(gnt, "--sheet", tmp_path / "mine.png")
+    assert code == 1
+    assert "hwgen did not write it" in err
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"

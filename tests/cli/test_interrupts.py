@@ -1,7 +1,11 @@
 """Ctrl-C once asks every long command to stop; twice ends it."""
 
+import os
+import pty
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +15,7 @@ import pytest
 
 from hwgen.store import Store
 from hwgen_cli.__main__ import main
+from hwgen_cli.interrupt import interruptible
 
 LONG = {
     "train STORE": "hwgen.generators.gan.training.train",
@@ -99,3 +104,93 @@ def test_a_stopped_command_says_how_to_resume(
 
     assert run(typed, work, toy_store, monkeypatch, tmp_path) == 130
     assert "stopped; rerun the command to resume" in capfd.readouterr().err
+
+
+def test_a_hang_up_asks_to_stop_and_is_no_second_ctrl_c() -> None:
+    with interruptible() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert stop()
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)  # both, as when a session ends
+        signal.raise_signal(signal.SIGHUP)
+    with interruptible() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_with_nohup_a_hang_up_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+WORK = """
+import sys, time
+from pathlib import Path
+from hwgen_cli.interrupt import interruptible
+from hwgen_cli.progress import bar
+
+out = Path(sys.argv[1])
+with bar("Working", "steps") as advance, interruptible() as stop:
+    for step in range(3000):
+        advance(step, 3000, "")
+        (out / "begun").touch()
+        if stop():
+            (out / "saved").touch()
+            break
+        time.sleep(0.01)
+print("stopped", file=sys.stderr, flush=True)
+sys.exit(130)
+"""
+
+
+def test_a_closed_terminal_does_not_keep_a_command_from_saving(tmp_path: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", WORK, str(tmp_path)])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert (tmp_path / "saved").exists()
+
+
+IMPORTING = """
+import os, signal, sys, types
+sys.path.insert(0, os.getcwd())
+stand_in = types.ModuleType("hwgen_cli.benchmark")
+def fail(name):
+    # Ctrl-C in the middle of the imports.
+    os.kill(os.getpid(), signal.SIGINT)
+    raise AttributeError(name)
+stand_in.__getattr__ = fail
+sys.modules["hwgen_cli.benchmark"] = stand_in
+import hwgen_cli.__main__
+"""
+
+
+def test_ctrl_c_during_the_imports_ends_without_a_traceback() -> None:
+    command = [sys.executable, "-c", IMPORTING]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_before_a_command_begins_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwgen_cli.__main__.guard_streams", pressed)
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

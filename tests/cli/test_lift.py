@@ -250,7 +250,7 @@ def test_pretrained_arms_start_from_a_recogniser(
         (["--arms", "classic"], "unknown arm 'classic'"),
         (["--generator", "glyph"], "no preset 'glyph'"),
         (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "no samples are held out"),
-        (["--plot", "curve.pdf"], "does not end in .png"),
+        (["--plot", "curve.pdf"], "must end in .png"),
         (
             ["--recogniser-preset", "huge"],
             "unknown recogniser preset 'huge'. Known:",

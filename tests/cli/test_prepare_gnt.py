@@ -1,6 +1,7 @@
 import json
 import signal
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -191,3 +192,30 @@ def test_a_finished_store_is_replaced_only_with_overwrite(
     assert "--overwrite" in err
     assert run("prepare-gnt", gnt, "-o", tmp_path / "s", "--size", "32", "--overwrite")[0] == 0
     assert Store(tmp_path / "s").size == 32
+
+
+@pytest.mark.parametrize("command", ["prepare-gnt", "inspect"])
+def test_names_in_any_encoding_stop_no_gnt(
+    run: Run, gnt: Path, tmp_path: Path, command: str
+) -> None:
+    names = {
+        "one": "训/1.gnt".encode("gbk"),
+        "none": b"\xd2\xbb\xff\x81/1.gnt",
+        "short": b"\xd2\xbb/1",
+    }
+    for name, raw in names.items():
+        path = tmp_path / f"{name}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x" * len(raw), gnt.read_bytes())
+        path.write_bytes(path.read_bytes().replace(b"x" * len(raw), raw))
+        out = ["--out", tmp_path / name] if command == "prepare-gnt" else []
+        code, text, _ = run(command, path, *out)
+        assert code == 0
+        assert f"several encodings fit the names in {name}.zip" in text
+        assert "If that is wrong, give --encoding" in text
+        code, text, _ = run(
+            command, path, *out, "--encoding", "latin-1", *["--overwrite"][: len(out)]
+        )
+        assert code == 0
+        assert f"names and labels of {name}.zip were read as latin-1, as --encoding says" in text
+        assert "wrong" not in text

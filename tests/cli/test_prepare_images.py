@@ -148,3 +148,41 @@ def test_input_errors_have_no_traceback(run: Run, tmp_path: Path) -> None:
         assert code == 1
         assert message in err
         assert "Traceback" not in err
+
+
+def test_what_was_not_read_is_printed(run: Run, tmp_path: Path) -> None:
+    photos = write_photos(tmp_path)
+    put(photos / "cow" / "1.heic", b"x")
+    put(photos / "cow" / "2.heic", b"x")
+    code, out, _ = run("prepare-images", photos, "--out", tmp_path / "s")
+    assert code == 0
+    assert "not read: 2 files: 2 .heic (photos/cow/1.heic, ...). Convert the images to PNG" in out
+    assert "not read: 1 file: 1 .txt (photos/dog/0.txt); these are rarely data" in out
+    assert "nothing read in 1 folders: photos/cow" in out
+    assert "no damaged records in what was read" in out
+    code, out, _ = run("prepare-images", photos, "--out", tmp_path / "j", "--json")
+    report = json.loads(out)
+    heic = {"kind": ".heic", "files": 2, "first": "photos/cow/1.heic", "may_be_data": True}
+    assert heic in report["not_read"]
+    assert report["folders_not_read"] == ["photos/cow"]
+    stored = json.loads((tmp_path / "j" / "prepare-report.json").read_text())
+    assert stored["not_read"] == report["not_read"]
+    code, _, error = run("prepare-images", photos, "--out", tmp_path / "x", "--strict")
+    assert code != 0
+    assert "the input holds 2 files: 2 .heic" in error
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_columns_that_were_read_are_printed(run: Run, tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        put(tmp_path / "w" / name, encoded(photo(int(name[0]))))
+    put(tmp_path / "w" / "metadata.csv", "file_name,label,font\n1.png,永,a\n2.png,和,b\n".encode())
+    code, out, _ = run("prepare-images", tmp_path / "w", "--out", tmp_path / "s")
+    assert code == 0
+    assert "columns of w/metadata.csv: file_name and label; not read: font" in out
+    stored = json.loads((tmp_path / "s" / "prepare-report.json").read_text())["columns"]
+    expected = {"image": "file_name", "label": "label", "writer": "", "not_read": ["font"]}
+    assert stored == {"w/metadata.csv": expected}
+    options = ("--label-column", "font", "--out", tmp_path / "f")
+    code, out, _ = run("prepare-images", tmp_path / "w", *options)
+    assert (code, Store(tmp_path / "f").charset.labels) == (0, ("a", "b"))

@@ -15,6 +15,7 @@ from PIL import Image as PilImage
 import hwgen_cli.interrupt
 from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.tensor_files import file_hash
+from hwgen.errors import InputError
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.training import train
 from hwgen.recogniser.inference import Recogniser
@@ -341,3 +342,37 @@ def test_count_is_refused_with_labels(synthesize: Synthesize, tmp_path: Path) ->
     code, stdout = synthesize(tmp_path / "out", "--count", 7)
     assert code == 1
     assert "--count is for a GAN that was trained without labels" in stdout
+
+
+@pytest.mark.parametrize("option", ["--png", "--gnt", "--sheet"])
+def test_further_outputs_are_checked_before_the_work(
+    synthesize: Synthesize, tmp_path: Path, option: str
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").touch()
+    code, err = synthesize(tmp_path / "s", "--per-class", 2, option, mine)
+    assert code == 1
+    assert "is not an export" in err or "must end in .png" in err
+    assert [path.name for path in mine.iterdir()] == ["notes.txt"]
+    assert not (tmp_path / "s").exists()
+
+
+def test_labels_that_gnt_cannot_hold_are_refused_before_the_work(
+    synthesize: Synthesize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode_record(label: str, image: object) -> bytes:
+        if label == "十":
+            raise InputError("the label has no two-byte GB code")
+        return b""
+
+    monkeypatch.setattr("hwgen.exports.gnt.encode_record", encode_record)
+    code, err = synthesize(tmp_path / "s", "--per-class", 2, "--gnt", tmp_path / "gnt")
+    assert code == 1
+    assert "no two-byte GB code" in err
+    assert not (tmp_path / "s").exists()
+    monkeypatch.setattr("hwgen.exports.export_store", lambda *_, **__: None)
+    code, _ = synthesize(
+        tmp_path / "s", "--per-class", 2, "--gnt", tmp_path / "gnt", "--classes", "一"
+    )
+    assert code == 0

@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -20,8 +22,9 @@ from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.training import train
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
+from hwgen.record import Record
 from hwgen.runs import Run
-from hwgen.store import Store
+from hwgen.store import Store, StoreWriter
 from hwgen_cli.__main__ import main
 
 Hwgen = Callable[..., tuple[int, str, str]]
@@ -51,12 +54,22 @@ def toy_options(toy_changes: dict[str, str]) -> list[str]:
     return ["--preset=glyph-32", "--device=cpu", "--precision=fp32", *sets]
 
 
-def test_dry_run_prints_the_plan_and_writes_nothing(
-    toy_store: Store, tmp_path: Path, hwgen: Hwgen
-) -> None:
+def store_of(
+    path: Path, size: int, labels: str = "一丨十", channels: int = 1, charset: str = "一丨十"
+) -> Path:
+    shape = (size, size) if channels == 1 else (size, size, channels)
+    with StoreWriter(path, size=size, channels=channels, recipe={}) as writer:
+        for n in range(30):
+            image = np.full(shape, 8 * n, np.uint8)
+            writer.add(Record(image, labels[n % len(labels)], "", "toy", n))
+        writer.finish(charset=Charset(tuple(charset)), origin={"kind": "gnt"})
+    return path
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, hwgen: Hwgen) -> None:
     out = tmp_path / "run"
     code, shown, _ = hwgen(
-        "train", toy_store.path, "--out", out, "--preset", "paper-hwdb", "--dry-run",
+        "train", store_of(tmp_path / "s", 28), "--out", out, "--preset", "paper-hwdb", "--dry-run",
         "--batch", 32, "--images", 3200, "--snapshot-every", 320, "--loss", "lsgan-eq8",
         "--unconditional",
     )  # fmt: skip
@@ -77,6 +90,65 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
         "memory: images",
     ):
         assert text in " ".join(shown.replace("┃", "│").split()), text
+
+
+@pytest.mark.parametrize(
+    ("store", "options", "message"),
+    [
+        ({"labels": "一丨"}, "", "1 of the 3 classes have no record"),
+        ({"channels": 3}, "", "expected 1 channel, found 3"),
+        ({"size": 4}, "", "expects at least one, of 8 pixels or more"),
+        ({}, "--cuda-graphs", "CUDA graphs need one process on a GPU"),
+        ({}, "--device nonsense", "device"),
+        ({}, "--precision half", "half"),
+        ({}, "--recogniser nothing", "nothing"),
+        ({}, "--out foreign", "already exists and is not a run"),
+        ({}, "--out file/run", "Not a directory"),
+        ({"channels": 3}, "--preset deformation-32", "expected 1 channel, found 3"),
+        ({"size": 31}, "--preset deformation-32", "expected images of at least 32 pixels"),
+        (
+            {"size": 32, "labels": "".join(map(chr, range(0x4E00, 0x4E1E)))},
+            "--preset deformation-32",
+            "no class has two records",
+        ),
+    ],
+)
+def test_dry_run_refuses_what_training_refuses_and_training_leaves_nothing(
+    store: dict[str, Any],
+    options: str,
+    message: str,
+    tmp_path: Path,
+    hwgen: Hwgen,
+    toy_options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    charset = store.get("labels", "") if len(store.get("labels", "")) > 3 else "一丨十"
+    given = store_of(tmp_path / "store", **{"size": 8, "charset": charset, **store})
+    Path("foreign").mkdir()
+    for file in ("foreign/mine", "file"):
+        Path(file).write_text("mine")
+    toy = ["--device=cpu"] if "deformation" in options else toy_options
+    out = [] if "--out" in options else ["--out", "run"]
+    before = sorted(tmp_path.rglob("*"))
+    shown = []
+    for dry in (["--dry-run"], []):
+        code, _, error = hwgen("train", given, *out, *toy, *options.split(), *dry)
+        assert (code, message in error) == (1, True), error
+        shown.append(error)
+    assert shown[0] == shown[1]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_dry_run_refuses_a_run_of_another_recipe(
+    toy_store: Store, tmp_path: Path, hwgen: Hwgen, toy_options: list[str]
+) -> None:
+    command = ["train", toy_store.path, "--out", tmp_path / "run", *toy_options, "--images", 8]
+    assert hwgen(*command)[0] == 0
+    assert hwgen(*command, "--dry-run")[0] == 0
+    code, _, error = hwgen(*command, "--dry-run", "--seed", 3)
+    assert code == 1
+    assert "seed: 0 -> 3" in error
 
 
 def test_progress_and_refusal_of_another_recipe(

@@ -4,6 +4,7 @@ together."""
 import copy
 import errno
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,24 @@ def test_two_processes_check_everything_together(torchrun: Callable[..., Any]) -
     process = torchrun(Path(__file__))
     said = process.communicate()[0]
     assert process.returncode == 0, said
+
+
+def test_a_group_that_does_not_end_keeps_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(distributed, "LEAVING_SECONDS", 0.1)
+    monkeypatch.setattr(dist, "destroy_process_group", never.wait)
+    distributed._leave_group()
+    never.set()
+
+
+def test_a_group_that_ends_with_an_error_fails_no_finished_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closed() -> None:
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(dist, "destroy_process_group", closed)
+    distributed._leave_group()
 
 
 def test_a_lone_process_has_no_group_and_exchanges_nothing() -> None:

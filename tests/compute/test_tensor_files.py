@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -48,6 +49,43 @@ def test_tensors_and_texts_survive(tmp_path: Path) -> None:
         assert torch.equal(found[name], tensor)
         assert found[name].dtype == tensor.dtype
     assert list(path.parent.iterdir()) == [path]
+
+
+SAVED = """
+import sys
+from pathlib import Path
+import torch
+from hwgen.compute.tensor_files import save_tensors
+torch.manual_seed(0)
+texts = {f"text {n}": "".join(map(chr, range(n, 0x100))) + "一\\U0002f800" for n in range(12)}
+tensors = {f"x{n}": torch.randn(n, 2).to((torch.float, torch.half)[n % 2]) for n in range(9)}
+order = -1 if sys.argv[2] == "reversed" else 1
+save_tensors(
+    Path(sys.argv[1]), dict(list(tensors.items())[::order]), dict(list(texts.items())[::order])
+)
+"""
+
+
+def test_equal_tensors_and_texts_give_equal_bytes_in_any_process(tmp_path: Path) -> None:
+    for number, order in enumerate(("as they are", "as they are", "reversed")):
+        environment = {**os.environ, "PYTHONHASHSEED": str(number)}
+        command = [sys.executable, "-c", SAVED, tmp_path / f"{number}.safetensors", order]
+        subprocess.run(command, check=True, env=environment)
+    files = [tmp_path / f"{number}.safetensors" for number in range(3)]
+    assert len({file.read_bytes() for file in files}) == 1
+    assert len({file_hash(file) for file in files}) == 1
+    tensors, texts = load_tensors(files[0])
+    assert texts["text 0"] == "".join(map(chr, range(0x100))) + "一\U0002f800"
+    assert len(texts) == 12
+    assert len(tensors) == 9
+    assert tensors["x8"].shape == (8, 2)
+
+
+def test_files_of_any_order_are_read(tmp_path: Path) -> None:
+    texts = {f"text {n}": str(n) for n in range(12)}
+    # As written by hwgen 0.2 and earlier, and by other programs.
+    safetensors.torch.save_file({"x": torch.ones(2)}, tmp_path / "old", metadata=texts)
+    assert load_texts(tmp_path / "old") == texts
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])

@@ -1,7 +1,7 @@
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from hwgen.data import (
     to_tensor,
     window_of,
 )
-from hwgen.errors import InputError, StoreError
+from hwgen.errors import HwgenError, InputError, StoreError
+from hwgen.io.machine import Memory
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 
@@ -219,9 +220,33 @@ def test_windows_are_counted_in_bytes_and_hold_something() -> None:
 
 def test_free_memory_is_assumed_where_it_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert image_sets._free_bytes(CPU) > 0
-
-    def absent(name: str) -> Iterator[str]:
-        raise FileNotFoundError(name)
-
-    monkeypatch.setattr("builtins.open", absent)
+    monkeypatch.setattr("hwgen.io.machine.memory", lambda: Memory(0, 0, 0))
     assert image_sets._free_bytes(CPU) == 8 << 30
+
+
+@pytest.mark.parametrize(
+    ("available", "limit", "window", "refused"),
+    [
+        (479, 1000, 500, True),  # 480 bytes would be resident
+        (480, 1000, 500, False),
+        (99, 1000, 50, True),  # or streamed, with two windows
+        (100, 1000, 50, False),
+        (1, 0, 500, False),  # no container: the system may swap
+    ],
+)
+def test_images_that_would_get_a_container_killed_are_refused(
+    make_store: MakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    available: int,
+    limit: int,
+    window: int,
+    refused: bool,
+) -> None:
+    monkeypatch.setattr("hwgen.io.machine.memory", lambda: Memory(1 << 30, available, limit))
+    monkeypatch.setattr(image_sets, "WINDOW_BYTES", window)
+    stores = [make_store("a", 10), make_store("b", 20)]
+    if refused:
+        with pytest.raises(HwgenError, match=r"but the container, .*Allow it more memory"):
+            open_images(stores, 4, CPU)
+    else:
+        open_images(stores, 4, CPU)

@@ -419,6 +419,39 @@ def test_one_real_sample_per_class_gives_purity_but_no_copy_test(
         evaluated(make_store(30, kind="synthetic"), real=make_store(33, images=single))
 
 
+@pytest.mark.parametrize(
+    ("samples", "with_test", "refused"),
+    [(5, True, True), (6, True, False), (6, False, True), (12, False, False)],
+)
+def test_too_few_samples_are_refused_before_the_work(
+    evaluated: Evaluate,
+    make_store: MakeStore,
+    monkeypatch: pytest.MonkeyPatch,
+    out: Path,
+    samples: int,
+    with_test: bool,
+    refused: bool,
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwgen.evaluation.evaluate._train", work)
+    few = {
+        label: images[: samples if label == "丨" else 0]
+        for label, images in images_of(make_store(50)).items()
+    }
+    changes = {"real": make_store(51, images=few), "recogniser": None}
+    if not with_test:
+        changes["real_test"] = None
+    if refused:
+        with pytest.raises(InputError, match=r"at most [35] samples .* too few for 5 nearest"):
+            evaluated(make_store(52, kind="synthetic"), **changes)
+        assert not out.exists()
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            evaluated(make_store(52, kind="synthetic"), **changes)
+
+
 def test_unsuitable_stores_are_refused(
     evaluated: Evaluate, make_store: MakeStore, real: Store, recogniser: Recogniser, tmp_path: Path
 ) -> None:
@@ -450,3 +483,18 @@ def test_a_recogniser_that_another_process_trains_is_refused(
         pytest.raises(RunError, match="another process is training this recogniser"),
     ):
         evaluated(make_store(23, kind="synthetic"), recogniser=None)
+
+
+def test_copies_are_warned_of_first(
+    evaluated: Evaluate, make_store: MakeStore, real: Store
+) -> None:
+    itself = "Warning: 72 of the 72 samples of the evaluated set are samples of --real itself"
+    exact = "Warning: 72 of the 72 samples that were tested are exact copies of a sample of --real."
+    notes = evaluated(real)["notes"]
+    assert notes[0].startswith(itself)
+    assert notes[1] == exact
+    notes = evaluated(make_store(5, kind="synthetic", images=images_of(real)))["notes"]
+    assert notes[0] == exact
+    assert not any(
+        "Warning" in note for note in evaluated(make_store(7, kind="synthetic"))["notes"]
+    )

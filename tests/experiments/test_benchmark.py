@@ -16,6 +16,7 @@ from hwgen.progress import Control
 from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.store_checks import without_records
 from hwgen.recogniser.training import steps_for
 from hwgen.results.benchmark import Benchmark
 from hwgen.store import Store
@@ -130,6 +131,31 @@ def test_shared_writers_are_named(make_store: MakeStore, toy: RecogniserRecipe, 
     assert run((train, test), replace(toy, steps=1), tmp_path / "out", seeds=[0])[
         "writers_shared"
     ] == ["w2"]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "shared"),
+    [
+        (("w1",), ("w2",), []),
+        (("w1", ""), ("w2",), None),
+        (("w1",), ("",), None),
+        (("",), ("",), None),
+        (("w1", ""), ("w1", ""), ["w1"]),
+    ],
+)
+def test_writers_that_are_not_known_are_not_called_different(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    train: tuple[str, ...],
+    test: tuple[str, ...],
+    shared: list[str] | None,
+) -> None:
+    stores = make_store("train", writers=train), make_store("test", seed=5, writers=test)
+    result = run(stores, replace(toy, steps=1), tmp_path / "out", seeds=[0])
+    assert result["writers_shared"] == shared
+    page = Benchmark.load(tmp_path / "out")
+    assert page.writers_shared == (None if shared is None else tuple(shared))
 
 
 def test_a_rerun_resumes_from_finished_recognisers(
@@ -257,13 +283,14 @@ def test_recognisers_start_from_pretrained_weights(
         make_store("others", labels="木本", seed=3),
         make_store("unseen", labels="木本", seed=4),
     )
-    run(others, toy, tmp_path / "others", seeds=[0])
-    start = Recogniser.load(tmp_path / "others" / "recogniser-real-seed0.safetensors", CPU)
+    run(others, toy, tmp_path / "pretrained", seeds=[0])
+    start = Recogniser.load(tmp_path / "pretrained" / "recogniser-real-seed0.safetensors", CPU)
     recipe, out = replace(toy, steps=2), tmp_path / "out"
     result = run(real, recipe, out, seeds=[0], init_from=start)
-    assert result["settings"]["start"] == start.provenance
+    assert result["settings"]["start"] == without_records(start.provenance)
     trained = Recogniser.load(out / "recogniser-real-seed0.safetensors", CPU)
-    assert trained.provenance["decides"]["start"] == start.provenance
+    assert trained.provenance["decides"]["start"] == without_records(start.provenance)
+    assert set(start.provenance["records"]) < set(trained.provenance["records"])
     assert len(trained.charset) == 3
     first = next(iter(start.network.state_dict()))  # two steps from scratch are not near to it
     near, far = trained.network.state_dict()[first], start.network.state_dict()[first]

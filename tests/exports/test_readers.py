@@ -6,6 +6,7 @@ import json
 import struct
 import tarfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import lmdb
@@ -336,6 +337,14 @@ def test_hugging_face_datasets_reads_parquet(
 def test_parquet_without_pyarrow_names_the_extra(
     make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(InputError, match=r"pip install 'hwgen\[parquet\]'"):
-        export_store(make_store(), "parquet", tmp_path / "out")
+    def absent(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    store = make_store()
+    with monkeypatch.context() as patch:
+        patch.setitem(__import__("sys").modules, "pyarrow", None)
+        with pytest.raises(InputError, match=r"pip install 'hwgen\[parquet\]'"):
+            export_store(store, "parquet", tmp_path / "out")
+    monkeypatch.setattr(metadata, "version", absent)
+    with pytest.raises(InputError, match=r"needs pyarrow, .* pip install 'hwgen\[parquet\]'"):
+        export_store(store, "parquet", tmp_path / "out")

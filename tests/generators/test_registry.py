@@ -93,6 +93,10 @@ class MeanKind(GeneratorKind):
     def plan(self, recipe: MeanRecipe, store: Store, **options: Any) -> Sequence[tuple[str, str]]:
         return [("steps", str(recipe.steps))]
 
+    def check(self, store: Store, out: Path, recipe: MeanRecipe, **options: Any) -> None:
+        if recipe.steps < 1:
+            raise InputError("no steps")
+
     def train(
         self,
         store: Store,

@@ -1,6 +1,5 @@
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import torch
 from hwgen.inspection import doctor
 from hwgen.inspection.doctor import Checkup, examine
 from hwgen.inspection.requirements import Extra, installed_requirements
+from hwgen.io.machine import Memory
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,9 @@ def test_a_gpu_has_memory_and_capability(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (gpu.capability, gpu.precision, gpu.cuda_graphs) == ("9.0", "bf16", "")
 
 
-def test_files_of_proc_may_be_missing(tmp_path: Path) -> None:
-    assert doctor._fields(tmp_path / "none") == {}
-    assert doctor._kilobytes("") == 0
-    assert doctor._kilobytes("24 kB") == 24 * 1024
+def test_memory_and_cpus_are_those_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hwgen.io.machine.memory", lambda: Memory(1 << 36, 1 << 29, 1 << 30))
+    monkeypatch.setattr("hwgen.io.machine.usable_cpus", lambda: 2)
+    cpu = examine().cpu
+    assert (cpu.memory_bytes, cpu.memory_available_bytes) == (1 << 36, 1 << 29)
+    assert (cpu.memory_limit_bytes, cpu.cores_usable) == (1 << 30, 2)

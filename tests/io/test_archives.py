@@ -3,10 +3,12 @@ import gzip
 import io
 import lzma
 import tarfile
+from pathlib import Path
 
 import pytest
 
-from hwgen.io.archives import how_to_unpack, is_packed, packed_kind
+from hwgen.errors import InputError
+from hwgen.io.archives import how_to_unpack, is_packed, packed_kind, refuse_volume
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,14 @@ def test_the_remedy_names_a_tool(name: str, tool: str) -> None:
 def test_a_zip_by_another_name_is_a_zip_and_a_volume_is_not() -> None:
     assert packed_kind("a.tar", b"PK\x03\x04") == ""
     assert packed_kind("a.zip.001", b"PK\x03\x04") == ".zip.001"
+
+
+def test_a_volume_of_a_zip_is_refused_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"PK\x01\x02 the directory")
+    refuse_volume(path)
+    (tmp_path / "a.z01").write_bytes(b"PK\x07\x08")
+    with pytest.raises(
+        InputError, match=r"one volume .* a\.z01\. Join them first.*zip -s 0 a\.zip"
+    ):
+        refuse_volume(path)

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -54,6 +55,18 @@ def test_a_dead_process_is_an_error() -> None:
     done = child_processes.each(die, 3, range(9), workers=2, purpose="dies")
     with pytest.raises(HwgenError, match=r"that dies died \(exit code 3\).*--workers 1"):
         list(done)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN])
+def test_a_process_that_the_system_refuses_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(HwgenError, match=r"worker process .*started \(.*\). Use --workers 1"):
+        list(child_processes.each(print, None, [1], workers=2, purpose="prints"))
 
 
 def test_begun_tasks_are_finished_when_the_work_is_given_up(tmp_path: Path) -> None:

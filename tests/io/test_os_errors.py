@@ -13,6 +13,8 @@ from hwgen.io.os_errors import DISK_FULL, reason, remedy
         (errno.EDQUOT, DISK_FULL),
         (errno.EACCES, "Change the permissions"),
         (errno.EPERM, "Change the permissions"),
+        (errno.EMFILE, "ulimit -n 4096"),
+        (errno.ENFILE, "Close other programs"),
         (errno.EROFS, "read-only; choose another path"),
     ],
 )

@@ -261,6 +261,10 @@ def test_what_cannot_be_renamed_is_not_replaced(
         patch.chdir(tmp_path / "x" / "below")
         with pytest.raises(OSError, match="holds the current folder"):
             staging.check_neighbours(replace=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: path != tmp_path / "x")
+        with pytest.raises(PermissionError, match="may not be written"):
+            staging.check_neighbours(replace=True)
     monkeypatch.setattr(os.path, "ismount", lambda path: True)
     with pytest.raises(OSError, match="is a mount point"):
         staging.check_neighbours(replace=True)

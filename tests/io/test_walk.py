@@ -65,7 +65,7 @@ def test_a_folder_has_each_of_its_names_once(tmp_path: Path) -> None:
     (tmp_path / "root" / "壹").symlink_to("一")
     (tmp_path / "root" / "more").mkdir()
     (tmp_path / "root" / "more" / "一").symlink_to("../一")
-    expected = (["一/1.png", "壹/1.png"], [("folder read already", "more/一")], [])
+    expected = (["一/1.png", "壹/1.png"], [("read already", "more/一")], [])
     assert searched(tmp_path / "root") == expected
 
 
@@ -80,7 +80,7 @@ def test_a_file_counts_once_in_folders_of_one_name(tmp_path: Path, link: object)
         link(root / "train/一/1.png", root / name)
     files, told, _ = searched(root)
     assert sorted(Path(file).parent.name for file in files) == ["一", "二"]
-    assert [reason for reason, _ in told] == ["file read already"] * 2
+    assert [reason for reason, _ in told] == ["read already"] * 2
 
 
 def test_what_is_no_file_is_named_and_not_opened(tmp_path: Path) -> None:

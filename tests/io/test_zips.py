@@ -3,11 +3,14 @@ import os
 import stat
 import struct
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from hwgen.charset import gb2312_level1
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_gnt
@@ -17,6 +20,13 @@ from hwgen.sources.casia_files import GNT, RawFile, find_files
 from hwgen.sources.gnt import encode_record, read_gnt
 from hwgen.sources.unread import Unread
 from hwgen.store import Store
+
+
+def sound(seed: int) -> bytes:
+    """Three records, others for another seed."""
+    image = np.random.default_rng(seed).integers(0, 256, (5, 4), np.uint8)
+    return b"".join(encode_record("啊", image + n) for n in range(3))
+
 
 SOUND = b"".join(encode_record("啊", np.full((5, 4), n, np.uint8)) for n in range(3))
 Members = dict[str | zipfile.ZipInfo, bytes]
@@ -70,15 +80,18 @@ def test_names_that_lead_elsewhere_are_names_only(tmp_path: Path, name: str) -> 
     everything = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
     store = {f"deep/er/store/{n}" for n in ("data.mdb", "manifest.json", "prepare-report.json")}
     assert everything == store | {"deep/er/a.zip"}
-    assert Store(inside / "store").manifest.tables["sources"] == [f"a.zip!{name}"]
+    # The backslash of Windows separates folders, since the zip has no other separator.
+    assert Store(inside / "store").manifest.tables["sources"] == [
+        "a.zip!" + name.replace("\\", "/")
+    ]
 
 
 def test_hidden_files_are_counted_unopened(tmp_path: Path) -> None:
-    names = (".hid/003-f.gnt", ".hid\\004-f.gnt", ".005-f.gnt", "__MACOSX/._001-f.gnt", ".DS_Store")
-    members: Members = dict.fromkeys(("d\\001-f.gnt", *names), SOUND)
+    names = (".hid/003-f.gnt", ".hid/004-f.gnt", ".005-f.gnt", "__MACOSX/._001-f.gnt", ".DS_Store")
+    members: Members = dict.fromkeys(("d/001-f.gnt", *names), SOUND)
     path = make_zip(tmp_path / "a.zip", members)
     assert [(file.name, file.writer) for file in find_files([path], GNT)] == [
-        ("a.zip!d\\001-f.gnt", "001")
+        ("a.zip!d/001-f.gnt", "001")
     ]
     find_files([path], GNT, unread := Unread())
     assert unread.hidden == 3
@@ -132,13 +145,12 @@ def test_names_without_the_utf8_flag_are_read_as_chinese_systems_write_them(
     assert (file.name, file.writer, read(file)) == ("a.zip!手写/001.gnt", "001", 3)
 
 
-def test_names_of_no_known_encoding_are_read(tmp_path: Path) -> None:
-    raw = b"\x80.gnt"
-    path = make_zip(tmp_path / "a.zip", {"x" * len(raw): SOUND})
-    path.write_bytes(path.read_bytes().replace(b"x" * len(raw), raw))
-    (file,) = find_files([path], GNT)
-    assert file.name == "a.zip!Ç.gnt"
-    assert read(file) == 3
+def test_names_of_no_known_encoding_are_refused(tmp_path: Path) -> None:
+    path = raw_names(tmp_path / "a.zip", [b"\x80.gnt"])
+    with pytest.raises(InputError, match=r"several fit: А\.gnt \(cp866\) or Ç\.gnt \(cp437\)"):
+        zips.members(path)
+    (file,) = find_files([path], GNT, encoding="cp437")
+    assert (file.name, read(file)) == ("a.zip!Ç.gnt", 3)
 
 
 def test_names_that_say_utf8_and_are_not_are_damage(tmp_path: Path) -> None:
@@ -148,21 +160,130 @@ def test_names_that_say_utf8_and_are_not_are_damage(tmp_path: Path) -> None:
         find_files([path], GNT)
 
 
-def test_what_a_terminal_would_obey_is_taken_out_of_names(tmp_path: Path) -> None:
-    path = make_zip(tmp_path / "a.zip", {"\x1b[2J\n001.gnt": SOUND})
+def test_names_are_exact_whatever_is_in_them(tmp_path: Path) -> None:
+    names = ["\x1b[2J\n001.gnt", "\ue000\u3000\u200d.gnt", "\u202e一\U0002ebf0.gnt", "e\u0301.gnt"]
+    path = make_zip(tmp_path / "a.zip", dict.fromkeys([*names, "é.gnt"], SOUND))
+    files = find_files([path], GNT)
+    assert sorted(file.name for file in files) == sorted(f"a.zip!{n}" for n in [*names, "é.gnt"])
+    assert [read(file) for file in files] == [3] * 5
+
+
+def test_stray_bytes_in_names_on_the_disk_stay_distinct(tmp_path: Path) -> None:
+    for number, name in enumerate((b"\xb0\xa1", b"\xb0\xa2")):
+        folder = os.fsencode(tmp_path) + b"/x/" + name
+        os.makedirs(folder)
+        with open(folder + b"/001.gnt", "wb") as file:
+            file.write(sound(number))
+    found = find_files([tmp_path / "x"], GNT)
+    assert [file.name for file in found] == [r"x/\xb0\xa1/001.gnt", r"x/\xb0\xa2/001.gnt"]
+    assert [read(file) for file in found] == [3, 3]
+
+
+def raw_names(path: Path, names: list[bytes], system: int = 0) -> Path:
+    """A zip whose names are these bytes, without the UTF-8 flag, as made by a system."""
+
+    class Raw(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+            return self.comment, self.flag_bits
+
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            info = Raw(str(number))
+            info.comment, info.create_system = name, system
+            archive.writestr(info, b"" if name[-1:] in b"/\\" else sound(number))
+    return path
+
+
+@pytest.mark.parametrize("system", [0, 3])
+def test_backslashes_separate_where_nothing_else_does(tmp_path: Path, system: int) -> None:
+    # The second byte of 淺 in GBK and of 功 in Big5 is a backslash's.
+    names = [rf"数据集\{name}".encode("gb18030") for name in ("", "淺\\1-f.gnt", "训练\\2-f.gnt")]
+    assert names[1].count(b"\\") == 3
+    path = raw_names(tmp_path / "a.zip", names, system)
+    assert [(file.name, file.writer) for file in find_files([path], GNT)] == [
+        ("a.zip!数据集/淺/1-f.gnt", "1"),
+        ("a.zip!数据集/训练/2-f.gnt", "2"),
+    ]
+
+
+def test_a_backslash_in_a_name_of_unix_is_a_character(tmp_path: Path) -> None:
+    names = [b"set/\\alpha/1-f.gnt", b"set/alpha/1-f.gnt"]
+    unix = find_files([raw_names(tmp_path / "unix.zip", names, 3)], GNT)
+    assert [file.name for file in unix] == [
+        "unix.zip!set/\\alpha/1-f.gnt",
+        "unix.zip!set/alpha/1-f.gnt",
+    ]
+    windows = raw_names(tmp_path / "windows.zip", [b"set\\alpha\\1-f.gnt", b"set/b/1-f.gnt"], 0)
+    assert [file.name for file in find_files([windows], GNT)] == [
+        "windows.zip!set/alpha/1-f.gnt",
+        "windows.zip!set/b/1-f.gnt",
+    ]
+
+
+def test_names_that_lead_to_one_place_are_refused(tmp_path: Path) -> None:
+    for other in ("./a/1.gnt", "/a/1.gnt", "b/../a/1.gnt", "a//1.gnt", "C:/a/1.gnt"):
+        path = make_zip(tmp_path / "a.zip", {"a/1.gnt": SOUND, other: SOUND})
+        with pytest.raises(InputError, match="contains two files called"):
+            find_files([path], GNT)
+
+
+def test_one_encoding_holds_for_all_names_of_an_archive(tmp_path: Path) -> None:
+    characters = list(gb2312_level1())
+    names = [f"{char}/{number}.gnt".encode("gb18030") for number, char in enumerate(characters)]
+    path = raw_names(tmp_path / "a.zip", names)
+    assert zips.encoding_of(path) == "gb18030"
+    assert {member.parts[0] for member in zips.members(path)} == set(characters)
+    alone = raw_names(tmp_path / "b.zip", ["一/0.gnt".encode("gb18030")])
+    with pytest.raises(InputError, match=r"b\.zip: its names do not say their encoding.*一"):
+        zips.members(alone)
+    (file,) = find_files([alone], GNT)  # labels are in the file
+    assert file.guessed
+    assert file.name in ("b.zip!一/0.gnt", "b.zip!һ/0.gnt")
+    (file,) = find_files([alone], GNT, encoding="gbk")
+    assert (file.name, file.encoding, file.guessed) == ("b.zip!一/0.gnt", "gbk", False)
+    with pytest.raises(InputError, match="not all valid in ascii"):
+        find_files([alone], GNT, encoding="ascii")
+
+
+def test_flagged_names_beside_others_keep_their_own_encoding(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", {"é한/1.gnt": SOUND, "xxxx/2.gnt": SOUND})
+    path.write_bytes(path.read_bytes().replace(b"xxxx/2", "手写/2".encode("gb18030")))
+    assert [file.name for file in find_files([path], GNT)] == [
+        "a.zip!é한/1.gnt",
+        "a.zip!手写/2.gnt",
+    ]
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_the_extra_field_with_the_name_in_utf8_is_used_if_its_checksum_fits(
+    tmp_path: Path, sound: bool
+) -> None:
+    raw, text = "手写/1.gnt".encode("gb18030"), "別的/1.gnt".encode()
+    content = struct.pack("<BL", 1, zlib.crc32(raw) ^ (not sound)) + text
+    info = zipfile.ZipInfo("xxxx/1.gnt")
+    info.extra = struct.pack("<HH", 0x7075, len(content)) + content
+    path = make_zip(tmp_path / "a.zip", {info: SOUND})
+    path.write_bytes(path.read_bytes().replace(b"xxxx/1.gnt", raw))
     (file,) = find_files([path], GNT)
-    assert file.name == "a.zip!\ufffd[2J\ufffd001.gnt"
-    assert read(file) == 3
+    assert file.name == ("a.zip!別的/1.gnt" if sound else "a.zip!手写/1.gnt")
 
 
-def test_stray_bytes_in_names_on_the_disk_are_taken_out(tmp_path: Path) -> None:
-    folder = os.fsencode(tmp_path) + b"/\xb0\xa1"
-    os.mkdir(folder)
-    with open(folder + b"/001.gnt", "wb") as file:
-        file.write(SOUND)
-    (found,) = find_files([Path(os.fsdecode(folder))], GNT)
-    assert found.name == "\ufffd\ufffd/001.gnt"
-    assert read(found) == 3
+def test_an_archive_is_opened_once_for_all_its_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_zip(tmp_path / "a.zip", {f"{n}.gnt": SOUND for n in range(50)})
+    opened: list[object] = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            opened.append(args)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr("zipfile.ZipFile", Counted)
+    assert [read(file) for file in find_files([path], GNT)] == [3] * 50
+    assert len(opened) == 1
+    make_zip(path, {"other.gnt": SOUND})  # another content is read anew
+    assert [file.name for file in find_files([path], GNT)] == ["a.zip!other.gnt"]
 
 
 def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -180,7 +301,7 @@ def test_a_member_that_grows_too_much_is_refused_unread(
 ) -> None:
     white = encode_record("一", np.full((4000, 4000), 255, np.uint8))
     path = make_zip(tmp_path / "a.zip", {"001.gnt": white})
-    (info,) = zips.members(path)
+    info = zips.members(path)[0].info
     assert info.file_size > zips.MAX_RATIO * info.compress_size  # deflate's utmost: a true bomb
     (file,) = find_files([path], GNT)  # but a small one
     assert read(file) == 1
@@ -244,9 +365,9 @@ def test_a_zip_in_a_zip_is_not_opened(tmp_path: Path) -> None:
 
 def test_real_zips_are_far_from_the_bound(shared_data: Path) -> None:
     ratios = [
-        info.file_size / info.compress_size
+        member.info.file_size / member.info.compress_size
         for path in sorted(shared_data.glob("*/*.zip"))
-        for info in zips.members(path)
+        for member in zips.members(path)
     ]
     assert ratios
     assert max(ratios) < zips.MAX_RATIO / 100

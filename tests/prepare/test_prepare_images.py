@@ -212,6 +212,26 @@ def test_charset_and_limit_choose(tmp_path: Path) -> None:
         )
 
 
+def test_more_classes_than_a_charset_holds_are_refused_before_all_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwgen.prepare.writing.MAX_CLASSES", 40)
+    for number in range(400):
+        put(tmp_path / "in" / f"{number:05d}" / "0.png", b"")
+    with pytest.raises(InputError, match="expected at most 40 classes, found more") as caught:
+        prepare_images([tmp_path / "in"], tmp_path / "out", framing=Framing(8))
+    assert caught.value.where == "in/00040"
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_that_look_alike_stay_apart_and_are_named(tmp_path: Path) -> None:
+    for label in ("\u00e9", "e\u0301", "\uf9d1", "六", "A", "Ａ"):
+        put(tmp_path / "in" / label / "0.png", encoded(photo(ord(label[-1]))))
+    report = prepare_images([tmp_path / "in"], tmp_path / "out", framing=Framing(8))
+    assert report.classes == 6
+    assert report.alike == [["e\u0301", "\u00e9"], ["六", "\uf9d1"]]
+
+
 def test_any_number_of_threads_makes_the_same_store(tmp_path: Path) -> None:
     root = spoilt(tmp_path)
     for n in range(150):

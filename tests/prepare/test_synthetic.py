@@ -18,6 +18,7 @@ from hwgen.sources.provenance import MARKER
 from hwgen.sources.simulation.gnt_folder import simulate
 from hwgen.store import Store, StoreWriter
 from hwgen.store.origin import notice, summary
+from tests.image_files import encoded, photo, put
 from tests.strokes import Drawn
 
 FRAMING = Framing(8, margin=0)
@@ -153,3 +154,19 @@ def test_simulated_writers_stay_simulated(tmp_path: Path, format: str) -> None:
     again, report = prepared("gnt", tmp_path / "set", out=tmp_path / "again")
     assert (again.data_kind, report.simulated) == ("real", False)
     assert notice(again.manifest.origin) == ""
+
+
+def test_links_hide_no_synthetic_images(tmp_path: Path) -> None:
+    made, mine = tmp_path / "made", tmp_path / "mine"
+    put(made / "train" / "一" / "1.png", encoded(photo(0)))
+    put(mine / "二" / "1.png", encoded(photo(1)))
+    (made / MARKER).write_text('{"synthetic": true}')
+    (mine / "二" / "2.png").symlink_to(made / "train" / "一" / "1.png")
+    assert prepare_images([mine], tmp_path / "1", framing=FRAMING).synthetic
+    (mine / "二" / "2.png").unlink()
+    assert not prepare_images([mine], tmp_path / "2", framing=FRAMING).synthetic
+    (mine / "一").symlink_to(made / "train" / "一")
+    assert prepare_images([mine], tmp_path / "3", framing=FRAMING).synthetic
+    (mine / "一").unlink()
+    (made / "train" / "二").symlink_to(mine / "二")
+    assert prepare_images([made], tmp_path / "4", framing=FRAMING).synthetic

@@ -419,8 +419,12 @@ def test_inputs_that_cannot_be_reported(tmp_path: Path, make_run: Callable[..., 
 
 def test_a_page_that_cannot_be_written(tmp_path: Path, make_run: Callable[..., Run]) -> None:
     run = make_run(grids=0)
-    with pytest.raises(InputError, match="cannot be written"):
-        write_report([run.path], run.path)
+    for name in ("report.pdf", "report"):
+        with pytest.raises(InputError, match=r"must end in \.html or \.htm.*Give another --out"):
+            write_report([run.path], tmp_path / name)
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(InputError, match="is not a file"):
+        write_report([run.path], tmp_path / "folder.html")
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
         write_report([run.path], tmp_path / "file" / "report.html")
@@ -432,8 +436,15 @@ def test_folders_are_made_and_an_old_page_is_replaced(
     out = tmp_path / "new" / "report.html"
     path = make_run(grids=0).path
     page_of(out, path)
-    out.write_text("old", encoding="utf-8")
+    before = out.read_bytes()
     assert page_of(out, path).headings
+    assert out.read_bytes() == before
+    out.write_text("<title>hwgen report: of an older version</title>", encoding="utf-8")
+    assert page_of(out, path).headings
+    out.write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="hwgen did not write it"):
+        write_report([path], out)
+    assert out.read_text("utf-8") == "mine"
     assert [file.name for file in out.parent.iterdir()] == ["report.html"]
 
 

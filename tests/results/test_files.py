@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from hwgen.errors import InputError, RunError
 from hwgen.experiments.lift.summary import advise
+from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.results import version
 from hwgen.results.benchmark import Benchmark
 from hwgen.results.evaluation import Evaluation
@@ -102,3 +105,32 @@ def test_only_keys_of_the_format_are_written() -> None:
     assert "low" in plain["figures"]["purity"]
     assert "low" not in plain["figures"]["frechet"]
     assert to_json({"a": (1, 2)}) == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_only_results_of_the_same_kind_are_replaced(kind: type[ResultFile], tmp_path: Path) -> None:
+    kind.check_folder(tmp_path / "new", ["a.png"])
+    file, sheet = tmp_path / kind.NAME, tmp_path / "a.png"
+    file.write_text(json.dumps(MADE[kind.NAME]()), encoding="utf-8")
+    kind.check_folder(tmp_path, ["a.png"])
+    save_sheet(sheet, np.zeros((1, 8, 8), np.uint8), 1)
+    kind.check_folder(tmp_path, ["a.png"])
+    sheet.write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"a\.png: already exists, and hwgen did not write it"):
+        kind.check_folder(tmp_path, ["a.png"])
+    file.write_text(json.dumps({"format": kind.FORMAT, "images": ["a.png"]}), encoding="utf-8")
+    kind.check_folder(tmp_path, ["a.png"])  # of a version that did not mark its images
+    for mine in ("{}", "mine", "[]"):
+        file.write_text(mine)
+        with pytest.raises(InputError, match="hwgen did not write it"):
+            kind.check_folder(tmp_path)
+        assert file.read_text() == mine
+
+
+@pytest.mark.parametrize("mark", ["data.mdb", "run.json", "model.safetensors", ".export.json"])
+def test_results_are_not_saved_into_a_store_a_run_or_an_export(mark: str, tmp_path: Path) -> None:
+    (tmp_path / mark).touch()
+    with pytest.raises(RunError, match="Give another --out"):
+        Lift.check_folder(tmp_path)
+    with pytest.raises(RunError, match="is not a directory"):
+        Lift.check_folder(tmp_path / mark)

@@ -1,11 +1,13 @@
 import os
 import random
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from hwgen.errors import InputError
 from tests.robustness.fuzz import harness
@@ -77,6 +79,42 @@ def read_badly(data: bytes) -> str:
     if index == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return "read"
+
+
+def wait_in_c(data: bytes) -> str:
+    """Waits for what never comes, where Python's signal handlers do not run."""
+    if int(data) == 1:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(1000)
+    return "read"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_that_waits_for_ever_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "make_input", lambda target, seed, index: b"%d" % index)
+    monkeypatch.setattr(harness, "STUCK_SECONDS", 1)
+    tally = Tally()
+    run(Target([b"0"], wait_in_c, seconds=0.2), tally, seed=0, count=4, seconds=60)
+    assert tally.outcomes == Counter(read=3, crash=1)
+    assert [finding["what"] for finding in tally.findings] == ["the process ended: SIGABRT"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_waits_for_no_threads_of_its_parent() -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    x = torch.ones(600, 600)
+
+    def multiply(data: bytes) -> str:
+        return str(int((x @ x)[0, 0]))
+
+    try:
+        multiply(b"")  # starts OpenMP's threads
+        tally = Tally()
+        run(Target([b"0"], multiply, seconds=30), tally, seed=0, count=3, seconds=60)
+    finally:
+        torch.set_num_threads(threads)
+    assert tally.outcomes == Counter({"600": 3})
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

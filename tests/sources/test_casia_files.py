@@ -180,6 +180,12 @@ def test_a_folder_without_gnt_is_refused(tmp_path: Path) -> None:
         find_files([tmp_path], GNT)
 
 
+def test_a_folder_of_broken_links_says_so(tmp_path: Path) -> None:
+    (tmp_path / "001-f.gnt").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"no GNT file.*; not read: 1 file: 1 broken link \(.*001"):
+        find_files([tmp_path], GNT)
+
+
 def test_alz_is_refused_with_the_way_to_unpack_it(tmp_path: Path) -> None:
     given = put(tmp_path / "a" / "HWDB1.1trn_gnt.alz", b"ALZ\x01 and so on")
     for thing in (given, tmp_path / "a"):
@@ -295,11 +301,11 @@ def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
         "HWDB/again.zip!001-f.gnt",
         "HWDB/again.zip!002-f.gnt",
     ]
-    assert unread["file read already"] == 7
+    assert unread["read already"] == 7
     one = root / "trn" / "001-f.gnt"
     assert counted(one, root / "trn") == (
         ["001-f.gnt", "trn/002-f.gnt", "trn/003-f.gnt"],
-        {"file read already": 3},
+        {"read already": 3},
     )
 
 
@@ -388,3 +394,19 @@ def test_rare_characters_and_symbols_are_not_taken_for_exchanged_bytes(tmp_path:
     ):
         data = b"".join(encode_record(label, np.zeros((4, 5), np.uint8)) for label in labels)
         assert len(find_files([put(tmp_path / "001-f.gnt", data)], GNT)) == 1
+
+
+def test_stray_bytes_in_names_of_loose_files_stay(tmp_path: Path) -> None:
+    for writer, folder in (
+        (1, "训练".encode("gbk")),
+        (2, "测试".encode("gbk")),
+        (3, "字".encode()),
+    ):
+        image = np.full((50, 40), writer, np.uint8)
+        put(tmp_path / os.fsdecode(folder) / f"00{writer}-f.gnt", encode_record("啊", image))
+    found = find_files([tmp_path], GNT, encoding="utf-8")
+    assert sorted((file.writer, file.name.split("/")[1]) for file in found) == [
+        ("001", "ѵ\\xc1\\xb7"),
+        ("002", "\\xb2\\xe2\\xca\\xd4"),
+        ("003", "字"),
+    ]

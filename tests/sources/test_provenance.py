@@ -1,3 +1,5 @@
+import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -75,8 +77,8 @@ def test_simulated_writers_are_told_apart_with_their_strokes(tmp_path: Path) -> 
     for name in ("a", "b"):
         (tmp_path / "x" / "y" / name).mkdir(parents=True)
     made, a, b = (tmp_path / "x" / "y" / name for name in ("made", "a", "b"))
-    mark_simulated(a, "Of A.")
-    mark_simulated(b, "Of B.")
+    for folder, text in ((a, "Of A."), (b, "Of B.")):
+        mark_simulated(folder, text, files=["001-f.gnt"], settings={"seed": 0})
     assert declared_provenance([(a, "a")]) == {"simulated": True, "notice": "Of A."}
     assert declared_provenance([(a, "a"), (b, "b")]) == {"simulated": True, "notice": "Of A. Of B."}
     assert declared_provenance([(a, "a"), (a / "001-f.gnt", "a/001-f.gnt")])["notice"] == "Of A."
@@ -94,9 +96,72 @@ def test_simulated_writers_are_told_apart_with_their_strokes(tmp_path: Path) -> 
         ('{"synthetic": false, "simulated": 1}', "simulated.*must be true or false"),
         ('{"synthetic": false, "notice": 1}', "notice.*must be text"),
         (f'{{"synthetic": false, "notice": "{"x" * 4_001}"}}', "at most 4,000 characters"),
+        ('{"synthetic": true, "files": "a"}', "must be a list of texts"),
+        ('{"synthetic": true, "files": [1]}', "must be a list of texts"),
     ],
 )
 def test_a_marker_that_tells_amiss_is_refused(tmp_path: Path, text: str, message: str) -> None:
     mark(tmp_path, text)
     with pytest.raises(InputError, match=message):
         declared_provenance([(tmp_path, "x")])
+
+
+def simulated(folder: Path, *, listed: bool = True) -> Path:
+    folder.mkdir(parents=True)
+    if listed:
+        mark_simulated(folder, "Of A.", files=["001-f.gnt"], settings={"seed": 0})
+    else:  # of an older version
+        mark(folder, '{"synthetic": false, "simulated": true, "notice": "Of A."}')
+    return folder
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("listed", [False, True])
+def test_real_scans_in_folders_below_simulated_ones_stay_real(
+    tmp_path: Path, listed: bool, zipped: bool
+) -> None:
+    folder = simulated(tmp_path / "sim", listed=listed)
+    (folder / "real").mkdir()
+
+    def declared(name: str) -> dict[str, object]:
+        if not zipped:
+            return declared_provenance([(folder / name, name)])
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(folder / MARKER, f"sim/{MARKER}")
+        return declared_provenance([(path, f"a.zip!sim/{name}")])
+
+    assert not declared("real/001-f.gnt")
+    assert declared("001-f.gnt") == {"simulated": True, "notice": "Of A."}
+
+
+def test_a_scan_beside_simulated_ones_is_refused_unless_it_is_listed(tmp_path: Path) -> None:
+    folder = simulated(tmp_path / "sim")
+    with pytest.raises(InputError, match=r"does not list 1001-f\.gnt, .* Move it out .*if it is r"):
+        declared_provenance([(folder / "001-f.gnt", "1"), (folder / "1001-f.gnt", "2")])
+    older = simulated(tmp_path / "older", listed=False)
+    assert declared_provenance([(older / "1001-f.gnt", "2")])["simulated"]
+
+
+@pytest.mark.parametrize(
+    ("files", "held", "unknown"),
+    [
+        (["U+4E00", "classes.json"], ["", "U+4E00"], ["real", "real/U+4E00", "U+4E001"]),
+        (["train/U+4E00"], ["", "train", "train/U+4E00"], ["mine", "train/real", "mine/U+4E00"]),
+        (["001.gnt"], ["", "001.gnt"], ["1001.gnt", "real/001.gnt"]),
+        (["images", "label.txt"], ["label.txt", "images/00000"], ["real/label.txt"]),
+    ],
+)
+def test_what_an_export_of_synthetic_samples_does_not_list_is_refused(
+    tmp_path: Path, files: list[str], held: list[str], unknown: list[str]
+) -> None:
+    marker = {"synthetic": True, "recipe": {"format": "folder"}, "files": files}
+    mark(tmp_path, json.dumps(marker))
+    for name in held:
+        assert declared_provenance([(tmp_path / name, name)]) == SYNTHETIC
+    for name in unknown:
+        with pytest.raises(InputError, match=rf"does not list {re.escape(name)}, "):
+            declared_provenance([(tmp_path / name, name)])
+    mark(tmp_path, json.dumps({**marker, "synthetic": False}))
+    for name in [*held, *unknown]:
+        assert not declared_provenance([(tmp_path / name, name)])

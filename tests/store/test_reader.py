@@ -199,6 +199,7 @@ def test_a_manifest_that_tells_of_blocks_that_are_not_there_is_noticed(tmp_path:
         ({"size": 10**9}, "images of 1000000000 pixels"),
         ({"channels": 2}, "2 channels"),
         ({"block_records": 0}, "blocks of 0 records"),
+        ({"polarity": "0 = paper, 255 = ink"}, "polarity '0 = paper"),
         ({"class_counts": [1, 4]}, "2 counts for 3 classes"),
         ({"class_counts": [7, -4, 2]}, "3 counts for 3"),
         ({"charset": ["一", "丁", 7]}, r"charset\[2\] should be str"),

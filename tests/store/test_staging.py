@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import StoreError
-from hwgen.io.neighbours import WITHIN, lock_path, partial_path, replaced_path
+from hwgen.io.neighbours import WITHIN, lock_path, partial_path, replaced_path, temporary_path
 from hwgen.prepare.report import REPORT_FILE
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter, check_place, looks_like_store
@@ -88,6 +88,16 @@ def test_an_unfinished_store_with_a_users_file_is_not_discarded(tmp_path: Path) 
     with pytest.raises(StoreError, match=r"notes\.txt is in the way"):
         write(tmp_path / "s", overwrite=True)
     assert (partial_path(tmp_path / "s") / "notes.txt").read_text() == "mine"
+
+
+def test_what_a_kill_leaves_in_an_unfinished_store_is_its_own(tmp_path: Path) -> None:
+    writer = StoreWriter(tmp_path / "s", size=8, recipe={}, resumable=True)
+    writer.__exit__(None, None, None)
+    for name in FILES:
+        temporary_path(partial_path(tmp_path / "s") / name).touch()
+    write(tmp_path / "s", overwrite=True)
+    assert names(tmp_path) == ["s"]
+    assert names(tmp_path / "s") == STORE
 
 
 def test_another_programs_recipe_is_no_unfinished_store(tmp_path: Path) -> None:

@@ -259,5 +259,5 @@ def test_unfinished_inputs_and_unwritable_outputs_are_refused(
     with pytest.raises(StoreError):
         write_study(light, damaged, tmp_path / "s.html")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="writing failed"):
+    with pytest.raises(InputError, match="cannot be written"):
         write_study(light, dark, tmp_path / "file" / "s.html", pairs=4, controls=0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwgen.compute.tensor_files import file_hash
+from hwgen.compute.tensor_files import file_hash, load_tensors, save_tensors
 from hwgen.errors import InputError, RecipeChangedError, StoreError
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.io.json_files import read_json
@@ -95,6 +95,16 @@ def test_a_stopped_synthesis_resumes(sampler: Sampler, tmp_path: Path) -> None:
     straight = synthesize(sampler, tmp_path / "straight", per_class=1000)
     assert straight is not None
     assert store.manifest.content_sha256 == straight.manifest.content_sha256
+
+
+def test_a_synthesis_resumes_after_its_snapshot_was_written_again(
+    run: Run, sampler: Sampler, tmp_path: Path
+) -> None:
+    out, snapshot = tmp_path / "stopped", run.weights(200)
+    assert synthesize(sampler, out, per_class=1000, control=Control(stop=lambda: True)) is None
+    tensors, texts = load_tensors(snapshot)
+    save_tensors(snapshot, tensors, dict(reversed(texts.items())))
+    assert synthesize(Sampler.load(run, device="cpu"), out, per_class=1000) is not None
 
 
 KILLED = """

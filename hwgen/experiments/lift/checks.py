@@ -9,7 +9,7 @@ from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.generators import Generator
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.store_checks import check_alike, check_real, check_unseen
+from hwgen.recogniser.store_checks import check_alike, check_real, check_separate, check_unseen
 from hwgen.recogniser.training import copy_weights
 from hwgen.store import Store
 
@@ -23,12 +23,7 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
     """
     for store in (train, test):
         check_real(store, what="the store", remedy="Give real samples as --train and --test")
-    if train.manifest.content_sha256 == test.manifest.content_sha256:
-        raise InputError(
-            "contains exactly the samples of the train store",
-            where=str(test.path),
-            remedy="Train and test on different samples",
-        )
+    check_separate(test, train, of="the train store")
     check_alike(
         (train, test),
         charset=train.charset,

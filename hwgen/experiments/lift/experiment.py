@@ -13,7 +13,7 @@ lift.json                      the result, once all trials are finished
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ from hwgen.recogniser.network import (
     RecogniserRecipe,
     recipe_to_json,
 )
+from hwgen.recogniser.store_checks import shared_writers, without_records
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.results.lift import ALL, Lift, TestStore
 from hwgen.results.trials import Trial, TrialResult
@@ -172,6 +173,7 @@ def run_experiment(
     check_stores(train, test, experiment.recipe)
     check_unseen_by(generator, init_from, stores=(train, test))
     check_start(train, experiment.recipe, experiment.arms, init_from)
+    Lift.check_folder(out)
     work = _Work(
         train=train,
         test=test,
@@ -184,6 +186,8 @@ def run_experiment(
     )
     trials = experiment.all_trials()
     results = {trial: work.finished(trial) for trial in trials}  # refuses other settings first
+    if not so_far:
+        work.check([trial for trial, result in results.items() if result is None])
     while not so_far and (missing := [one for one, result in results.items() if result is None]):
         taken = False
         for trial in missing:
@@ -265,6 +269,12 @@ class _Work:
             raise RunError("is the file of another trial", where=str(path), remedy="Remove it")
         return found
 
+    def check(self, trials: Sequence[Trial]) -> None:
+        """Refuse subsets that the generator cannot learn from, before any training."""
+        synthetic = [trial for trial in trials if ARMS[trial.arm].synthetic]
+        for trial in {trial.count: trial for trial in reversed(synthetic)}.values():
+            self.generator.check(self._real(trial), self._run(trial), seed=trial.seed)
+
     def run(
         self, trial: Trial, report: Callable[[str, float], None], stop: Callable[[], bool]
     ) -> TrialResult | None:
@@ -329,16 +339,17 @@ class _Work:
         finished = tuple(result for result in results.values() if result is not None)
         found = summarise(finished, self.groups, self.experiment.synthetic_per_class[0])
         init_from, train, test = self.init_from, self.train, self.test
+        writers = shared_writers(train, test)
         shared = 0 if init_from is None else len(set(init_from.charset) & set(train.charset))
         return Lift(
             version=hwgen.__version__,
             experiment=to_json(self.experiment),
             config=self.config,
             generator=dict(self.generator.settings),
-            start=None if init_from is None else init_from.provenance,
+            start=None if init_from is None else without_records(init_from.provenance),
             start_classes_shared=shared,
             train=str(train.path),
-            test=TestStore(str(test.path), len(train.writers & test.writers)),
+            test=TestStore(str(test.path), None if writers is None else len(writers)),
             data_kinds={"train": train.data_kind, "test": test.data_kind},
             accuracy_entries=found.accuracy,
             difference_entries=found.differences,
@@ -352,7 +363,8 @@ class _Work:
 
     def _config(self, trial: Trial) -> dict[str, Any]:
         arm = ARMS[trial.arm]
-        start = self.init_from.provenance if self.init_from is not None and arm.pretrained else None
+        pretrained = self.init_from if arm.pretrained else None
+        start = None if pretrained is None else without_records(pretrained.provenance)
         generator = self.generator.settings if arm.synthetic else None
         config = {**self.config, "start": start, "generator": generator}
         if arm.augmented:
@@ -373,6 +385,9 @@ class _Work:
             records = choose(self.train.labels, self._free, self._counts(trial), trial.seed)
             return write_subset(self.train, records, path)
 
+    def _run(self, trial: Trial) -> Path:
+        return self.out / "generators" / trial.subset
+
     def _synthetic(
         self,
         trial: Trial,
@@ -386,7 +401,7 @@ class _Work:
                 return None
             return self.generator(
                 real,
-                self.out / "generators" / trial.subset,
+                self._run(trial),
                 self.out / "synthetic" / f"{trial.subset}-{trial.amount}.store",
                 amount=trial.amount,
                 seed=trial.seed,

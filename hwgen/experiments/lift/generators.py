@@ -38,6 +38,9 @@ class Generator(Protocol):
     def trained_on(self) -> str | None:
         """Content hash of the store that it was trained on before; None if not trained before."""
 
+    def check(self, real: Store, run: Path, *, seed: int) -> None:
+        """Refuse what `__call__` would refuse before its first step; write nothing."""
+
     def __call__(
         self,
         real: Store,
@@ -91,6 +94,10 @@ class TrainedGenerator:
     def trained_on(self) -> str | None:
         """See Generator."""
         return None
+
+    def check(self, real: Store, run: Path, *, seed: int) -> None:
+        """See Generator."""
+        self.kind.check(real, run, self.recipe, seed=seed, device=self.device)
 
     def __call__(
         self,
@@ -153,6 +160,10 @@ class PretrainedGenerator:
     def trained_on(self) -> str | None:
         """See Generator."""
         return find_model(self.place, "last").content_sha256 or None
+
+    def check(self, real: Store, run: Path, *, seed: int) -> None:
+        """See Generator."""
+        load_generator(self.place, source=real, device=self.device)
 
     def __call__(
         self,

@@ -23,7 +23,7 @@ from hwgen.errors import InputError
 from hwgen.exports.models.licences import normalise_licence
 from hwgen.exports.models.model_card import card
 from hwgen.exports.models.model_results import read_model_results
-from hwgen.exports.models.onnx_graph import write_onnx
+from hwgen.exports.models.onnx_graph import check_onnx, write_onnx
 from hwgen.exports.staging import written_at_once
 from hwgen.generators.base import NoiseSampler, Sampler, get_kind, load_generator
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
@@ -81,6 +81,8 @@ def export_model(
             where=str(run.path),
             remedy="Leave out --onnx",
         )
+    if onnx:
+        check_onnx()
     model = find_model(run, snapshot)
     found = read_model_results(model, results)
     licence = normalise_licence(licence) if licence else ""

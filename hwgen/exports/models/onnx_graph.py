@@ -50,20 +50,32 @@ class Comparison:
         )
 
 
-def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:
-    """Write a generator, which must be on the CPU, as ONNX, and compare its images.
+def check_onnx() -> None:
+    """Refuse to begin without the packages.
 
     Raises:
         InputError: onnx or onnxruntime is not installed.
-        RunError: onnxruntime gives other images than torch.
     """
     try:
-        import onnx
-        import onnxruntime
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
     except ImportError as error:
         raise InputError(
             f"--onnx needs {error.name}", remedy="Install it with: pip install 'hwgen[onnx]'"
         ) from None
+
+
+def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:
+    """Write a generator, which must be on the CPU, as ONNX, and compare its images.
+
+    Needs what `check_onnx` checks.
+
+    Raises:
+        RunError: onnxruntime gives other images than torch.
+    """
+    import onnx
+    import onnxruntime
+
     texts = {"charset": json.dumps(list(sampler.charset), ensure_ascii=False)}
     with atomic_write(file) as temporary:
         graph = onnx.load_from_string(_written(sampler))

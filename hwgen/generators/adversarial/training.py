@@ -30,7 +30,13 @@ from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_
 from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score, real_deviation
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse, SnapshotWriter
 from hwgen.generators.adversarial.steps import Schedule, make_state, schedule, train_step
-from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
+from hwgen.generators.training_run import (
+    LOG_STEPS,
+    RunWriter,
+    check_run,
+    open_run,
+    read_own_checkpoint,
+)
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run
@@ -110,6 +116,17 @@ def train(
         InputError: the store does not fit the recipe, the batch cannot be divided among the
             processes, or CUDA graphs cannot be used.
     """
+    check_training(
+        kind,
+        store,
+        out,
+        recipe,
+        seed=seed,
+        device=device,
+        precision=precision,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+    )
     where = pick_device(device)
     settings = Settings(
         device=where,
@@ -120,8 +137,6 @@ def train(
         ranks=ranks,
         cuda_graphs=cuda_graphs,
     )
-    check_store(store, recipe)
-    check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
     with open_run(
         store,
         out,
@@ -141,6 +156,34 @@ def train(
             ranks=ranks,
         )
     return run
+
+
+def check_training(
+    kind: AdversarialKind,
+    store: Store,
+    out: Path,
+    recipe: AdversarialRecipe,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
+) -> None:
+    """Refuse what `train` would refuse before its first step, writing nothing; see there."""
+    where = pick_device(device)
+    pick_precision(precision, where)
+    check_store(store, recipe)
+    check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
+    check_run(
+        store,
+        out,
+        kind=kind.name,
+        recipe=recipe_to_json(recipe),
+        seed=seed,
+        complete=kind.completed,
+        ranks=ranks,
+    )
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,22 @@ class DeformationKind(GeneratorKind):
             ("memory: images", f"{len(store) * recipe.size**2 / 2**20:,.0f} MiB"),
         ]
 
+    def check(
+        self,
+        store: Store,
+        out: Path,
+        recipe: DeformationRecipe,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        ranks: Ranks | None = None,
+        **options: Any,
+    ) -> None:
+        """See GeneratorKind and hwgen.generators.deformation.training.check_training."""
+        from hwgen.generators.deformation.training import check_training
+
+        check_training(store, out, recipe, seed=seed, device=device)
+
     def train(
         self,
         store: Store,

@@ -29,7 +29,10 @@ class Pairs:
         ends = np.cumsum(counts)
         several = counts > 1
         if not several.any():
-            raise InputError("no class has two records, expected pairs of samples to learn from")
+            raise InputError(
+                "no class has two records, expected pairs of samples to learn from",
+                remedy="Give a store with several samples per class",
+            )
         self._records = np.argsort(labels, kind="stable")
         self._starts, self._counts = (ends - counts)[several], counts[several]
         self._batch, self._seed = batch, seed

@@ -21,11 +21,17 @@ from hwgen.compute.tensor_files import (
     save_tensors,
 )
 from hwgen.data import ResidentImages, to_float
-from hwgen.errors import DivergedError
+from hwgen.errors import DivergedError, InputError
 from hwgen.generators.deformation.network import DeformationNet, pair_loss
 from hwgen.generators.deformation.pairs import Pairs
 from hwgen.generators.deformation.recipe import INK, KIND, DeformationRecipe
-from hwgen.generators.training_run import LOG_STEPS, RunWriter, open_run, read_own_checkpoint
+from hwgen.generators.training_run import (
+    LOG_STEPS,
+    RunWriter,
+    check_run,
+    open_run,
+    read_own_checkpoint,
+)
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import check_channels
 from hwgen.runs import Run
@@ -64,13 +70,33 @@ def train_deformation(
         DivergedError: a loss or a weight is not finite; the last good checkpoint is named.
         InputError: the store is in colour, too small, or no class has two records.
     """
-    where = pick_device(device)
-    check_channels(store.channels, 1, str(store.path))
+    check_training(store, out, recipe, seed=seed, device=device)
     pairs = Pairs(store.labels, recipe.batch, seed)
     with open_run(store, out, kind=KIND, recipe=asdict(recipe), seed=seed) as run:
-        images = ResidentImages([store], recipe.size, where).images
+        images = ResidentImages([store], recipe.size, pick_device(device)).images
         _train_loop(run, recipe, pairs, images, control)
     return run
+
+
+def check_training(
+    store: Store,
+    out: Path,
+    recipe: DeformationRecipe,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Refuse what `train_deformation` would refuse before its first step, writing nothing."""
+    pick_device(device)
+    check_channels(store.channels, 1, str(store.path))
+    if store.size < recipe.size:
+        raise InputError(
+            f"expected images of at least {recipe.size} pixels, found {store.size}",
+            where=str(store.path),
+            remedy=f"Prepare the store with --size {recipe.size} or more",
+        )
+    check_run(store, out, kind=KIND, recipe=asdict(recipe), seed=seed)
+    Pairs(store.labels, recipe.batch, seed)
 
 
 def learning_rate(recipe: DeformationRecipe, step: int) -> float:
@@ -184,7 +210,7 @@ def _save_snapshot(
     run: Run, net: DeformationNet, recipe: DeformationRecipe, begun: Checkpoint
 ) -> None:
     weights = run.weights(recipe.steps * recipe.batch)
-    # Written once: the order of a file's metadata, and so its hash, is random.
+    # A finished run is left as it is.
     if begun.step < recipe.steps or not weights.exists():
         metadata = {"run": run.id, "recipe": json.dumps(run.recipe)}
         save_tensors(weights, module_tensors("net", net), metadata)

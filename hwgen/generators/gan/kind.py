@@ -73,6 +73,36 @@ class GanKind(GeneratorKind):
 
         return plan(recipe, store).in_words(recipe)
 
+    def check(
+        self,
+        store: Store,
+        out: Path,
+        recipe: Recipe,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        ranks: Ranks | None = None,
+        precision: str = "auto",
+        cuda_graphs: bool = False,
+        **options: Any,
+    ) -> None:
+        """See GeneratorKind and hwgen.generators.adversarial.training.check_training."""
+        from hwgen.compute.distributed import ALONE
+        from hwgen.generators.adversarial.training import check_training
+        from hwgen.generators.gan.training import GAN
+
+        check_training(
+            GAN,
+            store,
+            out,
+            recipe,
+            seed=seed,
+            device=device,
+            precision=precision,
+            ranks=ranks or ALONE,
+            cuda_graphs=cuda_graphs,
+        )
+
     def train(
         self,
         store: Store,

@@ -97,6 +97,35 @@ class RefinerKind(GeneratorKind):
 
         return classes_of(store, recipe, _strokes(options).characters()).warning(store)
 
+    def check(
+        self,
+        store: Store,
+        out: Path,
+        recipe: RefinerRecipe,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        ranks: Ranks | None = None,
+        precision: str = "auto",
+        cuda_graphs: bool = False,
+        **options: Any,
+    ) -> None:
+        """See GeneratorKind and hwgen.generators.refiner.training.check_training."""
+        from hwgen.compute.distributed import ALONE
+        from hwgen.generators.refiner.training import check_training
+
+        check_training(
+            store,
+            out,
+            recipe,
+            strokes=_strokes(options),
+            seed=seed,
+            device=device,
+            precision=precision,
+            ranks=ranks or ALONE,
+            cuda_graphs=cuda_graphs,
+        )
+
     def train(
         self,
         store: Store,

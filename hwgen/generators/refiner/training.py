@@ -18,8 +18,8 @@ from hwgen.generators.adversarial import training
 from hwgen.generators.adversarial.interface import GRID_COLUMNS, GRID_ROWS, AdversarialKind
 from hwgen.generators.adversarial.sample_monitor import Score, pairs
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse
-from hwgen.generators.refiner.classes import classes_of
-from hwgen.generators.refiner.generator import RefinerGenerator, build
+from hwgen.generators.refiner.classes import Classes, classes_of
+from hwgen.generators.refiner.generator import RefinerGenerator, build, build_without_images
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe, completed
 from hwgen.generators.refiner.sampling import KIND, RefinerSampler
 from hwgen.generators.refiner.simulated import SimulatedSamples, simulate_classes
@@ -70,10 +70,7 @@ def train(
         HwgenError: see hwgen.generators.adversarial.training.train.
         InputError: the strokes cannot be read, or too few classes have strokes.
     """
-    known = strokes.characters()
-    classes = classes_of(store, recipe, known)
-    every = rounded(strokes.read(known))
-    recipe = replace(_as_framed(recipe, store), strokes=fingerprint(every, store.charset))
+    recipe, classes, every = _fitted(store, recipe, strokes)
     labels = store.labels
 
     @cache  # a training that is rolled back builds its networks again
@@ -134,6 +131,53 @@ def train(
         ranks=ranks,
         cuda_graphs=cuda_graphs,
     )
+
+
+def check_training(
+    store: Store,
+    out: Path,
+    recipe: RefinerRecipe,
+    *,
+    strokes: StrokeData,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
+) -> None:
+    """Refuse what `train` would refuse before its first step, writing nothing; see there."""
+
+    def sampler(*_: object) -> RefinerSampler:
+        raise NotImplementedError  # nothing is sampled
+
+    training.check_training(
+        AdversarialKind(
+            name=KIND,
+            presets=PRESETS,
+            completed=completed,
+            build=build_without_images,
+            sampler=sampler,
+        ),
+        store,
+        out,
+        _fitted(store, recipe, strokes)[0],
+        seed=seed,
+        device=device,
+        precision=precision,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+    )
+
+
+def _fitted(
+    store: Store, recipe: RefinerRecipe, strokes: StrokeData
+) -> tuple[RefinerRecipe, Classes, Mapping[str, Strokes]]:
+    """The recipe with what it takes from store and strokes, its classes, and all strokes."""
+    known = strokes.characters()
+    classes = classes_of(store, recipe, known)
+    every = rounded(strokes.read(known))
+    recipe = replace(_as_framed(recipe, store), strokes=fingerprint(every, store.charset))
+    return recipe, classes, every
 
 
 def references(

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from hwgen.errors import InputError
-from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.record import BadRecord, Image, Record
 from hwgen.sources.images.collection import Collection
 
@@ -96,7 +96,7 @@ def is_cifar(path: Path) -> bool:
 
 def cifar_batch(path: Path) -> Collection:
     """The batch in a file, if `is_cifar` is true for it."""
-    name, size = zips.printable(path.name), path.stat().st_size
+    name, size = name_text(path.name), path.stat().st_size
     if path.name in _PYTHON_BATCHES:
         return CifarPython(name, path, size, _PYTHON_RECORDS)
     return CifarBinary(name, path, size, -(-size // _RECORD_BYTES))

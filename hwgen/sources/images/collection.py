@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from hwgen.record import BadRecord, Record
+from hwgen.sources.images.layout import Columns
 
 MAX_LABEL_LENGTH = 256
 """Maximum length of a label and of a writer's id, characters; longer ones are damage."""
@@ -43,6 +44,7 @@ class Collection(ABC):
         size: bytes.
         count: number of images, damaged ones included.
         writer: "", since no collection has a single known writer.
+        encoding: how its labels were decoded, as Python's name of a codec.
         format: the format's name.
         grey: whether images of this format are grey.
         light_ink: whether ink is light on a dark background, unlike in a Record.
@@ -53,10 +55,31 @@ class Collection(ABC):
     size: int
     count: int
     writer: str = ""
+    encoding: str = "utf-8"
 
     format: ClassVar[str]
     grey: ClassVar[bool] = False
     light_ink: ClassVar[bool] = False
+
+    @property
+    def guessed(self) -> bool:
+        """See hwgen.prepare.reading.Source: labels are never guessed."""
+        return False
+
+    @property
+    def linked(self) -> Sequence[Path]:
+        """Other folders with files of it, which symbolic links lead to."""
+        return ()
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns that are read, if it is a table."""
+        return None
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether rows and columns are exchanged in the file; in a Record they are not."""
+        return False
 
     @abstractmethod
     def items(self) -> Iterator[EncodedImage | Record | BadRecord]:

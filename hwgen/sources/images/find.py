@@ -3,47 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
+from hwgen.io.encodings import name_text
+from hwgen.io.ignored import is_ignored
 from hwgen.io.paths import describe_names, describe_path, suggest_path
+from hwgen.io.streams import refuse_stream
+from hwgen.io.walk import READ_ALREADY
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.images.cifar import cifar_batch, is_cifar
 from hwgen.sources.images.collection import Collection
-from hwgen.sources.images.decoding import SUFFIXES
-from hwgen.sources.images.folder import in_folder, in_zip
+from hwgen.sources.images.copies import without_copies
+from hwgen.sources.images.decoding import SUFFIXES, looks_like_image
+from hwgen.sources.images.folder import (
+    ImagePlace,
+    class_folders,
+    image_places,
+    zipped_class_folders,
+    zipped_images,
+)
 from hwgen.sources.images.idx import idx_pair, is_idx
-from hwgen.sources.images.label_list import LIST_FILE, is_label_list, label_list
+from hwgen.sources.images.label_list import (
+    LIST_FILES,
+    LIST_SUFFIXES,
+    LabelList,
+    is_label_list,
+    is_list_name,
+    label_list,
+    may_hold_labels,
+    refuse_labels_beside,
+    refuse_unread_list,
+)
+from hwgen.sources.images.layout import CLEAR, ColumnsUnclearError, Layout
+from hwgen.sources.images.list_lines import looks_like_list
 from hwgen.sources.images.lmdb_files import Lmdb
-from hwgen.sources.images.lsun import Lsun
+from hwgen.sources.images.lsun import Lsun, is_lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
+from hwgen.sources.provenance import MARKER
 from hwgen.sources.splits import refuse_mixed
+from hwgen.sources.unread import Unread, is_companion, remedy
 
-_LOOK_BYTES = 16
+_LOOK_BYTES = 512
+_LIST_BYTES = 1 << 16
 _ZIP = b"PK\x03\x04"
-_PACKED = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".alz")
+_TARS = (".tar", ".tgz")
 _INNER = "!"
 
 
-def find_images(inputs: Sequence[Path]) -> list[Collection]:
+@dataclass(frozen=True)
+class _Search:
+    """What is the same for all inputs of one command.
+
+    Attributes:
+        encoding: codec of names that do not declare theirs; None recognises it.
+        unread: counts what is not read.
+        layout: where the classes are.
+    """
+
+    encoding: str | None
+    unread: Unread
+    layout: Layout
+
+
+def find_images(
+    inputs: Sequence[Path],
+    encoding: str | None = None,
+    unread: Unread | None = None,
+    layout: Layout = CLEAR,
+) -> list[Collection]:
     """The collections of images in files, folders and zips, in the inputs' order.
 
     The format of an input is recognised by its content. `archive.zip!inner/folder` is a folder in
-    a zip. A collection reached twice counts once.
+    a zip. A collection reached twice counts once, and so does a copy of it.
+
+    Args:
+        inputs: files, folders and zips.
+        encoding: codec of names that do not declare theirs; None recognises it.
+        unread: counts what is not read.
+        layout: where the classes are, if the inputs can be read in several ways.
 
     Raises:
-        InputError: an input is missing, unreadable or of an unknown format; the inputs are of
-            several formats; one contains a training and a test set; two different collections
-            have the same name.
+        InputError: an input is missing, unreadable, a stream or of an unknown format; the inputs
+            are of several formats; one contains a training and a test set; two different
+            collections have the same name; it is not clear which folders or columns are the
+            classes, and the layout does not say it.
     """
-    collections = unique_by_name(
-        (collection.name.partition(_INNER)[2], collection)
-        for path in inputs
-        for collection in _in_one_split(path)
-    )
+    search = _Search(encoding, Unread() if unread is None else unread, layout)
+    found: list[Collection] = []
+    for path in inputs:
+        here = _in_input(path, search)
+        refuse_mixed((collection.name for collection in here), str(path))
+        found += here
+    once = unique_by_name(((_within(each), each) for each in found), search.unread)
+    collections = without_copies(once, search.unread)
     formats = sorted({collection.format for collection in collections})
     if len(formats) > 1:
         raise InputError(
@@ -55,62 +112,190 @@ def find_images(inputs: Sequence[Path]) -> list[Collection]:
     return collections
 
 
-def _in_input(path: Path) -> list[Collection]:
+def _within(collection: Collection) -> tuple[str, str]:
+    """What identifies a collection in its folder or archive."""
+    inner = collection.name.partition(f"{collection.path.name}{_INNER}")[2]
+    return getattr(collection, "label", ""), inner if collection.path.is_file() else ""
+
+
+def _in_input(path: Path, search: _Search) -> list[Collection]:
     """Collections of one input; at least one."""
+    refuse_stream(path)
     try:
         if path.is_dir():
-            return _in_folder(path)
+            return _in_folder(path, search)
         if path.is_file():
-            return _in_file(path)
+            return _in_file(path, search)
     except OSError as error:
         raise zips.unreadable(str(path), error) from None
-    archive, mark, inner = str(path).partition(_INNER)
-    if not mark or not Path(archive).is_file():
-        raise InputError("no such file or folder", where=str(path), remedy=suggest_path(path, ""))
-    return _in_archive(Path(archive), inner.strip("/"))
+    text = str(path)
+    for mark in (place for place, char in enumerate(text) if char == _INNER):
+        if Path(text[:mark]).is_file():
+            return _in_archive(Path(text[:mark]), text[mark + 1 :].strip("/"), search)
+    raise InputError("no such file or folder", where=text, remedy=suggest_path(path, ""))
 
 
-def _in_folder(folder: Path) -> list[Collection]:
-    if (folder / "manifest.json").is_file() and (folder / "data.mdb").is_file():
-        raise InputError("is already a store", where=str(folder), remedy="Use it directly")
-    if (folder / "data.mdb").is_file():
-        return [_in_lmdb(folder)]
-    if _is_list(folder / LIST_FILE):
-        return [label_list(folder / LIST_FILE)]
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    special = [found for path in files for found in _special(path)]
+def _in_folder(folder: Path, search: _Search) -> list[Collection]:
+    _refuse_store(folder)
+    held = sorted(path for path in folder.iterdir() if not is_ignored((path.name,)))
+    files = [path for path in held if path.is_file()]
+    special, taken, refused = _special_files(folder, files, search)
+    if not special:
+        texts = [path for path in files if path.suffix.lower() == ".txt"]
+        inner = filter(is_label_list, [*texts, *folder.glob(f"*/{LIST_FILES[0]}")])
+        _refuse_several(folder, "label lists", inner)
+    places = image_places(folder, search.unread, taken)
     if special:
-        return list({found.name: found for found in special}.values())  # a pair is found twice
-    texts = [*folder.glob("*.txt"), *folder.glob(f"*/{LIST_FILE}")]
-    _refuse_several(folder, "label lists", filter(_is_list, texts))
-    images = in_folder(folder)
-    if not images:
-        _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
-        for path in files:
-            _refuse_packed(path)
+        _refuse_beside(special, places, folder, search)
+        return special
+    if not _is_exported(folder):
+        _refuse_lists_beside(folder, files, places, refused)
+    images = class_folders(folder, places, search.encoding, search.unread, search.layout)
+    if images:
+        return images
+    if refused:
+        raise refused[0]
+    _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
+    for path in files:
+        _refuse_packed(path)
+    _refuse_several(folder, "zips", (path for path in files if path.suffix.lower() == ".zip"))
+    raise InputError(
+        "no image in this folder; "
+        + (
+            describe_path(folder)
+            or search.unread.summary()
+            or f"it contains {_listed(sorted(folder.iterdir()))}"
+        ),
+        where=str(folder),
+        remedy=_image_files(search),
+    )
+
+
+def _is_exported(folder: Path) -> bool:
+    """Whether hwgen exported a folder, or the one above, whose splits it holds."""
+    real = folder.resolve()
+    return any((place / MARKER).is_file() for place in (real, real.parent))
+
+
+def _refuse_lists_beside(
+    folder: Path,
+    files: Iterable[Path],
+    places: Sequence[ImagePlace],
+    refused: Sequence[InputError],
+) -> None:
+    """Refuse lists of images that would be of their folder's class, and those not understood."""
+    found = [place for place, images in places if images]
+    if len(found) == 1:
+        (place,) = found
+        refuse_labels_beside(place.path, (name for name, _ in place.files))
+        files = {*files, *(place.path / name for name, _ in place.files)}
+    texts = sorted(path for path in files if path.suffix.lower() in LIST_SUFFIXES)
+    inner = {place.path / name for place in found for name, _ in place.files if is_list_name(name)}
+    _refuse_several(
+        folder, "label lists", filter(is_label_list, inner.union(texts if len(found) == 1 else ()))
+    )
+    for path in texts if found else ():
+        if path.is_file() and not is_label_list(path):
+            refuse_unread_list(path, classes=len(found))
+    if len(found) == 1 and refused:
+        raise refused[0]
+
+
+def _refuse_store(folder: Path) -> None:
+    if (folder / "data.mdb").is_file() and (folder / "manifest.json").is_file():
+        raise InputError("is already a store", where=str(folder), remedy="Use it directly")
+
+
+def _special_files(
+    folder: Path, files: Sequence[Path], search: _Search
+) -> tuple[list[Collection], set[str], list[InputError]]:
+    """What one folder holds beside folders of images.
+
+    Returns:
+        Collections of its files; the names of the files that they read; and errors of files that
+        begin like a format but cannot be used.
+    """
+    if (folder / "data.mdb").is_file():
+        return [_in_lmdb(folder, search.encoding)], {"data.mdb", "lock.mdb"}, []
+    refused: list[InputError] = []
+    lists = [folder / name for name in LIST_FILES if is_label_list(folder / name)]
+    if len(lists) > 1:
+        _refuse_several(folder, "label lists", lists)
+    for path in lists:
+        try:
+            found = label_list(path, search.encoding, search.layout)
+            return [found] if found else [], {path.name}, []
+        except ColumnsUnclearError as error:
+            refused.append(error)  # the folders may be the classes
+    by_name: dict[str, Collection] = {}
+    taken: set[str] = set()
+    for path in files:
+        if path.name.lower().endswith(SUFFIXES) or is_companion(path.name):
+            continue
+        try:
+            for special in _special(path, search.layout):
+                by_name.setdefault(special.name, special)  # a pair is found twice
+                taken.add(path.name)
+        except InputError as error:
+            refused.append(error)
+    for packed in sorted(name for name in taken if name.removesuffix(".gz") in taken - {name}):
+        name = f"{folder.name or folder.resolve().name}/{packed}"
+        search.unread.add(READ_ALREADY, name, may_be_data=False)
+    return list(by_name.values()), taken, refused
+
+
+def _refuse_beside(
+    special: Sequence[Collection], places: Sequence[ImagePlace], folder: Path, search: _Search
+) -> None:
+    """Refuse folders of images beside a set in one file; count images that are in neither."""
+    first = special[0]
+    top = folder.name or folder.resolve().name
+    places = [(place, files) for place, files in places if files]
+    if isinstance(first, LabelList):
+        if first.path.name != LIST_FILES[0] and len(places) > 1:
+            raise InputError(
+                f"contains {first.path.name} and {len(places):,} folders of images, so it is not "
+                "clear where the labels are",
+                where=str(folder),
+                remedy=f"Give {first.path} to use its labels, or move it elsewhere to use the "
+                "names of the folders",
+            )
+        unlisted = sum(len(files) for _, files in places) - first.images
+        if unlisted > 0:
+            search.unread.add("image that the list does not name", top, count=unlisted)
+        return
+    others = [place for place, _ in places if place.parts]
+    for place, files in places:
+        if not place.parts:
+            search.unread.add("image without a class", f"{top}/{files[0][0]}", count=len(files))
+    if others:
+        file = first.path / "data.mdb" if first.path.is_dir() else first.path
         raise InputError(
-            "no image in this folder; "
-            + (describe_path(folder) or f"it contains {_listed(sorted(folder.iterdir()))}"),
+            f"contains {first.name} ({first.format}) and {len(others):,} folders of images",
             where=str(folder),
-            remedy=f"Image files end in {', '.join(SUFFIXES)}",
+            remedy=f"Give the one to use, such as {file} or {others[0].path}, or move the other to "
+            "another folder",
         )
-    return images
 
 
-def _in_file(path: Path) -> list[Collection]:
-    special = _special(path)
+def _in_file(path: Path, search: _Search) -> list[Collection]:
+    special = _special(path, search.layout)
     if special:
         return special
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
     if head.startswith(_ZIP) or path.suffix.lower() == ".zip":
-        return _in_archive(path, "")
+        return _in_archive(path, "", search)
     if path.name == "data.mdb":
-        return _in_folder(path.parent)
+        _refuse_store(path.parent)
+        return [_in_lmdb(path.parent, search.encoding)]
     _refuse_packed(path)
-    if _is_list(path):
-        return [label_list(path)]
-    if path.suffix.lower() in SUFFIXES:
+    listed = label_list(path, search.encoding, search.layout)
+    if listed:
+        return [listed]
+    with open(path, "rb") as file:
+        is_image = path.suffix.lower() in SUFFIXES or looks_like_image(file)
+    if is_image:
         raise InputError(
             "is a single image",
             where=str(path),
@@ -124,7 +309,7 @@ def _in_file(path: Path) -> list[Collection]:
     )
 
 
-def _special(path: Path) -> list[Collection]:
+def _special(path: Path, layout: Layout) -> list[Collection]:
     """The collection of an idx, CIFAR-10 or parquet file; [] for other files."""
     with open(path, "rb") as file:
         head = file.read(_LOOK_BYTES)
@@ -133,15 +318,8 @@ def _special(path: Path) -> list[Collection]:
     if is_cifar(path):
         return [cifar_batch(path)]
     if head.startswith(MAGIC):
-        return [parquet(path)]
+        return [parquet(path, layout)]
     return []
-
-
-def _is_list(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return is_label_list(file)
 
 
 def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
@@ -156,35 +334,49 @@ def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
 
 
 def _refuse_packed(path: Path) -> None:
-    if path.suffix.lower() in _PACKED:
+    with open(path, "rb") as file:
+        kind = packed_kind(path.name, file.read(_LOOK_BYTES))
+    if kind:
+        shards = "; convert WebDataset to parquet or an OCR LMDB"
+        tar = path.suffix.lower() in _TARS or ".tar." in path.name.lower()
         raise InputError(
-            "is an archive that hwgen does not read in place",
+            f"is an archive ({kind}), which hwgen does not read",
             where=str(path),
-            remedy="Unpack it and give the folder; convert WebDataset to parquet or an OCR LMDB",
+            remedy=how_to_unpack(kind, path.name) + (shards if tar else ""),
         )
 
 
-def _in_lmdb(folder: Path) -> Collection:
-    name = zips.printable(folder.name or folder.resolve().name)
+def _in_lmdb(folder: Path, encoding: str | None) -> Collection:
+    name = name_text(folder.name or folder.resolve().name)
     with Lmdb(folder) as database:
         if is_ocr_lmdb(database):
-            return ocr_lmdb(name, folder, database)
+            return ocr_lmdb(name, folder, database, encoding)
+        if not is_lsun(database):
+            key = next(iter(database.entries()))[0].decode("ascii", "backslashreplace")
+            raise InputError(
+                f"is an LMDB of an unknown kind: expected keys image-000000001 and "
+                f"label-000000001, or LSUN's 40 hex digits, found {key[:40]!r}",
+                where=str(folder),
+                remedy="Convert it to one folder per class, parquet or an OCR LMDB",
+            )
         count = database.count
     return Lsun(name, folder, (folder / "data.mdb").stat().st_size, count)
 
 
-def _in_archive(path: Path, inner: str) -> list[Collection]:
-    for info in zips.members(path):
-        if PurePosixPath(info.filename).name == LIST_FILE and _is_zipped_list(path, info.filename):
+def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
+    refuse_volume(path)
+    encoding = search.encoding
+    folders = zipped_images(path, inner, encoding, search.unread)
+    for member in zips.members(path, encoding):
+        if _is_zipped_list(path, member, len(folders)):
             raise InputError(
-                f"contains a label list, {zips.member_name(info)}, which cannot be read in place",
+                f"contains a label list, {member.name}, which cannot be read in place",
                 where=str(path),
-                remedy=f"Unpack it and give the folder of {LIST_FILE}",
+                remedy=f"Unpack it and give the folder of {PurePosixPath(member.name).name}",
             )
-    found = in_zip(path, inner)
-    if found:
-        return found
-    held = [zips.member_name(info) for info in zips.members(path)]
+    if folders:
+        return zipped_class_folders(path, inner, folders, encoding, search.unread, search.layout)
+    held = [member.name for member in zips.members(path, encoding)]
     if any(name.endswith("data.mdb") for name in held):
         raise InputError(
             "contains an LMDB, which cannot be read in place",
@@ -194,24 +386,30 @@ def _in_archive(path: Path, inner: str) -> list[Collection]:
     within = f" in {inner}" if inner else ""
     raise InputError(
         f"no image in this zip{within}; "
-        + (describe_names(held) or f"it contains {_listed(held)}"),
+        + (describe_names(held) or search.unread.summary() or f"it contains {_listed(held)}"),
         where=str(path),
-        remedy=f"Image files end in {', '.join(SUFFIXES)}",
+        remedy=_image_files(search),
     )
 
 
-def _is_zipped_list(path: Path, member: str) -> bool:
+def _image_files(search: _Search) -> str:
+    """The remedy where no image is found."""
+    known = f"Image files end in {', '.join(SUFFIXES)}"
+    advice = remedy(search.unread.may_be_data)
+    return f"{advice}. {known}" if advice else known
+
+
+def _is_zipped_list(path: Path, member: zips.Member, classes: int) -> bool:
+    """Whether a file holds the labels of the images in a zip."""
+    name = PurePosixPath(member.name)
+    listed = name.suffix.lower() in LIST_SUFFIXES
+    if not is_list_name(name.name) and (classes != 1 or not listed):
+        return False
     with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
-        return is_label_list(cast(BinaryIO, stream))
-
-
-def _in_one_split(path: Path) -> list[Collection]:
-    """Collections of one input, which must not mix a training and a test set by accident."""
-    found = _in_input(path)
-    refuse_mixed((collection.name for collection in found), str(path))
-    return found
+        head = stream.read(_LIST_BYTES)
+    return looks_like_list(head) or (classes == 1 and may_hold_labels(name.name, head, classes))
 
 
 def _listed(things: Sequence[object]) -> str:
-    some = ", ".join(zips.printable(getattr(thing, "name", str(thing))) for thing in things[:5])
+    some = ", ".join(name_text(getattr(thing, "name", str(thing))) for thing in things[:5])
     return (some or "nothing") + (", ..." if len(things) > 5 else "")

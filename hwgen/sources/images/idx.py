@@ -15,6 +15,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.decoding import MAX_PIXELS
@@ -23,6 +24,7 @@ _GZIP = b"\x1f\x8b"
 _IMAGES = b"\0\0\x08\x03"  # unsigned bytes in three dimensions
 _LABELS = b"\0\0\x08\x01"
 _MAX_LABELS = 1 << 28
+_READ_BYTES = 1 << 20
 _DAMAGE = (EOFError, OSError, zlib.error)
 
 
@@ -39,6 +41,11 @@ class Idx(Collection):
     format: ClassVar[str] = "idx"
     grey: ClassVar[bool] = True
     light_ink: ClassVar[bool] = True
+
+    @property
+    def is_transposed(self) -> bool:
+        """See Collection."""
+        return self.path.name.lower().startswith("emnist-")
 
     def items(self) -> Iterator[Record | BadRecord]:
         """See Collection; labels are decimal numbers.
@@ -60,6 +67,8 @@ class Idx(Collection):
                     yield self._cut_short(position, pixels, len(data))
                     return
                 image = np.frombuffer(data, np.uint8).reshape(height, width)
+                if self.is_transposed:
+                    image = np.ascontiguousarray(image.T)
                 yield Record(image, str(label), self.writer, self.name, position)
 
     def _cut_short(self, position: int, pixels: int, held: int) -> BadRecord:
@@ -88,12 +97,15 @@ def is_idx(head: bytes, path: Path) -> bool:
 def idx_pair(path: Path) -> Idx:
     """The images and labels of a pair, given one of its two files.
 
+    Where a file lies beside its `.gz`, the unpacked one is read. The images of EMNIST, by their
+    official names `emnist-...`, are turned upright.
+
     Raises:
         InputError: one of the two is missing, or the images' header is damaged.
     """
-    images = _sibling(path, "labels", "images")
-    labels = _sibling(path, "images", "labels")
-    name = zips.printable(images.name)
+    images = _unpacked(_sibling(path, "labels", "images"))
+    labels = _unpacked(_sibling(path, "images", "labels"))
+    name = name_text(images.name)
     with _opened(images) as stream:
         with zips.as_input_error(name):
             head = stream.read(16)
@@ -106,6 +118,12 @@ def idx_pair(path: Path) -> Idx:
         )
     found = Idx(name, images, images.stat().st_size, count)
     return replace(found, labels=labels)
+
+
+def _unpacked(path: Path) -> Path:
+    """The file itself, or the one that it packs, if that lies beside it."""
+    unpacked = path.with_name(path.name.removesuffix(".gz"))
+    return unpacked if unpacked.is_file() else path
 
 
 def _sibling(path: Path, here: str, there: str) -> Path:
@@ -134,11 +152,13 @@ def _sibling(path: Path, here: str, there: str) -> Path:
 def _read_labels(path: Path, count: int) -> list[int]:
     with _opened(path) as stream, zips.as_input_error(str(path)):
         magic, held = struct.unpack(">4sI", stream.read(8).ljust(8, b"\0"))
-        data = stream.read(min(held, _MAX_LABELS))
-    if magic != _LABELS or held != count or len(data) != held:
+        data = bytearray()  # in parts, since the header may claim any number
+        while len(data) < min(held, _MAX_LABELS) and (part := stream.read(_READ_BYTES)):
+            data += part
+    if magic != _LABELS or held != count or len(data) < held:
         found = f"{len(data):,} of {held:,}" if magic == _LABELS else magic.hex(" ")
         raise InputError(f"expected {count:,} labels, found {found}", where=str(path))
-    return list(data)
+    return list(data[:held])
 
 
 @contextmanager

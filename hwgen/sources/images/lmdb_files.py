@@ -13,6 +13,9 @@ from hwgen.errors import InputError
 from hwgen.io.lmdb_pages import check_pages
 from hwgen.sources.images.decoding import MAX_BYTES
 
+MAX_VALUE = 1 << 16
+"""Maximum length of a value that is not an image, bytes."""
+
 
 class Lmdb:
     """A database opened read-only, without a lock file.
@@ -70,6 +73,25 @@ class Lmdb:
         """
         view = self._txn.get(key)
         return None if view is None else _copied(view)
+
+    def keys(self, prefix: bytes) -> Iterator[bytes]:
+        """The keys that begin with a prefix, in order."""
+        with self._txn.cursor() as cursor:
+            if cursor.set_range(prefix):
+                for key in cursor.iternext(keys=True, values=False):
+                    if not bytes(key).startswith(prefix):
+                        return
+                    yield bytes(key)
+
+    def values(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The keys that begin with a prefix, with their values of at most MAX_VALUE bytes."""
+        with self._txn.cursor() as cursor:
+            if cursor.set_range(prefix):
+                for key, value in cursor.iternext():
+                    if not bytes(key).startswith(prefix):
+                        return
+                    if len(value) <= MAX_VALUE:
+                        yield bytes(key), bytes(value)
 
     def entries(self) -> Iterator[tuple[bytes, Callable[[], bytes]]]:
         """The keys in order, each with a function that returns its value.

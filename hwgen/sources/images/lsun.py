@@ -11,6 +11,7 @@ from typing import ClassVar
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.lmdb_files import Lmdb
 
+_KEY = re.compile(rb"[0-9a-f]{40}")
 _ENDING = re.compile(r"(_(train|val|test))?(_lmdb)?$")
 
 
@@ -30,6 +31,12 @@ class Lsun(Collection):
             for position, (key, value) in enumerate(database.entries()):
                 name = f"{self.name}[{key.decode('ascii', 'backslashreplace')}]"
                 yield EncodedImage(label, self.name, position, name, value)
+
+
+def is_lsun(database: Lmdb) -> bool:
+    """Whether the keys of an LMDB are those of LSUN; an empty one may be."""
+    first = next(database.entries(), None)
+    return first is None or bool(_KEY.fullmatch(first[0]))
 
 
 def category_of(path: Path) -> str:

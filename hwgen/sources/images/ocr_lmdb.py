@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from hwgen.errors import InputError
+from hwgen.io.encodings import decide_labels
 from hwgen.io.json_files import parse_json
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.lmdb_files import Lmdb
 
 _COUNT = b"num-samples"
+_IMAGE, _LABEL, _META = b"image-", b"label-", b"meta-"
+_NUMBER = re.compile(rb"\d{1,18}")
 
 
 @dataclass(frozen=True)
@@ -21,51 +25,105 @@ class OcrLmdb(Collection):
     """`image-%09d` and `label-%09d` from 1 to `num-samples`: clovaai's schema, and PARSeq's.
 
     The whole label is the class, also if it is a word. hwgen's own exports have the writer in
-    `meta-%09d`.
+    `meta-%09d`. Sets that count from 0 are read too. One without `num-samples`, as an interrupted
+    program leaves it, is read as far as it goes.
+
+    Attributes:
+        first: number of the first image.
+        incomplete: what is wrong with the set as a whole, in words; "" if nothing is.
     """
+
+    first: int = 1
+    incomplete: str = ""
 
     format: ClassVar[str] = "ocr-lmdb"
 
     def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
+        if self.incomplete:
+            expected = "num-samples images"
+            yield BadRecord(self.name, 0, 0, expected, self.incomplete, "incomplete set")
         with Lmdb(self.path) as database:
             for position in range(self.count):
-                number = position + 1
-                name = f"{self.name}[{number:09d}]"
-                label = _text(database.get(b"label-%09d" % number))
-                image = b"image-%09d" % number
-                if not 0 < len(label) <= MAX_LABEL_LENGTH:
-                    expected, found = (
-                        f"a label of 1 to {MAX_LABEL_LENGTH} characters",
-                        f"{len(label)}",
-                    )
-                    yield BadRecord(name, 0, 0, expected, found, "unknown label")
-                    continue
-                writer = _writer(_text(database.get(b"meta-%09d" % number)))
-                read = _reader(database, image)
-                yield EncodedImage(label, self.name, position, name, read, writer)
+                yield self._item(database, position)
+
+    def _item(self, database: Lmdb, position: int) -> EncodedImage | BadRecord:
+        number = position + self.first
+        name = f"{self.name}[{number:09d}]"
+        value = database.get(_LABEL + b"%09d" % number)
+        label = _text(value, self.encoding)
+        if not 0 < len(label) <= MAX_LABEL_LENGTH:
+            expected = f"a label of 1 to {MAX_LABEL_LENGTH} characters in {self.encoding}"
+            found = "none" if value is None else f"{len(value):,} bytes"
+            return BadRecord(name, 0, 0, expected, found, "unknown label")
+        writer = _writer(_text(database.get(_META + b"%09d" % number)))
+        read = _reader(database, _IMAGE + b"%09d" % number)
+        return EncodedImage(label, self.name, position, name, read, writer)
 
 
 def is_ocr_lmdb(database: Lmdb) -> bool:
-    """Whether an LMDB has this schema."""
-    return database.get(_COUNT) is not None
+    """Whether an LMDB has this schema, be it incomplete."""
+    return database.get(_COUNT) is not None or any(_numbers(database, _IMAGE))
 
 
-def ocr_lmdb(name: str, path: Path, database: Lmdb) -> OcrLmdb:
+def ocr_lmdb(name: str, path: Path, database: Lmdb, encoding: str | None = None) -> OcrLmdb:
     """The collection of an LMDB folder for which `is_ocr_lmdb` is true.
 
     Raises:
-        InputError: `num-samples` is not a number, or larger than the number of keys.
+        InputError: `num-samples` is not a number, or larger than the number of keys; or the
+            encoding of the labels is unknown.
     """
-    text = _text(database.get(_COUNT))
+    images = list(_numbers(database, _IMAGE))
+    first = 0 if images[:1] == [0] else 1
+    value = database.get(_COUNT)
+    text = _text(value)
     count = int(text) if text.isdecimal() and len(text) <= 18 else -1
-    if not 0 <= count < database.count:
+    incomplete = ""
+    if value is None:
+        labels = list(_numbers(database, _LABEL))
+        count = max(images[-1:] + labels[-1:]) - first + 1
+        incomplete = f"no num-samples, and {len(images):,} images"
+    elif not 0 <= count < max(database.count, 1):
         raise InputError(
             f"num-samples is {text[:40]!r}, but there are only {database.count:,} keys",
             where=str(path),
             remedy="The set may be incomplete; write it again",
         )
-    return OcrLmdb(name, path, (path / "data.mdb").stat().st_size, count)
+    elif first == 0 and images[-1] == count:
+        first = 1  # one image before the first
+    beyond = sum(not first <= number < first + count for number in images)
+    if beyond:
+        incomplete = f"num-samples {count:,}, and {beyond:,} images that it does not count"
+    if count > 2 * database.count:  # numbers with gaps, as no program writes them
+        raise InputError(
+            f"has {len(images):,} images with numbers up to {count:,}",
+            where=str(path),
+            remedy="The set may be incomplete; write it again",
+        )
+    labels_found = (value for _, value in database.values(_LABEL))
+    codec = decide_labels(_distinct(labels_found), where=str(path), encoding=encoding)
+    return OcrLmdb(
+        name,
+        path,
+        (path / "data.mdb").stat().st_size,
+        count,
+        encoding=codec,
+        first=first,
+        incomplete=incomplete,
+    )
+
+
+def _distinct(labels: Iterable[bytes]) -> set[bytes]:
+    """Labels that are not ASCII, without those that are too long to be one."""
+    return {label for label in labels if not label.isascii() and len(label) <= 4 * MAX_LABEL_LENGTH}
+
+
+def _numbers(database: Lmdb, prefix: bytes) -> Iterator[int]:
+    """Numbers of the keys with a prefix, in order."""
+    for key in database.keys(prefix):
+        rest = key.removeprefix(prefix)
+        if _NUMBER.fullmatch(rest):
+            yield int(rest)
 
 
 def _reader(database: Lmdb, key: bytes) -> Callable[[], bytes]:
@@ -78,10 +136,10 @@ def _reader(database: Lmdb, key: bytes) -> Callable[[], bytes]:
     return read
 
 
-def _text(value: bytes | None) -> str:
-    """Text of a value; "" if it is missing or not UTF-8."""
+def _text(value: bytes | None, encoding: str = "utf-8") -> str:
+    """Text of a value; "" if it is missing or not valid."""
     try:
-        return (value or b"").decode()
+        return (value or b"").decode(encoding)
     except UnicodeDecodeError:
         return ""
 

@@ -3,48 +3,51 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hwgen.errors import InputError
-from hwgen.io import zips
+from hwgen.io.encodings import name_text
 from hwgen.io.json_files import parse_json
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES
+from hwgen.sources.images.layout import CLEAR, Columns, Layout, choose_column
 
 MAGIC = b"PAR1"
 _ROWS = 64  # read at a time
-_IMAGE_NAMES = ("image", "img", "images", "jpg", "png", "jpeg", "bytes")
+_WRITER = "writer"
 _LABEL_NAMES = ("label", "labels", "class", "character", "char", "text")
-"""Names of columns, in the order of preference."""
+"""Columns that hold labels, if they are text or numbers."""
 
 
 @dataclass(frozen=True)
 class Parquet(Collection):
-    """A column of images, struct<bytes, path> or bytes, and one of labels; others are ignored.
+    """A column of images, struct<bytes, path> or bytes, and one of labels.
 
     Attributes:
-        image: the column of images.
-        label: the column of labels: class ids or text.
+        read: the columns; labels are class ids or text, writers text or numbers.
         names: names of the classes by id; () if labels are names or plain numbers.
-        writers: the column of writers, as in hwgen's own exports, or "".
     """
 
-    image: str = "image"
-    label: str = "label"
+    read: Columns = field(default_factory=lambda: Columns("image", "label"))
     names: tuple[str, ...] = ()
-    writers: str = ""
 
     format: ClassVar[str] = "parquet"
+
+    @property
+    def columns(self) -> Columns:
+        """See Collection."""
+        return self.read
 
     def items(self) -> Iterator[EncodedImage | BadRecord]:
         """See Collection."""
         position = 0
-        columns = [self.image, self.label, *([self.writers] if self.writers else [])]
+        read = self.read
+        columns = [read.image, read.label, *([read.writer] if read.writer else [])]
         with _opened(self.path) as (_, file):
             for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
                 for row in batch.to_pylist():
@@ -53,54 +56,70 @@ class Parquet(Collection):
 
     def _item(self, row: dict[str, Any], position: int) -> EncodedImage | BadRecord:
         name = f"{self.name}[{position}]"
-        label = self._label(row[self.label])
+        value = row[self.read.label]
+        label = self._label(value)
         if not 0 < len(label) <= MAX_LABEL_LENGTH:
-            expected, found = "a class", str(row[self.label])[:MAX_LABEL_LENGTH]
-            return BadRecord(name, 0, 0, expected, found, "unknown label")
-        writer = row.get(self.writers) or ""
+            # Hugging Face's data sets have -1 where the label is not known.
+            missing = value is None or value == "" or (isinstance(value, int) and value < 0)
+            found = str(value)[:MAX_LABEL_LENGTH]
+            return BadRecord(
+                name, 0, 0, "a class", found, f"{'no' if missing else 'unknown'} label"
+            )
+        writer = row.get(self.read.writer)
+        writer = "" if writer is None else str(writer)
         if len(writer) > MAX_LABEL_LENGTH:
             writer = ""
-        return EncodedImage(label, self.name, position, name, _reader(row[self.image]), writer)
+        return EncodedImage(label, self.name, position, name, _reader(row[self.read.image]), writer)
 
     def _label(self, value: object) -> str:
         """The class; "" if the value is not one."""
-        if isinstance(value, int) and self.names:
-            return self.names[value] if 0 <= value < len(self.names) else ""
+        if isinstance(value, int):
+            if value < 0 or (self.names and value >= len(self.names)):
+                return ""
+            return self.names[value] if self.names else str(value)
         return "" if value is None else str(value)
 
 
-def parquet(path: Path) -> Parquet:
+def parquet(path: Path, layout: Layout = CLEAR) -> Parquet:
     """The collection in a parquet file.
 
     Raises:
-        InputError: pyarrow is not installed, the file is damaged, or there is no column of images
-            or of labels.
+        InputError: pyarrow is not installed, the file is damaged, there is no column of images or
+            of labels, or there are several and the layout does not choose.
     """
     with _opened(path) as (arrow, file):
         schema, count = file.schema_arrow, file.metadata.num_rows
     features = _features(schema.metadata or {})
-    image = _column_of(_image_columns(arrow, schema), _IMAGE_NAMES, path)
-    label = _label_column(arrow, schema, features)
-    if not image or not label:
+    images = _image_columns(arrow, schema)
+    labels = _label_columns(arrow, schema, features, layout.label_column)
+    if not images or not labels:
         raise InputError(
-            f"has no column of {'labels' if image else 'images'}; its columns are "
-            f"{zips.printable(', '.join(schema.names))[:200]}",
+            f"has no column of {'labels' if images else 'images'}; its columns are "
+            f"{name_text(', '.join(schema.names))[:200]}",
             where=str(path),
             remedy="Images must be struct<bytes, path> or binary; labels a ClassLabel, or text or "
-            f"numbers in a column {', '.join(_LABEL_NAMES[:-1])} or {_LABEL_NAMES[-1]}",
+            "numbers in a column that is given with --label-column, or called "
+            f"{', '.join(_LABEL_NAMES[:-1])} or {_LABEL_NAMES[-1]}",
         )
+    chosen = (("image", images, layout.image_column), ("label", labels, layout.label_column))
+    image, label = (
+        choose_column(
+            candidates, what, chosen=name, usual=what, columns=schema.names, where=str(path)
+        )
+        for what, candidates, name in chosen
+    )
     names = features.get(label, {}).get("names", ())
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    writer = schema.get_field_index("writer")
+    place = schema.get_field_index(_WRITER)  # -1 too if there are several
+    writer = _WRITER if place >= 0 and _is_label(arrow, schema.field(place).type) else ""
+    others = tuple(name for name in schema.names if name not in (image, label, writer))
     return Parquet(
-        zips.printable(path.name),
+        name_text(path.name),
         path,
         path.stat().st_size,
         count,
-        image=image,
-        label=label,
+        read=Columns(image, label, writer, others),
         names=tuple(names) if known else (),
-        writers="writer" if writer >= 0 and _is_text(arrow, schema.field(writer).type) else "",
     )
 
 
@@ -127,7 +146,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = zips.printable(str(error))[:200]
+    reason = name_text(str(error))[:200]
     return InputError(f"is a damaged parquet file ({reason})", where=str(path))
 
 
@@ -147,38 +166,29 @@ def _kind(features: dict[str, dict[str, Any]], column: str) -> object:
 
 
 def _image_columns(arrow: Any, schema: Any) -> list[str]:
-    """Columns struct<bytes, path>, or of bytes if there are none."""
-    structs = [
+    """Columns struct<bytes, path>, or of bytes."""
+    return [
         field.name
         for field in schema
-        if arrow.types.is_struct(field.type)
-        and field.type.get_field_index("bytes") >= 0
-        and _is_kind(arrow, field.type.field("bytes").type, "binary")
-    ]
-    return structs or [field.name for field in schema if _is_kind(arrow, field.type, "binary")]
-
-
-def _column_of(columns: list[str], preferred: Sequence[str], path: Path) -> str:
-    """The only column, or the first of the preferred names; "" if there is none."""
-    named = [name for name in preferred if name in columns]
-    if not named and len(columns) > 1:
-        raise InputError(
-            f"has several columns of images: {zips.printable(', '.join(columns))[:200]}",
-            where=str(path),
-            remedy="Call the one to use image, or remove the others",
+        if _is_kind(arrow, field.type, "binary")
+        or (
+            arrow.types.is_struct(field.type)
+            and field.type.get_field_index("bytes") >= 0
+            and _is_kind(arrow, field.type.field("bytes").type, "binary")
         )
-    return next(iter(named or columns), "")
-
-
-def _label_column(arrow: Any, schema: Any, features: dict[str, dict[str, Any]]) -> str:
-    """The first ClassLabel, else the first of the usual names; "" if there is none."""
-    declared = [name for name in schema.names if _kind(features, name) == "ClassLabel"]
-    named = [
-        name
-        for name in _LABEL_NAMES
-        if name in schema.names and _is_label(arrow, schema.field(name).type)
     ]
-    return next(iter(declared or named), "")
+
+
+def _label_columns(
+    arrow: Any, schema: Any, features: dict[str, dict[str, Any]], chosen: str
+) -> list[str]:
+    """Columns that may hold labels: ClassLabels, those of usual names, and the chosen one."""
+    return [
+        field.name
+        for field in schema
+        if _is_label(arrow, field.type)
+        and (field.name in (*_LABEL_NAMES, chosen) or _kind(features, field.name) == "ClassLabel")
+    ]
 
 
 def _is_label(arrow: Any, kind: Any) -> bool:

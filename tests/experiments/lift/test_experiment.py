@@ -55,6 +55,9 @@ class Copies:
     def trained_on(self) -> str | None:
         return self.before
 
+    def check(self, real: Store, run: Path, *, seed: int) -> None:
+        pass
+
     def __call__(
         self, real: Store, run: Path, out: Path, *, amount: int, seed: int, progress: Any, stop: Any
     ) -> Store | None:
@@ -129,6 +132,64 @@ def test_a_trial_equals_training_and_testing_by_hand(
     right = [int(((read == test.labels) & (test.labels == c)).sum()) for c in range(3)]
     assert result.rows[0].correct == right
     assert result.accuracy_entries[0].mean == pytest.approx((read == test.labels).mean())
+
+
+def test_the_seed_of_a_trial_is_that_of_its_records_generator_and_recogniser(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
+    copies, seeds = Copies([]), []
+
+    def noted(*given: Any, **options: Any) -> Any:
+        seeds.append(options["seed"])
+        return train_recogniser(*given, **options)
+
+    monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", noted)
+    experiment = small(toy, real_per_class=(4,), trials=3, arms=("synthetic",))
+    run_experiment(train, test, experiment, copies, tmp_path / "out", device=CPU)
+    assert seeds == [0, 1, 2]
+    assert [seed for *_, seed in copies.calls] == [0, 1, 2]
+    stores = [Store(tmp_path / "out" / "draws" / f"n4-draw{n}.store") for n in range(3)]
+    assert len({store.manifest.content_sha256 for store in stores}) == 3
+
+
+def test_the_seed_of_a_trial_trains_and_samples_its_generator(
+    make_store: MakeStore, tmp_path: Path
+) -> None:
+    kind = get_kind("deformation")
+    trained = TrainedGenerator(kind, TOY_DEFORMATION, "cpu")
+    real = make_store("real")
+    pretrained = None
+    for seed in (0, 3):
+        run = tmp_path / f"run{seed}"
+        made = trained(
+            real,
+            run,
+            tmp_path / f"out{seed}",
+            amount=2,
+            seed=seed,
+            progress=lambda *_: None,
+            stop=lambda: False,
+        )
+        assert made is not None
+        assert made.manifest.origin["seed"] == seed
+        assert json.loads((run / "run.json").read_text())["seed"] == seed
+        pretrained = PretrainedGenerator(run, "cpu")
+    assert pretrained is not None
+    again = pretrained(
+        real,
+        tmp_path / "unused",
+        tmp_path / "again",
+        amount=2,
+        seed=7,
+        progress=lambda *_: None,
+        stop=lambda: False,
+    )
+    assert again is not None
+    assert again.manifest.origin["seed"] == 7
 
 
 def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
@@ -255,6 +316,32 @@ def test_deformation_models_are_trained_on_the_subset_or_before(
     kind = "deformation learnt before" if learnt else "deformation"
     assert result.generator["kind"] == kind
     assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+def test_subsets_that_a_generator_cannot_use_are_refused_before_any_training(
+    make_store: MakeStore,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    learnt: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
+    if learnt:
+        run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
+        generator = PretrainedGenerator(run.path, "cpu")
+    # The trial of 3 samples, which is possible, comes first; one sample has no pair.
+    experiment = small(toy, real_per_class=(3, 1), trials=1, arms=("classical", "synthetic"))
+    out = tmp_path / "out"
+
+    def trained(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", trained)
+    with pytest.raises(KeyboardInterrupt if learnt else InputError):
+        run_experiment(train, test, experiment, generator, out, device=CPU)
+    assert not (out / "generators").exists()
 
 
 def test_samples_too_near_to_real_ones_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:

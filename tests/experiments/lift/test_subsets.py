@@ -35,6 +35,17 @@ def test_subsets_larger_than_the_store_are_refused() -> None:
         choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0)
 
 
+def test_each_seed_chooses_other_records() -> None:
+    labels = np.repeat(np.arange(3), 50)
+    free = np.ones(len(labels), bool)
+    chosen = [choose(labels, free, np.full(3, 10), seed).tolist() for seed in (0, 0, 1, 2)]
+    assert chosen[0] == chosen[1]
+    assert len(set(map(tuple, chosen))) == 3
+    for class_id in range(3):  # of every class
+        own = [[i for i in one if labels[i] == class_id] for one in chosen[1:]]
+        assert len(set(map(tuple, own))) == 3
+
+
 def test_rare_classes_have_few_records() -> None:
     assert rare_classes(LABELS, 4).tolist() == [False, False, True, True]
     with pytest.raises(InputError, match="none is rare"):

@@ -93,8 +93,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
         DeformationSampler.load(cut, store, "cpu")
     cut = train_deformation(store, tmp_path / "cut", toy, device="cpu")
     (first,), (second,) = whole.snapshots(), cut.snapshots()
-    tensors, others = load_tensors(first)[0], load_tensors(second)[0]
-    assert all(torch.equal(tensors[name], others[name]) for name in tensors)
+    assert first.read_bytes() == second.read_bytes()
 
     def losses(run: Run) -> list[float]:
         return [entry["loss"] for entry in run.read_log() if "loss" in entry]
@@ -115,12 +114,18 @@ def test_a_foreign_checkpoint_is_refused(
         train_deformation(store, run.path, toy, device="cpu")
 
 
-def test_divergence_is_named(make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path) -> None:
-    store, wild = make_store("s"), replace(toy, lr=float("inf"))
+def test_divergence_is_named(
+    make_store: MakeStore,
+    toy: DeformationRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = make_store("s")
+    monkeypatch.setattr(training, "learning_rate", lambda recipe, step: math.inf)
     with pytest.raises(DivergedError, match=r"losses .* no longer finite at step 50"):
-        train_deformation(store, tmp_path / "run", wild, device="cpu")
+        train_deformation(store, tmp_path / "run", toy, device="cpu")
     with pytest.raises(DivergedError, match=r"weights .* at step 1\..*There is no checkpoint yet"):
-        train_deformation(store, tmp_path / "one", replace(wild, steps=1), device="cpu")
+        train_deformation(store, tmp_path / "one", replace(toy, steps=1), device="cpu")
 
 
 def test_divergence_keeps_and_names_the_last_good_checkpoint(
@@ -211,7 +216,7 @@ def test_stores_that_teach_nothing(
         train_deformation(make_store("c", channels=3), tmp_path / "a", toy, device="cpu")
     with pytest.raises(InputError, match="two records"):
         train_deformation(make_store("one", counts=(1, 1)), tmp_path / "b", toy, device="cpu")
-    with pytest.raises(InputError, match="16 pixels"):
+    with pytest.raises(InputError, match="found 16"):
         train_deformation(
             make_store("small"), tmp_path / "d", DeformationRecipe(size=32), device="cpu"
         )

@@ -54,6 +54,11 @@ def test_paper_preset_is_the_authors_setting() -> None:
     assert (PAPER.generator.z, PAPER.generator.z_dim) == ("uniform", 1024)
     assert (PAPER.pixels.paper, PAPER.pixels.ink) == (1.0, 0.0)
     assert (PAPER.ema, PAPER.r1_gamma, PAPER.translate) == (0, 0, 0)
+    assert (PAPER.generator.label_sd, PAPER.discriminator.label_sd) == (0.02, 0.02)
+    g, d = build(PAPER, 400)
+    for network in (g, d):
+        assert network.label_map is not None
+        assert network.label_map.weight.std().item() == pytest.approx(0.02, rel=0.05)
 
 
 def test_what_a_recipe_does_not_say_is_left_out() -> None:

@@ -6,12 +6,15 @@ library is reported with the number of the input that caused it.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
 import resource
+import select
 import signal
 import struct
+import sys
 import time
 import traceback
 from collections import Counter
@@ -26,6 +29,9 @@ from tests.robustness.fuzz.target import Target, make_input
 
 CHUNK = 2000
 """Inputs per child."""
+
+STUCK_SECONDS = 60
+"""Time after which a child that stays at one input is ended."""
 
 
 class Hang(BaseException):
@@ -103,8 +109,7 @@ def _in_child(target: Target, seed: int, first: int, count: int) -> dict[str, An
         finally:
             os._exit(0)
     os.close(writing)
-    with open(reading, encoding="utf-8") as pipe:
-        text = pipe.read()
+    text = _read_pipe(reading, child, at)
     _, status = os.waitpid(child, 0)
     if text:
         found: dict[str, Any] = json.loads(text)
@@ -124,9 +129,31 @@ def _in_child(target: Target, seed: int, first: int, count: int) -> dict[str, An
     return found
 
 
+def _read_pipe(reading: int, child: int, at: mmap.mmap) -> str:
+    """What a child writes; one that stays at an input is ended, with its traceback on stderr.
+
+    Its own timers do not end it where C code waits for what never comes.
+    """
+    text, last, since = b"", at[:8], time.monotonic()
+    while True:
+        if select.select([reading], [], [], 0.5)[0]:
+            part = os.read(reading, 1 << 16)
+            if not part:
+                os.close(reading)
+                return text.decode()
+            text += part
+        elif at[:8] != last:
+            last, since = at[:8], time.monotonic()
+        elif time.monotonic() - since > STUCK_SECONDS:
+            os.kill(child, signal.SIGABRT)
+
+
 def _read_chunk(target: Target, seed: int, first: int, count: int, at: mmap.mmap) -> dict[str, Any]:
     outcomes: Counter[str] = Counter()
     findings: list[dict[str, Any]] = []
+    faulthandler.enable()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # OpenMP would wait for the parent's threads, which a fork lacks
     held = _mib("VmSize")
     began = _mib("VmRSS")
     most = int((held + target.mib) * (1 << 20))

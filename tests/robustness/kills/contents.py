@@ -1,9 +1,9 @@
 """Contents of a folder that a command wrote to, in a form that can be compared.
 
 Left out, because it differs between any two runs: seconds and rates; log lines about a start; the
-time in TensorBoard's first event; the order of safetensors' metadata, which is random (so weights
-are compared by tensors and texts, and their hash in a text is replaced by their name); bytes of an
-LMDB file other than keys and values.
+time in TensorBoard's first event; seconds in the texts of checkpoints and recognisers (so a hash of
+such a file in a text is replaced by its name); bytes of an LMDB file other than keys and values.
+Snapshots of weights are compared byte by byte.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ GROWING = {"log.jsonl", "checkpoint.safetensors"}
 """Names of files that change during a run: they are compared at its end."""
 
 UNFINISHED = (".partial", ".hwgen-tmp", ".hwgen-folder")
+MARK = ".hwgen-replaced"
+"""In a finished output that is about to be replaced."""
+
 ASIDE = ".replaced"
 """Suffix of a finished output that is being replaced by another."""
 
@@ -64,7 +67,8 @@ def contents(folder: Path) -> Contents:
         lmdb.Error: likewise.
     """
     found = Contents()
-    hashes = {file_hash(path): path.name for path in folder.rglob("*.safetensors")}
+    files = folder.rglob("*.safetensors")
+    hashes = {file_hash(path): path.name for path in files if not _is_snapshot(path)}
     _walk(folder, "", found, hashes)
     return found
 
@@ -74,7 +78,7 @@ def _walk(folder: Path, prefix: str, found: Contents, hashes: Mapping[str, str])
         name = prefix + path.name
         if path.name.endswith("lock"):
             found.locks.append(name)
-        elif path.name.endswith(UNFINISHED):
+        elif path.name.endswith(UNFINISHED) or path.name == MARK:
             found.unfinished.append(name)
             found.saved.update(_saved(path, name))
         elif path.name.endswith(ASIDE):
@@ -114,7 +118,7 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
         with lmdb.open(str(path), readonly=True, lock=False) as env, env.begin() as txn:
             for entry in txn.cursor():
                 yield from map(bytes, entry)
-    elif path.suffix == ".safetensors":
+    elif path.suffix == ".safetensors" and not _is_snapshot(path):
         tensors, texts = load_tensors(path)
         for key, text in sorted(texts.items()):
             if key not in TIMES:
@@ -138,6 +142,10 @@ def _parts(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
         yield path.read_bytes()
 
 
+def _is_snapshot(path: Path) -> bool:
+    return path.stem.isdecimal()  # its name is the number of images
+
+
 def _store(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
     """Manifest and records of a store, and other files in its folder."""
     store = Store(path)
@@ -154,8 +162,8 @@ def _store(path: Path, hashes: Mapping[str, str]) -> Iterator[bytes]:
     finally:
         store.close()
     for file in sorted(path.iterdir()):
-        # recipe.json exists only until a writer's last step.
-        if file.name not in ("manifest.json", "data.mdb", "recipe.json"):
+        # recipe.json exists only until a writer's last step, the mark only until it is replaced.
+        if file.name not in ("manifest.json", "data.mdb", "recipe.json", MARK):
             yield from (file.name.encode(), *_parts(file, hashes))
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError
+from hwgen.io.class_folders import class_of
 from hwgen.record import BadRecord
 from hwgen.sources.images import folder
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import decode
-from hwgen.sources.images.folder import class_of, in_folder, in_zip
+from hwgen.sources.images.folder import in_folder, in_zip
+from hwgen.sources.images.layout import Layout
 from tests.image_files import encoded, photo, put, write_photos, zipped
 
 
@@ -46,7 +48,9 @@ def test_a_class_is_the_folder_that_holds_the_image(tmp_path: Path) -> None:
 def test_images_of_the_root_are_of_its_own_class(tmp_path: Path) -> None:
     put(tmp_path / "faces" / "a.png", encoded(photo(0)))
     put(tmp_path / "faces" / "deep" / "er" / "b.png", encoded(photo(1)))
-    assert [label for label, _ in images(in_folder(tmp_path / "faces"))] == ["faces", "er"]
+    for depth, expected in ((0, ["faces", "faces"]), (1, ["deep"]), (2, ["er"])):
+        found = in_folder(tmp_path / "faces", layout=Layout(class_depth=depth))
+        assert [label for label, _ in images(found)] == expected
     with zipfile.ZipFile(tmp_path / "faces 2.zip", "w") as archive:
         archive.writestr("a.png", encoded(photo(0)))
     (root,) = in_zip(tmp_path / "faces 2.zip")
@@ -130,4 +134,4 @@ def test_labels_that_are_chinese_survive_a_zip_of_either_kind(tmp_path: Path) ->
     ],
 )
 def test_a_code_point_is_its_character(folder: str, label: str) -> None:
-    assert class_of(folder) == label
+    assert class_of(folder, dict) == label

@@ -32,6 +32,24 @@ def test_images_and_labels_are_those_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal([record.image for record in records], expected)
 
 
+def test_a_file_beside_its_gz_is_one_pair(tmp_path: Path) -> None:
+    folder = write_digits(tmp_path)
+    put(folder / IMAGES.removesuffix(".gz"), gzip.decompress((folder / IMAGES).read_bytes()))
+    put(folder / f"{LABELS}.gz", gzip.compress((folder / LABELS).read_bytes()))
+    pairs = {idx_pair(path) for path in folder.iterdir()}
+    assert [pair.path.name for pair in pairs] == [IMAGES.removesuffix(".gz")]
+
+
+def test_the_images_of_emnist_are_turned_upright(tmp_path: Path) -> None:
+    image = np.arange(24, dtype=np.uint8).reshape(1, 4, 6)
+    for name, expected in (("emnist-letters-", image[0].T), ("my-", image[0])):
+        path = put(tmp_path / f"{name}train-images-idx3-ubyte", idx(image))
+        put(tmp_path / f"{name}train-labels-idx1-ubyte", idx(np.array([7], np.uint8)))
+        (record,) = idx_pair(path).items()
+        assert isinstance(record, Record)
+        np.testing.assert_array_equal(record.image, expected)
+
+
 def test_mnist_is_read_as_torchvision_reads_it(shared_data: Path, tmp_path: Path) -> None:
     mnist = pytest.importorskip("torchvision.datasets.mnist")
     unpacked = {}

@@ -12,6 +12,7 @@ from hwgen.sources.images import parquet as parquet_module
 from hwgen.sources.images.collection import EncodedImage
 from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.find import find_images
+from hwgen.sources.images.layout import Columns, Layout
 from tests.image_files import encoded, photo, put
 
 arrow: Any = pytest.importorskip("pyarrow")
@@ -199,3 +200,46 @@ def test_half_characters_are_no_names_of_classes(tmp_path: Path) -> None:
     features = {"label": {"_type": "ClassLabel", "names": ["\ud800", "b"]}}
     path = write(tmp_path / "x.parquet", {"image": cells(2), "label": [0, 1]}, features)
     assert [label for label, _, _ in told(path)] == ["0", "1"]
+
+
+def test_of_several_columns_one_is_to_be_chosen(tmp_path: Path) -> None:
+    names = {"_type": "ClassLabel", "names": ["a", "b"]}
+    columns = {
+        "img": cells(2),
+        "mask": cells(2),
+        "coarse": [0, 0],
+        "fine": [1, 0],
+        "text": ["永", "和"],
+    }
+    path = write(tmp_path / "x", columns, {"coarse": names, "fine": names})
+    with pytest.raises(
+        InputError, match=r"several columns of images: img, mask\. Give .*--image-co"
+    ):
+        find_images([path])
+    with pytest.raises(InputError, match=r"several columns of labels: coarse, fine, text"):
+        find_images([path], layout=Layout(image_column="img"))
+    for label, expected in (("fine", "b"), ("coarse", "a"), ("text", "永")):
+        layout = Layout(image_column="mask", label_column=label)
+        (found,) = find_images([path], layout=layout)
+        assert getattr(next(found.items()), "label", "") == expected
+        others = tuple(name for name in columns if name not in ("mask", label))
+        assert found.columns == Columns("mask", label, "", others)
+
+
+def test_any_column_can_be_chosen_and_the_usual_names_are_preferred(tmp_path: Path) -> None:
+    columns = {"image": cells(2), "thumb": cells(2), "label": ["永", "和"], "labels": [0, 0]}
+    path = write(tmp_path / "x", {**columns, "font": ["f", "g"]})
+    assert [label for label, _, _ in told(path)] == ["永", "和"]
+    (found,) = find_images([path], layout=Layout(label_column="font"))
+    assert getattr(next(found.items()), "label", "") == "f"
+
+
+def test_negative_numbers_are_no_labels_and_writers_may_be_numbers(tmp_path: Path) -> None:
+    columns = {"image": cells(3), "label": [0, -1, 7], "writer": [12, 0, None]}
+    (found,) = find_images([write(tmp_path / "x", columns)])
+    first, none, last = found.items()
+    assert isinstance(first, EncodedImage)
+    assert isinstance(none, BadRecord)
+    assert isinstance(last, EncodedImage)
+    assert [(item.label, item.writer) for item in (first, last)] == [("0", "12"), ("7", "")]
+    assert (none.kind, none.found) == ("no label", "-1")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwgen.errors import CharsetError, HwgenError, InputError
+from hwgen.errors import CharsetError, HwgenError, InputError, RecipeChangedError
 from hwgen.progress import Control
 from hwgen.sources.simulation.gnt_folder import simulate
 from hwgen.sources.simulation.handwriting import simulate_writer
@@ -68,7 +68,7 @@ def test_the_same_call_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_gnt_files_is_refused(tmp_path: Path) -> None:
     simulate(tmp_path, characters="十", writers=range(1, 4), seed=0, strokes=DRAWN)
-    with pytest.raises(InputError, match="1 other GNT files, such as 003-f"):
+    with pytest.raises(InputError, match=r"other files \(1\), such as 003-f"):
         simulate(tmp_path, characters="十", writers=range(1, 3), seed=0, strokes=DRAWN)
 
 
@@ -127,3 +127,66 @@ def test_characters_without_strokes_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(CharsetError, match="a test has no strokes for 1 of 2 characters: 你"):
         simulate(tmp_path / "set", characters="十你", writers=range(1, 2), seed=0, strokes=DRAWN)
     assert not (tmp_path / "set").exists()
+
+
+def write(out: Path, writers: int = 2, seed: int = 0) -> list[Path]:
+    return simulate(out, characters="十", writers=range(1, writers + 1), seed=seed, strokes=DRAWN)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize("name", ["001-f.gnt", "1001-f.gnt", "NOTICE.txt", "notes", ".export.json"])
+def test_a_users_files_are_refused_and_untouched(name: str, marked: bool, tmp_path: Path) -> None:
+    if marked:
+        write(tmp_path)
+    (tmp_path / name).write_text('{"mine": 1}')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"contains other files|differs from what"):
+        write(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_real_scans_below_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    with pytest.raises(InputError, match=r"other files \(1\), such as real"):
+        write(tmp_path)
+
+
+def test_an_interrupted_simulation_is_completed_and_files_are_not_rewritten(tmp_path: Path) -> None:
+    whole = {path.name: path.read_bytes() for path in write(tmp_path / "whole", 3)}
+    first = write(tmp_path / "part", 1)[0]
+    written = first.stat().st_mtime_ns
+    (tmp_path / "part" / ".002-f.gnt.hwgen-tmp").write_text("half")  # by a kill
+    assert {p.name: p.read_bytes() for p in write(tmp_path / "part", 3)} == whole
+    assert first.stat().st_mtime_ns == written
+    assert {path.name for path in (tmp_path / "part").iterdir()} == {
+        *whole,
+        ".export.json",
+        "NOTICE.txt",
+    }
+
+
+def test_another_simulation_is_not_replaced(tmp_path: Path) -> None:
+    before = write(tmp_path / "set")[0].read_bytes()
+    with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
+        write(tmp_path / "set", seed=1)
+    with pytest.raises(RecipeChangedError, match="characters: 1 -> 2"):
+        simulate(tmp_path / "set", characters="十刁", writers=range(1, 3), seed=0, strokes=DRAWN)
+    assert (tmp_path / "set" / "001-f.gnt").read_bytes() == before
+
+
+def test_empty_folders_links_and_the_current_folder_are_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("empty", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    (tmp_path / "nowhere").symlink_to("gone")
+    monkeypatch.chdir(tmp_path / "here")
+    for place in (tmp_path / "link", Path()):
+        assert [path.exists() for path in write(place)] == [True, True]
+    assert len(list((tmp_path / "empty").iterdir())) == 4
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "here", "link", "nowhere"}
+    (tmp_path / "file").touch()
+    for name in ("nowhere", "file", "x" * 256):
+        with pytest.raises(InputError, match=r"cannot be written|is not a folder"):
+            write(tmp_path / name)
