@@ -7,6 +7,7 @@ classes change it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from hwgen.sources.strokes.data import StrokeData, Strokes
 
 KIND = "refiner"
 """Run.kind of runs with such recipes."""
+
+_CPU_BATCH = 128  # larger ones do not fit a core's cache
 
 Ids = npt.NDArray[np.int64]
 
@@ -63,7 +66,8 @@ class RefinerSampler:
         hand: int | None = None,
         notice: str = "",
     ) -> None:
-        self._net, self._device, self.recipe = net.to(device), device, recipe
+        self._net = net.to(device).to(memory_format=torch.channels_last)
+        self._device, self.recipe = device, recipe
         self.start = SimulatedSamples(charset, strokes, recipe.framing, hand)
         self.charset = charset
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
@@ -144,10 +148,17 @@ class RefinerSampler:
             uint8 [N, S, S], 255 is paper.
         """
         ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        step = min(batch, _CPU_BATCH) if self._device.type == "cpu" else batch
+        slices = [slice(start, start + step) for start in range(0, len(ids), step)]
         parts = [np.empty((0, self.size, self.size), np.uint8)]
-        for start in range(0, len(ids), batch):
-            some = slice(start, start + batch)
-            parts.append(self._refined(ids[some], numbers[some], seed))
+        # The next images are simulated while the network refines the last ones.
+        with ThreadPoolExecutor(1) as ahead:
+            starts = ahead.map(
+                lambda some: self.start.images(ids[some], numbers[some], seed), slices
+            )
+            for some, images in zip(slices, starts, strict=True):
+                z = self.start.noise(ids[some], numbers[some], seed, self.recipe.generator.z_dim)
+                parts.append(self._refined(images, z))
         return np.concatenate(parts)
 
     def writers(
@@ -159,12 +170,11 @@ class RefinerSampler:
         return [f"hand-{hand:04d}-seed-{seed}" for hand in hands.tolist()]
 
     @torch.no_grad()
-    def _refined(self, ids: Ids, numbers: Ids, seed: int) -> Image:
+    def _refined(self, images: Image, z: npt.NDArray[np.float32]) -> Image:
         pixels = self.recipe.pixels
-        images = to_tensor(self.start.images(ids, numbers, seed), self._device)
-        z = self.start.noise(ids, numbers, seed, self.recipe.generator.z_dim)
         training = self._net.training
         self._net.eval()  # running statistics, so that a sample does not depend on the others
-        x = self._net(to_float(images, pixels), torch.from_numpy(z).to(self._device))
+        x = to_float(to_tensor(images, self._device), pixels)
+        refined = self._net(x, torch.from_numpy(z).to(self._device))
         self._net.train(training)
-        return to_images(to_uint8(x, pixels))
+        return to_images(to_uint8(refined, pixels))

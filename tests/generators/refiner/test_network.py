@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from hwgen.generators.refiner.network import RefinerNet
+from hwgen.generators.refiner.network import RefinerNet, _Block, _UpConv2d
 from hwgen.generators.refiner.recipe import PRESETS, RefinerSpec
 
 SIZE = 16
@@ -85,6 +86,38 @@ def test_z_changes_the_image_and_other_images_of_the_batch_do_not(x: Tensor, z: 
         torch.testing.assert_close(alone[0], together[number], atol=1e-5, rtol=0)
     others = net(x, z.roll(1, dims=0))
     assert (others - together).abs().mean(dim=(1, 2, 3)).min() > 0.01
+
+
+@torch.no_grad()
+def test_a_level_up_is_a_convolution_of_the_doubled_map_and_the_other() -> None:
+    conv = _UpConv2d(5, 3)
+    coarse, fine = torch.randn(2, 5, 4, 4), torch.randn(2, 3, 8, 8)
+    both = torch.cat([F.interpolate(coarse, scale_factor=2.0), fine], dim=1)
+    torch.testing.assert_close(conv((coarse, fine)), F.conv2d(both, conv.weight, conv.bias, 1, 1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("widths", "size"), [((4, 6), 16), ((4, 6, 8), 32), ((2, 4, 6, 8), 64)])
+def test_the_field_is_a_bicubic_interpolation(widths: tuple[int, ...], size: int) -> None:
+    net = net_of(replace(SPEC, widths=widths), size)
+    h = torch.randn(2, widths[-2], 8, 8)
+    flow = torch.tanh(net.flow(h)) * SPEC.flow
+    expected = F.interpolate(flow, size=(size, size), mode="bicubic", align_corners=False)
+    found = net._sampling_grid(h) - net.grid
+    torch.testing.assert_close(found, expected.permute(0, 2, 3, 1), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_running_statistics_are_those_of_batch_norm() -> None:
+    block = _Block(nn.Conv2d(2, 3, 3, padding=1))
+    x, style = torch.randn(4, 2, 8, 8), torch.randn(4, 64)
+    block.norm.running_mean.normal_()
+    block.norm.running_var.uniform_(0.5, 2)
+    block.eval()
+    found = block(x, style)
+    gain, bias = block.modulation(style)[:, :, None, None].chunk(2, dim=1)
+    expected = F.relu(block.norm(block.conv(x)) * (1 + gain) + bias)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", PRESETS)
