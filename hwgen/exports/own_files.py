@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.exports.formats import FORMATS
+from hwgen.generators.base import all_kinds
 from hwgen.io.json_files import read_object
 from hwgen.io.neighbours import BY_SYSTEMS
 from hwgen.io.staging import ASIDE, MOVING
 from hwgen.sources.provenance import MARKER
 
+_COMPANIONS = "".join(rf"|{re.escape(name)}" for kind in all_kinds() for name in kind.companions)
 _OTHER_FORMATS = {
-    "model": r"model\.safetensors|charset\.json|README\.md|samples\.png|model\.onnx",
+    "model": r"model\.safetensors|charset\.json|README\.md|samples\.png|model\.onnx" + _COMPANIONS,
     "tensorboard": r"events\.out\.tfevents\.hwgen",
 }
 """Files of the exports that are not of stores."""

@@ -78,6 +78,8 @@ def test_an_exported_model_gives_the_same_samples(toy_run: Run, tmp_path: Path) 
     assert model.provenance == sampler_of(toy_run).provenance
     unseen = sampler_of(read_model(tmp_path / "model"), "刁").sample([0], [2])
     np.testing.assert_array_equal(unseen, sampler_of(toy_run, "刁").sample([0], [2]))
+    # Its files are known as those of an export.
+    export_model(toy_run, tmp_path / "model", licence="cc-by-4.0", overwrite=True)
     card = (tmp_path / "model" / "README.md").read_text("utf-8")
     assert "strokes of 6 characters from a toy" in card
     assert "Drawn for a test, under a licence" in card

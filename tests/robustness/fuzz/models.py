@@ -14,6 +14,7 @@ import torch
 from hwgen.charset import Charset
 from hwgen.compute.distributed import ALONE
 from hwgen.generators.adversarial.checkpoint import restore, save_checkpoint, save_weights
+from hwgen.generators.adversarial.estimate import count_parameters as count_of_any
 from hwgen.generators.adversarial.meter import Meter
 from hwgen.generators.adversarial.steps import make_state
 from hwgen.generators.deformation.recipe import PRESETS as DEFORMATIONS
@@ -23,6 +24,11 @@ from hwgen.generators.gan.estimate import count_parameters
 from hwgen.generators.gan.networks import build, build_generator
 from hwgen.generators.gan.presets import PRESETS, change, preset, recipe_from_json, recipe_to_json
 from hwgen.generators.gan.sampling import Sampler
+from hwgen.generators.refiner.generator import build_without_images
+from hwgen.generators.refiner.recipe import PRESETS as REFINERS
+from hwgen.generators.refiner.recipe import recipe_from_json as refiner_from_json
+from hwgen.generators.refiner.stroke_file import StoredStrokes, save_strokes
+from hwgen.imaging.framing import Framing
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RECOGNISERS, RecogniserNetwork, RecogniserRecipe
 from hwgen.recogniser.network import recipe_from_json as recogniser_from_json
@@ -31,8 +37,11 @@ from hwgen.runs import Run, begin_or_continue
 from hwgen.runs.checkpoints import read_checkpoint
 from hwgen.runs.models import FILE, model_of_run, write_model
 from hwgen.runs.snapshots import best_scores
+from hwgen.sources.simulation.handwriting import simulate_framed
+from hwgen.sources.simulation.pen import Item
 from tests.robustness.fuzz.mutation import mutate, mutate_json
 from tests.robustness.fuzz.target import Target
+from tests.strokes import STROKES
 
 _CHARSET = Charset(tuple("一丁七"))
 _CPU = torch.device("cpu")
@@ -55,12 +64,15 @@ def recipes(scratch: Path) -> Target:
     """Recipes of all kinds; accepted ones are built on the meta device and counted."""
     seeds = [b"g" + json.dumps(recipe_to_json(recipe)).encode() for recipe in PRESETS.values()]
     seeds += [b"r" + json.dumps(recogniser_to_json(r)).encode() for r in RECOGNISERS.values()]
+    seeds += [b"f" + json.dumps(recipe_to_json(r)).encode() for r in REFINERS.values()]
     seeds += [b"d" + json.dumps(deformation_to_json(r)).encode() for r in DEFORMATIONS.values()]
 
     def read(data: bytes) -> str:
         kind, value = data[:1], json.loads(data[1:])
         if kind == b"g":
             count_parameters(recipe_from_json(value), 3)
+        elif kind == b"f":
+            count_of_any(build_without_images, refiner_from_json(value), 3)
         elif kind == b"r":
             with torch.device("meta"):
                 RecogniserNetwork(recogniser_from_json(value), 3)
@@ -157,6 +169,22 @@ def recogniser(scratch: Path) -> Target:
         if (found.recipe.size, found.channels) == (16, 1):
             found.read(image)
         return "read"
+
+    return Target([seed], read, _mutate_tensors, mib=1024)
+
+
+def stroke_file(scratch: Path) -> Target:
+    """The strokes of a refiner, of which some are rendered."""
+    file = scratch / "strokes.safetensors"
+    save_strokes(file, STROKES, "a test", "notice")
+    seed = file.read_bytes()
+
+    def read(data: bytes) -> str:
+        file.write_bytes(data)
+        found = StoredStrokes(file)
+        some = found.load(sorted(found.characters())[:3])
+        simulate_framed([Item(strokes, 1, 0, 1) for strokes in some.values()], Framing(16))
+        return f"{len(some)} rendered"
 
     return Target([seed], read, _mutate_tensors, mib=1024)
 
