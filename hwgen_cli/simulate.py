@@ -34,7 +34,7 @@ def simulate(
     The stroke data are those of KanjiVG (copyright Ulrich Apel, CC BY-SA 3.0; needs the extra
     "demo") or of Make Me a Hanzi (Arphic Public License). The output is under the same licence.
 
-    hwgen prepare-strokes writes a store of such characters, without GNT files.
+    The command prepare-strokes makes a store of such characters, without GNT files.
 
     Example: hwgen simulate --out simulated --classes 3700 --num-writers 55
     """

@@ -78,7 +78,7 @@ Real = Annotated[
 Strokes = Annotated[
     Path | None,
     strokes_option(
-        "Stroke data of further characters, for a refiner.",
+        "Stroke data for a refiner.",
         default="those that it was trained with",
         panel=GENERATOR,
     ),
@@ -239,13 +239,9 @@ def synthesize(
 
     Example: hwgen synthesize runs/deformation --real few --out deformed --per-class 100
     """
-    from hwgen.charset import select_classes
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.generators.base import load_generator, requested_classes
     from hwgen.progress import Control
-    from hwgen.sources.strokes.hanzi_writer import HanziWriter
-    from hwgen.store import Store
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
     from hwgen.synthesis.synthesize import synthesize as run_synthesis
@@ -257,20 +253,9 @@ def synthesize(
     keep_freed_memory()
     store = None
     with join(device) as ranks:
-        source = None if real is None else Store(real)
-        charset = requested_classes(run, classes)
-        sampler = load_generator(
-            run,
-            snapshot=snapshot,
-            source=source,
-            device=device,
-            charset=charset,
-            strokes=None if strokes is None else HanziWriter(strokes),
-            hand=hand,
+        sampler, class_ids = _sampler(
+            run, classes, snapshot=snapshot, real=real, strokes=strokes, hand=hand, device=device
         )
-        class_ids = None
-        if classes is not None and charset is None:
-            class_ids = select_classes(classes, sampler.charset)
         amount = _per_class(per_class, count, sampler)
         with interruptible() as stop:
             filters = _filters(
@@ -301,6 +286,37 @@ def synthesize(
         _write_more(store, png=png, gnt=gnt, sheet=sheet)
         if json:
             print_json(_summary(store))
+
+
+def _sampler(
+    run: Path,
+    classes: str | None,
+    *,
+    snapshot: str,
+    real: Path | None,
+    strokes: Path | None,
+    hand: int | None,
+    device: str,
+) -> tuple[Sampler, list[int] | None]:
+    """The generator, and the ids of the classes that `--classes` stands for; None for all."""
+    from hwgen.charset import select_classes
+    from hwgen.generators.base import load_generator, requested_classes
+    from hwgen.sources.strokes.hanzi_writer import HanziWriter
+    from hwgen.store import Store
+
+    charset = requested_classes(run, classes)
+    sampler = load_generator(
+        run,
+        snapshot=snapshot,
+        source=None if real is None else Store(real),
+        device=device,
+        charset=charset,
+        strokes=None if strokes is None else HanziWriter(strokes),
+        hand=hand,
+    )
+    if classes is None or charset is not None:
+        return sampler, None
+    return sampler, select_classes(classes, sampler.charset)
 
 
 def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> int:

@@ -10,6 +10,7 @@ import typer.main
 
 from hwgen.charset import Charset
 from hwgen.generators.gan.presets import PRESETS, change, preset
+from hwgen.generators.refiner.recipe import PRESETS as REFINERS
 from hwgen.generators.gan.training import train
 from hwgen.record import Record
 from hwgen.store import StoreWriter
@@ -113,7 +114,10 @@ def test_linked_files_exist(page: str) -> None:
 def test_every_preset_has_a_row_with_its_size() -> None:
     tables = README + PAGES["docs/scenes.md"]
     rows = re.findall(r"^\| `([^`]+)` \| (\d+)x\d+", tables, re.MULTILINE)
-    assert rows == [(name, str(recipe.size)) for name, recipe in PRESETS.items()]
+    gans = [row for row in rows if row[0] in PRESETS]
+    assert gans == [(name, str(recipe.size)) for name, recipe in PRESETS.items()]
+    refiners = {name: str(recipe.size) for name, recipe in REFINERS.items()}
+    assert [row for row in rows if row not in gans] == [("refiner-32", refiners["refiner-32"])]
 
 
 def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

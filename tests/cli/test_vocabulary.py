@@ -22,12 +22,15 @@ DIFFERENT_HELP = {
     "--real": "Deformed by `synthesize`, compared with by `evaluate`.",
     "--size": "Of the store, or of the images that a recogniser reads.",
     "--classes": "To select from a store or run, or to write from all characters there are.",
+    "--strokes": "Whose strokes differs: of all characters to write, of a store, of a refiner.",
     "--batch": "Results of `train` depend on it, samples of `synthesize` do not.",
 }
 """Options with a help text for each command, and why; name and metavar are the same everywhere."""
 
 METAVARS = {
     "--out": {"STORE", "RUN", "DIR", "FILE.html"},
+    # A store of simulated characters may take the classes of a real one.
+    "--classes": {"N|CHARACTERS|FILE", "N|CHARACTERS|FILE|STORE"},
 }
 """Options with several metavars."""
 
