@@ -10,8 +10,8 @@ import typer.main
 
 from hwgen.charset import Charset
 from hwgen.generators.gan.presets import PRESETS, change, preset
-from hwgen.generators.refiner.recipe import PRESETS as REFINERS
 from hwgen.generators.gan.training import train
+from hwgen.generators.refiner.recipe import PRESETS as REFINERS
 from hwgen.record import Record
 from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import app
