@@ -74,6 +74,8 @@ def all_commands(application: typer.Typer, prefix: str = "") -> Iterator[Command
 
 def main(arguments: Sequence[str]) -> None:
     """Write the page to the file given, or to docs/reference.md."""
+    if any(one.startswith("-") for one in arguments):
+        sys.exit("usage: python -m hwgen_cli.reference [FILE]")
     file = Path(arguments[0]) if arguments else FILE
     file.write_text(reference(), encoding="utf-8")
 

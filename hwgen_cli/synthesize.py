@@ -241,7 +241,6 @@ def synthesize(
     """
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.exports.gnt import check_gnt
     from hwgen.progress import Control
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
@@ -260,8 +259,7 @@ def synthesize(
         )
         amount = _per_class(per_class, count, sampler)
         if gnt is not None:  # before the work
-            ids = range(len(sampler.charset)) if class_ids is None else class_ids
-            check_gnt((sampler.charset[i] for i in ids), sampler.channels, str(run))
+            _check_gnt(sampler, class_ids, run)
         with interruptible() as stop:
             filters = _filters(
                 chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
@@ -322,6 +320,14 @@ def _sampler(
     if classes is None or charset is not None:
         return sampler, None
     return sampler, select_classes(classes, sampler.charset)
+
+
+def _check_gnt(sampler: Sampler, class_ids: list[int] | None, run: Path) -> None:
+    """Refuse classes that GNT cannot hold."""
+    from hwgen.exports.gnt import check_gnt
+
+    ids = range(len(sampler.charset)) if class_ids is None else class_ids
+    check_gnt((sampler.charset[number] for number in ids), sampler.channels, str(run))
 
 
 def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> int:

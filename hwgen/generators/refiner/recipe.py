@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwgen.generators.adversarial import recipe as adversarial
 from hwgen.generators.adversarial.recipe import (
@@ -15,9 +15,11 @@ from hwgen.generators.adversarial.recipe import (
     Warp,
     recipe_to_json,
 )
-from hwgen.imaging.framing import Framing
 from hwgen.record import PixelRange
 from hwgen.schema import MAX_STAGES, MAX_WIDTH
+
+if TYPE_CHECKING:
+    from hwgen.imaging.framing import Framing
 
 MAX_HANDS = 1 << 16
 
@@ -62,6 +64,8 @@ class RefinerRecipe(AdversarialRecipe):
     @property
     def framing(self) -> Framing:
         """How simulated images are scaled."""
+        from hwgen.imaging.framing import Framing  # needs Pillow, which the help does not
+
         return Framing(self.size, stretch=self.stretch, margin=self.margin)
 
     def _rules(self) -> list[tuple[str, bool]]:

@@ -12,7 +12,7 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.errors import CollapsedError, DivergedError
-from hwgen.generators.adversarial import rollback, sample_monitor, snapshot_writer, training
+from hwgen.generators.adversarial import sample_monitor, snapshot_writer, training
 from hwgen.generators.adversarial.steps import State
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.record import Image
@@ -241,8 +241,8 @@ def test_a_rollback_passes_over_young_snapshots_that_are_not_good(
     seen = {20: 30.0, 40: 1.0, 60: 30.0}
     recipe = replace(toy_recipe, batch=4, images=280, every=20)
     full = recipe.optimizer.lr_g
-    monkeypatch.setattr(rollback, "real_deviation", lambda store, recipe: 45.0)
-    monkeypatch.setattr(sample_monitor, "real_deviation", lambda store, recipe: 45.0)
+    monkeypatch.setattr(training, "real_deviation", lambda store, recipe, classes: 45.0)
+    monkeypatch.setattr(sample_monitor, "real_deviation", lambda store, recipe, classes: 45.0)
     monkeypatch.setattr(snapshot_writer, "collapse", lambda *args, **kwargs: "")
     real_step = training.train_step
     now = 0
