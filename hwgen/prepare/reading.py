@@ -178,6 +178,11 @@ class Reading(Generic[ItemT]):
             for source in self.sources
         ]
 
+    def lost_whole(self) -> list[str]:
+        """Names of the sources all of whose items are damaged."""
+        lost = [source.name for source in self.sources if self._lost[source.name]]
+        return [name for name in lost if not self._sound[name]]
+
     def _refuse_unread(self) -> None:
         kinds = self.unread.may_be_data
         if self.strict and kinds:

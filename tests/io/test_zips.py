@@ -105,17 +105,20 @@ def test_hidden_files_are_counted_unopened(tmp_path: Path) -> None:
     assert (report.hidden, report.records) == (4, 6)
 
 
-def test_a_symbolic_link_in_a_zip_is_its_text_and_leads_nowhere(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_a_zip_is_named_and_leads_nowhere(tmp_path: Path) -> None:
     secret = tmp_path / "secret.gnt"
     secret.write_bytes(SOUND)
     link = zipfile.ZipInfo("link.gnt")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     path = make_zip(tmp_path / "a.zip", {link: str(secret).encode(), "001-f.gnt": SOUND})
-    files = find_files([path], GNT)
-    assert [(file.name, read(file)) for file in files] == [
-        ("a.zip!001-f.gnt", 3),
-        ("a.zip!link.gnt", 1),  # one bad record
+    unread = Unread()
+    files = find_files([path], GNT, unread)
+    assert [(file.name, read(file)) for file in files] == [("a.zip!001-f.gnt", 3)]
+    assert [(each.kind, each.first) for each in unread.kinds.values()] == [
+        ("symbolic link in a zip", "a.zip!link.gnt")
     ]
+    with pytest.raises(InputError, match=r"no GNT file in this zip; it contains .*link"):
+        find_files([make_zip(tmp_path / "b.zip", {link: b"001-f.gnt"})], GNT)
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:

@@ -309,6 +309,15 @@ def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
     )
 
 
+def test_of_copies_the_one_that_names_its_writer_is_read(tmp_path: Path) -> None:
+    root = tmp_path / "HWDB"
+    put(root / "1 copy of 001.gnt", other(1))
+    put(root / "trn" / "001-f.gnt", other(1))
+    assert [(file.name, file.writer) for file in find_files([root], GNT)] == [
+        ("HWDB/trn/001-f.gnt", "001")
+    ]
+
+
 def test_two_writers_of_equal_scans_are_both_kept(tmp_path: Path) -> None:
     for name in ("001-f.gnt", "002-f.gnt"):
         put(tmp_path / "d" / name, other(1))

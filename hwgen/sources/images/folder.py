@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, cast
 
 from hwgen.errors import InputError
-from hwgen.io import zips
+from hwgen.io import os_errors, zips
 from hwgen.io.class_folders import CLASS_MAP, class_of
 from hwgen.io.encodings import decide_on_disk, is_utf8, name_bytes, name_text
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json
-from hwgen.io.walk import Place
+from hwgen.io.walk import LINK_IN_ZIP, UNREADABLE, Place
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image, looks_like_image
@@ -137,7 +137,8 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
     top = root.name or root.resolve().name
     found: list[ImagePlace] = []
     for place in unread.walk(root, top, SUFFIXES):
-        images = [one for one in place.files if _is_image(place.folder, one[0])]
+        name = "/".join((top, *place.parts))
+        images = [one for one in place.files if _is_image(place.folder, one[0], name, unread)]
         if images:
             _refuse_shard((file for file, _ in images), (file for file, _ in place.files), root)
         found.append((place, tuple(images)))
@@ -145,7 +146,6 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
         others = [file for file, _ in place.files if file not in known]
         if not place.parts:
             others = [file for file in others if file not in taken]
-        name = "/".join((top, *place.parts))
         unread.add_files(name, others, alone=bool(place.parts) and not images)
     return found
 
@@ -229,7 +229,9 @@ def zipped_images(
         *folder, file = member.parts or [""]
         if tuple(folder[: len(below)]) != below:
             continue
-        if _is_zipped_image(path, member, file):
+        if member.is_link:
+            unread.add(LINK_IN_ZIP, f"{name_text(path.name)}!{member.name}")
+        elif _is_zipped_image(path, member, file):
             folders[tuple(folder)].append(member)
         else:
             others[tuple(folder)].append(file)
@@ -308,14 +310,15 @@ def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> N
             )
 
 
-def _is_image(folder: str, name: str) -> bool:
+def _is_image(folder: str, name: str, place: str, unread: Unread) -> bool:
     """Whether a file is an image, by its suffix or, if that says nothing, by its first bytes."""
     if name.lower().endswith(SUFFIXES) or is_companion(name):
         return name.lower().endswith(SUFFIXES)
     try:
         with open(os.path.join(folder, name), "rb") as stream:
             return looks_like_image(stream)
-    except OSError:
+    except OSError as error:
+        unread.add(UNREADABLE, f"{place}/{name} ({os_errors.reason(error)})")
         return False
 
 
