@@ -248,6 +248,24 @@ def test_one_encoding_holds_for_all_names_of_an_archive(tmp_path: Path) -> None:
         find_files([alone], GNT, encoding="ascii")
 
 
+def test_members_without_a_name_are_not_lost(tmp_path: Path) -> None:
+    raw = [b"", b"\x00x/1.gnt", b"a/1.gnt"]
+    path = raw_names(tmp_path / "a.zip", raw)
+    assert [member.name for member in zips.members(path)] == ["", "\0x/1.gnt", "a/1.gnt"]
+
+
+def test_a_given_encoding_holds_for_relative_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw_names(tmp_path / "a.zip", ["一/1.gnt".encode("gbk")])
+    monkeypatch.chdir(tmp_path)
+    for number, encoding in enumerate((None, "gbk")):
+        options = PrepareOptions(workers=1, encoding=encoding)
+        out = Path(f"store{number}")
+        report = prepare_gnt([Path("a.zip")], out, framing=Framing(size=8), options=options)
+        assert report.records == 3
+
+
 def test_flagged_names_beside_others_keep_their_own_encoding(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", {"é한/1.gnt": SOUND, "xxxx/2.gnt": SOUND})
     path.write_bytes(path.read_bytes().replace(b"xxxx/2", "手写/2".encode("gb18030")))
@@ -418,12 +436,12 @@ def test_a_gnt_called_zip_is_named_as_no_zip(tmp_path: Path) -> None:
 # ---- what the fuzz harness found; see benchmarks/results/fuzz-*
 
 
-def test_a_directory_entry_with_an_empty_name_is_passed_over(tmp_path: Path) -> None:
+def test_a_directory_entry_with_an_empty_name_is_damage(tmp_path: Path) -> None:
     # zipfile looks at a name's last character: IndexError.
     path = make_zip(tmp_path / "a.zip", {"x": b"nameless", "001.gnt": SOUND})
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\x01\x02")
     data[at + 46] = 0
     path.write_bytes(bytes(data))
-    (file,) = find_files([path], GNT)
-    assert read(file) == 3
+    with pytest.raises(InputError, match="the zip is damaged"):
+        find_files([path], GNT)
