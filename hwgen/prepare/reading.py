@@ -186,9 +186,10 @@ class Reading(Generic[ItemT]):
     def _refuse_unread(self) -> None:
         kinds = self.unread.may_be_data
         if self.strict and kinds:
+            advice = remedy(kinds)
             raise BadRecordError(
                 f"the input holds {describe(kinds)} that hwgen does not read",
-                remedy=f"{remedy(kinds)}; or leave out --strict".lstrip("; ").capitalize(),
+                remedy=f"{advice}; or leave out --strict" if advice else "Leave out --strict",
             )
 
     def _report(self, done: int, total: int, seen: int) -> None:

@@ -308,12 +308,12 @@ def _refuse_exchanged(head: bytes, name: str, sought: Format) -> None:
 
     Read as they are, they would be other characters, and no damage would be seen.
     """
-    tags = list(islice(sought.tags(head), _MANY))
+    tags = set(islice(sought.tags(head), _MANY))  # often all of one class
     as_written = sum(map(_is_level_1, tags))
     exchanged = sum(_is_level_1(tag[::-1]) for tag in tags)
-    if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.6 * len(tags):
+    if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.8 * len(tags):
         raise InputError(
-            f"the two bytes of the tags seem exchanged: of the first {len(tags)} tags, "
+            f"the two bytes of the tags seem exchanged: of {len(tags)} different tags, "
             f"{exchanged} are common characters if they are, {as_written} as they are",
             where=name,
             remedy=f"Write the file again with the bytes of each tag as {sought.name} orders them",

@@ -136,6 +136,7 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
     """
     top = root.name or root.resolve().name
     found: list[ImagePlace] = []
+    data: dict[Parts, str] = {}
     for place in unread.walk(root, top, SUFFIXES):
         name = "/".join((top, *place.parts))
         images = [one for one in place.files if _is_image(place.folder, one[0], name, unread)]
@@ -146,7 +147,9 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
         others = [file for file, _ in place.files if file not in known]
         if not place.parts:
             others = [file for file in others if file not in taken]
-        unread.add_files(name, others, alone=bool(place.parts) and not images)
+        if unread.add_files(name, others):
+            data[place.parts] = name
+    unread.name_folders(data, [place.parts for place, images in found if images])
     return found
 
 
@@ -237,9 +240,12 @@ def zipped_images(
             others[tuple(folder)].append(file)
     images = [member.name for files in folders.values() for member in files]
     _refuse_shard(images, [member.name for member in held], path)
-    for parts, names in others.items():
-        place = f"{name_text(path.name)}!{'/'.join(parts)}".rstrip("/")
-        unread.add_files(place, names, alone=bool(parts) and parts not in folders)
+    top = name_text(path.name)
+    places = {parts: f"{top}!{'/'.join(parts)}".rstrip("/") for parts in others}
+    data = {
+        parts: place for parts, place in places.items() if unread.add_files(place, others[parts])
+    }
+    unread.name_folders(data, folders)
     hidden = zips.hidden_names(path, encoding)
     unread.hidden += sum(name.lower().endswith(SUFFIXES) for name in hidden)
     return folders

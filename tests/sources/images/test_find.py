@@ -229,8 +229,9 @@ def test_in_a_zip_every_file_is_read_or_counted(tmp_path: Path) -> None:
         put(root / "甲" / name, encoded(photo(len(name))))
     put(root / "乙" / "1.heic", b"x")
     put(root / "丁" / "notes.txt", b"x")
+    put(root / "more.7z", b"x")  # beside classes
     archive = zipped(root, tmp_path / "z.zip")
-    expected = {".heic": 1, ".txt": 1}
+    expected = {".heic": 1, ".txt": 1, ".7z": 1}
     assert counted(archive) == (
         [("z.zip!root/甲", 3)],
         expected,
