@@ -15,6 +15,8 @@ The library raises them and never prints; the command line prints them without a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class HwgenError(Exception):
     """Base class of all errors that hwgen raises deliberately.
@@ -23,14 +25,21 @@ class HwgenError(Exception):
         what: what is wrong.
         where: a path, `file@offset`, or a key.
         remedy: what the user can do.
+        details: a line for each of several differences, between both.
     """
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        self.what, self.where, self.remedy = what, where, remedy
-        head = f"{where}: {what}" if where else what
-        # A list of differences ends with a line break.
-        between = "" if head.endswith("\n") else ". "
-        super().__init__(f"{head}{between}{remedy}" if remedy else head)
+    def __init__(
+        self, what: str, *, where: str = "", remedy: str = "", details: Sequence[str] = ()
+    ) -> None:
+        self.what, self.where, self.remedy, self.details = what, where, remedy, tuple(details)
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """The text; labels and names in a line may contain line breaks of their own."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        if self.details:
+            return [f"{head}:", *(f"  {line}" for line in self.details), self.remedy]
+        return [f"{head}. {self.remedy}" if self.remedy else head]
 
 
 class InputError(HwgenError):

@@ -242,8 +242,9 @@ def check_same(old: Mapping[str, Any], new: Mapping[str, Any], what: str, *, whe
     """
     if lines := differences(old, new):
         raise RecipeChangedError(
-            f"{what} with other settings (then -> now):\n  " + "\n  ".join(lines) + "\n",
+            f"{what} with other settings (then -> now)",
             where=where,
+            details=lines,
             remedy="Give another --out, or the settings that it was made with",
         )
 

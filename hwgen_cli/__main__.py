@@ -14,7 +14,6 @@ import os
 import sys
 
 import typer
-from rich.markup import escape
 
 from hwgen import __version__
 from hwgen.errors import HwgenError
@@ -41,7 +40,7 @@ from hwgen_cli.report import report
 from hwgen_cli.simulate import simulate
 from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
-from hwgen_cli.terminal import flush_output, guard_streams
+from hwgen_cli.terminal import escape, flush_output, guard_streams
 from hwgen_cli.train import train
 
 early_interrupt.imported()
@@ -135,7 +134,8 @@ def main() -> None:
         message = _message(error)
         if not message:
             raise
-        print_once(f"[bold red]error:[/] {escape(repair_utf8(message))}")
+        text = "\n".join(map(escape, map(repair_utf8, message)))
+        print_once(f"[bold red]error:[/] {text}")
         sys.exit(1)
 
 
@@ -146,15 +146,15 @@ def _limit_threads() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
 
 
-def _message(error: Exception) -> str:
-    """What to print of an error; "" for a bug of hwgen, which needs its traceback."""
+def _message(error: Exception) -> list[str]:
+    """Lines to print of an error; none for a bug of hwgen, which needs its traceback."""
     if memory.ran_out(error):
-        return memory.message(error, sys.argv[1:])
+        return [memory.message(error, sys.argv[1:])]
     if isinstance(error, OSError):
         # A file in the way, a missing permission, a full disk.
         where = "" if error.filename is None else os.fsdecode(error.filename)
-        return str(HwgenError(os_errors.reason(error), where=where, remedy=os_errors.remedy(error)))
-    return str(error) if isinstance(error, HwgenError) else ""
+        error = HwgenError(os_errors.reason(error), where=where, remedy=os_errors.remedy(error))
+    return error.lines() if isinstance(error, HwgenError) else []
 
 
 def _main_of_torchrun() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from hwgen_cli.terminal import Console, escape, to_json
+from hwgen_cli.terminal import Console, escape, one_line, to_json
 
 if TYPE_CHECKING:
     from hwgen.results.parts import WorstClass
@@ -19,10 +19,10 @@ SHOWN_MISREADINGS = 4
 
 
 def print_lines(*lines: str, stderr: bool = False, quiet: bool = False) -> None:
-    """Print lines as they are, without markup or wrapping."""
+    """Print texts, each in one line, without markup or wrapping."""
     console = Console(stderr=stderr, quiet=quiet)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

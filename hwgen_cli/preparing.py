@@ -210,8 +210,9 @@ def _origin_lines(report: PrepareReport) -> list[str]:
 
     lines = [f"[yellow]encoding[/]: {escape(line)}" for line in encoding_lines(report)]
     lines += [
-        f"[yellow]look alike[/]: the classes {escape(ascii(group)[1:-1])} differ only in Unicode's "
-        "normal form; if they are one, rename their folders or labels"
+        f"[yellow]look alike[/]: the classes {escape(ascii(group)[1:-1])} differ only in spaces, "
+        "invisible characters or Unicode's normal form; if they are one, rename their folders or "
+        "labels"
         for group in report.alike[:_SHOWN_PLACES]
     ]
     lines += _column_lines(report)
@@ -326,9 +327,11 @@ def _unread_lines(report: PrepareReport) -> list[str]:
     ]
     if report.folders_not_read:
         shown = ", ".join(report.folders_not_read[:_SHOWN_EMPTY])
-        more = len(report.folders_not_read) - _SHOWN_EMPTY
+        count = len(report.folders_not_read)
+        places = f"{count:,} {'place' if count == 1 else 'places'}"
+        more = count - _SHOWN_EMPTY
         lines.append(
-            f"[yellow]nothing read[/] in {len(report.folders_not_read):,} folders: {escape(shown)}"
+            f"[yellow]nothing read[/] in {places}: {escape(shown)}"
             + (f" … and {more:,} more" if more > 0 else "")
         )
     return lines

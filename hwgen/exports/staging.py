@@ -111,10 +111,9 @@ def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
             return True
     if not overwrite:
         raise InputError(
-            "another export is already there (its settings -> yours):\n  "
-            + "\n  ".join(differences(there["recipe"], recipe))
-            + "\n",
+            "another export is already there (its settings -> yours)",
             where=str(out),
+            details=differences(there["recipe"], recipe),
             remedy="Give another --out, or pass --overwrite to replace it",
         )
     others = other_files(staging.path)
@@ -140,10 +139,9 @@ def clear(staging: Staging, recipe: Mapping[str, Any], overwrite: bool) -> None:
     begun = read_description(staging.partial)
     if begun is not None and begun["recipe"] != recipe and not overwrite:
         raise RecipeChangedError(
-            "an unfinished export with other settings is there (its settings -> yours):\n  "
-            + "\n  ".join(differences(begun["recipe"], recipe))
-            + "\n",
+            "an unfinished export with other settings is there (its settings -> yours)",
             where=str(staging.partial),
+            details=differences(begun["recipe"], recipe),
             remedy="Use the options it was begun with, or pass --overwrite to discard it",
         )
     with _writing(staging.path):

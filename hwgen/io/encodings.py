@@ -333,7 +333,7 @@ def is_utf8(name: bytes) -> bool:
 def _fitting(names: Sequence[bytes]) -> list[str]:
     """The encoding of fewest bits, and those that take nearly as few and read another text."""
     fitting = sorted((bits, codec) for codec, bits in readings(names).items())
-    if not fitting:
+    if not fitting or _is_damaged_utf8(names):
         return []
     best, codec = fitting[0]
     others = [other for bits, other in fitting[1:] if bits - best < MIN_GAP]
@@ -359,6 +359,15 @@ def readings(names: Sequence[bytes]) -> dict[str, float]:
         if ordinary < inf:
             read[candidate.codec] = candidate.prior + min(ordinary, min(sets) + _SET)
     return read
+
+
+def _is_damaged_utf8(names: Sequence[bytes]) -> bool:
+    """Whether names are UTF-8 but for lone surrogates, as some Java programs write emoji."""
+    try:
+        text = b"\n".join(names).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _check(names: Iterable[bytes], encoding: str, what: str, where: str) -> None:

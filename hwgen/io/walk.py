@@ -14,8 +14,10 @@ from hwgen.io.ignored import is_hidden, is_ignored
 
 BROKEN_LINK = "broken link"
 LINK_ABOVE = "link to a folder above it"
+LINK_IN_ZIP = "symbolic link in a zip"
 NO_FILE = "pipe, socket or device"
 READ_ALREADY = "read already"
+UNREADABLE = "file that cannot be read"
 VANISHED = "vanished during the search"
 """Why something is left out."""
 

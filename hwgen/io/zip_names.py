@@ -6,6 +6,7 @@ decided once over all names that do not have the UTF-8 flag.
 
 from __future__ import annotations
 
+import stat
 import struct
 import zipfile
 import zlib
@@ -32,6 +33,13 @@ class Member:
 
     name: str
     info: zipfile.ZipInfo = field(repr=False, compare=False)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link, which is not followed; its bytes are where it leads."""
+        return self.info.create_system in (_UNIX, _MACOS) and stat.S_ISLNK(
+            self.info.external_attr >> 16
+        )
 
     @property
     def parts(self) -> list[str]:

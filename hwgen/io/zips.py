@@ -187,8 +187,7 @@ def _read_names(path: Path, inode: int, size: int, time: int, encoding: str | No
 
 
 def _infos(path: Path, *version: int) -> list[zipfile.ZipInfo]:
-    # zipfile cuts names at a NUL.
-    return [one for one in _opened(path, *version).infolist() if one.filename]
+    return _opened(path, *version).infolist()
 
 
 @contextmanager

@@ -178,12 +178,18 @@ class Reading(Generic[ItemT]):
             for source in self.sources
         ]
 
+    def lost_whole(self) -> list[str]:
+        """Names of the sources all of whose items are damaged."""
+        lost = [source.name for source in self.sources if self._lost[source.name]]
+        return [name for name in lost if not self._sound[name]]
+
     def _refuse_unread(self) -> None:
         kinds = self.unread.may_be_data
         if self.strict and kinds:
+            advice = remedy(kinds)
             raise BadRecordError(
                 f"the input holds {describe(kinds)} that hwgen does not read",
-                remedy=f"{remedy(kinds)}; or leave out --strict".lstrip("; ").capitalize(),
+                remedy=f"{advice}; or leave out --strict" if advice else "Leave out --strict",
             )
 
     def _report(self, done: int, total: int, seen: int) -> None:

@@ -15,6 +15,9 @@ REPORT_FILE = "prepare-report.json"
 """Name of the report within the store."""
 
 
+_SELECTORS = {chr(code) for code in range(0xFE00, 0xFE10)}
+
+
 @dataclass(frozen=True)
 class FileReport:
     """How much of one file was read and lost.
@@ -55,12 +58,13 @@ class PrepareReport:
         seconds: time taken.
         hidden: hidden files that were skipped, see Unread.
         not_read: files of the input that were not read, by kind, see UnreadKind.
-        folders_not_read: folders of possible data, none of which was read.
+        folders_not_read: folders of possible data, none of which was read; also files of which
+            nothing was, because all is damaged.
         dark: fraction of the stored images that are mostly dark, by those looked at.
         transposed: whether rows and columns of the images were exchanged, as in EMNIST's files.
         synthetic: whether the `.export.json` of an input says that a generator made some of it.
         simulated: whether some of it is simulated handwriting.
-        alike: groups of labels that look alike, since they differ only in Unicode's normal form.
+        alike: groups of labels that look alike, see `look_alike`.
         encodings: how names and labels were decoded, by input, where it is not as UTF-8.
         guessed: the inputs among them of which other encodings fit the names too.
         encoding_given: whether the encoding was an option.
@@ -105,11 +109,24 @@ class PrepareReport:
 
 
 def look_alike(labels: Iterable[str]) -> list[list[str]]:
-    """Groups of labels that differ only in Unicode's normal form, as macOS's names and others."""
+    """Groups of labels that differ only in what is not seen.
+
+    These are Unicode's normal form, as in macOS's names, spaces around the label, invisible
+    characters and variation selectors.
+    """
     groups: dict[str, list[str]] = {}
     for label in labels:
-        groups.setdefault(unicodedata.normalize("NFC", label), []).append(label)
+        seen = "".join(char for char in label if not _is_invisible(char)).strip()
+        groups.setdefault(unicodedata.normalize("NFC", seen), []).append(label)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def _is_invisible(char: str) -> bool:
+    return char > "~" and (
+        unicodedata.category(char) == "Cf"
+        or char in _SELECTORS
+        or "\U000e0100" <= char <= "\U000e01ef"
+    )
 
 
 def join_labels(labels: Iterable[str]) -> str:

@@ -122,7 +122,7 @@ def write_store(
             charset_fingerprint=charset.fingerprint,
             hidden=reading.unread.hidden,
             not_read=list(reading.unread.kinds.values()),
-            folders_not_read=reading.unread.folders,
+            folders_not_read=[*reading.unread.folders, *reading.lost_whole()],
             dark=counts.dark,
             transposed="transposed" in recipe,
             seconds=round(time.monotonic() - began, 3),

@@ -267,10 +267,9 @@ def find_run(
     decides = _decides(kind, recipe, seed, charset, data)
     if lines := differences(began, decides):
         raise RecipeChangedError(
-            "this run was started with other settings (then -> now):\n  "
-            + "\n  ".join(lines)
-            + "\n",
+            "this run was started with other settings (then -> now)",
             where=str(path),
+            details=lines,
             remedy="Give another --out, or the original options",
         )
     return run

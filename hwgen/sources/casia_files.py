@@ -21,7 +21,7 @@ from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
 from hwgen.io.encodings import Guess, name_text
 from hwgen.io.paths import describe_names, describe_path, suggest_path
 from hwgen.io.streams import refuse_stream
-from hwgen.io.walk import READ_ALREADY, VANISHED
+from hwgen.io.walk import LINK_IN_ZIP, READ_ALREADY, VANISHED
 from hwgen.sources.duplicates import unique_by_name
 from hwgen.sources.gnt import gnt_tags, looks_like_gnt
 from hwgen.sources.pot import looks_like_pot, pot_tags
@@ -263,10 +263,13 @@ def _in_zip(
 ) -> list[RawFile]:
     files = []
     others = []
+    links = []
     guess = Guess(encoding, sure=True) if encoding else zips.most_plausible_encoding(path)
     codec, guessed = guess.codec, not guess.sure
     for member, head in zips.member_heads(path, _LOOK_BYTES, codec):
-        if sought.looks_like(head) or member.name.lower().endswith(sought.suffix):
+        if member.is_link:
+            links.append(f"{name}!{member.name}")
+        elif sought.looks_like(head) or member.name.lower().endswith(sought.suffix):
             full_name, size = f"{name}!{member.name}", member.info.file_size
             _refuse_exchanged(head, full_name, sought)
             writer = writer_of(member.name)
@@ -286,11 +289,15 @@ def _in_zip(
         held = [inner for inner, _ in others]
         raise _OtherFormatError(
             f"no {sought.name} file in this zip; "
-            + (describe_names(held) or f"it contains {', '.join(held[:5]) or 'nothing'}"),
+            + (
+                describe_names(held) or f"it contains {', '.join((held or links)[:5]) or 'nothing'}"
+            ),
             where=str(path),
         )
     for inner, _ in others:
         unread.add_file(f"{name}!{inner}")
+    for link in links:
+        unread.add(LINK_IN_ZIP, link)
     hidden = zips.hidden_names(path, codec)
     unread.hidden += sum(inner.lower().endswith(sought.suffix) for inner in hidden)
     return files
@@ -301,12 +308,12 @@ def _refuse_exchanged(head: bytes, name: str, sought: Format) -> None:
 
     Read as they are, they would be other characters, and no damage would be seen.
     """
-    tags = list(islice(sought.tags(head), _MANY))
+    tags = set(islice(sought.tags(head), _MANY))  # often all of one class
     as_written = sum(map(_is_level_1, tags))
     exchanged = sum(_is_level_1(tag[::-1]) for tag in tags)
-    if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.6 * len(tags):
+    if len(tags) >= _FEW and exchanged >= 0.9 * len(tags) and as_written <= 0.8 * len(tags):
         raise InputError(
-            f"the two bytes of the tags seem exchanged: of the first {len(tags)} tags, "
+            f"the two bytes of the tags seem exchanged: of {len(tags)} different tags, "
             f"{exchanged} are common characters if they are, {as_written} as they are",
             where=name,
             remedy=f"Write the file again with the bytes of each tag as {sought.name} orders them",
@@ -323,20 +330,19 @@ def _digest(head: bytes) -> bytes:
 
 
 def _without_copies(files: Sequence[RawFile], unread: Unread) -> list[RawFile]:
-    """Each file once, the first one of equal content.
+    """Each file once: of equal contents the first that names its writer, or the first.
 
     Contents are equal if the first 64 KiB and the sizes are: no two writers' scans are. Files
     named after different writers are kept, and small files unless they have the same name.
     """
     seen: dict[tuple[bytes, int, str], set[str]] = {}
-    kept = []
-    for file in files:
+    copies: set[int] = set()
+    for file in sorted(files, key=lambda file: not file.writer):  # stable
         small = file.size < _COPY_BYTES
         file_name = PurePosixPath(file.member.name if file.member else file.name).name.lower()
         writers = seen.setdefault((file.head, file.size, file_name if small else ""), set())
-        if file.size and writers and (file.writer in writers or "" in {file.writer, *writers}):
+        if file.size and writers and (file.writer in writers or not file.writer):
             unread.add(READ_ALREADY, file.name, may_be_data=False)
-            continue
+            copies.add(id(file))
         writers.add(file.writer)
-        kept.append(file)
-    return kept
+    return [file for file in files if id(file) not in copies]

@@ -86,11 +86,13 @@ def declared_provenance(
             neither as real nor as synthetic.
     """
     inner: dict[Path, set[PurePosixPath]] = defaultdict(set)
+    codecs: dict[Path, str | None] = {}
     for path, name in sources:
         within = name.partition(f"{name_text(path.name)}!")[2]
         # A link counts where it lies, and where it leads.
         for place in (path.resolve(), Path(os.path.abspath(path))):
             inner[place].add(PurePosixPath(within.lstrip("/")))
+            codecs[place] = encodings.get(path)
     # All are read, so that a damaged one is refused in any order.
     declared = []
     for marker, below in _beside(inner).items():
@@ -99,7 +101,7 @@ def declared_provenance(
             declared.append(found)
     for path, places in inner.items():
         if path.is_file() and zipfile.is_zipfile(path):
-            for member in _zipped(path, places, encodings.get(path)):
+            for member in _zipped(path, places, codecs[path]):
                 found = _read_zipped(path, member)
                 folder = PurePosixPath(member.name.lstrip("/")).parent
                 below = [p.relative_to(folder) for p in places if p.is_relative_to(folder)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -92,17 +92,29 @@ class Unread:
         self.add(suffix, name, may_be_data=may_be_data)
         return may_be_data
 
-    def add_files(self, folder: str, names: Iterable[str], *, alone: bool) -> None:
-        """Count the files of one folder that are of other formats.
+    def add_files(self, folder: str, names: Iterable[str]) -> bool:
+        """Count the files of one folder that are of other formats; returns whether one may be data.
 
         Args:
             folder: its name.
             names: of the files.
-            alone: whether nothing in it is read; it is named if it may hold data.
         """
         may_be_data = [self.add_file(f"{folder}/{name}") for name in names]
-        if alone and any(may_be_data) and len(self.folders) < _MAX_FOLDERS:
-            self.folders.append(name_text(folder))
+        return any(may_be_data)
+
+    def name_folders(
+        self, folders: Mapping[tuple[str, ...], str], read: Collection[tuple[str, ...]]
+    ) -> None:
+        """Name folders of possible data, unless something in or below them is read.
+
+        Args:
+            folders: paths below the input, with their names.
+            read: folders of which something is read.
+        """
+        above = {parts[:depth] for parts in read for depth in range(len(parts) + 1)}
+        for parts, name in folders.items():
+            if parts and parts not in above and len(self.folders) < _MAX_FOLDERS:
+                self.folders.append(name_text(name))
 
     def add_bare(
         self,

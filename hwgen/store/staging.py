@@ -81,10 +81,9 @@ class StoreStaging:
             continues = self._resumable and began == self._header
             if began.get("resumable") and not continues and not self._overwrite:
                 raise RecipeChangedError(
-                    "an unfinished store with another recipe exists (its recipe -> yours):\n  "
-                    + "\n  ".join(differences(began, self._header))
-                    + "\n",
+                    "an unfinished store with another recipe exists (its recipe -> yours)",
                     where=str(self.path),
+                    details=differences(began, self._header),
                     remedy="Rerun with its options to resume it, or with --overwrite to discard it",
                 )
             if continues:

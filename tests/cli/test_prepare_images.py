@@ -158,7 +158,7 @@ def test_what_was_not_read_is_printed(run: Run, tmp_path: Path) -> None:
     assert code == 0
     assert "not read: 2 files: 2 .heic (photos/cow/1.heic, ...). Convert the images to PNG" in out
     assert "not read: 1 file: 1 .txt (photos/dog/0.txt); these are rarely data" in out
-    assert "nothing read in 1 folders: photos/cow" in out
+    assert "nothing read in 1 place: photos/cow" in out
     assert "no damaged records in what was read" in out
     code, out, _ = run("prepare-images", photos, "--out", tmp_path / "j", "--json")
     report = json.loads(out)

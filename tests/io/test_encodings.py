@@ -156,3 +156,9 @@ def test_odd_characters_do_not_make_an_encoding_unknown(codec: str, odd: str) ->
     assert decided([*odd.split(" "), *LEVEL_1[::9]], codec) == codec
     for char in ("a\u200bb", "\u202e", "\ufeff"):
         assert decided([char], "utf-8") == "utf-8"
+
+
+def test_utf8_with_surrogates_is_not_taken_for_another_encoding() -> None:
+    raw = "\ud83d\ude00".encode("utf-8", "surrogatepass")  # an emoji by some Java programs
+    with pytest.raises(InputError, match="unknown"):
+        decide([raw, b"ok"], what="names", where="a.zip")

@@ -105,17 +105,20 @@ def test_hidden_files_are_counted_unopened(tmp_path: Path) -> None:
     assert (report.hidden, report.records) == (4, 6)
 
 
-def test_a_symbolic_link_in_a_zip_is_its_text_and_leads_nowhere(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_a_zip_is_named_and_leads_nowhere(tmp_path: Path) -> None:
     secret = tmp_path / "secret.gnt"
     secret.write_bytes(SOUND)
     link = zipfile.ZipInfo("link.gnt")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     path = make_zip(tmp_path / "a.zip", {link: str(secret).encode(), "001-f.gnt": SOUND})
-    files = find_files([path], GNT)
-    assert [(file.name, read(file)) for file in files] == [
-        ("a.zip!001-f.gnt", 3),
-        ("a.zip!link.gnt", 1),  # one bad record
+    unread = Unread()
+    files = find_files([path], GNT, unread)
+    assert [(file.name, read(file)) for file in files] == [("a.zip!001-f.gnt", 3)]
+    assert [(each.kind, each.first) for each in unread.kinds.values()] == [
+        ("symbolic link in a zip", "a.zip!link.gnt")
     ]
+    with pytest.raises(InputError, match=r"no GNT file in this zip; it contains .*link"):
+        find_files([make_zip(tmp_path / "b.zip", {link: b"001-f.gnt"})], GNT)
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
@@ -243,6 +246,24 @@ def test_one_encoding_holds_for_all_names_of_an_archive(tmp_path: Path) -> None:
     assert (file.name, file.encoding, file.guessed) == ("b.zip!一/0.gnt", "gbk", False)
     with pytest.raises(InputError, match="not all valid in ascii"):
         find_files([alone], GNT, encoding="ascii")
+
+
+def test_members_without_a_name_are_not_lost(tmp_path: Path) -> None:
+    raw = [b"", b"\x00x/1.gnt", b"a/1.gnt"]
+    path = raw_names(tmp_path / "a.zip", raw)
+    assert [member.name for member in zips.members(path)] == ["", "\0x/1.gnt", "a/1.gnt"]
+
+
+def test_a_given_encoding_holds_for_relative_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw_names(tmp_path / "a.zip", ["一/1.gnt".encode("gbk")])
+    monkeypatch.chdir(tmp_path)
+    for number, encoding in enumerate((None, "gbk")):
+        options = PrepareOptions(workers=1, encoding=encoding)
+        out = Path(f"store{number}")
+        report = prepare_gnt([Path("a.zip")], out, framing=Framing(size=8), options=options)
+        assert report.records == 3
 
 
 def test_flagged_names_beside_others_keep_their_own_encoding(tmp_path: Path) -> None:
@@ -415,12 +436,12 @@ def test_a_gnt_called_zip_is_named_as_no_zip(tmp_path: Path) -> None:
 # ---- what the fuzz harness found; see benchmarks/results/fuzz-*
 
 
-def test_a_directory_entry_with_an_empty_name_is_passed_over(tmp_path: Path) -> None:
+def test_a_directory_entry_with_an_empty_name_is_damage(tmp_path: Path) -> None:
     # zipfile looks at a name's last character: IndexError.
     path = make_zip(tmp_path / "a.zip", {"x": b"nameless", "001.gnt": SOUND})
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\x01\x02")
     data[at + 46] = 0
     path.write_bytes(bytes(data))
-    (file,) = find_files([path], GNT)
-    assert read(file) == 3
+    with pytest.raises(InputError, match="the zip is damaged"):
+        find_files([path], GNT)

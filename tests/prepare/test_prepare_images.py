@@ -17,6 +17,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.inspection.summaries import inspect_store
 from hwgen.prepare import REPORT_FILE, PrepareOptions, image_rendering, prepare_images
 from hwgen.prepare.image_rendering import Renderer, render_images
+from hwgen.prepare.report import look_alike
 from hwgen.progress import Control
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import EncodedImage
@@ -230,6 +231,18 @@ def test_labels_that_look_alike_stay_apart_and_are_named(tmp_path: Path) -> None
     report = prepare_images([tmp_path / "in"], tmp_path / "out", framing=Framing(8))
     assert report.classes == 6
     assert report.alike == [["e\u0301", "\u00e9"], ["六", "\uf9d1"]]
+
+
+def test_labels_that_differ_in_what_is_not_seen_are_named() -> None:
+    labels = ["永", " 永", "永\u3000", "\u200b永", "永\U000e0100", "和", "a b", "ab", "A"]
+    assert look_alike(labels) == [labels[:5]]
+
+
+def test_a_class_whose_images_are_all_damaged_is_named(tmp_path: Path) -> None:
+    put(tmp_path / "in" / "永" / "1.png", encoded(photo(0)))
+    put(tmp_path / "in" / "和" / "1.png", b"damaged")
+    report = prepare_images([tmp_path / "in"], tmp_path / "out", framing=Framing(8))
+    assert (report.classes, report.folders_not_read) == (1, ["in/和"])
 
 
 def test_any_number_of_threads_makes_the_same_store(tmp_path: Path) -> None:

@@ -309,6 +309,15 @@ def test_copies_are_read_once_and_counted(tmp_path: Path) -> None:
     )
 
 
+def test_of_copies_the_one_that_names_its_writer_is_read(tmp_path: Path) -> None:
+    root = tmp_path / "HWDB"
+    put(root / "1 copy of 001.gnt", other(1))
+    put(root / "trn" / "001-f.gnt", other(1))
+    assert [(file.name, file.writer) for file in find_files([root], GNT)] == [
+        ("HWDB/trn/001-f.gnt", "001")
+    ]
+
+
 def test_two_writers_of_equal_scans_are_both_kept(tmp_path: Path) -> None:
     for name in ("001-f.gnt", "002-f.gnt"):
         put(tmp_path / "d" / name, other(1))
@@ -373,13 +382,24 @@ def test_tags_with_exchanged_bytes_are_refused(tmp_path: Path) -> None:
         put(tmp_path / "wrong.gnt", wrong),
         make_zip(tmp_path / "wrong.zip", {"001-f.gnt": wrong}),
     ):
-        with pytest.raises(InputError, match=r"bytes of the tags seem exchanged: of the first \d+"):
+        with pytest.raises(InputError, match=r"bytes of the tags seem exchanged: of \d+ different"):
             find_files([path], GNT)
     strokes = [[(0, 0), (5, 5)]]
     pot = b"".join(encode_trajectory(label, strokes) for label in common)
     assert len(find_files([put(tmp_path / "001.pot", pot)], POT)) == 1
     with pytest.raises(InputError, match=r"seem exchanged.*as POT orders them"):
         find_files([put(tmp_path / "wrong.pot", exchanged(pot, 2))], POT)
+
+
+def test_few_tags_are_enough_and_many_of_one_class_are_not(tmp_path: Path) -> None:
+    image = np.zeros((4, 5), np.uint8)
+    common = "永和书法的一是了我不人在他有这个上们来到"
+    data = b"".join(encode_record(label, image) for label in common)
+    with pytest.raises(InputError, match="seem exchanged: of 20 different tags, 20 are"):
+        find_files([put(tmp_path / "wrong.gnt", exchanged(data, 4))], GNT)
+    rare = b"\xd8\xb1".decode("gbk")  # exchanged, it were common
+    put(tmp_path / "one.gnt", encode_record(rare, image) * 50)
+    assert len(find_files([tmp_path / "one.gnt"], GNT)) == 1
 
 
 def test_rare_characters_and_symbols_are_not_taken_for_exchanged_bytes(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
 
 def _check_lift(model: Model, lift: Lift) -> None:
     generator = lift.generator
+    lines: list[str] = []
     if "run" in generator:
         if generator["run"] == model.run and model.snapshot_hash in generator.get("weights", ()):
             return
@@ -88,12 +89,13 @@ def _check_lift(model: Model, lift: Lift) -> None:
         lines = differences(theirs, ours)
         if not lines:
             return
-        found = "another recipe (of the lift -> of the model):\n  " + "\n  ".join(lines) + "\n"
+        found = "another recipe (of the lift -> of the model)"
     raise InputError(
         f"the exported model is {model.provenance!r} of kind {model.kind!r}, but the lift uses a "
         f"generator of {found}",
         where=str(lift.folder),
         remedy="Give a lift with this model, or one that trained generators with its recipe",
+        details=lines,
     )
 
 

@@ -127,7 +127,8 @@ def _in_input(path: Path, search: _Search) -> list[Collection]:
         if path.is_file():
             return _in_file(path, search)
     except OSError as error:
-        raise zips.unreadable(str(path), error) from None
+        where = error.filename if isinstance(error.filename, str) else str(path)
+        raise zips.unreadable(where, error) from None
     text = str(path)
     for mark in (place for place, char in enumerate(text) if char == _INNER):
         if Path(text[:mark]).is_file():
@@ -156,6 +157,7 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
     if refused:
         raise refused[0]
     _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
+    _refuse_several(folder, "parquet files", folder.glob("*/*.parquet"))
     for path in files:
         _refuse_packed(path)
     _refuse_several(folder, "zips", (path for path in files if path.suffix.lower() == ".zip"))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, cast
 
 from hwgen.errors import InputError
-from hwgen.io import zips
+from hwgen.io import os_errors, zips
 from hwgen.io.class_folders import CLASS_MAP, class_of
 from hwgen.io.encodings import decide_on_disk, is_utf8, name_bytes, name_text
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json
-from hwgen.io.walk import Place
+from hwgen.io.walk import LINK_IN_ZIP, UNREADABLE, Place
 from hwgen.record import BadRecord
 from hwgen.sources.images.collection import Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES, SUFFIXES, bad_image, looks_like_image
@@ -136,8 +136,10 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
     """
     top = root.name or root.resolve().name
     found: list[ImagePlace] = []
+    data: dict[Parts, str] = {}
     for place in unread.walk(root, top, SUFFIXES):
-        images = [one for one in place.files if _is_image(place.folder, one[0])]
+        name = "/".join((top, *place.parts))
+        images = [one for one in place.files if _is_image(place.folder, one[0], name, unread)]
         if images:
             _refuse_shard((file for file, _ in images), (file for file, _ in place.files), root)
         found.append((place, tuple(images)))
@@ -145,8 +147,9 @@ def image_places(root: Path, unread: Unread, taken: Container[str] = ()) -> list
         others = [file for file, _ in place.files if file not in known]
         if not place.parts:
             others = [file for file in others if file not in taken]
-        name = "/".join((top, *place.parts))
-        unread.add_files(name, others, alone=bool(place.parts) and not images)
+        if unread.add_files(name, others):
+            data[place.parts] = name
+    unread.name_folders(data, [place.parts for place, images in found if images])
     return found
 
 
@@ -229,15 +232,20 @@ def zipped_images(
         *folder, file = member.parts or [""]
         if tuple(folder[: len(below)]) != below:
             continue
-        if _is_zipped_image(path, member, file):
+        if member.is_link:
+            unread.add(LINK_IN_ZIP, f"{name_text(path.name)}!{member.name}")
+        elif _is_zipped_image(path, member, file):
             folders[tuple(folder)].append(member)
         else:
             others[tuple(folder)].append(file)
     images = [member.name for files in folders.values() for member in files]
     _refuse_shard(images, [member.name for member in held], path)
-    for parts, names in others.items():
-        place = f"{name_text(path.name)}!{'/'.join(parts)}".rstrip("/")
-        unread.add_files(place, names, alone=bool(parts) and parts not in folders)
+    top = name_text(path.name)
+    places = {parts: f"{top}!{'/'.join(parts)}".rstrip("/") for parts in others}
+    data = {
+        parts: place for parts, place in places.items() if unread.add_files(place, others[parts])
+    }
+    unread.name_folders(data, folders)
     hidden = zips.hidden_names(path, encoding)
     unread.hidden += sum(name.lower().endswith(SUFFIXES) for name in hidden)
     return folders
@@ -308,14 +316,15 @@ def _refuse_shard(images: Iterable[str], names: Iterable[str], where: Path) -> N
             )
 
 
-def _is_image(folder: str, name: str) -> bool:
+def _is_image(folder: str, name: str, place: str, unread: Unread) -> bool:
     """Whether a file is an image, by its suffix or, if that says nothing, by its first bytes."""
     if name.lower().endswith(SUFFIXES) or is_companion(name):
         return name.lower().endswith(SUFFIXES)
     try:
         with open(os.path.join(folder, name), "rb") as stream:
             return looks_like_image(stream)
-    except OSError:
+    except OSError as error:
+        unread.add(UNREADABLE, f"{place}/{name} ({os_errors.reason(error)})")
         return False
 
 

@@ -39,6 +39,9 @@ _IMAGE_FIRST = re.compile(
     rf"(?P<separator>\t|[ ]*[,;|]|[ ]+)(?P<label>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_BOXES = re.compile(r"\"?\[?\s*\{.*?[\"'](transcription|points|bbox|polygon)[\"']", re.DOTALL)
+"""JSON, quoted as in CSV or not."""
+
 _BETWEEN_WORDS = re.compile(rb"[\t\r\n,;| ]+")
 _PATH_COLUMNS = ("filename", "file_name", "file", "image", "image_path", "path", "img", "img_path")
 _LABEL_COLUMNS = ("label", "words", "text", "transcription", "class", "character", "char", "latex")
@@ -90,7 +93,7 @@ def recognise(path: Path, encoding: str | None = None, layout: Layout = CLEAR) -
         layout: may choose the columns.
 
     Raises:
-        InputError: the encoding is unknown.
+        InputError: the encoding is unknown; or the labels are boxes of text on images, in JSON.
         ColumnsUnclearError: the column of labels or of paths is unknown.
     """
     with open(path, "rb") as file:
@@ -101,8 +104,21 @@ def recognise(path: Path, encoding: str | None = None, layout: Layout = CLEAR) -
     dialect = _structure(text, str(path), layout)
     if dialect is None:
         return None
+    _refuse_boxes(text, dialect, str(path))
     is_json = not dialect.separator
     return replace(dialect, codec=encoding or wide or ("utf-8" if is_json else _decide(path)))
+
+
+def _refuse_boxes(text: str, dialect: Dialect, where: str) -> None:
+    """Refuse lists for text detection, such as PPOCRLabel's: each JSON would become a class."""
+    rows = text.removeprefix("\ufeff").splitlines()[:_LOOK_LINES]
+    if any(_BOXES.match(dialect.split(row)[1]) for row in rows):
+        raise InputError(
+            "lists boxes of text on whole images, for text detection",
+            where=where,
+            remedy="Cut the boxes out and give the list of the pieces: PPOCRLabel writes it as "
+            "rec_gt.txt (File > Export Recognition Result)",
+        )
 
 
 def looks_like_list(head: bytes) -> bool:

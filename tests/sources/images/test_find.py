@@ -1,5 +1,6 @@
 import gzip
 import os
+import stat
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.record import Record
+from hwgen.sources.images import folder as folder_module
 from hwgen.sources.images.find import find_images
 from hwgen.sources.images.layout import Layout
 from hwgen.sources.unread import Unread
@@ -227,8 +229,9 @@ def test_in_a_zip_every_file_is_read_or_counted(tmp_path: Path) -> None:
         put(root / "甲" / name, encoded(photo(len(name))))
     put(root / "乙" / "1.heic", b"x")
     put(root / "丁" / "notes.txt", b"x")
+    put(root / "more.7z", b"x")  # beside classes
     archive = zipped(root, tmp_path / "z.zip")
-    expected = {".heic": 1, ".txt": 1}
+    expected = {".heic": 1, ".txt": 1, ".7z": 1}
     assert counted(archive) == (
         [("z.zip!root/甲", 3)],
         expected,
@@ -433,3 +436,37 @@ def test_a_text_beside_each_image_is_not_ignored(tmp_path: Path, suffix: str) ->
         put(root / f"{number}{suffix}", "永".encode())
     with pytest.raises(InputError, match=rf"2 images have a file of their name .* 1\{suffix}"):
         find_images([root])
+
+
+def test_a_link_in_a_zip_is_counted_as_such(tmp_path: Path) -> None:
+    root = write_classes(tmp_path / "root", "永/1.png")
+    archive = zipped(root, tmp_path / "z.zip")
+    with zipfile.ZipFile(archive, "a") as added:
+        for name in ("root/和", "root/永/2.png"):
+            link = zipfile.ZipInfo(name)
+            link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+            added.writestr(link, "elsewhere")
+    found, unread, _ = counted(archive)
+    assert (found, unread) == ([("z.zip!root/永", 1)], {"symbolic link in a zip": 2})
+
+
+def test_a_file_that_cannot_be_read_is_counted_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_classes(tmp_path / "root", "永/1.png", "和/2")
+
+    def refuse(*args: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(folder_module, "looks_like_image", refuse)
+    unread = Unread()
+    find_images([root], unread=unread)
+    (kind,) = (kind for kind in unread.kinds.values() if kind.kind != "without suffix")
+    expected = ("file that cannot be read", 1, "root/和/2 (Permission denied)", True)
+    assert (kind.kind, kind.files, kind.first, kind.may_be_data) == expected
+
+
+def test_parquet_files_below_the_input_are_named(tmp_path: Path) -> None:
+    put(tmp_path / "hf" / "data" / "train.parquet", b"PAR1")
+    with pytest.raises(InputError, match=r"contains parquet files \(1\)\. Give .*train\.parquet"):
+        find_images([tmp_path / "hf"])

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,27 @@ def test_a_list_of_another_name_beside_its_images_is_to_be_given(tmp_path: Path,
     zipped(folder, tmp_path / "f.zip")
     with pytest.raises(InputError, match=f"contains a label list, f/{name}"):
         find_images([tmp_path / "f.zip"])
+
+
+@pytest.mark.parametrize("name", ["Label.txt", "label.txt", "rec_gt.txt", "labels.csv"])
+@pytest.mark.parametrize("key", ["transcription", "points"])
+def test_boxes_of_text_are_no_labels(tmp_path: Path, name: str, key: str) -> None:
+    boxes = json.dumps([{key: "手写"}, {"transcription": "字"}], ensure_ascii=False)
+    quoted = boxes.replace('"', '""')
+    row = f'images/0.png,"{quoted}"' if name.endswith("csv") else f"images/0.png\t{boxes}"
+    head = "path,label\n" if name.endswith("csv") else "images/1.png\t[]\n"
+    folder = write(tmp_path / "f", f"{head}{row}\n", name)
+    with pytest.raises(InputError, match="boxes of text") as caught:
+        find_images([folder / name])
+    assert "rec_gt.txt" in caught.value.remedy
+    with pytest.raises(InputError):
+        find_images([folder])
+
+
+def test_labels_that_look_like_json_are_labels(tmp_path: Path) -> None:
+    text = "images/0.png\t[\nimages/1.png\t{\nimages/2.png\t[1]\n"
+    found = only(write(tmp_path / "f", text) / "label.txt")
+    assert [label for _, label in losses(found)] == ["[", "{", "[1]"]
 
 
 def test_notes_beside_images_of_one_class_are_no_list(tmp_path: Path) -> None:
