@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import unicodedata
@@ -29,7 +30,7 @@ _MAX_DIGITS = 18
 
 # Fillers, variation selectors, noncharacters, and what stands for what was lost.
 _INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufffc\ufffd"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc\ufffd"
     "\ufdd0-\ufdef\U000e0100-\U000e01ef]"
 )
 
@@ -153,15 +154,18 @@ def read_charset_file(path: Path) -> Charset:
     """The characters of a UTF-8 text file, in order, without white space.
 
     Raises:
-        CharsetError: the file is not UTF-8, is empty, or has a character twice or an invisible one.
+        CharsetError: the file is not UTF-8, is empty, or has a character twice, an invisible one,
+            or one in two parts.
     """
+    data = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = io.StringIO(data.decode("utf-8-sig"), newline=None).read()
     except UnicodeDecodeError as error:
+        codec = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "gb18030"
         raise CharsetError(
             f"invalid UTF-8 at byte {error.start}",
             where=str(path),
-            remedy="Convert the file, for example with: iconv -f gb18030 -t utf-8",
+            remedy=f"Convert the file, for example with: iconv -f {codec} -t utf-8",
         ) from None
     return _from_text(text, where=str(path))
 
@@ -252,20 +256,34 @@ def _check_visible(text: str, where: str) -> None:
 
     Raises:
         CharsetError: a control or format character, a variation selector, a filler, a
-            noncharacter or U+FFFD.
+            noncharacter or U+FFFD; or a mark that is a part of the character before it.
     """
     for number, line in enumerate(text.split("\n"), 1):
         for column, char in enumerate(line, 1):
             if char.isascii() and char.isprintable():
                 continue
+            if unicodedata.combining(char) and _is_composed(line[column - 2 : column]):
+                raise CharsetError(
+                    f"U+{ord(char):04X} ({unicodedata.name(char)}) at line {number}, column "
+                    f"{column} is a part of the character before it",
+                    where=where,
+                    remedy="Convert the text to Unicode's normal form NFC, for example with: "
+                    "uconv -x nfc",
+                )
             if not (char.isspace() or _is_visible(char)):
-                name = unicodedata.name(char, "a control character")
+                other = "a control character" if char < "\xa0" else "a noncharacter"
+                name = unicodedata.name(char, other)
                 raise CharsetError(
                     f"U+{ord(char):04X} ({name}) at line {number}, column {column} is no character "
                     "to write",
                     where=where,
                     remedy="Remove it; copied text and joined files often contain some",
                 )
+
+
+def _is_composed(pair: str) -> bool:
+    """Whether a character and a mark are one character, as macOS writes `が` in two."""
+    return len(pair) == 2 and len(unicodedata.normalize("NFC", pair)) == 1
 
 
 def _is_visible(char: str) -> bool:

@@ -213,6 +213,30 @@ def test_characters_that_nobody_sees_are_refused_with_their_place(
         select_classes(f"啊{char}", Charset(("啊",)))
 
 
+@pytest.mark.parametrize("text", ["か\u3099", "ae\u0301"])
+def test_characters_in_two_parts_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "chars.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CharsetError, match="is a part of the character before it") as caught:
+        read_charset_file(path)
+    assert "NFC" in caught.value.remedy
+    assert read_charset_file_of(path, "が\u3099") == ("が", "\u3099")
+
+
+def read_charset_file_of(path: Path, text: str) -> tuple[str, ...]:
+    path.write_text(text, encoding="utf-8")
+    return read_charset_file(path).labels
+
+
+def test_charset_files_in_other_encodings_are_refused_with_the_way(tmp_path: Path) -> None:
+    for codec, known in (("utf-16", "utf-16"), ("gbk", "gb18030")):
+        path = tmp_path / codec
+        path.write_bytes("啊阿".encode(codec))
+        with pytest.raises(CharsetError) as caught:
+            read_charset_file(path)
+        assert f"iconv -f {known} " in caught.value.remedy
+
+
 def test_rare_and_private_characters_are_kept(tmp_path: Path) -> None:
     labels = ("\ue000", "\U000f0000", "\U00031350", "\u0301", "〇", "é")
     path = tmp_path / "chars.txt"

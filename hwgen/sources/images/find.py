@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from hwgen.errors import InputError
@@ -38,7 +39,7 @@ from hwgen.sources.images.label_list import (
     refuse_labels_beside,
     refuse_unread_list,
 )
-from hwgen.sources.images.layout import CLEAR, ColumnsUnclearError, Layout
+from hwgen.sources.images.layout import CLEAR, Layout, NoColumnError
 from hwgen.sources.images.list_lines import looks_like_list
 from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun, is_lsun
@@ -50,6 +51,7 @@ from hwgen.sources.unread import Unread, is_companion, remedy
 
 _LOOK_BYTES = 512
 _LIST_BYTES = 1 << 16
+_LOOK_FILES = 1000  # of unknown kinds, which may be lists
 _ZIP = b"PK\x03\x04"
 _TARS = (".tar", ".tgz")
 _INNER = "!"
@@ -187,16 +189,24 @@ def _refuse_lists_beside(
 ) -> None:
     """Refuse lists of images that would be of their folder's class, and those not understood."""
     found = [place for place, images in places if images]
+    held = [(place.path / name, name) for place, _ in places for name, _ in place.files]
+    lists = {path for path, name in held if is_list_name(name)}
+    texts = {path for path in files if path.suffix.lower() in LIST_SUFFIXES}
     if len(found) == 1:
         (place,) = found
         refuse_labels_beside(place.path, (name for name, _ in place.files))
-        files = {*files, *(place.path / name for name, _ in place.files)}
-    texts = sorted(path for path in files if path.suffix.lower() in LIST_SUFFIXES)
-    inner = {place.path / name for place in found for name, _ in place.files if is_list_name(name)}
+        texts |= {path for path, name in held if path.suffix.lower() in LIST_SUFFIXES}
+        images = {place.path / name for place, images in places for name, _ in images}
+        others = (path for path, name in held if path not in images and not is_companion(name))
+        lists |= texts.union(islice(others, _LOOK_FILES))
+    alone = len(found) == 1
     _refuse_several(
-        folder, "label lists", filter(is_label_list, inner.union(texts if len(found) == 1 else ()))
+        folder,
+        "label lists",
+        (path for path in lists if is_label_list(path, unlabelled=alone)),
+        "; or move them elsewhere to use the names of the folders",
     )
-    for path in texts if found else ():
+    for path in sorted(texts) if found else ():
         if path.is_file() and not is_label_list(path):
             refuse_unread_list(path, classes=len(found))
     if len(found) == 1 and refused:
@@ -227,7 +237,7 @@ def _special_files(
         try:
             found = label_list(path, search.encoding, search.layout)
             return [found] if found else [], {path.name}, []
-        except ColumnsUnclearError as error:
+        except NoColumnError as error:
             refused.append(error)  # the folders may be the classes
     by_name: dict[str, Collection] = {}
     taken: set[str] = set()
@@ -324,14 +334,14 @@ def _special(path: Path, layout: Layout) -> list[Collection]:
     return []
 
 
-def _refuse_several(folder: Path, what: str, files: Iterable[Path]) -> None:
+def _refuse_several(folder: Path, what: str, files: Iterable[Path], more: str = "") -> None:
     """Refuse a folder of several inputs."""
     inner = sorted(files)
     if inner:
         raise InputError(
             f"contains {what} ({len(inner)})",
             where=str(folder),
-            remedy=f"Give the ones to use, such as {inner[0]}",
+            remedy=f"Give the ones to use, such as {inner[0]}{more}",
         )
 
 
@@ -369,8 +379,9 @@ def _in_archive(path: Path, inner: str, search: _Search) -> list[Collection]:
     refuse_volume(path)
     encoding = search.encoding
     folders = zipped_images(path, inner, encoding, search.unread)
+    images = {member.name for files in folders.values() for member in files}
     for member in zips.members(path, encoding):
-        if _is_zipped_list(path, member, len(folders)):
+        if member.name not in images and _is_zipped_list(path, member, len(folders)):
             raise InputError(
                 f"contains a label list, {member.name}, which cannot be read in place",
                 where=str(path),
@@ -405,11 +416,13 @@ def _is_zipped_list(path: Path, member: zips.Member, classes: int) -> bool:
     """Whether a file holds the labels of the images in a zip."""
     name = PurePosixPath(member.name)
     listed = name.suffix.lower() in LIST_SUFFIXES
-    if not is_list_name(name.name) and (classes != 1 or not listed):
+    if not is_list_name(name.name) and (classes != 1 or (not listed and is_companion(name.name))):
         return False
     with zips.open_member(path, member, str(path)) as stream, zips.as_input_error(str(path)):
         head = stream.read(_LIST_BYTES)
-    return looks_like_list(head) or (classes == 1 and may_hold_labels(name.name, head, classes))
+    return looks_like_list(head, unlabelled=classes == 1) or (
+        classes == 1 and listed and may_hold_labels(name.name, head, classes)
+    )
 
 
 def _listed(things: Sequence[object]) -> str:

@@ -23,7 +23,10 @@ LIST_FILES = ("label.txt", "metadata.csv", "metadata.jsonl")
 """Names of PaddleOCR and Hugging Face, by which a folder is recognised; other lists are given by
 their path."""
 
-LIST_SUFFIXES = (".csv", ".json", ".jsonl", ".list", ".lst", ".tsv", ".txt", ".xml")
+LIST_SUFFIXES = (
+    *(".csv", ".db", ".json", ".jsonl", ".list", ".lst", ".ods", ".sqlite", ".tsv", ".txt", ".xls"),
+    *(".xlsx", ".xml"),
+)
 _TEXT_SUFFIXES = (".txt", ".json", ".xml", ".lab", ".label", ".cls")
 _LIST_NAME = re.compile(r"(^|[^a-z])(annotations?|classes|gt|labels?|train|val|words)([^a-z]|$)")
 _LOOK_BYTES = 1 << 16
@@ -114,12 +117,12 @@ def label_list(path: Path, encoding: str | None = None, layout: Layout = CLEAR) 
     )
 
 
-def is_label_list(path: Path) -> bool:
-    """Whether the first lines of a file are paths of images and labels."""
+def is_label_list(path: Path, *, unlabelled: bool = True) -> bool:
+    """Whether the first lines of a file are paths of images and labels; see `looks_like_list`."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:
-        return looks_like_list(file.read(_LOOK_BYTES))
+        return looks_like_list(file.read(_LOOK_BYTES), unlabelled=unlabelled)
 
 
 def is_list_name(name: str) -> bool:
@@ -180,7 +183,7 @@ def refuse_unread_list(path: Path, *, classes: int) -> None:
         head = file.read(_LOOK_BYTES)
     if not may_hold_labels(path.name, head, classes):
         return
-    found = next(iter(first_lines(path, 1)), "")[:_SHOWN]
+    found = name_text(next(iter(first_lines(path, 1)), ""))[:_SHOWN]
     raise InputError(
         f"lies beside images and may hold their labels, but is not a list that hwgen reads: "
         f"expected lines of an image's path, a tab and its label, found {found!r}",

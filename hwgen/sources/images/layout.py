@@ -63,6 +63,10 @@ class ColumnsUnclearError(InputError):
     """A table has no column of labels or images, or several."""
 
 
+class NoColumnError(ColumnsUnclearError):
+    """A table has none."""
+
+
 def class_depth(folders: Mapping[Parts, int], layout: Layout, where: str) -> int:
     """The depth of the folders that name classes; images above them are in no class.
 
@@ -173,7 +177,8 @@ def choose_column(
         where: the file.
 
     Raises:
-        ColumnsUnclearError: there is none, or several are possible.
+        ColumnsUnclearError: several are possible.
+        NoColumnError: none is.
     """
     option = f"--{what}-column"
     listed = name_text(", ".join(columns))[:_SHOWN_COLUMNS]
@@ -190,11 +195,12 @@ def choose_column(
         return usual
     if len(candidates) == 1:
         return candidates[0]
+    remedy = f"Give the one to use with {option}"
+    if not candidates:
+        raise NoColumnError(
+            f"has no column of {what}s; its columns are {listed}", where=where, remedy=remedy
+        )
     several = name_text(", ".join(candidates))[:_SHOWN_COLUMNS]
     raise ColumnsUnclearError(
-        f"has several columns of {what}s: {several}"
-        if candidates
-        else f"has no column of {what}s; its columns are {listed}",
-        where=where,
-        remedy=f"Give the one to use with {option}",
+        f"has several columns of {what}s: {several}", where=where, remedy=remedy
     )

@@ -23,6 +23,7 @@ from hwgen.sources.images.layout import (
     Columns,
     ColumnsUnclearError,
     Layout,
+    NoColumnError,
     choose_column,
 )
 
@@ -121,11 +122,18 @@ def _refuse_boxes(text: str, dialect: Dialect, where: str) -> None:
         )
 
 
-def looks_like_list(head: bytes) -> bool:
-    """Whether the beginning of a file is that of a list that hwgen reads."""
+def looks_like_list(head: bytes, *, unlabelled: bool = True) -> bool:
+    """Whether the beginning of a file is that of a list that hwgen reads.
+
+    Args:
+        head: the beginning.
+        unlabelled: whether a table of images without a known column of labels is one.
+    """
     text = head.decode(_wide_codec(head) or "latin-1", "replace")
     try:
         return _structure(text, "", CLEAR) is not None
+    except NoColumnError:
+        return unlabelled
     except ColumnsUnclearError:
         return True
 

@@ -17,6 +17,7 @@ from hwgen.sources.images.lmdb_files import Lmdb
 
 _COUNT = b"num-samples"
 _IMAGE, _LABEL, _META = b"image-", b"label-", b"meta-"
+_DIGITS, _SHOWN = 18, 40
 _NUMBER = re.compile(rb"\d{1,18}")
 
 
@@ -26,7 +27,7 @@ class OcrLmdb(Collection):
 
     The whole label is the class, also if it is a word. hwgen's own exports have the writer in
     `meta-%09d`. Sets that count from 0 are read too. One without `num-samples`, as an interrupted
-    program leaves it, is read as far as it goes.
+    program leaves it, or with one that is no number, is read as far as it goes.
 
     Attributes:
         first: number of the first image.
@@ -70,22 +71,23 @@ def ocr_lmdb(name: str, path: Path, database: Lmdb, encoding: str | None = None)
     """The collection of an LMDB folder for which `is_ocr_lmdb` is true.
 
     Raises:
-        InputError: `num-samples` is not a number, or larger than the number of keys; or the
-            encoding of the labels is unknown.
+        InputError: `num-samples` is larger than the number of keys, or there are no images and it
+            is not a number; or the encoding of the labels is unknown.
     """
     images = list(_numbers(database, _IMAGE))
     first = 0 if images[:1] == [0] else 1
     value = database.get(_COUNT)
-    text = _text(value)
-    count = int(text) if text.isdecimal() and len(text) <= 18 else -1
+    text = _text(value).strip(" \t\r\n\0")
+    count = int(text) if text.isdecimal() and len(text) <= _DIGITS else -1
     incomplete = ""
-    if value is None:
+    if images and not text.lstrip("-").isdecimal():
         labels = list(_numbers(database, _LABEL))
         count = max(images[-1:] + labels[-1:]) - first + 1
-        incomplete = f"no num-samples, and {len(images):,} images"
+        known = "no num-samples" if value is None else f"num-samples {value[:_SHOWN]!r}"
+        incomplete = f"{known}, and {len(images):,} images"
     elif not 0 <= count < max(database.count, 1):
         raise InputError(
-            f"num-samples is {text[:40]!r}, but there are only {database.count:,} keys",
+            f"num-samples is {text[:_SHOWN]!r}, but there are only {database.count:,} keys",
             where=str(path),
             remedy="The set may be incomplete; write it again",
         )

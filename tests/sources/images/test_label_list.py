@@ -89,6 +89,8 @@ def test_another_label_txt_is_refused_beside_one_class_and_no_list_beside_many(
         ("notes.txt", "a is 0.png"),
         ("train.json", '{"0.png": "a"}'),
         ("images/0.xml", "<file>0.png</file>"),
+        ("annotations.xlsx", "PK\3\4"),
+        ("lists/labels.json", "[]"),
     ],
 )
 def test_no_list_is_ignored_while_its_images_become_one_class(
@@ -100,12 +102,15 @@ def test_no_list_is_ignored_while_its_images_become_one_class(
     assert "move it elsewhere if all images are of one class" in caught.value.remedy
 
 
-@pytest.mark.parametrize("name", ["gt.txt", "labels.csv", "images/list.tsv"])
+@pytest.mark.parametrize(
+    "name",
+    ["gt.txt", "labels.csv", "images/list.tsv", "labels", "list.dat", "annotations/gt.txt"],
+)
 def test_a_list_of_another_name_beside_its_images_is_to_be_given(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path / "f", "images/0.png\ta\n", name)
     with pytest.raises(InputError, match=r"contains label lists \(1\)") as caught:
         find_images([folder])
-    assert caught.value.remedy.endswith(str(folder / name))
+    assert f"such as {folder / name}" in caught.value.remedy
     zipped(folder, tmp_path / "f.zip")
     with pytest.raises(InputError, match=f"contains a label list, f/{name}"):
         find_images([tmp_path / "f.zip"])

@@ -83,11 +83,23 @@ def test_notes_of_strangers_are_no_writers(tmp_path: Path, meta: bytes) -> None:
     assert item.writer == ""
 
 
-@pytest.mark.parametrize("said", [b"4", b"-1", b"many", b"9" * 30, b"\xff", b""])
+@pytest.mark.parametrize("said", [b"4", b"-1", b"9" * 30])
 def test_a_count_that_cannot_be_is_refused(tmp_path: Path, said: bytes) -> None:
     folder = write(tmp_path / "w", num_samples=said, **sample(1, "a"))
     with pytest.raises(InputError, match=r"num-samples is .*there are only 3 keys"):
         find_images([folder])
+
+
+@pytest.mark.parametrize("said", [b"many", b"\xff", b"", b"1.0", b"\1\0\0\0", "²".encode()])
+def test_a_count_that_is_no_number_is_a_loss_that_is_told(tmp_path: Path, said: bytes) -> None:
+    folder = write(tmp_path / "w", num_samples=said, **sample(1, "a"), **sample(2, "b"))
+    assert labels(folder) == [f"incomplete set: num-samples {said!r}, and 2 images", "a", "b"]
+
+
+@pytest.mark.parametrize("said", [b" 2", b"2\n", b"2\0", b"02", "２".encode()])
+def test_a_count_is_a_number_in_any_writing(tmp_path: Path, said: bytes) -> None:
+    folder = write(tmp_path / "w", num_samples=said, **sample(1, "a"), **sample(2, "b"))
+    assert labels(folder) == ["a", "b"]
 
 
 def labels(folder: Path, encoding: str | None = None) -> list[str]:
