@@ -14,7 +14,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 def is_mount_point(path: Path) -> bool:
     """Whether a path is a mount point, also of a folder of the same file system.
 
-    `os.path.ismount` does not notice the latter: those that `mount --bind` or a container makes.
+    `os.path.ismount` does not notice the latter, which are bind mounts.
     """
     return os.path.ismount(path) or os.fsencode(path.resolve()) in _mount_points()
 
