@@ -54,11 +54,16 @@ def recogniser_option(purpose: str, panel: str | None = None) -> Any:
     )
 
 
+MAX_WORKERS = 1024
+"""More processes than any machine has use for, and fewer than its system allows."""
+
+
 def workers_option(help: str, default: str) -> Any:
     """`--workers`, which never changes what is written."""
     return typer.Option(
         "--workers",
         min=1,
+        max=MAX_WORKERS,
         metavar="N",
         show_default=default,
         rich_help_panel=HARDWARE,

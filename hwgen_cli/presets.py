@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hwgen.charset import MAX_CLASSES
 from hwgen.generators.base import all_kinds
 from hwgen_cli.completion import one_of
 from hwgen_cli.options import Json
@@ -28,6 +29,7 @@ NumClasses = Annotated[
     typer.Option(
         "--num-classes",
         min=1,
+        max=MAX_CLASSES,
         metavar="N",
         help="Number of classes for which parameters are counted.",
     ),

@@ -250,7 +250,7 @@ def synthesize(
 
     chosen = _Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
     chosen.check()
-    _check_more(png, gnt, sheet)
+    _check_outputs(out, png, gnt, sheet, overwrite=overwrite)
     keep_freed_memory()
     store = None
     with join(device) as ranks:
@@ -286,7 +286,7 @@ def synthesize(
         print_lines(f"{out}: {len(store):,} images", stderr=True)
         if filters:
             _show_acceptance(store)
-        _write_more(store, png=png, gnt=gnt, sheet=sheet)
+        _write_more(store, png=png, gnt=gnt, sheet=sheet, overwrite=overwrite)
         if json:
             print_json(_summary(store))
 
@@ -426,27 +426,34 @@ def _show_acceptance(store: Store) -> None:
         )
 
 
-def _check_more(png: Path | None, gnt: Path | None, sheet: Path | None) -> None:
-    """Refuse places where the further outputs cannot be written, before the work."""
+def _check_outputs(
+    out: Path, png: Path | None, gnt: Path | None, sheet: Path | None, *, overwrite: bool
+) -> None:
+    """Refuse places where outputs beside the store cannot be written, before the work."""
     from hwgen.exports.staging import check_place
     from hwgen.imaging.contact_sheets import check_sheet
+    from hwgen.io.outputs import check_apart
+    from hwgen.store import is_store
 
+    check_apart({"--out": out, "--png": png, "--gnt": gnt, "--sheet": sheet})
     for folder in (png, gnt):
         if folder is not None:
-            check_place(folder)
+            check_place(folder, overwrite=overwrite, may_be_finished=is_store(out))
     check_sheet(sheet)
 
 
-def _write_more(store: Store, *, png: Path | None, gnt: Path | None, sheet: Path | None) -> None:
+def _write_more(
+    store: Store, *, png: Path | None, gnt: Path | None, sheet: Path | None, overwrite: bool
+) -> None:
     from hwgen.exports import export_store
     from hwgen.imaging.contact_sheets import save_sheet
     from hwgen.store.contact_sheets import sheet_of_store
 
     if png is not None:
-        export_store(store, "folder", png)
+        export_store(store, "folder", png, overwrite=overwrite)
         print_lines(f"{png}: {len(store):,} PNG files", stderr=True)
     if gnt is not None:
-        export_store(store, "gnt", gnt)
+        export_store(store, "gnt", gnt, overwrite=overwrite)
         print_lines(f"{gnt}: {len(store):,} records", stderr=True)
     if sheet is not None:
         save_sheet(sheet, sheet_of_store(store), 12)

@@ -53,17 +53,30 @@ def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> It
         publish(staging)
 
 
-def check_place(out: Path) -> None:
+def check_place(out: Path, *, overwrite: bool = False, may_be_finished: bool = True) -> None:
     """Refuse a path where no export can be written; called before long work.
 
+    Args:
+        out: output directory.
+        overwrite: see `is_finished`.
+        may_be_finished: whether an export that is there may be the one that will be made.
+
     Raises:
-        InputError: something that is not an export is there, or where the unfinished one will be.
+        InputError: something that is not an export is there, or where the unfinished one will be;
+            or an export that would not be replaced, or holds files that hwgen did not make.
     """
     with _writing(out):
         staging = staging_of(out)
-        if not staging.is_free() and read_description(staging.path) is None:
-            raise _not_an_export(out)
-        staging.check_neighbours(replace=False)
+        replaces = False
+        if not staging.is_free():
+            if read_description(staging.path) is None:
+                raise _not_an_export(out)
+            replaces = overwrite
+            if overwrite:
+                _refuse_others(out, staging)
+            elif not may_be_finished:
+                raise _another_export(out)
+        staging.check_neighbours(replace=replaces)
 
 
 @contextlib.contextmanager
@@ -110,20 +123,9 @@ def is_finished(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> bool:
                 staging.remove_replaced()  # left by a kill during `publish`
             return True
     if not overwrite:
-        raise InputError(
-            "another export is already there (its settings -> yours)",
-            where=str(out),
-            details=differences(there["recipe"], recipe),
-            remedy="Give another --out, or pass --overwrite to replace it",
-        )
-    others = other_files(staging.path)
-    if others:
-        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
-        raise InputError(
-            f"the export to replace holds a file that hwgen did not make: {others[0]}{more}",
-            where=str(out),
-            remedy="Move it elsewhere, or give another --out",
-        )
+        changes = differences(there["recipe"], recipe)
+        raise _another_export(out, " (its settings -> yours):\n  " + "\n  ".join(changes) + "\n")
+    _refuse_others(out, staging)
     return False
 
 
@@ -172,6 +174,25 @@ def publish(staging: Staging) -> None:
 
 def _is_description(found: Mapping[str, Any]) -> bool:
     return isinstance(found.get("recipe"), dict)
+
+
+def _refuse_others(out: Path, staging: Staging) -> None:
+    others = other_files(staging.path)
+    if others:
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        raise InputError(
+            f"the export to replace holds a file that hwgen did not make: {others[0]}{more}",
+            where=str(out),
+            remedy="Move it elsewhere, or give another --out",
+        )
+
+
+def _another_export(out: Path, changes: str = "") -> InputError:
+    return InputError(
+        f"another export is already there{changes}",
+        where=str(out),
+        remedy="Give another --out, or pass --overwrite to replace it",
+    )
 
 
 def _not_an_export(out: Path) -> InputError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 
 from hwgen.errors import InputError
@@ -71,6 +72,26 @@ def check_output_file(
             where=str(path),
             remedy=os_errors.remedy(error, remedy),
         ) from None
+
+
+def check_apart(outputs: Mapping[str, Path | None]) -> None:
+    """Refuse outputs of one command that are the same, or lie in each other.
+
+    Args:
+        outputs: each path by the option that gives it; None for none.
+
+    Raises:
+        InputError: names two of them.
+    """
+    given = {name: path for name, path in outputs.items() if path is not None}
+    for (first, one), (second, other) in permutations(given.items(), 2):
+        if other.resolve().is_relative_to(one.resolve()):
+            same = other.resolve() == one.resolve()
+            raise InputError(
+                f"{second} is the same as {first}" if same else f"{second} lies in {first}",
+                where=str(other),
+                remedy=f"Give another {second}",
+            )
 
 
 def _check_existing(path: Path, place: Path, is_own: Callable[[Path], bool], remedy: str) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 from hwgen.errors import HwgenError
 from hwgen.io.json_files import read_object, write_json
 from hwgen.io.locks import file_lock
+from hwgen.io.mounts import is_mount_point
 from hwgen.io.neighbours import (
     LOCK_WITHIN,
     WITHIN,
@@ -129,7 +130,7 @@ class Staging:
             raise foreign(aside)
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "the folder may not be written", self.path)
-        if os.path.ismount(self.path):
+        if is_mount_point(self.path):
             what = "is a mount point, so that its content cannot be replaced; empty it first"
             raise OSError(errno.EBUSY, what, self.path)
         if Path.cwd().is_relative_to(self.path.resolve()):

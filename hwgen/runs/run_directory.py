@@ -19,6 +19,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,15 @@ from hwgen.io import os_errors
 from hwgen.io.files import atomic_write
 from hwgen.io.json_files import MAX_JSON_BYTES, parse_json, read_json, write_json
 from hwgen.io.locks import file_lock
-from hwgen.io.neighbours import entries, real_place, temporary_path
+from hwgen.io.neighbours import entries, real_place, refuse_foreign_lock, temporary_path
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.schema import differences, from_json
 
 FORMAT = "hwgen-run"
 FORMAT_VERSION = 1
+
+LOCK = "lock"
+"""Lock file of a run, held while it begins and while it is trained."""
 
 _LARGEST = 1e15
 
@@ -129,13 +133,7 @@ class Run:
         Raises:
             RunError: another process has locked it.
         """
-        with file_lock(self.path / "lock") as ours:
-            if not ours:
-                raise RunError(
-                    "another process is training this run",
-                    where=str(self.path),
-                    remedy="Wait until it has finished",
-                )
+        with _locked(self.path):
             yield
 
     def read_log(self) -> list[dict[str, Any]]:
@@ -170,17 +168,31 @@ class Run:
             temporary.write_text(text, encoding="utf-8")
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with file_lock(path / LOCK) as ours:
+        if not ours:
+            raise RunError(
+                "another process is training this run",
+                where=str(path),
+                remedy="Wait until it has finished",
+            )
+        yield
+
+
 def _check_free(path: Path) -> None:
     """Refuse a path where something else is than an empty folder.
 
     Raises:
         RunError: it is no empty folder, or cannot be written.
     """
-    begun = {temporary_path(Path("run.json")).name, "run.json.tmp"}
+    begun = {temporary_path(Path("run.json")).name, "run.json.tmp", LOCK}
     try:
         place = real_place(path)
         _check_writable(place)
         free = entries(place) <= begun if place.is_dir() else not os.path.lexists(place)
+        if free:
+            refuse_foreign_lock(place / LOCK)
     except OSError as error:
         raise RunError(
             f"cannot be written ({os_errors.reason(error)})",
@@ -304,10 +316,17 @@ def begin_or_continue(
             differences are listed.
         RunError: `path` holds something else.
     """
-    begun = find_run(
-        path, kind=kind, recipe=recipe, seed=seed, charset=charset, data=data, complete=complete
+    find = partial(
+        find_run,
+        path,
+        kind=kind,
+        recipe=recipe,
+        seed=seed,
+        charset=charset,
+        data=data,
+        complete=complete,
     )
-    if begun is not None:
+    if (begun := find()) is not None:
         return begun
     decides = _decides(kind, recipe, seed, charset, data)
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
@@ -324,8 +343,10 @@ def begin_or_continue(
         "origin": dict(origin or {}),
     }
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        write_json(path / "run.json", info)
+        with _locked(path):  # creates the folder
+            if (begun := find()) is not None:  # by another process meanwhile
+                return begun
+            write_json(path / "run.json", info)
     except OSError as error:
         raise RunError(
             f"cannot be written ({os_errors.reason(error)})",

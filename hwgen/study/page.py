@@ -77,8 +77,8 @@ def write_study(
     Args:
         a: a run directory of a GAN, an exported model of one, or a store.
         b: another one.
-        out: the page, `*.html`; the key is `*.key.json` beside it. Those of
-            hwgen are replaced.
+        out: the page, `*.html`; the key is `*.key.json` beside it. A page of hwgen is
+            replaced, a key only by the same one.
         pairs: number of different pairs.
         controls: how many of them are shown a second time, with left and right exchanged.
         seed: of the choice of images, of left and right, and of the order.
@@ -87,7 +87,7 @@ def write_study(
     Raises:
         InputError: A or B is not a run, model or store; they hold the same images, differ in
             channels, have no class in common or too few images; there are more controls than fit;
-            or a file cannot be written.
+            the key of another study is there; or a file cannot be written.
         RunError: a run is unfinished or damaged.
         StoreError: a store is unfinished or damaged.
     """
@@ -130,6 +130,7 @@ def write_study(
         "pairs": [asdict(pair) for pair in _answers(order, ids, chosen)],
     }
     key["study"] = study_id(key)
+    _refuse_another_study(key_file, key["study"])
     head = {"format": PAGE_FORMAT, "format_version": FORMAT_VERSION, "votes_format": VOTES_FORMAT}
     _write(out, _page({**head, "study": key["study"], **data}), key_file, key)
     return Study(
@@ -142,6 +143,18 @@ def write_study(
         labels=len(set(chosen.labels) - {None}),
         holds_real="real store" in (set_a.kind, set_b.kind),
     )
+
+
+def _refuse_another_study(key_file: Path, study: str) -> None:
+    """Refuse to replace the key of another study, without which its votes are worthless."""
+    if key_file.is_file() and key_file.stat().st_size:
+        there = read_object(key_file).get("study")
+        if there != study:
+            raise InputError(
+                "the answer key of another study is already there",
+                where=str(key_file),
+                remedy="Give another --out, or delete it if its votes are not needed",
+            )
 
 
 def _check(a: StudySet, b: StudySet) -> None:

@@ -50,3 +50,24 @@ def test_numbers_beyond_64_bits_or_not_finite_are_refused(
     shown = " ".join(capsys.readouterr().err.replace("│", " ").split())
     assert leaving.value.code == 2, shown
     assert f"Invalid value for '{option}" in shown
+
+
+LARGEST = str(2**63 - 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [option for option in OPTIONS if option[1] in ("--workers", "--num-classes")],
+)
+def test_numbers_that_decide_how_much_is_allocated_have_a_maximum(
+    command: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = [] if command == "presets" else ["--out", "x"]
+    others += ["1" for param in ALL[command][0] if param.required and param.opts[0] != "--out"]
+    words = ["hwgen", *command.split(), option, LARGEST, *others]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    shown = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert leaving.value.code == 2, shown
+    assert f"Invalid value for '{option}'" in shown

@@ -358,6 +358,47 @@ def test_further_outputs_are_checked_before_the_work(
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--png", "s"), "--png is the same as --out"),
+        (("--png", "p", "--gnt", "p"), "--gnt is the same as --png"),
+        (("--gnt", "s/g"), "--gnt lies in --out"),
+        (("--png", "."), "--out lies in --png"),
+        (("--png", "p", "--sheet", "p/s.png"), "--sheet lies in --png"),
+        (("--gnt", "link/g"), "--gnt lies in --out"),
+    ],
+)
+def test_outputs_that_lie_in_each_other_are_refused_before_the_work(
+    synthesize: Synthesize, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(root / "s")
+    paths = [value if value.startswith("--") else root / value for value in options]
+    code, err = synthesize(root / "s", "--per-class", 2, *paths)
+    assert code == 1
+    assert message in err
+    assert [path.name for path in root.iterdir()] == ["link"]
+
+
+def test_overwrite_replaces_all_outputs(synthesize: Synthesize, tmp_path: Path) -> None:
+    more = ("--png", tmp_path / "png", "--gnt", tmp_path / "gnt", "--sheet", tmp_path / "s.png")
+    assert synthesize(tmp_path / "s", "--per-class", 1, *more)[0] == 0
+    assert synthesize(tmp_path / "s", "--per-class", 1, *more)[0] == 0
+    code, err = synthesize(tmp_path / "s2", "--per-class", 2, *more)
+    assert code == 1
+    assert "png: another export is already there" in err
+    assert not (tmp_path / "s2").exists()
+    assert synthesize(tmp_path / "s2", "--per-class", 2, *more, "--overwrite")[0] == 0
+    assert len(list((tmp_path / "png").rglob("*.png"))) == 6
+    (tmp_path / "gnt" / "notes.txt").touch()
+    code, err = synthesize(tmp_path / "s2", "--per-class", 3, *more, "--overwrite")
+    assert code == 1
+    assert "holds a file that hwgen did not make: notes.txt" in err
+    assert len(Store(tmp_path / "s2")) == 6
+
+
 def test_labels_that_gnt_cannot_hold_are_refused_before_the_work(
     synthesize: Synthesize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,7 @@
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +9,8 @@ import pytest
 
 from hwgen.charset import Charset
 from hwgen.errors import RecipeChangedError, RunError
-from hwgen.runs import Run, begin_or_continue
+from hwgen.io.locks import file_lock
+from hwgen.runs import Run, begin_or_continue, run_directory
 
 BEGUN: dict[str, Any] = {
     "kind": "gan",
@@ -78,6 +82,7 @@ def test_foreign_places_are_refused_and_left_alone(tmp_path: Path) -> None:
 
 def test_an_empty_folder_and_a_killed_beginning_can_be_used(tmp_path: Path) -> None:
     (tmp_path / ".run.json.hwgen-tmp").write_text('{"half')
+    (tmp_path / "lock").touch()
     assert begin(tmp_path).id == Run(tmp_path).id
 
 
@@ -134,3 +139,36 @@ def test_a_run_that_another_process_trains_is_refused(tmp_path: Path) -> None:
         pass
     with Run(run.path).locked():
         pass
+
+
+def test_a_run_that_another_process_begins_is_refused(tmp_path: Path) -> None:
+    with file_lock(tmp_path / "run" / "lock"), pytest.raises(RunError, match="another process"):
+        begin(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["lock"]
+    assert begin(tmp_path / "run").id
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_run_that_another_process_began_meanwhile_is_opened_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    begun = begin(tmp_path / "first")
+
+    @contextmanager
+    def late(path: Path) -> Iterator[bool]:
+        shutil.copytree(begun.path, tmp_path / "run")
+        with file_lock(path) as ours:
+            yield ours
+
+    monkeypatch.setattr(run_directory, "file_lock", late)
+    if seed:
+        with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
+            begin(tmp_path / "run", seed=seed)
+    assert (Run if seed else begin)(tmp_path / "run").id == begun.id
+
+
+def test_a_foreign_lock_is_refused_and_untouched(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("mine")
+    with pytest.raises(RunError, match="lock is in the way; hwgen did not make it"):
+        begin(tmp_path)
+    assert (tmp_path / "lock").read_text() == "mine"

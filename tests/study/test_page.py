@@ -127,12 +127,26 @@ def test_the_same_arguments_give_the_same_study(
     assert again.page.read_bytes() == study.page.read_bytes()
     assert again.key.read_bytes() == study.key.read_bytes()
     others = [
-        write_study(light, dark, again.page, pairs=12, controls=4, seed=1),
-        write_study(light, dark, again.page, pairs=12, controls=3),
-        write_study(light, dark, again.page, pairs=12, controls=4, question="Which?"),
-        write_study(dark, light, again.page, pairs=12, controls=4),
+        write_study(light, dark, tmp_path / "0.html", pairs=12, controls=4, seed=1),
+        write_study(light, dark, tmp_path / "1.html", pairs=12, controls=3),
+        write_study(light, dark, tmp_path / "2.html", pairs=12, controls=4, question="Which?"),
+        write_study(dark, light, tmp_path / "3.html", pairs=12, controls=4),
     ]
     assert len({study.id, *(other.id for other in others)}) == 5
+
+
+def test_the_key_of_another_study_is_not_replaced(
+    study: Study, stores: tuple[Store, Store]
+) -> None:
+    before = [file.read_bytes() for file in (study.page, study.key)]
+    light, dark = (store.path for store in stores)
+    with pytest.raises(InputError, match="the answer key of another study is already there"):
+        write_study(light, dark, study.page, pairs=12, controls=4, seed=1)
+    assert [file.read_bytes() for file in (study.page, study.key)] == before
+    study.page.unlink()
+    assert write_study(light, dark, study.page, pairs=12, controls=4).id == study.id
+    study.key.unlink()
+    assert write_study(light, dark, study.page, pairs=12, controls=4, seed=1).id != study.id
 
 
 def test_a_question_is_text_not_markup(
@@ -208,7 +222,7 @@ def test_a_run_is_sampled(
         apart = np.abs(possible[pair["label"]] - mine).max(axis=(1, 2))
         assert apart.min() <= 1  # rounding depends on the batch
     assert json.loads(made.key.read_text())["a"]["kind"] == "run"
-    without = write_study(runs[1].path, runs[0].path, out, pairs=5, controls=1)
+    without = write_study(runs[1].path, runs[0].path, tmp_path / "t.html", pairs=5, controls=1)
     assert (without.labels, without.holds_real) == (0, False)
 
 
