@@ -16,6 +16,7 @@ LOWER: Mapping[str, str] = {
     "prepare-gnt": "Lower --workers or --size",
     "prepare-images": "Lower --workers or --size, or set --max-per-class",
     "prepare-pot": "Lower --workers or --size",
+    "prepare-strokes": "Lower --workers, --classes or --num-writers",
     "report": "Give fewer inputs at a time",
     "simulate": "Lower --classes or --num-writers",
     "study make": "Lower --pairs",

@@ -27,7 +27,7 @@ from hwgen_cli.options import (
 from hwgen_cli.output import leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
-    from hwgen.generators.base import Sampler
+    from hwgen.generators.samplers import Sampler
     from hwgen.store import Store
     from hwgen.synthesis.filters import SampleFilter
 

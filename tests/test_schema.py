@@ -13,9 +13,9 @@ from hwgen.experiments.lift.experiment import Experiment
 from hwgen.exports.export import export_store
 from hwgen.exports.records import Shards
 from hwgen.exports.selection import Selection
-from hwgen.generators.base import Sampler
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.training import train
+from hwgen.generators.samplers import Sampler
 from hwgen.imaging.ink import Ink
 from hwgen.io.json_files import parse_json, read_json, write_json
 from hwgen.prepare import PrepareOptions

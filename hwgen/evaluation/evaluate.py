@@ -87,7 +87,6 @@ def evaluate(
     generator_data = training_data(synthetic, run)
     Evaluation.check_folder(out, SHEETS)
     out.mkdir(parents=True, exist_ok=True)
-
     jobs = _trainings(stores, settings, out, device, needed=recogniser is None)
     for job in jobs:  # before any work
         job.check()

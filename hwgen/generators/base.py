@@ -13,188 +13,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError, RunError
+from hwgen.generators.descriptions import CardTexts, Description, ReferenceTable
+from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.suggestions import suggest
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from hwgen.charset import Charset
     from hwgen.compute.distributed import Ranks
-    from hwgen.record import Image
     from hwgen.runs import Run
     from hwgen.runs.models import Model
     from hwgen.store import Store
-
-Ids = npt.NDArray[np.int64]
-
-
-class Sampler(Protocol):
-    """A loaded generator: gives samples by class and index.
-
-    Sample (seed, class, index) is always the same image, whatever the batch size.
-    """
-
-    @property
-    def charset(self) -> Charset:
-        """The classes, in the order of the class ids."""
-
-    @property
-    def size(self) -> int:
-        """Width and height of the images, pixels."""
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for colour."""
-
-    @property
-    def preset(self) -> str:
-        """Preset or kind, for the manifest of a synthetic store."""
-
-    @property
-    def provenance(self) -> str:
-        """Run and snapshot, for the source of every sample."""
-
-    @property
-    def data(self) -> str:
-        """Content hash of the store that a sample may resemble too closely; "" if unknown."""
-
-    def sample(
-        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
-    ) -> Image:
-        """Samples uint8 [N, S, S] or [N, S, S, 3] for class ids [N] and indices [N]."""
-
-
-@runtime_checkable
-class WriterSampler(Sampler, Protocol):
-    """A sampler whose samples are by simulated writers; the writers go into synthetic stores."""
-
-    @property
-    def origin(self) -> Mapping[str, Any]:
-        """Settings that determine the samples besides the model, and the "notice" of what they
-        are made from; plain JSON for the manifest of a synthetic store.
-        """
-
-    def writers(
-        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0
-    ) -> Sequence[str]:
-        """Name of the simulated writer of each sample."""
-
-
-class NoiseSampler(Sampler, Protocol):
-    """A sampler that makes images from noise and labels alone; it can be exported as ONNX."""
-
-    @property
-    def conditional(self) -> bool:
-        """Whether the images depend on the label."""
-
-    def sample_noise(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.float32]:
-        """Noise float32 [count, z_dim]."""
-
-    def from_noise(self, z: npt.NDArray[np.float32], class_ids: Ids, batch: int = 512) -> Image:
-        """Images uint8 [N, S, S] or [N, S, S, 3] from noise [N, z_dim] and class ids [N]."""
-
-    def image_network(self) -> nn.Module:
-        """The same as a module: z, and label if conditional, as tensors to a tensor of images."""
-
-
-Facts = Sequence[tuple[str, str | Sequence[str]]]
-"""Names with their values; a value of several texts has one line for each."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Fields of the log that a report plots together.
-
-    Attributes:
-        name: short, unique within a kind.
-        title: heading of the plot.
-        about: what the reader sees in it.
-        fields: legend -> field of the log.
-        levels: values with labels to mark as horizontal lines.
-        percent: the values are fractions, shown as percentages.
-        from_zero: the axis begins at 0.
-        absent: said where the log has none of the fields; "" says nothing.
-    """
-
-    name: str
-    title: str
-    about: str
-    fields: Mapping[str, str]
-    levels: Sequence[tuple[float, str]] = ()
-    percent: bool = False
-    from_zero: bool = False
-    absent: str = ""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a report says of a training run.
-
-    Attributes:
-        planned: images, or pairs, that the recipe trains on; None if it cannot be read.
-        facts: about the run besides its progress, such as the number of parameters.
-        recipe: the recipe's settings in words; empty if it cannot be read.
-        unreadable: why the recipe cannot be read, "" if it can.
-        curves: what to plot.
-        labelled: whether the model is conditional on the class.
-        note: one paragraph on the kind, "" for none.
-        key_figures: (value, name) for the top of the page.
-        sheets: name of a PNG in grids/ -> caption, of what to show beside samples and real images.
-    """
-
-    planned: int | None
-    facts: Facts
-    recipe: Facts
-    unreadable: str
-    curves: Sequence[Curve]
-    labelled: bool = True
-    note: str = ""
-    key_figures: Sequence[tuple[str, str]] = ()
-    sheets: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CardTexts:
-    """What a model card says of a model of this kind.
-
-    Attributes:
-        pipeline_tag: of the Hugging Face Hub.
-        usage: Markdown: how to sample from the model folder.
-        noise: Python: method of a NumPy random generator, with arguments, that gives the noise of 8
-            samples for model.onnx; "" for kinds without ONNX.
-        classes: what it can generate, in words.
-        data: further lines on what it was trained on, and under which licence that is.
-    """
-
-    pipeline_tag: str
-    usage: str
-    noise: str = ""
-    classes: str = "only the classes above"
-    data: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class ReferenceTable:
-    """A table on the presets of a kind, for the reference page.
-
-    Attributes:
-        title: heading.
-        note: paragraph before the table, "" for none.
-        head: column titles; the first column has the names of presets, losses, ...
-        rows: one for each name, which the first column has.
-    """
-
-    title: str
-    note: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -430,8 +262,10 @@ def requested_classes(place: Path | str, spec: str | None) -> Charset | None:
     from hwgen.charset import parse_charset, parse_count, select_classes
     from hwgen.runs.models import run_or_model
 
+    if spec is None:
+        return None
     found = run_or_model(Path(place))
-    if spec is None or "charset" not in get_kind(found.kind, str(place)).sampling_options:
+    if "charset" not in get_kind(found.kind, str(place)).sampling_options:
         return None
     if parse_count(spec) is None:
         return parse_charset(spec, known=found.charset)

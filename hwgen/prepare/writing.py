@@ -54,13 +54,10 @@ def write_store(
         out: the store's directory; a failure leaves no store behind.
         render: see Render.
         framing: how images are scaled to squares.
-        recipe: {"kind": ..., and all other parameters of the pixels}; becomes the store's origin,
-            together with sources, framing and charset, and with {"synthetic": True} where the
-            `.export.json` of an export declares a source synthetic.
+        recipe: {"kind": ..., and all other parameters of the pixels}; becomes the store's origin.
         options: classes and limits.
         channels: 1 grey, 3 colour.
-        provenance: of all records, such as {"simulated": True, "notice": ...}; None for what the
-            `.export.json` beside the sources declare.
+        provenance: such as {"simulated": True}; None for what an `.export.json` declares.
 
     Raises:
         InputError: no record is left, or an `.export.json` is damaged.
@@ -69,14 +66,7 @@ def write_store(
     """
     began = time.monotonic()
     if provenance is None:
-        provenance = declared_provenance(
-            (
-                (path, source.name)
-                for source in reading.sources
-                for path in (source.path, *source.linked)
-            ),
-            {source.path: source.encoding for source in reading.sources},
-        )
+        provenance = _declared(reading)
     encodings, guessed = encodings_of(reading.sources)
     charset = options.charset
     recipe = {
@@ -136,6 +126,14 @@ def write_store(
         )
         writer.finish(charset=charset, origin=recipe, reports={REPORT_FILE: report.to_json()})
     return report
+
+
+def _declared(reading: Reading[ItemT]) -> Mapping[str, Any]:
+    """What the `.export.json` beside the sources declare."""
+    paths = (
+        (path, source.name) for source in reading.sources for path in (source.path, *source.linked)
+    )
+    return declared_provenance(paths, {source.path: source.encoding for source in reading.sources})
 
 
 @dataclass

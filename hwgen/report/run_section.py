@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hwgen.generators.base import Curve, Description, get_kind
+from hwgen.generators.base import get_kind
+from hwgen.generators.descriptions import Curve, Description
 from hwgen.report import plots
 from hwgen.report.images import read_image
 from hwgen.report.inputs import name_of

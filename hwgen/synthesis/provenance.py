@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hwgen.generators.base import Sampler, WriterSampler
+from hwgen.generators.samplers import Sampler, WriterSampler
 from hwgen.store import Store
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids

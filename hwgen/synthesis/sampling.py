@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hwgen.generators.base import Sampler
+from hwgen.generators.samplers import Sampler
 from hwgen.record import Image
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit

@@ -15,7 +15,7 @@ import numpy as np
 
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.errors import InputError
-from hwgen.generators.base import Sampler
+from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store, StoreWriter, check_place, is_store, remove_leftovers
@@ -24,6 +24,9 @@ from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit, plan
 from hwgen.synthesis.provenance import has_origin, origin_of, source_of, writers_of
 from hwgen.synthesis.sampling import UnitSamples, fill
+
+MAX_SAMPLES = 1 << 30
+"""Largest number of samples in a set."""
 
 MAX_TRIES = 10
 """Default for the most samples drawn for each one requested."""
@@ -66,21 +69,19 @@ def synthesize(
         max_tries: most samples drawn for each one requested.
         overwrite: replace a store at `out`.
         inputs: stores that are read, and are never replaced.
-        control: progress in records written or given up, by rank 0; asked to stop after every unit
-            (about 1,024 samples) per rank.
+        control: progress in records settled, by rank 0; asked to stop after about 1,024 samples.
         ranks: the processes that make this same call, see hwgen.compute.distributed.join.
 
     Returns:
         The store; None if it was stopped on any rank, with all finished units written.
 
     Raises:
-        InputError: per_class, batch or max_tries is less than 1, or a number is too large.
+        InputError: a number is less than 1 or too large, see MAX_SAMPLES.
         RecipeChangedError: an unfinished set with other settings is at `out`.
         StoreError: something else is at `out`.
     """
-    check_seed(seed)
     classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
-    _check_counts(per_class, batch, max_tries, len(classes))
+    _check_numbers(seed, per_class, batch, max_tries, len(classes))
     units = plan(per_class, len(classes), 1 if sample_filter is None else max_tries)
     origin = origin_of(
         sampler,
@@ -123,7 +124,14 @@ def synthesize(
     return Store(out)
 
 
-def _check_counts(per_class: int, batch: int, max_tries: int, classes: int) -> None:
+def _check_numbers(seed: int, per_class: int, batch: int, max_tries: int, classes: int) -> None:
+    check_seed(seed)
+    if per_class * classes > MAX_SAMPLES:
+        raise InputError(
+            f"{per_class:,} samples of each of {classes:,} classes are more than the maximum of "
+            f"{MAX_SAMPLES:,} samples",
+            remedy="Make several sets with different seeds",
+        )
     if min(per_class, batch, max_tries) < 1:
         raise InputError(
             "samples per class, images per batch and tries must be at least 1, found "

@@ -14,16 +14,8 @@ import torch
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.generators import base
-from hwgen.generators.base import (
-    CardTexts,
-    Curve,
-    Description,
-    GeneratorKind,
-    ReferenceTable,
-    get_kind,
-    kind_of_preset,
-    load_generator,
-)
+from hwgen.generators.base import GeneratorKind, get_kind, kind_of_preset, load_generator
+from hwgen.generators.descriptions import CardTexts, Curve, Description, ReferenceTable
 from hwgen.generators.training_run import RunWriter, open_run, read_own_checkpoint
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import Image

@@ -177,6 +177,7 @@ def test_notes_tell_that_copies_were_rejected(
         epochs=None,
         compared=1,
         repeated=0,
+        copies=None,
     )
     assert sum("rejected" in line for line in lines) == bool(kept)
     assert any(text in line for line in lines)

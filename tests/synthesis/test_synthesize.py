@@ -361,3 +361,11 @@ def test_a_store_without_acceptance_is_refused(sampler: Sampler, tmp_path: Path)
     assert "filter" not in store.manifest.origin
     with pytest.raises(StoreError, match=r"yield\.json: no such file; expected a report of acc"):
         read_acceptance(store)
+
+
+def test_a_set_that_no_disk_holds_is_refused_before_it_is_planned(
+    sampler: Sampler, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"more than the maximum of 1,073,741,824.*several sets"):
+        synthesize(sampler, tmp_path / "s", per_class=10**12)
+    assert not (tmp_path / "s").exists()

@@ -8,13 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hwgen.errors import InputError
-from hwgen.generators.base import (
-    GeneratorKind,
-    Sampler,
-    get_kind,
-    kind_of_preset,
-    load_generator,
-)
+from hwgen.generators.base import GeneratorKind, get_kind, kind_of_preset, load_generator
+from hwgen.generators.samplers import Sampler
 from hwgen.progress import Control
 from hwgen.runs.models import is_model, run_or_model
 from hwgen.runs.snapshots import find_model

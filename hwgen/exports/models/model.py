@@ -25,7 +25,8 @@ from hwgen.exports.models.model_card import card
 from hwgen.exports.models.model_results import read_model_results
 from hwgen.exports.models.onnx_graph import check_onnx, write_onnx
 from hwgen.exports.staging import written_at_once
-from hwgen.generators.base import NoiseSampler, Sampler, get_kind, load_generator
+from hwgen.generators.base import get_kind, load_generator
+from hwgen.generators.samplers import NoiseSampler, Sampler
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from hwgen.errors import InputError, RunError
-from hwgen.generators.base import NoiseSampler
+from hwgen.generators.samplers import NoiseSampler
 from hwgen.io.files import atomic_write
 
 OPSET = 17

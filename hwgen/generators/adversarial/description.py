@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, Loss, recipe_to_json
-from hwgen.generators.base import Curve, Facts
+from hwgen.generators.descriptions import Curve, Facts
 from hwgen.schema import differences
 
 _OPTIMIZERS = {"adam": "Adam", "rmsprop": "RMSProp", "tf-rmsprop": "RMSProp (TensorFlow's)"}

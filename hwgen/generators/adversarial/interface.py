@@ -18,7 +18,7 @@ from hwgen.charset import Charset
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
-from hwgen.generators.base import Ids
+from hwgen.generators.samplers import Ids
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store

@@ -17,7 +17,7 @@ from hwgen.generators.adversarial.interface import (
     AdversarialKind,
 )
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
-from hwgen.generators.base import Ids
+from hwgen.generators.samplers import Ids
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.imaging.pixel_deviation import SAMPLES, evenly_spaced_records, pixel_deviation
 from hwgen.record import Image

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,10 +118,11 @@ def train(
             processes, or CUDA graphs cannot be used.
     """
     check_training(
-        kind,
         store,
         out,
         recipe,
+        kind=kind.name,
+        completed=kind.completed,
         seed=seed,
         device=device,
         precision=precision,
@@ -159,18 +161,22 @@ def train(
 
 
 def check_training(
-    kind: AdversarialKind,
     store: Store,
     out: Path,
     recipe: AdversarialRecipe,
     *,
+    kind: str,
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
 ) -> None:
-    """Refuse what `train` would refuse before its first step, writing nothing; see there."""
+    """Refuse what `train` would refuse before its first step, writing nothing; see there.
+
+    `kind` and `completed` are those of the AdversarialKind.
+    """
     where = pick_device(device)
     pick_precision(precision, where)
     check_store(store, recipe)
@@ -178,10 +184,10 @@ def check_training(
     check_run(
         store,
         out,
-        kind=kind.name,
+        kind=kind,
         recipe=recipe_to_json(recipe),
         seed=seed,
-        complete=kind.completed,
+        complete=completed,
         ranks=ranks,
     )
 

@@ -9,16 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import HwgenError
-from hwgen.generators.base import (
-    CardTexts,
-    Curve,
-    Description,
-    Facts,
-    GeneratorKind,
-    ReferenceTable,
-    Sampler,
-)
+from hwgen.generators.base import GeneratorKind
 from hwgen.generators.deformation.recipe import ABOUT, PRESETS, DeformationRecipe, recipe_from_json
+from hwgen.generators.descriptions import CardTexts, Curve, Description, Facts, ReferenceTable
+from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import last_logged
 from hwgen.schema import with_changes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwgen.generators.adversarial import description
-from hwgen.generators.base import Facts
+from hwgen.generators.descriptions import Facts
 from hwgen.generators.gan.presets import PRESETS, Recipe
 
 

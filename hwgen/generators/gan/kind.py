@@ -11,21 +11,18 @@ from hwgen.errors import HwgenError
 from hwgen.generators.adversarial import TRAINING_OPTIONS
 from hwgen.generators.adversarial.description import curves
 from hwgen.generators.adversarial.recipe import LOSSES, change_by_name, loss_name, recipe_to_json
-from hwgen.generators.base import (
-    CardTexts,
-    Description,
-    GeneratorKind,
-    ReferenceTable,
-    Sampler,
-)
+from hwgen.generators.base import GeneratorKind
+from hwgen.generators.descriptions import CardTexts, Description, ReferenceTable
 from hwgen.generators.gan.description import facts, recipe_in_words
 from hwgen.generators.gan.presets import (
     ABOUT,
     PRESETS,
     Recipe,
+    completed,
     preset,
     recipe_from_json,
 )
+from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 
 if TYPE_CHECKING:
@@ -89,13 +86,13 @@ class GanKind(GeneratorKind):
         """See GeneratorKind and hwgen.generators.adversarial.training.check_training."""
         from hwgen.compute.distributed import ALONE
         from hwgen.generators.adversarial.training import check_training
-        from hwgen.generators.gan.training import GAN
 
         check_training(
-            GAN,
             store,
             out,
             recipe,
+            kind=self.name,
+            completed=completed,
             seed=seed,
             device=device,
             precision=precision,

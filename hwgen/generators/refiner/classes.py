@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.generators.refiner.recipe import RefinerRecipe
 from hwgen.imaging.contact_sheets import evenly_spaced
@@ -43,6 +44,16 @@ class Classes:
     def some_shown(self, most: int) -> Ids:
         """At most `most` of `shown`, evenly spaced in the charset."""
         return self.shown[evenly_spaced(len(self.shown), min(most, len(self.shown)))]
+
+    def labels(self, charset: Charset) -> dict[str, list[str]]:
+        """The labels that are held out and those without strokes, for a run's log."""
+        return {
+            name: [charset[number] for number in ids.tolist()]
+            for name, ids in (
+                ("held_out", self.held_out),
+                ("without_strokes", self.without_strokes),
+            )
+        }
 
     def in_words(self, store: Store) -> list[tuple[str, str]]:
         """Names and figures, to print."""

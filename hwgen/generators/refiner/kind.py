@@ -10,15 +10,10 @@ from hwgen.errors import HwgenError, InputError
 from hwgen.generators.adversarial import TRAINING_OPTIONS
 from hwgen.generators.adversarial.description import curves, recipe_in_words
 from hwgen.generators.adversarial.recipe import change_by_name, loss_name, recipe_to_json
-from hwgen.generators.base import (
-    CardTexts,
-    Description,
-    Facts,
-    GeneratorKind,
-    ReferenceTable,
-    Sampler,
-)
+from hwgen.generators.base import GeneratorKind
+from hwgen.generators.descriptions import CardTexts, Description, Facts, ReferenceTable
 from hwgen.generators.refiner.recipe import ABOUT, PRESETS, RefinerRecipe, recipe_from_json
+from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 
 if TYPE_CHECKING:

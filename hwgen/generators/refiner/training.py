@@ -19,7 +19,7 @@ from hwgen.generators.adversarial.interface import GRID_COLUMNS, GRID_ROWS, Adve
 from hwgen.generators.adversarial.sample_monitor import Score, pairs
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse
 from hwgen.generators.refiner.classes import Classes, classes_of
-from hwgen.generators.refiner.generator import RefinerGenerator, build, build_without_images
+from hwgen.generators.refiner.generator import RefinerGenerator, build
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe, completed
 from hwgen.generators.refiner.sampling import KIND, RefinerSampler
 from hwgen.generators.refiner.simulated import SimulatedSamples, simulate_classes
@@ -58,9 +58,9 @@ def train(
         recipe: see RefinerRecipe; margin and aspect ratio are those of the store.
         strokes: of the store's characters; classes without strokes are not trained on.
         seed: of weights, data order, noise, DiffAugment and the simulated hands.
-        device: see hwgen.generators.adversarial.training.train.
+        device: see hwgen.generators.adversarial.training.train, as for what follows.
         precision: likewise.
-        score: likewise; it is given samples of held-out classes.
+        score: it is given samples of held-out classes.
         on_collapse: likewise.
         control: likewise.
         ranks: likewise.
@@ -71,7 +71,6 @@ def train(
         InputError: the strokes cannot be read, or too few classes have strokes.
     """
     recipe, classes, every = _fitted(store, recipe, strokes)
-    labels = store.labels
 
     @cache  # a training that is rolled back builds its networks again
     def simulated() -> torch.Tensor:
@@ -89,11 +88,7 @@ def train(
     def begin(run: Run) -> None:
         save_strokes(run.path / FILE, every, strokes.name, strokes.notice)
         if not any("without_strokes" in entry for entry in run.read_log()):
-            held, missing = (
-                [store.charset[number] for number in ids.tolist()]
-                for ids in (classes.held_out, classes.without_strokes)
-            )
-            run.log({"images": 0, "held_out": held, "without_strokes": missing})
+            run.log({"images": 0, **classes.labels(store.charset)})
 
     def sampler(
         g: RefinerGenerator, recipe: RefinerRecipe, charset: Charset, device: torch.device
@@ -111,10 +106,8 @@ def train(
         sampler=sampler,
         grid_classes=shown,
         scored_classes=shown,
-        references=lambda store, recipe: references(
-            store, recipe, classes.some_shown(GRID_ROWS), every, seed
-        ),
-        records=lambda _: np.flatnonzero(np.isin(labels, classes.trained)),
+        references=lambda store, recipe: references(store, recipe, classes, every, seed),
+        records=lambda _: np.flatnonzero(np.isin(store.labels, classes.trained)),
         begin=begin,
     )
     return training.train(
@@ -146,21 +139,12 @@ def check_training(
     cuda_graphs: bool = False,
 ) -> None:
     """Refuse what `train` would refuse before its first step, writing nothing; see there."""
-
-    def sampler(*_: object) -> RefinerSampler:
-        raise NotImplementedError  # nothing is sampled
-
     training.check_training(
-        AdversarialKind(
-            name=KIND,
-            presets=PRESETS,
-            completed=completed,
-            build=build_without_images,
-            sampler=sampler,
-        ),
         store,
         out,
         _fitted(store, recipe, strokes)[0],
+        kind=KIND,
+        completed=completed,
         seed=seed,
         device=device,
         precision=precision,
@@ -183,7 +167,7 @@ def _fitted(
 def references(
     store: Store,
     recipe: RefinerRecipe,
-    rows: Ids,
+    classes: Classes,
     strokes: Mapping[str, Strokes],
     seed: int,
 ) -> dict[str, Image]:
@@ -192,7 +176,7 @@ def references(
     Returns:
         Names and uint8 [rows * GRID_COLUMNS, S, S]; a class with fewer records repeats them.
     """
-    labels = store.labels
+    labels, rows = store.labels, classes.some_shown(GRID_ROWS)
     records = [
         np.resize(np.flatnonzero(labels == number), GRID_COLUMNS) for number in rows.tolist()
     ]

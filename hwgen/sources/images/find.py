@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from hwgen.errors import InputError
 from hwgen.io import zips
-from hwgen.io.archives import how_to_unpack, packed_kind, refuse_volume
+from hwgen.io.archives import refuse_volume
 from hwgen.io.encodings import name_text
 from hwgen.io.ignored import is_ignored
 from hwgen.io.paths import describe_names, describe_path, suggest_path
@@ -21,7 +20,6 @@ from hwgen.sources.images.collection import Collection
 from hwgen.sources.images.copies import without_copies
 from hwgen.sources.images.decoding import SUFFIXES, looks_like_image
 from hwgen.sources.images.folder import (
-    ImagePlace,
     class_folders,
     image_places,
     zipped_class_folders,
@@ -31,13 +29,10 @@ from hwgen.sources.images.idx import idx_pair, is_idx
 from hwgen.sources.images.label_list import (
     LIST_FILES,
     LIST_SUFFIXES,
-    LabelList,
     is_label_list,
     is_list_name,
     label_list,
     may_hold_labels,
-    refuse_labels_beside,
-    refuse_unread_list,
 )
 from hwgen.sources.images.layout import CLEAR, Layout, NoColumnError
 from hwgen.sources.images.list_lines import looks_like_list
@@ -45,15 +40,20 @@ from hwgen.sources.images.lmdb_files import Lmdb
 from hwgen.sources.images.lsun import Lsun, is_lsun
 from hwgen.sources.images.ocr_lmdb import is_ocr_lmdb, ocr_lmdb
 from hwgen.sources.images.parquet import MAGIC, parquet
-from hwgen.sources.provenance import MARKER
+from hwgen.sources.images.refusals import (
+    is_exported,
+    refuse_beside,
+    refuse_lists_beside,
+    refuse_packed,
+    refuse_several,
+    refuse_store,
+)
 from hwgen.sources.splits import refuse_mixed
 from hwgen.sources.unread import Unread, is_companion, remedy
 
 _LOOK_BYTES = 512
 _LIST_BYTES = 1 << 16
-_LOOK_FILES = 1000  # of unknown kinds, which may be lists
 _ZIP = b"PK\x03\x04"
-_TARS = (".tar", ".tgz")
 _INNER = "!"
 
 
@@ -139,30 +139,30 @@ def _in_input(path: Path, search: _Search) -> list[Collection]:
 
 
 def _in_folder(folder: Path, search: _Search) -> list[Collection]:
-    _refuse_store(folder)
+    refuse_store(folder)
     held = sorted(path for path in folder.iterdir() if not is_ignored((path.name,)))
     files = [path for path in held if path.is_file()]
     special, taken, refused = _special_files(folder, files, search)
     if not special:
         texts = [path for path in files if path.suffix.lower() == ".txt"]
         inner = filter(is_label_list, [*texts, *folder.glob(f"*/{LIST_FILES[0]}")])
-        _refuse_several(folder, "label lists", inner)
+        refuse_several(folder, "label lists", inner)
     places = image_places(folder, search.unread, taken)
     if special:
-        _refuse_beside(special, places, folder, search)
+        refuse_beside(special, places, folder, search.unread)
         return special
-    if not _is_exported(folder):
-        _refuse_lists_beside(folder, files, places, refused)
+    if not is_exported(folder):
+        refuse_lists_beside(folder, files, places, refused)
     images = class_folders(folder, places, search.encoding, search.unread, search.layout)
     if images:
         return images
     if refused:
         raise refused[0]
-    _refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
-    _refuse_several(folder, "parquet files", folder.glob("*/*.parquet"))
+    refuse_several(folder, "LMDBs", folder.glob("*/data.mdb"))
+    refuse_several(folder, "parquet files", folder.glob("*/*.parquet"))
     for path in files:
-        _refuse_packed(path)
-    _refuse_several(folder, "zips", (path for path in files if path.suffix.lower() == ".zip"))
+        refuse_packed(path)
+    refuse_several(folder, "zips", (path for path in files if path.suffix.lower() == ".zip"))
     raise InputError(
         "no image in this folder; "
         + (
@@ -173,49 +173,6 @@ def _in_folder(folder: Path, search: _Search) -> list[Collection]:
         where=str(folder),
         remedy=_image_files(search),
     )
-
-
-def _is_exported(folder: Path) -> bool:
-    """Whether hwgen exported a folder, or the one above, whose splits it holds."""
-    real = folder.resolve()
-    return any((place / MARKER).is_file() for place in (real, real.parent))
-
-
-def _refuse_lists_beside(
-    folder: Path,
-    files: Iterable[Path],
-    places: Sequence[ImagePlace],
-    refused: Sequence[InputError],
-) -> None:
-    """Refuse lists of images that would be of their folder's class, and those not understood."""
-    found = [place for place, images in places if images]
-    held = [(place.path / name, name) for place, _ in places for name, _ in place.files]
-    lists = {path for path, name in held if is_list_name(name)}
-    texts = {path for path in files if path.suffix.lower() in LIST_SUFFIXES}
-    if len(found) == 1:
-        (place,) = found
-        refuse_labels_beside(place.path, (name for name, _ in place.files))
-        texts |= {path for path, name in held if path.suffix.lower() in LIST_SUFFIXES}
-        images = {place.path / name for place, images in places for name, _ in images}
-        others = (path for path, name in held if path not in images and not is_companion(name))
-        lists |= texts.union(islice(others, _LOOK_FILES))
-    alone = len(found) == 1
-    _refuse_several(
-        folder,
-        "label lists",
-        (path for path in lists if is_label_list(path, unlabelled=alone)),
-        "; or move them elsewhere to use the names of the folders",
-    )
-    for path in sorted(texts) if found else ():
-        if path.is_file() and not is_label_list(path):
-            refuse_unread_list(path, classes=len(found))
-    if len(found) == 1 and refused:
-        raise refused[0]
-
-
-def _refuse_store(folder: Path) -> None:
-    if (folder / "data.mdb").is_file() and (folder / "manifest.json").is_file():
-        raise InputError("is already a store", where=str(folder), remedy="Use it directly")
 
 
 def _special_files(
@@ -232,7 +189,7 @@ def _special_files(
     refused: list[InputError] = []
     lists = [folder / name for name in LIST_FILES if is_label_list(folder / name)]
     if len(lists) > 1:
-        _refuse_several(folder, "label lists", lists)
+        refuse_several(folder, "label lists", lists)
     for path in lists:
         try:
             found = label_list(path, search.encoding, search.layout)
@@ -256,40 +213,6 @@ def _special_files(
     return list(by_name.values()), taken, refused
 
 
-def _refuse_beside(
-    special: Sequence[Collection], places: Sequence[ImagePlace], folder: Path, search: _Search
-) -> None:
-    """Refuse folders of images beside a set in one file; count images that are in neither."""
-    first = special[0]
-    top = folder.name or folder.resolve().name
-    places = [(place, files) for place, files in places if files]
-    if isinstance(first, LabelList):
-        if first.path.name != LIST_FILES[0] and len(places) > 1:
-            raise InputError(
-                f"contains {first.path.name} and {len(places):,} folders of images, so it is not "
-                "clear where the labels are",
-                where=str(folder),
-                remedy=f"Give {first.path} to use its labels, or move it elsewhere to use the "
-                "names of the folders",
-            )
-        unlisted = sum(len(files) for _, files in places) - first.images
-        if unlisted > 0:
-            search.unread.add("image that the list does not name", top, count=unlisted)
-        return
-    others = [place for place, _ in places if place.parts]
-    for place, files in places:
-        if not place.parts:
-            search.unread.add("image without a class", f"{top}/{files[0][0]}", count=len(files))
-    if others:
-        file = first.path / "data.mdb" if first.path.is_dir() else first.path
-        raise InputError(
-            f"contains {first.name} ({first.format}) and {len(others):,} folders of images",
-            where=str(folder),
-            remedy=f"Give the one to use, such as {file} or {others[0].path}, or move the other to "
-            "another folder",
-        )
-
-
 def _in_file(path: Path, search: _Search) -> list[Collection]:
     special = _special(path, search.layout)
     if special:
@@ -299,9 +222,9 @@ def _in_file(path: Path, search: _Search) -> list[Collection]:
     if head.startswith(_ZIP) or path.suffix.lower() == ".zip":
         return _in_archive(path, "", search)
     if path.name == "data.mdb":
-        _refuse_store(path.parent)
+        refuse_store(path.parent)
         return [_in_lmdb(path.parent, search.encoding)]
-    _refuse_packed(path)
+    refuse_packed(path)
     listed = label_list(path, search.encoding, search.layout)
     if listed:
         return [listed]
@@ -332,30 +255,6 @@ def _special(path: Path, layout: Layout) -> list[Collection]:
     if head.startswith(MAGIC):
         return [parquet(path, layout)]
     return []
-
-
-def _refuse_several(folder: Path, what: str, files: Iterable[Path], more: str = "") -> None:
-    """Refuse a folder of several inputs."""
-    inner = sorted(files)
-    if inner:
-        raise InputError(
-            f"contains {what} ({len(inner)})",
-            where=str(folder),
-            remedy=f"Give the ones to use, such as {inner[0]}{more}",
-        )
-
-
-def _refuse_packed(path: Path) -> None:
-    with open(path, "rb") as file:
-        kind = packed_kind(path.name, file.read(_LOOK_BYTES))
-    if kind:
-        shards = "; convert WebDataset to parquet or an OCR LMDB"
-        tar = path.suffix.lower() in _TARS or ".tar." in path.name.lower()
-        raise InputError(
-            f"is an archive ({kind}), which hwgen does not read",
-            where=str(path),
-            remedy=how_to_unpack(kind, path.name) + (shards if tar else ""),
-        )
 
 
 def _in_lmdb(folder: Path, encoding: str | None) -> Collection:

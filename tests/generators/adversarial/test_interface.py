@@ -40,7 +40,7 @@ from hwgen.generators.adversarial.recipe import (
 )
 from hwgen.generators.adversarial.steps import make_state, schedule, train_step
 from hwgen.generators.adversarial.training import train
-from hwgen.generators.base import Ids
+from hwgen.generators.samplers import Ids
 from hwgen.progress import Control
 from hwgen.record import Image, PixelRange
 from hwgen.runs import Run

@@ -9,8 +9,9 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.exports.models import export_model
-from hwgen.generators.base import WriterSampler, load_generator, requested_classes
+from hwgen.generators.base import load_generator, requested_classes
 from hwgen.generators.refiner.stroke_file import FILE
+from hwgen.generators.samplers import WriterSampler
 from hwgen.runs import Run
 from hwgen.runs.models import read_model
 from hwgen.store import Store
