@@ -274,8 +274,8 @@ def _check_visible(text: str, where: str) -> None:
                 other = "a control character" if char < "\xa0" else "a noncharacter"
                 name = unicodedata.name(char, other)
                 raise CharsetError(
-                    f"U+{ord(char):04X} ({name}) at line {number}, column {column} is no character "
-                    "to write",
+                    f"U+{ord(char):04X} ({name}) at line {number}, column {column} is not a "
+                    "character that can be written by hand",
                     where=where,
                     remedy="Remove it; copied text and joined files often contain some",
                 )

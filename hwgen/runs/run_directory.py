@@ -184,7 +184,7 @@ def _check_free(path: Path) -> None:
     """Refuse a path where something else is than an empty folder.
 
     Raises:
-        RunError: it is no empty folder, or cannot be written.
+        RunError: something other than an empty folder is there, or it cannot be written.
     """
     begun = {temporary_path(Path("run.json")).name, "run.json.tmp", LOCK}
     try:
