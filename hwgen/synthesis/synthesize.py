@@ -63,8 +63,7 @@ def synthesize(
         per_class: samples per class.
         class_ids: which classes; None for all.
         seed: each seed gives another set.
-        batch: images per call of the generator; by rounding it may change a grey level by 1, and
-            so the decision on a sample exactly at a filter's threshold.
+        batch: images per call of the generator; rounding may change a grey level by 1.
         sample_filter: None accepts all samples.
         max_tries: most samples drawn for each one requested.
         overwrite: replace a store at `out`.
@@ -80,8 +79,9 @@ def synthesize(
         RecipeChangedError: an unfinished set with other settings is at `out`.
         StoreError: something else is at `out`.
     """
+    check_seed(seed)
     classes = np.arange(len(sampler.charset)) if class_ids is None else np.array(class_ids)
-    _check_numbers(seed, per_class, batch, max_tries, len(classes))
+    _check_numbers(per_class, batch, max_tries, len(classes))
     units = plan(per_class, len(classes), 1 if sample_filter is None else max_tries)
     origin = origin_of(
         sampler,
@@ -124,8 +124,7 @@ def synthesize(
     return Store(out)
 
 
-def _check_numbers(seed: int, per_class: int, batch: int, max_tries: int, classes: int) -> None:
-    check_seed(seed)
+def _check_numbers(per_class: int, batch: int, max_tries: int, classes: int) -> None:
     if per_class * classes > MAX_SAMPLES:
         raise InputError(
             f"{per_class:,} samples of each of {classes:,} classes are more than the maximum of "

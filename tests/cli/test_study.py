@@ -79,7 +79,7 @@ def test_a_page_and_its_key_are_written(study: Command, sides: list[Path], tmp_p
     assert f"{out}: 8 pairs of 2 classes and 2 repeated ones, 8x8 pixels" in printed
     assert "[bold].key.json: the answer key; do not give it to voters" in printed
     assert "CASIA" in printed
-    question = "Which is neater?"
+    question, out = "Which is neater?", tmp_path / "other.html"
     code, printed, _ = study(
         "make", *sides, "--out", out, "--pairs", 4, "--controls", 0, "--seed", 2, "--json",
         "--question", question,
