@@ -84,10 +84,13 @@ def torchrun() -> Iterator[Torchrun]:
 
     def start(*arguments: object) -> subprocess.Popen[str]:
         faults = {"PYTHONFAULTHANDLER": "1"}  # a killed process prints its stack
+        # A script may import from these tests; other packages called tests come after them.
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         process = subprocess.Popen(
             [*launcher, "--nproc-per-node", "2", *map(str, arguments)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **faults},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **faults}
+            | {"PYTHONPATH": os.pathsep.join(paths)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
