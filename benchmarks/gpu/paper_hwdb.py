@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.prepare import Inputs, arrays
+from benchmarks.gpu.prepare import Inputs
 from benchmarks.gpu.resnet import (
     RecogniserSettings,
     accuracy,
@@ -20,6 +20,7 @@ from hwgen.generators.gan.presets import change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.generators.gan.training import train
 from hwgen.imaging.contact_sheets import save_sheet
+from hwgen.imaging.framing import Framing
 from hwgen.progress import Control
 from hwgen.store import Store
 
@@ -35,6 +36,9 @@ TINY = {
     "every": "16",
 }
 """Changes to the preset for a dry run."""
+
+FRAMING = Framing(28, stretch=True)
+"""As in the papers."""
 
 
 def run(
@@ -67,7 +71,8 @@ def run(
         The judge, the training, and per snapshot: images seen, purity (fraction of samples read as
         their label) and variety (per-pixel standard deviation within classes, over the real one).
     """
-    images, labels = (torch.from_numpy(a).to(device) for a in arrays(inputs.train28))
+    store = inputs.train(framing=FRAMING)
+    images, labels = tensors(store, device)
     judge, judged = train_recogniser(
         random_batches(images, labels),
         inputs.classes,
@@ -76,7 +81,7 @@ def run(
         seconds=judge_seconds,
         seed=0,
     )
-    test, truth = (torch.from_numpy(a).to(device) for a in arrays(inputs.test28))
+    test, truth = tensors(inputs.test(FRAMING), device)
     judged["accuracy_on_real_test"] = round(accuracy(judge, test, truth), 4)
     print("judge", judged["accuracy_on_real_test"], judged["seconds"], flush=True)
     real_variety = _variety(images.cpu().numpy(), labels.cpu().numpy())
@@ -87,7 +92,6 @@ def run(
         recipe = change(recipe, TINY)
     out = inputs.work / "paper-hwdb"
     began = time.monotonic()
-    store = Store(inputs.train28)
     cuda = device.type == "cuda"
     trained = train(
         store,
@@ -122,6 +126,12 @@ def run(
         )
     last = log[-1] if log else {}
     return {"judge": judged, "seconds": round(seconds, 1), "last_log": last, "snapshots": rows}
+
+
+def tensors(store: Store, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images uint8 [n, S, S] and labels int64 [n] of a whole store."""
+    images, labels = torch.from_numpy(store.all_images()), torch.from_numpy(store.labels)
+    return images.to(device), labels.to(device)
 
 
 def _variety(images: np.ndarray, labels: np.ndarray) -> float:

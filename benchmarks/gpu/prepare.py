@@ -2,132 +2,135 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset, gb2312_level1
+from hwgen.generators.refiner.simulated import SimulatedSamples
+from hwgen.generators.refiner.stroke_file import rounded
 from hwgen.imaging.framing import Framing
+from hwgen.imaging.framing_pool import available_workers
 from hwgen.imaging.ink import Ink
+from hwgen.io.files import atomic_write
 from hwgen.prepare import PrepareOptions, prepare_pot
-from hwgen.sources.simulation.handwriting import simulate_writer
-from hwgen.sources.strokes.data import Strokes
+from hwgen.sources.simulation.images import render_items
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
 from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store
 
-TRAIN_WRITERS = "1001-1050"
-TEST_WRITERS = "1051-1060"
+SIZE = 64
+"""Width and height of the images of all entries but paper-hwdb, pixels."""
+
+FRAMING = Framing(SIZE)
+"""Of these images."""
+
 SEEN = 2755
-"""Number of classes with real samples: the first ones in GB2312 order, as in zero-shot papers."""
+"""First classes in GB2312 order that may have real samples; the 1,000 after them are unseen."""
+
+SEED = 1
+"""Seed of the simulated images that a recogniser is trained on; trainings of refiners use 0."""
+
+Images = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that the other entries read, made once per machine in one folder.
+    """What the entries read; each part is made when it is first asked for, and kept in `work`.
 
     Attributes:
-        work: the folder.
+        work: a folder. Its `data` holds `pot/*.pot` (OLHWDB1.1, writers 1001 to 1060) and
+            `graphics.txt` (Make Me a Hanzi, Arphic Public License).
         classes: number of classes, the first ones of GB2312 level 1.
-        seen: number of first classes with real training samples.
-        hands: simulated hands per class.
+        train_writers: whose samples are trained on.
+        test_writers: whose samples are tested on.
     """
 
     work: Path
-    classes: int
-    seen: int
-    hands: int
+    classes: int = 3755
+    train_writers: str = "1001-1050"
+    test_writers: str = "1051-1060"
 
     @property
-    def train64(self) -> Path:
-        """Store of pen ink at 64 pixels, writers 1001 to 1050."""
-        return self.work / "train64"
+    def unseen(self) -> int:
+        """Number of last classes that are never seen: 1,000 of 3,755."""
+        return self.classes - min(SEEN, round(self.classes * 0.75))
 
     @property
-    def test64(self) -> Path:
-        """The same characters by writers 1051 to 1060."""
-        return self.work / "test64"
+    def charset(self) -> Charset:
+        """All classes."""
+        return Charset(gb2312_level1().labels[: self.classes])
 
-    @property
-    def train28(self) -> Path:
-        """Store of pen ink stretched to 28x28 as in the papers, writers 1001 to 1050."""
-        return self.work / "train28"
+    @cached_property
+    def strokes(self) -> HanziWriter:
+        """Strokes of the classes."""
+        return HanziWriter(self.work / "data" / "graphics.txt")
 
-    @property
-    def test28(self) -> Path:
-        """The same characters by writers 1051 to 1060."""
-        return self.work / "test28"
+    def train(self, classes: int = 0, framing: Framing = FRAMING) -> Store:
+        """Pen ink of the training writers; of the first `classes` classes only, if given."""
+        return self._store("train", self.train_writers, classes or self.classes, framing)
 
-    def simulated(self) -> npt.NDArray[np.uint8]:
-        """Simulated images, uint8 [classes, hands, 64, 64]."""
-        images: npt.NDArray[np.uint8] = np.load(self.work / "simulated64.npy", mmap_mode="r")
+    def test(self, framing: Framing = FRAMING) -> Store:
+        """Pen ink of the test writers."""
+        return self._store("test", self.test_writers, self.classes, framing)
+
+    def simulated(self, per_class: int) -> Images:
+        """Simulated images of all classes, uint8 [classes, per_class, 64, 64]."""
+        file = self.work / f"simulated-{per_class}-of-{self.classes}.npy"
+        if not file.exists():
+            with atomic_write(file) as temporary, open(temporary, "wb") as out:
+                np.save(out, self.render(per_class))
+        images: Images = np.load(file)
         return images
 
+    def render(self, per_class: int) -> Images:
+        """What `simulated` keeps."""
+        strokes = rounded(self.strokes.load(self.charset))
+        start = SimulatedSamples(self.charset, strokes, FRAMING)
+        items = start.items(*every_sample(self.classes, per_class), SEED)
+        made = np.empty((len(items), SIZE, SIZE), np.uint8)
+        done = 0
+        for images in render_items(items, start.framing, workers=available_workers()):
+            made[done : done + len(images)] = images
+            done += len(images)
+        return made.reshape(self.classes, per_class, SIZE, SIZE)
 
-def arrays(store: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Images uint8 [n, S, S] and labels int64 [n] of a whole store."""
-    opened = Store(store)
-    return opened.all_images(), opened.labels
-
-
-def prepare(
-    data: Path, work: Path, *, classes: int = 3755, hands: int = 64, tiny: bool = False
-) -> Inputs:
-    """Make everything that is missing in `work`.
-
-    Args:
-        data: folder with `pot/*.pot` (OLHWDB1.1, writers 1001 to 1060) and `graphics.txt` (Make Me
-            a Hanzi, Arphic Public License).
-        work: where to write.
-        classes: how many of GB2312 level 1, in code order.
-        hands: simulated hands.
-        tiny: three training writers and one test writer, for a dry run.
-    """
-    work.mkdir(parents=True, exist_ok=True)
-    inputs = Inputs(work, classes, min(SEEN, round(classes * 0.75)), hands)
-    labels = gb2312_level1().labels[:classes]
-    charset = Charset(labels)
-    seconds = {}
-    train = "1001-1003" if tiny else TRAIN_WRITERS
-    test = "1051" if tiny else TEST_WRITERS
-    for store, writers, framing in (
-        (inputs.train64, train, Framing(64)),
-        (inputs.test64, test, Framing(64)),
-        (inputs.train28, train, Framing(28, stretch=True)),
-        (inputs.test28, test, Framing(28, stretch=True)),
-    ):
-        began = time.monotonic()
-        if not store.exists():
+    def _store(self, name: str, writers: str, classes: int, framing: Framing) -> Store:
+        path = self.work / f"{name}-{framing.size}-{writers}-{classes}-classes"
+        if not path.exists():
             prepare_pot(
-                [data / "pot"],
-                store,
+                [self.work / "data" / "pot"],
+                path,
                 ink=Ink(framing),
                 writers=WriterSelection(writers),
-                options=PrepareOptions(charset=charset),
+                options=PrepareOptions(charset=Charset(self.charset.labels[:classes])),
             )
-        seconds[store.name] = round(time.monotonic() - began, 1)
-    began = time.monotonic()
-    if not (work / "simulated64.npy").exists():
-        strokes = HanziWriter(data / "graphics.txt").load(labels)
-        with ProcessPoolExecutor(os.cpu_count(), get_context("fork")) as pool:
-            made = list(pool.map(_hand, [(hand, labels, strokes) for hand in range(hands)]))
-        np.save(work / "simulated64.npy", np.stack(made, axis=1))
-    seconds["simulated64"] = round(time.monotonic() - began, 1)
-    (work / "prepare.json").write_text(json.dumps({"seconds": seconds}) + "\n")
-    print("prepared", seconds, flush=True)
-    return inputs
+        return Store(path)
 
 
-def _hand(job: tuple[int, tuple[str, ...], Mapping[str, Strokes]]) -> npt.NDArray[np.uint8]:
-    """All classes in one simulated hand: uint8 [classes, 64, 64]."""
-    hand, labels, strokes = job
-    images = [image for _, image in simulate_writer(0, hand + 1, labels, strokes)]
-    return Framing(64).apply_batch(images)
+def every_sample(
+    classes: int, per_class: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Class ids and indices of all samples of a set, class by class, int64 [classes * n]."""
+    return np.repeat(np.arange(classes), per_class), np.tile(np.arange(per_class), classes)
+
+
+def prepare(inputs: Inputs, seen: int, per_class: int) -> dict[str, float]:
+    """Make what the entries with `seen` classes need; the seconds of each part."""
+    parts: dict[str, Callable[[], object]] = {
+        "training store": inputs.train,
+        "test store": inputs.test,
+        "store of seen classes": lambda: inputs.train(seen),
+        "simulated images": lambda: inputs.simulated(per_class),
+    }
+    seconds = {}
+    for name, make in parts.items():
+        began = time.monotonic()
+        make()
+        seconds[name] = round(time.monotonic() - began, 1)
+    return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.gpu.captured import Captured
 from hwgen.compute.devices import pick_precision
+from hwgen.generators.adversarial.cuda_graphs import WARM_UP, CudaRecorder, Step
 
 RandomBatches = Callable[[int], tuple[Tensor, Tensor]]
 """Number of images -> random uint8 [n, S, S] and labels int64 [n] on the device."""
@@ -134,9 +135,9 @@ def train_recogniser(
     settings: RecogniserSettings,
     device: torch.device,
     *,
-    seconds: float,
     seed: int,
-    report: Callable[[str], None] = print,
+    seconds: float = math.inf,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train a recogniser; the rate anneals over the steps or the seconds, whichever is ahead.
 
@@ -145,9 +146,9 @@ def train_recogniser(
         classes: number of outputs.
         settings: see RecogniserSettings.
         device: where to train.
-        seconds: time limit.
         seed: of the weights and of all random numbers on this device.
-        report: called every 1,000 steps with a line of text.
+        seconds: time limit.
+        stop: asked every 20 steps; True ends training early, with the weights of that moment.
 
     Returns:
         The network in evaluation mode, and facts about the training.
@@ -168,7 +169,7 @@ def train_recogniser(
         capturable=device.type == "cuda",
     )
 
-    def step() -> Tensor:
+    def step() -> dict[str, Tensor]:
         x, y = batches(settings.batch)
         x = augment(to_ink(x), settings).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=fast, cache_enabled=False):
@@ -177,26 +178,24 @@ def train_recogniser(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        return loss.detach()
+        return {"loss": loss.detach()}
 
     fast = pick_precision("auto", device) == torch.bfloat16
-    captured = Captured(step, device)
+    take_step = on_device(step, device)
     began, done, log = time.monotonic(), 0, []
     for done in range(1, settings.steps + 1):
-        loss = captured()
+        measured = take_step()
         if done % 20 == 0 or done < 20:
-            value = loss.item()  # waits for the device, so that elapsed time is correct
+            value = measured["loss"].item()  # waits for the device, so that elapsed time is correct
             elapsed = time.monotonic() - began
             ahead = min(1.0, max(done / settings.steps, elapsed / seconds))
             warm = min(1.0, ahead / 0.05)
-            lr.fill_(
-                settings.lr * warm * 0.5 * (1 + torch.cos(torch.tensor(ahead * torch.pi)).item())
-            )
+            lr.fill_(settings.lr * warm * 0.5 * (1 + math.cos(ahead * math.pi)))
             if done % 200 == 0:
                 log.append({"step": done, "seconds": round(elapsed, 1), "loss": round(value, 4)})
                 if done % 1000 == 0:
-                    report(str(log[-1]))
-            if elapsed >= seconds:
+                    print("recogniser:", log[-1], flush=True)
+            if elapsed >= seconds or stop():
                 break
     facts = {
         "settings": asdict(settings),
@@ -207,6 +206,28 @@ def train_recogniser(
         "log": log[:: max(1, len(log) // 20)],
     }
     return net.eval(), facts
+
+
+def on_device(step: Step, device: torch.device) -> Step:
+    """A step that a GPU replays as a CUDA graph, once it has run WARM_UP times.
+
+    What changes between steps must be in tensors that keep their memory, and random numbers must
+    come from the device's default generator. The next call overwrites what a call returned.
+    """
+    if device.type != "cuda":
+        return step
+    recorder, own = CudaRecorder(), torch.Generator(device)
+    calls: list[Step] = []
+
+    def call() -> dict[str, Tensor]:
+        if len(calls) < WARM_UP:
+            calls.append(step)
+            return recorder.warm_up(step)
+        if len(calls) == WARM_UP:
+            calls.append(recorder.record(step, own))
+        return calls[-1]()
+
+    return call
 
 
 @torch.no_grad()

@@ -1,49 +1,52 @@
 #!/usr/bin/env bash
-# Runs benchmarks.gpu on a machine with one GPU: `smoke` takes a minute or two, `full` runs all
-# entries at the same time.
-#   run.sh smoke INPUT WORK OUT COMMIT
-#   run.sh full  INPUT WORK OUT COMMIT
-# INPUT holds pot.tar.xz, graphics.txt and whl/ (wheels that the machine lacks). The options of the
-# entries come from the environment: REFINED, BASELINES, PAPER.
+# Runs entries of benchmarks.gpu, one after the other, on a machine with one GPU and no network.
+#   run.sh smoke INPUT WORK OUT COMMIT   prepares, tests CUDA graphs, and measures the speed: minutes
+#   run.sh full  INPUT WORK OUT COMMIT   runs ENTRIES; rerun it to resume what has not been finished
+# INPUT holds pot.tar.xz, graphics.txt and whl/ (wheels that the machine lacks). To resume on another
+# machine, add the *.json and models.tar.* that OUT got. From the environment:
+#   ENTRIES   entries with options, separated by ";"
+#   LIMIT     seconds for everything together; a stopped entry keeps its results
+#   KEEP      not empty: OUT gets models.tar.*, the refiners without what is needed to resume them
 set -u
 mode=$1 input=$2 work=$3 out=$4 commit=$5
-export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=2 PYTHONPATH=/tmp/hwgen-site
+export PYTHONUNBUFFERED=1 PYTHONPATH=/tmp/hwgen-site${PYTHONPATH:+:$PYTHONPATH}
+python=${PYTHON:-python3} limit=${LIMIT:-540}
+entries=${ENTRIES:-reference; unseen --seen 2755}
 say() { echo "=== $* ($SECONDS s)"; }
-gpu() { python3 -m benchmarks.gpu "$@" --work "$work" --out "$out" --commit "$commit"; }
-mkdir -p "$out"
+gpu() { "$python" -m benchmarks.gpu "$@" --work "$work" --out "$out" --commit "$commit"; }
 
+mkdir -p "$work/data" "$work/results" "$out"
+exec > >(tee -a "$out/run.log") 2>&1
+if [ -d "$input/whl" ] && [ ! -d /tmp/hwgen-site ]; then
+  "$python" -m pip install -q --no-index --no-deps --no-compile --target /tmp/hwgen-site "$input"/whl/*.whl
+fi
 if [ ! -d "$work/data/pot" ]; then
-  python3 -m pip install -q --no-index --no-deps --no-compile --target /tmp/hwgen-site "$input"/whl/*.whl
-  mkdir -p "$work/data"
   tar xJf "$input/pot.tar.xz" -C "$work/data" && cp "$input/graphics.txt" "$work/data/"
+  cp "$input"/*.json "$work/results/" 2>/dev/null
+  [ -e "$input/models.tar.00" ] && cat "$input"/models.tar.* | tar x -C "$work"
   say unpacked
 fi
+
 if [ "$mode" = smoke ]; then
-  python3 -m benchmarks.gpu prepare --data "$work/data" --work "$work" || exit 1
-  say prepared
   nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
-  (timeout 60 python3 -m pytest tests/generators/adversarial -k cuda -q -p no:cacheprovider -W ignore 2>&1 | tail -8) &
-  python3 -m benchmarks.gpu baselines --work "$work" --out "$work/smoke" --recogniser-seconds 8 2>&1 | tail -12
-  wait; say "recogniser and tests"
-  python3 -m benchmarks.gpu refined --work "$work" --out "$work/smoke" --refiner-seconds 12 --recogniser-seconds 4 2>&1 | tail -12
-  say refiner
-  python3 -m benchmarks.gpu paper-hwdb --work "$work" --out "$work/smoke" --judge-seconds 3 --paper-seconds 12 --snapshot-steps 1000 2>&1 | tail -12
-  say paper-hwdb
-  rm -rf "$work/paper-hwdb"
-  cp "$work"/refined-unseen.png "$work"/smoke/*.json "$out/" 2>/dev/null
-  exit 0
+  timeout 120 "$python" -m pytest tests/generators/adversarial -k cuda -q -p no:cacheprovider -W ignore 2>&1 | tail -8
+  say "tests of CUDA graphs"
+  gpu prepare; say prepared
+  gpu speed; say speed
+  entries="unseen --seen 500 --name smoke --recogniser-steps 100 --set images=12800"
 fi
-timeout 120 python3 -m benchmarks.gpu steps --work "$work" --out "$out" --commit "$commit" 2>&1 | tail -20
-say steps
-rm -f "$work/judge64.pt"
-gpu refined $REFINED > "$out/refined.log" 2>&1 &
-gpu baselines $BASELINES > "$out/baselines.log" 2>&1 &
-gpu paper-hwdb $PAPER > "$out/paper-hwdb.log" 2>&1 &
-wait
-say "all entries"
-tail -n 4 "$out"/*.log
-# Few and small files: the machine limits what is copied back.
-cp "$work"/judge64.pt "$work"/refiner64.pt "$out/" 2>/dev/null
-tar czf "$out/images.tar.gz" -C "$work" refined-unseen.png refined-sample.npz $(cd "$work" && ls paper-hwdb-*.png) prepare.json 2>/dev/null
-tar czf "$out/logs.tar.gz" -C "$out" $(cd "$out" && ls *.log) && rm -f "$out"/*.log
+IFS=';' read -ra list <<< "$entries"
+for entry in "${list[@]}"; do
+  [ -n "${entry// /}" ] || continue
+  left=$((limit - SECONDS))
+  if ((left < 5)); then say "not begun: $entry"; continue; fi
+  gpu $entry --seconds $left; say "$entry"
+done
+
+if [ -n "${KEEP:-}" ]; then
+  (cd "$work" && for run in refiners/*; do
+    ls "$run"/{run.json,log.jsonl,strokes.safetensors} && ls "$run"/weights/* | tail -1
+  done; ls judge.pt) 2>/dev/null > "$work/kept.txt"
+  tar c -C "$work" -T "$work/kept.txt" | split -b 15m -d - "$out/models.tar."
+fi
 ls -la "$out"

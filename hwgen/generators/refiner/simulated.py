@@ -57,13 +57,16 @@ class SimulatedSamples:
 
     def images(self, class_ids: Ids, indices: Ids, seed: int) -> Image:
         """Simulated images, uint8 [N, S, S]; 255 is paper."""
+        return simulate_framed(self.items(class_ids, indices, seed), self.framing)
+
+    def items(self, class_ids: Ids, indices: Ids, seed: int) -> list[Item]:
+        """Who writes what in each of the images."""
         labels = [self.charset[number] for number in class_ids.tolist()]
         hands = self.hands(class_ids, indices, seed).tolist()
-        items = [
+        return [
             Item(self.strokes[label], character_number(label), seed, hand, index)
             for label, hand, index in zip(labels, hands, indices.tolist(), strict=True)
         ]
-        return simulate_framed(items, self.framing)
 
     def noise(self, class_ids: Ids, indices: Ids, seed: int, z_dim: int) -> Floats:
         """Z of each sample, float32 [N, z_dim]."""
