@@ -95,6 +95,8 @@ def run(
 ) -> bool:
     """Measure the arms that the file lacks; it is written, with a picture, after every arm.
 
+    Each arm states the call that measured it, as a position in the list of calls.
+
     Args:
         file: JSON with what was measured so far; the picture is beside it.
         arms: what to measure, in this order.
@@ -132,10 +134,11 @@ def run(
         if arm.name in result["arms"]:
             continue
         try:
-            result["arms"][arm.name] = laboratory.measure(arm)
+            measured = laboratory.measure(arm)
         except OutOfTimeError:
             break
-        print(f"{arm.name}: {result['arms'][arm.name]['accuracy']}", flush=True)
+        result["arms"][arm.name] = {"call": len(result["calls"]) - 1, **measured}
+        print(f"{arm.name}: {measured['accuracy']}", flush=True)
         if arm.made:
             laboratory.save_picture(picture, arms)
         save()
