@@ -4,6 +4,8 @@
     python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
     python -m benchmarks.lift --train STORE --test STORE --out OUT --arms none classical
     python -m benchmarks.lift --train STORE --test STORE --out OUT --init-from RECOGNISER
+    python -m benchmarks.lift --train STORE --test STORE --out OUT --only few-shot --strokes FILE
+        --generator simulated --generator REFINER-S0,REFINER-S1 --counts 0 5 all --steps 1000 3000
     python -m benchmarks.lift --train STORE --test STORE --out OUT --so-far
     python -m benchmarks.lift --train STORE --test STORE --out OUT --quick
 
@@ -24,24 +26,18 @@ from benchmarks.options import make_parser
 from benchmarks.stop_signals import STOPPED, stop_signals
 from hwgen.compute.devices import pick_device
 from hwgen.experiments.lift.arms import ARMS
-from hwgen.experiments.lift.experiment import (
-    PRETRAINED_STRONG_EPOCHS,
-    STRONG_EPOCHS,
-    Experiment,
-    run_experiment,
-)
-from hwgen.experiments.lift.generators import (
-    Generator,
-    PretrainedGenerator,
-    TrainedGenerator,
-)
+from hwgen.experiments.lift.choice import choose_generators
+from hwgen.experiments.lift.experiment import run_experiment
+from hwgen.experiments.lift.generators import Generator, TrainedGenerator
+from hwgen.experiments.lift.plan import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS, Experiment
 from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
 from hwgen.report.lift_plots import save_lift_png
-from hwgen.results.lift import ALL, BASELINE, Figures, Lift, Series, count_name
+from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
+from hwgen.sources.strokes.hanzi_writer import HanziWriter
 from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {
@@ -67,9 +63,33 @@ QUICK_STEPS, QUICK_COUNT = 3, 3
 def quick(experiment: Experiment) -> Experiment:
     """Tiny settings for a dry run."""
     recipe = replace(experiment.recipe, steps=QUICK_STEPS, batch=8)
+    counts = tuple(count for count in experiment.real_per_class if count == NONE)
     return replace(
-        experiment, real_per_class=(QUICK_COUNT,), trials=1, synthetic_per_class=(4,), recipe=recipe
+        experiment,
+        real_per_class=(*counts, QUICK_COUNT),
+        trials=1,
+        synthetic_per_class=(4,),
+        recipe=recipe,
+        steps=tuple(QUICK_STEPS + place for place, _ in enumerate(experiment.steps)),
     )
+
+
+def changed(experiment: Experiment, options: Any) -> Experiment:
+    """The experiment with the numbers that the command line gives."""
+    steps = tuple(options.steps or ())
+    recipe = replace(experiment.recipe, steps=steps[0]) if steps else experiment.recipe
+    return replace(
+        experiment,
+        real_per_class=tuple(options.counts or experiment.real_per_class),
+        trials=options.trials or experiment.trials,
+        synthetic_per_class=(options.amount,) if options.amount else experiment.synthetic_per_class,
+        recipe=recipe,
+        steps=steps if len(steps) > 1 else (),
+    )
+
+
+def _count(text: str) -> int:
+    return {"all": ALL, "0": NONE}[text] if text in ("all", "0") else int(text)
 
 
 def collect(found: Lift, folder: Path) -> Lift:
@@ -94,6 +114,7 @@ def page(lifts: Mapping[str, Lift]) -> str:
         parts += [
             f"## {name}\n",
             f"{lift.advice}\n",
+            *(f"{one.cost}\n" for one in lift.generators),
             f"![accuracy by the number of real samples]({name}/curve.png)\n",
         ]
         for group in lift.groups:
@@ -137,9 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, help="folder for intermediate files; OUT.work")
     parser.add_argument("--only", choices=EXPERIMENTS, help="one experiment")
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="only these arms")
-    parser.add_argument(
-        "--generator", type=Path, help="deformation run trained on other characters"
-    )
+    parser.add_argument("--generator", action="append", help="see hwgen lift; repeatable")
+    parser.add_argument("--strokes", type=Path, help="stroke data, for simulated and refiners")
+    parser.add_argument("--counts", nargs="+", type=_count, help="real samples per class")
+    parser.add_argument("--steps", nargs="+", type=int, help="training steps of recognisers")
+    parser.add_argument("--amount", type=int, help="synthetic samples per class")
+    parser.add_argument("--trials", type=int)
     parser.add_argument("--init-from", type=Path, help="recogniser with pretrained weights")
     parser.add_argument("--device", default="auto")
     parser.add_argument(
@@ -151,15 +175,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     work = options.work or options.out.with_name(f"{options.out.name}.work")
     device = pick_device(options.device)
     init = None if options.init_from is None else Recogniser.load(options.init_from, device)
-    generator: Generator = replace(GENERATOR, device=options.device)
+    own = replace(GENERATOR, device=options.device)
     if options.quick:
         recipe = replace(GENERATOR.recipe, steps=QUICK_STEPS, batch=8)
-        generator = replace(GENERATOR, recipe=recipe, device=options.device)
+        own = replace(own, recipe=recipe)
+    generators: Mapping[str, Generator] = {"": own}
     if options.generator is not None:
-        generator = PretrainedGenerator(options.generator, options.device)
+        strokes = None if options.strokes is None else HanziWriter(options.strokes)
+        train = Store(options.train)
+        generators = choose_generators(
+            options.generator, train, device=options.device, strokes=strokes
+        )
     with stop_signals() as stopped:
         for name in [options.only] if options.only else EXPERIMENTS:
-            experiment = EXPERIMENTS[name]
+            experiment = changed(EXPERIMENTS[name], options)
             if init is not None:
                 experiment = replace(experiment, arms=(*experiment.arms, *PRETRAINED))
             if options.arms:
@@ -168,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 Store(options.train),
                 Store(options.test),
                 quick(experiment) if options.quick else experiment,
-                generator,
+                generators,
                 work / name,
                 device=device,
                 precision=options.precision,

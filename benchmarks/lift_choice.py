@@ -23,8 +23,9 @@ from typing import Any
 from benchmarks.options import make_parser
 from benchmarks.provenance import precision_name, provenance
 from hwgen.compute.devices import pick_device
-from hwgen.experiments.lift.experiment import Experiment, run_experiment
+from hwgen.experiments.lift.experiment import run_experiment
 from hwgen.experiments.lift.generators import TrainedGenerator
+from hwgen.experiments.lift.plan import Experiment
 from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
@@ -129,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 recipe=recipe,
                 evaluate_on="held-out",
             ),
-            replace(generator, no_copies=variant.no_copies),
+            {"": replace(generator, no_copies=variant.no_copies)},
             work / f"{number:02d}",
             device=device,
             init_from=init if variant.arm == "pretrained" else None,

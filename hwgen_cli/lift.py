@@ -11,23 +11,24 @@ import typer
 from hwgen_cli.options import (
     EXPERIMENT,
     GENERATOR,
+    RECOGNISER,
     Device,
     InitFrom,
     Json,
     Precision,
     RecogniserPreset,
     RecogniserSize,
-    Steps,
     Test,
     Train,
     out_option,
+    strokes_option,
 )
 from hwgen_cli.output import leave_stopped, print_json, print_lines, print_test_warnings
 
 if TYPE_CHECKING:
-    from hwgen.experiments.lift.experiment import Experiment
+    from hwgen.experiments.lift.plan import Experiment
     from hwgen.recogniser.network import RecogniserRecipe
-    from hwgen.results.lift import Estimate, Lift
+    from hwgen.results.lift import Estimate, Lift, Series
     from hwgen_cli.terminal import Console
 
 
@@ -64,7 +65,8 @@ RealPerClass = Annotated[
         metavar="N,N,...",
         rich_help_panel=EXPERIMENT,
         show_default="; ".join(f"{kind.value}: {text}" for kind, text in COUNTS.items()),
-        help="Numbers of real samples per class to compare; all means all that are not held out.",
+        help="Numbers of real samples per class to compare; all means all that are not held out. "
+        "With 0, recognisers are trained on synthetic samples alone.",
     ),
 ]
 SyntheticPerClass = Annotated[
@@ -134,14 +136,33 @@ SyntheticFraction = Annotated[
         help="Fraction of each training batch that is synthetic.",
     ),
 ]
-Generator = Annotated[
-    str,
+Generators = Annotated[
+    list[str],
     typer.Option(
         "--generator",
-        metavar="PRESET|RUN",
+        metavar="PRESET|RUN|RUN,RUN,...|simulated",
         rich_help_panel=GENERATOR,
         help="Generator of the synthetic samples: a preset, trained on the same real samples as "
-        "the recogniser; or a finished run of a deformation model, trained on other characters.",
+        "the recogniser; a finished run, or an exported model, of a refiner or a deformation "
+        "model, trained on other samples; several such runs with other seeds, of which each trial "
+        "takes one; or simulated, handwriting simulated from --strokes. Give the option several "
+        "times to compare generators on the same real samples; the first is the one that the "
+        "others are compared with.",
+    ),
+]
+Strokes = Annotated[
+    Path | None,
+    strokes_option("Stroke data of the classes, for simulated and refiners.", panel=GENERATOR),
+]
+Budgets = Annotated[
+    str | None,
+    typer.Option(
+        "--steps",
+        metavar="N,N,...",
+        rich_help_panel=RECOGNISER,
+        show_default="of the recogniser preset",
+        help="Number of optimiser steps for each recogniser. With several numbers, each arm is "
+        "compared with the number that is best on samples held out from --train.",
     ),
 ]
 GeneratorImages = Annotated[
@@ -178,11 +199,12 @@ def lift(
     evaluate_on: EvaluateOnOption = None,
     held_out_per_class: HeldOutPerClass = None,
     synthetic_fraction: SyntheticFraction = None,
-    generator: Generator = "deformation-32",
+    generator: Generators = ["deformation-32"],  # noqa: B006
+    strokes: Strokes = None,
     generator_images: GeneratorImages = None,
     recogniser_preset: RecogniserPreset = "default",
     size: RecogniserSize = 32,
-    steps: Steps = None,
+    steps: Budgets = None,
     init_from: InitFrom = None,
     plot: Plot = None,
     device: Device = "auto",
@@ -192,42 +214,52 @@ def lift(
     """Measure how much synthetic samples raise accuracy, for several numbers of real samples.
 
     For each number of real samples per class, and each trial, a generator is trained on a random
-    subset of the real samples, and a recogniser on that subset with each augmentation. Writes
-    lift.json, which also says whether synthetic samples help.
+    subset of the real samples, and a recogniser on that subset with each augmentation. A finished
+    run of a refiner needs no real samples of the classes. Writes lift.json, which also says whether
+    synthetic samples help.
 
     Rerun the command to resume after Ctrl-C. Several processes can work on one output directory.
 
     Example: hwgen lift --train train --test test --out lift --recogniser-preset light
     """
     from hwgen.compute.devices import keep_freed_memory, pick_device
+    from hwgen.experiments.lift.choice import choose_generators
     from hwgen.experiments.lift.experiment import run_experiment
-    from hwgen.experiments.lift.generators import choose_generator
     from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
+    from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
     from hwgen_cli.terminal import Console
 
-    recipe = _recipe(recogniser_preset, size, steps, synthetic_fraction)
+    budgets = None if steps is None else _numbers("--steps", steps)
+    recipe = _recipe(recogniser_preset, size, budgets, synthetic_fraction)
     given: dict[str, Any] = {
         "trials": trials,
         "arms": None if arms is None else tuple(_parts(arms)),
         "synthetic_per_class": _amounts(synthetic_per_class),
         "held_out_per_class": held_out_per_class,
         "evaluate_on": None if evaluate_on is None else evaluate_on.value,
+        "steps": budgets if budgets is not None and len(budgets) > 1 else None,
     }
     plan = _experiment(experiment, real_per_class, recipe, given)
     _check(plot, plan, init_from)
     real, where = Store(train), pick_device(device)
-    model = choose_generator(generator, real, images=generator_images, device=device)
+    models = choose_generators(
+        generator,
+        real,
+        images=generator_images,
+        device=device,
+        strokes=None if strokes is None else HanziWriter(strokes),
+    )
     keep_freed_memory()
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
         result = run_experiment(
             real,
             Store(test),
             plan,
-            model,
+            models,
             out,
             device=where,
             init_from=None if init_from is None else Recogniser.load(init_from, where),
@@ -247,7 +279,7 @@ def lift(
 
 
 def _recipe(
-    preset: str, size: int, steps: int | None, synthetic_fraction: float | None
+    preset: str, size: int, steps: tuple[int, ...] | None, synthetic_fraction: float | None
 ) -> RecogniserRecipe:
     from dataclasses import replace
 
@@ -255,7 +287,7 @@ def _recipe(
 
     recipe = replace(recogniser_named(preset), size=size)
     if steps is not None:
-        recipe = replace(recipe, steps=steps)
+        recipe = replace(recipe, steps=steps[0])
     if synthetic_fraction is not None:
         recipe = replace(recipe, mixing=replace(recipe.mixing, fraction=synthetic_fraction))
     return recipe
@@ -264,16 +296,16 @@ def _recipe(
 def _experiment(
     kind: Kind, counts: str | None, recipe: RecogniserRecipe, given: dict[str, Any]
 ) -> Experiment:
-    from hwgen.experiments.lift.experiment import (
+    from hwgen.experiments.lift.plan import (
         PRETRAINED_STRONG_EPOCHS,
         STRONG_EPOCHS,
         Experiment,
     )
-    from hwgen.results.lift import ALL
+    from hwgen.results.lift import ALL, NONE
 
     return Experiment(
         kind=kind.value,
-        real_per_class=_numbers("--real-per-class", counts or COUNTS[kind], all=ALL),
+        real_per_class=_numbers("--real-per-class", counts or COUNTS[kind], all=ALL, **{"0": NONE}),
         recipe=recipe,
         strong_epochs=STRONG_EPOCHS,
         pretrained_strong_epochs=PRETRAINED_STRONG_EPOCHS,
@@ -338,9 +370,10 @@ def _show(result: Lift, console: Console) -> None:
         for count in result.counts:
             for series in result.series:
                 key = (group, count, series)
-                figures = (result.accuracy.get(key), ".1f"), (result.differences.get(key), "+.1f")
-                name = escape(f"{series.arm} {series.amount or ''}".rstrip())
-                table.add_row(count_name(count), name, *(_text(*one) for one in figures))
+                accuracy, difference = result.accuracy.get(key), result.differences.get(key)
+                if accuracy is not None:
+                    figures = _text(accuracy, ".1f"), _text(difference, "+.1f")
+                    table.add_row(count_name(count), escape(_name(series, accuracy)), *figures)
             table.add_section()
         console.print(table)
     print_test_warnings(
@@ -349,12 +382,22 @@ def _show(result: Lift, console: Console) -> None:
         shared_writers=result.test.writers_shared,
     )
     print_lines(result.advice)
+    for generator in result.generators:
+        print_lines(generator.cost)
     if not any(ARMS[series.arm].pretrained for series in result.series if series.arm in ARMS):
         console.print(
             "[dim]not measured: starting from a recogniser pretrained on other or on simulated "
             "characters; see --init-from and hwgen simulate[/]"
         )
     print_lines(f"written: {result.folder / result.NAME}")
+
+
+def _name(series: Series, accuracy: Estimate) -> str:
+    """`classical+synthetic 100`, and the steps where there are several numbers of them."""
+    amount = f" {series.amount}" if series.amount else ""
+    steps = f", {series.steps:,} steps" if series.steps else ""
+    best = f", best: {accuracy.best_steps:,} steps" if accuracy.best_steps else ""
+    return f"{series.arm_name}{amount}{steps}{best}"
 
 
 def _text(value: Estimate | None, form: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from hwgen.errors import InputError
 from hwgen.evaluation.settings import Settings
-from hwgen.experiments.lift.experiment import Experiment
+from hwgen.experiments.lift.plan import Experiment
 from hwgen.exports.export import export_store
 from hwgen.exports.records import Shards
 from hwgen.exports.selection import Selection

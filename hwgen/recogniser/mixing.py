@@ -34,7 +34,9 @@ class LabelledImages:
 class MixedBatches:
     """Batches of real and synthetic images; see `Mixing`.
 
-    Batch k depends on (seed, k) only. Without synthetic samples all are real.
+    Batch k depends on (seed, k) only. Without synthetic samples all are real. Where classes are
+    balanced and some have synthetic samples alone, these occur more often among the synthetic ones,
+    and of the other classes the fraction of `Mixing` is synthetic: every class is about as likely.
 
     Args:
         real: real samples.
@@ -63,17 +65,19 @@ class MixedBatches:
         self._recipe = recipe
         fraction = 0.0 if synthetic is None else recipe.mixing.fraction
         self._until = round(recipe.mixing.until * recipe.steps)
+        groups = None
+        if synthetic is not None and recipe.balanced:
+            groups, fraction = _without_real(real.labels, synthetic.labels, fraction)
+        own_groups = real.labels if recipe.balanced else None
         count = round(fraction * recipe.batch)
         mixed = (
-            [_Part(real, recipe.batch - count, seed, recipe.balanced)]
-            if count < recipe.batch
-            else []
+            [_Part(real, recipe.batch - count, seed, own_groups)] if count < recipe.batch else []
         )
         if synthetic is not None and count:
             # Another seed: otherwise both parts of a balanced batch would have the same classes.
             own = int(np.random.SeedSequence((seed, 1)).generate_state(1)[0])
-            mixed.append(_Part(synthetic, count, own, recipe.balanced))
-        self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed, recipe.balanced)]
+            mixed.append(_Part(synthetic, count, own, groups))
+        self._mixed, self._real = mixed, [_Part(real, recipe.batch, seed, own_groups)]
 
     def batch(self, step: int) -> tuple[list[Tensor], Tensor]:
         """Batch `step`.
@@ -87,14 +91,43 @@ class MixedBatches:
         return images, torch.cat([y for _, y in parts])
 
 
-class _Part:
-    """A fixed number of samples for each batch."""
+def _without_real(real: Tensor, synthetic: Tensor, fraction: float) -> tuple[Tensor, float]:
+    """How synthetic samples are balanced where some classes have no real ones.
 
-    def __init__(self, data: LabelledImages, count: int, seed: int, balanced: bool) -> None:
+    Args:
+        real: labels of the real samples, int64 [N].
+        synthetic: labels of the synthetic ones, int64 [M].
+        fraction: of each batch that is synthetic, if every class has real samples.
+
+    Returns:
+        Groups of synthetic samples to be equally frequent, int64 [M]: classes; those without real
+        samples as 1 / fraction groups. And the synthetic fraction with which every class is about
+        equally frequent, and that of the classes with real samples is `fraction`.
+    """
+    alone = ~torch.isin(synthetic, real)
+    if not 0 < fraction < 1 or not bool(alone.any()):
+        return synthetic, fraction
+    classes, lacking = len(torch.cat([real, synthetic]).unique()), len(synthetic[alone].unique())
+    part = torch.arange(len(synthetic), device=synthetic.device) % max(1, round(1 / fraction))
+    groups = synthetic + torch.where(alone, part * (int(synthetic.max()) + 1), 0)
+    return groups, fraction + (1 - fraction) * lacking / classes
+
+
+class _Part:
+    """A fixed number of samples for each batch.
+
+    Args:
+        data: to choose from.
+        count: samples per batch.
+        seed: random seed of the order.
+        groups: groups of the data that are equally frequent, int64 [N]; None: any order.
+    """
+
+    def __init__(self, data: LabelledImages, count: int, seed: int, groups: Tensor | None) -> None:
         self._data = data
         self._order: Order
-        if balanced:
-            self._order = Balanced(data.labels.cpu().numpy(), count, seed)
+        if groups is not None:
+            self._order = Balanced(groups.cpu().numpy(), count, seed)
         else:
             window = window_of(data.images.shape)
             self._order = Shuffled(len(data.images), count, seed, window=window)

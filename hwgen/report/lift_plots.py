@@ -19,7 +19,7 @@ from hwgen.io.files import atomic_write
 from hwgen.io.outputs import MARK
 from hwgen.report.markup import Html
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, plain
-from hwgen.results.lift import ALL, BASELINE, Figures, Lift, Series, count_name
+from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
 
 _ARMS = (
     "none",
@@ -75,7 +75,7 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
     groups = [group for group in lift.groups if group != "all" or len(lift.groups) == 1]
     for axes, figures in ((left, lift.accuracy), (right, lift.differences)):
         for place, group in enumerate(groups):
-            for series in lift.series:
+            for series in lift.shown:
                 _line(axes, lift, figures, group, series, thin=place > 0, colours=colours)
         _axes(axes, lift)
     right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
@@ -85,12 +85,12 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
         Line2D(
             [],
             [],
-            color=_colour(one, colours),
+            color=_colour(lift, one, colours),
             marker=_mark(lift, one),
             ms=4,
             label=plain(one.name),
         )
-        for one in lift.series
+        for one in lift.shown
     ]
     if len(groups) > 1:
         colour = colours.get(TEXT, TEXT)
@@ -119,17 +119,18 @@ def _line(
     if not known:
         return
     found = [figures[group, count, series] for count in known]
-    shift = _DODGE * (lift.series.index(series) - (len(lift.series) - 1) / 2)
+    shift = _DODGE * (lift.shown.index(series) - (len(lift.shown) - 1) / 2)
     x = [_place(lift, count) + shift for count in known]
     y = [100 * one.mean for one in found]
-    colour = _colour(series, colours)
+    colour = _colour(lift, series, colours)
     if thin:
         axes.plot(x, y, color=colour, lw=0.8, ls="--")
         return
-    numbers = sum(count != ALL for count in known)
-    axes.plot(x[:numbers], y[:numbers], color=colour, lw=1.8)
-    # "all" is a different number in each class: a dotted line, since the slope means nothing.
-    axes.plot(x[max(0, numbers - 1) :], y[max(0, numbers - 1) :], color=colour, lw=1, ls=":")
+    first, numbers = sum(count == NONE for count in known), sum(count != ALL for count in known)
+    axes.plot(x[first:numbers], y[first:numbers], color=colour, lw=1.8)
+    # The distances to 0 and to "all", a different number in each class, have no meaning: dotted.
+    for part in (slice(0, first + 1), slice(max(0, numbers - 1), None)):
+        axes.plot(x[part], y[part], color=colour, lw=1, ls=":")
     low = [100 * (one.mean - one.low) for one in found]
     high = [100 * (one.high - one.mean) for one in found]
     # The bootstrap's limits can, in rare cases, both lie on one side of the mean.
@@ -156,18 +157,23 @@ def _axes(axes: Axes, lift: Lift) -> None:
 
 
 def _place(lift: Lift, count: int) -> float:
-    """Position on the x axis, in doublings; "all" is one and a half to the right of the rest."""
-    if count != ALL:
-        return math.log2(count)
-    return max((math.log2(c) for c in lift.counts if c != ALL), default=0.0) + 1.5
+    """Position on the x axis, in doublings; "all" and 0 are one and a half beside the rest."""
+    places = [math.log2(c) for c in lift.counts if c not in (ALL, NONE)]
+    if count == NONE:
+        return min(places, default=0.0) - 1.5
+    return math.log2(count) if count != ALL else max(places, default=0.0) + 1.5
 
 
-def _colour(series: Series, colours: Mapping[str, str]) -> str:
+def _colour(lift: Lift, series: Series, colours: Mapping[str, str]) -> str:
+    """The colour of the arm; with several generators, of the arm and the generator."""
     marker = _COLOUR.get(series.arm, SERIES[-1])
+    if len({one.generator for one in lift.shown} - {""}) > 1:
+        kinds = list(dict.fromkeys((one.arm, one.generator) for one in lift.shown))
+        marker = SERIES[kinds.index((series.arm, series.generator)) % len(SERIES)]
     return colours.get(marker, marker)
 
 
 def _mark(lift: Lift, series: Series) -> str:
-    """Marker by the number of synthetic samples; the colour is the arm's."""
-    amounts = sorted({one.amount for one in lift.series if one.arm == series.arm})
-    return _MARKS[amounts.index(series.amount) % len(_MARKS)]
+    """Marker by the number of synthetic samples, and of steps; the colour is the arm's."""
+    own = [one for one in lift.shown if (one.arm, one.generator) == (series.arm, series.generator)]
+    return _MARKS[own.index(series) % len(_MARKS)]

@@ -35,11 +35,16 @@ def _setting(lift: Lift) -> list[tuple[object, object]]:
         ("Training store", _store(lift, "train")),
         ("Test store", _store(lift, "test")),
         ("Judged on", lift.experiment.get("judged_on", "not stated")),
-        ("Generator", lift.generator.get("kind", "not stated")),
+        ("Generator", ", ".join(map(str, _kinds(lift)))),
+        *(("Training of the generator", one.cost) for one in lift.generators),
         ("Trials of each arm", lift.trials),
         ("Training steps of each arm", _steps(lift)),
         ("Writers in both training and test store", _shared(lift.test.writers_shared)),
     ]
+
+
+def _kinds(lift: Lift) -> list[object]:
+    return [one.get("kind", "not stated") for one in lift.generator_settings]
 
 
 def _shared(writers: int | None) -> str:
@@ -98,5 +103,5 @@ def key_figures(lift: Lift) -> list[tuple[str, str, str]]:
     if not gains:
         return []
     most = max(gains, key=lambda one: one.mean)
-    what = f"by {most.place[2].name}, at {count_name(most.count)} samples per class"
+    what = f"by {most.series.name}, at {count_name(most.count)} samples per class"
     return [(f"{100 * most.mean:+.1f} points", what, name_of(lift.folder))]

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from hwgen.results.files import ResultFile
-from hwgen.results.trials import TrialResult, total_steps
-from hwgen.schema import from_json, key
+from hwgen.results.trials import ALL, NONE, TrialResult, count_name, total_steps
+from hwgen.schema import from_json, key, to_json
 
 MAX_SHOWN = 50
 """Limit of a file that is read: groups of classes, numbers of samples, and series, of each."""
 
-ALL = 0
-"""As a number of real samples: all."""
+__all__ = [
+    "ALL",
+    "BASELINE",
+    "MAX_SHOWN",
+    "NONE",
+    "Estimate",
+    "Figures",
+    "GeneratorFacts",
+    "Lift",
+    "Series",
+    "TestStore",
+    "count_name",
+    "most_steps",
+]
 
 BASELINE = "classical"
 """The arm that all others are compared with."""
@@ -23,15 +36,30 @@ BASELINE = "classical"
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: an arm with one number of synthetic samples per class (0: none)."""
+    """One curve.
+
+    Attributes:
+        arm: name of the arm.
+        amount: synthetic samples per class; 0: none.
+        generator: name of the generator among several; "" for the only one, and without.
+        steps: training steps among several numbers; 0 for the only one, or the best one.
+    """
 
     arm: str
     amount: int
+    generator: str = ""
+    steps: int = 0
+
+    @property
+    def arm_name(self) -> str:
+        """`classical+synthetic`, or `classical+refiner-32` with one of several generators."""
+        return self.arm.replace("synthetic", self.generator or "synthetic")
 
     @property
     def name(self) -> str:
         """`classical+synthetic, 100 per class`."""
-        return f"{self.arm}, {self.amount} per class" if self.amount else self.arm
+        amount = f", {self.amount} per class" if self.amount else ""
+        return f"{self.arm_name}{amount}" + (f", {self.steps:,} steps" if self.steps else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +68,12 @@ class Estimate:
 
     Attributes:
         group: of classes: "all", "rare", "common".
-        count: real samples per class; ALL is all.
-        arm: name of the arm.
-        amount: synthetic samples per class; 0: none.
+        count: real samples per class; ALL is all, NONE is none.
+        arm: see Series.
+        amount: see Series.
+        generator: see Series.
+        steps: see Series.
+        best_steps: training steps that were the best of several on held-out samples; 0: not chosen.
         mean: fraction of test samples.
         low, high: 95 % limits.
         trials: number of repetitions.
@@ -58,11 +89,19 @@ class Estimate:
     high: float
     trials: int = field(default=0, metadata=key("draws"))
     runs: tuple[float, ...] = ()
+    generator: str = field(default="", metadata=key("generator", left_out=""))
+    steps: int = field(default=0, metadata=key("steps", left_out=0))
+    best_steps: int = field(default=0, metadata=key("best_steps", left_out=0))
+
+    @property
+    def series(self) -> Series:
+        """The curve that it belongs to."""
+        return Series(self.arm, self.amount, self.generator, self.steps)
 
     @property
     def place(self) -> tuple[str, int, Series]:
         """Group, number of real samples, series."""
-        return self.group, self.count, Series(self.arm, self.amount)
+        return self.group, self.count, self.series
 
 
 Figures = Mapping[tuple[str, int, Series], Estimate]
@@ -83,6 +122,63 @@ class TestStore:
 
     store: str
     writers_shared: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorFacts:
+    """What a lift says of one of its generators.
+
+    Attributes:
+        name: see Series.
+        settings: plain JSON on which its samples depend.
+        classes: number of classes of the lift.
+        trained_before: not in each trial.
+        classes_seen: how many of them it was trained on before, by its run's record, which may
+            count classes without samples; None if not known, and without `trained_before`.
+        images: images, or pairs, of a training; None if not known.
+        seconds: mean duration of a training; None if not known.
+    """
+
+    name: str = ""
+    settings: dict[str, Any]
+    classes: int
+    trained_before: bool = False
+    classes_seen: int | None = None
+    images: int | None = None
+    seconds: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Subject of a sentence: its name, or `The generator`."""
+        return self.name or "The generator"
+
+    @property
+    def seen(self) -> str:
+        """How many of the classes it was trained on, a sentence; "" if that was in each trial."""
+        if not self.trained_before:
+            return ""
+        if self.classes_seen is None:
+            return (
+                f"{self.title} was trained on classes that its run does not name, perhaps on "
+                "samples of these classes and of the test writers."
+            )
+        unseen = self.classes - self.classes_seen
+        risk = ", perhaps on samples of the test writers" if self.classes_seen else ""
+        return (
+            f"{self.title} was trained on {self.classes_seen or 'none'} of these classes{risk} "
+            f"(never seen: {unseen:,} of {self.classes:,} classes)."
+        )
+
+    @property
+    def cost(self) -> str:
+        """What its training took, a sentence."""
+        if self.images == 0:
+            return f"{self.title} needs no training."
+        each = "The training" if self.trained_before else "Each training"
+        of = f" of {self.name}" if self.name else " of the generator"
+        images = "an unknown number of" if self.images is None else f"{self.images:,}"
+        took = "an unknown time" if self.seconds is None else f"{self.seconds / 60:,.1f} minutes"
+        return f"{each}{of} took {images} images and {took}."
 
 
 @dataclass(frozen=True)
@@ -106,7 +202,8 @@ class Lift(ResultFile):
         version: of the hwgen that wrote it.
         experiment: see hwgen.experiments.lift.experiment.Experiment; plain JSON.
         config: what all trials share and their figures depend on; plain JSON.
-        generator: settings of the generator; plain JSON.
+        generator: settings of the first generator; plain JSON.
+        generators: all generators; empty in older files.
         start: provenance of the pretrained recogniser; None without one.
         start_classes_shared: number of classes that it was pretrained on too.
         train: path of the store that the real samples are taken from.
@@ -114,6 +211,7 @@ class Lift(ResultFile):
         data_kinds: "train" and "test" -> "real" or "simulated"; empty in older files.
         accuracy_entries: top-1.
         difference_entries: top-1 less that of BASELINE on the same real samples.
+        generator_difference_entries: top-1 less that of the same arm with the first generator.
         advice: what a user should do.
         missing: names of trials that are not finished.
         rows: the finished trials.
@@ -128,6 +226,7 @@ class Lift(ResultFile):
     experiment: dict[str, Any] = field(metadata=key("protocol"))
     config: dict[str, Any] = field(metadata=key("decides"))
     generator: dict[str, Any]
+    generators: tuple[GeneratorFacts, ...] = ()
     start: dict[str, Any] | None = None
     start_classes_shared: int = 0
     train: str
@@ -135,6 +234,9 @@ class Lift(ResultFile):
     data_kinds: dict[str, str] = field(default_factory=dict, metadata=key("made"))
     accuracy_entries: tuple[Estimate, ...] = field(metadata=key("accuracy"))
     difference_entries: tuple[Estimate, ...] = field(metadata=key("differences"))
+    generator_difference_entries: tuple[Estimate, ...] = field(
+        default=(), metadata=key("generator_differences")
+    )
     advice: str
     missing: tuple[str, ...] = ()
     rows: tuple[TrialResult, ...] = ()
@@ -173,21 +275,37 @@ class Lift(ResultFile):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Real samples per class, ascending, ALL last."""
+        """Real samples per class, ascending: NONE first, ALL last."""
         found = _once(one.count for one in self.accuracy_entries)
         return tuple(sorted(found, key=lambda count: (count == ALL, count)))
 
     @cached_property
     def series(self) -> tuple[Series, ...]:
-        """In the order of the experiment's arms."""
-        found = _once(one.place[2] for one in self.accuracy_entries)
-        arms = self._plan.arms
-        return tuple(sorted(found, key=lambda one: (arms.index(one.arm), one.amount)))
+        """In the order of the experiment's arms and generators, the best of several steps last."""
+        found = _once(one.series for one in self.accuracy_entries)
+        arms, names = self._plan.arms, [one.name for one in self.generators]
+
+        def place(one: Series) -> tuple[int, int, int, float]:
+            number = names.index(one.generator) if one.generator in names else 0
+            return arms.index(one.arm), number, one.amount, one.steps or math.inf
+
+        return tuple(sorted(found, key=place))
+
+    @property
+    def shown(self) -> tuple[Series, ...]:
+        """The series of a plot: those of the best steps where they were chosen, or all."""
+        best = tuple(one for one in self.series if not one.steps)
+        return best or self.series
 
     @cached_property
     def steps(self) -> dict[str, int | None]:
-        """Training steps of each arm's recognisers, pretraining included; None if not known."""
-        return {row.trial.arm: total_steps(row.config) for row in self.rows}
+        """Most training steps of each arm's recognisers, pretraining included; None: not known."""
+        return most_steps(self.rows)
+
+    @property
+    def generator_settings(self) -> tuple[dict[str, Any], ...]:
+        """Settings of every generator."""
+        return tuple(one.settings for one in self.generators) or (self.generator,)
 
     @property
     def compared(self) -> tuple[Series, ...]:
@@ -205,6 +323,7 @@ class Lift(ResultFile):
         return {
             "protocol": self.experiment,
             "generator": self.generator,
+            **({"generators": to_json(self.generators)} if len(self.generators) > 1 else {}),
             "decides": self.config,
         }
 
@@ -214,7 +333,7 @@ class Lift(ResultFile):
         if not self.accuracy_entries:
             raise ValueError("no accuracy")
         least = min(one.count for one in self.accuracy_entries)
-        if least < 0:
+        if least < NONE:
             raise ValueError(f"{least} real samples per class")
         arms = self._plan.arms
         unknown = [one.arm for one in self.accuracy_entries if one.arm not in arms]
@@ -225,9 +344,14 @@ class Lift(ResultFile):
             raise ValueError("{:,} groups, {:,} counts and {:,} series".format(*sizes))
 
 
-def count_name(count: int) -> str:
-    """`10`, or `all`."""
-    return "all" if count == ALL else str(count)
+def most_steps(rows: Iterable[TrialResult]) -> dict[str, int | None]:
+    """Most training steps of each arm's recognisers, pretraining included; None: not known."""
+    found: dict[str, int | None] = {}
+    for row in rows:
+        arm, steps = row.trial.arm, total_steps(row.config)
+        most = found.get(arm, 0)
+        found[arm] = None if steps is None or most is None else max(steps, most)
+    return found
 
 
 T = TypeVar("T")

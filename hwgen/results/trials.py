@@ -11,32 +11,52 @@ from hwgen.errors import RunError
 from hwgen.io.json_files import read_object, reading, write_json
 from hwgen.schema import check_same, from_json, key, to_json
 
+ALL, NONE = 0, -1
+"""As a number of real samples: all, and none."""
+
+
+def count_name(count: int) -> str:
+    """`10`, `0` for NONE, or `all`."""
+    return "all" if count == ALL else str(max(count, 0))
+
 
 @dataclass(frozen=True, order=True)
 class Trial:
     """One recogniser to train and test.
 
     Attributes:
-        count: real samples per class (of the rare classes, in the experiment "rare"); 0 is all.
+        count: real samples per class (of the rare classes, in the experiment "rare"); ALL is all,
+            NONE is none.
         seed: of the choice of real samples, of the generator and of the recogniser.
         arm: name of the arm.
         amount: synthetic samples per class; 0 without.
+        generator: name of the generator among several; "" for the only one, and without.
+        steps: training steps among several numbers; 0 for the only one.
     """
 
     count: int
     seed: int = field(metadata=key("draw"))
     arm: str
     amount: int
+    generator: str = field(default="", metadata=key("generator", left_out=""))
+    steps: int = field(default=0, metadata=key("steps", left_out=0))
 
     @property
     def subset(self) -> str:
         """Name of its real samples: `n10-draw0`, `all-draw0`."""
-        return f"{f'n{self.count}' if self.count else 'all'}-draw{self.seed}"
+        return f"{'all' if self.count == ALL else f'n{count_name(self.count)}'}-draw{self.seed}"
+
+    @property
+    def run(self) -> str:
+        """Name of its generator's run: `n10-draw0`, `n10-draw0-refiner-32`."""
+        return f"{self.subset}-{self.generator}" if self.generator else self.subset
 
     @property
     def name(self) -> str:
-        """Name of its file: `n10-draw0-classical+synthetic-100`."""
-        return f"{self.subset}-{self.arm}" + (f"-{self.amount}" if self.amount else "")
+        """Name of its file: `n10-draw0-classical+synthetic-100-refiner-32-3000steps`."""
+        parts = (self.amount and str(self.amount), self.generator)
+        steps = self.steps and f"{self.steps}steps"
+        return "-".join(map(str, filter(None, (self.subset, self.arm, *parts, steps))))
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,9 @@ class TrialResult:
         config: plain JSON on which the result depends.
         correct: test samples read as their label, by class id.
         total: test samples, by class id.
-        facts: plain JSON beside it: seconds, hardware, loss, number of images.
+        facts: plain JSON beside it: seconds, hardware, loss, number of images, and the cost of the
+            generator's training.
+        held_out: accuracy on held-out samples, to choose the number of steps; None if not measured.
     """
 
     trial: Trial = field(metadata=key("cell"))
@@ -56,6 +78,7 @@ class TrialResult:
     correct: list[int] = field(metadata=key("right"))
     total: list[int]
     facts: dict[str, Any]
+    held_out: float | None = field(default=None, metadata=key("held_out", left_out=None))
 
     def save(self, path: Path) -> None:
         """Write it to a file of its own, atomically."""

@@ -39,6 +39,7 @@ class Model:
         data: training data: content_sha256 and count, as far as known.
         hwgen: version that started the run.
         origin: where the data came from, see hwgen.store.origin.summary; {} if not known.
+        untrained: labels of the charset that it was not trained on, as far as known.
     """
 
     weights: Path
@@ -51,6 +52,7 @@ class Model:
     data: dict[str, Any]
     hwgen: str
     origin: dict[str, Any] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -104,6 +106,7 @@ def model_of_run(run: Run, snapshot: Path) -> Model:
         data=run.data,
         hwgen=run.versions.get("hwgen", ""),
         origin=run.origin,
+        untrained=run.untrained,
     )
 
 
@@ -146,6 +149,8 @@ def write_model(folder: Path, model: Model) -> None:
         "hwgen": model.hwgen,
         "origin": json.dumps(model.origin, ensure_ascii=False),
     }
+    if model.untrained:
+        texts["untrained"] = json.dumps(list(model.untrained), ensure_ascii=False)
     save_tensors(folder / FILE, tensors, texts)
 
 
@@ -169,9 +174,12 @@ def read_model(folder: Path) -> Model:
             raise ValueError(f"format {found}")
         recipe, data, labels = (parse_json(texts[name]) for name in ("recipe", "data", "charset"))
         origin = parse_json(texts.get("origin", "{}"))  # absent in older models
+        untrained = parse_json(texts.get("untrained", "[]"))  # likewise
         objects = all(isinstance(value, dict) for value in (recipe, data, origin))
-        if not (objects and isinstance(labels, list)):
-            raise ValueError("recipe, data and origin should be objects, the charset a list")
+        if not (objects and isinstance(labels, list) and isinstance(untrained, list)):
+            raise ValueError(
+                "recipe, data and origin should be objects, charset and untrained lists"
+            )
         return Model(
             weights=file,
             kind=texts["kind"],
@@ -183,6 +191,7 @@ def read_model(folder: Path) -> Model:
             data=data,
             hwgen=texts["hwgen"],
             origin=origin,
+            untrained=tuple(map(str, untrained)),
         )
     except (KeyError, ValueError, InputError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error

@@ -40,6 +40,9 @@ FORMAT_VERSION = 1
 LOCK = "lock"
 """Lock file of a run, held while it begins and while it is trained."""
 
+UNTRAINED = ("held_out", "without_strokes", "without_records")
+"""Fields of a log with labels that the run is not trained on."""
+
 _LARGEST = 1e15
 
 
@@ -159,6 +162,17 @@ class Run:
                 if isinstance(entry, dict) and type(entry.get("images")) is int:
                     entries.append(entry)
         return entries
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Labels of the charset that it is not trained on, as its log names them.
+
+        Raises:
+            RunError: the log is too large.
+        """
+        named = (entry.get(field, []) for entry in self.read_log() for field in UNTRAINED)
+        labels = (str(label) for found in named if isinstance(found, list) for label in found)
+        return tuple(dict.fromkeys(labels))
 
     def rewind_log(self, images: int) -> None:
         """Drop the entries after `images`, which a resumed run logs again."""

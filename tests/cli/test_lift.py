@@ -9,8 +9,9 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
-from hwgen.experiments.lift.experiment import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS
-from hwgen.experiments.lift.generators import TrainedGenerator, choose_generator
+from hwgen.experiments.lift.choice import choose_generator
+from hwgen.experiments.lift.generators import TrainedGenerator
+from hwgen.experiments.lift.plan import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hwgen.errors import InputError, RunError
-from hwgen.experiments.lift.summary import advise
+from hwgen.experiments.lift.advice import advise
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.results import version
 from hwgen.results.benchmark import Benchmark
@@ -64,7 +64,8 @@ def test_a_committed_file_is_loaded_and_saved_without_loss(file: Path, tmp_path:
 def test_a_committed_lift_gives_the_advice_of_this_version(file: Path) -> None:
     lift = Lift.load(file)
     amount = lift.experiment["amounts"][0]
-    assert lift.advice == advise(lift.difference_entries, lift.groups[0], amount, lift.steps)
+    figures = lift.accuracy_entries, lift.difference_entries, lift.generator_difference_entries
+    assert lift.advice == advise(*figures, lift.groups[0], amount, lift.steps)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from hwgen.results.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -32,16 +30,3 @@ ARMS: Mapping[str, Arm] = {
     "pretrained+synthetic": Arm(augmented=True, synthetic=True, pretrained=True),
 }
 """All arms. The first four use nothing but the real samples of the trial."""
-
-
-def all_trials(
-    counts: Sequence[int], repetitions: int, arms: Sequence[str], amounts: Sequence[int]
-) -> list[Trial]:
-    """All trials, one seed after the other, so that an early stop leaves whole comparisons."""
-    return [
-        Trial(count, seed, arm, amount)
-        for seed in range(repetitions)
-        for count in counts
-        for arm in arms
-        for amount in (amounts if ARMS[arm].synthetic else [0])
-    ]

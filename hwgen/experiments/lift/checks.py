@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hwgen.errors import InputError
 from hwgen.experiments.lift.arms import ARMS
@@ -34,7 +34,7 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
 
 
 def check_unseen_by(
-    generator: Generator, init_from: Recogniser | None, *, stores: Sequence[Store]
+    generators: Iterable[Generator], init_from: Recogniser | None, *, stores: Sequence[Store]
 ) -> None:
     """Refuse a generator or pretrained weights that were trained on one of the stores.
 
@@ -42,11 +42,12 @@ def check_unseen_by(
         InputError: one was.
     """
     provenance = {} if init_from is None else init_from.provenance
+    trained_on = set[str]().union(*(generator.trained_on for generator in generators))
     for store in stores:
         check_unseen(store, provenance, by="the recogniser to start from")
-        if store.manifest.content_sha256 == generator.trained_on:
+        if store.manifest.content_sha256 in trained_on:
             raise InputError(
-                "the generator was trained on this store",
+                "a generator was trained on this store",
                 where=str(store.path),
                 remedy="Give a generator that was trained on other data",
             )

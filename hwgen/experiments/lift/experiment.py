@@ -4,8 +4,8 @@ Several processes may share one directory: each takes trials that no other one i
 trials of a killed process are taken by the next.
 
 draws/n10-draw0.store          the real samples of a trial, for recogniser and generator alike
-generators/n10-draw0/          the generator's run
-synthetic/n10-draw0-100.store  its samples, 100 per class
+generators/n10-draw0/          the generator's run; n10-draw0-NAME/ for one of several
+synthetic/n10-draw0-100.store  its samples, 100 per class; n10-draw0-NAME-100.store likewise
 rows/n10-draw0-classical.json  a finished trial
 lift.json                      the result, once all trials are finished
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,120 +24,34 @@ import torch
 import hwgen
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
-from hwgen.experiments.lift.arms import ARMS, Arm, all_trials
+from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.checks import check_start, check_stores, check_unseen_by
-from hwgen.experiments.lift.generators import Generator
+from hwgen.experiments.lift.generators import Generator, generator_facts
+from hwgen.experiments.lift.plan import Experiment
 from hwgen.experiments.lift.subsets import Ids, choose, held_out, rare_classes, write_subset
 from hwgen.experiments.lift.summary import summarise
 from hwgen.io.locks import file_lock
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import (
-    STRONG,
-    Augmentation,
     RecogniserRecipe,
     recipe_to_json,
 )
 from hwgen.recogniser.store_checks import shared_writers, without_records
 from hwgen.recogniser.training import from_stores, train_recogniser
-from hwgen.results.lift import ALL, Lift, TestStore
+from hwgen.results.lift import ALL, GeneratorFacts, Lift, TestStore
 from hwgen.results.trials import Trial, TrialResult
-from hwgen.schema import check_numbers, key, to_json
+from hwgen.schema import to_json
 from hwgen.store import Store
-from hwgen.suggestions import suggest
-
-STRONG_EPOCHS, PRETRAINED_STRONG_EPOCHS = 25.0, 200.0
-"""Passes over the real samples from which STRONG augmentation pays: from scratch, and from
-pretrained weights. On held-out training scans of HWDB (benchmarks/lift_choice.py) it does better at
-36 passes and worse at 14, and better at 240 and worse at 72. With 3,755 classes it costs 11 points
-at 14 passes, more at fewer, and none at 41."""
-
-NO_AUGMENTATION = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
 _WAIT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Which trials, and how their recognisers are trained.
-
-    Attributes:
-        kind: "few-shot": `real_per_class` samples of every class. "rare": so many of the rare
-            classes, and all of the others; see rare_classes. There every class has the same
-            probability in a batch, in every arm.
-        real_per_class: real samples per class; ALL is all.
-        trials: repetitions with other samples and seeds.
-        arms: names in ARMS.
-        synthetic_per_class: numbers of synthetic samples, each a trial of its own in the arms that
-            have them. The advice is about the first.
-        recipe: of every recogniser; its augmentation is the classical one.
-        strong_epochs: passes over the real samples from which an arm that trains from scratch has
-            STRONG as its classical augmentation; None: never.
-        pretrained_strong_epochs: the same for an arm that starts from pretrained weights.
-        held_out_per_class: samples per class that no trial trains on; see subsets.held_out.
-        evaluate_on: "test": the test store. "held-out": those samples, to choose settings on.
-    """
-
-    kind: Literal["few-shot", "rare"] = "few-shot"
-    real_per_class: tuple[int, ...] = field(default=(5, 10, 20, 50, ALL), metadata=key("counts"))
-    trials: int = field(default=3, metadata=key("draws"))
-    arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.pretrained)
-    synthetic_per_class: tuple[int, ...] = field(default=(100,), metadata=key("amounts"))
-    recipe: RecogniserRecipe = field(default_factory=RecogniserRecipe)
-    strong_epochs: float | None = field(default=None, metadata=key("strong_views"))
-    pretrained_strong_epochs: float | None = field(
-        default=None, metadata=key("started_strong_views")
-    )
-    held_out_per_class: int = field(default=40, metadata=key("held_out"))
-    evaluate_on: Literal["test", "held-out"] = field(default="test", metadata=key("judged_on"))
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "experiment")
-        unknown = sorted(set(self.arms) - set(ARMS))
-        if not self.arms:
-            raise InputError("no arms", remedy=f"Give some of {', '.join(ARMS)}")
-        if unknown:
-            raise InputError(f"unknown arm {unknown[0]!r}", remedy=suggest(unknown[0], ARMS))
-        if not self.real_per_class or min(self.real_per_class) < 0:
-            raise InputError(
-                f"numbers of real samples {list(self.real_per_class)}; expected at least one, 0 or "
-                "more"
-            )
-        if self.trials < 1:
-            raise InputError(f"{self.trials} trials; expected at least 1")
-        if min(self.synthetic_per_class, default=0) < 1:
-            raise InputError(
-                f"numbers of synthetic samples {list(self.synthetic_per_class)}; expected at least "
-                "one, 1 or more"
-            )
-        if self.evaluate_on == "held-out" and self.held_out_per_class < 1:
-            raise InputError("evaluation on held-out samples, but no samples are held out")
-
-    def all_trials(self) -> list[Trial]:
-        """Every trial of the experiment."""
-        return all_trials(self.real_per_class, self.trials, self.arms, self.synthetic_per_class)
-
-    def recipe_of(self, arm: Arm, samples: float) -> RecogniserRecipe:
-        """The recipe of a recogniser.
-
-        Args:
-            arm: how it is trained.
-            samples: real training samples; where classes are balanced, as many as there were if
-                every class had as few as the rare ones.
-        """
-        recipe = replace(self.recipe, balanced=self.kind == "rare")
-        if not arm.augmented:
-            return replace(recipe, augmentation=NO_AUGMENTATION)
-        least = self.pretrained_strong_epochs if arm.pretrained else self.strong_epochs
-        strong = least is not None and recipe.steps * recipe.batch / samples >= least
-        return replace(recipe, augmentation=STRONG) if strong else recipe
 
 
 def run_experiment(
     train: Store,
     test: Store,
     experiment: Experiment,
-    generator: Generator,
+    generators: Mapping[str, Generator],
     out: Path,
     *,
     device: torch.device,
@@ -152,7 +66,8 @@ def run_experiment(
         train: real samples, from which each trial takes a subset.
         test: real samples of other writers, with the same charset.
         experiment: see Experiment.
-        generator: makes the synthetic samples of each trial from its real ones.
+        generators: they make the synthetic samples of each trial. A single one has the name "";
+            of several, the first is the one that the others are compared with.
         out: directory, see the first lines of this module; several processes may share it.
         device: of the recognisers.
         init_from: a recogniser of other characters, whose weights the pretrained arms start from.
@@ -165,26 +80,26 @@ def run_experiment(
 
     Raises:
         CharsetError: the stores' charsets differ.
-        InputError: a store is synthetic, or too small, or a class has too few samples; the
+        InputError: a store is synthetic, or too small, or a class has too few samples; a
             generator or `init_from` was trained on one of the stores; an arm is pretrained and
             there is no `init_from`; with `so_far`, no trial is finished.
         RecipeChangedError: `out` holds trials of other settings.
     """
     check_stores(train, test, experiment.recipe)
-    check_unseen_by(generator, init_from, stores=(train, test))
+    check_unseen_by(generators.values(), init_from, stores=(train, test))
     check_start(train, experiment.recipe, experiment.arms, init_from)
     Lift.check_folder(out)
     work = _Work(
         train=train,
         test=test,
         experiment=experiment,
-        generator=generator,
+        generators=generators,
         out=out,
         device=device,
         init_from=init_from,
         precision=precision,
     )
-    trials = experiment.all_trials()
+    trials = work.trials
     results = {trial: work.finished(trial) for trial in trials}  # refuses other settings first
     if not so_far:
         work.check([trial for trial, result in results.items() if result is None])
@@ -219,7 +134,7 @@ class _Work:
     train: Store
     test: Store
     experiment: Experiment
-    generator: Generator
+    generators: Mapping[str, Generator]
     out: Path
     device: torch.device
     init_from: Recogniser | None
@@ -239,14 +154,19 @@ class _Work:
                 "common": np.flatnonzero(~self._rare).tolist(),
                 **self.groups,
             }
+        self.trials = self.experiment.all_trials(self.generators)
         # Subsets that are too large are refused before any work.
-        for trial in self.experiment.all_trials():
+        for trial in self.trials:
             choose(labels, self._free, self._counts(trial), trial.seed)
-        self._judge = self.test
-        if self.experiment.evaluate_on == "held-out":
+        self._judge, self._held_out = self.test, None
+        judged_there = self.experiment.evaluate_on == "held-out"
+        if judged_there or (len(self.experiment.steps) > 1 and reserved.any()):
             with file_lock(self.out / "locks" / "held-out.lock", wait=True):
                 path = self.out / "draws" / "held-out.store"
-                self._judge = write_subset(self.train, np.flatnonzero(reserved), path)
+                self._held_out = write_subset(self.train, np.flatnonzero(reserved), path)
+        if judged_there:
+            assert self._held_out is not None
+            self._judge = self._held_out
         recipe = replace(self.experiment.recipe, balanced=self.experiment.kind == "rare")
         precision = pick_precision(self.precision, self.device)
         self._hardware = describe(self.device, precision)
@@ -272,8 +192,10 @@ class _Work:
     def check(self, trials: Sequence[Trial]) -> None:
         """Refuse subsets that the generator cannot learn from, before any training."""
         synthetic = [trial for trial in trials if ARMS[trial.arm].synthetic]
-        for trial in {trial.count: trial for trial in reversed(synthetic)}.values():
-            self.generator.check(self._real(trial), self._run(trial), seed=trial.seed)
+        each = {(trial.count, trial.generator): trial for trial in reversed(synthetic)}
+        for trial in each.values():
+            generator = self.generators[trial.generator]
+            generator.check(self._real(trial), self._run(trial), seed=trial.seed)
 
     def run(
         self, trial: Trial, report: Callable[[str, float], None], stop: Callable[[], bool]
@@ -301,11 +223,11 @@ class _Work:
             report(f"recogniser, loss {mean:.2f}", done / steps)
 
         generated = time.monotonic()
-        data = [from_stores([store], recipe, self.device) for store in stores]
+        data = [from_stores([store], recipe, self.device) for store in stores if len(store)]
         trained = train_recogniser(
             data[0],
             recipe,
-            synthetic=data[1] if arm.synthetic else None,
+            synthetic=data[1] if len(data) > 1 else None,
             init_from=self.init_from if arm.pretrained else None,
             seed=trial.seed,
             device=self.device,
@@ -315,19 +237,26 @@ class _Work:
         )
         if trained is None:
             return None
-        labels = self._judge.labels
-        best = trained.top_k(self._judge.image_blocks(), 1)[:, 0]
-        classes = len(self.train.charset)
+        correct, total = self._counts_correct(trained, self._judge)
+        chosen_on = None
+        if self._held_out is not None and trial.steps:
+            right, of = self._counts_correct(trained, self._held_out)
+            chosen_on = sum(right) / sum(of)
+        generator = self.generators[trial.generator] if arm.synthetic else None
         result = TrialResult(
             trial=trial,
             config=self._config(trial),
-            correct=np.bincount(labels[best == labels], minlength=classes).tolist(),
-            total=np.bincount(labels, minlength=classes).tolist(),
+            correct=correct,
+            total=total,
+            held_out=chosen_on,
             facts={
                 "pictures": [len(store) for store in stores],
                 "loss": round(loss, 4),
                 "seconds": round(time.monotonic() - generated, 1),
                 "generator_seconds": round(generated - began, 1),
+                "generator": None
+                if generator is None
+                else dict(generator.cost(self._run(trial), trial.seed)),
                 **self._hardware,
             },
         )
@@ -337,7 +266,13 @@ class _Work:
     def lift(self, results: Mapping[Trial, TrialResult | None]) -> Lift:
         """The finished trials, summed up."""
         finished = tuple(result for result in results.values() if result is not None)
-        found = summarise(finished, self.groups, self.experiment.synthetic_per_class[0])
+        found = summarise(
+            finished,
+            self.groups,
+            self.experiment.synthetic_per_class[0],
+            generators=tuple(self.generators),
+        )
+        generators = self._facts(finished)
         init_from, train, test = self.init_from, self.train, self.test
         writers = shared_writers(train, test)
         shared = 0 if init_from is None else len(set(init_from.charset) & set(train.charset))
@@ -345,7 +280,8 @@ class _Work:
             version=hwgen.__version__,
             experiment=to_json(self.experiment),
             config=self.config,
-            generator=dict(self.generator.settings),
+            generator=generators[0].settings,
+            generators=generators,
             start=None if init_from is None else without_records(init_from.provenance),
             start_classes_shared=shared,
             train=str(train.path),
@@ -353,10 +289,30 @@ class _Work:
             data_kinds={"train": train.data_kind, "test": test.data_kind},
             accuracy_entries=found.accuracy,
             difference_entries=found.differences,
-            advice=found.advice,
+            generator_difference_entries=found.generator_differences,
+            advice=" ".join([found.advice, *(one.seen for one in generators if one.seen)]),
             missing=tuple(trial.name for trial, result in results.items() if result is None),
             rows=finished,
         )
+
+    def _facts(self, finished: Sequence[TrialResult]) -> tuple[GeneratorFacts, ...]:
+        own = [row for row in finished if ARMS[row.trial.arm].synthetic]
+        return tuple(
+            generator_facts(
+                name,
+                generator,
+                self.train.charset,
+                [row.facts.get("generator") for row in own if row.trial.generator == name],
+            )
+            for name, generator in self.generators.items()
+        )
+
+    def _counts_correct(self, trained: Recogniser, store: Store) -> tuple[list[int], list[int]]:
+        """Samples read as their label, and all samples, by class id."""
+        labels, classes = store.labels, len(self.train.charset)
+        best = trained.top_k(store.image_blocks(), 1)[:, 0]
+        correct = np.bincount(labels[best == labels], minlength=classes)
+        return correct.tolist(), np.bincount(labels, minlength=classes).tolist()
 
     def _path(self, trial: Trial) -> Path:
         return self.out / "rows" / f"{trial.name}.json"
@@ -365,16 +321,15 @@ class _Work:
         arm = ARMS[trial.arm]
         pretrained = self.init_from if arm.pretrained else None
         start = None if pretrained is None else without_records(pretrained.provenance)
-        generator = self.generator.settings if arm.synthetic else None
+        generator = self.generators[trial.generator].settings if arm.synthetic else None
         config = {**self.config, "start": start, "generator": generator}
-        if arm.augmented:
+        if arm.augmented or trial.steps:
             config["recipe"] = recipe_to_json(self._recipe(trial))
         return config
 
     def _recipe(self, trial: Trial) -> RecogniserRecipe:
-        free = int(self._free.sum())
-        samples = free if trial.count == ALL else trial.count * len(self.train.charset)
-        return self.experiment.recipe_of(ARMS[trial.arm], samples)
+        samples = self.experiment.samples(trial, len(self.train.charset), int(self._free.sum()))
+        return self.experiment.recipe_of(ARMS[trial.arm], samples, trial.steps)
 
     def _counts(self, trial: Trial) -> Ids:
         return np.where(self._rare, trial.count, ALL)
@@ -386,7 +341,7 @@ class _Work:
             return write_subset(self.train, records, path)
 
     def _run(self, trial: Trial) -> Path:
-        return self.out / "generators" / trial.subset
+        return self.out / "generators" / trial.run
 
     def _synthetic(
         self,
@@ -396,13 +351,13 @@ class _Work:
         stop: Callable[[], bool],
     ) -> Store | None:
         # One lock for all amounts: they share a run.
-        with file_lock(self.out / "locks" / f"generator-{trial.subset}.lock") as ours:
+        with file_lock(self.out / "locks" / f"generator-{trial.run}.lock") as ours:
             if not ours:
                 return None
-            return self.generator(
+            return self.generators[trial.generator](
                 real,
                 self._run(trial),
-                self.out / "synthetic" / f"{trial.subset}-{trial.amount}.store",
+                self.out / "synthetic" / f"{trial.run}-{trial.amount}.store",
                 amount=trial.amount,
                 seed=trial.seed,
                 progress=report,

@@ -1,17 +1,23 @@
-"""Generators that make the synthetic samples of a trial from its real ones."""
+"""Generators that make the synthetic samples of a trial."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol
 
-from hwgen.errors import InputError
-from hwgen.generators.base import GeneratorKind, get_kind, kind_of_preset, load_generator
+from hwgen.charset import Charset
+from hwgen.experiments.lift.strokes import StrokeFile, stroke_settings
+from hwgen.generators.base import GeneratorKind, get_kind, load_generator
 from hwgen.generators.samplers import Sampler
 from hwgen.progress import Control
-from hwgen.runs.models import is_model, run_or_model
+from hwgen.record import check_channels
+from hwgen.results.lift import GeneratorFacts
+from hwgen.runs import Run
+from hwgen.runs.models import Model, is_model
+from hwgen.runs.run_directory import last_logged
 from hwgen.runs.snapshots import find_model
 from hwgen.store import Store
 from hwgen.synthesis.near_copy_filter import NearCopyFilter
@@ -23,15 +29,38 @@ Progress = Callable[[str, float], None]
 
 
 class Generator(Protocol):
-    """Makes synthetic samples from the real samples of a trial."""
+    """Makes synthetic samples of a trial's classes, from its real samples or without them."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """Plain JSON on which its samples depend, besides the real samples and the seed."""
 
     @property
-    def trained_on(self) -> str | None:
-        """Content hash of the store that it was trained on before; None if not trained before."""
+    def trained_before(self) -> bool:
+        """Whether it is not trained in each trial."""
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Content hashes of the stores that it was trained on before."""
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """Labels that it was trained on before; None if not known, or trained in each trial."""
+
+    def works_without_real(self, *, others: bool) -> bool:
+        """Whether it makes samples of classes of which a trial has no real sample.
+
+        Args:
+            others: whether other classes have real samples.
+        """
+
+    def cost(self, run: Path, seed: int) -> Mapping[str, Any]:
+        """What its training took: "images" (or pairs) and "seconds", each None if not known.
+
+        Args:
+            run: see `__call__`, which has returned.
+            seed: see `__call__`.
+        """
 
     def check(self, real: Store, run: Path, *, seed: int) -> None:
         """Refuse what `__call__` would refuse before its first step; write nothing."""
@@ -72,27 +101,52 @@ class TrainedGenerator:
         recipe: of that kind.
         device: "auto", "cpu", ...
         no_copies: replace samples that are too near to a real sample of the trial.
+        strokes: of the characters, for a kind that needs them; None for none.
     """
 
     kind: GeneratorKind
     recipe: Any
     device: str = "auto"
     no_copies: bool = False
+    strokes: StrokeFile | None = None
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
-        recipe = self.kind.recipe_to_json(self.recipe)
-        return {"kind": self.kind.name, "recipe": recipe, **_filter_settings(self.no_copies)}
+        return {
+            "kind": self.kind.name,
+            "recipe": self.kind.recipe_to_json(self.recipe),
+            **_filter_settings(self.no_copies),
+            **stroke_settings(self.strokes),
+        }
 
     @property
-    def trained_on(self) -> str | None:
+    def trained_before(self) -> bool:
+        """See Generator."""
+        return False
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """See Generator."""
+        return frozenset()
+
+    @property
+    def seen(self) -> None:
         """See Generator."""
         return None
 
+    def works_without_real(self, *, others: bool) -> bool:
+        """See Generator."""
+        return others and "charset" in self.kind.sampling_options
+
+    def cost(self, run: Path, seed: int) -> Mapping[str, Any]:
+        """See Generator."""
+        return _cost(run)
+
     def check(self, real: Store, run: Path, *, seed: int) -> None:
         """See Generator."""
-        self.kind.check(real, run, self.recipe, seed=seed, device=self.device)
+        options = self._strokes
+        self.kind.check(real, run, self.recipe, seed=seed, device=self.device, **options)
 
     def __call__(
         self,
@@ -109,6 +163,7 @@ class TrainedGenerator:
         # The accuracy with a collapsed generator is a result, too.
         ignore = "on_collapse" in self.kind.options
         options: dict[str, Any] = {"on_collapse": "ignore"} if ignore else {}
+        options |= self._strokes
         title = self.kind.title
         self.kind.train(
             real,
@@ -121,44 +176,89 @@ class TrainedGenerator:
         )
         if stop():
             return None
-        source = real if self.kind.needs_source else None
-        sampler = load_generator(run, source=source, device=self.device)
+        sampler = _load(run, self.kind, real, self.device)
         return _synthesize(sampler, real, out, self.no_copies, amount=amount, seed=seed, stop=stop)
+
+    @property
+    def _strokes(self) -> dict[str, Any]:
+        return {} if self.strokes is None else {"strokes": self.strokes.data}
 
 
 @dataclass(frozen=True)
 class PretrainedGenerator:
-    """A generator trained before, on other samples, that changes the real samples.
+    """A generator trained before, on other samples.
 
     Attributes:
-        place: a finished run, or a model exported from one.
+        places: finished runs, or models exported from them, of one recipe; a trial takes one by its
+            seed.
         device: "auto", "cpu", ...
         no_copies: replace samples that are too near to a real sample of the trial.
+        strokes: instead of those that it was trained with; None for these.
     """
 
-    place: Path
+    places: tuple[Path, ...]
     device: str = "auto"
     no_copies: bool = False
+    strokes: StrokeFile | None = None
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """See Generator."""
-        model = find_model(self.place, "last")
+        models = self._models
+        runs = [model.run for model in models]
         return {
-            "kind": f"{model.kind} learnt before",
-            "run": model.run,
-            "weights": [model.snapshot_hash],
+            "kind": f"{models[0].kind} learnt before",
+            "run": runs[0] if len(runs) == 1 else runs,
+            "weights": [model.snapshot_hash for model in models],
             **_filter_settings(self.no_copies),
+            **stroke_settings(self.strokes),
         }
 
     @property
-    def trained_on(self) -> str | None:
+    def trained_before(self) -> bool:
         """See Generator."""
-        return find_model(self.place, "last").content_sha256 or None
+        return True
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """See Generator."""
+        return frozenset(model.content_sha256 for model in self._models) - {""}
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """See Generator."""
+        models = self._models
+        if any("init_from" in model.data for model in models):
+            return None  # a run does not record the classes of the run that it started from
+        return frozenset(
+            label for model in models for label in set(model.charset) - set(model.untrained)
+        )
+
+    def works_without_real(self, *, others: bool) -> bool:
+        """See Generator."""
+        return not get_kind(self._models[0].kind).needs_source
+
+    def cost(self, run: Path, seed: int) -> Mapping[str, Any]:
+        """See Generator."""
+        return _cost(self._place(seed))
 
     def check(self, real: Store, run: Path, *, seed: int) -> None:
         """See Generator."""
-        load_generator(self.place, source=real, device=self.device)
+        self._sampler(real, seed)
+
+    @property
+    def _models(self) -> list[Model]:
+        return [find_model(place, "last") for place in self.places]
+
+    def _place(self, seed: int) -> Path:
+        return self.places[seed % len(self.places)]
+
+    def _sampler(self, real: Store, seed: int) -> Sampler:
+        place = self._place(seed)
+        kind = get_kind(find_model(place, "last").kind, str(place))
+        sampler = _load(place, kind, real, self.device, self.strokes)
+        check_channels(sampler.channels, real.channels, str(place))
+        return sampler
 
     def __call__(
         self,
@@ -172,74 +272,62 @@ class PretrainedGenerator:
         stop: Stop,
     ) -> Store | None:
         """See Generator."""
-        sampler = load_generator(self.place, source=real, device=self.device)
+        sampler = self._sampler(real, seed)
         return _synthesize(sampler, real, out, self.no_copies, amount=amount, seed=seed, stop=stop)
 
 
-def choose_generator(
-    name: str, train: Store, *, images: int | None = None, device: str = "auto"
-) -> TrainedGenerator | PretrainedGenerator:
-    """The generator that a user named.
+def generator_facts(
+    name: str,
+    generator: Generator,
+    charset: Charset,
+    costs: Sequence[Mapping[str, Any] | None],
+) -> GeneratorFacts:
+    """What a lift says of a generator.
 
     Args:
-        name: a preset, or the path of a finished run or an exported model.
-        train: store of the real samples.
-        images: length of its training in images, or pairs; None for the preset's.
-        device: "auto", "cpu", ...
-
-    Raises:
-        InputError: no such preset; a run that may have seen the test samples, or to which `images`
-            does not apply; a kind that needs more than real samples.
-        RunError: the run is damaged or not finished.
+        name: of the generator.
+        generator: see Generator.
+        charset: classes of the lift.
+        costs: `cost` of each finished trial; None for a trial of an earlier version.
     """
-    place = Path(name)
-    if not (place / "run.json").is_file() and not is_model(place):
-        kind = kind_of_preset(name)
-        _check_possible(kind, name)
-        changes = {} if images is None else _length(kind, name, images)
-        return TrainedGenerator(kind, kind.recipe(name, changes), device)
-    if images is not None:
-        raise InputError(
-            "is trained already, so --generator-images has no effect",
-            where=name,
-            remedy="Leave --generator-images out",
-        )
-    trained = run_or_model(place)
-    kind = get_kind(trained.kind, name)
-    _check_possible(kind, name)
-    if not kind.needs_source:
-        raise InputError(
-            f"is a run of a {kind.title}, which may have seen more samples than the recogniser "
-            "does",
-            where=name,
-            remedy=f"Give its preset instead: --generator {trained.recipe.get('preset', 'PRESET')}",
-        )
-    if not trained.data.get("content_sha256"):
-        raise InputError(
-            "does not record its training data, which may include the test samples",
-            where=name,
-            remedy="Give a run of hwgen train, or a model exported from one",
-        )
-    load_generator(place, source=train, device="cpu")  # fails now rather than after an hour
-    return PretrainedGenerator(place, device)
+    seen = generator.seen
+    images, seconds = (
+        [cost[key] for cost in costs if cost is not None and cost.get(key) is not None]
+        for key in ("images", "seconds")
+    )
+    return GeneratorFacts(
+        name=name,
+        settings=dict(generator.settings),
+        classes=len(charset),
+        trained_before=generator.trained_before,
+        classes_seen=None if seen is None else len(seen & set(charset)),
+        images=round(fmean(images)) if images else None,
+        seconds=round(fmean(seconds), 1) if seconds else None,
+    )
 
 
-def _check_possible(kind: GeneratorKind, name: str) -> None:
-    """Refuse kinds that cannot be trained from the real samples of a trial alone."""
-    if kind.required:
-        raise InputError(
-            f"a {kind.title} needs {', '.join(sorted(kind.required))}, which hwgen lift cannot "
-            "give it yet",
-            where=name,
-            remedy="Make a store with hwgen train and hwgen synthesize, and measure it with hwgen "
-            "benchmark --synthetic STORE",
-        )
+def _load(
+    place: Path, kind: GeneratorKind, real: Store, device: str, strokes: StrokeFile | None = None
+) -> Sampler:
+    """The sampler of a trial's classes."""
+    options: dict[str, Any] = (
+        {"charset": real.charset} if "charset" in kind.sampling_options else {}
+    )
+    return load_generator(
+        place,
+        source=real if kind.needs_source else None,
+        device=device,
+        strokes=None if strokes is None else strokes.data,
+        **options,
+    )
 
 
-def _length(kind: GeneratorKind, preset: str, images: int) -> dict[str, str]:
-    if "every" not in kind.options:
-        return {"images": str(images)}
-    return {"images": str(images), "every": str(min(kind.presets[preset].every, images))}
+def _cost(place: Path) -> dict[str, Any]:
+    log = [] if is_model(place) else Run(place).read_log()
+    return {
+        "images": find_model(place, "last").images,
+        "seconds": last_logged(log, "seconds"),
+    }
 
 
 def _filter_settings(no_copies: bool) -> dict[str, bool]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.errors import InputError, RecipeChangedError
+from hwgen.results.lift import NONE
 from hwgen.store import Store, StoreWriter, is_store, remove_leftovers
 
 Ids = npt.NDArray[np.int64]
@@ -42,15 +43,17 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
     Args:
         labels: class ids, int64 [N].
         free: records to choose from, bool [N].
-        counts: records of each class, int64 [classes]; ALL takes all that are free.
+        counts: records of each class, int64 [classes]; ALL takes all that are free, NONE none.
         seed: random seed.
 
     Raises:
         InputError: a class has too few free records.
     """
-    chosen = []
+    chosen = [np.empty(0, np.int64)]
     for class_id, count in enumerate(counts.tolist()):
         own = np.flatnonzero((labels == class_id) & free)
+        if count == NONE:
+            continue
         if count > len(own):
             raise InputError(
                 f"expected {count} samples of the class with id {class_id}, found {len(own)} "

@@ -1,4 +1,4 @@
-"""Finished trials summed up: accuracies with intervals, paired differences, and advice.
+"""Finished trials summed up: accuracies with intervals, and paired differences.
 
 Intervals are 95 % and have two parts, added as squares: the bootstrap over classes of the mean over
 seeds (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures; and
@@ -11,34 +11,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hwgen.evaluation.metrics.intervals import Interval, t_interval
-from hwgen.experiments.lift.arms import ARMS
-from hwgen.results.lift import BASELINE, Estimate, count_name
-from hwgen.results.trials import TrialResult, total_steps
+from hwgen.experiments.lift.advice import advise
+from hwgen.results.lift import BASELINE, Estimate, Series, most_steps
+from hwgen.results.trials import TrialResult
 
 RESAMPLES = 2000
-
-_ACTIONS = {
-    "classical+synthetic": "add {} synthetic samples per class",
-    "pretrained": "start from them",
-    "pretrained+synthetic": "start from them and add {} synthetic samples per class",
-}
-"""What an arm asks of a user who augments classically already."""
-
-_CHOICES = {
-    "With these samples alone": ("classical+synthetic",),
-    "With pretrained weights": ("pretrained", "pretrained+synthetic"),
-}
-"""What a user may have at hand, and the arms to choose from in that case."""
 
 _SEED = 0
 
 Counts = npt.NDArray[np.float64]
+_Found = dict[tuple[int, Series], list[TrialResult]]
 
 
 @dataclass(frozen=True)
@@ -46,13 +35,15 @@ class Summary:
     """Everything that a table or a plot needs.
 
     Attributes:
-        accuracy: top-1, one entry per group, count, arm and amount.
+        accuracy: top-1, one entry per group, count and series.
         differences: likewise, less that of the baseline, over the seeds that both have.
+        generator_differences: likewise, less that of the first generator in the same arm.
         advice: what a user should do.
     """
 
     accuracy: tuple[Estimate, ...]
     differences: tuple[Estimate, ...]
+    generator_differences: tuple[Estimate, ...]
     advice: str
 
 
@@ -61,6 +52,7 @@ def summarise(
     groups: Mapping[str, Sequence[int]],
     advised: int,
     baseline: str = BASELINE,
+    generators: Sequence[str] = ("",),
 ) -> Summary:
     """Sum up finished trials.
 
@@ -70,35 +62,84 @@ def summarise(
         advised: synthetic samples per class that the advice is about, to be chosen on other
             samples: the best of several on a test set promises too much.
         baseline: the arm that others are compared with.
+        generators: their names, the one that others are compared with first.
     """
-    series: dict[tuple[int, str, int], list[TrialResult]] = {}
+    series: _Found = {}
     for result in sorted(results, key=lambda result: result.trial):
         trial = result.trial
-        series.setdefault((trial.count, trial.arm, trial.amount), []).append(result)
-    accuracy, differences = [], []
+        one = Series(trial.arm, trial.amount, trial.generator, trial.steps)
+        series.setdefault((trial.count, one), []).append(result)
+    best = _best_steps(series)
+    series |= best
+    accuracy, differences, between = [], [], []
     for group, classes in groups.items():
-        for (count, arm, amount), own in series.items():
+        for (count, one), own in series.items():
             if not any(result.total[class_id] for result in own for class_id in classes):
                 continue  # no test sample
-            key = {"group": group, "count": count, "arm": arm, "amount": amount}
-            correct, total = _counts(own, classes)
-            accuracy.append(_estimate(correct, total, **key))
-            plain = {one.trial.seed: one for one in series.get((count, baseline, 0), [])}
-            pairs = [(one, plain[one.trial.seed]) for one in own if one.trial.seed in plain]
-            if arm != baseline and pairs:
-                correct, total = _counts([one for one, _ in pairs], classes)
-                less, _ = _counts([one for _, one in pairs], classes)
-                differences.append(_estimate(correct - less, total, **key))
-    steps = {result.trial.arm: total_steps(result.config) for result in results}
-    advice = advise(differences, next(iter(groups)), advised, steps, baseline)
-    return Summary(tuple(accuracy), tuple(differences), advice)
+            key: dict[str, Any] = {
+                "group": group,
+                "count": count,
+                "arm": one.arm,
+                "amount": one.amount,
+                "generator": one.generator,
+                "steps": one.steps,
+                "best_steps": own[0].trial.steps if (count, one) in best else 0,
+            }
+            accuracy.append(_estimate(*_counts(own, classes), **key))
+            plain = series.get((count, Series(baseline, 0, steps=one.steps)), [])
+            if one.arm != baseline and (paired := _paired(own, plain, classes)):
+                differences.append(_estimate(*paired, **key))
+            first = series.get((count, replace(one, generator=generators[0])), [])
+            if one.generator not in ("", generators[0]) and (
+                paired := _paired(own, first, classes)
+            ):
+                between.append(_estimate(*paired, **key))
+    # An arm whose steps were chosen counts with those; the baseline with all that were tried.
+    tried = [result for result in results if result.trial.arm == baseline]
+    chosen = [result for own in best.values() for result in own if result.trial.arm != baseline]
+    steps = most_steps([*tried, *chosen] if best else results)
+    group = next(iter(groups))
+    advice = advise(accuracy, differences, between, group, advised, steps, baseline, generators[0])
+    return Summary(tuple(accuracy), tuple(differences), tuple(between), advice)
 
 
-def _estimate(correct: Counts, total: Counts, **key: object) -> Estimate:
+def _best_steps(series: _Found) -> _Found:
+    """For each series that was trained for several numbers of steps, the results of the best one.
+
+    It is the one with the highest accuracy on held-out samples, and of equal ones that of the
+    fewest steps. A series without such an accuracy is left out.
+    """
+    tried: dict[tuple[int, Series], list[tuple[float, int]]] = {}
+    for (count, one), own in series.items():
+        if one.steps:
+            scores = [math.nan if result.held_out is None else result.held_out for result in own]
+            place = (count, replace(one, steps=0))
+            tried.setdefault(place, []).append((float(np.mean(scores)), -one.steps))
+    return {
+        (count, one): series[count, replace(one, steps=-max(scores)[1])]
+        for (count, one), scores in tried.items()
+        if not any(math.isnan(score) for score, _ in scores)
+    }
+
+
+def _paired(
+    own: Sequence[TrialResult], others: Sequence[TrialResult], classes: Sequence[int]
+) -> tuple[Counts, Counts] | None:
+    """Differences of correct counts over the seeds that both have, and totals; None without any."""
+    by_seed = {one.trial.seed: one for one in others}
+    pairs = [(one, by_seed[one.trial.seed]) for one in own if one.trial.seed in by_seed]
+    if not pairs:
+        return None
+    correct, total = _counts([one for one, _ in pairs], classes)
+    less, _ = _counts([one for _, one in pairs], classes)
+    return correct - less, total
+
+
+def _estimate(correct: Counts, total: Counts, **key: Any) -> Estimate:
     found = interval(correct, total)
     runs = (correct.sum(axis=1) / total.sum(axis=1)).tolist()
-    limits = {"mean": found.mean, "low": found.low, "high": found.high}
-    return Estimate(**key, **limits, trials=len(runs), runs=tuple(runs))  # type: ignore[arg-type]
+    limits: dict[str, Any] = {"mean": found.mean, "low": found.low, "high": found.high}
+    return Estimate(**key, **limits, trials=len(runs), runs=tuple(runs))
 
 
 def interval(correct: Counts, total: Counts) -> Interval:
@@ -123,74 +164,6 @@ def interval(correct: Counts, total: Counts) -> Interval:
         assert over_seeds.high is not None  # there are several
         half = over_seeds.high - over_seeds.mean
     return Interval(mean, mean - math.hypot(mean - low, half), mean + math.hypot(high - mean, half))
-
-
-def advise(
-    differences: Sequence[Estimate],
-    group: str,
-    amount: int,
-    steps: Mapping[str, int | None],
-    baseline: str = BASELINE,
-) -> str:
-    """What a user should do.
-
-    A gain is promised only where its interval excludes 0 and the arm trained for as many steps as
-    the baseline, pretraining included. Of several arms it takes the one with the highest lower
-    limit, on the figures that it quotes.
-
-    Args:
-        differences: see Summary.
-        group: of classes, that the advice is about.
-        amount: synthetic samples per class; other amounts are not considered.
-        steps: by arm: total steps of its recognisers, pretraining included; None if not known.
-        baseline: the arm that others are compared with.
-    """
-    able = [one for one in differences if one.group == group and one.amount in (0, amount)]
-    some = "" if group == "all" else f" of the {group} classes"
-    sentences = []
-    for opening, arms in _CHOICES.items():
-        found = [one for one in able if one.arm in arms]
-        if not found:
-            continue
-        own = steps.get(found[0].arm)
-        opening += "" if own is None else f" ({own:,} training steps in all)"
-        if own != steps.get(baseline) or (own is None and ARMS[found[0].arm].pretrained):
-            sentences.append(f"{opening}: {_unequal(own, steps.get(baseline), baseline)}.")
-        else:
-            sentences.append(
-                f"{opening}, by the number of real samples per class{some}: {_promises(found)}."
-            )
-    return " ".join(sentences) or f"No arm was compared with {baseline}, so there is no advice."
-
-
-def _unequal(own: int | None, plain: int | None, baseline: str) -> str:
-    """Why no gain is promised, and how to compare."""
-    if own is None or plain is None:
-        return (
-            "no gain is promised, since the number of pretraining steps is not known; rerun "
-            f"{baseline} with as many steps in all to compare at equal training"
-        )
-    return (
-        f"no gain is promised, since {baseline} trained for {plain:,} only; rerun {baseline} with "
-        f"--steps {own} to compare at equal training"
-    )
-
-
-def _promises(found: Sequence[Estimate]) -> str:
-    parts, without = [], []
-    for count in sorted({one.count for one in found}, key=lambda n: n or 10**9):
-        best = max((one for one in found if one.count == count), key=lambda one: one.low)
-        if best.low > 0:
-            action = _ACTIONS[best.arm].format(best.amount)
-            parts.append(
-                f"at {count_name(count)}, {action}: expect {100 * best.mean:+.1f} points "
-                f"({100 * best.low:+.1f} to {100 * best.high:+.1f})"
-            )
-        else:
-            without.append(count_name(count))
-    if without:
-        parts.append(f"at {', '.join(without)}, keep to classical augmentation")
-    return "; ".join(parts)
 
 
 def _counts(results: Sequence[TrialResult], classes: Sequence[int]) -> tuple[Counts, Counts]:

@@ -232,7 +232,8 @@ def _measured(
             + "\n"
         )
     for lift in results.lifts:
-        generator = str(lift.generator.get("kind", "not known"))
+        kinds = (str(one.get("kind", "not known")) for one in lift.generator_settings)
+        generator = ", ".join(dict.fromkeys(kinds))
         parts.append(
             f"`hwgen lift --experiment {_line(lift.kind)}`, {lift.trials} trials, generator "
             f"{_line(generator)}: {_line(lift.advice)}\n"

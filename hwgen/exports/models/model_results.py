@@ -76,11 +76,18 @@ def _check_evaluation(model: Model, evaluation: Evaluation) -> None:
 
 
 def _check_lift(model: Model, lift: Lift) -> None:
-    generator = lift.generator
+    refusals = [_refusal(model, lift, settings) for settings in lift.generator_settings]
+    if refusals[0] is not None and None not in refusals:
+        raise refusals[0]
+
+
+def _refusal(model: Model, lift: Lift, generator: Mapping[str, Any]) -> InputError | None:
+    """Why one of a lift's generators is not the model's; None if it is."""
     lines: list[str] = []
     if "run" in generator:
-        if generator["run"] == model.run and model.snapshot_hash in generator.get("weights", ()):
-            return
+        runs = generator["run"] if isinstance(generator["run"], list) else [generator["run"]]
+        if model.run in runs and model.snapshot_hash in generator.get("weights", ()):
+            return None
         found = f"run {generator['run']!r:.40}"
     elif generator.get("kind") != model.kind:
         found = f"kind {generator.get('kind')!r:.40}"
@@ -88,9 +95,9 @@ def _check_lift(model: Model, lift: Lift) -> None:
         theirs, ours = (_completed(model.kind, r) for r in (generator.get("recipe"), model.recipe))
         lines = differences(theirs, ours)
         if not lines:
-            return
+            return None
         found = "another recipe (of the lift -> of the model)"
-    raise InputError(
+    return InputError(
         f"the exported model is {model.provenance!r} of kind {model.kind!r}, but the lift uses a "
         f"generator of {found}",
         where=str(lift.folder),

@@ -15,7 +15,7 @@ def check_store(store: Store, recipe: AdversarialRecipe) -> None:
     """Check that a recipe can be trained on a store.
 
     Raises:
-        InputError: channels or size differ, or a class has no record.
+        InputError: channels or size differ, or a class has no record and the recipe needs some.
     """
     where = str(store.path)
     check_channels(store.channels, recipe.channels, where)
@@ -27,7 +27,7 @@ def check_store(store: Store, recipe: AdversarialRecipe) -> None:
             remedy=f"Prepare the store with --size {recipe.size} or more",
         )
     empty = store.manifest.class_counts.count(0)
-    if recipe.conditional and empty:
+    if recipe.conditional and empty and not recipe.skips_empty:
         raise InputError(
             f"{empty} of the {len(store.charset)} classes have no record to learn from",
             where=where,

@@ -169,6 +169,11 @@ class AdversarialRecipe:
     transition: tuple[float, float] = (0.0, 0.0)
     label_pull: float = 0.0
 
+    @property
+    def skips_empty(self) -> bool:
+        """Whether classes without records are left out, instead of being refused."""
+        return False
+
     def __post_init__(self) -> None:
         broken = dict.fromkeys(rule for rule, holds in self._rules() if not holds)
         if broken:

@@ -46,12 +46,18 @@ class Classes:
         return self.shown[evenly_spaced(len(self.shown), min(most, len(self.shown)))]
 
     def labels(self, charset: Charset) -> dict[str, list[str]]:
-        """The labels that are held out and those without strokes, for a run's log."""
+        """The labels that are not trained on, for a run's log.
+
+        Those that are held out, those without strokes and, if there are any, those without records.
+        """
+        filled = np.concatenate([self.trained, self.held_out, self.without_strokes])
+        empty = np.setdiff1d(np.arange(len(charset)), filled)
         return {
             name: [charset[number] for number in ids.tolist()]
             for name, ids in (
                 ("held_out", self.held_out),
                 ("without_strokes", self.without_strokes),
+                *([("without_records", empty)] if len(empty) else []),
             )
         }
 

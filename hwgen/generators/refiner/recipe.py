@@ -62,6 +62,11 @@ class RefinerRecipe(AdversarialRecipe):
     strokes: str = ""
 
     @property
+    def skips_empty(self) -> bool:
+        """See AdversarialRecipe: what it learns on some characters applies to all."""
+        return True
+
+    @property
     def framing(self) -> Framing:
         """How simulated images are scaled."""
         from hwgen.imaging.framing import Framing  # needs Pillow, which the help does not

@@ -11,17 +11,17 @@ import torch
 
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.experiments.lift.arms import ARMS
-from hwgen.experiments.lift.experiment import (
-    NO_AUGMENTATION,
-    PRETRAINED_STRONG_EPOCHS,
-    STRONG_EPOCHS,
-    Experiment,
-    run_experiment,
-)
+from hwgen.experiments.lift.experiment import run_experiment
 from hwgen.experiments.lift.generators import (
     Generator,
     PretrainedGenerator,
     TrainedGenerator,
+)
+from hwgen.experiments.lift.plan import (
+    NO_AUGMENTATION,
+    PRETRAINED_STRONG_EPOCHS,
+    STRONG_EPOCHS,
+    Experiment,
 )
 from hwgen.experiments.lift.subsets import write_subset
 from hwgen.generators.base import get_kind
@@ -52,8 +52,22 @@ class Copies:
         return {"kind": "copies"}
 
     @property
-    def trained_on(self) -> str | None:
-        return self.before
+    def trained_before(self) -> bool:
+        return False
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        return frozenset([self.before] if self.before else [])
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        return None
+
+    def works_without_real(self, *, others: bool) -> bool:
+        return False
+
+    def cost(self, run: Path, seed: int) -> dict[str, Any]:
+        return {"images": 7, "seconds": 1.5}
 
     def check(self, real: Store, run: Path, *, seed: int) -> None:
         pass
@@ -93,7 +107,7 @@ def test_every_trial_is_run_once_and_summed_up(
         train,
         test,
         small(toy),
-        copies,
+        {"": copies},
         tmp_path / "out",
         device=CPU,
         control=Control(lambda *n: news.append(n)),
@@ -112,7 +126,7 @@ def test_every_trial_is_run_once_and_summed_up(
     assert "real samples per class" in result.advice
     # Again: nothing is computed anew.
     copies.calls.clear()
-    again = run_experiment(train, test, small(toy), copies, tmp_path / "out", device=CPU)
+    again = run_experiment(train, test, small(toy), {"": copies}, tmp_path / "out", device=CPU)
     assert again == result
     assert not copies.calls
 
@@ -123,7 +137,7 @@ def test_a_trial_equals_training_and_testing_by_hand(
     train, test = make_store("train"), make_store("test", seed=9, counts=(5, 4, 3))
     recipe = replace(toy, steps=40)
     protocol = small(recipe, real_per_class=(4,), trials=1, arms=("classical",))
-    result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    result = run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n4-draw0.store")
     recogniser = train_recogniser(from_stores([drawn], recipe, CPU), recipe, seed=0, device=CPU)
@@ -149,7 +163,7 @@ def test_the_seed_of_a_trial_is_that_of_its_records_generator_and_recogniser(
 
     monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", noted)
     experiment = small(toy, real_per_class=(4,), trials=3, arms=("synthetic",))
-    run_experiment(train, test, experiment, copies, tmp_path / "out", device=CPU)
+    run_experiment(train, test, experiment, {"": copies}, tmp_path / "out", device=CPU)
     assert seeds == [0, 1, 2]
     assert [seed for *_, seed in copies.calls] == [0, 1, 2]
     stores = [Store(tmp_path / "out" / "draws" / f"n4-draw{n}.store") for n in range(3)]
@@ -177,7 +191,7 @@ def test_the_seed_of_a_trial_trains_and_samples_its_generator(
         assert made is not None
         assert made.manifest.origin["seed"] == seed
         assert json.loads((run / "run.json").read_text())["seed"] == seed
-        pretrained = PretrainedGenerator(run, "cpu")
+        pretrained = PretrainedGenerator((run,), "cpu")
     assert pretrained is not None
     again = pretrained(
         real,
@@ -197,7 +211,7 @@ def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
 ) -> None:
     train, test = make_store("train", counts=(20, 20, 8)), make_store("test", seed=9)
     protocol = small(toy, kind="rare", real_per_class=(1,), trials=1, held_out_per_class=2)
-    result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    result = run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
     assert result is not None
     drawn = Store(tmp_path / "out" / "draws" / "n1-draw0.store")
     assert np.bincount(drawn.labels).tolist() == [18, 18, 1]
@@ -211,7 +225,7 @@ def test_settings_are_chosen_on_held_out_samples_of_the_train_store(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
     protocol = small(toy, evaluate_on="held-out", real_per_class=(ALL,), arms=("none",), trials=1)
-    result = run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    result = run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
     assert result is not None
     assert result.rows[0].total == [3, 3, 3]
     judged = Store(tmp_path / "out" / "draws" / "held-out.store").all_images()
@@ -224,20 +238,20 @@ def test_other_settings_are_refused_before_any_work(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
     protocol = small(toy, real_per_class=(2,), trials=1, arms=("none",))
-    run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
     with pytest.raises(RecipeChangedError, match=r"recipe.steps: 10 -> 11"):
         run_experiment(
             train,
             test,
             replace(protocol, recipe=replace(toy, steps=11)),
-            Copies([]),
+            {"": Copies([])},
             tmp_path / "out",
             device=CPU,
         )
     row = tmp_path / "out" / "rows" / "n2-draw0-none.json"
     row.write_text("{")
     with pytest.raises(RunError, match="not a finished trial"):
-        run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
 
 
 def test_a_stop_keeps_what_is_finished(
@@ -254,7 +268,7 @@ def test_a_stop_keeps_what_is_finished(
         train,
         test,
         protocol,
-        Copies([]),
+        {"": Copies([])},
         tmp_path / "out",
         device=CPU,
         control=Control(stop=two_are_there),
@@ -263,13 +277,15 @@ def test_a_stop_keeps_what_is_finished(
     assert len(list(rows.iterdir())) == 2
     assert not (tmp_path / "out" / Lift.NAME).exists()
     part = run_experiment(
-        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, so_far=True
+        train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU, so_far=True
     )
     assert part is not None
     assert len(part.rows) == len(part.missing) == len(list(rows.iterdir())) == 2
     with pytest.raises(InputError, match="no trial is finished"):
-        run_experiment(train, test, protocol, Copies([]), tmp_path / "new", device=CPU, so_far=True)
-    assert run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(
+            train, test, protocol, {"": Copies([])}, tmp_path / "new", device=CPU, so_far=True
+        )
+    assert run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
 
 
 def test_trials_that_another_process_runs_are_awaited(
@@ -295,7 +311,7 @@ def test_trials_that_another_process_runs_are_awaited(
             lock.release()
 
     monkeypatch.setattr("hwgen.experiments.lift.experiment.time.sleep", other_finishes)
-    result = run_experiment(train, test, protocol, Copies([]), out, device=CPU)
+    result = run_experiment(train, test, protocol, {"": Copies([])}, out, device=CPU)
     assert result is not None
     assert len(result.rows) == 2
 
@@ -308,9 +324,9 @@ def test_deformation_models_are_trained_on_the_subset_or_before(
     generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
     if learnt:
         run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
-        generator = PretrainedGenerator(run.path, "cpu")
+        generator = PretrainedGenerator((run.path,), "cpu")
     protocol = small(toy, real_per_class=(3,), trials=1, arms=("classical", "synthetic"))
-    result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    result = run_experiment(train, test, protocol, {"": generator}, tmp_path / "out", device=CPU)
     assert result is not None
     assert (tmp_path / "out" / "generators" / "n3-draw0").exists() != learnt
     kind = "deformation learnt before" if learnt else "deformation"
@@ -330,7 +346,7 @@ def test_subsets_that_a_generator_cannot_use_are_refused_before_any_training(
     generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
     if learnt:
         run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
-        generator = PretrainedGenerator(run.path, "cpu")
+        generator = PretrainedGenerator((run.path,), "cpu")
     # The trial of 3 samples, which is possible, comes first; one sample has no pair.
     experiment = small(toy, real_per_class=(3, 1), trials=1, arms=("classical", "synthetic"))
     out = tmp_path / "out"
@@ -340,14 +356,14 @@ def test_subsets_that_a_generator_cannot_use_are_refused_before_any_training(
 
     monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", trained)
     with pytest.raises(KeyboardInterrupt if learnt else InputError):
-        run_experiment(train, test, experiment, generator, out, device=CPU)
+        run_experiment(train, test, experiment, {"": generator}, out, device=CPU)
     assert not (out / "generators").exists()
 
 
 def test_samples_too_near_to_real_ones_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
     draw = make_store("train")
     learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
-    plain = PretrainedGenerator(learnt.path, "cpu")
+    plain = PretrainedGenerator((learnt.path,), "cpu")
     generator = replace(plain, no_copies=True)
     assert generator.settings == {**plain.settings, "no_copies": True}
 
@@ -378,7 +394,7 @@ def test_a_gan_is_trained_on_the_subset(
     recipe = replace(toy_recipe, images=8, every=8)
     protocol = small(replace(toy, size=8), real_per_class=(3,), trials=1, arms=("synthetic",))
     generator = TrainedGenerator(get_kind("gan"), recipe, "cpu")
-    result = run_experiment(train, test, protocol, generator, tmp_path / "out", device=CPU)
+    result = run_experiment(train, test, protocol, {"": generator}, tmp_path / "out", device=CPU)
     assert result is not None
     assert result.generator["recipe"]["images"] == 8
     assert result.rows[0].facts["pictures"] == [9, 12]
@@ -394,9 +410,9 @@ def test_pretrained_arms_start_from_pretrained_weights(
     train, test = make_store("train"), make_store("test", seed=9)
     protocol = small(toy, real_per_class=(2,), trials=1, arms=("classical", "pretrained"))
     with pytest.raises(InputError, match="no recogniser for the pretrained arms"):
-        run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
     result = run_experiment(
-        train, test, protocol, Copies([]), tmp_path / "out", device=CPU, init_from=start
+        train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU, init_from=start
     )
     assert result is not None
     assert result.start["pictures"] == 90
@@ -457,13 +473,13 @@ def test_trial_results_name_their_augmentation(
     # 2 of each of 3 classes, and all 9 that are not held out.
     mild = small(toy, real_per_class=(2, ALL), trials=1, arms=("none", "classical"))
     protocol = replace(mild, strong_epochs=toy.steps * toy.batch / samples)
-    result = run_experiment(train, test, protocol, Copies([]), out, device=CPU)
+    result = run_experiment(train, test, protocol, {"": Copies([])}, out, device=CPU)
     assert result is not None
     used = [row.config["recipe"]["augmentation"] for row in result.rows]
     assert used.count(asdict(STRONG)) == strong
     assert result.experiment["strong_views"] == protocol.strong_epochs
     with pytest.raises(RecipeChangedError, match="n2-draw0-classical"):
-        run_experiment(train, test, mild, Copies([]), out, device=CPU)
+        run_experiment(train, test, mild, {"": Copies([])}, out, device=CPU)
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
@@ -473,7 +489,7 @@ def test_synthetic_stores_are_refused(
     stores = [make_store("real"), make_store("drawn", seed=1, kind="synthetic")]
     train, test = stores if wrong else stores[::-1]
     with pytest.raises(InputError, match="synthetic"):
-        run_experiment(train, test, small(toy), Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, test, small(toy), {"": Copies([])}, tmp_path / "out", device=CPU)
 
 
 def test_equal_stores_and_other_classes_are_refused(
@@ -481,10 +497,10 @@ def test_equal_stores_and_other_classes_are_refused(
 ) -> None:
     train = make_store("train")
     with pytest.raises(InputError, match="exactly the samples of the train store"):
-        run_experiment(train, train, small(toy), Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, train, small(toy), {"": Copies([])}, tmp_path / "out", device=CPU)
     other = make_store("other", labels="丨一十")
     with pytest.raises(CharsetError, match="not the 3 of"):
-        run_experiment(train, other, small(toy), Copies([]), tmp_path / "out", device=CPU)
+        run_experiment(train, other, small(toy), {"": Copies([])}, tmp_path / "out", device=CPU)
 
 
 @pytest.mark.parametrize(
@@ -519,13 +535,15 @@ def test_impossible_inputs_are_refused_before_any_work(
 ) -> None:
     train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
     with pytest.raises(InputError, match="expected 10 samples of the class with id 0, found 9"):
-        run_experiment(train, test, small(toy, real_per_class=(2, 10)), Copies([]), out, device=CPU)
+        run_experiment(
+            train, test, small(toy, real_per_class=(2, 10)), {"": Copies([])}, out, device=CPU
+        )
     large = small(replace(toy, size=32))
     with pytest.raises(InputError, match="at least 32 pixels"):
-        run_experiment(train, test, large, Copies([]), out, device=CPU)
+        run_experiment(train, test, large, {"": Copies([])}, out, device=CPU)
     knows_test = Copies([], before=test.manifest.content_sha256)
-    with pytest.raises(InputError, match="the generator was trained on this store"):
-        run_experiment(train, test, small(toy), knows_test, out, device=CPU)
+    with pytest.raises(InputError, match="a generator was trained on this store"):
+        run_experiment(train, test, small(toy), {"": knows_test}, out, device=CPU)
     start = train_recogniser(
         from_stores([train], toy, CPU), replace(toy, steps=1), seed=0, device=CPU
     )
@@ -533,11 +551,11 @@ def test_impossible_inputs_are_refused_before_any_work(
     protocol = small(toy, arms=("pretrained",))
     start.provenance["decides"] = {"data": {"train": train.manifest.content_sha256}}
     with pytest.raises(InputError, match="the recogniser to start from was trained"):
-        run_experiment(train, test, protocol, Copies([]), out, device=CPU, init_from=start)
+        run_experiment(train, test, protocol, {"": Copies([])}, out, device=CPU, init_from=start)
     start.provenance["decides"] = {"data": {"train": "another"}}
     wider = replace(protocol, recipe=replace(toy, hidden=20))
     with pytest.raises(InputError, match="other layers"):
-        run_experiment(train, test, wider, Copies([]), out, device=CPU, init_from=start)
+        run_experiment(train, test, wider, {"": Copies([])}, out, device=CPU, init_from=start)
     assert not (out / "rows").exists()
 
 
@@ -546,14 +564,14 @@ def test_subsets_of_other_settings_are_refused(
 ) -> None:
     train, test = make_store("train"), make_store("test", seed=9)
     protocol = small(toy, real_per_class=(2,), trials=1, arms=("none",))
-    run_experiment(train, test, protocol, Copies([]), tmp_path / "out", device=CPU)
+    run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
     (tmp_path / "out" / "rows" / "n2-draw0-none.json").unlink()
     with pytest.raises(RecipeChangedError, match="a subset of other settings"):
         run_experiment(
             train,
             test,
             replace(protocol, held_out_per_class=4),
-            Copies([]),
+            {"": Copies([])},
             tmp_path / "out",
             device=CPU,
         )

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from hwgen.experiments.lift.summary import advise, interval, summarise
+from hwgen.experiments.lift.advice import advise
+from hwgen.experiments.lift.summary import interval, summarise
 from hwgen.results.lift import Estimate
 from hwgen.results.trials import Trial, TrialResult, total_steps
 
@@ -108,36 +109,38 @@ EQUAL = {"classical": 1000, "classical+synthetic": 1000}
 
 
 def test_advice_promises_only_what_excludes_zero() -> None:
-    assert advise(DIFFERENCES, "all", 80, EQUAL) == (
+    assert advise([], DIFFERENCES, [], "all", 80, EQUAL) == (
         "With these samples alone (1,000 training steps in all), by the number of real samples per "
         "class: at 5, add 80 synthetic samples per class: expect +4.0 points (+3.0 to +5.0); at "
         "50, all, keep to classical augmentation."
     )
-    assert advise(DIFFERENCES[3:], "all", 80, {}) == (
+    assert advise([], DIFFERENCES[3:], [], "all", 80, {}) == (
         "With these samples alone, by the number of real samples per class: at 50, all, keep to "
         "classical augmentation."
     )
     # Another amount is not chosen for being better on the test set.
     more = [*DIFFERENCES, estimate(5, 20, 0.2, 0.1)]
-    assert "add 80 synthetic samples per class: expect +4.0" in advise(more, "all", 80, EQUAL)
-    assert advise([], "all", 80, EQUAL) == (
+    assert "add 80 synthetic samples per class: expect +4.0" in advise(
+        [], more, [], "all", 80, EQUAL
+    )
+    assert advise([], [], [], "all", 80, EQUAL) == (
         "No arm was compared with classical, so there is no advice."
     )
 
 
 def test_advice_promises_no_gain_where_an_arm_trained_for_more_steps() -> None:
     better = [*DIFFERENCES, estimate(5, 0, 0.124, 0.1, "pretrained")]
-    alone = advise(DIFFERENCES, "all", 80, EQUAL)
-    assert advise(better, "all", 80, {**EQUAL, "pretrained": 7000}) == alone + (
+    alone = advise([], DIFFERENCES, [], "all", 80, EQUAL)
+    assert advise([], better, [], "all", 80, {**EQUAL, "pretrained": 7000}) == alone + (
         " With pretrained weights (7,000 training steps in all): no gain is promised, since "
         "classical trained for 1,000 only; rerun classical with --steps 7000 to compare at equal "
         "training."
     )
-    assert advise(better, "all", 80, {**EQUAL, "pretrained": None}) == alone + (
+    assert advise([], better, [], "all", 80, {**EQUAL, "pretrained": None}) == alone + (
         " With pretrained weights: no gain is promised, since the number of pretraining steps is "
         "not known; rerun classical with as many steps in all to compare at equal training."
     )
-    assert advise(better, "all", 80, {**EQUAL, "pretrained": 1000}) == alone + (
+    assert advise([], better, [], "all", 80, {**EQUAL, "pretrained": 1000}) == alone + (
         " With pretrained weights (1,000 training steps in all), by the number of real samples per "
         "class: at 5, start from them: expect +12.4 points (+10.0 to +13.4)."
     )

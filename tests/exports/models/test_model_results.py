@@ -142,8 +142,8 @@ def test_an_exported_model_names_its_training_data(
     export_model(bending, tmp_path / "bending")
     with pytest.raises(InputError, match=f"not from run {bending.id}"):
         training_data(drawn, read_model(tmp_path / "bending"))
-    ours, theirs = (PretrainedGenerator(p) for p in (bending.path, tmp_path / "bending"))
+    ours, theirs = (PretrainedGenerator((p,)) for p in (bending.path, tmp_path / "bending"))
     assert ours.settings == theirs.settings
-    assert ours.trained_on == theirs.trained_on == content
+    assert ours.trained_on == theirs.trained_on == {content}
     with pytest.raises(HwgenError, match="no run here"):
         run_or_model(tmp_path)
