@@ -18,6 +18,7 @@ from hwgen.generators.gan.presets import Recipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen_cli.__main__ import main
+from tests.generators.refiner.toy import write_graphics
 
 TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
 
@@ -239,6 +240,40 @@ def test_pretrained_arms_start_from_a_recogniser(
     assert "was trained on this store" in capsys.readouterr().err
 
 
+def test_generators_and_steps_are_compared_from_no_real_sample_on(
+    stores: list[object],
+    learnt: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    strokes, plot = write_graphics(tmp_path / "graphics.txt"), tmp_path / "curve.png"
+    options = ["lift", *stores, "--out", tmp_path / "out", "--strokes", strokes, "--trials", 1]
+    options += ["--generator", "simulated", "--generator", learnt, "--plot", plot]
+    options += ["--real-per-class", "0,2", "--synthetic-per-class", 3]
+    options += ["--arms", "classical,classical+synthetic", "--held-out-per-class", 1]
+    settings = ["--recogniser-preset", "light", "--size", 16, "--steps", "1,2"]
+    everything = [*options, *settings, "--device", "cpu", "--precision", "fp32"]
+    monkeypatch.setattr(sys, "argv", ["hwgen", *map(str, everything)])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert not leaving.value.code, capsys.readouterr().err
+    shown = capsys.readouterr().out
+    for text in (
+        "│ 0 ",
+        "classical+simulated 3, 1 steps",
+        "classical+learnt 3, best: ",
+        "Without real samples, train on 3 samples per class of simulated: expect ",
+        "Samples of learnt instead of simulated, by the number of real samples per class: ",
+        "(never seen: 3 of 3 classes)",
+        "simulated needs no training.",
+        "The training of learnt took 16 images and ",
+    ):
+        assert text in shown, text
+    assert plot.is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
@@ -248,6 +283,8 @@ def test_pretrained_arms_start_from_a_recogniser(
             ["--synthetic-per-class", "0"],
             "-class must be different whole numbers above 0, separated by commas, found 0. ",
         ),
+        (["--steps", "5,5"], "--steps must be different whole numbers"),
+        (["--generator", "refiner-32"], "a refiner needs --strokes"),
         (["--arms", "classic"], "unknown arm 'classic'"),
         (["--generator", "glyph"], "no preset 'glyph'"),
         (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "no samples are held out"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from hwgen.charset import Charset
 from hwgen.data import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.inference import Recogniser, accuracy
@@ -162,6 +163,20 @@ def test_a_mixed_batch_has_its_fractions_until_the_given_step(
     again = MixedBatches(*stores, recipe, seed=3).batch(7)
     assert torch.equal(again[0][0], batches.batch(7)[0][0])
     assert torch.equal(again[1], batches.batch(7)[1])
+
+
+def test_classes_without_real_samples_are_as_frequent_as_others_in_balanced_batches(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    real = from_stores([make_store("real", labels="一丨")], AT_16, CPU)
+    real = replace(real, charset=Charset(tuple("一丨十")))
+    drawn = from_stores([make_store("drawn", seed=5)], AT_16, CPU)
+    recipe = replace(toy, steps=60, batch=12, balanced=True, mixing=Mixing(fraction=0.5))
+    batches = MixedBatches(real, drawn, recipe, seed=3)
+    labels = torch.cat([batches.batch(step)[1] for step in range(60)])
+    assert torch.bincount(labels).tolist() == [240, 240, 240]
+    # Half of the samples of the other classes are synthetic, so that it says nothing of the class.
+    assert [len(part) for part in batches.batch(0)[0]] == [4, 8]
 
 
 @pytest.mark.parametrize(("share", "synthetic"), [(0.0, True), (0.9, False)])

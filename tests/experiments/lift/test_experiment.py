@@ -31,7 +31,7 @@ from hwgen.generators.gan.presets import Recipe
 from hwgen.progress import Control
 from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
-from hwgen.results.lift import ALL, Lift
+from hwgen.results.lift import ALL, NONE, Lift
 from hwgen.results.trials import Trial, TrialResult
 from hwgen.store import Store, StoreWriter
 
@@ -524,6 +524,18 @@ def test_a_trial_result_survives_its_file(tmp_path: Path) -> None:
     row.save(tmp_path / "rows" / "row.json")
     assert TrialResult.load(tmp_path / "rows" / "row.json", {"a": 1}) == row
     assert Trial(ALL, 2, "synthetic", 30).name == "all-draw2-synthetic-30"
+    several = Trial(NONE, 2, "synthetic", 30, "refiner", 500)
+    assert several.name == "n0-draw2-synthetic-30-refiner-500steps"
+    replace(row, trial=several, held_out=0.5).save(tmp_path / "several.json")
+    assert TrialResult.load(tmp_path / "several.json").trial == several
+    # The file of a trial with one generator is that of earlier versions.
+    assert json.loads((tmp_path / "rows" / "row.json").read_text("utf-8")) == {
+        "cell": {"count": 5, "draw": 1, "arm": "none", "amount": 0},
+        "decides": {"a": 1},
+        "right": [3, 4],
+        "total": [5, 5],
+        "facts": {"seconds": 2.0},
+    }
 
 
 def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
