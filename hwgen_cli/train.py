@@ -138,6 +138,16 @@ CudaGraphs = Annotated[
         help="Use CUDA graphs, which are faster at small batches (experimental).",
     ),
 ]
+InitFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--init-from",
+        metavar="RUN",
+        rich_help_panel=GAN,
+        help="Finished run with the same networks, whose weights a new run starts from, to adapt "
+        "it to other samples: other characters, or one writer.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -163,6 +173,7 @@ def train(
     on_collapse: OnCollapseOption = OnCollapse.STOP,
     cuda_graphs: CudaGraphs = False,
     strokes: Strokes = None,
+    init_from: InitFrom = None,
     device: Device = "auto",
     precision: Precision = "auto",
     dry_run: DryRun = False,
@@ -179,6 +190,9 @@ def train(
     A refiner (--preset refiner-32 --strokes FILE) learns to make simulated characters look like
     the store's. hwgen synthesize then makes any character that has strokes, with or without
     samples in the store.
+
+    --init-from RUN continues a finished run on another store, such as 20 samples of one writer:
+    its generator and discriminator are where the new run starts.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how
     handwriting varies. hwgen synthesize --real then deforms samples of any class.
@@ -199,28 +213,27 @@ def train(
         "--recogniser": ("score", recogniser),
         "--on-collapse": (
             "on_collapse",
-            on_collapse if on_collapse is not OnCollapse.STOP else None,
+            None if on_collapse is OnCollapse.STOP else on_collapse,
         ),
         "--cuda-graphs": ("cuda_graphs", cuda_graphs or None),
         "--precision": ("precision", precision if precision != "auto" else None),
         "--strokes": ("strokes", strokes),
+        "--init-from": ("init_from", init_from),
     }
     _refuse_options(kind, preset, given)
-    typed = {
-        "images": images,
-        "batch": batch,
-        "every": snapshot_every,
-        "conditional": "false" if unconditional else None,
-    }
-    changes = {} if loss is None else {"loss": loss}
-    changes |= _changes(change or [])
-    changes |= {name: str(value) for name, value in typed.items() if value is not None}
+    typed = {"images": images, "batch": batch, "every": snapshot_every}
+    changes = _changes(
+        change or [],
+        before={"loss": loss},
+        after={**typed, "conditional": "false" if unconditional else None},
+    )
     recipe, opened = kind.recipe(preset, changes), Store(store)
     options: dict[str, Any] = {
         "on_collapse": on_collapse.value,
         "cuda_graphs": cuda_graphs,
         "precision": precision,
         "strokes": None if strokes is None else HanziWriter(strokes),
+        "init_from": init_from,
     }
     options = {name: value for name, value in options.items() if name in kind.options}
     _train(
@@ -237,13 +250,18 @@ def train(
     )
 
 
-def _changes(texts: list[str]) -> dict[str, str]:
+def _changes(
+    texts: list[str], before: Mapping[str, object], after: Mapping[str, object]
+) -> dict[str, str]:
+    """Changes of a recipe by --set, and by options that it overrides, or that override it."""
     from hwgen.errors import InputError
 
     for text in texts:
         if "=" not in text:
             raise InputError(f"--set {text} is not FIELD=VALUE", remedy="Example: --set loss.a=-1")
-    return dict(text.split("=", 1) for text in texts)
+    given = [(name, value) for name, _, value in (text.partition("=") for text in texts)]
+    items = [*before.items(), *given, *after.items()]
+    return {name: str(value) for name, value in items if value is not None}
 
 
 def _refuse_options(

@@ -62,14 +62,19 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
             remove_scratch(folder, path.name)
 
 
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_tensors(path: Path, prefix: str = "") -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read what `save_tensors` wrote, on the CPU.
+
+    Args:
+        path: the file.
+        prefix: of the names of the tensors to read.
 
     Raises:
         RunError: the file is missing, cut short, or not a safetensors file.
     """
     with _opened(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in names}
         return tensors, dict(file.metadata() or {})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hwgen.evaluation.metrics.near_copies import QUANTILE, CopyResult
 from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.store import Store
@@ -11,9 +13,9 @@ MANY_COPIES = 0.5
 """Fraction of too near samples above which a note warns."""
 
 
-def was_trained_on(trained_on: set[str], data: str | None) -> bool | None:
-    """Whether the store with content hash `data` is among `trained_on`; None if not known."""
-    return None if data is None or not trained_on else data in trained_on
+def was_trained_on(trained_on: set[str], data: Sequence[str]) -> bool | None:
+    """Whether a store of these content hashes is among `trained_on`; None if not known."""
+    return not trained_on.isdisjoint(data) if trained_on and data else None
 
 
 def notes(
@@ -23,7 +25,7 @@ def notes(
     *,
     recogniser_file: str | None,
     recogniser_data: set[str],
-    generator_data: str | None,
+    generator_data: Sequence[str],
     epochs: float | None,
     compared: int,
     repeated: int,
@@ -37,7 +39,7 @@ def notes(
         real_test: the reference, if it was given.
         recogniser_file: hash of the recogniser's file, if it has one.
         recogniser_data: content hashes of the recogniser's training stores.
-        generator_data: content hash of the generator's training store, if known.
+        generator_data: content hashes of the generator's training stores, if known.
         epochs: training epochs on `real` of a recogniser that was trained here; None for another.
         compared: matched samples per set.
         repeated: real samples left out as exact repetitions.
@@ -87,7 +89,7 @@ def _on_copies(synthetic: Store, real: Store, copies: CopyResult | None) -> list
 
 
 def _on_recogniser(
-    recogniser_data: set[str], generator_data: str | None, epochs: float | None
+    recogniser_data: set[str], generator_data: Sequence[str], epochs: float | None
 ) -> list[str]:
     lines = []
     if epochs is not None:
@@ -135,10 +137,10 @@ def _on_filters(synthetic: Store, real: Store, recogniser_file: str | None) -> l
     return lines
 
 
-def _on_generator(real: Store, generator_data: str | None) -> list[str]:
-    if generator_data is None:
+def _on_generator(real: Store, generator_data: Sequence[str]) -> list[str]:
+    if not generator_data:
         return ["Whether the generator was trained on --real is not known; --run tells."]
-    if generator_data != real.manifest.content_sha256:
+    if real.manifest.content_sha256 not in generator_data:
         return [
             "The generator was trained on another store than --real: copies of its training data "
             "would not be detected."
@@ -149,13 +151,13 @@ def _on_generator(real: Store, generator_data: str | None) -> list[str]:
 def _on_reference(real: Store, real_test: Store | None, recogniser_data: set[str]) -> list[str]:
     if real_test is not None:
         lines = ["Reference: real samples of --real-test in place of the synthetic ones."]
-        if was_trained_on(recogniser_data, real_test.manifest.content_sha256):
+        if was_trained_on(recogniser_data, [real_test.manifest.content_sha256]):
             lines.append("The recogniser was trained on --real-test, so the reference is too good.")
         return lines
     lines = [
         "Reference: one half of --real in place of the synthetic set, compared with the other."
     ]
-    if was_trained_on(recogniser_data, real.manifest.content_sha256):
+    if was_trained_on(recogniser_data, [real.manifest.content_sha256]):
         lines.append(
             "The recogniser was trained on --real, so the reference is better than for new real "
             "characters; give those as --real-test."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from hwgen.errors import InputError
+from hwgen.runs.training_data import stores_seen
 from hwgen.store import Store
 
 
@@ -21,10 +22,11 @@ class TrainedGenerator(Protocol):
         """Facts about the training store."""
 
 
-def training_data(synthetic: Store, run: TrainedGenerator | None) -> str | None:
-    """Content hash of the store that the samples of a synthetic store may be copies of.
+def training_data(synthetic: Store, run: TrainedGenerator | None) -> tuple[str, ...]:
+    """Content hashes of the stores that the samples of a synthetic store may be copies of.
 
-    For a GAN it is its training store, for a deformation model the store that it deformed.
+    For a GAN they are its training store and those of the runs that it started from, for a
+    deformation model the store that it deformed.
 
     Args:
         synthetic: its origin names the run that it was sampled from and, unless an older version
@@ -32,7 +34,7 @@ def training_data(synthetic: Store, run: TrainedGenerator | None) -> str | None:
         run: that run or model, for a store that does not name the data; may be None.
 
     Returns:
-        None where it is not known.
+        The last training store first; () where it is not known.
 
     Raises:
         InputError: the store was not sampled from `run`.
@@ -45,5 +47,7 @@ def training_data(synthetic: Store, run: TrainedGenerator | None) -> str | None:
             where=str(synthetic.path),
             remedy="Give the run that it was sampled from as --run, or leave --run out",
         )
-    found = origin.get("data") or (run and run.data.get("content_sha256"))
-    return str(found) if found else None
+    if not (last := origin.get("data")):
+        return stores_seen(run.data) if run is not None else ()
+    more = origin.get("more_data")
+    return (str(last), *map(str, more if isinstance(more, list) else ()))

@@ -50,7 +50,7 @@ def evaluation_of(
     measured: Measured,
     *,
     reader: Reader,
-    generator_data: str | None,
+    generator_data: Sequence[str],
     images: Sequence[str],
 ) -> Evaluation:
     """The content of evaluation.json.
@@ -60,7 +60,8 @@ def evaluation_of(
         settings: of the evaluation.
         measured: what was found.
         reader: the recogniser that read the sets.
-        generator_data: content hash of the generator's training store; None if not known.
+        generator_data: content hashes of the generator's training stores, the last one first; ()
+            if not known.
         images: file names of the contact sheets.
     """
     statistics, synthetic, real_test = measured.statistics, stores.synthetic, stores.real_test
@@ -78,10 +79,10 @@ def evaluation_of(
         real_test=None if real_test is None else describe_store(real_test),
         judge=Judge(
             trained_on=tuple(sorted(recogniser_data)),
-            generator_data=generator_data,
+            generator_data=generator_data[0] if generator_data else None,
             sha256=reader.file_hash,
             learnt_with_generator=was_trained_on(recogniser_data, generator_data),
-            learnt_from_real=was_trained_on(recogniser_data, stores.real.manifest.content_sha256),
+            learnt_from_real=was_trained_on(recogniser_data, [stores.real.manifest.content_sha256]),
         ),
         compared=Compared(statistics.classes, compared, statistics.repeated),
         notes=tuple(

@@ -44,8 +44,8 @@ class Sampler(Protocol):
         """Run and snapshot, for the source of every sample."""
 
     @property
-    def data(self) -> str:
-        """Content hash of the store that a sample may resemble too closely; "" if unknown."""
+    def data(self) -> tuple[str, ...]:
+        """Content hashes of the stores that a sample may resemble too closely; () if unknown."""
 
     def sample(
         self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512

@@ -30,6 +30,7 @@ def open_run(
     recipe: Mapping[str, Any],
     seed: int,
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
+    data: Mapping[str, Any] | None = None,
     ranks: Ranks = ALONE,
 ) -> Iterator[Run]:
     """Create a run directory, or reopen the one that the same call created; locked until left.
@@ -41,6 +42,7 @@ def open_run(
         recipe: plain JSON.
         seed: of everything random.
         complete: adds the fields that a recipe of an older version lacks.
+        data: what else it learns from, such as {"init_from": ...}; plain JSON.
         ranks: the processes that make this same call; rank 0 creates and locks.
 
     Raises:
@@ -48,7 +50,9 @@ def open_run(
         RecipeChangedError: `out` holds a run with another recipe, seed or store.
         RunError: `out` holds something else, or another process is training the run.
     """
-    check_run(store, out, kind=kind, recipe=recipe, seed=seed, complete=complete, ranks=ranks)
+    check_run(
+        store, out, kind=kind, recipe=recipe, seed=seed, complete=complete, data=data, ranks=ranks
+    )
     with ExitStack() as held:
         with ranks.agreed():
             if ranks.first:
@@ -58,7 +62,7 @@ def open_run(
                     recipe=recipe,
                     seed=seed,
                     charset=store.charset,
-                    data=_facts(store),
+                    data=_facts(store, data),
                     origin=summary(store.manifest.origin),
                     complete=complete,
                 )
@@ -76,6 +80,7 @@ def check_run(
     recipe: Mapping[str, Any],
     seed: int,
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
+    data: Mapping[str, Any] | None = None,
     ranks: Ranks = ALONE,
 ) -> None:
     """Refuse what `open_run` would refuse, writing nothing; see there."""
@@ -89,13 +94,14 @@ def check_run(
                 recipe=recipe,
                 seed=seed,
                 charset=store.charset,
-                data=_facts(store),
+                data=_facts(store, data),
                 complete=complete,
             )
 
 
-def _facts(store: Store) -> dict[str, Any]:
-    return {"content_sha256": store.manifest.content_sha256, "count": len(store)}
+def _facts(store: Store, more: Mapping[str, Any] | None) -> dict[str, Any]:
+    own = {"content_sha256": store.manifest.content_sha256, "count": len(store)}
+    return {**own, **(more or {})}
 
 
 def read_own_checkpoint(run: Run, ranks: Ranks = ALONE) -> Checkpoint:

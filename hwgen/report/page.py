@@ -26,6 +26,7 @@ from hwgen.report import (
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.markup import Html, facts, join, missing, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
+from hwgen.schema import flatten
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -185,7 +186,7 @@ def _provenance(inputs: Inputs) -> Html:
 
     for run in inputs.runs:
         versions = _pairs(run.versions, ", ")
-        data = _pairs(run.data, "<br>")
+        data = _pairs(flatten(run.data), "<br>")
         add("Training run", run.path, id=run.id, seed=run.seed, data=data, versions=versions)
     for store in (*inputs.synthetic, *inputs.real):
         manifest = store.manifest

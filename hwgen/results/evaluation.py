@@ -42,7 +42,8 @@ class Judge:
         trained_on: content hashes of its training stores.
         generator_data: content hash of the generator's training store; None if not known.
         sha256: hash of its file; None where it has none.
-        learnt_with_generator: whether both were trained on one store; None if not known.
+        learnt_with_generator: whether both were trained on one store, the runs that the generator
+            started from included; None if not known.
         learnt_from_real: whether it was trained on the store "real"; None if not known.
     """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from hwgen.compute.tensor_files import load_tensors
+from hwgen.compute.tensor_files import load_tensors, load_texts
 from hwgen.errors import RunError
 
 
@@ -41,22 +41,31 @@ def read_checkpoint(path: Path, run: str) -> Checkpoint:
     if not path.exists():
         return Checkpoint()
     tensors, texts = load_tensors(path)
-    if texts.get("run") != run:
-        raise RunError(
-            f"belongs to run {texts.get('run')!r}, not to {run!r}",
-            where=str(path),
-            remedy="Remove it to start from scratch",
-        )
-    step, seconds = _progress_of(texts, path)
+    step, seconds = _progress_of(texts, path, run)
     return Checkpoint(step, seconds, tensors)
 
 
-def _progress_of(texts: Mapping[str, str], where: Path) -> tuple[int, float]:
-    """Steps done and seconds spent, from a checkpoint's texts.
+def read_step(path: Path, run: str) -> int:
+    """The steps of a run's checkpoint; 0 if there is none. No tensor is read.
 
     Raises:
-        RunError: they are missing or invalid.
+        RunError: see `read_checkpoint`, as for the arguments.
     """
+    return _progress_of(load_texts(path), path, run)[0] if path.exists() else 0
+
+
+def _progress_of(texts: Mapping[str, str], where: Path, run: str) -> tuple[int, float]:
+    """Steps done and seconds spent, from the texts of a checkpoint of this run.
+
+    Raises:
+        RunError: it is another run's, or they are missing or invalid.
+    """
+    if texts.get("run") != run:
+        raise RunError(
+            f"belongs to run {texts.get('run')!r}, not to {run!r}",
+            where=str(where),
+            remedy="Remove it to start from scratch",
+        )
     try:
         step, seconds = int(texts["step"]), float(texts["seconds"])
     except (KeyError, ValueError) as error:

@@ -18,6 +18,7 @@ from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.runs.run_directory import Run
+from hwgen.runs.training_data import stores_seen
 
 FILE = "model.safetensors"
 FORMAT = "hwgen-model"
@@ -68,6 +69,11 @@ class Model:
     def provenance(self) -> str:
         """The source of samples; the same for a run and for its export."""
         return f"run {self.run} checkpoint {self.snapshot_hash}"
+
+    @property
+    def stores_seen(self) -> tuple[str, ...]:
+        """Content hashes of all stores that it has learnt from, see hwgen.runs.training_data."""
+        return stores_seen(self.data)
 
     @property
     def content_sha256(self) -> str:

@@ -28,7 +28,8 @@ def origin_of(
         "seed": seed,
         "per_class": per_class,
         "class_ids": class_ids.tolist(),
-        **({"data": sampler.data} if sampler.data else {}),
+        **({"data": sampler.data[0]} if sampler.data else {}),
+        **({"more_data": list(sampler.data[1:])} if sampler.data[1:] else {}),
         **(sampler.origin if isinstance(sampler, WriterSampler) else {}),
     }
     if sample_filter is not None:

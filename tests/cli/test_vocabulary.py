@@ -15,6 +15,7 @@ from hwgen_cli.__main__ import app
 COMMANDS = {name: (command, function) for name, command, function in reference.all_commands(app)}
 
 DIFFERENT_HELP = {
+    "--init-from": "A recogniser, or a run of a generator.",
     "--out": "What is written differs: a store, a run, a folder or a page.",
     "--seed": "What is random differs.",
     "--workers": "What the workers do differs.",
@@ -28,6 +29,7 @@ DIFFERENT_HELP = {
 """Options with a help text for each command, and why; name and metavar are the same everywhere."""
 
 METAVARS = {
+    "--init-from": {"FILE", "RUN"},  # of a recogniser, or of a generator
     "--out": {"STORE", "RUN", "DIR", "FILE.html"},
     # A store of simulated characters may take the classes of a real one.
     "--classes": {"N|CHARACTERS|FILE", "N|CHARACTERS|FILE|STORE"},

@@ -44,7 +44,7 @@ class MeanSampler:
         recipe = from_json(MeanRecipe, model.recipe, "recipe")
         self._means = load_tensors(model.weights)[0]["means"].numpy()
         self.charset, self.size, self.channels, self.noise = model.charset, 16, 1, recipe.noise
-        self.provenance, self.data = model.provenance, model.content_sha256
+        self.provenance, self.data = model.provenance, model.stores_seen
 
     def sample(self, class_ids: Any, indices: Any, *, seed: int = 0, batch: int = 512) -> Image:
         images = [

@@ -173,7 +173,7 @@ def test_notes_tell_that_copies_were_rejected(
         None,
         recogniser_file=None,
         recogniser_data=set(),
-        generator_data=None,
+        generator_data=(),
         epochs=None,
         compared=1,
         repeated=0,

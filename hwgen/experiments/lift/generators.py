@@ -222,7 +222,7 @@ class PretrainedGenerator:
     @property
     def trained_on(self) -> frozenset[str]:
         """See Generator."""
-        return frozenset(model.content_sha256 for model in self._models) - {""}
+        return frozenset(one for model in self._models for one in model.stores_seen)
 
     @property
     def seen(self) -> frozenset[str] | None:

@@ -136,6 +136,7 @@ def _onnx_use(name: str, noise: str, labelled: bool) -> str:
 def _data(model: Model, labelled: bool) -> str:
     lines = [
         f"- content hash of the store: `{model.content_sha256 or 'not known'}`",
+        *(f"- learnt before from the store `{_short(one)}`" for one in model.stores_seen[1:]),
         f"- records: {_count(model.data.get('count'))}",
         *_origin(model.origin),
     ]

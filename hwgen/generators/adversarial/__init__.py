@@ -3,5 +3,7 @@
 interface.py says what a kind provides. Importing recipe.py imports no torch.
 """
 
-TRAINING_OPTIONS = frozenset({"every", "loss", "score", "on_collapse", "precision", "cuda_graphs"})
+TRAINING_OPTIONS = frozenset(
+    {"every", "loss", "score", "on_collapse", "precision", "cuda_graphs", "init_from"}
+)
 """GeneratorKind.options of every kind that is trained here."""

@@ -24,8 +24,14 @@ from hwgen.generators.adversarial.checkpoint import is_snapshot, restore
 from hwgen.generators.adversarial.checks import check_processes, check_store
 from hwgen.generators.adversarial.collapse import check_finite
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
-from hwgen.generators.adversarial.interface import GRID_COLUMNS, AdversarialKind
+from hwgen.generators.adversarial.discriminator import Discriminator
+from hwgen.generators.adversarial.interface import (
+    GRID_COLUMNS,
+    AdversarialGenerator,
+    AdversarialKind,
+)
 from hwgen.generators.adversarial.meter import Meter
+from hwgen.generators.adversarial.pretrained import Pretrained, find_pretrained
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
 from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score, real_deviation
@@ -59,6 +65,7 @@ class Settings:
         control: see `train`.
         ranks: see `train`.
         cuda_graphs: see `train`.
+        pretrained: weights that a new run starts from.
     """
 
     device: torch.device
@@ -68,6 +75,7 @@ class Settings:
     control: Control
     ranks: Ranks
     cuda_graphs: bool
+    pretrained: Pretrained | None
 
 
 def train(
@@ -84,6 +92,7 @@ def train(
     control: Control = NO_CONTROL,
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
+    init_from: Path | None = None,
 ) -> Run:
     """Train a recipe on a store, or resume the run that the same call began.
 
@@ -107,9 +116,12 @@ def train(
         ranks: the processes that make this same call, see hwgen.compute.distributed.join.
         cuda_graphs: replay the step as CUDA graphs, see
             hwgen.generators.adversarial.cuda_graphs; one process on one GPU.
+        init_from: directory of a finished run of the same kind with the same networks, whose
+            weights a new run starts from, see hwgen.generators.adversarial.pretrained. The run
+            records it.
 
     Raises:
-        RecipeChangedError: `out` holds a run with another recipe, seed or store.
+        RecipeChangedError: `out` holds a run with another recipe, seed, store or `init_from`.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
         DivergedError: a loss or a network is not finite or too large; the last good snapshot is
             named, if there is one.
@@ -117,7 +129,7 @@ def train(
         InputError: the store does not fit the recipe, the batch cannot be divided among the
             processes, or CUDA graphs cannot be used.
     """
-    check_training(
+    pretrained = check_training(
         store,
         out,
         recipe,
@@ -128,6 +140,7 @@ def train(
         precision=precision,
         ranks=ranks,
         cuda_graphs=cuda_graphs,
+        init_from=init_from,
     )
     where = pick_device(device)
     settings = Settings(
@@ -138,6 +151,7 @@ def train(
         control=control,
         ranks=ranks,
         cuda_graphs=cuda_graphs,
+        pretrained=pretrained,
     )
     with open_run(
         store,
@@ -146,6 +160,7 @@ def train(
         recipe=recipe_to_json(recipe),
         seed=seed,
         complete=kind.completed,
+        data=pretrained.data if pretrained else None,
         ranks=ranks,
     ) as run:
         with_rollbacks(
@@ -172,15 +187,23 @@ def check_training(
     precision: str = "auto",
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
-) -> None:
+    init_from: Path | None = None,
+) -> Pretrained | None:
     """Refuse what `train` would refuse before its first step, writing nothing; see there.
 
     `kind` and `completed` are those of the AdversarialKind.
+
+    Returns:
+        The weights at `init_from`.
     """
     where = pick_device(device)
     pick_precision(precision, where)
     check_store(store, recipe)
     check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
+    pretrained = None
+    if init_from is not None:
+        with ranks.agreed():
+            pretrained = find_pretrained(init_from, recipe, kind=kind, completed=completed)
     check_run(
         store,
         out,
@@ -188,8 +211,10 @@ def check_training(
         recipe=recipe_to_json(recipe),
         seed=seed,
         complete=completed,
+        data=pretrained.data if pretrained else None,
         ranks=ranks,
     )
+    return pretrained
 
 
 @dataclass(frozen=True)
@@ -270,7 +295,16 @@ def prepare(
     ranks.on_first(lambda: run.rewind_log(checkpoint.step * recipe.batch))
     rollbacks = ranks.gather_all(count_rollbacks(run))[0]
     recipe = slowed(recipe, rollbacks)
-    state = make_state(kind.build, recipe, len(store.charset), run.seed, device, ranks)
+    pretrained = settings.pretrained if checkpoint.step == 0 else None
+
+    def build(recipe: Any, classes: int) -> tuple[AdversarialGenerator, Discriminator]:
+        g, d = kind.build(recipe, classes)
+        with ranks.agreed():
+            if pretrained is not None:
+                pretrained.copy_to(g, d, store.charset.labels)
+        return g, d
+
+    state = make_state(build, recipe, len(store.charset), run.seed, device, ranks)
     meter = Meter(ranks)
     with ranks.agreed():
         restore(state, meter, checkpoint, run, recipe)

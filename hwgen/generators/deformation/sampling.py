@@ -63,7 +63,7 @@ class DeformationSampler:
         )
         self.charset, self.size, self.channels = store.charset, store.size, store.channels
         self.preset = KIND
-        self.provenance, self.data = provenance, store.manifest.content_sha256
+        self.provenance, self.data = provenance, (store.manifest.content_sha256,)
 
     @classmethod
     def load(cls, run: Run | Path | str, store: Store, device: str = "auto") -> DeformationSampler:

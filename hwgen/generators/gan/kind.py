@@ -81,6 +81,7 @@ class GanKind(GeneratorKind):
         ranks: Ranks | None = None,
         precision: str = "auto",
         cuda_graphs: bool = False,
+        init_from: Path | None = None,
         **options: Any,
     ) -> None:
         """See GeneratorKind and hwgen.generators.adversarial.training.check_training."""
@@ -98,6 +99,7 @@ class GanKind(GeneratorKind):
             precision=precision,
             ranks=ranks or ALONE,
             cuda_graphs=cuda_graphs,
+            init_from=init_from,
         )
 
     def train(

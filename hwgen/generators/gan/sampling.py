@@ -53,7 +53,7 @@ class Sampler:
         charset: class order of the run.
         device: to sample on; the generator is moved there.
         provenance: run and snapshot, for the source of every sample.
-        data: content hash of the training store, "" if not known.
+        data: content hashes of the training stores, () if not known.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Sampler:
         charset: Charset,
         device: torch.device,
         provenance: str = "",
-        data: str = "",
+        data: tuple[str, ...] = (),
     ) -> None:
         self.generator = generator.to(device)
         self.recipe = recipe
@@ -104,7 +104,7 @@ class Sampler:
         generator = load_network(model.weights, "g", lambda: build_generator(recipe, classes))
         generator.requires_grad_(False)
         chosen = pick_device(device)
-        return cls(generator, recipe, model.charset, chosen, model.provenance, model.content_sha256)
+        return cls(generator, recipe, model.charset, chosen, model.provenance, model.stores_seen)
 
     def sample(
         self,

@@ -35,6 +35,7 @@ def train(
     control: Control = NO_CONTROL,
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
+    init_from: Path | None = None,
 ) -> Run:
     """Train a recipe on a store, or resume the run that the same call began.
 
@@ -53,4 +54,5 @@ def train(
         control=control,
         ranks=ranks,
         cuda_graphs=cuda_graphs,
+        init_from=init_from,
     )

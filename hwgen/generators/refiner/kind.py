@@ -78,7 +78,7 @@ class RefinerKind(GeneratorKind):
         from hwgen.generators.refiner.generator import build_without_images
 
         planned = plan(build_without_images, recipe, store)
-        classes = classes_of(store, recipe, _strokes(options).characters())
+        classes = classes_of(store, recipe, _strokes(options).characters(), adapts=_adapts(options))
         simulated = len(store.charset) * recipe.hands * recipe.size**2
         return [
             *classes.in_words(store),
@@ -90,7 +90,8 @@ class RefinerKind(GeneratorKind):
         """See GeneratorKind; names the classes without strokes."""
         from hwgen.generators.refiner.classes import classes_of
 
-        return classes_of(store, recipe, _strokes(options).characters()).warning(store)
+        known = _strokes(options).characters()
+        return classes_of(store, recipe, known, adapts=_adapts(options)).warning(store)
 
     def check(
         self,
@@ -103,6 +104,7 @@ class RefinerKind(GeneratorKind):
         ranks: Ranks | None = None,
         precision: str = "auto",
         cuda_graphs: bool = False,
+        init_from: Path | None = None,
         **options: Any,
     ) -> None:
         """See GeneratorKind and hwgen.generators.refiner.training.check_training."""
@@ -113,12 +115,13 @@ class RefinerKind(GeneratorKind):
             store,
             out,
             recipe,
-            strokes=_strokes(options),
+            strokes=_strokes({**options, "init_from": init_from}),
             seed=seed,
             device=device,
             precision=precision,
             ranks=ranks or ALONE,
             cuda_graphs=cuda_graphs,
+            init_from=init_from,
         )
 
     def train(
@@ -141,7 +144,7 @@ class RefinerKind(GeneratorKind):
         from hwgen.compute.distributed import ALONE
         from hwgen.generators.refiner.training import train
 
-        _strokes(options)
+        options["strokes"] = _strokes(options)
         return train(
             store,
             out,
@@ -257,13 +260,21 @@ class RefinerKind(GeneratorKind):
         return recipe_in_words(recipe, plain, PRESETS, of_generator)
 
 
+def _adapts(options: Mapping[str, Any]) -> bool:
+    return options.get("init_from") is not None
+
+
 def _strokes(options: Mapping[str, Any]) -> StrokeData:
-    """The option "strokes".
+    """The option "strokes", or those of the run that is continued.
 
     Raises:
-        InputError: it is missing.
+        InputError: there are none.
     """
     found: StrokeData | None = options.get("strokes")
+    if found is None and _adapts(options):
+        from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
+
+        return StoredStrokes(Path(options["init_from"]) / FILE)
     if found is None:
         raise InputError(
             "a refiner needs the strokes of the characters",

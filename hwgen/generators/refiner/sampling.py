@@ -45,7 +45,7 @@ class RefinerSampler:
         strokes: label -> strokes; classes without strokes cannot be sampled.
         device: to sample on; the network is moved there.
         provenance: run and snapshot, for the source of every sample.
-        data: content hash of the training store, "" if not known.
+        data: content hashes of the training stores, () if not known.
         hand: see SimulatedSamples.
         notice: authors and licence of the strokes.
 
@@ -62,7 +62,7 @@ class RefinerSampler:
         device: torch.device,
         *,
         provenance: str = "",
-        data: str = "",
+        data: tuple[str, ...] = (),
         hand: int | None = None,
         notice: str = "",
     ) -> None:
@@ -117,7 +117,7 @@ class RefinerSampler:
             rounded(source.load(charset)),
             pick_device(device),
             provenance=model.provenance,
-            data=model.content_sha256,
+            data=model.stores_seen,
             hand=hand,
             notice=source.notice,
         )

@@ -49,6 +49,7 @@ def train(
     control: Control = NO_CONTROL,
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
+    init_from: Path | None = None,
 ) -> Run:
     """Train a recipe on a store, or resume the run that the same call began.
 
@@ -65,12 +66,13 @@ def train(
         control: likewise.
         ranks: likewise.
         cuda_graphs: likewise.
+        init_from: likewise; then one class is enough.
 
     Raises:
         HwgenError: see hwgen.generators.adversarial.training.train.
         InputError: the strokes cannot be read, or too few classes have strokes.
     """
-    recipe, classes, every = _fitted(store, recipe, strokes)
+    recipe, classes, every = _fitted(store, recipe, strokes, init_from)
 
     @cache  # a training that is rolled back builds its networks again
     def simulated() -> torch.Tensor:
@@ -123,6 +125,7 @@ def train(
         control=control,
         ranks=ranks,
         cuda_graphs=cuda_graphs,
+        init_from=init_from,
     )
 
 
@@ -137,12 +140,13 @@ def check_training(
     precision: str = "auto",
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
+    init_from: Path | None = None,
 ) -> None:
     """Refuse what `train` would refuse before its first step, writing nothing; see there."""
     training.check_training(
         store,
         out,
-        _fitted(store, recipe, strokes)[0],
+        _fitted(store, recipe, strokes, init_from)[0],
         kind=KIND,
         completed=completed,
         seed=seed,
@@ -150,15 +154,16 @@ def check_training(
         precision=precision,
         ranks=ranks,
         cuda_graphs=cuda_graphs,
+        init_from=init_from,
     )
 
 
 def _fitted(
-    store: Store, recipe: RefinerRecipe, strokes: StrokeData
+    store: Store, recipe: RefinerRecipe, strokes: StrokeData, init_from: Path | None
 ) -> tuple[RefinerRecipe, Classes, Mapping[str, Strokes]]:
     """The recipe with what it takes from store and strokes, its classes, and all strokes."""
     known = strokes.characters()
-    classes = classes_of(store, recipe, known)
+    classes = classes_of(store, recipe, known, adapts=init_from is not None)
     every = rounded(strokes.read(known))
     recipe = replace(_as_framed(recipe, store), strokes=fingerprint(every, store.charset))
     return recipe, classes, every

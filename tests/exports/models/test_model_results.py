@@ -138,7 +138,7 @@ def test_an_exported_model_names_its_training_data(
     drawn = synthesize(Sampler.load(tmp_path / "gan", device="cpu"), tmp_path / "s", per_class=2)
     assert drawn is not None
     content = toy_store.manifest.content_sha256
-    assert training_data(drawn, model) == training_data(drawn, run) == content
+    assert training_data(drawn, model) == training_data(drawn, run) == (content,)
     export_model(bending, tmp_path / "bending")
     with pytest.raises(InputError, match=f"not from run {bending.id}"):
         training_data(drawn, read_model(tmp_path / "bending"))

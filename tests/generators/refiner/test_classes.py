@@ -67,3 +67,16 @@ def test_classes_without_strokes_are_named(store: Store, recipe: RefinerRecipe) 
     )
     many = classes_of(store, recipe, set(LABELS[:4])).warning(store)
     assert many.endswith("".join(LABELS[4:44]) + "…")
+
+
+@pytest.mark.parametrize(
+    ("classes", "fraction", "held_out"), [(1, 0.9, 0), (2, 0.4, 0), (20, 0.05, 1)]
+)
+def test_a_run_that_starts_from_another_needs_one_class_and_holds_out_few(
+    store: Store, recipe: RefinerRecipe, classes: int, fraction: float, held_out: int
+) -> None:
+    adapted = replace(recipe, held_out=fraction)
+    found = classes_of(store, adapted, set(LABELS[:classes]), adapts=True)
+    assert (len(found.trained), len(found.held_out)) == (classes - held_out, held_out)
+    with pytest.raises(InputError, match="at least 1 to learn from"):
+        classes_of(store, adapted, {LABELS[-1]}, adapts=True)

@@ -247,6 +247,40 @@ def test_lift_says_that_it_cannot_train_a_refiner(
         assert "hwgen benchmark --synthetic STORE" in shown
 
 
+def test_a_run_is_adapted_by_the_command(
+    hwgen: Command,
+    training: list[object],
+    store: Store,
+    tmp_path: Path,
+    said: Callable[[], str],
+) -> None:
+    assert hwgen(*training) == 0
+    with StoreWriter(tmp_path / "mine", size=16, recipe={}) as writer:
+        writer.add(store.record(0))
+        writer.finish(charset=Charset((store.record(0).label,)), origin={})
+    adapt: list[object] = [*training, "--init-from", tmp_path / "run", "--on-collapse", "ignore"]
+    adapt[1], adapt[3] = tmp_path / "mine", tmp_path / "adapted"
+    at = adapt.index("--strokes")
+    own = adapt[:at] + adapt[at + 2 :]  # with the strokes of the other run
+    assert hwgen(*own, "--dry-run") == 0
+    assert hwgen(*own) == 0
+    assert Run(tmp_path / "adapted").data["init_from"]["run"] == Run(tmp_path / "run").id
+    assert hwgen(*adapt) == 0  # the same strokes
+    said()
+    assert hwgen(*own, "--set", "generator.z_dim=6", "--dry-run") == 1
+    assert "generator.z_dim: 5 -> 6" in said()
+    command = ["synthesize", tmp_path / "adapted", "--out", tmp_path / "s", "--device", "cpu"]
+    assert hwgen(*command, "--classes", "口", "--per-class", 2) == 0
+    assert len(Store(tmp_path / "s").manifest.origin["more_data"]) == 1
+    said()
+    assert hwgen("report", tmp_path / "adapted", "--out", tmp_path / "page.html") == 0
+    assert "init_from.run" in (tmp_path / "page.html").read_text("utf-8")
+    deformation = ["train", store.path, "--out", tmp_path / "d", "--preset", "deformation-32"]
+    said()
+    assert hwgen(*deformation, "--init-from", tmp_path / "run") == 1
+    assert "--init-from has no effect with --preset deformation-32" in said()
+
+
 def test_presets_are_shown(hwgen: Command, said: Callable[[], str]) -> None:
     assert hwgen("presets") == 0
     assert "refiner-32" in said()

@@ -348,3 +348,25 @@ def test_a_killed_training_is_resumed(
     (tmp_path / "run" / FILE).unlink()  # as if the kill came before it was written
     run = run_training(toy_store, tmp_path / "run", recipe, strokes)
     assert_same_files(run.checkpoint, toy_run.checkpoint)
+
+
+def test_a_refiner_is_adapted_to_one_sample_of_one_class(
+    recipe: RefinerRecipe, strokes: ToyStrokes, toy_run: Run, tmp_path: Path
+) -> None:
+    with StoreWriter(tmp_path / "mine", size=16, recipe={}) as writer:
+        writer.add(Record(np.full((16, 16), 200, np.uint8), "口", "me", "", 0))
+        store = writer.finish(charset=Charset(("口",)), origin={})
+    still = replace(
+        recipe, images=4, every=4, optimizer=replace(recipe.optimizer, lr_g=1e-12, lr_d=1e-12)
+    )
+    run = run_training(store, tmp_path / "run", still, strokes, init_from=toy_run.path)
+    # G is where the other run ended: the same samples, of any character.
+    ours, theirs = (
+        sampler_of(one, "刁").sample(np.zeros(5, int), np.arange(5)) for one in (run, toy_run)
+    )
+    assert abs(ours.astype(int) - theirs).max() <= 40  # statistics of batch norm have moved
+    assert run.data["init_from"]["run"] == toy_run.id
+    net = load_file(run.snapshots()[-1])
+    for name, tensor in load_file(toy_run.snapshots()[-1]).items():
+        if "norm." not in name:
+            assert torch.allclose(net[name], tensor, atol=1e-6), name

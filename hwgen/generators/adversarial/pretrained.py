@@ -1,0 +1,154 @@
+"""Pretrained weights of G and D: a run that starts from another one, which was trained before.
+
+G starts from the moving average of the other run's last snapshot, D from its checkpoint, which
+snapshots do not have. Rows of every Φ of G and of D are copied for the labels of both runs; other
+labels get the mean row. Optimisers start from scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hwgen.compute.tensor_files import file_hash, load_module, load_tensors
+from hwgen.errors import InputError, RunError
+from hwgen.generators.adversarial.layers import LabelMap
+from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
+from hwgen.runs import Run
+from hwgen.runs.checkpoints import read_step
+from hwgen.runs.models import is_model
+from hwgen.runs.training_data import INIT_FROM
+from hwgen.schema import differences
+
+_NETWORK_FIELDS = ("size", "channels", "pixels", "conditional", "generator", "discriminator")
+"""Fields of a recipe that must be those of the other run."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A run whose weights another run starts from.
+
+    Attributes:
+        run: that was trained before.
+        snapshot: file of its last snapshot, whose step is that of its checkpoint.
+    """
+
+    run: Run
+    snapshot: Path
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the new run records of it, for its `data`."""
+        facts = {
+            "run": self.run.id,
+            "snapshot": file_hash(self.snapshot),
+            "images": int(self.snapshot.stem),
+            "data": self.run.data,
+        }
+        return {INIT_FROM: facts}
+
+    def copy_to(self, g: nn.Module, d: nn.Module, labels: Sequence[str]) -> None:
+        """Copy the weights into new networks.
+
+        Args:
+            g: G of the new run.
+            d: D of it.
+            labels: its classes, in the order of the rows of Φ.
+
+        Raises:
+            RunError: a file is damaged, or does not fit the networks.
+        """
+        rows = {label: row for row, label in enumerate(self.run.charset)}
+        places = torch.tensor([rows.get(label, -1) for label in labels])
+        for prefix, network, file in (("g", g, self.snapshot), ("d", d, self.run.checkpoint)):
+            tensors, _ = load_tensors(file, f"{prefix}.")
+            for name, part in network.named_modules():
+                if isinstance(part, LabelMap):
+                    _choose_rows(tensors, f"{prefix}.{name}.", places, len(rows), file)
+            load_module(prefix, network, tensors, file)
+
+
+def find_pretrained(
+    place: Path,
+    recipe: AdversarialRecipe,
+    *,
+    kind: str,
+    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> Pretrained:
+    """The run at a path, if a run with this recipe can start from it.
+
+    Args:
+        place: directory of the other run.
+        recipe: of the new run.
+        kind: see AdversarialKind, as for what follows.
+        completed: likewise.
+
+    Raises:
+        RunError: no run is there, or it is damaged, an exported model, or not finished.
+        InputError: it is of another kind, or its networks are others; the differences are listed.
+    """
+    if is_model(place):
+        raise RunError(
+            "is an exported model, which has no discriminator to start from",
+            where=str(place),
+            remedy="Give the run directory that it was exported from",
+        )
+    run = Run(place)
+    if run.kind != kind:
+        raise InputError(
+            f"is a run of kind {run.kind!r:.40}, expected {kind!r}",
+            where=str(place),
+            remedy="Give a run of the same kind, or another --preset",
+        )
+    theirs, ours = completed(run.recipe), recipe_to_json(recipe)
+    lines = differences(*({name: one[name] for name in _NETWORK_FIELDS} for one in (theirs, ours)))
+    if lines:
+        raise InputError(
+            "its networks differ from those of the new run (there -> here)",
+            where=str(place),
+            details=lines,
+            remedy="Give the preset and the --set of that run",
+        )
+    snapshot = run.weights(read_step(run.checkpoint, run.id) * int(theirs["batch"]))
+    if not snapshot.is_file():
+        raise RunError(
+            "is not finished: there is no snapshot of its last checkpoint"
+            if run.checkpoint.is_file()
+            else "has no checkpoint, which has the discriminator",
+            where=str(place),
+            remedy="Rerun its hwgen train to finish it",
+        )
+    return Pretrained(run, snapshot)
+
+
+def _choose_rows(
+    tensors: dict[str, Tensor], prefix: str, places: Tensor, count: int, where: Path
+) -> None:
+    """Replace the rows of one Φ, in place.
+
+    Args:
+        tensors: of its network.
+        prefix: of its tensors in them.
+        places: the row of each new one, int64 [n]; -1 for the mean.
+        count: expected number of rows.
+        where: the file, for errors.
+
+    Raises:
+        RunError: another number of rows.
+    """
+    for name, tensor in tensors.items():
+        # Spectral norm keeps a vector with a number for each row, too.
+        if name.startswith(prefix) and (tensor.ndim == 2 or name.endswith("._u")):
+            if len(tensor) != count:
+                raise RunError(
+                    f"does not fit its charset: {name:.80} has {len(tensor)} rows for {count} "
+                    "classes",
+                    where=str(where),
+                )
+            extended = torch.cat([tensor, tensor.mean(dim=0, keepdim=True)])
+            tensors[name] = extended[places]
