@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,6 +95,17 @@ Hand = Annotated[
         "each sample has a writer at random.",
     ),
 ]
+Domain = Annotated[
+    str | None,
+    typer.Option(
+        "--domain",
+        metavar="NAME|NUMBER",
+        rich_help_panel=GENERATOR,
+        show_default="the first",
+        help="For a refiner of several stores (hwgen train --also): the store whose look the "
+        "samples have, by the name of its folder or its number in the order of the command.",
+    ),
+]
 Recogniser = Annotated[
     Path | None,
     recogniser_option(
@@ -176,7 +187,7 @@ class _Filter:
     no_copies_of: Path | None
     max_tries: int | None
 
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Refuse options that have no effect without another one."""
         from hwgen.errors import InputError
 
@@ -210,6 +221,7 @@ def synthesize(
     real: Real = None,
     strokes: Strokes = None,
     hand: Hand = None,
+    domain: Domain = None,
     recogniser: Recogniser = None,
     min_confidence: MinConfidence = None,
     min_margin: MinMargin = None,
@@ -249,17 +261,16 @@ def synthesize(
     from hwgen_cli.progress import bar
 
     chosen = _Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
-    chosen.check()
+    own = {"hand": hand, "domain": domain}
     _check_outputs(out, png, gnt, sheet, overwrite=overwrite)
     keep_freed_memory()
     store = None
     with join(device) as ranks:
         sampler, class_ids = _sampler(
-            run, classes, snapshot=snapshot, real=real, strokes=strokes, hand=hand, device=device
+            run, classes, own, strokes=strokes, snapshot=snapshot, real=real, device=device
         )
         amount = _per_class(per_class, count, sampler)
-        if gnt is not None:  # before the work
-            _check_gnt(sampler, class_ids, run)
+        _check_gnt(gnt, sampler, class_ids, run)  # before the work
         with interruptible() as stop:
             filters = _filters(
                 chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
@@ -294,11 +305,11 @@ def synthesize(
 def _sampler(
     run: Path,
     classes: str | None,
+    options: Mapping[str, object],
     *,
+    strokes: Path | None,
     snapshot: str,
     real: Path | None,
-    strokes: Path | None,
-    hand: int | None,
     device: str,
 ) -> tuple[Sampler, list[int] | None]:
     """The generator, and the ids of the classes that `--classes` stands for; None for all."""
@@ -315,17 +326,19 @@ def _sampler(
         device=device,
         charset=charset,
         strokes=None if strokes is None else HanziWriter(strokes),
-        hand=hand,
+        **options,
     )
     if classes is None or charset is not None:
         return sampler, None
     return sampler, select_classes(classes, sampler.charset)
 
 
-def _check_gnt(sampler: Sampler, class_ids: list[int] | None, run: Path) -> None:
+def _check_gnt(gnt: Path | None, sampler: Sampler, class_ids: list[int] | None, run: Path) -> None:
     """Refuse classes that GNT cannot hold."""
     from hwgen.exports.gnt import check_gnt
 
+    if gnt is None:
+        return
     ids = range(len(sampler.charset)) if class_ids is None else class_ids
     check_gnt((sampler.charset[number] for number in ids), sampler.channels, str(run))
 

@@ -138,6 +138,16 @@ CudaGraphs = Annotated[
         help="Use CUDA graphs, which are faster at small batches (experimental).",
     ),
 ]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--also",
+        metavar="STORE",
+        rich_help_panel=GAN,
+        help="Further store of real samples for a refiner, such as another kind of images with "
+        "more characters. Each batch has as many samples of it as of STORE. May be repeated.",
+    ),
+]
 InitFrom = Annotated[
     Path | None,
     typer.Option(
@@ -173,6 +183,7 @@ def train(
     on_collapse: OnCollapseOption = OnCollapse.STOP,
     cuda_graphs: CudaGraphs = False,
     strokes: Strokes = None,
+    also: Also = None,
     init_from: InitFrom = None,
     device: Device = "auto",
     precision: Precision = "auto",
@@ -189,7 +200,8 @@ def train(
 
     A refiner (--preset refiner-32 --strokes FILE) learns to make simulated characters look like
     the store's. hwgen synthesize then makes any character that has strokes, with or without
-    samples in the store.
+    samples in the store. With --also it learns from several stores, such as few scans and much pen
+    ink; hwgen synthesize --domain chooses whose look the samples have.
 
     --init-from RUN continues a finished run on another store, such as 20 samples of one writer:
     its generator and discriminator are where the new run starts.
@@ -205,34 +217,29 @@ def train(
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
 
-    kind = kind_of_preset(preset)
+    kind, conditional = kind_of_preset(preset), "false" if unconditional else None
     given: dict[str, tuple[str, object]] = {
         "--snapshot-every": ("every", snapshot_every),
         "--loss": ("loss", loss),
-        "--unconditional": ("conditional", "false" if unconditional else None),
+        "--unconditional": ("conditional", conditional),
         "--recogniser": ("score", recogniser),
-        "--on-collapse": (
-            "on_collapse",
-            None if on_collapse is OnCollapse.STOP else on_collapse,
-        ),
+        "--on-collapse": ("on_collapse", None if on_collapse is OnCollapse.STOP else on_collapse),
         "--cuda-graphs": ("cuda_graphs", cuda_graphs or None),
         "--precision": ("precision", precision if precision != "auto" else None),
         "--strokes": ("strokes", strokes),
+        "--also": ("also", also or None),
         "--init-from": ("init_from", init_from),
     }
     _refuse_options(kind, preset, given)
-    typed = {"images": images, "batch": batch, "every": snapshot_every}
-    changes = _changes(
-        change or [],
-        before={"loss": loss},
-        after={**typed, "conditional": "false" if unconditional else None},
-    )
+    typed = {"images": images, "batch": batch, "every": snapshot_every, "conditional": conditional}
+    changes = _changes(change or [], before={"loss": loss}, after=typed)
     recipe, opened = kind.recipe(preset, changes), Store(store)
     options: dict[str, Any] = {
         "on_collapse": on_collapse.value,
         "cuda_graphs": cuda_graphs,
         "precision": precision,
         "strokes": None if strokes is None else HanziWriter(strokes),
+        "also": [Store(one) for one in also or ()],
         "init_from": init_from,
     }
     options = {name: value for name, value in options.items() if name in kind.options}

@@ -96,7 +96,12 @@ def run_arm(
     if file.exists():
         row = json.loads(file.read_text(encoding="utf-8"))
     batches = Batches(
-        store, size=recipe.size, pixels=recipe.pixels, batch=recipe.batch, seed=seed, device=device
+        [store],
+        size=recipe.size,
+        pixels=recipe.pixels,
+        batch=recipe.batch,
+        seed=seed,
+        device=device,
     )
     for step in options.iterations[len(row["moments"]) :]:
         folder = out / "runs" / f"{arm}-{seed}"

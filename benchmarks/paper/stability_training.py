@@ -53,7 +53,12 @@ def snapshots(
     widen(state, narrow)
     sampler = Sampler(state.g, recipe, store.charset, device)
     batches = Batches(
-        store, size=recipe.size, pixels=recipe.pixels, batch=recipe.batch, seed=seed, device=device
+        [store],
+        size=recipe.size,
+        pixels=recipe.pixels,
+        batch=recipe.batch,
+        seed=seed,
+        device=device,
     )
     # z of G and of D's step are the same, as in the authors' code.
     generator = torch.Generator(device).manual_seed(seed)

@@ -130,7 +130,7 @@ def batches_of(store: Store, batch: int, *, window_bytes: int, resident: bool) -
     """Hwgen's batches with a chosen mode and window size."""
     fraction = float("inf") if resident else 0.0
     with mock.patch.multiple(image_sets, RESIDENT_FRACTION=fraction, WINDOW_BYTES=window_bytes):
-        return Batches(store, size=store.size, pixels=PIXELS, batch=batch, seed=0, device=CPU)
+        return Batches([store], size=store.size, pixels=PIXELS, batch=batch, seed=0, device=CPU)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from torch import Tensor
 from hwgen.generators.adversarial.discriminator import SLOPE, Discriminator
 from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
+    LabelMap,
     PlainNorm,
     UpsampleConv2d,
     same_padding,
@@ -106,7 +107,7 @@ class PlainStep:
     def discriminate(self, x: Tensor, labels: Tensor) -> Tensor:
         """X [N, C, S, S], one-hot labels [N, classes] -> D(x | Φ(y)), [N]."""
         d, spec = self.d, self.recipe.discriminator
-        assert d.label_map is not None
+        assert isinstance(d.label_map, LabelMap)
         phi = labels @ d.label_map.weight + d.label_map.bias
         concat = spec.label == "concat"
         h = x

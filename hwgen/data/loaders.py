@@ -10,31 +10,37 @@ import torch
 from torch import Tensor
 
 from hwgen.data.image_sets import open_images, window_of
-from hwgen.data.order import Balanced, Chosen, Order, Shuffled
+from hwgen.data.order import Balanced, Chosen, Joined, Order, Shuffled
 from hwgen.data.pixels import average_down, to_float, to_tensor
 from hwgen.record import PixelRange
 from hwgen.store import Store
 
+Ids = npt.NDArray[np.int64]
+
 
 class Batches:
-    """Shuffled labelled batches of a store, in the value range of a recipe.
+    """Shuffled labelled batches of a store, or of several, in the value range of a recipe.
+
+    Of several stores every batch has equally many records, one store after the other; the classes
+    of a later store are numbered on.
 
     Args:
-        store: to read from.
+        stores: to read from, at least one.
         size: width and height of the images, pixels.
         pixels: float values of paper and ink.
-        batch: images per batch.
+        batch: images per batch, a multiple of the number of stores.
         seed: of the order, see Shuffled and Balanced.
         device: of the batches.
-        balanced: every class equally often.
-        records: numbers of the records to use, int64; None for all.
+        balanced: every class of a store equally often.
+        records: of each store, numbers of the records to use, int64; None for all of it. All of
+            all stores by default.
         local_slice: the rows of a whole batch that this process takes, such as
             `Ranks.local_slice`; all by default.
     """
 
     def __init__(
         self,
-        store: Store,
+        stores: Sequence[Store],
         *,
         size: int,
         pixels: PixelRange,
@@ -42,20 +48,23 @@ class Batches:
         seed: int,
         device: torch.device,
         balanced: bool = False,
-        records: npt.NDArray[np.int64] | None = None,
+        records: Sequence[Ids | None] | None = None,
         local_slice: Callable[[Tensor], Tensor] = lambda rows: rows,
     ) -> None:
-        self._images = open_images([store], size, device)
-        self._labels = torch.from_numpy(store.labels).to(device)
-        self._order: Order
-        labels = store.labels if records is None else store.labels[records]
-        if balanced:
-            self._order = Balanced(labels, batch, seed)
-        else:
-            window = window_of(self._images.shape)
-            self._order = Shuffled(len(labels), batch, seed, window=window)
-        if records is not None:
-            self._order = Chosen(self._order, records)
+        self._images = open_images(stores, size, device)
+        classes = [len(store.charset) for store in stores]
+        labels = [store.labels + sum(classes[:n]) for n, store in enumerate(stores)]
+        self._labels = torch.from_numpy(np.concatenate(labels)).to(device)
+        window = window_of(self._images.shape)
+        orders = [
+            # Each store has an order of its own; that of the first is as if it were alone.
+            _order(store, chosen, batch // len(stores), seed + (n << 64), balanced, window)
+            for n, (store, chosen) in enumerate(
+                zip(stores, records or [None] * len(stores), strict=True)
+            )
+        ]
+        counts = [len(store) for store in stores]
+        self._order = orders[0] if len(orders) == 1 else Joined(orders, counts)
         self._pixels, self._local_slice = pixels, local_slice
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
@@ -63,6 +72,18 @@ class Batches:
         indices = self._local_slice(self._order.indices(step))
         y = self._labels.index_select(0, indices.to(self._labels.device, non_blocking=True))
         return to_float(self._local_slice(self._images.batch(self._order, step)), self._pixels), y
+
+
+def _order(
+    store: Store, records: Ids | None, batch: int, seed: int, balanced: bool, window: int
+) -> Order:
+    labels = store.labels if records is None else store.labels[records]
+    order: Order
+    if balanced:
+        order = Balanced(labels, batch, seed)
+    else:
+        order = Shuffled(len(labels), batch, seed, window=window)
+    return order if records is None else Chosen(order, records)
 
 
 class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):

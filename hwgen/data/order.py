@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -203,6 +204,29 @@ Held = TypeVar("Held")
 def _keep_neighbours(held: dict[int, Held], number: int) -> None:
     for far in [other for other in held if abs(other - number) > 1]:
         del held[far]
+
+
+class Joined:
+    """Equal parts of each batch from several orders, one part after the other.
+
+    Args:
+        orders: of the records of each store, at least one.
+        counts: number of records of each store; those of a later store are numbered on.
+    """
+
+    def __init__(self, orders: Sequence[Order], counts: Sequence[int]) -> None:
+        self._orders = orders
+        self._firsts = [sum(counts[:place]) for place in range(len(counts))]
+
+    @property
+    def batch(self) -> int:
+        """Records per batch."""
+        return sum(order.batch for order in self._orders)
+
+    def indices(self, step: int) -> Tensor:
+        """See Order."""
+        pairs = zip(self._orders, self._firsts, strict=True)
+        return torch.cat([order.indices(step) + first for order, first in pairs])
 
 
 class Chosen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hwgen.errors import RunError
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run, begin_or_continue, find_run
 from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
+from hwgen.runs.training_data import ALSO, DOMAINS
 from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store
 from hwgen.store.origin import summary
@@ -31,6 +32,7 @@ def open_run(
     seed: int,
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
     data: Mapping[str, Any] | None = None,
+    origin: Mapping[str, Any] | None = None,
     ranks: Ranks = ALONE,
 ) -> Iterator[Run]:
     """Create a run directory, or reopen the one that the same call created; locked until left.
@@ -43,6 +45,7 @@ def open_run(
         seed: of everything random.
         complete: adds the fields that a recipe of an older version lacks.
         data: what else it learns from, such as {"init_from": ...}; plain JSON.
+        origin: of that, plain JSON; only for information.
         ranks: the processes that make this same call; rank 0 creates and locks.
 
     Raises:
@@ -63,7 +66,7 @@ def open_run(
                     seed=seed,
                     charset=store.charset,
                     data=_facts(store, data),
-                    origin=summary(store.manifest.origin),
+                    origin={**summary(store.manifest.origin), **(origin or {})},
                     complete=complete,
                 )
                 held.enter_context(begun.locked())
@@ -99,9 +102,35 @@ def check_run(
             )
 
 
-def _facts(store: Store, more: Mapping[str, Any] | None) -> dict[str, Any]:
+def _facts(store: Store, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     own = {"content_sha256": store.manifest.content_sha256, "count": len(store)}
     return {**own, **(more or {})}
+
+
+def further_stores(stores: Sequence[Store]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and origin of a run of several stores, beyond those of the first; {} for one store.
+
+    Each store has a name, that of its folder, by which a user can tell it from the others.
+    """
+    if len(stores) == 1:
+        return {}, {}
+    data = [
+        {
+            **_facts(store),
+            "classes": len(store.charset),
+            "charset": store.charset.fingerprint,
+        }
+        for store in stores[1:]
+    ]
+    names: list[str] = []
+    for store in stores:
+        name = store.path.resolve().name or "store"
+        names.append(name if name not in names else f"{name}-{len(names) + 1}")
+    origin = [
+        {**summary(store.manifest.origin), "name": name, "labels": list(store.charset)}
+        for name, store in zip(names, stores, strict=True)
+    ]
+    return {ALSO: data}, {DOMAINS: origin}
 
 
 def read_own_checkpoint(run: Run, ranks: Ranks = ALONE) -> Checkpoint:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hwgen.charset import Charset
 from hwgen.data import (
     Balanced,
     Batches,
@@ -18,8 +19,8 @@ from hwgen.data import (
     to_uint8,
 )
 from hwgen.errors import InputError
-from hwgen.record import PixelRange
-from hwgen.store import Store
+from hwgen.record import PixelRange, Record
+from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")
 RANGES = [PixelRange(1.0, 0.0), PixelRange(-1.0, 1.0), PixelRange(0.0, 1.0), PixelRange(1.0, -1.0)]
@@ -32,7 +33,7 @@ def test_batches_pair_pictures_with_their_classes(
     monkeypatch.setattr("hwgen.data.image_sets._free_bytes", lambda device: free)
     monkeypatch.setattr("hwgen.data.image_sets.WINDOW_BYTES", window)
     pixels = PixelRange(-1.0, 1.0)
-    made = Batches(toy_store, size=8, pixels=pixels, batch=7, seed=5, device=CPU)
+    made = Batches([toy_store], size=8, pixels=pixels, batch=7, seed=5, device=CPU)
     for step in (0, 4, 1):
         x, y = made.batch(step)
         numbers = Shuffled(30, 7, 5, window=window // 64).indices(step).numpy()
@@ -49,7 +50,8 @@ def test_balanced_batches_too_are_resident_or_streamed(
 ) -> None:
     monkeypatch.setattr("hwgen.data.image_sets._free_bytes", lambda device: free)
     monkeypatch.setattr("hwgen.data.image_sets.WINDOW_BYTES", 512)
-    made = Batches(toy_store, size=8, pixels=RANGES[1], batch=7, seed=5, device=CPU, balanced=True)
+    options: dict[str, Any] = {"size": 8, "pixels": RANGES[1], "batch": 7, "seed": 5}
+    made = Batches([toy_store], **options, device=CPU, balanced=True)
     for step in (0, 4, 1):
         x, y = made.batch(step)
         numbers = Balanced(toy_store.labels, 7, 5).indices(step).numpy()
@@ -61,15 +63,42 @@ def test_balanced_batches_too_are_resident_or_streamed(
 def test_a_process_may_take_its_share_of_each_batch(toy_store: Store) -> None:
     pixels = PixelRange(-1.0, 1.0)
     options: dict[str, Any] = {"size": 8, "pixels": pixels, "batch": 6, "seed": 5, "device": CPU}
-    x, y = Batches(toy_store, **options).batch(3)
-    shared_x, shared_y = Batches(toy_store, **options, local_slice=lambda all_: all_[2:4]).batch(3)
+    x, y = Batches([toy_store], **options).batch(3)
+    shared = Batches([toy_store], **options, local_slice=lambda all_: all_[2:4])
+    shared_x, shared_y = shared.batch(3)
     assert torch.equal(shared_x, x[2:4])
     assert torch.equal(shared_y, y[2:4])
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+def test_batches_of_several_stores_have_equal_parts_of_each(
+    toy_store: Store, tmp_path: Path, balanced: bool
+) -> None:
+    with StoreWriter(tmp_path / "other", size=16, recipe={}) as writer:
+        for number in range(5):
+            writer.add(Record(np.full((16, 16), 50 * number, np.uint8), "口", "", "", number))
+        other = writer.finish(charset=Charset(("口",)), origin={})
+    options: dict[str, Any] = {"size": 16, "pixels": RANGES[1], "seed": 5, "device": CPU}
+    options["balanced"] = balanced
+    records = [None, np.array([1, 3])]
+    made = Batches([toy_store, other], batch=6, records=records, **options)
+    alone = Batches([toy_store], batch=3, **options)
+    for step in (0, 3):
+        x, y = made.batch(step)
+        ours, labels = alone.batch(step)
+        assert torch.equal(x[:3], ours)
+        assert y.tolist() == [*labels.tolist(), 3, 3, 3]  # classes are numbered on
+        greys = ((x[3:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+        assert set(greys) <= {255 - 50, 255 - 150}  # ink is 1
+    part = Batches(
+        [toy_store, other], batch=6, records=records, local_slice=lambda rows: rows[2:4], **options
+    )
+    assert part.batch(3)[1].tolist() == y[2:4].tolist()
+
+
 def test_batches_of_too_small_a_store_are_refused(toy_store: Store) -> None:
     with pytest.raises(InputError, match="--size 17"):
-        Batches(toy_store, size=17, pixels=RANGES[0], batch=2, seed=0, device=CPU).batch(0)
+        Batches([toy_store], size=17, pixels=RANGES[0], batch=2, seed=0, device=CPU).batch(0)
 
 
 def test_a_dataset_gives_floats_and_class_ids(toy_store: Store) -> None:

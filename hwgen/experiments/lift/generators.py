@@ -19,6 +19,7 @@ from hwgen.runs import Run
 from hwgen.runs.models import Model, is_model
 from hwgen.runs.run_directory import last_logged
 from hwgen.runs.snapshots import find_model
+from hwgen.runs.training_data import charsets
 from hwgen.store import Store
 from hwgen.synthesis.near_copy_filter import NearCopyFilter
 from hwgen.synthesis.synthesize import synthesize
@@ -231,7 +232,10 @@ class PretrainedGenerator:
         if any("init_from" in model.data for model in models):
             return None  # a run does not record the classes of the run that it started from
         return frozenset(
-            label for model in models for label in set(model.charset) - set(model.untrained)
+            label
+            for model in models
+            for charset in charsets(model)
+            for label in set(charset) - set(model.untrained)
         )
 
     def works_without_real(self, *, others: bool) -> bool:

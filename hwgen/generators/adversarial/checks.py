@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from hwgen.compute.distributed import Ranks
@@ -9,6 +11,29 @@ from hwgen.errors import InputError
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.record import check_channels
 from hwgen.store import Store
+
+
+def check_stores(stores: Sequence[Store], recipe: AdversarialRecipe) -> None:
+    """Check that a recipe can be trained on some stores together.
+
+    Raises:
+        InputError: see `check_store`; or one is given twice, or the batch cannot be divided evenly.
+    """
+    for store in stores:
+        check_store(store, recipe)
+    hashes = [store.manifest.content_sha256 for store in stores]
+    for number, store in enumerate(stores):
+        if hashes[number] in hashes[:number]:
+            raise InputError(
+                "has the same records as a store before it",
+                where=str(store.path),
+                remedy="Give each store once",
+            )
+    if recipe.batch % len(stores):
+        raise InputError(
+            f"a batch of {recipe.batch} cannot be divided evenly among {len(stores)} stores",
+            remedy=f"Give --batch {-(-recipe.batch // len(stores)) * len(stores)}",
+        )
 
 
 def check_store(store: Store, recipe: AdversarialRecipe) -> None:

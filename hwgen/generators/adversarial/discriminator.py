@@ -58,7 +58,7 @@ class Discriminator(nn.Module):
             self.hidden_norm = nn.BatchNorm1d(spec.hidden) if batch_norm else nn.Identity()
             width = spec.hidden
         self.out = nn.Linear(width + joined, 1)
-        self.label_map: LabelMap | None = None
+        self.label_map: nn.Module | None = None
         if classes:
             self.label_map = LabelMap(classes, joined or width, spec.label_sd)
 

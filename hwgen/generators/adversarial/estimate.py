@@ -61,15 +61,16 @@ def state_bytes(recipe: AdversarialRecipe, g: int, d: int) -> int:
     return 4 * ((2 + moments) * (g + d) + (g if recipe.ema else 0))
 
 
-def plan(build: Build, recipe: AdversarialRecipe, store: Store) -> Plan:
-    """See Plan."""
-    g, d = count_parameters(build, recipe, len(store.charset))
+def plan(build: Build, recipe: AdversarialRecipe, *stores: Store) -> Plan:
+    """See Plan; of the stores that are trained on."""
+    g, d = count_parameters(build, recipe, sum(len(store.charset) for store in stores))
+    count = sum(map(len, stores))
     return Plan(
         parameters_g=g,
         parameters_d=d,
-        epochs=recipe.steps * recipe.batch / max(1, len(store)),
+        epochs=recipe.steps * recipe.batch / max(1, count),
         state_bytes=state_bytes(recipe, g, d),
-        images_bytes=len(store) * recipe.channels * recipe.size**2,
+        images_bytes=count * recipe.channels * recipe.size**2,
         # Everything but the gradients.
         checkpoint_bytes=state_bytes(recipe, g, d) - 4 * (g + d),
         snapshot_bytes=4 * g,

@@ -6,7 +6,7 @@ hwgen.generators.adversarial.training.train.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,7 +99,10 @@ class AdversarialKind:
         references: training store and recipe to named sheets, which are written to grids/NAME.png
             when a run begins, to compare the grids with; uint8 [n, S, S(, 3)], GRID_COLUMNS per
             row. Reports show "real".
-        records: training store to the numbers of the records to train on; None for all.
+        also: further stores to train on. Every batch has equally many records of each store, and
+            the classes of a store are numbered on after those of the stores before it, also in
+            what `build` makes; grids and scores are of the first store.
+        records: a store to the numbers of its records to train on; None for all.
         begin: writes what belongs to a new run besides weights and grids.
     """
 
@@ -111,5 +114,6 @@ class AdversarialKind:
     grid_classes: Callable[[Store, int], Ids] = classes_to_show
     scored_classes: Callable[[Store, int], Ids] = classes_to_show
     references: Callable[[Store, Any], Mapping[str, Image]] = real_grid
+    also: Sequence[Store] = ()
     records: Callable[[Store], Ids | None] = lambda store: None
     begin: Callable[[Run], None] = lambda run: None

@@ -2,12 +2,13 @@
 
 G starts from the moving average of the other run's last snapshot, D from its checkpoint, which
 snapshots do not have. Rows of every Φ of G and of D are copied for the labels of both runs; other
-labels get the mean row. Optimisers start from scratch.
+labels get the mean row. Of several stores, the first is compared with the first, and so on.
+Optimisers start from scratch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash, load_module, load_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.generators.adversarial.layers import LabelMap
@@ -22,7 +24,7 @@ from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_jso
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_step
 from hwgen.runs.models import is_model
-from hwgen.runs.training_data import INIT_FROM
+from hwgen.runs.training_data import INIT_FROM, charsets
 from hwgen.schema import differences
 
 _NETWORK_FIELDS = ("size", "channels", "pixels", "conditional", "generator", "discriminator")
@@ -52,19 +54,19 @@ class Pretrained:
         }
         return {INIT_FROM: facts}
 
-    def copy_to(self, g: nn.Module, d: nn.Module, labels: Sequence[str]) -> None:
+    def copy_to(self, g: nn.Module, d: nn.Module, classes: Iterable[Charset]) -> None:
         """Copy the weights into new networks.
 
         Args:
             g: G of the new run.
             d: D of it.
-            labels: its classes, in the order of the rows of Φ.
+            classes: those of each store of the new run, in the order of the rows of Φ.
 
         Raises:
             RunError: a file is damaged, or does not fit the networks.
         """
-        rows = {label: row for row, label in enumerate(self.run.charset)}
-        places = torch.tensor([rows.get(label, -1) for label in labels])
+        rows = {name: row for row, name in enumerate(_class_names(charsets(self.run)))}
+        places = torch.tensor([rows.get(name, -1) for name in _class_names(classes)])
         for prefix, network, file in (("g", g, self.snapshot), ("d", d, self.run.checkpoint)):
             tensors, _ = load_tensors(file, f"{prefix}.")
             for name, part in network.named_modules():
@@ -124,6 +126,11 @@ def find_pretrained(
             remedy="Rerun its hwgen train to finish it",
         )
     return Pretrained(run, snapshot)
+
+
+def _class_names(classes: Iterable[Charset]) -> list[tuple[int, str]]:
+    """Number of the store, and label, of every class."""
+    return [(number, label) for number, charset in enumerate(classes) for label in charset]
 
 
 def _choose_rows(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from hwgen.errors import InputError
 from hwgen.record import PixelRange
-from hwgen.schema import MAX_KERNEL, MAX_SIZE, MAX_STAGES, MAX_WIDTH, from_json, with_changes
+from hwgen.schema import (
+    MAX_KERNEL,
+    MAX_SIZE,
+    MAX_STAGES,
+    MAX_WIDTH,
+    from_json,
+    to_json,
+    with_changes,
+)
 from hwgen.suggestions import suggest
 
 
@@ -264,7 +270,7 @@ AnyRecipe = TypeVar("AnyRecipe", bound=AdversarialRecipe)
 
 def recipe_to_json(recipe: AdversarialRecipe) -> dict[str, Any]:
     """A recipe as plain JSON values."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    plain: dict[str, Any] = to_json(recipe)
     return plain
 
 

@@ -8,7 +8,7 @@ directory, which all of them read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hwgen.compute.devices import describe, pick_device, pick_precision
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.data import Batches
 from hwgen.generators.adversarial.checkpoint import is_snapshot, restore
-from hwgen.generators.adversarial.checks import check_processes, check_store
+from hwgen.generators.adversarial.checks import check_processes, check_stores
 from hwgen.generators.adversarial.collapse import check_finite
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
 from hwgen.generators.adversarial.discriminator import Discriminator
@@ -41,6 +41,7 @@ from hwgen.generators.training_run import (
     LOG_STEPS,
     RunWriter,
     check_run,
+    further_stores,
     open_run,
     read_own_checkpoint,
 )
@@ -133,6 +134,7 @@ def train(
         store,
         out,
         recipe,
+        also=kind.also,
         kind=kind.name,
         completed=kind.completed,
         seed=seed,
@@ -160,7 +162,8 @@ def train(
         recipe=recipe_to_json(recipe),
         seed=seed,
         complete=kind.completed,
-        data=pretrained.data if pretrained else None,
+        data=_learnt_from((store, *kind.also), pretrained),
+        origin=further_stores((store, *kind.also))[1],
         ranks=ranks,
     ) as run:
         with_rollbacks(
@@ -188,17 +191,18 @@ def check_training(
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
     init_from: Path | None = None,
+    also: Sequence[Store] = (),
 ) -> Pretrained | None:
     """Refuse what `train` would refuse before its first step, writing nothing; see there.
 
-    `kind` and `completed` are those of the AdversarialKind.
+    `kind`, `completed` and `also` are those of the AdversarialKind.
 
     Returns:
         The weights at `init_from`.
     """
     where = pick_device(device)
     pick_precision(precision, where)
-    check_store(store, recipe)
+    check_stores((store, *also), recipe)
     check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
     pretrained = None
     if init_from is not None:
@@ -211,10 +215,14 @@ def check_training(
         recipe=recipe_to_json(recipe),
         seed=seed,
         complete=completed,
-        data=pretrained.data if pretrained else None,
+        data=_learnt_from((store, *also), pretrained),
         ranks=ranks,
     )
     return pretrained
+
+
+def _learnt_from(stores: Sequence[Store], pretrained: Pretrained | None) -> dict[str, Any]:
+    return {**further_stores(stores)[0], **(pretrained.data if pretrained else {})}
 
 
 @dataclass(frozen=True)
@@ -280,15 +288,16 @@ def prepare(
 ) -> Training:
     """Everything that the loop needs, as the run's last checkpoint has it."""
     ranks, device, dtype = settings.ranks, settings.device, settings.dtype
+    stores = (store, *kind.also)
     batches = Batches(
-        store,
+        stores,
         size=recipe.size,
         pixels=recipe.pixels,
         batch=recipe.batch,
         seed=run.seed,
         device=device,
         balanced=recipe.balanced,
-        records=kind.records(store),
+        records=[kind.records(one) for one in stores],
         local_slice=ranks.local_slice,
     )
     checkpoint = read_own_checkpoint(run, ranks)
@@ -301,10 +310,11 @@ def prepare(
         g, d = kind.build(recipe, classes)
         with ranks.agreed():
             if pretrained is not None:
-                pretrained.copy_to(g, d, store.charset.labels)
+                pretrained.copy_to(g, d, [one.charset for one in stores])
         return g, d
 
-    state = make_state(build, recipe, len(store.charset), run.seed, device, ranks)
+    classes = sum(len(one.charset) for one in stores)
+    state = make_state(build, recipe, classes, run.seed, device, ranks)
     meter = Meter(ranks)
     with ranks.agreed():
         restore(state, meter, checkpoint, run, recipe)

@@ -15,7 +15,7 @@ from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.store import Store
 
 MIN_CLASSES = 2
-"""Smallest number of classes to train on; one is enough for a run that starts from another."""
+"""Smallest number of classes to train on; one is enough beside other samples, see `classes_of`."""
 
 _SHOWN = 40
 
@@ -80,7 +80,7 @@ class Classes:
 
 
 def classes_of(
-    store: Store, recipe: RefinerRecipe, known: Set[str], *, adapts: bool = False
+    store: Store, recipe: RefinerRecipe, known: Set[str], *, few: bool = False
 ) -> Classes:
     """Which classes of a store a refiner is trained on.
 
@@ -88,18 +88,18 @@ def classes_of(
         store: to train on.
         recipe: its fraction `held_out` is spread evenly over the charset.
         known: characters that have strokes.
-        adapts: the run starts from another one. Then a few samples are all that there is: the
-            number of held-out classes is rounded down, not up, and one class is enough.
+        few: the run also learns from other samples, of another store or an earlier run, so that
+            one class is enough; the number of held-out classes is rounded down, not up.
 
     Raises:
         InputError: fewer than MIN_CLASSES classes have strokes and records.
     """
-    least = 1 if adapts else MIN_CLASSES
+    least = 1 if few else MIN_CLASSES
     filled = np.flatnonzero(store.manifest.class_counts)
     written = np.array([label in known for label in store.charset], bool)
     usable = filled[written[filled]]
     fraction = recipe.held_out * len(usable)
-    wanted = min(int(fraction if adapts else np.ceil(fraction)), len(usable) - least)
+    wanted = min(int(fraction if few else np.ceil(fraction)), len(usable) - least)
     if wanted < 0:
         raise InputError(
             f"{len(usable)} of the {len(filled)} classes with records have strokes; a refiner "

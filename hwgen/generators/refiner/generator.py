@@ -7,12 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from hwgen.data import to_float
-from hwgen.generators.adversarial.discriminator import SLOPE, Discriminator
+from hwgen.generators.adversarial.discriminator import (
+    Discriminator,
+    build_discriminator,
+    initialise_discriminator,
+)
 from hwgen.generators.adversarial.interface import AdversarialGenerator
-from hwgen.generators.adversarial.layers import initialise
+from hwgen.generators.refiner.domains import Rows
 from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe
 
@@ -22,12 +27,14 @@ class RefinerGenerator(AdversarialGenerator):
 
     Args:
         recipe: see RefinerRecipe.
-        simulated: uint8 [classes, hands, S, S], 255 is paper; shared with copies, not saved.
+        simulated: uint8 [rows, hands, S, S], 255 is paper; shared with copies, not saved.
+        rows: the row and the domain of each class; None where the classes of one domain are the
+            rows.
     """
 
-    def __init__(self, recipe: RefinerRecipe, simulated: Tensor) -> None:
+    def __init__(self, recipe: RefinerRecipe, simulated: Tensor, rows: Rows | None = None) -> None:
         super().__init__()
-        self.recipe, self.simulated = recipe, simulated
+        self.recipe, self.simulated, self.rows = recipe, simulated, rows
         self.net = RefinerNet(recipe.generator, recipe.size)
 
     def forward(
@@ -46,9 +53,11 @@ class RefinerGenerator(AdversarialGenerator):
         assert y is not None
         hands = self.simulated.shape[1]
         hand = (z[:, -1] * hands).long().clamp_(max=hands - 1)
-        images: Tensor = self.net(
-            to_float(self.simulated[y, hand][:, None], self.recipe.pixels), z[:, :-1]
-        )
+        row, domain = y, None
+        if self.rows is not None:
+            row, domain = self.rows.images[y], self.rows.domains[y]
+        x = to_float(self.simulated[row, hand][:, None], self.recipe.pixels)
+        images: Tensor = self.net(x, z[:, :-1], domain)
         return images
 
     def sample_noise(self, count: int, generator: torch.Generator) -> Tensor:
@@ -59,6 +68,7 @@ class RefinerGenerator(AdversarialGenerator):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RefinerGenerator:
         memo[id(self.simulated)] = self.simulated
+        memo[id(self.rows)] = self.rows
         copied = RefinerGenerator.__new__(RefinerGenerator)
         memo[id(self)] = copied
         copied.__dict__ = copy.deepcopy(self.__dict__, memo)
@@ -66,17 +76,49 @@ class RefinerGenerator(AdversarialGenerator):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RefinerGenerator:
         super()._apply(fn, recurse)
-        self.simulated = self.simulated.to(next(self.parameters()).device)
+        device = next(self.parameters()).device
+        self.simulated = self.simulated.to(device)
+        self.rows = None if self.rows is None else self.rows.to(device)
         return self
 
 
+class DomainLabelMap(nn.Module):
+    """Φ of classes of several domains: a row for each class, plus one for its domain.
+
+    Args:
+        classes: Φ of the classes.
+        domain: of each class, int64 [classes].
+        domains: number of them.
+        sd: standard deviation of their rows at the start.
+    """
+
+    def __init__(self, classes: nn.Module, domain: Tensor, domains: int, sd: float) -> None:
+        super().__init__()
+        (width,) = {p.shape[-1] for p in classes.parameters()}
+        self.classes = classes
+        self.weight = nn.Parameter(torch.randn(domains, width) * sd)
+        self.domain: Tensor
+        self.register_buffer("domain", domain, persistent=False)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Y int64 [N] -> [N, width]."""
+        phi: Tensor = self.classes(y)
+        return phi + F.embedding(self.domain[y], self.weight)
+
+
 def build(
-    recipe: RefinerRecipe, classes: int, simulated: Tensor
+    recipe: RefinerRecipe, classes: int, simulated: Tensor, rows: Rows | None = None
 ) -> tuple[RefinerGenerator, Discriminator]:
     """G and D of a recipe, initialised from torch's global seed, on the CPU."""
-    g = RefinerGenerator(recipe, simulated)
-    d = Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
-    initialise(d, recipe.init, slope=SLOPE)
+    g = RefinerGenerator(recipe, simulated, rows)
+    d = build_discriminator(recipe, classes)
+    initialise_discriminator(d, recipe)
+    if rows is not None:
+        assert d.label_map is not None
+        spec = recipe.discriminator
+        d.label_map = DomainLabelMap(
+            d.label_map, rows.domains, recipe.generator.domains, spec.label_sd
+        )
     return g, d
 
 
@@ -84,4 +126,6 @@ def build_without_images(
     recipe: RefinerRecipe, classes: int
 ) -> tuple[RefinerGenerator, Discriminator]:
     """G and D as `build`, to count parameters."""
-    return build(recipe, classes, torch.empty(0, recipe.hands, recipe.size, recipe.size))
+    none = torch.zeros(classes, dtype=torch.int64)
+    rows = Rows(none, none) if recipe.generator.domains > 1 else None
+    return build(recipe, classes, torch.empty(0, recipe.hands, recipe.size, recipe.size), rows)

@@ -18,6 +18,7 @@ from hwgen.progress import NO_CONTROL, Control
 
 if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
+    from hwgen.generators.refiner.domains import Domains
     from hwgen.runs import Run
     from hwgen.runs.models import Model
     from hwgen.sources.strokes.data import StrokeData
@@ -74,24 +75,22 @@ class RefinerKind(GeneratorKind):
     ) -> Sequence[tuple[str, str]]:
         """See GeneratorKind."""
         from hwgen.generators.adversarial.estimate import plan
-        from hwgen.generators.refiner.classes import classes_of
+        from hwgen.generators.refiner.domains import for_domains
         from hwgen.generators.refiner.generator import build_without_images
 
-        planned = plan(build_without_images, recipe, store)
-        classes = classes_of(store, recipe, _strokes(options).characters(), adapts=_adapts(options))
-        simulated = len(store.charset) * recipe.hands * recipe.size**2
+        domains = _domains(recipe, store, options)
+        for_all = for_domains(recipe, len(domains.stores))
+        planned = plan(build_without_images, for_all, *domains.stores)
+        simulated = len(domains.charset) * recipe.hands * recipe.size**2
         return [
-            *classes.in_words(store),
+            *domains.in_words(),
             *planned.in_words(recipe),
             ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB"),
         ]
 
     def warning(self, recipe: RefinerRecipe, store: Store, **options: Any) -> str:
         """See GeneratorKind; names the classes without strokes."""
-        from hwgen.generators.refiner.classes import classes_of
-
-        known = _strokes(options).characters()
-        return classes_of(store, recipe, known, adapts=_adapts(options)).warning(store)
+        return "; ".join(_domains(recipe, store, options).warnings())
 
     def check(
         self,
@@ -122,6 +121,7 @@ class RefinerKind(GeneratorKind):
             ranks=ranks or ALONE,
             cuda_graphs=cuda_graphs,
             init_from=init_from,
+            also=options.get("also", ()),
         )
 
     def train(
@@ -189,8 +189,14 @@ class RefinerKind(GeneratorKind):
     def card(self, model: Model, name: str) -> CardTexts:
         """See GeneratorKind."""
         from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
+        from hwgen.runs.training_data import domain_names, stores_beside
 
         strokes = StoredStrokes(model.folder / FILE)
+        names = domain_names(model)
+        several = [
+            f"trained on {len(names)} stores at once; `--domain` chooses whose look the samples "
+            f"have, by name or number: {', '.join(names)}"
+        ]
         return CardTexts(
             pipeline_tag="image-to-image",
             usage=f"```sh\nhwgen synthesize {name} --out synthetic --per-class 50\n```\n\n"
@@ -203,6 +209,7 @@ class RefinerKind(GeneratorKind):
                 f"strokes of {len(strokes.characters()):,} characters from {strokes.name}, "
                 "in `strokes.safetensors`",
                 strokes.notice,
+                *(several if stores_beside(model.data) else []),
             ],
         )
 
@@ -237,8 +244,12 @@ class RefinerKind(GeneratorKind):
         return [table]
 
     def _facts(self, recipe: RefinerRecipe, run: Run) -> Facts:
-        count = self.parameters(recipe, len(run.charset))
+        from hwgen.runs.training_data import class_count, domain_names
+
+        count = self.parameters(recipe, class_count(run))
         facts = [("Parameters", f"generator {count['G']:,}, discriminator {count['D']:,}")]
+        if recipe.generator.domains > 1:
+            facts.append(("Stores, each a domain", ", ".join(domain_names(run))))
         for field, name in _LOGGED_CLASSES.items():
             entries = (entry[field] for entry in run.read_log() if field in entry)
             found: Any = next(entries, [])
@@ -264,6 +275,14 @@ def _adapts(options: Mapping[str, Any]) -> bool:
     return options.get("init_from") is not None
 
 
+def _domains(recipe: RefinerRecipe, store: Store, options: Mapping[str, Any]) -> Domains:
+    from hwgen.generators.refiner.domains import domains_of
+
+    known = _strokes(options).characters()
+    stores = (store, *options.get("also", ()))
+    return domains_of(stores, recipe, known, few=_adapts(options))
+
+
 def _strokes(options: Mapping[str, Any]) -> StrokeData:
     """The option "strokes", or those of the run that is continued.
 
@@ -286,9 +305,9 @@ def _strokes(options: Mapping[str, Any]) -> StrokeData:
 KIND = RefinerKind(
     name="refiner",
     title="refiner",
-    options=TRAINING_OPTIONS | {"strokes"},
+    options=TRAINING_OPTIONS | {"strokes", "also"},
     required=frozenset({"strokes"}),
-    sampling_options=frozenset({"strokes", "charset", "hand"}),
+    sampling_options=frozenset({"strokes", "charset", "hand", "domain"}),
     companions=("strokes.safetensors",),
     loss_fields=("loss_d",),
     distributed=True,

@@ -30,8 +30,13 @@ class RefinerNet(nn.Module):
         super().__init__()
         self.spec = spec
         widths = spec.widths
+        # The domain, one-hot, is part of the input that gives the style; twice 1, so that it counts
+        # beside z. There is no such input for one domain.
+        codes = 2 * torch.eye(spec.domains)[:, : spec.domains if spec.domains > 1 else 0]
+        self.codes: Tensor
+        self.register_buffer("codes", codes, persistent=False)
         self.style = nn.Sequential(
-            nn.Linear(spec.z_dim, _STYLE),
+            nn.Linear(spec.z_dim + codes.shape[1], _STYLE),
             nn.LeakyReLU(0.2),
             nn.Linear(_STYLE, _STYLE),
             nn.LeakyReLU(0.2),
@@ -65,16 +70,20 @@ class RefinerNet(nn.Module):
         self.spread: Tensor
         self.register_buffer("spread", spread.flatten(1), persistent=False)
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+    def forward(self, x: Tensor, z: Tensor, domain: Tensor | None = None) -> Tensor:
         """Refine simulated images.
 
         Args:
             x: float [N, 1, S, S].
             z: float [N, z_dim].
+            domain: int64 [N]; not needed where there is one.
 
         Returns:
             float32 [N, 1, S, S].
         """
+        if self.spec.domains > 1:
+            assert domain is not None
+            z = torch.cat([z, self.codes[domain].to(z.dtype)], dim=1)
         style = self.style(z)
         maps, h = [], x
         for block in self.down:

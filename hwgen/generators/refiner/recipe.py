@@ -16,12 +16,13 @@ from hwgen.generators.adversarial.recipe import (
     recipe_to_json,
 )
 from hwgen.record import PixelRange
-from hwgen.schema import MAX_STAGES, MAX_WIDTH
+from hwgen.schema import MAX_STAGES, MAX_WIDTH, key
 
 if TYPE_CHECKING:
     from hwgen.imaging.framing import Framing
 
 MAX_HANDS = 1 << 16
+MAX_DOMAINS = 64
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ class RefinerSpec:
         z_dim: width of the noise z, normal.
         flow: largest displacement, in halves of the image size; 0 for none.
         ink: whether G also changes the ink of the bent image.
+        domains: number of stores that it learns from, whose look it can give to any character;
+            training sets it.
     """
 
     widths: tuple[int, ...] = (32, 64, 128)
     z_dim: int = 32
     flow: float = 0.3
     ink: bool = True
+    domains: int = field(default=1, metadata=key("domains", left_out=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +92,7 @@ class RefinerRecipe(AdversarialRecipe):
             ),
             (f"z_dim must be from 1 to {MAX_WIDTH:,}", 1 <= g.z_dim <= MAX_WIDTH),
             ("generator.flow must be from 0 to 1", 0 <= g.flow <= 1),
+            (f"generator.domains must be from 1 to {MAX_DOMAINS}", 1 <= g.domains <= MAX_DOMAINS),
             (f"hands must be from 1 to {MAX_HANDS:,}", 1 <= self.hands <= MAX_HANDS),
             ("held_out must be at least 0 and below 1", 0 <= self.held_out < 1),
             (

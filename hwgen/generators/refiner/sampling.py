@@ -19,6 +19,7 @@ from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
 from hwgen.data import to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import RunError
+from hwgen.generators.refiner.domains import find_domain
 from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe, recipe_from_json
 from hwgen.generators.refiner.simulated import SimulatedSamples
@@ -48,6 +49,8 @@ class RefinerSampler:
         data: content hashes of the training stores, () if not known.
         hand: see SimulatedSamples.
         notice: authors and licence of the strokes.
+        domain: number of the training store whose look the samples have.
+        domain_name: of it, for the manifest of a synthetic store; "" where there is one.
 
     Attributes:
         start: the simulated images that are refined.
@@ -65,6 +68,8 @@ class RefinerSampler:
         data: tuple[str, ...] = (),
         hand: int | None = None,
         notice: str = "",
+        domain: int = 0,
+        domain_name: str = "",
     ) -> None:
         self._net = net.to(device).to(memory_format=torch.channels_last)
         self._device, self.recipe = device, recipe
@@ -72,6 +77,7 @@ class RefinerSampler:
         self.charset = charset
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
         self.provenance, self.data, self._notice = provenance, data, notice
+        self._domain, self._domain_name = domain, domain_name
 
     @classmethod
     def of_model(
@@ -82,6 +88,7 @@ class RefinerSampler:
         charset: Charset | None = None,
         strokes: StrokeData | None = None,
         hand: int | None = None,
+        domain: str | None = None,
     ) -> RefinerSampler:
         """The network of a snapshot or of an exported model.
 
@@ -91,10 +98,12 @@ class RefinerSampler:
             charset: classes to sample; None for those of the training store that have strokes.
             strokes: instead of those that the model was trained with.
             hand: see RefinerSampler.
+            domain: name of the training store whose look the samples have, or its number from 1;
+                None for the first.
 
         Raises:
             RunError: the weights do not fit the recipe, or are not those of a refiner.
-            InputError: the recipe is invalid.
+            InputError: the recipe is invalid, or there is no such domain.
             CharsetError: lists every class that has no strokes.
         """
         if model.kind != KIND:
@@ -102,6 +111,7 @@ class RefinerSampler:
                 f"is of kind {model.kind!r:.40}, expected a refiner", where=str(model.weights)
             )
         recipe = recipe_from_json(model.recipe)
+        number, name = find_domain(model, recipe, domain)
         net = load_network(
             model.weights, "g.net", lambda: RefinerNet(recipe.generator, recipe.size)
         )
@@ -117,9 +127,11 @@ class RefinerSampler:
             rounded(source.load(charset)),
             pick_device(device),
             provenance=model.provenance,
-            data=model.stores_seen,
+            data=_first(model.stores_seen, number),
             hand=hand,
             notice=source.notice,
+            domain=number,
+            domain_name=name,
         )
 
     @property
@@ -130,6 +142,7 @@ class RefinerSampler:
             "charset": self.charset.fingerprint,
             "strokes": fingerprint(self.start.strokes, self.charset),
             **hand,
+            **({"domain": self._domain_name} if self._domain_name else {}),
             "notice": self._notice,
         }
 
@@ -175,6 +188,12 @@ class RefinerSampler:
         training = self._net.training
         self._net.eval()  # running statistics, so that a sample does not depend on the others
         x = to_float(to_tensor(images, self._device), pixels)
-        refined = self._net(x, torch.from_numpy(z).to(self._device))
+        domain = torch.full((len(x),), self._domain, device=self._device)
+        refined = self._net(x, torch.from_numpy(z).to(self._device), domain)
         self._net.train(training)
         return to_images(to_uint8(refined, pixels))
+
+
+def _first(hashes: tuple[str, ...], number: int) -> tuple[str, ...]:
+    """The hashes with that of this store first."""
+    return (*hashes[number : number + 1], *hashes[:number], *hashes[number + 1 :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,11 +14,13 @@ import torch
 from hwgen.charset import Charset
 from hwgen.compute.distributed import ALONE, Ranks
 from hwgen.data import average_down, to_images, to_tensor
+from hwgen.errors import InputError
 from hwgen.generators.adversarial import training
 from hwgen.generators.adversarial.interface import GRID_COLUMNS, GRID_ROWS, AdversarialKind
 from hwgen.generators.adversarial.sample_monitor import Score, pairs
 from hwgen.generators.adversarial.snapshot_writer import OnCollapse
-from hwgen.generators.refiner.classes import Classes, classes_of
+from hwgen.generators.refiner.classes import Classes
+from hwgen.generators.refiner.domains import Domains, domains_of, for_domains
 from hwgen.generators.refiner.generator import RefinerGenerator, build
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe, completed
 from hwgen.generators.refiner.sampling import KIND, RefinerSampler
@@ -41,6 +43,7 @@ def train(
     recipe: RefinerRecipe,
     *,
     strokes: StrokeData,
+    also: Sequence[Store] = (),
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -54,10 +57,12 @@ def train(
     """Train a recipe on a store, or resume the run that the same call began.
 
     Args:
-        store: labelled real images of at least the recipe's size.
+        store: labelled real images of at least the recipe's size, like those that samples are for.
         out: run directory; it gets a copy of all strokes, for sampling any character.
-        recipe: see RefinerRecipe; margin and aspect ratio are those of the store.
-        strokes: of the store's characters; classes without strokes are not trained on.
+        recipe: see RefinerRecipe; margin and aspect ratio are those of the stores.
+        strokes: of the stores' characters; classes without strokes are not trained on.
+        also: further stores, each a domain, see hwgen.generators.refiner.domains. Every batch has
+            equally many records of each store.
         seed: of weights, data order, noise, DiffAugment and the simulated hands.
         device: see hwgen.generators.adversarial.training.train, as for what follows.
         precision: likewise.
@@ -70,17 +75,20 @@ def train(
 
     Raises:
         HwgenError: see hwgen.generators.adversarial.training.train.
-        InputError: the strokes cannot be read, or too few classes have strokes.
+        InputError: the strokes cannot be read, too few classes have strokes, or the stores have
+            other margins or aspect ratios.
     """
-    recipe, classes, every = _fitted(store, recipe, strokes, init_from)
+    stores = (store, *also)
+    recipe, domains, every = _fitted(stores, recipe, strokes, init_from)
+    classes, rows = domains.classes[0], domains.rows
 
     @cache  # a training that is rolled back builds its networks again
     def simulated() -> torch.Tensor:
         with ranks.agreed():
             return simulate_classes(
                 every,
-                store.charset,
-                classes.trained,
+                domains.charset,
+                domains.trained,
                 recipe,
                 seed,
                 workers=max(1, available_workers() // ranks.size),
@@ -90,7 +98,7 @@ def train(
     def begin(run: Run) -> None:
         save_strokes(run.path / FILE, every, strokes.name, strokes.notice)
         if not any("without_strokes" in entry for entry in run.read_log()):
-            run.log({"images": 0, **classes.labels(store.charset)})
+            run.log({"images": 0, **domains.labels()})
 
     def sampler(
         g: RefinerGenerator, recipe: RefinerRecipe, charset: Charset, device: torch.device
@@ -104,12 +112,13 @@ def train(
         name=KIND,
         presets=PRESETS,
         completed=completed,
-        build=lambda recipe, count: build(recipe, count, simulated()),
+        build=lambda recipe, count: build(recipe, count, simulated(), rows),
         sampler=sampler,
         grid_classes=shown,
         scored_classes=shown,
         references=lambda store, recipe: references(store, recipe, classes, every, seed),
-        records=lambda _: np.flatnonzero(np.isin(store.labels, classes.trained)),
+        also=also,
+        records=domains.records,
         begin=begin,
     )
     return training.train(
@@ -135,6 +144,7 @@ def check_training(
     recipe: RefinerRecipe,
     *,
     strokes: StrokeData,
+    also: Sequence[Store] = (),
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -146,7 +156,8 @@ def check_training(
     training.check_training(
         store,
         out,
-        _fitted(store, recipe, strokes, init_from)[0],
+        _fitted((store, *also), recipe, strokes, init_from)[0],
+        also=also,
         kind=KIND,
         completed=completed,
         seed=seed,
@@ -159,14 +170,17 @@ def check_training(
 
 
 def _fitted(
-    store: Store, recipe: RefinerRecipe, strokes: StrokeData, init_from: Path | None
-) -> tuple[RefinerRecipe, Classes, Mapping[str, Strokes]]:
-    """The recipe with what it takes from store and strokes, its classes, and all strokes."""
+    stores: Sequence[Store],
+    recipe: RefinerRecipe,
+    strokes: StrokeData,
+    init_from: Path | None,
+) -> tuple[RefinerRecipe, Domains, Mapping[str, Strokes]]:
+    """The recipe with what it takes from stores and strokes, the classes, and all strokes."""
     known = strokes.characters()
-    classes = classes_of(store, recipe, known, adapts=init_from is not None)
+    domains = domains_of(stores, recipe, known, few=init_from is not None)
     every = rounded(strokes.read(known))
-    recipe = replace(_as_framed(recipe, store), strokes=fingerprint(every, store.charset))
-    return recipe, classes, every
+    framed = _as_framed(for_domains(recipe, len(stores)), stores)
+    return replace(framed, strokes=fingerprint(every, domains.charset)), domains, every
 
 
 def references(
@@ -191,7 +205,27 @@ def references(
     return {"real": real, "simulated": start.images(*pairs(rows, GRID_COLUMNS), seed)}
 
 
-def _as_framed(recipe: RefinerRecipe, store: Store) -> RefinerRecipe:
+def _as_framed(recipe: RefinerRecipe, stores: Sequence[Store]) -> RefinerRecipe:
+    """The recipe with the margin and aspect ratio of the images of all stores.
+
+    Raises:
+        InputError: they differ.
+    """
+    framed = _framed(recipe, stores[0])
+    for store in stores[1:]:
+        if (other := _framed(recipe, store)) != framed:
+            raise InputError(
+                f"expected images with margin {framed.margin} and stretch "
+                f"{str(framed.stretch).lower()} at {recipe.size} pixels, as in {stores[0].path}, "
+                f"found {other.margin} and {str(other.stretch).lower()}",
+                where=str(store.path),
+                remedy="Prepare both with the same options, or choose a margin for both with "
+                "--set margin=N",
+            )
+    return framed
+
+
+def _framed(recipe: RefinerRecipe, store: Store) -> RefinerRecipe:
     """The recipe with the margin and aspect ratio of the store's images."""
     framing = framing_of(store.manifest.origin)
     if recipe.margin != -1 or recipe.stretch:

@@ -76,7 +76,7 @@ def test_a_run_that_starts_from_another_needs_one_class_and_holds_out_few(
     store: Store, recipe: RefinerRecipe, classes: int, fraction: float, held_out: int
 ) -> None:
     adapted = replace(recipe, held_out=fraction)
-    found = classes_of(store, adapted, set(LABELS[:classes]), adapts=True)
+    found = classes_of(store, adapted, set(LABELS[:classes]), few=True)
     assert (len(found.trained), len(found.held_out)) == (classes - held_out, held_out)
     with pytest.raises(InputError, match="at least 1 to learn from"):
-        classes_of(store, adapted, {LABELS[-1]}, adapts=True)
+        classes_of(store, adapted, {LABELS[-1]}, few=True)

@@ -36,7 +36,7 @@ def test_the_last_number_of_the_noise_chooses_the_hand(
 ) -> None:
     g = RefinerGenerator(recipe, images).eval()
     seen = []
-    g.net.forward = lambda x, z: seen.append((x, z)) or x  # type: ignore[method-assign]
+    g.net.forward = lambda x, z, domain: seen.append((x, z)) or x  # type: ignore[method-assign]
     noise = torch.zeros(4, recipe.generator.z_dim + 1)
     noise[:, -1] = torch.tensor([0.0, 0.34, 0.67, 1 - 2**-24])
     g(noise, torch.tensor([0, 1, 2, 2]))

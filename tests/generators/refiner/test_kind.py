@@ -281,6 +281,38 @@ def test_a_run_is_adapted_by_the_command(
     assert "--init-from has no effect with --preset deformation-32" in said()
 
 
+def test_a_refiner_of_two_stores_from_training_to_samples(
+    hwgen: Command,
+    training: list[object],
+    store: Store,
+    toy_store: Store,
+    tmp_path: Path,
+    said: Callable[[], str],
+) -> None:
+    both = [*training, "--also", toy_store.path, "--on-collapse", "ignore"]
+    assert hwgen(*both, "--dry-run") == 0
+    shown = said()
+    assert f"classes of the first store in {toy_store.path.name}" in shown
+    assert "generator.domains" not in shown
+    assert hwgen(*both) == 0
+    names = [store.path.name, f"{toy_store.path.name}-2"]
+    command = ["synthesize", tmp_path / "run", "--device", "cpu", "--per-class", 2]
+    for domain in (names[1], "1"):
+        out = tmp_path / domain
+        assert hwgen(*command, "--out", out, "--domain", domain, "--classes", "口") == 0
+    origins = [Store(tmp_path / one).manifest.origin for one in (names[1], "1")]
+    assert [origin["domain"] for origin in origins] == names[::-1]
+    said()
+    assert hwgen(*command, "--out", tmp_path / "s", "--domain", "3") == 1
+    assert f"Choose one of {', '.join(names)}" in said()
+    assert hwgen("report", tmp_path / "run", "--out", tmp_path / "page.html") == 0
+    assert "Stores, each a domain" in (tmp_path / "page.html").read_text("utf-8")
+    gan = ["train", toy_store.path, "--out", tmp_path / "gan", "--also", store.path]
+    said()
+    assert hwgen(*gan) == 1
+    assert "--also has no effect with --preset glyph-32" in said()
+
+
 def test_presets_are_shown(hwgen: Command, said: Callable[[], str]) -> None:
     assert hwgen("presets") == 0
     assert "refiner-32" in said()
