@@ -86,6 +86,7 @@ def train_until(
 def networks(run: Run, device: torch.device) -> tuple[Generator, Discriminator]:
     """G (not its moving average) and D from a run's checkpoint."""
     g, d = build(recipe_from_json(run.recipe), len(run.charset))
+    assert isinstance(d, Discriminator)
     tensors = read_checkpoint(run.checkpoint, run.id).tensors
     load_module("g", g, tensors, run.checkpoint)
     load_module("d", d, tensors, run.checkpoint)

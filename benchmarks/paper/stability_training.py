@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hwgen.data import Batches
+from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.networks import Generator, build
 from hwgen.generators.gan.presets import Recipe
@@ -99,6 +100,7 @@ def widen(state: State[Generator], narrow: int) -> None:
     and their learning rates by the divisor (Yang et al. 2021, Tensor Programs V, for hidden
     layers). The layers that take z or the image have as many inputs as before.
     """
+    assert isinstance(state.d, Discriminator)
     inner_g: list[nn.Module] = list(state.g.convs)
     inner_d: list[nn.Module] = [*list(state.d.convs)[1:], state.d.out]
     for optimizer, inner in ((state.optimizer_g, inner_g), (state.optimizer_d, inner_d)):

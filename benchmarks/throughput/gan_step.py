@@ -31,6 +31,7 @@ from benchmarks.throughput.timing import (
 )
 from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.adversarial.layers import parameter_count
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.networks import Generator, build
@@ -130,6 +131,7 @@ def _plain(
     recipe: Recipe, classes: int, device: torch.device
 ) -> tuple[PlainStep, Tensor, Tensor, torch.Generator]:
     state = make_state(build, recipe, classes, 0, device)
+    assert isinstance(state.d, Discriminator)
     plain = PlainStep(state.g, state.d, recipe, classes)
     return plain, *random_batch(recipe, classes, device), torch.Generator(device)
 

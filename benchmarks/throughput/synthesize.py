@@ -28,6 +28,7 @@ from benchmarks.throughput.timing import FlopCount, apart, in_turn, matmul_rate,
 from hwgen.charset import Charset
 from hwgen.compute.devices import keep_freed_memory, pick_device
 from hwgen.data import to_images, to_uint8
+from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import Recipe, preset
 from hwgen.generators.gan.sampling import Sampler
@@ -125,6 +126,7 @@ def _sampler(recipe: Recipe, classes: int, device: str) -> Sampler:
 def _plain(recipe: Recipe, classes: int, device: str) -> PlainStep:
     torch.manual_seed(0)
     g, d = build(recipe, classes)
+    assert isinstance(d, Discriminator)
     plain = PlainStep(g.to(device), d.to(device), recipe, classes)
     plain.g.eval()
     return plain

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from hwgen.charset import Charset
-from hwgen.data import Balanced, ImageSet, Order, Shuffled, to_float, window_of
+from hwgen.data import Balanced, Chosen, ImageSet, Order, Shuffled, to_float, window_of
 from hwgen.errors import CharsetError
 from hwgen.recogniser.network import RecogniserRecipe
 
@@ -23,12 +24,19 @@ class LabelledImages:
         labels: class ids, int64 [N], on the training device.
         charset: class order.
         channels: 1 grey, 3 colour.
+        records: numbers of those to use, int64; None for all.
     """
 
     images: ImageSet
     labels: Tensor
     charset: Charset
     channels: int
+    records: npt.NDArray[np.int64] | None = None
+
+    @property
+    def used_labels(self) -> Tensor:
+        """Labels of the samples to use, int64 [n]."""
+        return self.labels if self.records is None else self.labels[torch.from_numpy(self.records)]
 
 
 class MixedBatches:
@@ -67,8 +75,8 @@ class MixedBatches:
         self._until = round(recipe.mixing.until * recipe.steps)
         groups = None
         if synthetic is not None and recipe.balanced:
-            groups, fraction = _without_real(real.labels, synthetic.labels, fraction)
-        own_groups = real.labels if recipe.balanced else None
+            groups, fraction = _without_real(real.used_labels, synthetic.used_labels, fraction)
+        own_groups = real.used_labels if recipe.balanced else None
         count = round(fraction * recipe.batch)
         mixed = (
             [_Part(real, recipe.batch - count, seed, own_groups)] if count < recipe.batch else []
@@ -130,7 +138,9 @@ class _Part:
             self._order = Balanced(groups.cpu().numpy(), count, seed)
         else:
             window = window_of(data.images.shape)
-            self._order = Shuffled(len(data.images), count, seed, window=window)
+            self._order = Shuffled(len(data.used_labels), count, seed, window=window)
+        if data.records is not None:
+            self._order = Chosen(self._order, data.records)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Images of batch `step`, uint8 [count, C, S, S], and their labels, int64 [count]."""

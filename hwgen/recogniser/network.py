@@ -91,9 +91,9 @@ class RecogniserRecipe:
 
     Attributes:
         size: input size in pixels; larger images are averaged down to it.
-        oversample: training images are distorted at this multiple of the size, if the store is
-            large enough, and averaged down afterwards. Distorting at the final size blurs, so that
-            the network would be trained on softer images than it is tested on.
+        oversample: training images are distorted at this multiple of the size and averaged down
+            afterwards. Distorting at the final size blurs, so that the network would be trained on
+            softer images than it is tested on. Images of smaller stores are enlarged for it.
         pixels: input range of the network.
         widths: output channels of the convolutions, one tuple per stage; all stages but the
             last end with 2x2 max pooling.

@@ -151,7 +151,9 @@ def train_recogniser(
 
 
 def augmented(x: Tensor, recipe: RecogniserRecipe, generator: torch.Generator) -> Tensor:
-    """Distort images at their own size, then average them down.
+    """Distort images at `oversample` times the size, then average them down.
+
+    Smaller images are enlarged first (bicubic).
 
     Args:
         x: float32 [N, C, S, S] in the recipe's range.
@@ -161,6 +163,10 @@ def augmented(x: Tensor, recipe: RecogniserRecipe, generator: torch.Generator) -
     Returns:
         float32 [N, C, size, size].
     """
+    if x.shape[-1] < (wide := recipe.size * recipe.oversample):
+        x = F.interpolate(x, size=(wide, wide), mode="bicubic", align_corners=False)
+        low, high = sorted((recipe.pixels.paper, recipe.pixels.ink))
+        x = x.clamp_(low, high)  # bicubic interpolation overshoots at edges
     x = augment(x, recipe.augmentation, pixels=recipe.pixels, generator=generator)
     if x.shape[-1] == recipe.size:
         return x

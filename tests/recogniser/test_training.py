@@ -289,6 +289,27 @@ def test_distorted_large_images_stay_sharp(make_store: MakeStore, toy: Recognise
     assert clear[0] > 1.05 * clear[1]
 
 
+def test_small_images_are_enlarged_to_be_distorted(toy: RecogniserRecipe) -> None:
+    x = torch.zeros(8, 1, 16, 16)
+    x[..., 7:9] = 1.0
+    wider = replace(toy, size=16, augmentation=replace(NO_CHANGE, stroke_width=0.03))
+    fine, coarse = (
+        augmented(x, replace(wider, oversample=n), torch.Generator().manual_seed(0)) for n in (2, 1)
+    )
+    assert fine.shape == coarse.shape == (8, 1, 16, 16)
+    assert not torch.equal(fine, coarse)
+
+
+def test_enlarging_alone_changes_little_and_stays_in_range(toy: RecogniserRecipe) -> None:
+    x = torch.rand(4, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+    x = torch.nn.functional.interpolate(x, scale_factor=4.0)
+    recipe = replace(toy, size=16, oversample=2, augmentation=NO_CHANGE)
+    back = augmented(x, recipe, torch.Generator())
+    assert back.amin() >= 0
+    assert back.amax() <= 1
+    assert (back - x).abs().mean() < 0.1
+
+
 def test_parts_of_different_sizes_make_one_batch(
     make_store: MakeStore, toy: RecogniserRecipe
 ) -> None:

@@ -7,22 +7,51 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from hwgen.generators.adversarial.layers import (
     LabelledConv2d,
     LabelMap,
     SameConv2d,
-    initialise,
     join,
 )
-from hwgen.generators.adversarial.recipe import AdversarialRecipe, DiscriminatorSpec
+from hwgen.generators.adversarial.recipe import DiscriminatorSpec
 
 SLOPE = 0.2
 """Slope of D's leaky ReLUs."""
 
 
-class Discriminator(nn.Module):
+class AnyDiscriminator(nn.Module):
+    """D as training sees it.
+
+    Attributes:
+        label_map: Φ; None for an unconditional network.
+    """
+
+    label_map: nn.Module | None
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor | None = None,
+        label_weight: float | Tensor = 1.0,
+        parts: int = 1,
+    ) -> Tensor:
+        """D(x | Φ(y)), without a final activation.
+
+        Args:
+            x: float [N, C, S, S].
+            y: int64 [N], or None for an unconditional network.
+            label_weight: factor of Φ(y), see hwgen.generators.adversarial.steps.label_weight.
+            parts: number of batches in x, one after the other and equally long. Batch norm treats
+                them as separate batches; everything else is computed for all at once.
+
+        Returns:
+            float32 [N].
+        """
+        raise NotImplementedError
+
+
+class Discriminator(AnyDiscriminator):
     """D: images and labels to one number each, built from a DiscriminatorSpec.
 
     With the spec of `paper-hwdb` this is the authors' network: Φ(y) is concatenated to the output
@@ -69,18 +98,7 @@ class Discriminator(nn.Module):
         label_weight: float | Tensor = 1.0,
         parts: int = 1,
     ) -> Tensor:
-        """D(x | Φ(y)), without a final activation.
-
-        Args:
-            x: float [N, C, S, S].
-            y: int64 [N], or None for an unconditional network.
-            label_weight: factor of Φ(y), see hwgen.generators.adversarial.steps.label_weight.
-            parts: number of batches in x, one after the other and equally long. Batch norm treats
-                them as separate batches; everything else is computed for all at once.
-
-        Returns:
-            float32 [N].
-        """
+        """See AnyDiscriminator.forward."""
         phi = None if self.label_map is None else self.label_map(y) * label_weight
         concat = phi if self.spec.label == "concat" else None
         h = x
@@ -103,18 +121,3 @@ def apart(norm: nn.Module, h: Tensor, parts: int) -> Tensor:
         out: Tensor = norm(h)
         return out
     return torch.cat([norm(part) for part in h.chunk(parts)])
-
-
-def build_discriminator(recipe: AdversarialRecipe, classes: int) -> Discriminator:
-    """D of a recipe, on the CPU; `initialise_discriminator` gives it its initial weights."""
-    classes = classes if recipe.conditional else 0
-    return Discriminator(recipe.discriminator, recipe.channels, recipe.size, classes)
-
-
-def initialise_discriminator(d: Discriminator, recipe: AdversarialRecipe) -> None:
-    """Initialise the weights of D from torch's global seed, and add its spectral norm."""
-    initialise(d, recipe.init, slope=SLOPE)
-    if recipe.discriminator.norm == "spectral":
-        for part in d.modules():
-            if isinstance(part, nn.Conv2d | nn.Linear | LabelMap):
-                spectral_norm(part)

@@ -51,7 +51,7 @@ class Plan:
 def count_parameters(build: Build, recipe: AdversarialRecipe, classes: int) -> tuple[int, int]:
     """Parameters of G and of D, without allocating them."""
     with torch.device("meta"):
-        g, d = build(recipe, classes)
+        g, d = build(recipe, classes, None)
     return parameter_count(g), parameter_count(d)
 
 

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from hwgen.charset import Charset
 from hwgen.data import average_down, to_images, to_tensor
-from hwgen.generators.adversarial.discriminator import Discriminator
+from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.samplers import Ids
+from hwgen.recogniser.feature_maps import FeatureMaps
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store
@@ -67,7 +68,7 @@ class ClassSampler(Protocol):
         """Class ids [N] and indices [N] to uint8 [N, S, S] or [N, S, S, 3], 255 is paper."""
 
 
-Build = Callable[[Any, int], tuple[AdversarialGenerator, Discriminator]]
+Build = Callable[[Any, int, FeatureMaps | None], tuple[AdversarialGenerator, AnyDiscriminator]]
 """Makes G and D, see AdversarialKind."""
 
 
@@ -89,8 +90,8 @@ class AdversarialKind:
         name: Run.kind of its runs.
         presets: named recipes; their learning rates are suggested when a run has diverged.
         completed: adds the fields that the JSON of a recipe of an older version lacks.
-        build: recipe and number of classes to G and D on the CPU, initialised from torch's global
-            seed; it must draw from no other source.
+        build: recipe, number of classes, and the maps that D sees unless it sees pixels, to G and D
+            on the CPU, initialised from torch's global seed; it must draw from no other source.
         sampler: of a generator in training, from that generator or its moving average, the recipe,
             the charset of the run, and the device.
         grid_classes: training store and the largest number of classes to the ids of the classes

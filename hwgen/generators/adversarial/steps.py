@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hwgen.compute.devices import autocast
 from hwgen.compute.distributed import ALONE, Ranks, replicate
 from hwgen.generators.adversarial.diffaugment import diffaugment
-from hwgen.generators.adversarial.discriminator import Discriminator
+from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.adversarial.layers import LabelMap
 from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
@@ -39,7 +39,7 @@ class State(Generic[G]):
     """
 
     g: G
-    d: Discriminator
+    d: AnyDiscriminator
     ema: G
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
@@ -49,7 +49,7 @@ class State(Generic[G]):
 
 
 def make_state(
-    build: Callable[[AnyRecipe, int], tuple[G, Discriminator]],
+    build: Callable[[AnyRecipe, int], tuple[G, AnyDiscriminator]],
     recipe: AnyRecipe,
     classes: int,
     seed: int,

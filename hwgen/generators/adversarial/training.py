@@ -24,7 +24,7 @@ from hwgen.generators.adversarial.checkpoint import is_snapshot, restore
 from hwgen.generators.adversarial.checks import check_processes, check_stores
 from hwgen.generators.adversarial.collapse import check_finite
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
-from hwgen.generators.adversarial.discriminator import Discriminator
+from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import (
     GRID_COLUMNS,
     AdversarialGenerator,
@@ -32,6 +32,8 @@ from hwgen.generators.adversarial.interface import (
 )
 from hwgen.generators.adversarial.meter import Meter
 from hwgen.generators.adversarial.pretrained import Pretrained, find_pretrained
+from hwgen.generators.adversarial.reader import FILE as READER
+from hwgen.generators.adversarial.reader import feature_maps
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
 from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score, real_deviation
@@ -306,8 +308,20 @@ def prepare(
     recipe = slowed(recipe, rollbacks)
     pretrained = settings.pretrained if checkpoint.step == 0 else None
 
-    def build(recipe: Any, classes: int) -> tuple[AdversarialGenerator, Discriminator]:
-        g, d = kind.build(recipe, classes)
+    maps = feature_maps(
+        run,
+        stores,
+        recipe,
+        [kind.records(one) for one in stores],
+        device=device,
+        dtype=dtype,
+        control=settings.control,
+        ranks=ranks,
+        reader=None if pretrained is None else pretrained.run.path / READER,
+    )
+
+    def build(recipe: Any, classes: int) -> tuple[AdversarialGenerator, AnyDiscriminator]:
+        g, d = kind.build(recipe, classes, maps)
         with ranks.agreed():
             if pretrained is not None:
                 pretrained.copy_to(g, d, [one.charset for one in stores])

@@ -8,11 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen.generators.adversarial.discriminator import (
-    Discriminator,
-    build_discriminator,
-    initialise_discriminator,
-)
+from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
@@ -24,6 +21,7 @@ from hwgen.generators.adversarial.layers import (
     join,
 )
 from hwgen.generators.gan.presets import GeneratorSpec, Recipe
+from hwgen.recogniser.feature_maps import FeatureMaps
 
 
 class Generator(AdversarialGenerator):
@@ -121,9 +119,10 @@ def build_generator(recipe: Recipe, classes: int) -> Generator:
     return Generator(recipe.generator, recipe.channels, recipe.size, classes)
 
 
-def build(recipe: Recipe, classes: int) -> tuple[Generator, Discriminator]:
+def build(
+    recipe: Recipe, classes: int, maps: FeatureMaps | None = None
+) -> tuple[Generator, AnyDiscriminator]:
     """G and D of a recipe, initialised from torch's global seed, on the CPU."""
-    g, d = build_generator(recipe, classes), build_discriminator(recipe, classes)
+    g = build_generator(recipe, classes)
     initialise(g, recipe.init, slope=0.0)
-    initialise_discriminator(d, recipe)
-    return g, d
+    return g, build_discriminator(recipe, classes, maps)

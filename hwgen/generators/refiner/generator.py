@@ -11,15 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.data import to_float
-from hwgen.generators.adversarial.discriminator import (
-    Discriminator,
-    build_discriminator,
-    initialise_discriminator,
-)
+from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.refiner.domains import Rows
 from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe
+from hwgen.recogniser.feature_maps import FeatureMaps
 
 
 class RefinerGenerator(AdversarialGenerator):
@@ -107,12 +105,15 @@ class DomainLabelMap(nn.Module):
 
 
 def build(
-    recipe: RefinerRecipe, classes: int, simulated: Tensor, rows: Rows | None = None
-) -> tuple[RefinerGenerator, Discriminator]:
+    recipe: RefinerRecipe,
+    classes: int,
+    simulated: Tensor,
+    rows: Rows | None = None,
+    maps: FeatureMaps | None = None,
+) -> tuple[RefinerGenerator, AnyDiscriminator]:
     """G and D of a recipe, initialised from torch's global seed, on the CPU."""
     g = RefinerGenerator(recipe, simulated, rows)
-    d = build_discriminator(recipe, classes)
-    initialise_discriminator(d, recipe)
+    d = build_discriminator(recipe, classes, maps)
     if rows is not None:
         assert d.label_map is not None
         spec = recipe.discriminator
@@ -123,9 +124,10 @@ def build(
 
 
 def build_without_images(
-    recipe: RefinerRecipe, classes: int
-) -> tuple[RefinerGenerator, Discriminator]:
+    recipe: RefinerRecipe, classes: int, maps: FeatureMaps | None = None
+) -> tuple[RefinerGenerator, AnyDiscriminator]:
     """G and D as `build`, to count parameters."""
     none = torch.zeros(classes, dtype=torch.int64)
     rows = Rows(none, none) if recipe.generator.domains > 1 else None
-    return build(recipe, classes, torch.empty(0, recipe.hands, recipe.size, recipe.size), rows)
+    images = torch.empty(0, recipe.hands, recipe.size, recipe.size)
+    return build(recipe, classes, images, rows, maps)

@@ -112,7 +112,7 @@ def train(
         name=KIND,
         presets=PRESETS,
         completed=completed,
-        build=lambda recipe, count: build(recipe, count, simulated(), rows),
+        build=lambda recipe, count, maps: build(recipe, count, simulated(), rows, maps),
         sampler=sampler,
         grid_classes=shown,
         scored_classes=shown,

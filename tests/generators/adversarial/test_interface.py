@@ -16,11 +16,8 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.data import to_images, to_uint8
 from hwgen.errors import DivergedError, InputError
-from hwgen.generators.adversarial.discriminator import (
-    Discriminator,
-    build_discriminator,
-    initialise_discriminator,
-)
+from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.estimate import count_parameters, plan
 from hwgen.generators.adversarial.interface import (
     GRID_COLUMNS,
@@ -42,6 +39,7 @@ from hwgen.generators.adversarial.steps import make_state, schedule, train_step
 from hwgen.generators.adversarial.training import train
 from hwgen.generators.samplers import Ids
 from hwgen.progress import Control
+from hwgen.recogniser.feature_maps import FeatureMaps
 from hwgen.record import Image, PixelRange
 from hwgen.runs import Run
 from hwgen.store import Store
@@ -128,11 +126,12 @@ class InkSampler:
 
 
 def kind_from(images: Tensor) -> AdversarialKind:
-    def build(recipe: InkRecipe, classes: int) -> tuple[InkGenerator, Discriminator]:
-        g, d = InkGenerator(recipe, images), build_discriminator(recipe, classes)
+    def build(
+        recipe: InkRecipe, classes: int, maps: FeatureMaps | None = None
+    ) -> tuple[InkGenerator, AnyDiscriminator]:
+        g = InkGenerator(recipe, images)
         initialise(g, recipe.init, slope=0.0)
-        initialise_discriminator(d, recipe)
-        return g, d
+        return g, build_discriminator(recipe, classes, maps)
 
     def unseen(store: Store, most: int) -> Ids:
         assert len(store.charset) == UNSEEN

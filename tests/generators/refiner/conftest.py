@@ -1,7 +1,10 @@
 """A toy refiner: 16x16 pixels, three classes of a store, and characters without samples."""
 
+from dataclasses import replace
+
 import pytest
 
+from hwgen.generators.adversarial.recipe import Stage
 from hwgen.generators.refiner.recipe import RefinerRecipe
 from hwgen.runs import Run
 from hwgen.store import Store
@@ -30,3 +33,17 @@ def toy_run(
     """A finished run; read only."""
     out = tmp_path_factory.mktemp("refiner") / "run"
     return run_training(toy_store, out, recipe, ToyStrokes(TOY_STROKES))
+
+
+@pytest.fixture
+def toy_reader(recipe: RefinerRecipe) -> RefinerRecipe:
+    """The toy recipe at 32x32 pixels, with a D that sees through a recogniser."""
+    d = replace(
+        recipe.discriminator,
+        stages=(Stage(4, 3, 2), Stage(6, 3, 1)),
+        norm="none",
+        label="projection",
+        reader_steps=2,
+    )
+    g = replace(recipe.generator, widths=(4, 6, 8))
+    return replace(recipe, size=32, generator=g, discriminator=d)

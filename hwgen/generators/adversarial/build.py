@@ -1,0 +1,38 @@
+"""D of a recipe, and its initial weights."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from hwgen.generators.adversarial.discriminator import SLOPE, AnyDiscriminator, Discriminator
+from hwgen.generators.adversarial.feature_discriminator import FeatureDiscriminator
+from hwgen.generators.adversarial.layers import LabelMap, initialise
+from hwgen.generators.adversarial.reader import untrained_maps
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
+from hwgen.recogniser.feature_maps import FeatureMaps
+
+
+def build_discriminator(
+    recipe: AdversarialRecipe, classes: int, maps: FeatureMaps | None = None
+) -> AnyDiscriminator:
+    """D of a recipe, on the CPU, initialised from torch's global seed.
+
+    Args:
+        recipe: of the run.
+        classes: number of classes.
+        maps: what D sees, if the recipe has `reader_steps`; None for a D that is only counted.
+    """
+    spec = recipe.discriminator
+    if spec.reader_steps:
+        features = FeatureDiscriminator(spec, maps or untrained_maps(recipe, classes), classes)
+        initialise(features, recipe.init, slope=SLOPE)
+        features.begin_with_classes()
+        return features
+    d = Discriminator(spec, recipe.channels, recipe.size, classes if recipe.conditional else 0)
+    initialise(d, recipe.init, slope=SLOPE)
+    if spec.norm == "spectral":
+        for part in d.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear | LabelMap):
+                spectral_norm(part)
+    return d
