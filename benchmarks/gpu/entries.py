@@ -24,16 +24,24 @@ MADE: Mapping[str, tuple[str, ...]] = {
 SAMPLES = (0, 1, 3, 5, 10, 20)
 """Real samples per unseen class in `few-shot`."""
 
+PIXELS = (
+    '[{"channels":32,"kernel":4,"stride":2},{"channels":64,"kernel":4,"stride":2},'
+    '{"channels":128,"kernel":4,"stride":2},{"channels":192,"kernel":4,"stride":2},'
+    '{"channels":192,"kernel":3,"stride":1}]'
+)
+"""Convolutions of a D that sees pixels."""
+
 VARIANTS = (
     "",
     "generator.flow=0",
     "generator.ink=false",
-    "translate=0 warp.scale=0 warp.shear=0 warp.rotate=0",
+    "translate=1 warp.scale=0.1 warp.shear=0.1 warp.rotate=5",
     "hands=10",
     "hands=160",
     "r1_gamma=0",
     "r1_gamma=1",
-    "discriminator.label=concat",
+    f"discriminator.reader_steps=0 discriminator.stages={PIXELS}",
+    f"discriminator.reader_steps=0 discriminator.stages={PIXELS} discriminator.label=concat",
     "batch=64",
     "batch=256",
 )

@@ -106,7 +106,7 @@ def feature_maps(
 def untrained_maps(recipe: AdversarialRecipe, classes: int) -> FeatureMaps:
     """Maps of the right shapes, to count parameters."""
     own = reader_recipe(recipe)
-    charset = Charset(tuple(chr(0x20000 + number) for number in range(classes)))
+    charset = Charset(tuple(map(str, range(classes))))
     network = RecogniserNetwork(own, classes, recipe.channels)
     images = torch.zeros(2, recipe.channels, recipe.size, recipe.size)
     recogniser = Recogniser(network, own, charset, channels=recipe.channels)
