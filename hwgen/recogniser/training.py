@@ -143,7 +143,7 @@ def train_recogniser(
         )
     provenance = {
         "seed": seed,
-        "pictures": len(data.images),
+        "pictures": len(data.used_labels),
         "synthetic_pictures": 0 if synthetic is None else len(synthetic.images),
         **describe(device, kind),
     }

@@ -439,7 +439,8 @@ def test_a_character_of_two_stores_is_one_class_of_the_recogniser(
 ) -> None:
     store = store_of(tmp_path / "store", "一丨十", size=32)
     also = store_of(tmp_path / "also", "十二", size=32)
-    run = run_training(store, tmp_path / "run", toy_reader, strokes, also=[also])
+    whole = replace(toy_reader, held_out=0.0)
+    run = run_training(store, tmp_path / "run", whole, strokes, also=[also])
     recogniser = Recogniser.load(run.path / READER, torch.device("cpu"))
     assert recogniser.charset.labels == tuple("一丨十二")
     assert recogniser.provenance["pictures"] == len(store) + len(also)
