@@ -15,6 +15,7 @@ from hwgen_cli.__main__ import app
 COMMANDS = {name: (command, function) for name, command, function in reference.all_commands(app)}
 
 DIFFERENT_HELP = {
+    "--steps": {"N", "N,N,..."},
     "--init-from": "A recogniser, or a run of a generator.",
     "--out": "What is written differs: a store, a run, a folder or a page.",
     "--seed": "What is random differs.",
