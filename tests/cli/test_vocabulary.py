@@ -15,7 +15,7 @@ from hwgen_cli.__main__ import app
 COMMANDS = {name: (command, function) for name, command, function in reference.all_commands(app)}
 
 DIFFERENT_HELP = {
-    "--steps": {"N", "N,N,..."},
+    "--steps": "Of one recogniser, or several numbers to compare.",
     "--init-from": "A recogniser, or a run of a generator.",
     "--out": "What is written differs: a store, a run, a folder or a page.",
     "--seed": "What is random differs.",
@@ -30,6 +30,7 @@ DIFFERENT_HELP = {
 """Options with a help text for each command, and why; name and metavar are the same everywhere."""
 
 METAVARS = {
+    "--steps": {"N", "N,N,..."},  # of one recogniser, or several numbers to compare
     "--init-from": {"FILE", "RUN"},  # of a recogniser, or of a generator
     "--out": {"STORE", "RUN", "DIR", "FILE.html"},
     # A store of simulated characters may take the classes of a real one.
