@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu.prepare import SEED, Images, Inputs, every_sample
+from hwgen.errors import RunError
 from hwgen.generators.adversarial.recipe import change_by_name, recipe_to_json
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe
 from hwgen.generators.refiner.sampling import Ids, RefinerSampler
@@ -93,17 +94,22 @@ class Refiner:
         """
         if run := self.trained():
             return run
-        run = train(
-            self.inputs.train(self.seen),
-            self.path,
-            self.recipe,
-            strokes=self.inputs.strokes,
-            seed=self.seed,
-            device=device,
-            on_collapse="ignore",
-            control=Control(_print_progress, stop),
-            cuda_graphs=device == "cuda",
-        )
+        try:
+            run = train(
+                self.inputs.train(self.seen),
+                self.path,
+                self.recipe,
+                strokes=self.inputs.strokes,
+                seed=self.seed,
+                device=device,
+                on_collapse="ignore",
+                control=Control(_print_progress, stop),
+                cuda_graphs=device == "cuda",
+            )
+        except RunError:
+            if stop():  # before the first step
+                raise OutOfTimeError from None
+            raise
         if not self.trained():
             raise OutOfTimeError
         return run

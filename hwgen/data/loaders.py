@@ -36,6 +36,9 @@ class Batches:
             all stores by default.
         local_slice: the rows of a whole batch that this process takes, such as
             `Ranks.local_slice`; all by default.
+
+    Attributes:
+        images: of the stores, one after the other.
     """
 
     def __init__(
@@ -51,11 +54,11 @@ class Batches:
         records: Sequence[Ids | None] | None = None,
         local_slice: Callable[[Tensor], Tensor] = lambda rows: rows,
     ) -> None:
-        self._images = open_images(stores, size, device)
+        self.images = open_images(stores, size, device)
         classes = [len(store.charset) for store in stores]
         labels = [store.labels + sum(classes[:n]) for n, store in enumerate(stores)]
         self._labels = torch.from_numpy(np.concatenate(labels)).to(device)
-        window = window_of(self._images.shape)
+        window = window_of(self.images.shape)
         orders = [
             # Each store has an order of its own; that of the first is as if it were alone.
             _order(store, chosen, batch // len(stores), seed + (n << 64), balanced, window)
@@ -71,7 +74,7 @@ class Batches:
         """The local slice of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
         indices = self._local_slice(self._order.indices(step))
         y = self._labels.index_select(0, indices.to(self._labels.device, non_blocking=True))
-        return to_float(self._local_slice(self._images.batch(self._order, step)), self._pixels), y
+        return to_float(self._local_slice(self.images.batch(self._order, step)), self._pixels), y
 
 
 def _order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -12,14 +13,13 @@ from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import folded
 from hwgen.record import PixelRange
 
-_LEAST = 0.1  # of the mean standard deviation: channels that hardly vary are not blown up
+_LEAST = 0.1  # of the standard deviation of all: channels that hardly vary are not blown up
 
 
 class FeatureMaps:
     """The maps after each stage of a recogniser but the first, and the input of its last layer.
 
-    Each channel has mean 0 and about standard deviation 1 over `images`. Nothing is trained, but
-    gradients reach the images.
+    Nothing is trained, but gradients reach the images.
 
     Args:
         recogniser: with at least two stages.
@@ -28,9 +28,11 @@ class FeatureMaps:
         labels: of the classes whose weights are wanted.
 
     Attributes:
-        shapes: channels and side of each map, from large to small; the last has side 1.
-        class_weights: float32 [classes, width of the last layer's input]: the recogniser's last
-            weights, less their mean, at standard deviation 1; zeros for classes unknown to it.
+        shapes: channels and size of each map, from large to small; the last has size 1.
+        means: of each channel of each map over `images`, shaped to be subtracted.
+        rates: with which each channel, less its mean, has about standard deviation 1.
+        class_weights: float32 [classes, channels of the last map]: the recogniser's last weights,
+            less their mean, at standard deviation 1; zeros for classes unknown to it.
     """
 
     def __init__(
@@ -47,34 +49,29 @@ class FeatureMaps:
         self._scale = (reads.ink - reads.paper) / (pixels.ink - pixels.paper)
         self._offset = reads.paper - pixels.paper * self._scale
         with torch.no_grad():
-            maps = self._maps(images)
-        self._means = [_per_channel(torch.mean, m) for m in maps]
-        self._rates = [1 / (_per_channel(torch.std, m) + _LEAST * m.std()) for m in maps]
+            maps = self(images)
+        spread = partial(torch.std, correction=0)  # one image has a spread, too: none
+        self.means = [_per_channel(torch.mean, m) for m in maps]
+        self.rates = [
+            1 / (_per_channel(spread, m) + _LEAST * spread(m)).clamp_min(1e-6) for m in maps
+        ]
         self.shapes = [(m.shape[1], m.shape[2] if m.ndim == 4 else 1) for m in maps]
         last = layers[-1]
         assert isinstance(last, nn.Linear)
         self.class_weights = _class_weights(last.weight.detach(), recogniser, labels)
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """Float images [N, C, S, S] to maps [N, channels, side, side]; the last [N, channels]."""
-        return [
-            (m - mean) * rate
-            for m, mean, rate in zip(self._maps(x), self._means, self._rates, strict=True)
-        ]
-
-    def to(self, device: torch.device) -> FeatureMaps:
-        """Move everything to a device; returns self."""
-        self._parts = [part.to(device) for part in self._parts]
-        self._means = [mean.to(device) for mean in self._means]
-        self._rates = [rate.to(device) for rate in self._rates]
-        return self
-
-    def _maps(self, x: Tensor) -> list[Tensor]:
+        """Float images [N, C, S, S] to maps [N, channels, size, size]; the last [N, channels]."""
         h, maps = x * self._scale + self._offset, []
         for part in self._parts:
             h = part(h)
             maps.append(h)
         return maps
+
+    def to(self, device: torch.device) -> FeatureMaps:
+        """Move the recogniser to a device; returns self."""
+        self._parts = [part.to(device) for part in self._parts]
+        return self
 
 
 def _per_channel(statistic: Callable[..., Tensor], x: Tensor) -> Tensor:
@@ -85,5 +82,5 @@ def _per_channel(statistic: Callable[..., Tensor], x: Tensor) -> Tensor:
 def _class_weights(weight: Tensor, recogniser: Recogniser, labels: Sequence[str]) -> Tensor:
     rows = {label: row for row, label in enumerate(recogniser.charset)}
     centred = weight - weight.mean(dim=0)
-    padded = torch.cat([centred / centred.std(), torch.zeros_like(centred[:1])])
+    padded = torch.cat([centred / centred.std().clamp_min(1e-6), torch.zeros_like(centred[:1])])
     return padded[[rows.get(label, -1) for label in labels]]

@@ -27,6 +27,19 @@ def images() -> Tensor:
     return torch.rand(40, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
+def scaled(maps: FeatureMaps, images: Tensor) -> list[Tensor]:
+    found = zip(maps(images), maps.means, maps.rates, strict=True)
+    return [(m - mean) * rate for m, mean, rate in found]
+
+
+def test_one_image_and_one_class_give_finite_numbers(images: Tensor) -> None:
+    recipe = replace(LIGHT, widths=((4,), (6,), (8,), (10,)), hidden=12)
+    one = Recogniser(RecogniserNetwork(recipe, 1), recipe, Charset(("天",)))
+    maps = FeatureMaps(one, SIGNED, images[:1], ["天", "地"])
+    assert all(m.isfinite().all() for m in scaled(maps, images))
+    assert maps.class_weights.isfinite().all()
+
+
 def test_maps_are_those_after_each_stage_and_the_last_layers_input(
     recogniser: Recogniser, images: Tensor
 ) -> None:
@@ -37,10 +50,10 @@ def test_maps_are_those_after_each_stage_and_the_last_layers_input(
 
 
 def test_channels_are_standardised_over_the_images(recogniser: Recogniser, images: Tensor) -> None:
-    for found in FeatureMaps(recogniser, SIGNED, images, CHARSET.labels)(images):
+    for found in scaled(FeatureMaps(recogniser, SIGNED, images, CHARSET.labels), images):
         dims = [d for d in range(found.ndim) if d != 1]
         assert torch.allclose(found.mean(dims), torch.zeros(found.shape[1]), atol=1e-4)
-        assert found.std(dims).amax() < 1.0001  # channels that hardly vary stay below
+        assert found.std(dims).amax() < 1.01  # channels that hardly vary stay below
         assert found.std(dims).median() > 0.5
 
 
@@ -49,9 +62,9 @@ def test_the_last_map_is_what_the_recogniser_reads(recogniser: Recogniser, image
     exact = grey[:, None] / 127.5 - 1
     maps = FeatureMaps(recogniser, SIGNED, exact, CHARSET.labels)
     features = recogniser.features(grey.numpy())
-    spread = features.std(axis=0, ddof=1) + 0.1 * features.std(ddof=1)
+    spread = features.std(axis=0) + 0.1 * features.std()
     expected = (features - features.mean(axis=0)) / spread
-    assert np.allclose(maps(exact)[-1].numpy(), expected, atol=1e-3)
+    assert np.allclose(scaled(maps, exact)[-1].numpy(), expected, atol=1e-3)
 
 
 def test_gradients_reach_the_images_and_no_weights(recogniser: Recogniser, images: Tensor) -> None:

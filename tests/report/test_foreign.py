@@ -58,7 +58,7 @@ WRONG = [
     ("evaluation.json", ("per_class",), {}, r"per_class lacks the fields \['purity'\]"),
     ("evaluation.json", ("notes",), "text", "notes should be a list"),
     ("evaluation.json", ("synthetic",), None, "synthetic should be an object"),
-    ("lift.json", ("accuracy", 0, "count"), -1, "-1 real samples per class"),
+    ("lift.json", ("accuracy", 0, "count"), -2, "-2 real samples per class"),
     ("lift.json", ("accuracy", 0, "arm"), "other", "an arm 'other' that the experiment"),
     ("lift.json", ("accuracy",), [], "no accuracy"),
     ("lift.json", ("accuracy", 0, "mean"), None, r"accuracy\[0\].mean should be float"),

@@ -16,7 +16,7 @@ from hwgen.recogniser.feature_maps import FeatureMaps
 def build_discriminator(
     recipe: AdversarialRecipe, classes: int, maps: FeatureMaps | None = None
 ) -> AnyDiscriminator:
-    """D of a recipe, on the CPU, initialised from torch's global seed.
+    """D of a recipe, on the CPU; `initialise_discriminator` gives it its initial weights.
 
     Args:
         recipe: of the run.
@@ -25,14 +25,16 @@ def build_discriminator(
     """
     spec = recipe.discriminator
     if spec.reader_steps:
-        features = FeatureDiscriminator(spec, maps or untrained_maps(recipe, classes), classes)
-        initialise(features, recipe.init, slope=SLOPE)
-        features.begin_with_classes()
-        return features
-    d = Discriminator(spec, recipe.channels, recipe.size, classes if recipe.conditional else 0)
+        return FeatureDiscriminator(spec, maps or untrained_maps(recipe, classes), classes)
+    return Discriminator(spec, recipe.channels, recipe.size, classes if recipe.conditional else 0)
+
+
+def initialise_discriminator(d: AnyDiscriminator, recipe: AdversarialRecipe) -> None:
+    """Initialise the weights of D from torch's global seed, and add its spectral norm."""
     initialise(d, recipe.init, slope=SLOPE)
-    if spec.norm == "spectral":
+    if isinstance(d, FeatureDiscriminator):
+        d.initialise_classes()
+    if recipe.discriminator.norm == "spectral":
         for part in d.modules():
             if isinstance(part, nn.Conv2d | nn.Linear | LabelMap):
                 spectral_norm(part)
-    return d

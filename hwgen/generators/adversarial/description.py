@@ -13,7 +13,6 @@ _OPTIMIZERS = {"adam": "Adam", "rmsprop": "RMSProp", "tf-rmsprop": "RMSProp (Ten
 
 def recipe_in_words(
     recipe: AdversarialRecipe,
-    plain: dict[str, object],
     presets: Mapping[str, AdversarialRecipe],
     generator: Facts,
 ) -> Facts:
@@ -21,13 +20,12 @@ def recipe_in_words(
 
     Args:
         recipe: of the run.
-        plain: the same as the run has it, to compare with the preset.
         presets: of the kind of generator.
         generator: what the kind says of noise, label and generator.
     """
     d, opt = recipe.discriminator, recipe.optimizer
     preset = presets.get(recipe.preset)
-    changes = differences(recipe_to_json(preset), plain) if preset else []
+    changes = differences(recipe_to_json(preset), recipe_to_json(recipe)) if preset else []
     betas = f"β₁ {opt.beta1:g}, β₂ {opt.beta2:g}" if opt.kind == "adam" else f"decay {opt.beta2:g}"
     rates = f"{opt.lr_g:g}" if opt.lr_g == opt.lr_d else f"G {opt.lr_g:g}, D {opt.lr_d:g}"
     r1 = f"γ = {recipe.r1_gamma:g}, every {recipe.r1_every} steps" if recipe.r1_gamma else "none"
@@ -45,7 +43,13 @@ def recipe_in_words(
         ("Optimiser", f"{_OPTIMIZERS[opt.kind]}, rate {rates}, {betas}"),
         ("Batch", f"{recipe.batch:,}"),
         *generator,
-        ("Discriminator", f"{len(d.stages)} convolutions, norm {d.norm}"),
+        (
+            "Discriminator",
+            f"{len(d.stages)} convolutions, norm {d.norm}"
+            + (
+                f", of a recogniser's features ({d.reader_steps:,} steps)" if d.reader_steps else ""
+            ),
+        ),
         ("R1 penalty", r1),
         (
             "Random shift of D's input",

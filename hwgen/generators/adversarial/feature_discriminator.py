@@ -2,8 +2,8 @@
 
 As in projected GANs (Sauer et al. 2021, arXiv 2111.01007, section 3), D's input are the maps of a
 network that was trained for another task, at several depths. Here it is a recogniser of the same
-characters, whose weights of each class begin Φ (as Sauer et al. 2022, StyleGAN-XL, section 3.1,
-begin it with a classifier's features). D need not learn what a character is, so that it tells real
+characters, whose weights of each class initialise Φ (Sauer et al. 2022, StyleGAN-XL, section 3.1,
+initialise it from a classifier, too). D need not learn what a character is, so that it tells real
 from generated samples of a class after few steps.
 """
 
@@ -31,21 +31,25 @@ class FeatureDiscriminator(AnyDiscriminator):
 
     Args:
         spec: its stages are the halving and the joining convolution.
-        maps: of a frozen recogniser. They are no part of the state: the same must be given again.
+        maps: of a frozen recogniser. They are no part of the state, but how they are scaled is: the
+            same recogniser must be given again.
         classes: number of classes.
     """
 
     def __init__(self, spec: DiscriminatorSpec, maps: FeatureMaps, classes: int) -> None:
         super().__init__()
         self.spec, self.maps = spec, maps
+        for number, (mean, rate) in enumerate(zip(maps.means, maps.rates, strict=True)):
+            self.register_buffer(f"mean{number}", mean)
+            self.register_buffer(f"rate{number}", rate)
         *shapes, (width, _) = maps.shapes
         halving, joining = spec.stages
-        side = shapes[-1][1]
+        size = shapes[-1][1]
         self.halves = nn.ModuleList()
         joined = 0
         for channels, large in shapes:
             steps: list[nn.Module] = []
-            while large > side:
+            while large > size:
                 steps += [
                     SameConv2d(channels, halving.channels, halving.kernel, halving.stride),
                     nn.LeakyReLU(SLOPE),
@@ -54,13 +58,13 @@ class FeatureDiscriminator(AnyDiscriminator):
             self.halves.append(nn.Sequential(*steps))
             joined += channels
         self.join = SameConv2d(joined, joining.channels, joining.kernel, joining.stride)
-        self.hidden = nn.Linear(joining.channels * side**2, spec.hidden)
+        self.hidden = nn.Linear(joining.channels * size**2, spec.hidden)
         self.out = nn.Linear(spec.hidden + width, 1)
         self.label_map: nn.Module = LabelMap(classes, spec.hidden + width, spec.label_sd)
 
     @torch.no_grad()
-    def begin_with_classes(self) -> None:
-        """Begin Φ's part for the recogniser's last layer with the weights of each class."""
+    def initialise_classes(self) -> None:
+        """Initialise Φ, as far as it weighs the recogniser's features, with its class weights."""
         assert isinstance(self.label_map, LabelMap)
         weights = self.maps.class_weights * self.spec.label_sd
         self.label_map.weight[:, self.spec.hidden :] = weights
@@ -74,7 +78,10 @@ class FeatureDiscriminator(AnyDiscriminator):
     ) -> Tensor:
         """See AnyDiscriminator.forward."""
         assert y is not None
-        *maps, last = self.maps(x)
+        *maps, last = [
+            (m - getattr(self, f"mean{number}")) * getattr(self, f"rate{number}")
+            for number, m in enumerate(self.maps(x))
+        ]
         joined = torch.cat([half(m) for half, m in zip(self.halves, maps, strict=True)], dim=1)
         h = F.leaky_relu(self.join(joined), SLOPE)
         h = F.leaky_relu(self.hidden(h.flatten(1)), SLOPE)

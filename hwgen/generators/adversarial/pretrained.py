@@ -20,6 +20,7 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash, load_module, load_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.generators.adversarial.layers import LabelMap
+from hwgen.generators.adversarial.reader import FILE as READER
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_step
@@ -115,6 +116,12 @@ def find_pretrained(
             where=str(place),
             details=lines,
             remedy="Give the preset and the --set of that run",
+        )
+    if recipe.discriminator.reader_steps and not (run.path / READER).is_file():
+        raise RunError(
+            f"has no {READER}, the recogniser through which its D sees",
+            where=str(place),
+            remedy="Restore the file from where the run was made",
         )
     snapshot = run.weights(read_step(run.checkpoint, run.id) * int(theirs["batch"]))
     if not snapshot.is_file():

@@ -13,8 +13,8 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.compute.distributed import Ranks
-from hwgen.data import average_down, open_images, to_float, to_tensor
-from hwgen.errors import RunError
+from hwgen.data import ImageSet, average_down, to_float, to_tensor
+from hwgen.errors import DivergedError, RunError
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.progress import Control
@@ -29,7 +29,7 @@ from hwgen.store import Store
 FILE = "reader.safetensors"
 """In the run directory."""
 
-_MEASURED = 512  # images of a store over which the maps are scaled
+_MEASURED = 512  # images over which the maps are scaled
 
 Ids = npt.NDArray[np.int64]
 
@@ -41,6 +41,7 @@ def reader_recipe(recipe: AdversarialRecipe) -> RecogniserRecipe:
         size=recipe.size,
         oversample=1,  # twice as fast, and D's images are of this size
         steps=recipe.discriminator.reader_steps,
+        balanced=recipe.balanced,
     )
 
 
@@ -50,6 +51,8 @@ def feature_maps(
     recipe: AdversarialRecipe,
     records: Sequence[Ids | None],
     *,
+    images: ImageSet,
+    begun: bool,
     device: torch.device,
     dtype: torch.dtype,
     control: Control,
@@ -63,6 +66,8 @@ def feature_maps(
         stores: that the run is trained on.
         recipe: of the run.
         records: of each store, to train on; None for all.
+        images: of the stores, one after the other, at the recipe's size.
+        begun: whether D has been trained with the recogniser in FILE.
         device: where to train, and of the maps.
         dtype: precision of training.
         control: progress as a note about a training that has not begun, and stop requests.
@@ -70,8 +75,7 @@ def feature_maps(
         reader: a recogniser to copy instead of training one.
 
     Raises:
-        RunError: it was stopped, or the file is damaged.
-        DivergedError: see train_recogniser.
+        RunError: it was stopped or diverged, or the file is missing, damaged or another run's.
     """
     if not recipe.discriminator.reader_steps:
         return None
@@ -84,23 +88,42 @@ def feature_maps(
     def write() -> None:
         if file.exists():
             return
+        if begun:
+            raise RunError(
+                "is missing: the recogniser through which D has seen images so far",
+                where=str(file),
+                remedy="Restore it, or start a new run in another --out",
+            )
         began = time.monotonic()
         if reader is not None:
             recogniser = Recogniser.load(reader, device)
         else:
-            recogniser = _trained(stores, recipe, numbers, run.seed, device, dtype, control)
+            recogniser = _trained(
+                stores,
+                recipe,
+                images,
+                # Streamed images are read in windows only where all are used.
+                None if all(chosen is None for chosen in records) else numbers,
+                seed=run.seed,
+                device=device,
+                dtype=dtype,
+                control=control,
+            )
         recogniser.save(file)
         run.log({"images": 0, "reader_seconds": round(time.monotonic() - began, 3)})
 
     ranks.on_first(write)
-    recogniser = Recogniser.load(file, device)
-    some = [
-        store.images(chosen[evenly_spaced(len(chosen), min(_MEASURED, len(chosen)))])
-        for store, chosen in zip(stores, numbers, strict=True)
-    ]
-    parts = [average_down(to_tensor(images, device), recipe.size) for images in some]
-    labels = [label for store in stores for label in store.charset]
-    return FeatureMaps(recogniser, recipe.pixels, to_float(torch.cat(parts), recipe.pixels), labels)
+    with ranks.agreed():
+        recogniser = Recogniser.load(file, device)
+        _check_fits(recogniser, recipe, file)
+        measured = max(1, _MEASURED // len(stores))
+        parts = [
+            store.images(chosen[evenly_spaced(len(chosen), min(measured, len(chosen)))])
+            for store, chosen in zip(stores, numbers, strict=True)
+        ]
+        some = torch.cat([average_down(to_tensor(part, device), recipe.size) for part in parts])
+        labels = [label for store in stores for label in store.charset]
+        return FeatureMaps(recogniser, recipe.pixels, to_float(some, recipe.pixels), labels)
 
 
 def untrained_maps(recipe: AdversarialRecipe, classes: int) -> FeatureMaps:
@@ -113,35 +136,65 @@ def untrained_maps(recipe: AdversarialRecipe, classes: int) -> FeatureMaps:
     return FeatureMaps(recogniser, recipe.pixels, images, charset.labels)
 
 
+def _check_fits(recogniser: Recogniser, recipe: AdversarialRecipe, file: Path) -> None:
+    """Refuse a recogniser of other shapes than the recipe's.
+
+    Raises:
+        RunError: see above.
+    """
+    own, there = reader_recipe(recipe), recogniser.recipe
+    fields = ("size", "widths", "grid", "hidden")
+    if recogniser.channels != recipe.channels or any(
+        getattr(own, field) != getattr(there, field) for field in fields
+    ):
+        raise RunError(
+            "is not the recogniser that this run's D sees through",
+            where=str(file),
+            remedy="Restore the file, or start a new run in another --out",
+        )
+
+
 def _trained(
     stores: Sequence[Store],
     recipe: AdversarialRecipe,
-    numbers: Sequence[Ids],
+    images: ImageSet,
+    numbers: Sequence[Ids] | None,
+    *,
     seed: int,
     device: torch.device,
     dtype: torch.dtype,
     control: Control,
 ) -> Recogniser:
+    """A recogniser of these records; see feature_maps."""
     # A character of several stores is one class, since it is to be read in all of them.
     charset = Charset(tuple(dict.fromkeys(label for store in stores for label in store.charset)))
     labels = [np.array(charset.ids(store.charset.labels))[store.labels] for store in stores]
-    starts = np.cumsum([0, *map(len, stores)])
+    starts = np.cumsum([0, *map(len, stores)])[:-1]
+    records = None
+    if numbers is not None:
+        records = np.concatenate([start + n for start, n in zip(starts, numbers, strict=True)])
     data = LabelledImages(
-        open_images(stores, recipe.size, device),
+        images,
         torch.from_numpy(np.concatenate(labels)).to(device),
         charset,
         stores[0].channels,
-        records=np.concatenate([start + n for start, n in zip(starts, numbers, strict=False)]),
+        records=records,
     )
-    recogniser = train_recogniser(
-        data,
-        reader_recipe(recipe),
-        seed=seed,
-        device=device,
-        precision="bf16" if dtype == torch.bfloat16 else "fp32",
-        progress=_noted(control, recipe.images),
-        stop=control.stop,
-    )
+    try:
+        recogniser = train_recogniser(
+            data,
+            reader_recipe(recipe),
+            seed=seed,
+            device=device,
+            precision="bf16" if dtype == torch.bfloat16 else "fp32",
+            progress=_noted(control, recipe.images),
+            stop=control.stop,
+        )
+    except DivergedError as error:  # no divergence of the generator, which a rollback would mend
+        raise RunError(
+            f"the recogniser through which D sees: {error.what}",
+            remedy="Use --precision fp32, another --seed, or other discriminator.reader_steps",
+        ) from None
     if recogniser is None:
         raise RunError(
             "stopped while training the recogniser through which D sees; the generator's training "

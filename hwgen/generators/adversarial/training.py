@@ -313,6 +313,8 @@ def prepare(
         stores,
         recipe,
         [kind.records(one) for one in stores],
+        images=batches.images,
+        begun=checkpoint.step > 0,
         device=device,
         dtype=dtype,
         control=settings.control,

@@ -16,12 +16,11 @@ def facts(recipe: Recipe, classes: int) -> Facts:
     return [("Parameters", f"generator {g:,}, discriminator {d:,}")]
 
 
-def recipe_in_words(recipe: Recipe, plain: dict[str, object]) -> Facts:
+def recipe_in_words(recipe: Recipe) -> Facts:
     """The recipe's settings.
 
     Args:
         recipe: of the run.
-        plain: the same as the run has it, to compare with the preset.
     """
     g = recipe.generator
     of_generator = [
@@ -29,7 +28,7 @@ def recipe_in_words(recipe: Recipe, plain: dict[str, object]) -> Facts:
         ("Label", _condition(recipe)),
         ("Generator", f"{len(g.stages)} stages, {g.upsampling} upsampling, norm {g.norm}"),
     ]
-    return description.recipe_in_words(recipe, plain, PRESETS, of_generator)
+    return description.recipe_in_words(recipe, PRESETS, of_generator)
 
 
 def _condition(recipe: Recipe) -> str:

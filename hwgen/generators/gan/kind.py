@@ -152,7 +152,7 @@ class GanKind(GeneratorKind):
         return Description(
             planned=recipe.images if recipe else None,
             facts=facts(recipe, len(run.charset)) if recipe else [],
-            recipe=recipe_in_words(recipe, run.recipe) if recipe else [],
+            recipe=recipe_in_words(recipe) if recipe else [],
             unreadable=unreadable,
             curves=curves(recipe),
             labelled=recipe is None or recipe.conditional,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.build import build_discriminator, initialise_discriminator
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.adversarial.layers import (
@@ -123,6 +123,7 @@ def build(
     recipe: Recipe, classes: int, maps: FeatureMaps | None = None
 ) -> tuple[Generator, AnyDiscriminator]:
     """G and D of a recipe, initialised from torch's global seed, on the CPU."""
-    g = build_generator(recipe, classes)
+    g, d = build_generator(recipe, classes), build_discriminator(recipe, classes, maps)
     initialise(g, recipe.init, slope=0.0)
-    return g, build_discriminator(recipe, classes, maps)
+    initialise_discriminator(d, recipe)
+    return g, d

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.data import to_float
-from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.build import build_discriminator, initialise_discriminator
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.refiner.domains import Rows
@@ -114,6 +114,7 @@ def build(
     """G and D of a recipe, initialised from torch's global seed, on the CPU."""
     g = RefinerGenerator(recipe, simulated, rows)
     d = build_discriminator(recipe, classes, maps)
+    initialise_discriminator(d, recipe)
     if rows is not None:
         assert d.label_map is not None
         spec = recipe.discriminator

@@ -179,7 +179,7 @@ class RefinerKind(GeneratorKind):
         return Description(
             planned=recipe.images if recipe else None,
             facts=self._facts(recipe, run) if recipe else [],
-            recipe=self._in_words(recipe, run.recipe) if recipe else [],
+            recipe=self._in_words(recipe) if recipe else [],
             unreadable=unreadable,
             curves=curves(recipe),
             note=_HELD_OUT if recipe and recipe.held_out else "",
@@ -258,7 +258,7 @@ class RefinerKind(GeneratorKind):
                 facts.append((name, f"{len(found):,}: {shown}"))
         return facts
 
-    def _in_words(self, recipe: RefinerRecipe, plain: dict[str, object]) -> Facts:
+    def _in_words(self, recipe: RefinerRecipe) -> Facts:
         g = recipe.generator
         flow = f"up to {g.flow:g} of half the size" if g.flow else "none"
         of_generator = [
@@ -268,7 +268,7 @@ class RefinerKind(GeneratorKind):
             ("Change of ink", "yes" if g.ink else "no"),
             ("Classes held out for grids and scores", f"{recipe.held_out:.0%}"),
         ]
-        return recipe_in_words(recipe, plain, PRESETS, of_generator)
+        return recipe_in_words(recipe, PRESETS, of_generator)
 
 
 def _adapts(options: Mapping[str, Any]) -> bool:

@@ -131,7 +131,7 @@ def test_outputs_are_those_of_the_networks_in_either_mode(
         norm.running_mean.fill_(0.5)
     before = [{k: v.clone() for k, v in n.state_dict().items()} for n in (g, d)]
     modes = g.training, d.training
-    batches = Batches(toy_digits, size=16, pixels=recipe.pixels, batch=4, seed=0, device=CPU)
+    batches = Batches([toy_digits], size=16, pixels=recipe.pixels, batch=4, seed=0, device=CPU)
     found = outputs(g, d, recipe, batches, 3, seed=5, training=training)
     assert (g.training, d.training) == modes
     for network, old in zip((g, d), before, strict=True):

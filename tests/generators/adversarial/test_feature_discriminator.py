@@ -5,7 +5,8 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.build import build_discriminator, initialise_discriminator
+from hwgen.generators.adversarial.estimate import Plan
 from hwgen.generators.adversarial.feature_discriminator import FeatureDiscriminator
 from hwgen.generators.adversarial.recipe import DiscriminatorSpec, Stage
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe
@@ -43,6 +44,7 @@ def d(maps: FeatureMaps) -> FeatureDiscriminator:
     torch.manual_seed(0)
     built = build_discriminator(recipe_with(SPEC), len(CHARSET), maps)
     assert isinstance(built, FeatureDiscriminator)
+    initialise_discriminator(built, recipe_with(SPEC))
     return built
 
 
@@ -72,7 +74,8 @@ def test_the_recogniser_is_neither_trained_nor_saved(d: FeatureDiscriminator) ->
     assert x.grad.abs().sum() > 0
     assert all(parameter.grad is not None for parameter in d.parameters())
     names = {name.split(".")[0] for name in d.state_dict()}
-    assert names == {"halves", "join", "hidden", "out", "label_map"}
+    scales = {f"{what}{number}" for what in ("mean", "rate") for number in range(4)}
+    assert names == {"halves", "join", "hidden", "out", "label_map", *scales}
 
 
 def test_it_can_be_counted_without_a_recogniser(d: FeatureDiscriminator) -> None:
@@ -82,6 +85,13 @@ def test_it_can_be_counted_without_a_recogniser(d: FeatureDiscriminator) -> None
     # LIGHT has other widths than the fixture's recogniser.
     assert counted.hidden.weight.shape == d.hidden.weight.shape
     assert counted.label_map.weight.shape == (4, SPEC.hidden + LIGHT.hidden)
+
+
+def test_a_dry_run_says_how_long_the_recogniser_is_trained() -> None:
+    plan = Plan(1, 2, 3.0, 4, 5, 6, 7)
+    assert ("steps of D's recogniser, first", "3") in plan.in_words(recipe_with(SPEC))
+    pixels = DiscriminatorSpec(stages=(Stage(4, 3, 2),), label="projection", norm="none")
+    assert not any("recogniser" in name for name, _ in plan.in_words(recipe_with(pixels)))
 
 
 @pytest.mark.parametrize(

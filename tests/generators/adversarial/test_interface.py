@@ -16,7 +16,7 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors
 from hwgen.data import to_images, to_uint8
 from hwgen.errors import DivergedError, InputError
-from hwgen.generators.adversarial.build import build_discriminator
+from hwgen.generators.adversarial.build import build_discriminator, initialise_discriminator
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.estimate import count_parameters, plan
 from hwgen.generators.adversarial.interface import (
@@ -129,9 +129,10 @@ def kind_from(images: Tensor) -> AdversarialKind:
     def build(
         recipe: InkRecipe, classes: int, maps: FeatureMaps | None = None
     ) -> tuple[InkGenerator, AnyDiscriminator]:
-        g = InkGenerator(recipe, images)
+        g, d = InkGenerator(recipe, images), build_discriminator(recipe, classes, maps)
         initialise(g, recipe.init, slope=0.0)
-        return g, build_discriminator(recipe, classes, maps)
+        initialise_discriminator(d, recipe)
+        return g, d
 
     def unseen(store: Store, most: int) -> Ids:
         assert len(store.charset) == UNSEEN

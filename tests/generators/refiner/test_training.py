@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors
-from hwgen.errors import InputError, RecipeChangedError, RunError
+from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
 from hwgen.generators.adversarial import reader, training
 from hwgen.generators.adversarial.reader import FILE as READER
 from hwgen.generators.refiner.recipe import RefinerRecipe
@@ -22,6 +22,7 @@ from hwgen.imaging.pixel_deviation import pixel_deviation
 from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
+from hwgen.recogniser.network import LIGHT, RecogniserNetwork
 from hwgen.recogniser.training import train_recogniser
 from hwgen.record import Image, Record
 from hwgen.runs import Run
@@ -444,3 +445,50 @@ def test_a_character_of_two_stores_is_one_class_of_the_recogniser(
     recogniser = Recogniser.load(run.path / READER, torch.device("cpu"))
     assert recogniser.charset.labels == tuple("一丨十二")
     assert recogniser.provenance["pictures"] == len(store) + len(also)
+
+
+def test_a_run_is_not_resumed_with_another_recogniser(
+    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    run = run_training(store, tmp_path / "run", toy_reader, strokes, stop=5)
+    file = run.path / READER
+    other = replace(LIGHT, size=32, hidden=8)
+    Recogniser(RecogniserNetwork(other, 3), other, store.charset).save(file)
+    with pytest.raises(RunError, match="is not the recogniser that this run's D sees through"):
+        run_training(store, run.path, toy_reader, strokes)
+    file.unlink()
+    with pytest.raises(RunError, match="is missing: the recogniser through which D has seen"):
+        run_training(store, run.path, toy_reader, strokes)
+    with pytest.raises(RunError, match=f"has no {READER}|is not finished"):
+        run_training(store, tmp_path / "next", toy_reader, strokes, init_from=run.path)
+
+
+def test_one_sample_is_enough_with_the_recogniser_of_another_run(
+    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    first = run_training(store, tmp_path / "first", toy_reader, strokes)
+    with StoreWriter(tmp_path / "mine", size=32, recipe={}) as writer:
+        writer.add(Record(np.full((32, 32), 9, np.uint8), "口", "", "", 0))
+        mine = writer.finish(charset=Charset(("口",)), origin={})
+    own = replace(toy_reader, images=4, every=4)
+    run = run_training(
+        mine, tmp_path / "run", own, strokes, init_from=first.path, on_collapse="ignore"
+    )
+    # D sees as it did in the first run.
+    there, here = (load_tensors(one.checkpoint)[0]["d.mean3"] for one in (first, run))
+    assert torch.equal(there, here)
+
+
+def test_a_recogniser_that_diverges_is_no_divergence_of_the_generator(
+    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: Any, **__: Any) -> None:
+        raise DivergedError("the recogniser's loss is nan at step 20")
+
+    monkeypatch.setattr(reader, "train_recogniser", diverge)
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    with pytest.raises(RunError, match="another --seed") as refused:
+        run_training(store, tmp_path / "run", toy_reader, strokes, on_collapse="rollback")
+    assert not isinstance(refused.value, DivergedError)
