@@ -176,7 +176,7 @@ def test_an_entry_out_of_time_keeps_its_results_and_is_resumed(
     result = read(tmp_path / "c/unseen-4-seed-5.json")
     assert (len(result["arms"]), len(result["calls"]), result["open"]) == (2, 3, [])
     assert [arm["call"] for arm in result["arms"].values()] == [1, 2]
-    assert len(result["arms"]["real seen + refined"]["budget"]["refiner"]["trained_on"]) == 2
+    assert len(result["arms"]["real seen + refined"]["budget"]["refiner"]["trained_on"]) == 1
     assert (tmp_path / "c/unseen-4-seed-5.png").exists()
 
 

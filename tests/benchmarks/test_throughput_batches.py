@@ -39,7 +39,7 @@ def test_all_implementations_give_the_same_samples(tmp_path: Path) -> None:
         assert rows_of(benchmark.loaded(dataset, 4, workers)) == expected
     for resident in (False, True):
         made = benchmark.batches_of(store, 3, window_bytes=10 * 64, resident=resident)
-        assert type(made._images).__name__.startswith("Resident" if resident else "Streamed")
+        assert type(made.images).__name__.startswith("Resident" if resident else "Streamed")
         assert rows_of(benchmark.steps_of(made, 7)) == expected
 
 
