@@ -247,8 +247,7 @@ def snapshots(run: Run, wanted: Sequence[int]) -> list[str]:
 def seconds_until(run: Run, images: int) -> float:
     """Seconds of training until a snapshot, with those of D's recogniser."""
     log = [entry for entry in run.read_log() if entry["images"] <= images]
-    reader = sum(entry.get("reader_seconds", 0) for entry in log)
-    return float(reader + max((entry.get("seconds", 0) for entry in log), default=0))
+    return float(max((entry.get("seconds", 0) for entry in log), default=0))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

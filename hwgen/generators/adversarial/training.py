@@ -308,6 +308,16 @@ def prepare(
     recipe = slowed(recipe, rollbacks)
     pretrained = settings.pretrained if checkpoint.step == 0 else None
 
+    # Before D's recogniser is trained, so that the time of the run has that of the recogniser.
+    writer = RunWriter(
+        run,
+        checkpoint,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        control=settings.control,
+        ask_every=1 if ranks.size == 1 else AGREE_STEPS,
+        ranks=ranks,
+    )
     maps = feature_maps(
         run,
         stores,
@@ -334,15 +344,6 @@ def prepare(
     meter = Meter(ranks)
     with ranks.agreed():
         restore(state, meter, checkpoint, run, recipe)
-    writer = RunWriter(
-        run,
-        checkpoint,
-        steps=recipe.steps,
-        batch=recipe.batch,
-        control=settings.control,
-        ask_every=1 if ranks.size == 1 else AGREE_STEPS,
-        ranks=ranks,
-    )
     snapshots = SnapshotWriter(
         run,
         recipe,
