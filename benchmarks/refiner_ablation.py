@@ -73,7 +73,7 @@ def stages(*channels: int) -> str:
 
 
 PIXELS = {
-    "discriminator.reader_steps": "0",
+    "discriminator.recogniser_steps": "0",
     "discriminator.stages": stages(48, 96, 192, 192),
     "r1_every": "4",
 }
@@ -91,7 +91,7 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
 """Changes to refiner-32."""
 QUICK = {
     "generator.widths": "[4, 4, 8]",
-    "discriminator.reader_steps": "2",
+    "discriminator.recogniser_steps": "2",
     "discriminator.hidden": "8",
     "hands": "2",
     "batch": "4",

@@ -40,8 +40,8 @@ VARIANTS = (
     "hands=160",
     "r1_gamma=0",
     "r1_gamma=1",
-    f"discriminator.reader_steps=0 discriminator.stages={PIXELS}",
-    f"discriminator.reader_steps=0 discriminator.stages={PIXELS} discriminator.label=concat",
+    f"discriminator.recogniser_steps=0 discriminator.stages={PIXELS}",
+    f"discriminator.recogniser_steps=0 discriminator.stages={PIXELS} discriminator.label=concat",
     "batch=64",
     "batch=256",
 )

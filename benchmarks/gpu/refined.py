@@ -30,7 +30,7 @@ TINY = {
     "discriminator.stages": '[{"channels": 4, "kernel": 3, "stride": 2},'
     ' {"channels": 6, "kernel": 3, "stride": 1}]',
     "discriminator.hidden": "8",
-    "discriminator.reader_steps": "2",
+    "discriminator.recogniser_steps": "2",
     "hands": "2",
     "batch": "4",
     "images": "16",

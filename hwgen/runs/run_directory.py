@@ -5,7 +5,7 @@ log.jsonl                       one JSON object per line, each with "images" tra
 grids/000032000.png             samples at fixed z and labels; real.png for comparison
 weights/000032000.safetensors   a snapshot: the weights for inference
 checkpoint.safetensors          all that is needed to resume, replaced atomically
-reader.safetensors              the recogniser through which D sees, where it does
+recogniser.safetensors              the recogniser through which D sees, where it does
 last-good.safetensors           checkpoint of the last good snapshot, if the above is a later one
 """
 

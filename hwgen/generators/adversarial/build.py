@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from hwgen.generators.adversarial.d_recogniser import untrained_maps
 from hwgen.generators.adversarial.discriminator import SLOPE, AnyDiscriminator, Discriminator
 from hwgen.generators.adversarial.feature_discriminator import FeatureDiscriminator
 from hwgen.generators.adversarial.layers import LabelMap, initialise
-from hwgen.generators.adversarial.reader import untrained_maps
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.recogniser.feature_maps import FeatureMaps
 
@@ -21,10 +21,10 @@ def build_discriminator(
     Args:
         recipe: of the run.
         classes: number of classes.
-        maps: what D sees, if the recipe has `reader_steps`; None for a D that is only counted.
+        maps: what D sees, if the recipe has `recogniser_steps`; None for a D that is only counted.
     """
     spec = recipe.discriminator
-    if spec.reader_steps:
+    if spec.recogniser_steps:
         return FeatureDiscriminator(spec, maps or untrained_maps(recipe, classes), classes)
     return Discriminator(spec, recipe.channels, recipe.size, classes if recipe.conditional else 0)
 

@@ -47,7 +47,9 @@ def recipe_in_words(
             "Discriminator",
             f"{len(d.stages)} convolutions, norm {d.norm}"
             + (
-                f", of a recogniser's features ({d.reader_steps:,} steps)" if d.reader_steps else ""
+                f", of a recogniser's features ({d.recogniser_steps:,} steps)"
+                if d.recogniser_steps
+                else ""
             ),
         ),
         ("R1 penalty", r1),

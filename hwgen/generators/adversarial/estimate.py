@@ -36,11 +36,11 @@ class Plan:
 
     def in_words(self, recipe: AdversarialRecipe) -> list[tuple[str, str]]:
         """Names and figures, to print."""
-        reader = recipe.discriminator.reader_steps
+        first = recipe.discriminator.recogniser_steps
         return [
             ("parameters of G", f"{self.parameters_g:,}"),
             ("parameters of D", f"{self.parameters_d:,}"),
-            *([("steps of D's recogniser, first", f"{reader:,}")] if reader else []),
+            *([("steps of D's recogniser, first", f"{first:,}")] if first else []),
             ("steps", f"{recipe.steps:,}"),
             ("epochs", f"{self.epochs:.1f}"),
             ("memory: weights, optimiser, average", f"{self.state_bytes / 2**20:,.0f} MiB"),

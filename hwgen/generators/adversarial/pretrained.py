@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import file_hash, load_module, load_tensors
 from hwgen.errors import InputError, RunError
+from hwgen.generators.adversarial.d_recogniser import FILE as RECOGNISER
 from hwgen.generators.adversarial.layers import LabelMap
-from hwgen.generators.adversarial.reader import FILE as READER
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_step
@@ -117,9 +117,9 @@ def find_pretrained(
             details=lines,
             remedy="Give the preset and the --set of that run",
         )
-    if recipe.discriminator.reader_steps and not (run.path / READER).is_file():
+    if recipe.discriminator.recogniser_steps and not (run.path / RECOGNISER).is_file():
         raise RunError(
-            f"has no {READER}, the recogniser through which its D sees",
+            f"has no {RECOGNISER}, the recogniser through which its D sees",
             where=str(place),
             remedy="Restore the file from where the run was made",
         )

@@ -41,8 +41,8 @@ class DiscriminatorSpec:
         label_dim: width of Φ(y) for "concat"; D has a Φ of its own.
         label_sd: standard deviation of Φ's initial weights.
         norm: "batch", "spectral" or "none".
-        reader_steps: steps of training of a recogniser of the store's classes, through which D sees
-            images, see hwgen.generators.adversarial.feature_discriminator; it is trained first, for
+        recogniser_steps: training steps of a recogniser of the store's classes, whose features D
+            sees, see hwgen.generators.adversarial.feature_discriminator; it is trained first, for
             each run. With 0 D sees pixels.
     """
 
@@ -52,7 +52,7 @@ class DiscriminatorSpec:
     label_dim: int = 256
     label_sd: float = 0.02
     norm: Literal["batch", "spectral", "none"] = "batch"
-    reader_steps: int = 0
+    recogniser_steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class AdversarialRecipe:
         return [
             *network_rules(d.stages, size=self.size, widths=(d.label_dim, d.hidden)),
             ("label_dim must be at least 1", d.label_dim >= 1),
-            *reader_rules(d, size=self.size, conditional=self.conditional),
+            *recogniser_rules(d, size=self.size, conditional=self.conditional),
             ("channels must be 1 or 3", self.channels in (1, 3)),
             (
                 "batch must be at least 1, images and every at least one batch",
@@ -241,22 +241,25 @@ class AdversarialRecipe:
         return max(1, self.every // self.batch)
 
 
-def reader_rules(d: DiscriminatorSpec, *, size: int, conditional: bool) -> list[tuple[str, bool]]:
+def recogniser_rules(
+    d: DiscriminatorSpec, *, size: int, conditional: bool
+) -> list[tuple[str, bool]]:
     """Rules of a D that sees images through a recogniser in words, and whether each holds."""
-    if not d.reader_steps:
+    if not d.recogniser_steps:
         return []
     return [
-        ("discriminator.reader_steps must be at least 0", d.reader_steps > 0),
+        ("discriminator.recogniser_steps must be at least 0", d.recogniser_steps > 0),
         (
-            "discriminator.reader_steps needs conditional, label = projection, norm = none, hidden",
+            "discriminator.recogniser_steps needs conditional, label = projection, norm = none, "
+            "hidden",
             conditional and d.label == "projection" and d.norm == "none" and d.hidden > 0,
         ),
         (
-            "discriminator.reader_steps needs two stages, of strides 2 and 1",
+            "discriminator.recogniser_steps needs two stages, of strides 2 and 1",
             tuple(stage.stride for stage in d.stages) == (2, 1),
         ),
         (
-            "discriminator.reader_steps needs a size of 32, 64, 128, ...",
+            "discriminator.recogniser_steps needs a size of 32, 64, 128, ...",
             size >= 32 and size & (size - 1) == 0,
         ),
     ]

@@ -24,6 +24,8 @@ from hwgen.generators.adversarial.checkpoint import is_snapshot, restore
 from hwgen.generators.adversarial.checks import check_processes, check_stores
 from hwgen.generators.adversarial.collapse import check_finite
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
+from hwgen.generators.adversarial.d_recogniser import FILE as RECOGNISER
+from hwgen.generators.adversarial.d_recogniser import feature_maps
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import (
     GRID_COLUMNS,
@@ -32,8 +34,6 @@ from hwgen.generators.adversarial.interface import (
 )
 from hwgen.generators.adversarial.meter import Meter
 from hwgen.generators.adversarial.pretrained import Pretrained, find_pretrained
-from hwgen.generators.adversarial.reader import FILE as READER
-from hwgen.generators.adversarial.reader import feature_maps
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
 from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score, real_deviation
@@ -329,7 +329,7 @@ def prepare(
         dtype=dtype,
         control=settings.control,
         ranks=ranks,
-        reader=None if pretrained is None else pretrained.run.path / READER,
+        copy_of=None if pretrained is None else pretrained.run.path / RECOGNISER,
     )
 
     def build(recipe: Any, classes: int) -> tuple[AdversarialGenerator, AnyDiscriminator]:

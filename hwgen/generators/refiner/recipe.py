@@ -120,7 +120,7 @@ _REFINER_32 = RefinerRecipe(
         label="projection",
         label_sd=0.1,
         norm="none",
-        reader_steps=5_000,
+        recogniser_steps=5_000,
     ),
     init="he",
     optimizer=Optimizer(lr_g=4e-4, lr_d=4e-4, beta1=0.5, beta2=0.99),

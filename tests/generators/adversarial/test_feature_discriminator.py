@@ -22,7 +22,7 @@ SPEC = DiscriminatorSpec(
     label="projection",
     label_sd=0.1,
     norm="none",
-    reader_steps=3,
+    recogniser_steps=3,
 )
 
 
@@ -97,7 +97,7 @@ def test_a_dry_run_says_how_long_the_recogniser_is_trained() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"reader_steps": -1}, "at least 0"),
+        ({"recogniser_steps": -1}, "at least 0"),
         ({"label": "concat"}, "label = projection"),
         ({"norm": "spectral"}, "norm = none"),
         ({"hidden": 0}, "hidden"),

@@ -36,14 +36,14 @@ def toy_run(
 
 
 @pytest.fixture
-def toy_reader(recipe: RefinerRecipe) -> RefinerRecipe:
+def toy_features(recipe: RefinerRecipe) -> RefinerRecipe:
     """The toy recipe at 32x32 pixels, with a D that sees through a recogniser."""
     d = replace(
         recipe.discriminator,
         stages=(Stage(4, 3, 2), Stage(6, 3, 1)),
         norm="none",
         label="projection",
-        reader_steps=2,
+        recogniser_steps=2,
     )
     g = replace(recipe.generator, widths=(4, 6, 8))
     return replace(recipe, size=32, generator=g, discriminator=d)

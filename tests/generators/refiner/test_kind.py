@@ -26,7 +26,7 @@ CHANGES = [
     'discriminator.stages=[{"channels": 4, "kernel": 4, "stride": 2},'
     ' {"channels": 6, "kernel": 4, "stride": 2}]',
     "discriminator.hidden=8",
-    "discriminator.reader_steps=0",
+    "discriminator.recogniser_steps=0",
     "hands=3",
 ]
 

@@ -12,18 +12,12 @@ from safetensors.torch import load_file
 
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors
-from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
-from hwgen.generators.adversarial import reader, training
-from hwgen.generators.adversarial.reader import FILE as READER
+from hwgen.errors import InputError, RecipeChangedError
+from hwgen.generators.adversarial import training
 from hwgen.generators.refiner.recipe import RefinerRecipe
 from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
-from hwgen.generators.refiner.training import train
 from hwgen.imaging.pixel_deviation import pixel_deviation
 from hwgen.progress import Control
-from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.mixing import LabelledImages
-from hwgen.recogniser.network import LIGHT, RecogniserNetwork
-from hwgen.recogniser.training import train_recogniser
 from hwgen.record import Image, Record
 from hwgen.runs import Run
 from hwgen.store import Store, StoreWriter
@@ -376,122 +370,3 @@ def test_a_refiner_is_adapted_to_one_sample_of_one_class(
     for name, tensor in load_file(toy_run.snapshots()[-1]).items():
         if "norm." not in name:
             assert torch.allclose(net[name], tensor, atol=1e-6), name
-
-
-def test_d_sees_through_a_recogniser_that_is_trained_first(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    whole = run_training(store, tmp_path / "whole", toy_reader, strokes)
-    for steps in (5, 3, 0):  # the first time, two of them are the recogniser's
-        run = run_training(store, tmp_path / "run", toy_reader, strokes, stop=steps)
-    assert_same_files(run.path / READER, whole.path / READER)
-    assert_same_files(run.checkpoint, whole.checkpoint)
-    log = whole.read_log()
-    (reader_seconds,) = (entry["reader_seconds"] for entry in log if "reader_seconds" in entry)
-    # The time of the run has that of the recogniser.
-    assert min(entry["seconds"] for entry in log if "seconds" in entry) > reader_seconds
-    assert Recogniser.load(run.path / READER, torch.device("cpu")).charset == store.charset
-    tensors, _ = load_tensors(run.checkpoint)
-    assert not any(name.startswith("d.maps") for name in tensors)
-
-
-def test_the_recogniser_of_d_sees_no_held_out_class(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十二", size=32)
-    seen: list[set[int]] = []
-
-    def note(data: LabelledImages, *args: Any, **options: Any) -> Recogniser | None:
-        seen.append(set(data.used_labels.tolist()))
-        return train_recogniser(data, *args, **options)
-
-    monkeypatch.setattr(reader, "train_recogniser", note)
-    run = run_training(store, tmp_path / "run", replace(toy_reader, held_out=0.3), strokes)
-    held_out = next(entry["held_out"] for entry in run.read_log() if "held_out" in entry)
-    assert seen == [set(range(4)) - set(store.charset.ids(held_out))]
-
-
-def test_a_stop_while_the_recogniser_is_trained_is_named(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    with pytest.raises(RunError, match="the recogniser through which D sees"):
-        train(
-            store,
-            tmp_path / "run",
-            toy_reader,
-            strokes=strokes,
-            device="cpu",
-            precision="fp32",
-            control=Control(stop=lambda: True),
-        )
-
-
-def test_a_pretrained_run_keeps_the_recogniser(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    first = run_training(store, tmp_path / "first", toy_reader, strokes)
-    own = store_of(tmp_path / "own", "二口", size=32)
-    run = run_training(own, tmp_path / "run", toy_reader, strokes, init_from=first.path)
-    assert_same_files(run.path / READER, first.path / READER)
-
-
-def test_a_character_of_two_stores_is_one_class_of_the_recogniser(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    also = store_of(tmp_path / "also", "十二", size=32)
-    whole = replace(toy_reader, held_out=0.0)
-    run = run_training(store, tmp_path / "run", whole, strokes, also=[also], on_collapse="ignore")
-    recogniser = Recogniser.load(run.path / READER, torch.device("cpu"))
-    assert recogniser.charset.labels == tuple("一丨十二")
-    assert recogniser.provenance["pictures"] == len(store) + len(also)
-
-
-def test_a_run_is_not_resumed_with_another_recogniser(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    run = run_training(store, tmp_path / "run", toy_reader, strokes, stop=5)
-    file = run.path / READER
-    other = replace(LIGHT, size=32, hidden=8)
-    Recogniser(RecogniserNetwork(other, 3), other, store.charset).save(file)
-    with pytest.raises(RunError, match="is not the recogniser that this run's D sees through"):
-        run_training(store, run.path, toy_reader, strokes)
-    file.unlink()
-    with pytest.raises(RunError, match="is missing: the recogniser through which D has seen"):
-        run_training(store, run.path, toy_reader, strokes)
-    with pytest.raises(RunError, match=f"has no {READER}|is not finished"):
-        run_training(store, tmp_path / "next", toy_reader, strokes, init_from=run.path)
-
-
-def test_one_sample_is_enough_with_the_recogniser_of_another_run(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
-) -> None:
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    first = run_training(store, tmp_path / "first", toy_reader, strokes)
-    with StoreWriter(tmp_path / "mine", size=32, recipe={}) as writer:
-        writer.add(Record(np.full((32, 32), 9, np.uint8), "口", "", "", 0))
-        mine = writer.finish(charset=Charset(("口",)), origin={})
-    own = replace(toy_reader, images=4, every=4)
-    run = run_training(
-        mine, tmp_path / "run", own, strokes, init_from=first.path, on_collapse="ignore"
-    )
-    # D sees as it did in the first run.
-    there, here = (load_tensors(one.checkpoint)[0]["d.mean3"] for one in (first, run))
-    assert torch.equal(there, here)
-
-
-def test_a_recogniser_that_diverges_is_no_divergence_of_the_generator(
-    toy_reader: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def diverge(*_: Any, **__: Any) -> None:
-        raise DivergedError("the recogniser's loss is nan at step 20")
-
-    monkeypatch.setattr(reader, "train_recogniser", diverge)
-    store = store_of(tmp_path / "store", "一丨十", size=32)
-    with pytest.raises(RunError, match="another --seed") as refused:
-        run_training(store, tmp_path / "run", toy_reader, strokes, on_collapse="rollback")
-    assert not isinstance(refused.value, DivergedError)

@@ -46,7 +46,7 @@ TOY_RECIPE = replace(
     size=16,
     generator=RefinerSpec(widths=(4, 6), z_dim=5),
     discriminator=replace(
-        _PRESET.discriminator, stages=(Stage(4, 4, 2), Stage(6, 4, 2)), hidden=8, reader_steps=0
+        _PRESET.discriminator, stages=(Stage(4, 4, 2), Stage(6, 4, 2)), hidden=8, recogniser_steps=0
     ),
     hands=3,
     batch=4,

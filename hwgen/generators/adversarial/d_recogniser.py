@@ -26,7 +26,7 @@ from hwgen.recogniser.training import train_recogniser
 from hwgen.runs import Run
 from hwgen.store import Store
 
-FILE = "reader.safetensors"
+FILE = "recogniser.safetensors"
 """In the run directory."""
 
 _MEASURED = 512  # images over which the maps are scaled
@@ -34,13 +34,13 @@ _MEASURED = 512  # images over which the maps are scaled
 Ids = npt.NDArray[np.int64]
 
 
-def reader_recipe(recipe: AdversarialRecipe) -> RecogniserRecipe:
+def recogniser_recipe(recipe: AdversarialRecipe) -> RecogniserRecipe:
     """How the recogniser of a run is trained."""
     return replace(
         LIGHT,
         size=recipe.size,
         oversample=1,  # twice as fast, and D's images are of this size
-        steps=recipe.discriminator.reader_steps,
+        steps=recipe.discriminator.recogniser_steps,
         balanced=recipe.balanced,
     )
 
@@ -57,7 +57,7 @@ def feature_maps(
     dtype: torch.dtype,
     control: Control,
     ranks: Ranks,
-    reader: Path | None = None,
+    copy_of: Path | None = None,
 ) -> FeatureMaps | None:
     """The maps that D of a run sees; None if it sees pixels.
 
@@ -72,12 +72,12 @@ def feature_maps(
         dtype: precision of training.
         control: progress as a note about a training that has not begun, and stop requests.
         ranks: the processes of the run, of which the first trains.
-        reader: a recogniser to copy instead of training one.
+        copy_of: file of a recogniser to copy instead of training one.
 
     Raises:
         RunError: it was stopped or diverged, or the file is missing, damaged or another run's.
     """
-    if not recipe.discriminator.reader_steps:
+    if not recipe.discriminator.recogniser_steps:
         return None
     file = run.path / FILE
     numbers = [
@@ -95,8 +95,8 @@ def feature_maps(
                 remedy="Restore it, or start a new run in another --out",
             )
         began = time.monotonic()
-        if reader is not None:
-            recogniser = Recogniser.load(reader, device)
+        if copy_of is not None:
+            recogniser = Recogniser.load(copy_of, device)
         else:
             recogniser = _trained(
                 stores,
@@ -110,7 +110,7 @@ def feature_maps(
                 control=control,
             )
         recogniser.save(file)
-        run.log({"images": 0, "reader_seconds": round(time.monotonic() - began, 3)})
+        run.log({"images": 0, "recogniser_seconds": round(time.monotonic() - began, 3)})
 
     ranks.on_first(write)
     with ranks.agreed():
@@ -128,7 +128,7 @@ def feature_maps(
 
 def untrained_maps(recipe: AdversarialRecipe, classes: int) -> FeatureMaps:
     """Maps of the right shapes, to count parameters."""
-    own = reader_recipe(recipe)
+    own = recogniser_recipe(recipe)
     charset = Charset(tuple(map(str, range(classes))))
     network = RecogniserNetwork(own, classes, recipe.channels)
     images = torch.zeros(2, recipe.channels, recipe.size, recipe.size)
@@ -142,7 +142,7 @@ def _check_fits(recogniser: Recogniser, recipe: AdversarialRecipe, file: Path) -
     Raises:
         RunError: see above.
     """
-    own, there = reader_recipe(recipe), recogniser.recipe
+    own, there = recogniser_recipe(recipe), recogniser.recipe
     fields = ("size", "widths", "grid", "hidden")
     if recogniser.channels != recipe.channels or any(
         getattr(own, field) != getattr(there, field) for field in fields
@@ -183,7 +183,7 @@ def _trained(
     try:
         recogniser = train_recogniser(
             data,
-            reader_recipe(recipe),
+            recogniser_recipe(recipe),
             seed=seed,
             device=device,
             precision="bf16" if dtype == torch.bfloat16 else "fp32",
@@ -193,7 +193,7 @@ def _trained(
     except DivergedError as error:  # no divergence of the generator, which a rollback would mend
         raise RunError(
             f"the recogniser through which D sees: {error.what}",
-            remedy="Use --precision fp32, another --seed, or other discriminator.reader_steps",
+            remedy="Use --precision fp32, another --seed, or other discriminator.recogniser_steps",
         ) from None
     if recogniser is None:
         raise RunError(
