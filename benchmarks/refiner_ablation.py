@@ -5,10 +5,11 @@
     python -m benchmarks.refiner_ablation ... --run RUN --judge-at 64000 192000
 
 Trains refiner-32 with the variant's changes on all classes but the held-out ones (a twentieth,
-spread over the charset). From its snapshots it writes samples of the held-out classes, of which it
-has seen no sample; a recogniser is trained on these alone, once for each seed, and tested on the
-test store's real samples of these classes. The variants "simulated" and "real" train it on the
-simulated characters that the refiner starts from, and on the training store's real samples.
+spread over the charset), or on fewer classes or writers. From its snapshots it writes samples of
+the held-out classes, of which it has seen no sample; a recogniser is trained on these alone, once
+for each seed, and tested on the test store's real samples of these classes. The variants
+"simulated" and "real" train it on the simulated characters that the refiner starts from, and on the
+training store's real samples.
 
 Processes with different variants may share WORK and OUT. After Ctrl-C rerun the command to resume.
 Writes OUT/VARIANT.json, a row for each recogniser; "seconds" is the time of training the refiner.
@@ -17,10 +18,12 @@ Writes OUT/VARIANT.json, a row for each recogniser; "seconds" is the time of tra
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +36,16 @@ from benchmarks.provenance import provenance
 from benchmarks.stop_signals import STOPPED, stop_signals
 from benchmarks.stores import write_store
 from hwgen.charset import Charset
+from hwgen.errors import RunError
 from hwgen.evaluation.metrics.frechet import frechet_distance
+from hwgen.experiments.lift.subsets import write_subset
+from hwgen.generators.adversarial.d_recogniser import FILE as RECOGNISER
 from hwgen.generators.base import get_kind
 from hwgen.generators.refiner.classes import classes_of
 from hwgen.generators.refiner.recipe import PRESETS
 from hwgen.generators.refiner.sampling import RefinerSampler
 from hwgen.generators.refiner.simulated import SimulatedSamples
+from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.imaging.framing import Framing
 from hwgen.io.json_files import read_json, write_json
 from hwgen.progress import Control
@@ -78,17 +85,43 @@ PIXELS = {
     "r1_every": "4",
 }
 DIFFAUGMENT = {"translate": "1", "warp.scale": "0.1", "warp.shear": "0.1", "warp.rotate": "5"}
-VARIANTS: Mapping[str, Mapping[str, str]] = {
-    "base": {},
-    "pixels": PIXELS,
-    "pixels-diffaugment": {**PIXELS, **DIFFAUGMENT},
-    "fast": {"optimizer.lr_g": "1e-3"},
-    "no-flow": {"generator.flow": "0"},
-    "no-ink": {"generator.ink": "false"},
-    "hands-10": {"hands": "10"},
-    "hands-160": {"hands": "160"},
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What a refiner is trained with.
+
+    Attributes:
+        changes: to refiner-32.
+        classes: number of classes, evenly spaced among those to train on; 0 for all.
+        writers: number of writers, the first ones; 0 for all.
+    """
+
+    changes: Mapping[str, str] = field(default_factory=dict)
+    classes: int = 0
+    writers: int = 0
+
+
+VARIANTS: Mapping[str, Variant] = {
+    "base": Variant(),
+    "widths-16-64-128": Variant({"generator.widths": "[16, 64, 128]"}),
+    "widths-16-32-64": Variant({"generator.widths": "[16, 32, 64]"}),
+    "pixels": Variant(PIXELS),
+    "pixels-diffaugment": Variant({**PIXELS, **DIFFAUGMENT}),
+    "diffaugment": Variant(DIFFAUGMENT),
+    "fast": Variant({"optimizer.lr_g": "1e-3"}),
+    "no-flow": Variant({"generator.flow": "0"}),
+    "flow-0.15": Variant({"generator.flow": "0.15"}),
+    "no-ink": Variant({"generator.ink": "false"}),
+    "hands-10": Variant({"hands": "10"}),
+    "hands-160": Variant({"hands": "160"}),
+    "r1-0": Variant({"r1_gamma": "0"}),
+    "r1-1": Variant({"r1_gamma": "1"}),
+    "batch-128": Variant({"batch": "128"}),
+    **{f"classes-{n}": Variant(classes=n) for n in (100, 300, 1000, 2000)},
+    **{f"writers-{n}": Variant(writers=n) for n in (5, 15)},
 }
-"""Changes to refiner-32."""
+
 QUICK = {
     "generator.widths": "[4, 4, 8]",
     "discriminator.recogniser_steps": "2",
@@ -105,7 +138,7 @@ class Settings:
     """What a variant's file was made with; other settings need another OUT.
 
     Attributes:
-        changes: to refiner-32.
+        variant: how the refiner is trained.
         seed: of the refiner.
         per_class: samples of each held-out class.
         steps: of each recogniser.
@@ -113,7 +146,7 @@ class Settings:
         tested: real samples of them that the recognisers are tested on.
     """
 
-    changes: Mapping[str, str]
+    variant: Variant
     seed: int
     per_class: int
     steps: int
@@ -135,6 +168,19 @@ class Judge:
         self.images = test.images(numbers)
         self.labels = np.searchsorted(self.held_out, test.labels[numbers])
         self.recipe = replace(LIGHT, size=self.store.size, steps=options.steps, augmentation=STRONG)
+
+    def trained_on(self, variant: Variant) -> Store:
+        """What the variant's refiner is trained on: no sample of the held-out classes."""
+        classes = np.setdiff1d(self.store.labels, self.held_out)
+        if variant.classes:
+            classes = classes[evenly_spaced(len(classes), variant.classes)]
+        chosen = np.isin(self.store.labels, classes)
+        if variant.writers:
+            names = self.store.manifest.tables["writers"]
+            first = sorted(self.store.writers)[: variant.writers]
+            chosen &= np.isin(self.store.columns["writer"], [names.index(one) for one in first])
+        path = self.options.work / f"train-{variant.classes}-{variant.writers}.store"
+        return write_subset(self.store, np.flatnonzero(chosen), path)
 
     def real(self) -> Store:
         """Their samples in the training store."""
@@ -219,22 +265,32 @@ def train_variant(
     judge: Judge, options: argparse.Namespace, stopped: threading.Event
 ) -> Run | None:
     """Train the variant's refiner, or resume it; None if stopped."""
-    kind = get_kind("refiner")
-    lengths = {"images": str(options.images), "every": str(options.snapshot)}
-    changes = {**VARIANTS[options.variant], **(QUICK if options.quick else {})}
-    run: Run = kind.train(
-        judge.store,
-        options.work / "runs" / options.name,
-        kind.recipe("refiner-32", {**lengths, **changes}),
-        seed=options.seed,
-        device="cpu",
-        on_collapse="ignore",  # a collapse is a result
-        strokes=judge.strokes,
-        control=Control(
-            lambda done, total, note: print(f"{done:,.0f} of {total:,.0f} {note}", flush=True),
-            stopped.is_set,
-        ),
-    )
+    kind, variant = get_kind("refiner"), VARIANTS[options.variant]
+    lengths = {"images": str(options.images), "every": str(options.snapshot), "held_out": "0"}
+    changes = {**lengths, **variant.changes, **(QUICK if options.quick else {})}
+    out = options.work / "runs" / options.name
+
+    def train(stop: Callable[[], bool]) -> Run:
+        run: Run = kind.train(
+            judge.trained_on(variant),
+            out,
+            kind.recipe("refiner-32", changes),
+            seed=options.seed,
+            device="cpu",
+            on_collapse="ignore",  # a collapse is a result
+            strokes=judge.strokes,
+            control=Control(
+                lambda done, total, note: print(f"{done:,.0f} of {total:,.0f} {note}", flush=True),
+                stop,
+            ),
+        )
+        return run
+
+    if options.recogniser and not out.exists():
+        with contextlib.suppress(RunError):  # it is stopped before training a recogniser of its own
+            train(lambda: True)
+        shutil.copy(options.recogniser / RECOGNISER, out)
+    run = train(stopped.is_set)
     return None if stopped.is_set() else run
 
 
@@ -257,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = {
         **asdict(
             Settings(
-                changes=VARIANTS.get(options.variant, {}),
+                variant=VARIANTS.get(options.variant, Variant()),
                 seed=options.seed,
                 per_class=options.per_class,
                 steps=options.steps,
@@ -312,6 +368,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--snapshot", type=int, default=64_000, help="images between two snapshots")
     parser.add_argument("--judge-at", type=int, nargs="*", default=[], help="snapshots; the last")
     parser.add_argument("--seed", type=int, default=0, help="of the refiner")
+    parser.add_argument(
+        "--recogniser", type=Path, help="a run on the same samples, whose D's recogniser to use"
+    )
     parser.add_argument("--steps", type=int, default=2_000, help="of each recogniser")
     parser.add_argument("--recognisers", type=int, default=1, help="per snapshot")
     parser.add_argument("--per-class", type=int, default=50, help="samples of each class")

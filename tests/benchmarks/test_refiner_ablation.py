@@ -24,7 +24,7 @@ def noise(path: Path, seed: int) -> Store:
     with StoreWriter(path, size=32, recipe={}) as writer:
         for number in range(20):
             image = rng.integers(0, 256, (32, 32), np.uint8)
-            writer.add(Record(image, LABELS[number % 5], "", "", number))
+            writer.add(Record(image, LABELS[number % 5], str(number // 10), "", number))
         return writer.finish(charset=Charset(tuple(LABELS)), origin={"kind": "gnt"})
 
 
@@ -70,6 +70,28 @@ def test_baselines_and_a_variant_are_judged_alike(given: list[str], tmp_path: Pa
     assert json.loads(before)["rows"] == after["rows"]
 
 
+def test_a_variant_can_have_fewer_classes_or_writers(given: list[str], tmp_path: Path) -> None:
+    judge = ablation.Judge(ablation.parsed([*given, "--variant", "base"]))
+    unseen = judge.charset[0]
+
+    def seen(variant: ablation.Variant) -> list[tuple[str, str]]:
+        store = judge.trained_on(variant)
+        records = [store.record(number) for number in range(len(store))]
+        return [(record.label, record.writer) for record in records]
+
+    assert {label for label, _ in seen(ablation.Variant())} == set(LABELS) - {unseen}
+    assert len({label for label, _ in seen(ablation.Variant(classes=2))}) == 2
+    assert {writer for _, writer in seen(ablation.Variant(writers=1))} == {"0"}
+
+
+def test_a_variant_can_use_the_recogniser_of_another(given: list[str], tmp_path: Path) -> None:
+    ablation.main([*given, "--variant", "base"])
+    runs = tmp_path / "work" / "runs"
+    ablation.main([*given, "--variant", "hands-10", "--recogniser", str(runs / "base")])
+    first, second = (runs / name / ablation.RECOGNISER for name in ("base", "hands-10"))
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_other_settings_need_another_folder(
     given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,5 +105,7 @@ def test_other_settings_need_another_folder(
 
 @pytest.mark.parametrize("name", ablation.VARIANTS)
 def test_every_variant_changes_the_preset(name: str) -> None:
-    recipe = ablation.get_kind("refiner").recipe("refiner-32", dict(ablation.VARIANTS[name]))
-    assert (recipe == PRESETS["refiner-32"]) == (name == "base")
+    variant = ablation.VARIANTS[name]
+    recipe = ablation.get_kind("refiner").recipe("refiner-32", dict(variant.changes))
+    other_data = bool(variant.classes or variant.writers)
+    assert (recipe == PRESETS["refiner-32"]) == (name == "base" or other_data)
