@@ -1,8 +1,8 @@
 """Stores as batches: data order, images in memory or streamed, grey values as floats."""
 
 from hwgen.data.image_sets import ImageSet, ResidentImages, StreamedImages, open_images, window_of
-from hwgen.data.loaders import Batches, StoreDataset
-from hwgen.data.order import Balanced, Chosen, Order, Shuffled
+from hwgen.data.loaders import Batches, StoreDataset, parts_of
+from hwgen.data.order import Balanced, Chosen, Order, Shuffled, make_order
 from hwgen.data.pixels import average_down, to_float, to_images, to_tensor, to_uint8
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "StoreDataset",
     "StreamedImages",
     "average_down",
+    "make_order",
     "open_images",
+    "parts_of",
     "to_float",
     "to_images",
     "to_tensor",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hwgen.data.image_sets import open_images, window_of
-from hwgen.data.order import Balanced, Chosen, Joined, Order, Shuffled
+from hwgen.data.order import make_order
 from hwgen.data.pixels import average_down, to_float, to_tensor
 from hwgen.record import PixelRange
 from hwgen.store import Store
@@ -58,16 +58,14 @@ class Batches:
         classes = [len(store.charset) for store in stores]
         labels = [store.labels + sum(classes[:n]) for n, store in enumerate(stores)]
         self._labels = torch.from_numpy(np.concatenate(labels)).to(device)
-        window = window_of(self.images.shape)
-        orders = [
-            # Each store has an order of its own; that of the first is as if it were alone.
-            _order(store, chosen, batch // len(stores), seed + (n << 64), balanced, window)
-            for n, (store, chosen) in enumerate(
-                zip(stores, records or [None] * len(stores), strict=True)
-            )
-        ]
-        counts = [len(store) for store in stores]
-        self._order = orders[0] if len(orders) == 1 else Joined(orders, counts)
+        self._order = make_order(
+            np.concatenate(labels),
+            parts_of(stores, records),
+            batch,
+            seed,
+            window=window_of(self.images.shape),
+            balanced=balanced,
+        )
         self._pixels, self._local_slice = pixels, local_slice
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
@@ -77,16 +75,26 @@ class Batches:
         return to_float(self._local_slice(self.images.batch(self._order, step)), self._pixels), y
 
 
-def _order(
-    store: Store, records: Ids | None, batch: int, seed: int, balanced: bool, window: int
-) -> Order:
-    labels = store.labels if records is None else store.labels[records]
-    order: Order
-    if balanced:
-        order = Balanced(labels, batch, seed)
-    else:
-        order = Shuffled(len(labels), batch, seed, window=window)
-    return order if records is None else Chosen(order, records)
+def parts_of(
+    stores: Sequence[Store], records: Sequence[Ids | None] | None = None
+) -> list[Ids] | None:
+    """The records of each store, for `make_order`, numbered over all stores.
+
+    Args:
+        stores: at least one.
+        records: of each store, numbers of the records to use, int64; None for all.
+
+    Returns:
+        None for all records of one store, which can be read in windows.
+    """
+    chosen = records or [None] * len(stores)
+    if len(stores) == 1 and chosen[0] is None:
+        return None
+    starts = np.cumsum([0, *map(len, stores)])[:-1].tolist()
+    return [
+        start + (np.arange(len(store)) if numbers is None else numbers)
+        for start, store, numbers in zip(starts, stores, chosen, strict=True)
+    ]
 
 
 class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):

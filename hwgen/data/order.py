@@ -207,16 +207,14 @@ def _keep_neighbours(held: dict[int, Held], number: int) -> None:
 
 
 class Joined:
-    """Equal parts of each batch from several orders, one part after the other.
+    """Batches from several orders, one after the other.
 
     Args:
-        orders: of the records of each store, at least one.
-        counts: number of records of each store; those of a later store are numbered on.
+        orders: at least one; each batch has a batch of each.
     """
 
-    def __init__(self, orders: Sequence[Order], counts: Sequence[int]) -> None:
+    def __init__(self, orders: Sequence[Order]) -> None:
         self._orders = orders
-        self._firsts = [sum(counts[:place]) for place in range(len(counts))]
 
     @property
     def batch(self) -> int:
@@ -225,8 +223,7 @@ class Joined:
 
     def indices(self, step: int) -> Tensor:
         """See Order."""
-        pairs = zip(self._orders, self._firsts, strict=True)
-        return torch.cat([order.indices(step) + first for order, first in pairs])
+        return torch.cat([order.indices(step) for order in self._orders])
 
 
 class Chosen:
@@ -248,3 +245,45 @@ class Chosen:
     def indices(self, step: int) -> Tensor:
         """See Order."""
         return self._records.index_select(0, self._order.indices(step))
+
+
+def make_order(
+    labels: npt.ArrayLike,
+    parts: Sequence[npt.NDArray[np.int64]] | None,
+    batch: int,
+    seed: int,
+    *,
+    window: int | None = None,
+    balanced: bool = False,
+) -> Order:
+    """Shuffled or balanced batches, to which parts of the records contribute equally.
+
+    Args:
+        labels: class of each record, int [records].
+        parts: numbers of the records of each part, such as a store, int64. Each batch has equally
+            many of each, one part after the other; the first parts have one more where `batch` is
+            not a multiple of their number. None for all records, as one part.
+        batch: records per batch, at least one for each part.
+        seed: random seed.
+        window: see Shuffled.
+        balanced: every class of a part equally often, see Balanced.
+
+    Raises:
+        InputError: a part has no records.
+    """
+    labels = np.asarray(labels)
+
+    def one(labels: npt.NDArray[np.int64], batch: int, seed: int) -> Order:
+        if balanced:
+            return Balanced(labels, batch, seed)
+        return Shuffled(len(labels), batch, seed, window=window)
+
+    if parts is None:
+        return one(labels, batch, seed)
+    fewest, more = divmod(batch, len(parts))
+    orders = [
+        # Each part has an order of its own; that of the first is as if it were alone.
+        Chosen(one(labels[part], fewest + (n < more), seed + (n << 64)), part)
+        for n, part in enumerate(parts)
+    ]
+    return orders[0] if len(orders) == 1 else Joined(orders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hwgen.charset import Charset
-from hwgen.data import Balanced, Chosen, ImageSet, Order, Shuffled, to_float, window_of
+from hwgen.data import ImageSet, make_order, to_float, window_of
 from hwgen.errors import CharsetError
 from hwgen.recogniser.network import RecogniserRecipe
 
@@ -24,19 +25,22 @@ class LabelledImages:
         labels: class ids, int64 [N], on the training device.
         charset: class order.
         channels: 1 grey, 3 colour.
-        records: numbers of those to use, int64; None for all.
+        parts: numbers of those to use, int64, in parts of which each batch has equally many, such
+            as stores; None for all, as one part.
     """
 
     images: ImageSet
     labels: Tensor
     charset: Charset
     channels: int
-    records: npt.NDArray[np.int64] | None = None
+    parts: Sequence[npt.NDArray[np.int64]] | None = None
 
     @property
     def used_labels(self) -> Tensor:
         """Labels of the samples to use, int64 [n]."""
-        return self.labels if self.records is None else self.labels[torch.from_numpy(self.records)]
+        if self.parts is None:
+            return self.labels
+        return self.labels[torch.from_numpy(np.concatenate(self.parts))]
 
 
 class MixedBatches:
@@ -75,8 +79,8 @@ class MixedBatches:
         self._until = round(recipe.mixing.until * recipe.steps)
         groups = None
         if synthetic is not None and recipe.balanced:
-            groups, fraction = _without_real(real.used_labels, synthetic.used_labels, fraction)
-        own_groups = real.used_labels if recipe.balanced else None
+            groups, fraction = _without_real(real.used_labels, synthetic.labels, fraction)
+        own_groups = real.labels if recipe.balanced else None
         count = round(fraction * recipe.batch)
         mixed = (
             [_Part(real, recipe.batch - count, seed, own_groups)] if count < recipe.batch else []
@@ -128,19 +132,20 @@ class _Part:
         data: to choose from.
         count: samples per batch.
         seed: random seed of the order.
-        groups: groups of the data that are equally frequent, int64 [N]; None: any order.
+        groups: groups that are equally frequent in each part of the data, int64 [N]; None: any
+            order.
     """
 
     def __init__(self, data: LabelledImages, count: int, seed: int, groups: Tensor | None) -> None:
         self._data = data
-        self._order: Order
-        if groups is not None:
-            self._order = Balanced(groups.cpu().numpy(), count, seed)
-        else:
-            window = window_of(data.images.shape)
-            self._order = Shuffled(len(data.used_labels), count, seed, window=window)
-        if data.records is not None:
-            self._order = Chosen(self._order, data.records)
+        self._order = make_order(
+            (data.labels if groups is None else groups).cpu().numpy(),
+            data.parts,
+            count,
+            seed,
+            window=window_of(data.images.shape),
+            balanced=groups is not None,
+        )
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Images of batch `step`, uint8 [count, C, S, S], and their labels, int64 [count]."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.data import Balanced, Shuffled
+from hwgen.data import Balanced, Shuffled, make_order
 from hwgen.errors import InputError
 
 # Few windows, a short last chunk; windows of one chunk; more windows than chunks; one record.
@@ -135,3 +135,26 @@ def test_a_balanced_batch_is_a_function_of_seed_and_step() -> None:
     )
     with pytest.raises(InputError, match="empty"):
         Balanced([], 4, 0)
+
+
+def test_parts_contribute_equally_up_to_one_record() -> None:
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 1])
+    parts = [np.array([0, 1, 2, 3, 5]), np.array([4]), np.array([6, 7])]
+    for balanced in (False, True):
+        order = make_order(labels, parts, 8, seed=2, balanced=balanced)
+        assert order.batch == 8
+        for step in range(4):
+            records = order.indices(step).tolist()
+            assert set(records[:3]) <= {0, 1, 2, 3, 5}
+            assert records[3:6] == [4, 4, 4]
+            assert sorted(records[6:]) == [6, 7]
+    # Of the first part every second record is of class 1, of which there is only one.
+    first = torch.cat([order.indices(step)[:3] for step in range(4)]).tolist()
+    assert first.count(5) == 6
+    alone = make_order(labels[:5], None, 3, seed=2)
+    assert torch.equal(alone.indices(5), Shuffled(5, 3, seed=2).indices(5))
+
+
+def test_a_part_without_records_is_refused() -> None:
+    with pytest.raises(InputError, match="is empty"):
+        make_order([0, 1], [np.array([0]), np.array([], np.int64)], 4, seed=0)

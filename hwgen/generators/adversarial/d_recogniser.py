@@ -13,7 +13,7 @@ import torch
 
 from hwgen.charset import Charset
 from hwgen.compute.distributed import Ranks
-from hwgen.data import ImageSet, average_down, to_float, to_tensor
+from hwgen.data import ImageSet, average_down, parts_of, to_float, to_tensor
 from hwgen.errors import DivergedError, RunError
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.imaging.contact_sheets import evenly_spaced
@@ -102,8 +102,7 @@ def feature_maps(
                 stores,
                 recipe,
                 images,
-                # Streamed images are read in windows only where all are used.
-                None if all(chosen is None for chosen in records) else numbers,
+                records,
                 seed=run.seed,
                 device=device,
                 dtype=dtype,
@@ -158,27 +157,23 @@ def _trained(
     stores: Sequence[Store],
     recipe: AdversarialRecipe,
     images: ImageSet,
-    numbers: Sequence[Ids] | None,
+    records: Sequence[Ids | None],
     *,
     seed: int,
     device: torch.device,
     dtype: torch.dtype,
     control: Control,
 ) -> Recogniser:
-    """A recogniser of these records; see feature_maps."""
+    """A recogniser of these records, equally many of each store in each batch; see feature_maps."""
     # A character of several stores is one class, since it is to be read in all of them.
     charset = Charset(tuple(dict.fromkeys(label for store in stores for label in store.charset)))
     labels = [np.array(charset.ids(store.charset.labels))[store.labels] for store in stores]
-    starts = np.cumsum([0, *map(len, stores)])[:-1]
-    records = None
-    if numbers is not None:
-        records = np.concatenate([start + n for start, n in zip(starts, numbers, strict=True)])
     data = LabelledImages(
         images,
         torch.from_numpy(np.concatenate(labels)).to(device),
         charset,
         stores[0].channels,
-        records=records,
+        parts=parts_of(stores, records),
     )
     try:
         recogniser = train_recogniser(

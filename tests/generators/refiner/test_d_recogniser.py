@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hwgen.generators.refiner.recipe import RefinerRecipe
 from hwgen.generators.refiner.training import train
 from hwgen.progress import Control
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.mixing import LabelledImages
+from hwgen.recogniser.mixing import LabelledImages, MixedBatches
 from hwgen.recogniser.network import LIGHT, RecogniserNetwork
 from hwgen.recogniser.training import train_recogniser
 from hwgen.record import Record
@@ -100,6 +101,31 @@ def test_a_character_of_two_stores_is_one_class_of_the_recogniser(
     recogniser = Recogniser.load(run.path / RECOGNISER, torch.device("cpu"))
     assert recogniser.charset.labels == tuple("一丨十二")
     assert recogniser.provenance["pictures"] == len(store) + len(also)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_recogniser_of_d_sees_as_many_samples_of_each_store(
+    toy_features: RefinerRecipe,
+    strokes: ToyStrokes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    balanced: bool,
+) -> None:
+    scans = store_of(tmp_path / "scans", "一丨", size=32, per_class=1)
+    ink = store_of(tmp_path / "ink", "十二口", size=32, per_class=50)
+    seen: list[Counter[bool]] = []
+    batch = MixedBatches.batch
+
+    def note(batches: MixedBatches, step: int) -> Any:
+        images, y = batch(batches, step)
+        seen.append(Counter((y < 2).tolist()))
+        return images, y
+
+    monkeypatch.setattr(MixedBatches, "batch", note)
+    whole = replace(toy_features, held_out=0.0, balanced=balanced)
+    run_training(scans, tmp_path / "run", whole, strokes, also=[ink], on_collapse="ignore")
+    half = LIGHT.batch // 2
+    assert seen == [Counter({True: half, False: half})] * 2
 
 
 def test_a_run_is_not_resumed_with_another_recogniser(

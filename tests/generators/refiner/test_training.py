@@ -31,7 +31,7 @@ def store_of(
     """Random images; images of the n-th label have grey level 10 * n in a corner."""
     rng = np.random.default_rng(0)
     with StoreWriter(path, size=size, recipe={}) as writer:
-        for number in range(len(labels) * 4):
+        for number in range(len(labels) * per_class):
             image = rng.integers(0, 256, (size, size), np.uint8)
             label = number % len(labels)
             image[0, 0] = 10 * label
