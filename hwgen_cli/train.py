@@ -158,6 +158,17 @@ InitFrom = Annotated[
         "it to other samples: other characters, or one writer.",
     ),
 ]
+Domain = Annotated[
+    str | None,
+    typer.Option(
+        "--domain",
+        metavar="NAME|NUMBER",
+        rich_help_panel=GAN,
+        help="Where the --init-from run is of several stores (--also) and the new one of one: the "
+        "store whose look to start from, by the name of its folder or its number in the order of "
+        "that command.",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -185,6 +196,7 @@ def train(
     strokes: Strokes = None,
     also: Also = None,
     init_from: InitFrom = None,
+    domain: Domain = None,
     device: Device = "auto",
     precision: Precision = "auto",
     dry_run: DryRun = False,
@@ -229,6 +241,7 @@ def train(
         "--strokes": ("strokes", strokes),
         "--also": ("also", also or None),
         "--init-from": ("init_from", init_from),
+        "--domain": ("domain", domain),
     }
     _refuse_options(kind, preset, given)
     typed = {"images": images, "batch": batch, "every": snapshot_every, "conditional": conditional}
@@ -241,6 +254,7 @@ def train(
         "strokes": None if strokes is None else HanziWriter(strokes),
         "also": [Store(one) for one in also or ()],
         "init_from": init_from,
+        "domain": domain,
     }
     options = {name: value for name, value in options.items() if name in kind.options}
     _train(

@@ -26,6 +26,7 @@ DIFFERENT_HELP = {
     "--classes": "To select from a store or run, or to write from all characters there are.",
     "--strokes": "Whose strokes differs: of all characters to write, of a store, of a refiner.",
     "--batch": "Results of `train` depend on it, samples of `synthesize` do not.",
+    "--domain": "The store whose look samples have, or a new run starts from.",
 }
 """Options with a help text for each command, and why; name and metavar are the same everywhere."""
 

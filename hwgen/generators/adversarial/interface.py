@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hwgen.charset import Charset
 from hwgen.data import average_down, to_images, to_tensor
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
+from hwgen.generators.adversarial.pretrained import OneDomain
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.samplers import Ids
 from hwgen.recogniser.feature_maps import FeatureMaps
@@ -104,6 +105,7 @@ class AdversarialKind:
             the classes of a store are numbered on after those of the stores before it, also in
             what `build` makes; grids and scores are of the first store.
         records: a store to the numbers of its records to train on; None for all.
+        domain: of the run that `init_from` names, to start from; None for all of it.
         begin: writes what belongs to a new run besides weights and grids.
     """
 
@@ -117,4 +119,5 @@ class AdversarialKind:
     references: Callable[[Store, Any], Mapping[str, Image]] = real_grid
     also: Sequence[Store] = ()
     records: Callable[[Store], Ids | None] = lambda store: None
+    domain: OneDomain | None = None
     begin: Callable[[Run], None] = lambda run: None

@@ -2,7 +2,8 @@
 
 G starts from the moving average of the other run's last snapshot, D from its checkpoint, which
 snapshots do not have. Rows of every Φ of G and of D are copied for the labels of both runs; other
-labels get the mean row. Of several stores, the first is compared with the first, and so on.
+labels get the mean row. Of several stores, the first is compared with the first, and so on, but a
+run of one store may start from any of them.
 Optimisers start from scratch.
 """
 
@@ -33,16 +34,35 @@ _NETWORK_FIELDS = ("size", "channels", "pixels", "conditional", "generator", "di
 
 
 @dataclass(frozen=True)
+class OneDomain:
+    """One store of a run of several, from which a run of one store starts.
+
+    Attributes:
+        number: of the store in that run, from 0.
+        name: of it.
+        recipe: that run's recipe, plain JSON, to that of a run of this store alone.
+        fold: turns weights of G or D, by name, into those of a run of this store alone, in place.
+    """
+
+    number: int
+    name: str
+    recipe: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    fold: Callable[[dict[str, Tensor]], None]
+
+
+@dataclass(frozen=True)
 class Pretrained:
     """A run whose weights another run starts from.
 
     Attributes:
         run: that was trained before.
         snapshot: file of its last snapshot, whose step is that of its checkpoint.
+        domain: to start from; None for all.
     """
 
     run: Run
     snapshot: Path
+    domain: OneDomain | None = None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -52,6 +72,7 @@ class Pretrained:
             "snapshot": file_hash(self.snapshot),
             "images": int(self.snapshot.stem),
             "data": self.run.data,
+            **({"domain": self.domain.name} if self.domain else {}),
         }
         return {INIT_FROM: facts}
 
@@ -67,9 +88,12 @@ class Pretrained:
             RunError: a file is damaged, or does not fit the networks.
         """
         rows = {name: row for row, name in enumerate(_class_names(charsets(self.run)))}
-        places = torch.tensor([rows.get(name, -1) for name in _class_names(classes)])
+        first = self.domain.number if self.domain else 0
+        places = torch.tensor([rows.get(name, -1) for name in _class_names(classes, first)])
         for prefix, network, file in (("g", g, self.snapshot), ("d", d, self.run.checkpoint)):
             tensors, _ = load_tensors(file, f"{prefix}.")
+            if self.domain:
+                self.domain.fold(tensors)
             for name, part in network.named_modules():
                 if isinstance(part, LabelMap):
                     _choose_rows(tensors, f"{prefix}.{name}.", places, len(rows), file)
@@ -82,6 +106,7 @@ def find_pretrained(
     *,
     kind: str,
     completed: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    domain: OneDomain | None = None,
 ) -> Pretrained:
     """The run at a path, if a run with this recipe can start from it.
 
@@ -90,6 +115,7 @@ def find_pretrained(
         recipe: of the new run.
         kind: see AdversarialKind, as for what follows.
         completed: likewise.
+        domain: likewise.
 
     Raises:
         RunError: no run is there, or it is damaged, an exported model, or not finished.
@@ -109,7 +135,8 @@ def find_pretrained(
             remedy="Give a run of the same kind, or another --preset",
         )
     theirs, ours = completed(run.recipe), recipe_to_json(recipe)
-    lines = differences(*({name: one[name] for name in _NETWORK_FIELDS} for one in (theirs, ours)))
+    there = domain.recipe(theirs) if domain else theirs
+    lines = differences(*({name: one[name] for name in _NETWORK_FIELDS} for one in (there, ours)))
     if lines:
         raise InputError(
             "its networks differ from those of the new run (there -> here)",
@@ -132,12 +159,12 @@ def find_pretrained(
             where=str(place),
             remedy="Rerun its hwgen train to finish it",
         )
-    return Pretrained(run, snapshot)
+    return Pretrained(run, snapshot, domain)
 
 
-def _class_names(classes: Iterable[Charset]) -> list[tuple[int, str]]:
-    """Number of the store, and label, of every class."""
-    return [(number, label) for number, charset in enumerate(classes) for label in charset]
+def _class_names(classes: Iterable[Charset], first: int = 0) -> list[tuple[int, str]]:
+    """Number of the store, from `first`, and label, of every class."""
+    return [(number, label) for number, charset in enumerate(classes, first) for label in charset]
 
 
 def _choose_rows(

@@ -133,12 +133,10 @@ def train(
             processes, or CUDA graphs cannot be used.
     """
     pretrained = check_training(
+        kind,
         store,
         out,
         recipe,
-        also=kind.also,
-        kind=kind.name,
-        completed=kind.completed,
         seed=seed,
         device=device,
         precision=precision,
@@ -181,43 +179,45 @@ def train(
 
 
 def check_training(
+    kind: AdversarialKind,
     store: Store,
     out: Path,
     recipe: AdversarialRecipe,
     *,
-    kind: str,
-    completed: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
     init_from: Path | None = None,
-    also: Sequence[Store] = (),
 ) -> Pretrained | None:
     """Refuse what `train` would refuse before its first step, writing nothing; see there.
-
-    `kind`, `completed` and `also` are those of the AdversarialKind.
 
     Returns:
         The weights at `init_from`.
     """
     where = pick_device(device)
     pick_precision(precision, where)
-    check_stores((store, *also), recipe)
+    check_stores((store, *kind.also), recipe)
     check_processes(recipe, where, ranks, cuda_graphs=cuda_graphs)
     pretrained = None
     if init_from is not None:
         with ranks.agreed():
-            pretrained = find_pretrained(init_from, recipe, kind=kind, completed=completed)
+            pretrained = find_pretrained(
+                init_from,
+                recipe,
+                kind=kind.name,
+                completed=kind.completed,
+                domain=kind.domain,
+            )
     check_run(
         store,
         out,
-        kind=kind,
+        kind=kind.name,
         recipe=recipe_to_json(recipe),
         seed=seed,
-        complete=completed,
-        data=_learnt_from((store, *also), pretrained),
+        complete=kind.completed,
+        data=_learnt_from((store, *kind.also), pretrained),
         ranks=ranks,
     )
     return pretrained

@@ -18,7 +18,6 @@ from hwgen.generators.gan.presets import (
     ABOUT,
     PRESETS,
     Recipe,
-    completed,
     preset,
     recipe_from_json,
 )
@@ -87,13 +86,13 @@ class GanKind(GeneratorKind):
         """See GeneratorKind and hwgen.generators.adversarial.training.check_training."""
         from hwgen.compute.distributed import ALONE
         from hwgen.generators.adversarial.training import check_training
+        from hwgen.generators.gan.training import GAN
 
         check_training(
+            GAN,
             store,
             out,
             recipe,
-            kind=self.name,
-            completed=completed,
             seed=seed,
             device=device,
             precision=precision,

@@ -104,6 +104,27 @@ class DomainLabelMap(nn.Module):
         return phi + F.embedding(self.domain[y], self.weight)
 
 
+def fold_label_map(tensors: dict[str, Tensor], prefix: str, number: int, domains: int) -> None:
+    """Turn weights of a DomainLabelMap into those of its `classes` for one domain, in place.
+
+    The domain's row becomes part of the bias. Weights of other shapes, or of another network, are
+    left as they are.
+
+    Args:
+        tensors: by name.
+        prefix: of the map's.
+        number: of the domain, from 0.
+        domains: number of them.
+    """
+    rows, bias = (tensors.get(f"{prefix}{name}") for name in ("weight", "classes.bias"))
+    if rows is None or bias is None or rows.shape != (domains, *bias.shape):
+        return
+    tensors[f"{prefix}classes.bias"] = bias + tensors.pop(f"{prefix}weight")[number]
+    inside = f"{prefix}classes."
+    for name in [name for name in tensors if name.startswith(inside)]:
+        tensors[prefix + name.removeprefix(inside)] = tensors.pop(name)
+
+
 def build(
     recipe: RefinerRecipe,
     classes: int,

@@ -122,6 +122,7 @@ class RefinerKind(GeneratorKind):
             cuda_graphs=cuda_graphs,
             init_from=init_from,
             also=options.get("also", ()),
+            domain=options.get("domain"),
         )
 
     def train(
@@ -305,7 +306,7 @@ def _strokes(options: Mapping[str, Any]) -> StrokeData:
 KIND = RefinerKind(
     name="refiner",
     title="refiner",
-    options=TRAINING_OPTIONS | {"strokes", "also"},
+    options=TRAINING_OPTIONS | {"strokes", "also", "domain"},
     required=frozenset({"strokes"}),
     sampling_options=frozenset({"strokes", "charset", "hand", "domain"}),
     companions=("strokes.safetensors",),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hwgen.generators.refiner.recipe import RefinerSpec
 
 _STYLE = 64  # numbers that z becomes
+_CODE = 2  # the input for the domain; more than 1, so that it counts beside z
 
 
 class RefinerNet(nn.Module):
@@ -30,9 +31,9 @@ class RefinerNet(nn.Module):
         super().__init__()
         self.spec = spec
         widths = spec.widths
-        # The domain, one-hot, is part of the input that gives the style; twice 1, so that it counts
-        # beside z. There is no such input for one domain.
-        codes = 2 * torch.eye(spec.domains)[:, : spec.domains if spec.domains > 1 else 0]
+        # The domain, one-hot, is part of the input that gives the style. There is no such input for
+        # one domain.
+        codes = _CODE * torch.eye(spec.domains)[:, : spec.domains if spec.domains > 1 else 0]
         self.codes: Tensor
         self.register_buffer("codes", codes, persistent=False)
         self.style = nn.Sequential(
@@ -159,3 +160,21 @@ class _UpConv2d(nn.Conv2d):
 
 def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0)
+
+
+def fold_style(tensors: dict[str, Tensor], prefix: str, number: int, domains: int) -> None:
+    """Turn weights of a RefinerNet of several domains into those of one domain, in place.
+
+    Weights of other shapes, or of another network, are left as they are.
+
+    Args:
+        tensors: by name.
+        prefix: of the network's.
+        number: of the domain, from 0.
+        domains: number of them.
+    """
+    weight, bias = (tensors.get(f"{prefix}style.0.{name}") for name in ("weight", "bias"))
+    if weight is not None and bias is not None and weight.shape[1:] > (domains,):
+        z, codes = weight.split([weight.shape[1] - domains, domains], dim=1)
+        tensors[f"{prefix}style.0.weight"] = z
+        tensors[f"{prefix}style.0.bias"] = bias + _CODE * codes[:, number]

@@ -22,6 +22,7 @@ from hwgen.generators.adversarial.snapshot_writer import OnCollapse
 from hwgen.generators.refiner.classes import Classes
 from hwgen.generators.refiner.domains import Domains, domains_of, for_domains
 from hwgen.generators.refiner.generator import RefinerGenerator, build
+from hwgen.generators.refiner.one_domain import domain_to_start_from
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe, completed
 from hwgen.generators.refiner.sampling import KIND, RefinerSampler
 from hwgen.generators.refiner.simulated import SimulatedSamples, simulate_classes
@@ -53,6 +54,7 @@ def train(
     ranks: Ranks = ALONE,
     cuda_graphs: bool = False,
     init_from: Path | None = None,
+    domain: str | None = None,
 ) -> Run:
     """Train a recipe on a store, or resume the run that the same call began.
 
@@ -72,13 +74,98 @@ def train(
         ranks: likewise.
         cuda_graphs: likewise.
         init_from: likewise; then one class is enough.
+        domain: name of the store of that run to start from, or its number from 1, where it has
+            several and this one has one.
 
     Raises:
         HwgenError: see hwgen.generators.adversarial.training.train.
-        InputError: the strokes cannot be read, too few classes have strokes, or the stores have
-            other margins or aspect ratios.
+        InputError: the strokes cannot be read, too few classes have strokes, the stores have other
+            margins or aspect ratios, or see hwgen.generators.refiner.one_domain.
     """
+    kind, fitted = _kind(
+        store,
+        recipe,
+        strokes,
+        also=also,
+        seed=seed,
+        control=control,
+        ranks=ranks,
+        init_from=init_from,
+        domain=domain,
+    )
+    return training.train(
+        kind,
+        store,
+        out,
+        fitted,
+        seed=seed,
+        device=device,
+        precision=precision,
+        score=score,
+        on_collapse=on_collapse,
+        control=control,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+        init_from=init_from,
+    )
+
+
+def check_training(
+    store: Store,
+    out: Path,
+    recipe: RefinerRecipe,
+    *,
+    strokes: StrokeData,
+    also: Sequence[Store] = (),
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
+    cuda_graphs: bool = False,
+    init_from: Path | None = None,
+    domain: str | None = None,
+) -> None:
+    """Refuse what `train` would refuse before its first step, writing nothing; see there."""
+    kind, fitted = _kind(
+        store,
+        recipe,
+        strokes,
+        also=also,
+        seed=seed,
+        ranks=ranks,
+        init_from=init_from,
+        domain=domain,
+    )
+    training.check_training(
+        kind,
+        store,
+        out,
+        fitted,
+        seed=seed,
+        device=device,
+        precision=precision,
+        ranks=ranks,
+        cuda_graphs=cuda_graphs,
+        init_from=init_from,
+    )
+
+
+def _kind(
+    store: Store,
+    recipe: RefinerRecipe,
+    strokes: StrokeData,
+    *,
+    also: Sequence[Store],
+    seed: int,
+    control: Control = NO_CONTROL,
+    ranks: Ranks,
+    init_from: Path | None,
+    domain: str | None,
+) -> tuple[AdversarialKind, RefinerRecipe]:
+    """A refiner as its training sees it, and the recipe fitted to stores and strokes; see train."""
     stores = (store, *also)
+    with ranks.agreed():
+        start = domain_to_start_from(init_from, domain, stores=len(stores))
     recipe, domains, every = _fitted(stores, recipe, strokes, init_from)
     classes, rows = domains.classes[0], domains.rows
 
@@ -119,54 +206,10 @@ def train(
         references=lambda store, recipe: references(store, recipe, classes, every, seed),
         also=also,
         records=domains.records,
+        domain=start,
         begin=begin,
     )
-    return training.train(
-        kind,
-        store,
-        out,
-        recipe,
-        seed=seed,
-        device=device,
-        precision=precision,
-        score=score,
-        on_collapse=on_collapse,
-        control=control,
-        ranks=ranks,
-        cuda_graphs=cuda_graphs,
-        init_from=init_from,
-    )
-
-
-def check_training(
-    store: Store,
-    out: Path,
-    recipe: RefinerRecipe,
-    *,
-    strokes: StrokeData,
-    also: Sequence[Store] = (),
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    ranks: Ranks = ALONE,
-    cuda_graphs: bool = False,
-    init_from: Path | None = None,
-) -> None:
-    """Refuse what `train` would refuse before its first step, writing nothing; see there."""
-    training.check_training(
-        store,
-        out,
-        _fitted((store, *also), recipe, strokes, init_from)[0],
-        also=also,
-        kind=KIND,
-        completed=completed,
-        seed=seed,
-        device=device,
-        precision=precision,
-        ranks=ranks,
-        cuda_graphs=cuda_graphs,
-        init_from=init_from,
-    )
+    return kind, recipe
 
 
 def _fitted(

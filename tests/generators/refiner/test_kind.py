@@ -308,6 +308,13 @@ def test_a_refiner_of_two_stores_from_training_to_samples(
     assert f"Choose one of {', '.join(names)}" in said()
     assert hwgen("report", tmp_path / "run", "--out", tmp_path / "page.html") == 0
     assert "Stores, each a domain" in (tmp_path / "page.html").read_text("utf-8")
+    adapted = [*training, "--out", tmp_path / "one", "--init-from", tmp_path / "run"]
+    adapted += ["--on-collapse", "ignore"]
+    said()
+    assert hwgen(*adapted) == 1
+    assert f"by --domain: {', '.join(names)}" in said()
+    assert hwgen(*adapted, "--domain", names[1], "--dry-run") == 0
+    assert hwgen(*adapted, "--domain", names[1]) == 0
     gan = ["train", toy_store.path, "--out", tmp_path / "gan", "--also", store.path]
     said()
     assert hwgen(*gan) == 1
