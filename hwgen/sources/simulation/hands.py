@@ -22,7 +22,7 @@ class Hand:
         warp: [9, 2] coefficients of the monomials x, y, x², xy, y², x³, x²y, xy², y³: slant, rise,
             proportion and a smooth deformation of the whole box.
         freedom: how far strokes deviate from the given ones, relative to an average writer.
-        flow: length over which the pen's path is averaged, px: 0 is neat, 8 is cursive.
+        flow: length over which the pen's path is averaged, px: 2 is neat, 24 is cursive.
         join: probability that the pen stays on paper between two near strokes.
         radius: of the pen, px.
         pressure: how much radius and ink vary along the strokes, 0 to 1.
@@ -51,12 +51,14 @@ def hand_of(seed: int, writer: int) -> Hand:
     warp[1, 1] += 1 / np.sqrt(proportion)
     warp[1, 0] -= rng.normal(0.08, 0.13)  # slant: the top leans to the right
     warp[0, 1] -= rng.normal(0.11, 0.09)  # rise: strokes climb to the right
+    # Who writes fast also lifts the pen less often.
+    cursive, joining = rng.uniform(size=2)
     return Hand(
         size=74 * np.exp(rng.normal(0, 0.14)),
         warp=warp,
         freedom=float(np.exp(rng.normal(0, 0.25))),
-        flow=float(rng.uniform(1.5, 8.5)),
-        join=float(rng.beta(0.9, 1.6)),
+        flow=float(2 + 22 * cursive),
+        join=float(0.15 + 0.85 * (cursive + joining) / 2),
         radius=float(np.clip(rng.normal(1.75, 0.35), 1.0, 2.6)),
         pressure=float(rng.uniform(0.15, 0.6)),
         ink=float(rng.uniform(0.7, 1.0)),

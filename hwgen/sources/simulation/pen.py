@@ -35,6 +35,8 @@ PEN_STEP = _STEP_TICKS / _TICKS
 _AIR_SPEED = 2.0  # of the lifted pen; on paper it is 1
 _SHIFT, _LINEAR, _BOW = 0.036, 0.11, 0.03  # standard deviations of a stroke's variation
 _DOT = 0.5  # pressure of a dot
+_JOINED = 0.7  # length of a lift that is joined e times less often than a short one, sizes
+_JOIN_PRESSURE = 0.95
 _KNOTS = 8.4  # distance between two values of the pressure's random swelling, px
 
 # Ranges of indices of random numbers, so that no two uses share a number.
@@ -185,9 +187,9 @@ def _timing(
     of, size = written.character[lifted], _of(items, "size")
     numbers = _OF_JOIN + written.stroke_number[written.stroke[lifted]]
     would_join = 0.7 * uniform(habit[of], numbers) + 0.3 * uniform(chance[of], numbers)
-    near = np.exp(-((distance[lifted] / (0.3 * size[of])) ** 2))
+    near = np.exp(-((distance[lifted] / (_JOINED * size[of])) ** 2))
     pressure = np.ones(len(points), np.float32)
-    pressure[lifted] = np.where(would_join < _of(items, "join")[of] * near, 0.65, 0.0)
+    pressure[lifted] = np.where(would_join < _of(items, "join")[of] * near, _JOIN_PRESSURE, 0.0)
 
     ticks = np.rint(distance * np.where(lifted, _TICKS / _AIR_SPEED, _TICKS)).astype(np.int64)
     since = np.cumsum(np.where(same_character, ticks, 0))

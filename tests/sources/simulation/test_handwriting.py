@@ -118,7 +118,7 @@ def test_in_a_frame_characters_look_like_framed_scans(framing: Framing, real) ->
     others = np.roll(by_scans, 3, axis=0)  # the same characters by other writers
     assert np.abs(direct - by_scans).mean() < 0.35 * np.abs(direct - others).mean()
     ink, scanned = (255 - direct).mean(axis=(1, 2)), (255 - by_scans).mean(axis=(1, 2))
-    np.testing.assert_allclose(ink, scanned, rtol=0.15)
+    np.testing.assert_allclose(ink, scanned, rtol=0.2)
 
 
 def test_an_image_in_a_frame_does_not_depend_on_the_others() -> None:
