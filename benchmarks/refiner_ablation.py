@@ -104,7 +104,7 @@ class Variant:
 
 VARIANTS: Mapping[str, Variant] = {
     "base": Variant(),
-    "widths-16-64-128": Variant({"generator.widths": "[16, 64, 128]"}),
+    "widths-32-64-128": Variant({"generator.widths": "[32, 64, 128]"}),
     "widths-16-32-64": Variant({"generator.widths": "[16, 32, 64]"}),
     "pixels": Variant(PIXELS),
     "pixels-diffaugment": Variant({**PIXELS, **DIFFAUGMENT}),
