@@ -108,8 +108,10 @@ def feature_maps(
                 dtype=dtype,
                 control=control,
             )
+        # Before the file, which keeps a rerun from coming here; killed in between, it is there.
+        if not any("recogniser_seconds" in entry for entry in run.read_log()):
+            run.log({"images": 0, "recogniser_seconds": round(time.monotonic() - began, 3)})
         recogniser.save(file)
-        run.log({"images": 0, "recogniser_seconds": round(time.monotonic() - began, 3)})
 
     ranks.on_first(write)
     with ranks.agreed():

@@ -22,7 +22,7 @@ from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts
 from hwgen.errors import HwgenError, StoreError
 from hwgen.store import Store
 
-TIMES = {"seconds", "generator_seconds", "images_per_second"}
+TIMES = {"seconds", "generator_seconds", "recogniser_seconds", "images_per_second"}
 """JSON keys with durations and rates."""
 
 GROWING = {"log.jsonl", "checkpoint.safetensors"}

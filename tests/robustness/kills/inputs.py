@@ -2,8 +2,9 @@
 
 gnt.zip, other.gnt   scans of 20 writers, and of 2 others
 pot/, images/        trajectories; PNG files in one folder per class
+graphics.txt         strokes of the characters
 train, test          stores of 32 pixels, of 8 writers and of the 2 others
-gan, bend            runs: a toy GAN, and a toy deformation model
+gan, bend, refiner   runs: a toy GAN, a toy deformation model, and a toy refiner
 reader/              a recogniser, in the folder of a benchmark
 synthetic            a store sampled from the deformation model
 """
@@ -11,6 +12,7 @@ synthetic            a store sampled from the deformation model
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import zipfile
@@ -61,6 +63,22 @@ TOY_BEND = [
     "--batch=8",
     "--device=cpu",
 ]
+TOY_REFINER = [
+    "--preset=refiner-32",
+    "--set=generator.widths=[4, 6, 8]",
+    "--set=generator.z_dim=5",
+    '--set=discriminator.stages=[{"channels": 4, "kernel": 3, "stride": 2},'
+    ' {"channels": 6, "kernel": 3, "stride": 1}]',
+    "--set=discriminator.hidden=8",
+    "--set=discriminator.recogniser_steps=3",
+    "--set=hands=3",
+    "--batch=4",
+    "--on-collapse=ignore",
+    "--device=cpu",
+    "--precision=fp32",
+]
+"""Of 32 pixels, the least that D's recogniser reads."""
+
 TOY_READER = ["--recogniser-preset=light", "--size=16", "--device=cpu", "--precision=fp32"]
 
 _MADE = {
@@ -68,6 +86,10 @@ _MADE = {
     "test": ("prepare-gnt", "other.gnt", "--size=32", "--charset=train"),
     "gan": ("train", "train", *TOY_GAN, "--images=80", "--snapshot-every=40"),
     "bend": ("train", "train", *TOY_BEND, "--images=400"),
+    "refiner": (
+        *("train", "train", *TOY_REFINER, "--strokes=graphics.txt"),
+        *("--images=40", "--snapshot-every=40"),
+    ),
     "reader": (
         "benchmark",
         *("--train=train", "--test=test", *TOY_READER, "--seeds=1", "--steps=60"),
@@ -113,6 +135,11 @@ def _write_files(folder: Path) -> None:
     """Scans, trajectories and image files of the same writers."""
     rng = np.random.default_rng(0)
     shapes = [rng.integers(100, 900, (3, 4, 2)) for _ in CHARACTERS]
+    strokes = [
+        json.dumps({"character": label, "medians": shape.tolist()})
+        for label, shape in zip(CHARACTERS, shapes, strict=True)
+    ]
+    (folder / "graphics.txt").write_text("\n".join(strokes), "utf-8")
     ink = Ink(framing=Framing(40))
     (folder / "pot").mkdir()
     with zipfile.ZipFile(folder / "gnt.zip", "w", zipfile.ZIP_DEFLATED) as archive:

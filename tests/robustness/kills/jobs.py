@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.robustness.kills.inputs import TOY_BEND, TOY_GAN, TOY_READER
+from tests.robustness.kills.inputs import TOY_BEND, TOY_GAN, TOY_READER, TOY_REFINER
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ JOBS: dict[str, Job] = {
     "prepare-images": _prepare("prepare-images IN/images --workers=2"),
     "train": _job("train IN/train --images=200 --snapshot-every=40", *TOY_GAN),
     "train deformation": _job("train IN/train --images=240", *TOY_BEND, fraction=_FEW),
+    "train refiner": _job(
+        "train IN/train --strokes=IN/graphics.txt --images=120 --snapshot-every=40",
+        *TOY_REFINER,
+        fraction=_FEW,
+    ),
     "synthesize": _job("synthesize IN/gan --per-class=700 --device=cpu"),
     "synthesize filter": _job(
         "synthesize IN/bend --real=IN/train --per-class=400 --classes=3 --device=cpu "
@@ -63,6 +68,7 @@ JOBS: dict[str, Job] = {
         "--max-tries=2",
         fraction=_FEW,
     ),
+    "synthesize refiner": _job("synthesize IN/refiner --per-class=60 --device=cpu", fraction=_FEW),
     "export ocr-lmdb": _export("IN/train --format=ocr-lmdb --shard-records=40"),
     "export folder": _export("IN/train --format=folder --shard-records=40"),
     "export paddle": _export(
