@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,11 +24,13 @@ from hwgen_cli.options import (
 from hwgen_cli.output import leave_stopped, print_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from hwgen.generators.base import GeneratorKind
     from hwgen.store import Store
+
+DEFAULT = "glyph-32"
 
 PRESETS = [name for kind in all_kinds() for name in kind.presets]
 
@@ -47,10 +50,11 @@ StoreArgument = Annotated[
     Path, typer.Argument(metavar="STORE", help="Store of real samples to train on.")
 ]
 Preset = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--preset",
         metavar="PRESET",
+        show_default=f"{DEFAULT}, or that of --init-from",
         help=f"Generator to train: {', '.join(PRESETS)}.",
         autocompletion=one_of(PRESETS),
     ),
@@ -154,8 +158,9 @@ InitFrom = Annotated[
         "--init-from",
         metavar="RUN",
         rich_help_panel=GAN,
-        help="Finished run with the same networks, whose weights a new run starts from, to adapt "
-        "it to other samples: other characters, or one writer.",
+        help="Finished run whose weights a new run starts from, to adapt it to other samples: "
+        "other characters, or one writer. Without --preset, the recipe is that of the run too, for "
+        "a refiner with settings for few samples.",
     ),
 ]
 Domain = Annotated[
@@ -182,7 +187,7 @@ DryRun = Annotated[
 def train(
     store: StoreArgument,
     out: Annotated[Path, out_option("RUN", "Run directory to write, or to resume.")],
-    preset: Preset = "glyph-32",
+    preset: Preset = None,
     images: Images = None,
     batch: Batch = None,
     change: Set = None,
@@ -225,11 +230,11 @@ def train(
 
     Example: hwgen train train --preset glyph-32 --out runs/first
     """
-    from hwgen.generators.base import kind_of_preset
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
 
-    kind, conditional = kind_of_preset(preset), "false" if unconditional else None
+    kind, name, make_recipe = _chosen(preset, init_from)
+    conditional = "false" if unconditional else None
     given: dict[str, tuple[str, object]] = {
         "--snapshot-every": ("every", snapshot_every),
         "--loss": ("loss", loss),
@@ -243,10 +248,10 @@ def train(
         "--init-from": ("init_from", init_from),
         "--domain": ("domain", domain),
     }
-    _refuse_options(kind, preset, given)
+    _refuse_options(kind, name, given)
     typed = {"images": images, "batch": batch, "every": snapshot_every, "conditional": conditional}
     changes = _changes(change or [], before={"loss": loss}, after=typed)
-    recipe, opened = kind.recipe(preset, changes), Store(store)
+    recipe, opened = make_recipe(changes), Store(store)
     options: dict[str, Any] = {
         "on_collapse": on_collapse.value,
         "cuda_graphs": cuda_graphs,
@@ -259,7 +264,7 @@ def train(
     options = {name: value for name, value in options.items() if name in kind.options}
     _train(
         kind,
-        preset,
+        name,
         recipe,
         opened,
         out,
@@ -269,6 +274,22 @@ def train(
         options=options,
         dry_run=dry_run,
     )
+
+
+def _chosen(
+    preset: str | None, init_from: Path | None
+) -> tuple[GeneratorKind, str, Callable[[Mapping[str, str]], Any]]:
+    """The kind, the name of its preset or its title, and what makes the recipe from changes."""
+    from hwgen.generators.base import get_kind, kind_of_preset
+    from hwgen.runs.models import run_or_model
+
+    if preset is None and init_from is not None:
+        found = run_or_model(init_from)  # training refuses a model
+        kind = get_kind(found.kind, str(init_from))
+        return kind, kind.title, partial(kind.recipe_to_continue, found.recipe)
+    name = preset or DEFAULT
+    kind = kind_of_preset(name)
+    return kind, name, partial(kind.recipe, name)
 
 
 def _changes(
@@ -286,19 +307,20 @@ def _changes(
 
 
 def _refuse_options(
-    kind: GeneratorKind, preset: str, given: Mapping[str, tuple[str, object]]
+    kind: GeneratorKind, name: str, given: Mapping[str, tuple[str, object]]
 ) -> None:
     from hwgen.errors import InputError
 
     names = [
         option
-        for option, (name, value) in given.items()
-        if value is not None and name not in kind.options
+        for option, (setting, value) in given.items()
+        if value is not None and setting not in kind.options
     ]
     if names:
         has = "has" if len(names) == 1 else "have"
         raise InputError(
-            f"{', '.join(names)} {has} no effect with --preset {preset}",
+            f"{', '.join(names)} {has} no effect with "
+            + (f"--preset {name}" if name in kind.presets else f"a {name}"),
             remedy=f"Leave {'it' if len(names) == 1 else 'them'} out",
         )
 

@@ -81,6 +81,22 @@ class GeneratorKind(ABC):
             InputError: a field is unknown, or its value of the wrong type or out of range.
         """
 
+    def recipe_to_continue(self, value: Mapping[str, Any], changes: Mapping[str, str]) -> Any:
+        """The recipe with which a run is continued on other samples, by the option "init_from".
+
+        Args:
+            value: recipe of that run, plain JSON.
+            changes: see `recipe`.
+
+        Raises:
+            InputError: see `recipe` and `recipe_from_json`, or runs of this kind cannot be
+                continued on other samples.
+        """
+        raise InputError(
+            f"a {self.title} cannot be continued on other samples",
+            remedy="Train a new one without --init-from",
+        )
+
     @abstractmethod
     def recipe_to_json(self, recipe: Any) -> dict[str, Any]:
         """A recipe as plain JSON."""

@@ -34,9 +34,11 @@ class Plan:
     checkpoint_bytes: int
     snapshot_bytes: int
 
-    def in_words(self, recipe: AdversarialRecipe) -> list[tuple[str, str]]:
-        """Names and figures, to print."""
-        first = recipe.discriminator.recogniser_steps
+    def in_words(
+        self, recipe: AdversarialRecipe, *, pretrained: bool = False
+    ) -> list[tuple[str, str]]:
+        """Names and figures, to print; a run that starts from another one has its recogniser."""
+        first = 0 if pretrained else recipe.discriminator.recogniser_steps
         return [
             ("parameters of G", f"{self.parameters_g:,}"),
             ("parameters of D", f"{self.parameters_d:,}"),

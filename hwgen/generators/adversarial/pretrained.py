@@ -136,7 +136,7 @@ def find_pretrained(
         )
     theirs, ours = completed(run.recipe), recipe_to_json(recipe)
     there = domain.recipe(theirs) if domain else theirs
-    lines = differences(*({name: one[name] for name in _NETWORK_FIELDS} for one in (there, ours)))
+    lines = differences(*map(_networks, (there, ours)))
     if lines:
         raise InputError(
             "its networks differ from those of the new run (there -> here)",
@@ -160,6 +160,13 @@ def find_pretrained(
             remedy="Rerun its hwgen train to finish it",
         )
     return Pretrained(run, snapshot, domain)
+
+
+def _networks(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal of two recipes; D's recogniser is copied, however long it was trained."""
+    fields = {name: recipe[name] for name in _NETWORK_FIELDS}
+    d = fields["discriminator"]
+    return {**fields, "discriminator": {**d, "recogniser_steps": d["recogniser_steps"] > 0}}
 
 
 def _class_names(classes: Iterable[Charset], first: int = 0) -> list[tuple[int, str]]:

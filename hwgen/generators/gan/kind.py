@@ -48,6 +48,10 @@ class GanKind(GeneratorKind):
         """See GeneratorKind; "loss" may name one of LOSSES."""
         return change_by_name(preset(name), changes)
 
+    def recipe_to_continue(self, value: Mapping[str, Any], changes: Mapping[str, str]) -> Recipe:
+        """See GeneratorKind; it is that of the run."""
+        return change_by_name(recipe_from_json(value), changes)
+
     def recipe_to_json(self, recipe: Recipe) -> dict[str, Any]:
         """See GeneratorKind."""
         return recipe_to_json(recipe)
@@ -67,7 +71,8 @@ class GanKind(GeneratorKind):
         """See GeneratorKind."""
         from hwgen.generators.gan.estimate import plan
 
-        return plan(recipe, store).in_words(recipe)
+        pretrained = options.get("init_from") is not None
+        return plan(recipe, store).in_words(recipe, pretrained=pretrained)
 
     def check(
         self,

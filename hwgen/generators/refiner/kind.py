@@ -12,7 +12,13 @@ from hwgen.generators.adversarial.description import curves, recipe_in_words
 from hwgen.generators.adversarial.recipe import change_by_name, loss_name, recipe_to_json
 from hwgen.generators.base import GeneratorKind
 from hwgen.generators.descriptions import CardTexts, Description, Facts, ReferenceTable
-from hwgen.generators.refiner.recipe import ABOUT, PRESETS, RefinerRecipe, recipe_from_json
+from hwgen.generators.refiner.recipe import (
+    ABOUT,
+    PRESETS,
+    RefinerRecipe,
+    for_few_samples,
+    recipe_from_json,
+)
 from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 
@@ -54,6 +60,12 @@ class RefinerKind(GeneratorKind):
         """See GeneratorKind; "loss" may name one of LOSSES."""
         return change_by_name(PRESETS[name], changes)
 
+    def recipe_to_continue(
+        self, value: Mapping[str, Any], changes: Mapping[str, str]
+    ) -> RefinerRecipe:
+        """See GeneratorKind; see for_few_samples."""
+        return change_by_name(for_few_samples(recipe_from_json(value)), changes)
+
     def recipe_to_json(self, recipe: RefinerRecipe) -> dict[str, Any]:
         """See GeneratorKind."""
         return recipe_to_json(recipe)
@@ -84,7 +96,7 @@ class RefinerKind(GeneratorKind):
         simulated = len(domains.charset) * recipe.hands * recipe.size**2
         return [
             *domains.in_words(),
-            *planned.in_words(recipe),
+            *planned.in_words(recipe, pretrained=_adapts(options)),
             ("memory: simulated images", f"{simulated / 2**20:,.0f} MiB"),
         ]
 

@@ -65,6 +65,24 @@ def test_the_recogniser_of_d_sees_no_held_out_class(
     assert seen == [set(range(4)) - set(store.charset.ids(held_out))]
 
 
+def test_killed_before_the_recogniser_is_saved_its_time_is_logged_once(
+    toy_features: RefinerRecipe,
+    strokes: ToyStrokes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    with monkeypatch.context() as patched:
+        patched.setattr(Recogniser, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(store, tmp_path / "run", toy_features, strokes)
+    run = run_training(store, tmp_path / "run", toy_features, strokes)
+    assert len([entry for entry in run.read_log() if "recogniser_seconds" in entry]) == 1
+
+
 def test_a_stop_while_the_recogniser_is_trained_is_named(
     toy_features: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
 ) -> None:
@@ -87,7 +105,10 @@ def test_a_pretrained_run_keeps_the_recogniser(
     store = store_of(tmp_path / "store", "一丨十", size=32)
     first = run_training(store, tmp_path / "first", toy_features, strokes)
     own = store_of(tmp_path / "own", "二口", size=32)
-    run = run_training(own, tmp_path / "run", toy_features, strokes, init_from=first.path)
+    # However long it would be trained here.
+    d = replace(toy_features.discriminator, recogniser_steps=9)
+    other = replace(toy_features, discriminator=d)
+    run = run_training(own, tmp_path / "run", other, strokes, init_from=first.path)
     assert_same_files(run.path / RECOGNISER, first.path / RECOGNISER)
 
 

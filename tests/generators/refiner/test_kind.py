@@ -282,6 +282,39 @@ def test_a_run_is_adapted_by_the_command(
     assert "--init-from has no effect with --preset deformation-32" in said()
 
 
+def test_without_a_preset_a_run_is_continued_with_its_recipe_for_few_samples(
+    hwgen: Command, training: list[object], store: Store, tmp_path: Path, said: Callable[[], str]
+) -> None:
+    assert hwgen(*training) == 0
+    with StoreWriter(tmp_path / "mine", size=16, recipe={}) as writer:
+        for number in range(3):
+            writer.add(store.record(number))
+        writer.finish(charset=Charset(tuple(store.record(n).label for n in range(3))), origin={})
+    adapt = ["train", tmp_path / "mine", "--init-from", tmp_path / "run", "--device", "cpu"]
+    adapt += ["--out", tmp_path / "adapted", "--images", 8, "--on-collapse", "ignore"]
+    said()
+    assert hwgen(*adapt, "--dry-run") == 0
+    assert "held out for grids and scores │ none" in said()
+    assert hwgen(*adapt) == 0
+    first, run = Run(tmp_path / "run"), Run(tmp_path / "adapted")
+    assert run.recipe["generator"] == first.recipe["generator"]
+    changed = {"images": 8, "balanced": True, "held_out": 0.0, "translate": 2, "r1_gamma": 1.0}
+    assert {name: run.recipe[name] for name in changed} == changed
+    assert run.recipe["optimizer"]["lr_g"] == 1e-4
+    said()
+    assert hwgen(*adapt, "--set", "conditionel=false") == 1
+    assert "conditional" in said()
+    assert hwgen(*adapt, "--unconditional") == 1
+    assert "--unconditional has no effect with a refiner" in said()
+    assert hwgen("export-model", first.path, "--out", tmp_path / "model") == 0
+    adapt[3] = tmp_path / "model"
+    assert hwgen(*adapt) == 1
+    assert "has no discriminator to start from" in said()
+    adapt[3] = tmp_path / "nowhere"
+    assert hwgen(*adapt) == 1
+    assert "no run here" in said()
+
+
 def test_a_refiner_of_two_stores_from_training_to_samples(
     hwgen: Command,
     training: list[object],
