@@ -40,8 +40,10 @@ def normal(keys: Keys, indices: npt.NDArray[Any]) -> Floats:
         float32 of the broadcast shape.
     """
     words = _bits(keys, indices)[..., None].view(np.uint16).astype(np.float32)
-    # Four uniform numbers in [0, 1]: mean 2, variance 4 / 12.
-    return ((words / np.float32(65535)).sum(axis=-1) - 2) * np.float32(3**0.5)
+    words /= np.float32(65535)
+    # Four uniform numbers in [0, 1]: mean 2, variance 4 / 12. Much faster than sum(axis=-1).
+    total = words[..., 0] + words[..., 1] + words[..., 2] + words[..., 3]
+    return (total - 2) * np.float32(3**0.5)
 
 
 def uniform(keys: Keys, indices: npt.NDArray[Any]) -> Floats:

@@ -229,25 +229,28 @@ def render_discs(
     pad = int(reach.max())
     padded = (count, height + 2 * pad, width + 2 * pad)
     ink = np.zeros(count * padded[1] * padded[2], path.dtype)
-    path = np.clip(path, 0, np.array((width - 1, height - 1), path.dtype))
+    limits = np.array(((width - 1,), (height - 1,)), path.dtype)
+    path = np.clip(path.T, 0, limits)  # [2, m]: the long axis last, which is faster
     centre = np.rint(path).astype(np.int64)
-    base = (image * padded[1] + centre[:, 1] + pad) * padded[2] + centre[:, 0] + pad
-    shift = path - centre.astype(path.dtype)
-    for size in np.unique(reach):
+    base = (image * padded[1] + centre[1] + pad) * padded[2] + centre[0] + pad
+    shift, squeeze = path - centre.astype(path.dtype), squeeze.T
+    slope = -1 / edge
+    for size in np.flatnonzero(np.bincount(reach)).tolist():
         offset = np.arange(-size, size + 1)
-        window = (offset[:, None] * padded[2] + offset).ravel()
-        offset = offset.astype(path.dtype)
+        window = (offset[:, None] * padded[2] + offset)[..., None]
+        offset = offset.astype(path.dtype)[:, None]
         some = np.flatnonzero(reach == size)
-        at_once = max(1, _WINDOWS_AT_ONCE // len(window))
+        at_once = max(1, _WINDOWS_AT_ONCE // window.size)
         for start in range(0, len(some), at_once):
             m = some[start : start + at_once]
-            away = ((offset - shift[m, :, None]) * squeeze[m, :, None]) ** 2  # [m, 2, k]
-            gap = np.sqrt(away[:, 1, :, None] + away[:, 0, None, :])  # [m, k, k]
-            gap -= outer[m, None, None]
-            gap *= (-1 / edge[m])[:, None, None]
+            shifts, squeezes = shift.take(m, axis=1), squeeze.take(m, axis=1)
+            away = ((offset - shifts[:, None]) * squeezes[:, None]) ** 2  # [2, k, m]
+            gap = np.sqrt(away[1][:, None] + away[0])  # [k, k, m]
+            gap -= outer[m]
+            gap *= slope[m]
             np.clip(gap, 0, 1, out=gap)
-            gap *= darkness[m, None, None]
-            np.maximum.at(ink, (base[m, None] + window).ravel(), gap.ravel())
+            gap *= darkness[m]
+            np.maximum.at(ink, (base[m] + window).ravel(), gap.ravel())
     return ink.reshape(padded)[:, pad : pad + height, pad : pad + width]
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hwgen.imaging.hash_noise import combined, mixed, normal, uniform
+from hwgen.imaging.hash_noise import _bits, combined, mixed, normal, uniform
 
 KEYS = combined(np.arange(200, dtype=np.uint64), np.array(3))
 
@@ -32,3 +32,10 @@ def test_the_finaliser_is_splitmix64() -> None:
     # The first output of splitmix64 with seed 0, from the reference implementation.
     golden = np.array([0x9E3779B97F4A7C15], np.uint64)
     assert int(mixed(golden)[0]) == 0xE220A8397B1DCDAF
+
+
+def test_a_normal_number_is_the_sum_of_its_four_words() -> None:
+    keys = mixed(np.arange(500, dtype=np.uint64))
+    words = _bits(keys, np.array(3))[..., None].view(np.uint16).astype(np.float32)
+    total = (words / np.float32(65535)).sum(axis=-1)
+    np.testing.assert_array_equal(normal(keys, np.array(3)), (total - 2) * np.float32(3**0.5))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.hash_noise import normal, uniform
@@ -35,19 +36,19 @@ def scans(items: Sequence[Item]) -> list[Image]:
     margin = int(np.ceil(pens.radius.max() + _SCAN_EDGE)) + 1
     for number in range(len(items)):
         pen = pens.of(number)
-        path = pen.path - pen.path.min(axis=0) + margin
-        width, height = (np.ceil(path.max(axis=0)).astype(np.int64) + margin + 1).tolist()
-        one = np.ones(len(path), np.float32)
+        path = pen.path - pen.path.min(axis=1, keepdims=True) + margin
+        width, height = (np.ceil(path.max(axis=1)).astype(np.int64) + margin + 1).tolist()
+        one = np.ones(path.shape[1], np.float32)
         ink = render_discs(
             (1, height, width),
-            np.zeros(len(path), np.int64),
-            path,
+            np.zeros(len(one), np.int64),
+            path.T,
             radius=pen.radius,
             darkness=pen.darkness,
             edge=_SCAN_EDGE * one,
             squeeze=np.stack([one, one], axis=1),
         )
-        image = _inked(items[number : number + 1], pens, ink, np.ones(1, np.float32), number)[0]
+        image = _inked(pens, ink, np.ones(1, np.float32), number)[0]
         rows, columns = (np.flatnonzero((image < PAPER).any(axis)) for axis in (1, 0))
         images.append(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy())
     return images
@@ -61,34 +62,36 @@ def framed(items: Sequence[Item], framing: Framing) -> Image:
     """
     pens = _pens(items)
     first = np.searchsorted(pens.character, np.arange(len(items)))
-    reach = pens.radius[:, None] + np.float32(_SCAN_EDGE / 2)
-    low = np.minimum.reduceat(pens.path - reach, first)
-    extent = np.maximum.reduceat(pens.path + reach, first) - low
-    box = np.array([framing.scaled(h, w) for w, h in extent.tolist()], np.float32)
-    scale = box / extent  # [n, 2], frame px in a scan px
+    reach = pens.radius + np.float32(_SCAN_EDGE / 2)
+    low = np.minimum.reduceat(pens.path - reach, first, axis=1)
+    extent = np.maximum.reduceat(pens.path + reach, first, axis=1) - low
+    box = np.array([framing.scaled(h, w) for w, h in extent.T.tolist()], np.float32).T
+    scale = box / extent  # [2, n], frame px in a scan px
     corner = (framing.size - box) // 2
-    c = pens.character
-    path = (pens.path - low[c]) * scale[c] + corner[c] - np.float32(0.5)
-    mean_scale = np.sqrt(scale[:, 0] * scale[:, 1])
+    mean_scale = np.sqrt(scale[0] * scale[1])
     # A position in a frame that is much smaller than the scan lies within half a pixel of others.
     step = np.maximum(1, (0.5 / np.float32(mean_scale)).astype(np.int64))
+    c = pens.character
     kept = np.flatnonzero((np.arange(len(c)) - first[c]) % step[c] == 0)
     of = c[kept]
+    path = pens.path.take(kept, axis=1) - low.take(of, axis=1)
+    path = path * scale.take(of, axis=1) + corner.take(of, axis=1) - np.float32(0.5)
     edge = np.sqrt(_FRAME_EDGE**2 + (_SCAN_EDGE * mean_scale) ** 2).astype(np.float32)
     ink = render_discs(
         (len(items), framing.size, framing.size),
         of,
-        path[kept],
+        path.T,
         radius=pens.radius[kept] * mean_scale[of],
         darkness=pens.darkness[kept],
         edge=edge[of],
-        squeeze=(mean_scale[:, None] / scale)[of],
+        squeeze=(mean_scale / scale).take(of, axis=1).T,
     )
     # Soft edges end at the box, as those of a scan that is cropped to its ink.
     places = np.arange(framing.size)
-    inside = (places >= corner[..., None]) & (places < (corner + box)[..., None])  # [n, 2, size]
-    ink *= inside[:, 1, :, None] & inside[:, 0, None, :]
-    return _inked(items, pens, ink, mean_scale)
+    corner, box = corner[..., None], box[..., None]
+    across, down = (places >= corner) & (places < corner + box)  # [n, size]
+    ink *= down[:, :, None] & across[:, None, :]
+    return _inked(pens, ink, mean_scale)
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,10 @@ class _Pens(PenPaths):
         part = slice(low, high)
         return _Pens(
             self.character[part],
-            self.path[part],
+            self.path[:, part],
             self.pressure[part],
             self.chance,
+            self.hands,
             self.radius[part],
             self.darkness[part],
         )
@@ -119,29 +123,28 @@ class _Pens(PenPaths):
 
 def _pens(items: Sequence[Item]) -> _Pens:
     paths = pen_paths(items)
-    c, pressure = paths.character, paths.pressure
-    hands = [item.hand for item in items]
-    radius, press, ink = (
-        np.array([getattr(hand, name) for hand in hands], np.float32)[c]
-        for name in ("radius", "pressure", "ink")
-    )
+    c, pressure, hands = paths.character, paths.pressure, paths.hands
+    press = hands.pressure[c]
     numbers = _OF_RADIUS + np.arange(len(c)) - np.searchsorted(c, np.arange(len(items)))[c]
+    radius = hands.radius[c]
     radius *= (0.55 + 0.45 * pressure) * np.exp(0.06 * normal(paths.chance[c], numbers))
-    return _Pens(c, paths.path, pressure, paths.chance, radius, ink * (1 - press * (1 - pressure)))
+    darkness = hands.ink[c] * (1 - press * (1 - pressure))
+    return _Pens(c, paths.path, pressure, paths.chance, hands, radius, darkness)
 
 
-def _inked(items: Sequence[Item], pens: _Pens, ink: Floats, scale: Floats, first: int = 0) -> Image:
+def _inked(pens: _Pens, ink: Floats, scale: Floats, first: int = 0) -> Image:
     """Ink float [n, h, w] on paper, each at a random place of its texture."""
-    height, width = ink.shape[1:]
+    count, height, width = ink.shape
     texture = _texture()
-    places = uniform(pens.chance[first : first + len(items), None], _OF_PLACE + np.arange(2))
+    some = slice(first, first + count)
+    places = uniform(pens.chance[some, None], _OF_PLACE + np.arange(2))
     top, left = (places * len(texture)).astype(np.int64).T
-    rows = (top[:, None] + np.arange(height)) % len(texture)
-    columns = (left[:, None] + np.arange(width)) % len(texture)
-    specks = texture[rows[:, :, None], columns[:, None, :]]
+    # The texture repeats without end.
+    repeated = np.pad(texture, ((0, height), (0, width)), mode="wrap")
+    specks = sliding_window_view(repeated, (height, width))[top, left]
     # Specks smaller than a pixel average out.
     contrast = np.minimum(1, _SPECK * scale)
-    grain = np.array([item.hand.grain for item in items], np.float32)[:, None, None]
+    grain = pens.hands.grain[some, None, None]
     ink = ink * (1 - grain * (0.5 + (specks - 0.5) * contrast[:, None, None]))
     image = PAPER - np.rint(PAPER * np.minimum(ink, 1))
     return np.where(ink < _FAINTEST, PAPER, image).astype(np.uint8)
