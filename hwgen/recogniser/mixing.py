@@ -120,9 +120,19 @@ def _without_real(real: Tensor, synthetic: Tensor, fraction: float) -> tuple[Ten
     if not 0 < fraction < 1 or not bool(alone.any()):
         return synthetic, fraction
     classes, lacking = len(torch.cat([real, synthetic]).unique()), len(synthetic[alone].unique())
-    part = torch.arange(len(synthetic), device=synthetic.device) % max(1, round(1 / fraction))
+    part = _number_in_class(synthetic) % max(1, round(1 / fraction))
     groups = synthetic + torch.where(alone, part * (int(synthetic.max()) + 1), 0)
     return groups, fraction + (1 - fraction) * lacking / classes
+
+
+def _number_in_class(labels: Tensor) -> Tensor:
+    """How many samples of its class come before each sample, whatever their order, int64 [N]."""
+    of_class, order = labels.sort(stable=True)
+    counts = torch.bincount(labels)
+    first = counts.cumsum(0) - counts
+    numbers = torch.empty_like(labels)
+    numbers[order] = torch.arange(len(labels), device=labels.device) - first[of_class]
+    return numbers
 
 
 class _Part:

@@ -179,6 +179,24 @@ def test_classes_without_real_samples_are_as_frequent_as_others_in_balanced_batc
     assert [len(part) for part in batches.batch(0)[0]] == [4, 8]
 
 
+@pytest.mark.parametrize("by_writer", [False, True])
+def test_so_they_are_in_whatever_order_the_synthetic_samples_are(
+    make_store: MakeStore, toy: RecogniserRecipe, by_writer: bool
+) -> None:
+    charset = Charset(tuple("一丨十口"))
+    real = from_stores([make_store("real", labels="一丨")], AT_16, CPU)
+    drawn = from_stores([make_store("drawn", seed=5)], AT_16, CPU)
+    numbers = torch.arange(len(drawn.labels))
+    # Simulated samples are written writer by writer, those of a generator class by class.
+    labels = numbers % 4 if by_writer else numbers * 4 // len(numbers)
+    drawn = replace(drawn, labels=labels, charset=charset)
+    recipe = replace(toy, steps=60, batch=12, balanced=True, mixing=Mixing(fraction=0.5))
+    batches = MixedBatches(replace(real, charset=charset), drawn, recipe, seed=3)
+    labels = torch.cat([batches.batch(step)[1] for step in range(60)])
+    assert torch.bincount(labels).tolist() == [180, 180, 180, 180]
+    assert [len(part) for part in batches.batch(0)[0]] == [3, 9]
+
+
 @pytest.mark.parametrize(("share", "synthetic"), [(0.0, True), (0.9, False)])
 def test_without_synthetic_images_or_fraction_all_are_real(
     make_store: MakeStore, toy: RecogniserRecipe, share: float, synthetic: bool
