@@ -20,12 +20,14 @@ from hwgen_cli.options import (
     RecogniserSize,
     Test,
     Train,
+    classes_option,
     out_option,
     strokes_option,
 )
 from hwgen_cli.output import leave_stopped, print_json, print_lines, print_test_warnings
 
 if TYPE_CHECKING:
+    from hwgen.charset import Charset
     from hwgen.experiments.lift.plan import Experiment
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.results.lift import Estimate, Lift, Series
@@ -56,6 +58,15 @@ ExperimentOption = Annotated[
         rich_help_panel=EXPERIMENT,
         help="few-shot: every class has few real samples. rare: only the rare classes have few, "
         "the others have all of theirs.",
+    ),
+]
+RareClasses = Annotated[
+    str | None,
+    classes_option(
+        "--rare",
+        "Rare classes of --experiment rare",
+        default="those with less than 0.6 times as many samples as the largest",
+        panel=EXPERIMENT,
     ),
 ]
 RealPerClass = Annotated[
@@ -192,6 +203,7 @@ def lift(
     test: Test,
     out: Annotated[Path, out_option("DIR")],
     experiment: ExperimentOption = Kind.FEW_SHOT,
+    rare: RareClasses = None,
     real_per_class: RealPerClass = None,
     synthetic_per_class: SyntheticPerClass = None,
     arms: Arms = None,
@@ -227,25 +239,30 @@ def lift(
     from hwgen.experiments.lift.experiment import run_experiment
     from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
+    from hwgen.results.lift import ALL, NONE
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
     from hwgen_cli.terminal import Console
 
-    budgets = None if steps is None else _numbers("--steps", steps)
+    real, where = Store(train), pick_device(device)
+    budgets = _numbers("--steps", steps)
     recipe = _recipe(recogniser_preset, size, budgets, synthetic_fraction)
+    counts = real_per_class or COUNTS[experiment]
     given: dict[str, Any] = {
+        "kind": experiment.value,
+        "rare": None if rare is None else _labels(rare, real.charset),
         "trials": trials,
         "arms": None if arms is None else tuple(_parts(arms)),
-        "synthetic_per_class": _amounts(synthetic_per_class),
+        "real_per_class": _numbers("--real-per-class", counts, all=ALL, **{"0": NONE}),
+        "synthetic_per_class": _numbers("--synthetic-per-class", synthetic_per_class),
         "held_out_per_class": held_out_per_class,
         "evaluate_on": None if evaluate_on is None else evaluate_on.value,
         "steps": budgets if budgets is not None and len(budgets) > 1 else None,
     }
-    plan = _experiment(experiment, real_per_class, recipe, given)
+    plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
-    real, where = Store(train), pick_device(device)
     models = choose_generators(
         generator,
         real,
@@ -293,19 +310,10 @@ def _recipe(
     return recipe
 
 
-def _experiment(
-    kind: Kind, counts: str | None, recipe: RecogniserRecipe, given: dict[str, Any]
-) -> Experiment:
-    from hwgen.experiments.lift.plan import (
-        PRETRAINED_STRONG_EPOCHS,
-        STRONG_EPOCHS,
-        Experiment,
-    )
-    from hwgen.results.lift import ALL, NONE
+def _experiment(recipe: RecogniserRecipe, given: dict[str, Any]) -> Experiment:
+    from hwgen.experiments.lift.plan import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS, Experiment
 
     return Experiment(
-        kind=kind.value,
-        real_per_class=_numbers("--real-per-class", counts or COUNTS[kind], all=ALL, **{"0": NONE}),
         recipe=recipe,
         strong_epochs=STRONG_EPOCHS,
         pretrained_strong_epochs=PRETRAINED_STRONG_EPOCHS,
@@ -327,18 +335,22 @@ def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:
         )
 
 
+def _labels(classes: str, charset: Charset) -> tuple[str, ...]:
+    from hwgen.charset import select_classes
+
+    return charset.subset(sorted(select_classes(classes, charset))).labels
+
+
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def _amounts(text: str | None) -> tuple[int, ...] | None:
-    return None if text is None else _numbers("--synthetic-per-class", text)
-
-
-def _numbers(option: str, text: str, **words: int) -> tuple[int, ...]:
+def _numbers(option: str, text: str | None, **words: int) -> tuple[int, ...] | None:
     """Different whole numbers above 0, separated by commas; some words stand for a number."""
     from hwgen.errors import InputError
 
+    if text is None:
+        return None
     parts = _parts(text)
     good = [
         part in words or (part.isascii() and part.isdigit() and 0 < float(part) < 2**63)
@@ -358,12 +370,14 @@ def _show(result: Lift, console: Console) -> None:
     from rich.table import Table
 
     from hwgen.experiments.lift.arms import ARMS
-    from hwgen.results.lift import BASELINE, count_name
+    from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, BASELINE, count_name
     from hwgen_cli.terminal import escape
 
     for group in result.groups:
         some = "" if len(result.groups) == 1 else f", {escape(group)} classes"
         caption = "N: real samples per class; after an arm's name: synthetic samples per class"
+        if group == AMONG_RARE:
+            caption = f"{AMONG_RARE_NOTE}. {caption}"
         table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
         table.add_column("top-1", justify="right")
         table.add_column(f"difference to {BASELINE}", justify="right")

@@ -83,6 +83,25 @@ def strokes_option(purpose: str, *, default: str | bool = False, panel: str | No
     )
 
 
+def classes_option(name: str, purpose: str, *, default: str = "all", panel: str = CLASSES) -> Any:
+    """An option that names classes, see hwgen.charset.select_classes; the type is str | None.
+
+    Args:
+        name: of the option.
+        purpose: which classes, such as "Classes to use".
+        default: the classes without the option.
+        panel: group of options in the help.
+    """
+    return typer.Option(
+        name,
+        metavar="N|CHARACTERS|FILE",
+        rich_help_panel=panel,
+        show_default=default,
+        help=f"{purpose}: a number (the first N), the characters themselves, or a text file with "
+        "them. If digits are classes, write first:10 or characters:10.",
+    )
+
+
 Train = Annotated[
     Path,
     typer.Option("--train", metavar="STORE", help="Store of real samples for training."),
@@ -91,17 +110,7 @@ Test = Annotated[
     Path,
     typer.Option("--test", metavar="STORE", help="Store of other real samples, for testing."),
 ]
-Classes = Annotated[
-    str | None,
-    typer.Option(
-        "--classes",
-        metavar="N|CHARACTERS|FILE",
-        rich_help_panel=CLASSES,
-        show_default="all",
-        help="Classes to use: a number (the first N), the characters themselves, or a text file "
-        "with them. If digits are classes, write first:10 or characters:10.",
-    ),
-]
+Classes = Annotated[str | None, classes_option("--classes", "Classes to use")]
 Writers = Annotated[
     str,
     typer.Option(

@@ -34,6 +34,7 @@ _MARKS = "os^Dv"
 _DODGE = (
     0.04  # horizontal distance of series in doublings, so that intervals do not hide each other
 )
+_DASHES = ("-", "--", "-.")  # of the groups of classes, in their order
 _DPI = 160
 
 
@@ -76,7 +77,7 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
     for axes, figures in ((left, lift.accuracy), (right, lift.differences)):
         for place, group in enumerate(groups):
             for series in lift.shown:
-                _line(axes, lift, figures, group, series, thin=place > 0, colours=colours)
+                _line(axes, lift, figures, group, series, dashes=_dashes(place), colours=colours)
         _axes(axes, lift)
     right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
@@ -95,11 +96,15 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
     if len(groups) > 1:
         colour = colours.get(TEXT, TEXT)
         handles += [
-            Line2D([], [], color=colour, lw=1.8, label=f"{plain(groups[0])} classes"),
-            *(
-                Line2D([], [], color=colour, lw=0.8, ls="--", label=f"{plain(group)} classes")
-                for group in groups[1:]
-            ),
+            Line2D(
+                [],
+                [],
+                color=colour,
+                lw=0.8 if place else 1.8,
+                ls=_dashes(place),
+                label=f"{plain(group)} classes",
+            )
+            for place, group in enumerate(groups)
         ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4 if len(handles) < 7 else 3)
     return figure
@@ -112,7 +117,7 @@ def _line(
     group: str,
     series: Series,
     *,
-    thin: bool,
+    dashes: str,
     colours: Mapping[str, str],
 ) -> None:
     known = [count for count in lift.counts if (group, count, series) in figures]
@@ -123,8 +128,8 @@ def _line(
     x = [_place(lift, count) + shift for count in known]
     y = [100 * one.mean for one in found]
     colour = _colour(lift, series, colours)
-    if thin:
-        axes.plot(x, y, color=colour, lw=0.8, ls="--")
+    if dashes != _DASHES[0]:
+        axes.plot(x, y, color=colour, lw=0.8, ls=dashes)
         return
     first, numbers = sum(count == NONE for count in known), sum(count != ALL for count in known)
     axes.plot(x[first:numbers], y[first:numbers], color=colour, lw=1.8)
@@ -154,6 +159,10 @@ def _axes(axes: Axes, lift: Lift) -> None:
     axes.grid(axis="y")
     some = "" if lift.groups[0] == "all" else f"{plain(lift.groups[0])} "
     axes.set_xlabel(f"samples per {some}class")
+
+
+def _dashes(place: int) -> str:
+    return _DASHES[min(place, len(_DASHES) - 1)]
 
 
 def _place(lift: Lift, count: int) -> float:

@@ -6,7 +6,7 @@ from hwgen.report.inputs import name_of
 from hwgen.report.lift_plots import lift_svg
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, table, tag
 from hwgen.report.number_format import accuracy, difference
-from hwgen.results.lift import BASELINE, Estimate, Lift, count_name
+from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, BASELINE, Estimate, Lift, count_name
 from hwgen.results.parts import Interval
 
 _CAPTION = (
@@ -24,9 +24,13 @@ def lift_section(lift: Lift, anchor: str) -> Html:
         tag("p", tag("strong", lift.advice)),
         facts(_setting(lift)),
         as_json("All settings as JSON", lift.settings),
-        figure(lift_svg(anchor, lift), _CAPTION),
+        figure(lift_svg(anchor, lift), _caption(lift)),
         *(part for group in lift.groups for part in _group(lift, group)),
     )
+
+
+def _caption(lift: Lift) -> str:
+    return f"{_CAPTION} {AMONG_RARE_NOTE}." if AMONG_RARE in lift.groups else _CAPTION
 
 
 def _setting(lift: Lift) -> list[tuple[object, object]]:

@@ -17,9 +17,13 @@ MAX_SHOWN = 50
 
 __all__ = [
     "ALL",
+    "AMONG_RARE",
+    "AMONG_RARE_NOTE",
     "BASELINE",
+    "COMMON",
     "MAX_SHOWN",
     "NONE",
+    "RARE",
     "Estimate",
     "Figures",
     "GeneratorFacts",
@@ -32,6 +36,12 @@ __all__ = [
 
 BASELINE = "classical"
 """The arm that all others are compared with."""
+
+RARE, AMONG_RARE, COMMON = "rare", "rare among rare", "common"
+"""Groups of classes. AMONG_RARE: the rare ones, where they alone are candidates, as in published
+results on characters without samples."""
+
+AMONG_RARE_NOTE = f"{AMONG_RARE}: only the rare classes are candidates"
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Estimate:
     """Accuracy, or a difference of accuracies, of one series at one number of real samples.
 
     Attributes:
-        group: of classes: "all", "rare", "common".
+        group: of classes: "all", RARE, AMONG_RARE, COMMON.
         count: real samples per class; ALL is all, NONE is none.
         arm: see Series.
         amount: see Series.

@@ -71,6 +71,8 @@ class TrialResult:
         facts: plain JSON beside it: seconds, hardware, loss, number of images, and the cost of the
             generator's training.
         held_out: accuracy on held-out samples, to choose the number of steps; None if not measured.
+        correct_among_rare: test samples read as their label where only the rare classes are
+            candidates, by class id, 0 for other classes; None if not measured.
     """
 
     trial: Trial = field(metadata=key("cell"))
@@ -79,6 +81,9 @@ class TrialResult:
     total: list[int]
     facts: dict[str, Any]
     held_out: float | None = field(default=None, metadata=key("held_out", left_out=None))
+    correct_among_rare: list[int] | None = field(
+        default=None, metadata=key("right_among_rare", left_out=None)
+    )
 
     def save(self, path: Path) -> None:
         """Write it to a file of its own, atomically."""
@@ -95,9 +100,10 @@ class TrialResult:
         """
         with reading(path, "a finished trial", "Remove it", raising=RunError):
             found: TrialResult = from_json(cls, read_object(path), "row")
-            counts = zip(found.correct, found.total, strict=True)
-            if not all(0 <= correct <= total for correct, total in counts):
-                raise ValueError("more samples were read correctly than there are")
+            for counts in (found.correct, found.correct_among_rare or [0] * len(found.total)):
+                pairs = zip(counts, found.total, strict=True)
+                if not all(0 <= correct <= total for correct, total in pairs):
+                    raise ValueError("more samples were read correctly than there are")
         if config is not None:
             check_same(found.config, to_json(config), "this trial was computed", where=str(path))
         return found

@@ -160,10 +160,29 @@ def test_rare_classes_have_their_own_tables(
     options += ["--trials", 1, "--arms", "none,classical", "--evaluate-on", "held-out"]
     assert run(monkeypatch, *options) == 0
     shown = capsys.readouterr().out
-    for group in ("rare", "common", "all"):
+    for group in ("rare", "rare among rare", "common", "all"):
         assert f"Top-1 accuracy, %, {group} classes" in shown
+    assert "rare among rare: only the rare classes are candidates." in " ".join(shown.split())
     found = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
     assert found["protocol"]["judged_on"] == "held-out"
+
+
+@pytest.mark.parametrize("spec", ["十一", "FILE", "characters:一十"])
+def test_rare_classes_are_named(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    spec: str,
+) -> None:
+    file = tmp_path / "rare.txt"
+    file.write_text("十\n一\n", "utf-8")
+    options = ["lift", *stores, "--out", tmp_path / "out", "--experiment", "rare", "--trials", 1]
+    options += ["--rare", spec.replace("FILE", str(file)), "--real-per-class", "0"]
+    assert run(monkeypatch, *options, "--arms", "classical") == 0
+    found = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert found["protocol"]["rare"] == ["一", "十"]
+    assert found["rows"][0]["facts"]["pictures"] == [6]  # 丨 alone, without those held out
 
 
 def test_one_arm_alone_has_no_differences(
@@ -284,6 +303,12 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
             "-class must be different whole numbers above 0, separated by commas, found 0. ",
         ),
         (["--steps", "5,5"], "--steps must be different whole numbers"),
+        (["--rare", "一"], "Give --experiment rare, or leave --rare out"),
+        (["--experiment", "rare", "--rare", "木"], "are not among the 3 classes: 木"),
+        (
+            ["--experiment", "rare", "--rare", "3", "--size", 16],
+            "all classes with samples are rare",
+        ),
         (["--generator", "refiner-32"], "a refiner needs --strokes"),
         (["--arms", "classic"], "unknown arm 'classic'"),
         (["--generator", "glyph"], "no preset 'glyph'"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from hwgen.experiments.lift.arms import ARMS
-from hwgen.results.lift import BASELINE, Estimate, Series, count_name
+from hwgen.results.lift import BASELINE, COMMON, Estimate, Series, count_name
 from hwgen.results.trials import NONE
 
 _ACTIONS = {
@@ -52,16 +52,17 @@ def advise(
     # Where no number of steps was chosen, the advice is about the largest.
     most = max((one.steps for one in accuracy or differences), key=lambda n: (n == 0, n), default=0)
 
-    def about(found: Iterable[Estimate]) -> list[Estimate]:
+    def about(found: Iterable[Estimate], group: str = group) -> list[Estimate]:
         right = [one for one in found if one.group == group and one.amount in (0, amount)]
         return [one for one in right if one.steps == most]
 
     some = "" if group == "all" else f" of the {group} classes"
     compared = about(differences)
+    common = {one.place[1:]: one for one in about(differences, COMMON)}
     sentences = [_without_real(about(accuracy), compared, some)]
     for opening, arms in _CHOICES.items():
         if found := [one for one in compared if one.arm in arms]:
-            sentences.append(_gains(opening, found, some, steps, baseline))
+            sentences.append(_gains(opening, found, common, some, steps, baseline))
     sentences += _between(about(between), first, some)
     return " ".join(filter(None, sentences)) or (
         f"No arm was compared with {baseline}, so there is no advice."
@@ -86,6 +87,7 @@ def _without_real(accuracy: Sequence[Estimate], compared: Sequence[Estimate], so
 def _gains(
     opening: str,
     found: Sequence[Estimate],
+    common: Mapping[tuple[int, Series], Estimate],
     some: str,
     steps: Mapping[str, int | None],
     baseline: str,
@@ -98,7 +100,7 @@ def _gains(
     known = own is not None and plain is not None
     if own > plain if known else own != plain or ARMS[found[0].arm].pretrained:  # type: ignore[operator]
         return f"{opening}: {_unequal(own, plain, baseline)}."
-    return f"{opening}, by the number of real samples per class{some}: {_promises(found)}."
+    return f"{opening}, by the number of real samples per class{some}: {_promises(found, common)}"
 
 
 def _unequal(own: int | None, plain: int | None, baseline: str) -> str:
@@ -114,18 +116,24 @@ def _unequal(own: int | None, plain: int | None, baseline: str) -> str:
     )
 
 
-def _promises(found: Sequence[Estimate]) -> str:
-    parts, without = [], []
+def _promises(found: Sequence[Estimate], common: Mapping[tuple[int, Series], Estimate]) -> str:
+    """What to add at each number of real samples, and what that costs the common classes."""
+    parts, without, costs = [], [], []
     for count in sorted({one.count for one in found}, key=_place):
         best = max((one for one in found if one.count == count), key=lambda one: one.low)
         if best.low > 0:
             action = _ACTIONS[best.arm].format(_samples(best.series))
             parts.append(f"at {count_name(count)}, {action}: expect {_points(best)}")
+            if cost := common.get((count, best.series)):
+                costs.append(f"at {count_name(count)}, {_points(cost)}")
         else:
             without.append(count_name(count))
     if without:
         parts.append(f"at {', '.join(without)}, keep to classical augmentation")
-    return "; ".join(parts)
+    text = f"{'; '.join(parts)}."
+    if costs:
+        text += f" This changes the accuracy of the common classes: {'; '.join(costs)}."
+    return text
 
 
 def _between(found: Sequence[Estimate], first: str, some: str) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from hwgen.errors import InputError
 from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.generators import Generator
@@ -31,6 +33,24 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
         size=recipe.size,
         owner=str(train.path),
     )
+
+
+def check_rare(test: Store, classes: Sequence[int]) -> None:
+    """Refuse a test store without samples of the rare classes.
+
+    Args:
+        test: samples that recognisers are tested on.
+        classes: ids of the rare classes.
+
+    Raises:
+        InputError: it has none.
+    """
+    if not np.isin(test.labels, classes).any():
+        raise InputError(
+            "has no sample of the rare classes to test on",
+            where=str(test.path),
+            remedy="Give a --test with samples of these classes, or name others as --rare",
+        )
 
 
 def check_unseen_by(

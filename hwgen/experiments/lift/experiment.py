@@ -25,7 +25,8 @@ import hwgen
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
 from hwgen.experiments.lift.arms import ARMS
-from hwgen.experiments.lift.checks import check_start, check_stores, check_unseen_by
+from hwgen.experiments.lift.checks import check_rare, check_start, check_stores, check_unseen_by
+from hwgen.experiments.lift.correct_counts import count_correct
 from hwgen.experiments.lift.generators import Generator, generator_facts
 from hwgen.experiments.lift.plan import Experiment
 from hwgen.experiments.lift.subsets import Ids, choose, held_out, rare_classes, write_subset
@@ -39,7 +40,7 @@ from hwgen.recogniser.network import (
 )
 from hwgen.recogniser.store_checks import shared_writers, without_records
 from hwgen.recogniser.training import from_stores, train_recogniser
-from hwgen.results.lift import ALL, GeneratorFacts, Lift, TestStore
+from hwgen.results.lift import ALL, AMONG_RARE, COMMON, RARE, GeneratorFacts, Lift, TestStore
 from hwgen.results.trials import Trial, TrialResult
 from hwgen.schema import to_json
 from hwgen.store import Store
@@ -148,12 +149,9 @@ class _Work:
         self._rare = np.ones(classes, bool)
         self.groups: dict[str, list[int]] = {"all": list(range(classes))}
         if self.experiment.kind == "rare":
-            self._rare = rare_classes(labels, classes)
-            self.groups = {
-                "rare": np.flatnonzero(self._rare).tolist(),
-                "common": np.flatnonzero(~self._rare).tolist(),
-                **self.groups,
-            }
+            self._rare = rare_classes(labels, self.train.charset, self.experiment.rare)
+            rare, common = (np.flatnonzero(one).tolist() for one in (self._rare, ~self._rare))
+            self.groups = {RARE: rare, AMONG_RARE: rare, COMMON: common, **self.groups}
         self.trials = self.experiment.all_trials(self.generators)
         # Subsets that are too large are refused before any work.
         for trial in self.trials:
@@ -167,6 +165,8 @@ class _Work:
         if judged_there:
             assert self._held_out is not None
             self._judge = self._held_out
+        if RARE in self.groups:
+            check_rare(self._judge, self.groups[RARE])
         recipe = replace(self.experiment.recipe, balanced=self.experiment.kind == "rare")
         precision = pick_precision(self.precision, self.device)
         self._hardware = describe(self.device, precision)
@@ -178,6 +178,8 @@ class _Work:
             "judged_on": self._judge.manifest.content_sha256,
             "precision": self._hardware["precision"],
         }
+        if self.experiment.rare:
+            self.config["rare"] = self.train.charset.subset(self.groups[RARE]).fingerprint
 
     def finished(self, trial: Trial) -> TrialResult | None:
         """The result of a trial, if it is finished."""
@@ -237,18 +239,19 @@ class _Work:
         )
         if trained is None:
             return None
-        correct, total = self._counts_correct(trained, self._judge)
+        counts = count_correct(trained, self._judge, self.groups.get(RARE, ()))
         chosen_on = None
         if self._held_out is not None and trial.steps:
-            right, of = self._counts_correct(trained, self._held_out)
-            chosen_on = sum(right) / sum(of)
+            chosen = count_correct(trained, self._held_out)
+            chosen_on = sum(chosen.correct) / sum(chosen.total)
         generator = self.generators[trial.generator] if arm.synthetic else None
         result = TrialResult(
             trial=trial,
             config=self._config(trial),
-            correct=correct,
-            total=total,
+            correct=counts.correct,
+            total=counts.total,
             held_out=chosen_on,
+            correct_among_rare=counts.among_rare,
             facts={
                 "pictures": [len(store) for store in stores],
                 "loss": round(loss, 4),
@@ -306,13 +309,6 @@ class _Work:
             )
             for name, generator in self.generators.items()
         )
-
-    def _counts_correct(self, trained: Recogniser, store: Store) -> tuple[list[int], list[int]]:
-        """Samples read as their label, and all samples, by class id."""
-        labels, classes = store.labels, len(self.train.charset)
-        best = trained.top_k(store.image_blocks(), 1)[:, 0]
-        correct = np.bincount(labels[best == labels], minlength=classes)
-        return correct.tolist(), np.bincount(labels, minlength=classes).tolist()
 
     def _path(self, trial: Trial) -> Path:
         return self.out / "rows" / f"{trial.name}.json"

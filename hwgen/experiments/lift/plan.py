@@ -30,8 +30,9 @@ class Experiment:
 
     Attributes:
         kind: "few-shot": `real_per_class` samples of every class. "rare": so many of the rare
-            classes, and all of the others; see rare_classes. There every class has the same
-            probability in a batch, in every arm.
+            classes, and all of the others. There every class has the same probability in a batch,
+            in every arm.
+        rare: labels of the rare classes; () for those with few records, see subsets.rare_classes.
         real_per_class: real samples per class; ALL is all, NONE is none. Without any real sample
             there are only arms with synthetic ones, whose batches are all synthetic.
         trials: repetitions with other samples and seeds.
@@ -49,6 +50,7 @@ class Experiment:
     """
 
     kind: Literal["few-shot", "rare"] = "few-shot"
+    rare: tuple[str, ...] = field(default=(), metadata=key("rare", left_out=()))
     real_per_class: tuple[int, ...] = field(default=(5, 10, 20, 50, ALL), metadata=key("counts"))
     trials: int = field(default=3, metadata=key("draws"))
     arms: tuple[str, ...] = tuple(name for name, arm in ARMS.items() if not arm.pretrained)
@@ -69,6 +71,12 @@ class Experiment:
             raise InputError("no arms", remedy=f"Give some of {', '.join(ARMS)}")
         if unknown:
             raise InputError(f"unknown arm {unknown[0]!r}", remedy=suggest(unknown[0], ARMS))
+        if self.rare and self.kind != "rare":
+            raise InputError(
+                f"{len(self.rare)} classes are named as rare, but the {self.kind} experiment has "
+                "few samples of every class",
+                remedy="Give --experiment rare, or leave --rare out",
+            )
         if not self.real_per_class or min(self.real_per_class) < NONE:
             raise InputError(
                 f"numbers of real samples {list(self.real_per_class)}; expected at least one, 0 or "
@@ -127,16 +135,17 @@ class Experiment:
         """Number of training samples that decides about the augmentation of a trial.
 
         Those of the real ones; where classes are balanced, as many as there were if every class had
-        as few as the rare ones. Without any real sample, the synthetic ones.
+        as few as the rare ones. Rare classes without real samples do not count. Without any real
+        sample, the synthetic ones.
 
         Args:
             trial: of the experiment.
             classes: number of classes.
             free: real samples that are not held out.
         """
-        if trial.count == NONE:
-            return classes * (1 if self.kind == "rare" else trial.amount)
-        return free if trial.count == ALL else trial.count * classes
+        if trial.count == NONE and self.kind != "rare":
+            return classes * trial.amount
+        return free if trial.count in (ALL, NONE) else trial.count * classes
 
     def recipe_of(self, arm: Arm, samples: float, steps: int = 0) -> RecogniserRecipe:
         """The recipe of a recogniser.

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from hwgen.charset import Charset
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.results.lift import NONE
 from hwgen.store import Store, StoreWriter, is_store, remove_leftovers
@@ -65,18 +66,34 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
     return np.sort(np.concatenate(chosen))
 
 
-def rare_classes(labels: Ids, classes: int) -> npt.NDArray[np.bool_]:
-    """Classes with less than 0.6 times as many records as the largest: bool [classes].
+def rare_classes(labels: Ids, charset: Charset, named: Sequence[str] = ()) -> npt.NDArray[np.bool_]:
+    """Which classes are rare: bool [classes].
+
+    Args:
+        labels: class ids of all records, int64 [N].
+        charset: of the class ids.
+        named: labels of the rare classes; without any, these are the classes with less than 0.6
+            times as many records as the largest.
 
     Raises:
-        InputError: there are none.
+        InputError: no class is rare, or no record is of a common class.
+        CharsetError: lists every label that is not in the charset.
     """
-    counts = np.bincount(labels, minlength=classes)
+    counts = np.bincount(labels, minlength=len(charset))
     rare: npt.NDArray[np.bool_] = counts < 0.6 * counts.max()
+    if named:
+        rare[:] = False
+        rare[charset.ids(named)] = True
     if not rare.any():
         raise InputError(
             "no class has less than 0.6 times as many samples as the largest, so none is rare",
-            remedy="Use the few-shot experiment",
+            remedy="Name the rare classes as --rare, or use the few-shot experiment",
+        )
+    if not counts[~rare].any():
+        raise InputError(
+            f"all classes with samples are rare ({rare.sum()} of {len(rare)} classes), but the "
+            "experiment compares rare classes with common ones",
+            remedy="Name fewer as --rare, or use the few-shot experiment",
         )
     return rare
 

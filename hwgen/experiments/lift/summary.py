@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from hwgen.evaluation.metrics.intervals import Interval, t_interval
 from hwgen.experiments.lift.advice import advise
-from hwgen.results.lift import BASELINE, Estimate, Series, most_steps
+from hwgen.results.lift import AMONG_RARE, BASELINE, Estimate, Series, most_steps
 from hwgen.results.trials import TrialResult
 
 RESAMPLES = 2000
@@ -58,7 +58,8 @@ def summarise(
 
     Args:
         results: of one experiment.
-        groups: names of sets of class ids; the first is the one that the experiment is about.
+        groups: names of sets of class ids; the first is the one that the experiment is about. In
+            AMONG_RARE results count that have this accuracy.
         advised: synthetic samples per class that the advice is about, to be chosen on other
             samples: the best of several on a test set promises too much.
         baseline: the arm that others are compared with.
@@ -73,7 +74,8 @@ def summarise(
     series |= best
     accuracy, differences, between = [], [], []
     for group, classes in groups.items():
-        for (count, one), own in series.items():
+        counted = _counted(series, group)
+        for (count, one), own in counted.items():
             if not any(result.total[class_id] for result in own for class_id in classes):
                 continue  # no test sample
             key: dict[str, Any] = {
@@ -86,10 +88,10 @@ def summarise(
                 "best_steps": own[0].trial.steps if (count, one) in best else 0,
             }
             accuracy.append(_estimate(*_counts(own, classes), **key))
-            plain = series.get((count, Series(baseline, 0, steps=one.steps)), [])
+            plain = counted.get((count, Series(baseline, 0, steps=one.steps)), [])
             if one.arm != baseline and (paired := _paired(own, plain, classes)):
                 differences.append(_estimate(*paired, **key))
-            first = series.get((count, replace(one, generator=generators[0])), [])
+            first = counted.get((count, replace(one, generator=generators[0])), [])
             if one.generator not in ("", generators[0]) and (
                 paired := _paired(own, first, classes)
             ):
@@ -101,6 +103,20 @@ def summarise(
     group = next(iter(groups))
     advice = advise(accuracy, differences, between, group, advised, steps, baseline, generators[0])
     return Summary(tuple(accuracy), tuple(differences), tuple(between), advice)
+
+
+def _counted(series: _Found, group: str) -> _Found:
+    """The results with the correct samples that count in this group of classes."""
+    if group != AMONG_RARE:
+        return series
+    return {
+        place: [
+            replace(result, correct=result.correct_among_rare)
+            for result in own
+            if result.correct_among_rare is not None
+        ]
+        for place, own in series.items()
+    }
 
 
 def _best_steps(series: _Found) -> _Found:

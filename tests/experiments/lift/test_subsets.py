@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwgen.errors import InputError
+from hwgen.charset import Charset
+from hwgen.errors import CharsetError, InputError
 from hwgen.experiments.lift.subsets import choose, held_out, rare_classes, write_subset
 from hwgen.results.lift import ALL
 from hwgen.store import Store
@@ -47,9 +48,15 @@ def test_each_seed_chooses_other_records() -> None:
 
 
 def test_rare_classes_have_few_records() -> None:
-    assert rare_classes(LABELS, 4).tolist() == [False, False, True, True]
+    charset = Charset(tuple("甲乙丙丁"))
+    assert rare_classes(LABELS, charset).tolist() == [False, False, True, True]
+    assert rare_classes(LABELS, charset, "乙甲").tolist() == [True, True, False, False]
     with pytest.raises(InputError, match="none is rare"):
-        rare_classes(np.repeat([0, 1], [10, 9]), 2)
+        rare_classes(np.repeat([0, 1], [10, 9]), Charset(("甲", "乙")))
+    with pytest.raises(InputError, match=r"all classes with samples are rare \(3 of 4 classes\)"):
+        rare_classes(LABELS, charset, "甲乙丙")
+    with pytest.raises(CharsetError, match="戊"):
+        rare_classes(LABELS, charset, "甲戊")
 
 
 def test_a_subset_is_a_store_of_the_same_records(

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hwgen.experiments.lift.advice import advise
 from hwgen.experiments.lift.summary import interval, summarise
-from hwgen.results.lift import Estimate
+from hwgen.results.lift import AMONG_RARE, Estimate
 from hwgen.results.trials import Trial, TrialResult, total_steps
 
 START = {"decides": {"recipe": {"steps": 6000}}}
@@ -89,6 +91,37 @@ def test_arms_are_compared_on_the_same_seeds_and_in_groups() -> None:
         "class of the rare classes: at 5, add 50 synthetic samples per class: expect +40.0 points "
         "(+40.0 to +40.0)."
     )
+
+
+def test_accuracy_among_rare_classes_is_a_group_of_its_own() -> None:
+    rows = [
+        row(1, 0, "classical", [2, 8]),
+        row(1, 0, "classical+synthetic", [6, 7], 50),
+        row(1, 1, "classical", [2, 8]),  # of an earlier version: not measured
+    ]
+    rows[0] = replace(rows[0], correct_among_rare=[5, 0])
+    rows[1] = replace(rows[1], correct_among_rare=[9, 0])
+    groups = {"rare": [0], AMONG_RARE: [0], "common": [1], "all": [0, 1]}
+    found = summarise(rows, groups, 50)
+    values = {(one.group, one.arm): one for one in found.accuracy}
+    assert values["rare", "classical"].runs == (0.2, 0.2)
+    assert values[AMONG_RARE, "classical"].runs == (0.5,)
+    assert values[AMONG_RARE, "classical+synthetic"].mean == pytest.approx(0.9)
+    (gain,) = (one for one in found.differences if one.group == AMONG_RARE)
+    assert gain.mean == pytest.approx(0.4)
+    # The advice is about all candidates, and says what it costs.
+    assert found.advice == (
+        "With these samples alone (1,000 training steps in all), by the number of real samples per "
+        "class of the rare classes: at 1, add 50 synthetic samples per class: expect +40.0 points "
+        "(+40.0 to +40.0). This changes the accuracy of the common classes: at 1, -10.0 points "
+        "(-10.0 to -10.0)."
+    )
+
+
+def test_where_nothing_is_advised_nothing_is_said_of_common_classes() -> None:
+    rows = [row(1, 0, "classical", [6, 8]), row(1, 0, "classical+synthetic", [5, 9], 50)]
+    advice = summarise(rows, {"rare": [0], "common": [1]}, 50).advice
+    assert advice.endswith("at 1, keep to classical augmentation.")
 
 
 def estimate(
