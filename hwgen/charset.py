@@ -27,6 +27,7 @@ _FIRST, _CHARACTERS = "first:", "characters:"
 """Prefixes that mark a number of classes, and characters, where text could be either."""
 
 _MAX_DIGITS = 18
+_SHOWN = 12  # labels in a repr
 
 # Fillers, variation selectors, noncharacters, and what stands for what was lost.
 _INVISIBLE = re.compile(
@@ -76,6 +77,10 @@ class Charset:
 
     def __getitem__(self, class_id: int) -> str:
         return self.labels[class_id]
+
+    def __repr__(self) -> str:
+        more = f", … {len(self):,} in total" if len(self) > _SHOWN else ""
+        return f"Charset({', '.join(map(repr, self.labels[:_SHOWN]))}{more})"
 
     @property
     def fingerprint(self) -> str:

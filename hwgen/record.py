@@ -42,6 +42,14 @@ class Record:
         """What Framing takes: the image itself."""
         return self.image
 
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return (
+            f"Record(image={width}x{height} {'grey' if self.image.ndim == 2 else 'colour'}, "
+            f"label={self.label!r}, writer={self.writer!r}, source={self.source!r}, "
+            f"position={self.position})"
+        )
+
 
 @dataclass(frozen=True)
 class PixelRange:

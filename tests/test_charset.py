@@ -244,3 +244,9 @@ def test_rare_and_private_characters_are_kept(tmp_path: Path) -> None:
     assert read_charset_file(path).labels == labels
     # Labels of folders and stores are whatever their source has.
     assert Charset(("a\u200db", "\u200b")).id("\u200b") == 1
+
+
+def test_a_charset_shows_a_few_labels() -> None:
+    assert repr(Charset(("一", "丁"))) == "Charset('一', '丁')"
+    assert repr(gb2312_level1()).startswith("Charset('啊', '阿',")
+    assert repr(gb2312_level1()).endswith(", … 3,755 in total)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path, PurePath
@@ -47,7 +48,7 @@ def describe_path(path: Path) -> str:
     """What lies at a path, such as `it is a store, for hwgen train`; "" if unknown.
 
     A folder is recognised by its files or by those of its subfolders, a file by its name or by its
-    folder.
+    folder. Raw data is followed by the command that makes a store of it, see `prepare_command`.
     """
     if not os.path.exists(path):
         return "there is no such file or folder"
@@ -55,7 +56,7 @@ def describe_path(path: Path) -> str:
         known, raw = _known(path), describe_names(_names(path))
         if known == _MARKS[".export.json"] and raw:
             return raw  # the files say which command reads them
-        return f"it is {known}" if known else raw or _folders_in(path)
+        return f"it is {known}" if known else raw or _folders_in(path) or _raw_in_folders(path)
     by_name = "" if path.name in _MARKS else _FILES.get(path.suffix.lower(), "")
     known = _known(path.parent)
     return by_name or (known and f"it is a file of {path.parent}, which is {known}")
@@ -65,6 +66,12 @@ def describe_names(names: Iterable[str]) -> str:
     """The kind of raw data, by the names of files in a folder or a zip; "" if there is none."""
     kinds = (_RAW.get(PurePath(name).suffix.lower()) for name in names)
     return next((f"it contains {kind}" for kind in kinds if kind), "")
+
+
+def prepare_command(described: str) -> str:
+    """The command that makes a store, in what `describe_path` says; "" if it names none."""
+    found = re.search(r"hwgen prepare-\w+$", described)
+    return found.group() if found else ""
 
 
 def suggest_path(path: Path, otherwise: str, marks: Iterable[str] = ()) -> str:
@@ -105,6 +112,15 @@ def _folders_in(folder: Path) -> str:
         more = f" and {len(alike) - _SHOWN:,} more" if len(alike) > _SHOWN else ""
         each = "each " if len(alike) > 1 else ""
         return f"it contains {', '.join(alike[:_SHOWN])}{more} ({each}{kind})"
+    return ""
+
+
+def _raw_in_folders(folder: Path) -> str:
+    """The raw data in the first subfolders, as in a folder per class; "" if there is none."""
+    for name in sorted(_names(folder))[:_SHOWN]:
+        raw = describe_names(_names(folder / name))
+        if raw:
+            return raw.replace("it contains ", "it contains folders of ", 1)
     return ""
 
 

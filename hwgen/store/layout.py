@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError, StoreError
 from hwgen.io.json_files import read_json
 from hwgen.io.neighbours import WITHIN, partial_path
-from hwgen.io.paths import describe_path, suggest_path
+from hwgen.io.paths import describe_path, prepare_command, suggest_path
 from hwgen.schema import from_json
 
 MANIFEST = "manifest.json"
@@ -144,15 +145,7 @@ def read_manifest(path: Path) -> Manifest:
                 where=str(path),
                 remedy="Rerun the command that was writing it",
             )
-        alone = (path / "data.mdb").is_file()
-        raise StoreError(
-            f"no store here: {describe_path(path) or 'manifest.json is missing'}"
-            + " beside data.mdb" * alone,
-            where=str(path),
-            remedy="Copy the store again; for an OCR LMDB, use hwgen prepare-images"
-            if alone
-            else suggest_path(path, "Make a store with: hwgen prepare-gnt", [MANIFEST]),
-        )
+        raise _no_store(path)
     try:
         fields = read_json(file)
         version = fields.get("format_version")
@@ -171,6 +164,18 @@ def read_manifest(path: Path) -> Manifest:
             where=str(file),
             remedy="The copy may be incomplete; copy or prepare the store again",
         ) from None
+
+
+def _no_store(path: Path) -> StoreError:
+    found = describe_path(path)
+    what, remedy = found or "manifest.json is missing", "Make a store with: hwgen prepare-gnt"
+    if command := prepare_command(found):
+        remedy = f"Make a store of it: {command} {shlex.quote(str(path))} --out STORE"
+    remedy = suggest_path(path, remedy, [MANIFEST])
+    if (path / "data.mdb").is_file():
+        what += " beside data.mdb"
+        remedy = "Copy the store again; for an OCR LMDB, use hwgen prepare-images"
+    return StoreError(f"no store here: {what}", where=str(path), remedy=remedy)
 
 
 def content_hash(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.io.paths import describe_names, describe_path, suggest_path
+from hwgen.io.paths import describe_names, describe_path, prepare_command, suggest_path
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,16 @@ def test_a_folder_is_known_by_the_folders_in_it(tmp_path: Path) -> None:
     assert describe_path(tmp_path).startswith("it contains b, c, d and 3 more (each a run,")
     (tmp_path / "001-f.gnt").touch()
     assert describe_path(tmp_path).startswith("it contains GNT files,")
+
+
+def test_raw_data_in_folders_is_seen_and_its_command_named(tmp_path: Path) -> None:
+    a_folder(tmp_path / "一", "1.png")
+    a_folder(tmp_path / "丁", "1.png")
+    described = describe_path(tmp_path)
+    assert described == "it contains folders of images, for hwgen prepare-images"
+    assert prepare_command(described) == "hwgen prepare-images"
+    for other in ("", "it is a run, for hwgen synthesize", "it is a zip, for hwgen prepare-gnt or"):
+        assert prepare_command(other) == ""
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ import lmdb
 import numpy as np
 import pytest
 
-from hwgen.errors import StoreError
+from hwgen.errors import InputError, StoreError
 from hwgen.record import Record
-from hwgen.store import Store, StoreWriter, reader
+from hwgen.store import Store, StoreWriter, blocks, open_store
 
 SIZE = 8
 RECIPE = {"kind": "test"}
@@ -70,7 +70,7 @@ def test_consecutive_images_are_read_from_the_file_wherever_it_is_mapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: bool
 ) -> None:
     if not told:
-        monkeypatch.setattr("hwgen.store.reader._mapping", lambda inode: range(0))
+        monkeypatch.setattr("hwgen.store.blocks._mapping", lambda inode: range(0))
     store = write(tmp_path / "s", 2500, channels=3)
     expected = store.images(range(2500))
     for start, stop in ((0, 2500), (1000, 2100), (2499, 2500), (7, 7)):
@@ -89,7 +89,7 @@ def test_the_map_is_unknown_where_the_system_does_not_tell(
         raise FileNotFoundError(name)
 
     monkeypatch.setattr("builtins.open", absent)
-    assert reader._mapping(5) == range(0)
+    assert blocks._mapping(5) == range(0)
 
 
 def test_threads_may_read_while_another_closes(tmp_path: Path) -> None:
@@ -124,6 +124,65 @@ def test_an_empty_store_can_be_read(tmp_path: Path) -> None:
 def test_records_outside_are_refused(tmp_path: Path, index: int) -> None:
     with pytest.raises(StoreError, match=f"record {index} does not exist; the store has 5"):
         write(tmp_path / "s").images([index])
+
+
+@pytest.mark.parametrize("count", [5, 1100])
+def test_a_store_is_a_sequence_of_records(tmp_path: Path, count: int) -> None:
+    store = write(tmp_path / "s", count)
+    assert [r.position for r in store] == [10 * n for n in range(count)]
+    assert [r.label for r in store[-2:]] == [record(n).label for n in (count - 2, count - 1)]
+    assert [r.position for r in store[4:0:-2]] == [40, 20]
+    assert store[count:] == []
+    for number in (1, np.int64(1), -count + 1):
+        np.testing.assert_array_equal(store[number].image, record(1).image)
+    for outside in (count, -count - 1):
+        with pytest.raises(IndexError, match=f"record {outside} does not exist; the store has"):
+            store[outside]
+    with pytest.raises(TypeError, match="integer"):
+        store["1"]  # type: ignore[call-overload]
+
+
+def test_a_store_has_torchvision_s_names(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    assert store.classes == ["一", "丁", "七"]
+    assert store.class_to_idx == {"一": 0, "丁": 1, "七": 2}
+    assert store.targets == [0, 1, 2, 0, 1]
+    assert all(type(target) is int for target in store.targets)
+
+
+def test_stores_and_records_show_what_they_are(tmp_path: Path) -> None:
+    store = write(tmp_path / "s", channels=3)
+    path = str(tmp_path / "s")
+    assert repr(store) == f"Store({path!r}: 5 real images of 3 classes, 8x8 colour)"
+    assert repr(store[1]) == (
+        "Record(image=8x8 colour, label='丁', writer='001', source='file1', position=10)"
+    )
+
+
+def test_a_path_is_opened_and_a_store_taken(tmp_path: Path) -> None:
+    store = write(tmp_path / "s")
+    assert open_store(store) is store
+    assert len(open_store(str(tmp_path / "s"))) == len(open_store(tmp_path / "s")) == 5
+    with pytest.raises(InputError, match=r"found int.*hwgen\.Store"):
+        open_store(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("1.png", "images, for hwgen prepare-images.*hwgen prepare-images"),
+        ("一/1.png", "folders of images, for hwgen prepare-images.*hwgen prepare-images"),
+        ("001-f.gnt", "GNT files, for hwgen prepare-gnt.*hwgen prepare-gnt"),
+    ],
+)
+def test_raw_data_names_the_command_that_makes_a_store(
+    tmp_path: Path, file: str, command: str
+) -> None:
+    path = tmp_path / "my data" / file
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(StoreError, match=f"no store here: it contains {command} '.*' --out STORE"):
+        Store(tmp_path / "my data")
 
 
 def test_no_store_an_unfinished_one_and_a_foreign_one_are_told_apart(tmp_path: Path) -> None:
