@@ -138,6 +138,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert names["images"].shape == (4, 32, 32)
     assert names["images"].dtype == np.uint8
     assert len(names["real"]) == 16
-    for x, y in itertools.chain([names["real"][0]], itertools.islice(names["endless"], 300)):
+    assert names["real"][0][0].size == (32, 32)
+    for x, y in itertools.islice(names["endless"], 300):
         assert x.shape == (1, 32, 32)
         assert y in range(4)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image as PilImage
 from torch import Tensor
 
 from hwgen.data.image_sets import open_images, window_of
 from hwgen.data.order import make_order
-from hwgen.data.pixels import average_down, to_float, to_tensor
+from hwgen.data.pixels import average_down, to_float, to_images, to_tensor
 from hwgen.record import PixelRange
-from hwgen.store import Store
+from hwgen.store import Store, open_store, record_number
 
 Ids = npt.NDArray[np.int64]
 
@@ -97,35 +100,91 @@ def parts_of(
     ]
 
 
-class StoreDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """A store as a map-style torch Dataset: item i is (x float32 [C, size, size], class id).
+class StoreDataset(torch.utils.data.Dataset[tuple[Any, Any]]):
+    """A store as a map-style torch Dataset, as torchvision's are: item i is (image, target).
 
-    A DataLoader may use it with any number of workers; each opens the store itself.
+    The image is a PIL image, in mode L or RGB, and the target a class id, unless a transform
+    changes them. A DataLoader reads a whole batch at once, and may have any number of workers;
+    each opens the store itself.
 
     Args:
-        store: to read from.
-        size: width and height of the images, pixels; None for the store's.
-        pixels: float values of paper and ink; 1 and 0 by default.
+        store: to read from, or its path.
+        transform: applied to each image.
+        target_transform: applied to each class id.
+        size: width and height of the images, pixels, at most the store's; None for the store's.
+        pixels: images are float32 tensors [C, size, size] with these values of paper and ink, which
+            is much faster than a transform of PIL images; None for PIL images.
+
+    Attributes:
+        store: that is read.
+
+    Raises:
+        StoreError: no store is there.
     """
 
     def __init__(
-        self, store: Store, *, size: int | None = None, pixels: PixelRange | None = None
+        self,
+        store: Store | Path | str,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+        *,
+        size: int | None = None,
+        pixels: PixelRange | None = None,
     ) -> None:
-        self.store = store
-        self.size = size or store.size
-        self.pixels = pixels or PixelRange(paper=1.0, ink=0.0)
-        self._labels = store.labels
+        self.store = open_store(store)
+        self.transform, self.target_transform = transform, target_transform
+        self.size = size or self.store.size
+        self.pixels = pixels
+        self._labels = self.store.labels
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels, in the order of the class ids."""
+        return self.store.classes
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """Label -> class id."""
+        return self.store.class_to_idx
+
+    @property
+    def targets(self) -> list[int]:
+        """Class id of every item, before `target_transform`."""
+        return self._labels.tolist()
 
     def __len__(self) -> int:
         return len(self.store)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+    def __repr__(self) -> str:
+        lines = [type(self).__name__, f"    {self.store}"]
+        for name in ("transform", "target_transform"):
+            if (value := getattr(self, name)) is not None:
+                lines.append(f"    {name}: {value}".replace("\n", "\n    "))
+        return "\n".join(lines)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Tensor, int]]:
-        """The items of a batch, for a DataLoader; much faster than one by one."""
-        if not all(0 <= index < len(self) for index in indices):
-            raise IndexError(indices)
-        images = to_tensor(self.store.images(indices), torch.device("cpu"))
-        x = to_float(average_down(images, self.size), self.pixels)
-        return list(zip(x.unbind(), self._labels[list(indices)].tolist(), strict=True))
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+        """The items of a batch, for a DataLoader; much faster than one by one.
+
+        Raises:
+            IndexError: there is no such item; negative numbers count from the end.
+        """
+        numbers = [record_number(index, len(self)) for index in indices]
+        images: Sequence[Any] = self._images(numbers)
+        targets: list[Any] = self._labels[numbers].tolist()
+        if self.transform is not None:
+            images = [self.transform(image) for image in images]
+        if self.target_transform is not None:
+            targets = [self.target_transform(target) for target in targets]
+        return list(zip(images, targets, strict=True))
+
+    def _images(self, numbers: list[int]) -> Sequence[Any]:
+        images = self.store.images(numbers)
+        if self.pixels is None and self.size == self.store.size:
+            return [PilImage.fromarray(image) for image in images]
+        small = average_down(to_tensor(images, torch.device("cpu")), self.size)
+        if self.pixels is None:
+            return [PilImage.fromarray(image) for image in to_images(small)]
+        return to_float(small, self.pixels).unbind()

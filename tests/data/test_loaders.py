@@ -18,7 +18,7 @@ from hwgen.data import (
     to_tensor,
     to_uint8,
 )
-from hwgen.errors import InputError
+from hwgen.errors import InputError, StoreError
 from hwgen.record import PixelRange, Record
 from hwgen.store import Store, StoreWriter
 
@@ -101,46 +101,105 @@ def test_batches_of_too_small_a_store_are_refused(toy_store: Store) -> None:
         Batches([toy_store], size=17, pixels=RANGES[0], batch=2, seed=0, device=CPU).batch(0)
 
 
-def test_a_dataset_gives_floats_and_class_ids(toy_store: Store) -> None:
-    dataset = StoreDataset(toy_store)
-    x, y = dataset[4]
+def test_a_dataset_gives_pil_images_and_class_ids(toy_store: Store) -> None:
+    dataset = StoreDataset(str(toy_store.path))
+    image, target = dataset[4]
+    assert (image.mode, image.size, target) == ("L", (16, 16), 1)
+    np.testing.assert_array_equal(np.asarray(image), toy_store.images([4])[0])
     assert len(dataset) == 30
+    assert np.array_equal(dataset[-1][0], dataset[29][0])
+    assert StoreDataset(toy_store, size=8)[0][0].size == (8, 8)
+    assert dataset.classes == ["一", "丨", "十"]
+    assert dataset.class_to_idx == {"一": 0, "丨": 1, "十": 2}
+    assert dataset.targets == [0, 1, 2] * 10
+    for outside in (30, -31):
+        with pytest.raises(IndexError, match="the store has 30"):
+            dataset[outside]
+
+
+def test_a_colour_store_gives_rgb_images(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "s", size=4, channels=3, recipe={}) as writer:
+        writer.add(Record(np.full((4, 4, 3), (250, 2, 1), np.uint8), "a", "", "", 0))
+        store = writer.finish(charset=Charset(("a",)), origin={})
+    image, _ = StoreDataset(store)[0]
+    assert (image.mode, image.getpixel((0, 0))) == ("RGB", (250, 2, 1))
+
+
+def test_transforms_change_images_and_targets(toy_store: Store) -> None:
+    dataset = StoreDataset(toy_store, np.asarray, lambda target: 10 * target)
+    image, target = dataset[5]
+    assert (image.shape, target) == ((16, 16), 20)
+    assert dataset.targets[5] == 2  # as torchvision's, before the transform
+    tensors = StoreDataset(toy_store, transform=torch.Tensor.mean, pixels=RANGES[0])
+    assert tensors[5][0] == pytest.approx(float(image.mean()) / 255, abs=1e-6)
+
+
+def test_a_dataset_shows_what_it_is(toy_store: Store) -> None:
+    shown = repr(StoreDataset(toy_store, transform=len))
+    assert shown == f"StoreDataset\n    {toy_store}\n    transform: <built-in function len>"
+
+
+def test_pixels_give_floats(toy_store: Store) -> None:
+    dataset = StoreDataset(toy_store, pixels=RANGES[0])
+    x, y = dataset[4]
     assert x.shape == (1, 16, 16)
     assert y == 1
-    np.testing.assert_array_equal(to_uint8(x, dataset.pixels)[0], toy_store.images([4])[0])
+    np.testing.assert_array_equal(to_uint8(x, RANGES[0])[0], toy_store.images([4])[0])
     assert StoreDataset(toy_store, size=8, pixels=RANGES[1])[0][0].shape == (1, 8, 8)
     assert StoreDataset(toy_store, pixels=RANGES[1])[0][0].min() < 0
-    for outside in (30, -1):
-        with pytest.raises(IndexError):
-            dataset[outside]
+
+
+def test_pixels_are_those_of_torchvision_s_transform(toy_store: Store) -> None:
+    v2 = pytest.importorskip("torchvision.transforms.v2")
+    transform = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
+    by_pil = StoreDataset(toy_store, transform=transform)
+    by_batch = StoreDataset(toy_store, pixels=PixelRange(paper=1.0, ink=0.0))
+    for number in (0, 7, -1):
+        assert torch.allclose(by_pil[number][0], by_batch[number][0], atol=1e-6)
+
+
+def test_what_is_no_store_is_refused(toy_store: Store, tmp_path: Path) -> None:
+    (tmp_path / "images" / "一").mkdir(parents=True)
+    (tmp_path / "images" / "一" / "1.png").touch()
+    with pytest.raises(StoreError, match=r"hwgen prepare-images .*images --out STORE"):
+        StoreDataset(tmp_path / "images")
+    with pytest.raises(InputError, match=r"expected a store or its path, found list.*Give a path"):
+        StoreDataset([toy_store])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [16, 5])
 def test_items_fetched_together_are_those_fetched_one_by_one(toy_store: Store, size: int) -> None:
     dataset = StoreDataset(toy_store, size=size, pixels=RANGES[1])
-    together = dataset.__getitems__([7, 0, 29, 7])
+    together = dataset.__getitems__([7, 0, 29, -23])
     for (x, y), index in zip(together, (7, 0, 29, 7), strict=True):
         assert torch.equal(x, dataset[index][0])
         assert y == dataset[index][1] == toy_store.labels[index]
-    for outside in (30, -1):
-        with pytest.raises(IndexError):
-            dataset.__getitems__([0, outside])
+    with pytest.raises(IndexError):
+        dataset.__getitems__([0, 30])
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_data_loader_with_forked_workers_reads_every_record_once(toy_store: Store) -> None:
-    dataset = StoreDataset(toy_store)
+@pytest.mark.parametrize("pixels", [RANGES[0], None])
+def test_a_data_loader_with_forked_workers_reads_every_record_once(
+    toy_store: Store, pixels: PixelRange | None
+) -> None:
+    transform = None if pixels else _as_floats
+    dataset = StoreDataset(toy_store, transform, pixels=pixels)
     dataset[0]  # the parent has the store open, and the children must not use that
     loader = torch.utils.data.DataLoader(
         dataset, batch_size=8, num_workers=2, multiprocessing_context="fork"
     )
     found = list(loader)
     assert torch.cat([y for _, y in found]).tolist() == toy_store.labels.tolist()
-    x = to_uint8(torch.cat([x for x, _ in found]), dataset.pixels)
+    x = to_uint8(torch.cat([x for x, _ in found]), RANGES[0])
     np.testing.assert_array_equal(to_images(x), toy_store.all_images())
 
 
-def test_a_dataset_can_be_pickled(toy_store: Store, tmp_path: Path) -> None:
-    dataset = StoreDataset(toy_store)
+def _as_floats(image: Any) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image, np.float32) / 255)[None]
+
+
+def test_a_dataset_can_be_pickled(toy_store: Store) -> None:
+    dataset = StoreDataset(toy_store, _as_floats)
     again = pickle.loads(pickle.dumps(dataset))
     assert torch.equal(again[3][0], dataset[3][0])
