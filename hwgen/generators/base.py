@@ -292,16 +292,17 @@ def load_generator(
     place: Run | Path | str,
     *,
     snapshot: str = "last",
-    source: Store | None = None,
+    source: Store | Path | str | None = None,
     device: str = "auto",
     **options: Any,
 ) -> Sampler:
-    """Load the generator of a run, or an exported one.
+    """Load the generator of a run, or an exported one: `load_generator("runs/first")`.
 
     Args:
-        place: a run, its directory, or a model folder of `hwgen export`.
+        place: a run, its directory, or a model folder of `hwgen export-model`.
         snapshot: "last", "best" (needs scores), or the number of images of a snapshot.
-        source: images to change, for kinds that change images and only for them.
+        source: store of images to change, or its path, for kinds that change images and only for
+            them.
         device: "auto", "cpu", "cuda", ...
         options: see GeneratorKind.sampling_options; None counts as not given.
 
@@ -311,6 +312,7 @@ def load_generator(
     """
     from hwgen.runs.models import run_or_model
     from hwgen.runs.snapshots import find_model
+    from hwgen.store import open_store
 
     where = str(getattr(place, "path", place))
     kind = get_kind(run_or_model(Path(where)).kind, where)
@@ -318,13 +320,13 @@ def load_generator(
         raise InputError(
             f"a {kind.title} changes existing images and was given none",
             where=where,
-            remedy="Give a store: --real STORE",
+            remedy="Give a store: --real STORE, in Python source=STORE",
         )
     if source is not None and not kind.needs_source:
         raise InputError(
             f"a {kind.title} does not change existing images",
             where=where,
-            remedy="Leave out --real",
+            remedy="Leave out --real (source)",
         )
     given = {name: value for name, value in options.items() if value is not None}
     others = sorted(given.keys() - kind.sampling_options)
@@ -334,4 +336,5 @@ def load_generator(
             where=where,
             remedy="Leave it out",
         )
-    return kind.load(find_model(place, snapshot), device=device, source=source, **given)
+    store = None if source is None else open_store(source)
+    return kind.load(find_model(place, snapshot), device=device, source=store, **given)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from hwgen.charset import Charset
+from hwgen.errors import CharsetError, InputError
+from hwgen.schema import check_numbers
+
 if TYPE_CHECKING:
     from torch import nn
 
-    from hwgen.charset import Charset
     from hwgen.record import Image
 
 Ids = npt.NDArray[np.int64]
+
+Labels = str | Sequence[str] | npt.ArrayLike
+"""What to sample: text, a character each; a list of labels; or class ids."""
 
 
 class Sampler(Protocol):
@@ -26,6 +33,10 @@ class Sampler(Protocol):
     @property
     def charset(self) -> Charset:
         """The classes, in the order of the class ids."""
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels of `charset` as a list."""
 
     @property
     def size(self) -> int:
@@ -48,9 +59,165 @@ class Sampler(Protocol):
         """Content hashes of the stores that a sample may resemble too closely; () if unknown."""
 
     def sample(
-        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
+        self,
+        labels: Labels,
+        indices: npt.ArrayLike | None = None,
+        *,
+        hand: int | None = None,
+        seed: int = 0,
+        batch: int = 512,
     ) -> Image:
-        """Samples uint8 [N, S, S] or [N, S, S, 3] for class ids [N] and indices [N]."""
+        """Samples, which depend on seed, class, index and hand alone.
+
+        Args:
+            labels: N characters as text, N labels, or N class ids.
+            indices: int [N], which sample of its class each is; None counts: the i-th 的 of a text
+                is sample i of 的.
+            hand: number of the hand that all samples are written in; None for any hands.
+            seed: each seed gives other samples, and other hands.
+            batch: images at a time.
+
+        Returns:
+            uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
+
+        Raises:
+            CharsetError: lists the labels that the generator does not know.
+            InputError: there is no such class id, or the generator has no hands.
+        """
+
+    def interpolate(
+        self, labels: Labels, hands: tuple[int, int], *, steps: int = 8, seed: int = 0
+    ) -> Image:
+        """Samples that change from one hand to another.
+
+        Args:
+            labels: see `sample`.
+            hands: numbers of the first and of the last hand.
+            steps: number of hands, at least 2: the first, those between them, and the last.
+            seed: of the hands.
+
+        Returns:
+            uint8 [steps, N, S, S] or [steps, N, S, S, 3], 255 is paper.
+
+        Raises:
+            CharsetError: lists the labels that the generator does not know.
+            InputError: a generator of this kind has nothing between two hands.
+        """
+
+
+class SamplerBase:
+    """What samplers of all kinds have in common.
+
+    Attributes:
+        title: the kind in messages.
+    """
+
+    title: str = "generator"
+    charset: Charset
+    size: int
+    channels: int
+    preset: str
+    provenance: str
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels of `charset` as a list."""
+        return list(self.charset)
+
+    def __repr__(self) -> str:
+        colours = "grey" if self.channels == 1 else "colour"
+        origin = f", {self.provenance}" if self.provenance else ""
+        return (
+            f"{type(self).__name__}({self.preset}: {len(self.charset):,} classes, "
+            f"{self.size}x{self.size} {colours}{origin})"
+        )
+
+    def interpolate(
+        self, labels: Labels, hands: tuple[int, int], *, steps: int = 8, seed: int = 0
+    ) -> Image:
+        """See Sampler.interpolate; kinds with a space of hands override this."""
+        raise InputError(
+            f"a {self.title} has nothing between two hands", remedy="Interpolate with a GAN"
+        )
+
+
+def ids_and_indices(
+    charset: Charset, labels: Labels, indices: npt.ArrayLike | None = None
+) -> tuple[Ids, Ids]:
+    """Class ids and indices of the samples that `Sampler.sample` is asked for, int64 [N] each.
+
+    Raises:
+        CharsetError: lists the labels that are not in the charset.
+        InputError: there is no such class id, or their number is not that of the indices.
+    """
+    names = names_of(labels)
+    ids = _checked(charset, labels) if names is None else np.array(_known(charset, names), np.int64)
+    numbers = _occurrences(ids) if indices is None else np.atleast_1d(np.asarray(indices, np.int64))
+    if numbers.shape != ids.shape:
+        raise InputError(f"expected an index for each of {len(ids)} samples, found {len(numbers)}")
+    return ids, numbers
+
+
+def names_of(labels: Labels) -> list[str] | None:
+    """The labels as a list; None for class ids."""
+    if isinstance(labels, str):
+        return list(labels)
+    if isinstance(labels, Sequence) and labels and all(isinstance(one, str) for one in labels):
+        return [str(one) for one in labels]
+    return None
+
+
+def check_hand(hand: int | None) -> None:
+    """Refuse the number of a hand that is negative or not a number.
+
+    Raises:
+        InputError: it is.
+    """
+    if hand is None:
+        return
+    check_numbers(hand, "the hand")
+    if not isinstance(hand, int | np.integer) or hand < 0:
+        raise InputError(f"hand should be a number from 0, found {hand!r:.40}")
+
+
+def _known(charset: Charset, names: Sequence[str]) -> list[int]:
+    try:
+        return charset.ids(names)
+    except CharsetError as error:
+        raise CharsetError(
+            error.what,
+            remedy=f"{error.remedy} (see .classes). Leave them out, train on a store that has "
+            "them, or use a refiner, which makes any character that has strokes",
+        ) from None
+
+
+def _checked(charset: Charset, labels: Labels) -> Ids:
+    given = np.atleast_1d(np.asarray(labels))
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        raise InputError(
+            f"expected text, labels or class ids, found an array of {given.dtype}",
+            remedy='Give text, such as "永和", or integers from 0',
+        )
+    if given.ndim != 1:
+        raise InputError(f"expected class ids of shape [N], found shape {list(given.shape)}")
+    ids = given.astype(np.int64)
+    outside = ids[(ids < 0) | (ids >= len(charset))]
+    if len(outside):
+        raise InputError(
+            f"class id {outside[0]} does not exist; the generator has {len(charset):,} classes",
+            remedy=f"Give class ids from 0 to {len(charset) - 1}, see .classes",
+        )
+    return ids
+
+
+def _occurrences(ids: Ids) -> Ids:
+    """How often each class id occurred before: [4, 4, 2, 4] -> [0, 1, 0, 2]."""
+    seen: Counter[int] = Counter()
+    numbers = []
+    for class_id in ids.tolist():
+        numbers.append(seen[class_id])
+        seen[class_id] += 1
+    return np.array(numbers, np.int64)
 
 
 @runtime_checkable

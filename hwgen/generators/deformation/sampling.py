@@ -17,6 +17,7 @@ from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError, RunError
 from hwgen.generators.deformation.network import DeformationNet, deform
 from hwgen.generators.deformation.recipe import INK, KIND, recipe_from_json
+from hwgen.generators.samplers import Labels, SamplerBase, ids_and_indices
 from hwgen.record import Image, check_channels
 from hwgen.runs import Run
 from hwgen.runs.models import Model
@@ -26,7 +27,7 @@ from hwgen.store import Store
 Ids = npt.NDArray[np.int64]
 
 
-class DeformationSampler:
+class DeformationSampler(SamplerBase):
     """A trained deformation model with the samples that it deforms.
 
     Args:
@@ -39,6 +40,8 @@ class DeformationSampler:
     Raises:
         InputError: the store is in colour, too small, or a class of it has no record.
     """
+
+    title = "deformation model"
 
     def __init__(
         self, net: DeformationNet, store: Store, device: torch.device, provenance: str = ""
@@ -96,26 +99,26 @@ class DeformationSampler:
 
     def sample(
         self,
-        class_ids: npt.ArrayLike,
-        indices: npt.ArrayLike,
+        labels: Labels,
+        indices: npt.ArrayLike | None = None,
         *,
+        hand: int | None = None,
         seed: int = 0,
         batch: int = 512,
     ) -> Image:
-        """Samples by class and index; sample (seed, class, index) is always the same.
+        """See hwgen.generators.samplers.Sampler.sample; images have the store's size.
 
         All records of a class are deformed equally often, in an order given by the seed.
 
-        Args:
-            class_ids: int [N], positions in `charset`.
-            indices: int [N], which sample of its class each is.
-            seed: each seed gives other samples.
-            batch: images at a time.
-
-        Returns:
-            uint8 [N, S, S] of the store's size, 255 is paper.
+        Raises:
+            InputError: a hand is given.
         """
-        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        if hand is not None:
+            raise InputError(
+                "a deformation model has no hands: it deforms the records of a store",
+                remedy="Leave out hand, or sample from a GAN or a refiner",
+            )
+        ids, numbers = ids_and_indices(self.charset, labels, indices)
         z = np.empty((len(ids), self._net.recipe.z_dim), np.float32)
         records = np.empty(len(ids), np.int64)
         for class_id in np.unique(ids).tolist():

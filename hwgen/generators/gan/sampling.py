@@ -18,13 +18,17 @@ from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
 from hwgen.data import to_float, to_images, to_tensor, to_uint8
-from hwgen.errors import RunError
+from hwgen.errors import InputError, RunError
 from hwgen.generators.gan.networks import Generator, build_generator
 from hwgen.generators.gan.presets import GeneratorSpec, Recipe, recipe_from_json
+from hwgen.generators.samplers import Labels, SamplerBase, check_hand, ids_and_indices
 from hwgen.record import Image, PixelRange
 from hwgen.runs import Run
 from hwgen.runs.models import Model
 from hwgen.runs.snapshots import find_model
+
+_OF_HANDS = 1  # third number of a seed; that of samples has two
+_PARALLEL = 1e-6  # sine of the angle below which two z have no great circle
 
 
 def noise(spec: GeneratorSpec, seed: int, class_id: int, count: int) -> npt.NDArray[np.float32]:
@@ -44,7 +48,36 @@ def sample_noise(
     return rng.random((count, spec.z_dim), dtype=np.float32) * 2 - 1
 
 
-class Sampler:
+def hand_noise(spec: GeneratorSpec, seed: int, hand: int) -> npt.NDArray[np.float32]:
+    """Z of a hand, the same for all classes: float32 [1, z_dim]."""
+    return sample_noise(spec, np.random.default_rng((seed, hand, _OF_HANDS)), 1)
+
+
+def between(
+    first: npt.NDArray[np.float32], last: npt.NDArray[np.float32], steps: int, kind: str
+) -> npt.NDArray[np.float32]:
+    """Z from one to another in equal steps: along a great circle if normal, a line if uniform.
+
+    Args:
+        first: float32 [1, z_dim].
+        last: float32 [1, z_dim].
+        steps: number of z, with both ends.
+        kind: distribution of z.
+
+    Returns:
+        float32 [steps, z_dim].
+    """
+    t = np.linspace(0, 1, steps)[:, None]
+    weights = 1 - t, t
+    if kind == "normal":  # points on a line between two are nearer to 0 than normal noise is
+        cosine = float(np.sum(first * last)) / float(np.linalg.norm(first) * np.linalg.norm(last))
+        angle = np.arccos(np.clip(cosine, -1, 1))
+        if np.sin(angle) > _PARALLEL:
+            weights = np.sin((1 - t) * angle) / np.sin(angle), np.sin(t * angle) / np.sin(angle)
+    return (weights[0] * first + weights[1] * last).astype(np.float32)
+
+
+class Sampler(SamplerBase):
     """A trained generator with its class table.
 
     Args:
@@ -55,6 +88,8 @@ class Sampler:
         provenance: run and snapshot, for the source of every sample.
         data: content hashes of the training stores, () if not known.
     """
+
+    title = "GAN"
 
     def __init__(
         self,
@@ -108,24 +143,22 @@ class Sampler:
 
     def sample(
         self,
-        class_ids: npt.ArrayLike,
-        indices: npt.ArrayLike,
+        labels: Labels,
+        indices: npt.ArrayLike | None = None,
         *,
+        hand: int | None = None,
         seed: int = 0,
         batch: int = 512,
     ) -> Image:
-        """Samples by class and index; sample (seed, class, index) is always the same.
+        """See hwgen.generators.samplers.Sampler.sample.
 
-        Args:
-            class_ids: int [N], positions in `charset`.
-            indices: int [N], which sample of its class each is.
-            seed: each seed gives other samples.
-            batch: images at a time.
-
-        Returns:
-            uint8 [N, S, S] or [N, S, S, 3], 255 is paper.
+        A hand is one z for all classes, so that a character is the same image each time it occurs.
         """
-        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        ids, numbers = ids_and_indices(self.charset, labels, indices)
+        check_hand(hand)
+        if hand is not None:
+            z = np.repeat(hand_noise(self.recipe.generator, seed, hand), len(ids), axis=0)
+            return self.from_noise(z, ids, batch)
         z = np.empty((len(ids), self.recipe.generator.z_dim), np.float32)
         for class_id in np.unique(ids):
             places = np.flatnonzero(ids == class_id)
@@ -134,18 +167,22 @@ class Sampler:
         return self.from_noise(z, ids, batch)
 
     def sample_text(self, text: Sequence[str], *, seed: int = 0) -> Image:
-        """One sample for each character; the i-th 的 of the text is sample i of 的.
+        """`sample` of text or labels."""
+        return self.sample(text, seed=seed)
 
-        Raises:
-            CharsetError: lists the characters that are not in the charset.
-        """
-        ids = np.array(self.charset.ids(list(text)), np.int64)
-        seen: dict[int, int] = {}
-        indices = []
-        for class_id in ids.tolist():
-            indices.append(seen.get(class_id, 0))
-            seen[class_id] = indices[-1] + 1
-        return self.sample(ids, indices, seed=seed)
+    def interpolate(
+        self, labels: Labels, hands: tuple[int, int], *, steps: int = 8, seed: int = 0
+    ) -> Image:
+        """See hwgen.generators.samplers.Sampler.interpolate."""
+        ids, _ = ids_and_indices(self.charset, labels)
+        if steps < 2:
+            raise InputError(f"expected at least 2 steps, found {steps}")
+        for hand in hands:
+            check_hand(hand)
+        first, last = (hand_noise(self.recipe.generator, seed, hand) for hand in hands)
+        z = between(first, last, steps, self.recipe.generator.z)
+        images = self.from_noise(np.repeat(z, len(ids), axis=0), np.tile(ids, steps))
+        return images.reshape(steps, len(ids), *images.shape[1:])
 
     @property
     def conditional(self) -> bool:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from hwgen.charset import Charset
+from hwgen.charset import Charset, parse_charset
 from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
 from hwgen.data import to_float, to_images, to_tensor, to_uint8
@@ -24,9 +26,17 @@ from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe, recipe_from_json
 from hwgen.generators.refiner.simulated import SimulatedSamples
 from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes, fingerprint, rounded
+from hwgen.generators.samplers import (
+    Labels,
+    SamplerBase,
+    check_hand,
+    ids_and_indices,
+    names_of,
+)
 from hwgen.record import Image
 from hwgen.runs.models import Model
 from hwgen.sources.strokes.data import StrokeData, Strokes
+from hwgen.sources.strokes.hanzi_writer import HanziWriter
 
 KIND = "refiner"
 """Run.kind of runs with such recipes."""
@@ -36,7 +46,7 @@ _CPU_BATCH = 128  # larger ones do not fit a core's cache
 Ids = npt.NDArray[np.int64]
 
 
-class RefinerSampler:
+class RefinerSampler(SamplerBase):
     """A trained refiner with the strokes of its classes.
 
     Args:
@@ -51,10 +61,13 @@ class RefinerSampler:
         notice: authors and licence of the strokes.
         domain: number of the training store whose look the samples have.
         domain_name: of it, for the manifest of a synthetic store; "" where there is one.
+        source: strokes of characters outside the charset, for text; None for none.
 
     Attributes:
         start: the simulated images that are refined.
     """
+
+    title = "refiner"
 
     def __init__(
         self,
@@ -70,6 +83,7 @@ class RefinerSampler:
         notice: str = "",
         domain: int = 0,
         domain_name: str = "",
+        source: StrokeData | None = None,
     ) -> None:
         self._net = net.to(device).to(memory_format=torch.channels_last)
         self._device, self.recipe = device, recipe
@@ -78,6 +92,7 @@ class RefinerSampler:
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
         self.provenance, self.data, self._notice = provenance, data, notice
         self._domain, self._domain_name = domain, domain_name
+        self._source = source
 
     @classmethod
     def of_model(
@@ -85,8 +100,8 @@ class RefinerSampler:
         model: Model,
         device: str = "auto",
         *,
-        charset: Charset | None = None,
-        strokes: StrokeData | None = None,
+        charset: Charset | str | None = None,
+        strokes: StrokeData | Path | str | None = None,
         hand: int | None = None,
         domain: str | None = None,
     ) -> RefinerSampler:
@@ -95,8 +110,10 @@ class RefinerSampler:
         Args:
             model: weights and recipe.
             device: "auto", "cpu", "cuda", ...
-            charset: classes to sample; None for those of the training store that have strokes.
-            strokes: instead of those that the model was trained with.
+            charset: classes to sample, as text too; None for those of the training store that have
+                strokes.
+            strokes: instead of those that the model was trained with; a path is a file of Make Me a
+                Hanzi or a folder of hanzi-writer-data.
             hand: see RefinerSampler.
             domain: name of the training store whose look the samples have, or its number from 1;
                 None for the first.
@@ -116,7 +133,9 @@ class RefinerSampler:
             model.weights, "g.net", lambda: RefinerNet(recipe.generator, recipe.size)
         )
         net.requires_grad_(False)
-        source = strokes or StoredStrokes(model.folder / FILE)
+        source = _stroke_data(strokes, model)
+        if isinstance(charset, str):
+            charset = parse_charset(charset)
         if charset is None:
             known = source.characters()
             charset = Charset(tuple(label for label in model.charset if label in known))
@@ -132,6 +151,7 @@ class RefinerSampler:
             notice=source.notice,
             domain=number,
             domain_name=name,
+            source=source,
         )
 
     @property
@@ -147,30 +167,35 @@ class RefinerSampler:
         }
 
     def sample(
-        self, class_ids: npt.ArrayLike, indices: npt.ArrayLike, *, seed: int = 0, batch: int = 512
+        self,
+        labels: Labels,
+        indices: npt.ArrayLike | None = None,
+        *,
+        hand: int | None = None,
+        seed: int = 0,
+        batch: int = 512,
     ) -> Image:
-        """Samples by class and index; sample (seed, label, index) is always the same.
+        """See hwgen.generators.samplers.Sampler.sample.
 
-        Args:
-            class_ids: int [N], positions in `charset`.
-            indices: int [N], which sample of its class each is.
-            seed: each seed gives other samples.
-            batch: images at a time.
+        Text and labels may have any character that the model has strokes of, also outside
+        `charset`. A hand is a simulated writer with one z; its images of a character vary.
 
-        Returns:
-            uint8 [N, S, S], 255 is paper.
+        Raises:
+            CharsetError: lists every label that has no strokes.
         """
-        ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
+        start = self._start_of(labels)
+        check_hand(hand)
+        if hand is not None:
+            start = replace(start, hand=hand)
+        ids, numbers = ids_and_indices(start.charset, labels, indices)
         step = min(batch, _CPU_BATCH) if self._device.type == "cpu" else batch
         slices = [slice(start, start + step) for start in range(0, len(ids), step)]
         parts = [np.empty((0, self.size, self.size), np.uint8)]
         # The next images are simulated while the network refines the last ones.
         with ThreadPoolExecutor(1) as ahead:
-            starts = ahead.map(
-                lambda some: self.start.images(ids[some], numbers[some], seed), slices
-            )
+            starts = ahead.map(lambda some: start.images(ids[some], numbers[some], seed), slices)
             for some, images in zip(slices, starts, strict=True):
-                z = self.start.noise(ids[some], numbers[some], seed, self.recipe.generator.z_dim)
+                z = start.noise(ids[some], numbers[some], seed, self.recipe.generator.z_dim)
                 parts.append(self._refined(images, z))
         return np.concatenate(parts)
 
@@ -182,6 +207,15 @@ class RefinerSampler:
         hands = self.start.hands(ids, numbers, seed)
         return [f"hand-{hand:04d}-seed-{seed}" for hand in hands.tolist()]
 
+    def _start_of(self, labels: Labels) -> SimulatedSamples:
+        """`start`, with further classes where labels have strokes and are none of its classes."""
+        new = [one for one in dict.fromkeys(names_of(labels) or []) if one not in self.charset]
+        if not new or self._source is None:
+            return self.start
+        strokes = {**self.start.strokes, **rounded(self._source.load(new))}
+        charset = Charset((*self.charset, *new))
+        return replace(self.start, charset=charset, strokes=strokes)
+
     @torch.no_grad()
     def _refined(self, images: Image, z: npt.NDArray[np.float32]) -> Image:
         pixels = self.recipe.pixels
@@ -192,6 +226,12 @@ class RefinerSampler:
         refined = self._net(x, torch.from_numpy(z).to(self._device), domain)
         self._net.train(training)
         return to_images(to_uint8(refined, pixels))
+
+
+def _stroke_data(strokes: StrokeData | Path | str | None, model: Model) -> StrokeData:
+    if strokes is None:
+        return StoredStrokes(model.folder / FILE)
+    return HanziWriter(Path(strokes)) if isinstance(strokes, str | Path) else strokes
 
 
 def _first(hashes: tuple[str, ...], number: int) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class StrokeData(ABC):
             raise CharsetError(
                 f"{self.name} has no strokes for {len(unknown)} of {len(wanted)} characters: "
                 f"{shown}",
-                remedy="Leave them out, or use other --strokes",
+                remedy="Leave them out, or use other --strokes FILE (in Python strokes=FILE)",
             )
         return self.read(set(wanted))
 

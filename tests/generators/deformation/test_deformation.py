@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import DivergedError, InputError, RecipeChangedError, RunError
+from hwgen.generators.base import load_generator
 from hwgen.generators.deformation import training
 from hwgen.generators.deformation.network import DeformationNet, deform, pair_loss
 from hwgen.generators.deformation.recipe import DeformationRecipe, recipe_from_json, recipe_to_json
@@ -165,6 +166,10 @@ def test_samples_depend_on_seed_class_and_index_alone(
     assert not np.array_equal(sampler.sample(ids, numbers, seed=5), together)
     assert len(np.unique(together, axis=0)) == 20
     assert sampler.sample([], []).shape == (0, 32, 32)
+    with pytest.raises(InputError, match=r"has no hands.*Leave out hand"):
+        sampler.sample([0], hand=1)
+    by_path = load_generator(run.path, source=str(store.path), device="cpu")
+    np.testing.assert_array_equal(by_path.sample([0, 0], seed=4), sampler.sample([0, 0], seed=4))
 
 
 def test_every_record_is_bent_equally_often(make_store: MakeStore, toy: DeformationRecipe) -> None:

@@ -7,9 +7,9 @@ import torch
 from PIL import Image as PilImage
 
 from hwgen.data import to_uint8
-from hwgen.errors import CharsetError
+from hwgen.errors import CharsetError, InputError
 from hwgen.generators.gan.presets import Recipe
-from hwgen.generators.gan.sampling import GeneratedDataset, Sampler, noise
+from hwgen.generators.gan.sampling import GeneratedDataset, Sampler, between, hand_noise, noise
 from hwgen.runs import Run
 
 IDS = np.array([0, 2, 1, 2, 2, 0, 1])
@@ -67,6 +67,51 @@ def test_text_is_drawn_character_by_character(sampler: Sampler) -> None:
     assert apart(images, sampler.sample([2, 0, 2], [0, 0, 1])) <= 1
     with pytest.raises(CharsetError, match=r"2 of 3 characters.*天地"):
         sampler.sample_text("天一地")
+
+
+def test_text_and_ids_need_no_indices(sampler: Sampler) -> None:
+    images = sampler.sample("十一十", seed=3)
+    np.testing.assert_array_equal(images, sampler.sample_text("十一十", seed=3))
+    np.testing.assert_array_equal(images, sampler.sample([2, 0, 2], seed=3))
+    with pytest.raises(CharsetError, match=r"天.*use a refiner"):
+        sampler.sample("天")
+    assert sampler.classes == ["一", "丨", "十"]
+    assert "3 classes, 8x8 grey" in repr(sampler)
+
+
+def test_a_hand_is_one_z_for_all_classes(sampler: Sampler) -> None:
+    images = sampler.sample("十一十", hand=3)
+    np.testing.assert_array_equal(images[0], images[2])
+    z = hand_noise(sampler.recipe.generator, 0, 3)
+    np.testing.assert_array_equal(images[1:2], sampler.from_noise(z, np.array([0])))
+    for other in (sampler.sample("十一十", hand=4), sampler.sample("十一十", hand=3, seed=1)):
+        assert apart(other, images) > 1
+    with pytest.raises(InputError, match="hand should be a number from 0"):
+        sampler.sample("十", hand=-1)
+
+
+def test_hands_are_interpolated_from_the_first_to_the_last(sampler: Sampler) -> None:
+    frames = sampler.interpolate("十一", (3, 7), steps=5, seed=2)
+    assert (frames.shape, frames.dtype) == ((5, 2, 8, 8), np.uint8)
+    assert apart(frames[0], sampler.sample("十一", hand=3, seed=2)) <= 1
+    assert apart(frames[-1], sampler.sample("十一", hand=7, seed=2)) <= 1
+    assert len(np.unique(frames.reshape(5, -1), axis=0)) == 5
+    with pytest.raises(InputError, match="at least 2 steps, found 1"):
+        sampler.interpolate("十", (0, 1), steps=1)
+    with pytest.raises(InputError, match="hand"):
+        sampler.interpolate("十", (0, -1))
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_z_between_two_hands_is_as_long_as_theirs(toy_recipe: Recipe, kind: str) -> None:
+    spec = replace(toy_recipe.generator, z=kind, z_dim=512)
+    first, last = hand_noise(spec, 0, 1), hand_noise(spec, 0, 2)
+    z = between(first, last, 3, kind)
+    np.testing.assert_allclose(z[[0, 2]], np.concatenate([first, last]), atol=1e-6)
+    length = np.linalg.norm(z, axis=1)
+    assert length[1] / length[0] == pytest.approx(1 if kind == "normal" else 0.5**0.5, abs=0.1)
+    assert kind == "normal" or np.abs(z).max() <= 1
+    np.testing.assert_allclose(between(first, first, 3, kind)[1:2], first, atol=1e-6)
 
 
 def test_the_grid_of_an_unconditional_run_repeats_nothing(unconditional: Run) -> None:

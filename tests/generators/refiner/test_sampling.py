@@ -16,7 +16,7 @@ from hwgen.runs import Run
 from hwgen.runs.models import read_model
 from hwgen.store import Store
 from hwgen.synthesis.synthesize import synthesize
-from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes, sampler_of
+from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes, sampler_of, write_graphics
 
 IDS = np.repeat(np.arange(3), 10)
 INDICES = np.tile(np.arange(10), 3)
@@ -51,6 +51,45 @@ def test_one_hand_has_one_writer(toy_run: Run) -> None:
     images = one.sample(IDS, INDICES, seed=3)
     assert len(np.unique(images.reshape(30, -1), axis=0)) == 30
     assert (images != many.sample(IDS, INDICES, seed=3)).any()
+
+
+def test_text_is_written_in_a_hand(toy_run: Run) -> None:
+    sampler = sampler_of(toy_run)
+    images = sampler.sample("十一十", hand=12, seed=3)
+    one = sampler_of(toy_run, hand=12).sample([2, 0, 2], [0, 0, 1], seed=3)
+    np.testing.assert_array_equal(images, one)
+    assert (images[0] != images[2]).any()
+    assert sampler.start.hand is None  # for this call only
+    with pytest.raises(InputError, match="hand should be"):
+        sampler.sample("十", hand=-2)
+    with pytest.raises(InputError, match="a refiner has nothing between two hands"):
+        sampler.interpolate("十", (1, 2))
+
+
+def test_text_may_have_any_character_with_strokes(toy_run: Run) -> None:
+    sampler = sampler_of(toy_run)
+    images = sampler.sample("口十口", seed=3)
+    np.testing.assert_array_equal(images[:1], sampler_of(toy_run, "口").sample([0], [0], seed=3))
+    assert apart(images[1], sampler.sample([2], [0], seed=3)[0]) <= 1
+    assert sampler.classes == ["一", "丨", "十"]
+    with pytest.raises(CharsetError, match=r"no strokes for 1 of 1 characters: 犇.*--strokes FILE"):
+        sampler.sample("十犇")
+
+
+def test_classes_and_strokes_may_be_text_and_a_path(toy_run: Run, tmp_path: Path) -> None:
+    write_graphics(tmp_path / "graphics.txt", "一口")
+    sampler = load_generator(
+        toy_run.path, device="cpu", charset="口一", strokes=str(tmp_path / "graphics.txt")
+    )
+    assert sampler.classes == ["口", "一"]
+    assert sampler.sample("口一").shape == (2, 16, 16)
+    with pytest.raises(CharsetError, match="no strokes for 1 of 1 characters: 十"):
+        sampler.sample("十")
+    assert repr(sampler).startswith("RefinerSampler(")
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> int:
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
 def test_the_classes_are_those_with_strokes_or_those_asked_for(toy_run: Run) -> None:
