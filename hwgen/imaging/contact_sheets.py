@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from PIL import Image as PilImage
 from PIL.PngImagePlugin import PngInfo
 
 from hwgen.errors import InputError
+from hwgen.imaging.channels import to_channels
+from hwgen.imaging.image_lists import Images, image_list
 from hwgen.io.files import atomic_write
 from hwgen.io.outputs import MARK, check_output_file
-from hwgen.record import Image
+from hwgen.record import PAPER, Image
 
 GAP = 2
 """Width of the background between two images, pixels."""
@@ -72,6 +74,39 @@ def save_sheet(path: Path, images: Image, columns: int) -> None:
         columns: number of images per row.
     """
     _save(path, contact_sheet(images, columns))
+
+
+def save_grid(images: Images, path: Path | str, columns: int = 8) -> None:
+    """Write images of any sizes to one PNG or JPEG file, row by row; creates its folder if missing.
+
+    Smaller images are centred on paper, and grey ones become colour where others are.
+
+    Args:
+        images: arrays of uint8, 255 = paper, Pillow images, Records, or any number of these.
+        path: the file; replaced if hwgen wrote it.
+        columns: number of images per row.
+
+    Raises:
+        InputError: these are not images, there are none, or the file cannot be written.
+    """
+    given, file = image_list(images), Path(path)
+    if columns < 1:
+        raise InputError(f"expected at least 1 column, found {columns}")
+    check_output_file(file, tuple(FORMATS), remedy="Give another path")
+    save_sheet(file, _of_one_size(given), columns)
+
+
+def _of_one_size(images: Sequence[Image]) -> Image:
+    """uint8 [n, h, w] or [n, h, w, 3] of the largest height and width."""
+    height = max((image.shape[0] for image in images), default=1)
+    width = max((image.shape[1] for image in images), default=1)
+    channels = 3 if any(image.ndim == 3 for image in images) else 1
+    out = np.full((len(images), height, width, 3)[: 3 + (channels == 3)], PAPER, np.uint8)
+    for cell, image in zip(out, images, strict=True):
+        top, left = (height - image.shape[0]) // 2, (width - image.shape[1]) // 2
+        part = cell[top : top + image.shape[0], left : left + image.shape[1]]
+        part[:] = to_channels(image, channels)
+    return out
 
 
 def copy_sheet(sheet: Path, path: Path) -> None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hwgen.errors import InputError
+from hwgen.imaging.channels import to_channels
 from hwgen.imaging.framing import Framing
 from hwgen.record import PAPER, BadRecord, Image, Record
 from hwgen.sources.images.collection import EncodedImage
-from hwgen.sources.images.decoding import Decoded, bad_image, decode_first, to_channels
+from hwgen.sources.images.decoding import Decoded, bad_image, decode_first
 
 Item = EncodedImage | Record
 

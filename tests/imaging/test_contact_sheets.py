@@ -6,7 +6,7 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.imaging.contact_sheets import contact_sheet, evenly_spaced, save_sheet
+from hwgen.imaging.contact_sheets import contact_sheet, evenly_spaced, save_grid, save_sheet
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen.store.contact_sheets import sheet_of_store
@@ -53,3 +53,40 @@ def test_a_contact_sheet_places_images_row_by_row(colour: tuple[int, ...]) -> No
 def test_a_sheet_of_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="no images"):
         contact_sheet(np.empty((0, 4, 4), np.uint8), 3)
+
+
+def test_a_grid_has_images_of_any_kind_and_size(tmp_path: Path) -> None:
+    images = [np.zeros((4, 4), np.uint8), PilImage.new("RGB", (6, 2), "red")]
+    save_grid(images, str(tmp_path / "new" / "grid.png"), columns=2)
+    with PilImage.open(tmp_path / "new" / "grid.png") as opened:
+        sheet = np.asarray(opened)
+    assert sheet.shape == (4 + 4, 2 * 8 + 2, 3)
+    assert sheet[3, 2:8, 0].tolist() == [255, 0, 0, 0, 0, 255]  # centred on paper
+    assert sheet[2:6, 12].tolist() == [[255] * 3, [255, 0, 0], [255, 0, 0], [255] * 3]
+
+
+def test_a_grid_of_records_replaces_only_one_of_hwgen(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store")
+    for _ in range(2):
+        save_grid(store, tmp_path / "grid.png")
+    with PilImage.open(tmp_path / "grid.png") as opened:
+        assert (opened.mode, opened.size) == ("L", (6 * 6 + 2, 8))
+    PilImage.new("L", (4, 4)).save(tmp_path / "mine.png")
+    with pytest.raises(InputError, match="hwgen did not write it"):
+        save_grid(store, tmp_path / "mine.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "message"),
+    [
+        ("grid.gif", 8, r"must end in \.png or \.jpg"),
+        ("grid.png", 0, "at least 1 column, found 0"),
+    ],
+)
+def test_a_grid_that_cannot_be_written(
+    tmp_path: Path, name: str, columns: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        save_grid(np.zeros((2, 4, 4), np.uint8), tmp_path / name, columns)
+    with pytest.raises(InputError, match="no images to show"):
+        save_grid([], tmp_path / "grid.png")

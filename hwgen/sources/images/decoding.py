@@ -12,6 +12,7 @@ from PIL import Image as PilImage
 from PIL import ImageOps, UnidentifiedImageError, features
 
 from hwgen.errors import InputError
+from hwgen.imaging.channels import opaque
 from hwgen.record import PAPER, BadRecord, Image
 
 MAX_PIXELS = 1 << 24
@@ -38,9 +39,8 @@ _SEVERAL = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 """Formats that may hold several images."""
 
 _NOT_A_PAGE = 0b101  # bits of TIFF's NewSubfileType: a preview, a mask
-_SUBFILE_TYPE, _PHOTOMETRIC = 254, 262
+_SUBFILE_TYPE = 254
 _MAX_PAGES = 64  # whose type is looked at
-_BLANK = 5  # difference in grey that is no ink
 
 
 class Decoded(NamedTuple):
@@ -84,7 +84,7 @@ def decode_first(data: bytes, channels: int, *, ground: int = PAPER) -> Decoded:
             opened.load()
             with suppress(SyntaxError, struct.error):  # damaged EXIF data is ignored
                 ImageOps.exif_transpose(opened, in_place=True)
-            image = _opaque(opened, ground).convert("L" if channels == 1 else "RGB")
+            image = opaque(opened, ground).convert("L" if channels == 1 else "RGB")
             if deep:
                 _refuse_few_bits(image)
             return Decoded(np.asarray(image), _further(opened))
@@ -126,48 +126,6 @@ def bad_image(name: str, size: int, found: str) -> BadRecord:
     """
     expected = f"an intact image of at most {MAX_PIXELS:,} pixels and {MAX_BYTES:,} bytes"
     return BadRecord(name, 0, size, expected, found, "bad image")
-
-
-def to_channels(image: Image, channels: int) -> Image:
-    """The same pixels as grey [h, w] or colour [h, w, 3].
-
-    Args:
-        image: uint8 [h, w] or [h, w, 3].
-        channels: 1 grey, 3 colour.
-    """
-    if image.ndim == 2:
-        return image if channels == 1 else np.repeat(image[:, :, None], 3, axis=2)
-    if channels == 3:
-        return image
-    return np.asarray(PilImage.fromarray(image).convert("L"))
-
-
-def _opaque(image: PilImage.Image, ground: int) -> PilImage.Image:
-    """The image in a mode that Pillow converts correctly to grey or colour."""
-    if image.mode.startswith("I;16"):  # Pillow would clip values above 255
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0  # Pillow ignores it
-        return PilImage.fromarray(255 - grey if white_is_zero else grey)
-    if image.mode in ("I", "F"):
-        raise InputError(f"pixels of mode {image.mode}, in which the value of white is not defined")
-    if "A" in image.getbands() or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        flat = PilImage.new("RGBA", layer.size, (ground, ground, ground, 255))
-        flat = PilImage.alpha_composite(flat, layer)
-        _refuse_lost_ink(layer, flat, ground)
-        return flat
-    return image
-
-
-def _refuse_lost_ink(layer: PilImage.Image, flat: PilImage.Image, ground: int) -> None:
-    """Refuse ink of the colour that transparent pixels get."""
-    alpha, grey = np.asarray(layer.getchannel("A")), np.asarray(flat.convert("L"))
-    if alpha.min() == 255 or alpha.max() == 0:
-        return  # no transparency, or nothing else
-    if ground == PAPER and grey.min() >= PAPER - _BLANK:
-        raise InputError("white ink on a transparent ground, for which --invert is needed")
-    if ground != PAPER and grey.max() <= ground + _BLANK:
-        raise InputError("black ink on a transparent ground, for which --invert is wrong")
 
 
 def _refuse_few_bits(image: PilImage.Image) -> None:

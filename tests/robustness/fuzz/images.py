@@ -19,9 +19,10 @@ import numpy as np
 from PIL import Image as PilImage
 
 from hwgen.errors import InputError
+from hwgen.imaging.channels import to_channels
 from hwgen.record import BadRecord, Record
 from hwgen.sources.images.collection import MAX_LABEL_LENGTH
-from hwgen.sources.images.decoding import decode, to_channels
+from hwgen.sources.images.decoding import decode
 from hwgen.sources.images.find import find_images
 from tests.robustness.fuzz.mutation import Mutate, mutate
 from tests.robustness.fuzz.raw import mutate_zip

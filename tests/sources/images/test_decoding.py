@@ -13,7 +13,6 @@ from hwgen.sources.images.decoding import (
     decode,
     decode_first,
     looks_like_image,
-    to_channels,
 )
 from tests.image_files import encoded, photo
 
@@ -45,14 +44,6 @@ def test_grey_becomes_colour_and_colour_grey() -> None:
     np.testing.assert_array_equal(decode(encoded(grey), 3), np.stack([grey] * 3, axis=2))
     luma = photo(2) @ np.array([0.299, 0.587, 0.114])
     np.testing.assert_allclose(decode(encoded(photo(2)), 1), luma, atol=1)
-
-
-def test_channels_of_raw_images_are_changed_alike() -> None:
-    colour, grey = photo(3), photo(3)[:, :, 1]
-    assert to_channels(grey, 1) is grey
-    assert to_channels(colour, 3) is colour
-    np.testing.assert_array_equal(to_channels(grey, 3), decode(encoded(grey), 3))
-    np.testing.assert_array_equal(to_channels(colour, 1), decode(encoded(colour), 1))
 
 
 def test_what_is_transparent_is_paper() -> None:
