@@ -30,7 +30,7 @@ from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.network import LIGHT, STRONG, Augmentation, Mixing, RecogniserRecipe
+from hwgen.recogniser.network import LIGHT, STRONG, AugmentationSpec, Mixing, RecogniserRecipe
 from hwgen.results.lift import ALL
 from hwgen.store import Store
 
@@ -49,8 +49,8 @@ class Variant:
     no_copies: bool = False
 
 
-PLAIN = replace(LIGHT, oversample=1, augmentation=Augmentation())
-STRONGEST = Augmentation(
+PLAIN = replace(LIGHT, oversample=1, augmentation=AugmentationSpec())
+STRONGEST = AugmentationSpec(
     rotate=15, shear=0.3, scale=0.3, translate=0.12, elastic=0.045, stroke_width=0.04, blur=0.03
 )
 WARPED = replace(STRONG, stroke_width=0.0, blur=LIGHT.augmentation.blur)
@@ -64,7 +64,7 @@ VARIANTS: Mapping[str, Variant] = {
     "400 per class, no copies": Variant(BOTH, amount=400, no_copies=True),
     "3/4 synthetic": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.75))),
     "classical, at the final size, no blur": Variant("classical", PLAIN),
-    "classical, no blur": Variant("classical", replace(LIGHT, augmentation=Augmentation())),
+    "classical, no blur": Variant("classical", replace(LIGHT, augmentation=AugmentationSpec())),
     "1/4 synthetic": Variant(BOTH, replace(LIGHT, mixing=Mixing(fraction=0.25))),
     "25 per class": Variant(BOTH, amount=25),
     "half, then real alone from 70 %": Variant(BOTH, replace(LIGHT, mixing=Mixing(until=0.7))),

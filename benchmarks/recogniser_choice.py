@@ -24,7 +24,7 @@ from hwgen.data import ResidentImages
 from hwgen.io.json_files import write_json
 from hwgen.recogniser.inference import accuracy
 from hwgen.recogniser.mixing import LabelledImages
-from hwgen.recogniser.network import Augmentation, RecogniserRecipe
+from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
 from hwgen.recogniser.training import train_recogniser
 from hwgen.store import Store
 
@@ -33,7 +33,9 @@ SETTINGS = {
         batch=128,
         grid=2,
         dropout=0.3,
-        augmentation=Augmentation(rotate=8.0, shear=0.2, scale=0.12, translate=0.06, elastic=0.03),
+        augmentation=AugmentationSpec(
+            rotate=8.0, shear=0.2, scale=0.12, translate=0.06, elastic=0.03
+        ),
     ),
     "default": RecogniserRecipe(),
 }

@@ -29,13 +29,13 @@ from benchmarks.options import make_parser
 from benchmarks.throughput import timing
 from hwgen.compute.devices import pick_device
 from hwgen.recogniser.augmentation import augment
-from hwgen.recogniser.network import Augmentation
+from hwgen.recogniser.network import AugmentationSpec
 from hwgen.record import PixelRange
 
 PIXELS = PixelRange(paper=0.0, ink=1.0)
-NONE = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
-ALL = Augmentation(stroke_width=1 / 32)
-AMOUNTS: Mapping[str, Augmentation] = {
+NONE = AugmentationSpec(rotate=0, shear=0, scale=0, translate=0, elastic=0)
+ALL = AugmentationSpec(stroke_width=1 / 32)
+AMOUNTS: Mapping[str, AugmentationSpec] = {
     "affine": replace(ALL, elastic=0, stroke_width=0),
     "elastic": replace(NONE, elastic=ALL.elastic),
     "stroke width": replace(NONE, stroke_width=ALL.stroke_width),

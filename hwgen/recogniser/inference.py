@@ -13,9 +13,13 @@ import torch
 from torch import Tensor
 
 from hwgen.charset import Charset
+from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network, load_texts, module_tensors, save_tensors
 from hwgen.data import average_down, to_float, to_tensor
 from hwgen.errors import HwgenError, InputError, RunError
+from hwgen.imaging.channels import to_channels
+from hwgen.imaging.framing import Framing
+from hwgen.imaging.image_lists import Images, image_list
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import describe_path, suggest_path
 from hwgen.recogniser.network import (
@@ -68,6 +72,56 @@ class Recogniser:
         self.recipe, self.charset, self.channels = recipe, charset, channels
         self.provenance = dict(provenance or {})
         self.device = next(network.parameters()).device
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels, in the order of the columns of `predict_proba`."""
+        return list(self.charset)
+
+    def __repr__(self) -> str:
+        colours = "grey" if self.channels == 1 else "colour"
+        return (
+            f"Recogniser({len(self.charset):,} classes, {self.recipe.size}x{self.recipe.size} "
+            f"{colours})"
+        )
+
+    def predict(self, images: Images) -> list[str]:
+        """The most probable label of each image, see `predict_proba`."""
+        best = self.predict_proba(images).argmax(axis=1)
+        return [self.charset[class_id] for class_id in best.tolist()]
+
+    def predict_proba(self, images: Images) -> Probabilities:
+        """Class probabilities of images of any sizes, dark ink on white paper.
+
+        Square images are taken as those of a store, with its margin, and scaled. Others are framed
+        on paper first, as `prepare-gnt` does (see hwgen.Framing). Colour becomes grey, or grey
+        colour, as the recogniser needs.
+
+        Args:
+            images: arrays of uint8 [h, w], [h, w, 3], [n, h, w] or [n, h, w, 3], Pillow images,
+                Records, or any number of these, such as `store[:100]`.
+
+        Returns:
+            float32 [number of images, classes], each row sums to 1.
+
+        Raises:
+            InputError: these are not images.
+        """
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        given = [to_channels(image, self.channels) for image in image_list(images)]
+        for number, image in enumerate(given):
+            by_shape.setdefault(image.shape, []).append(number)
+        out = np.empty((len(given), len(self.charset)), np.float32)
+        for (height, width, *_), numbers in by_shape.items():
+            some = [given[number] for number in numbers]
+            if height != width:
+                block = Framing(self.recipe.size).apply_batch(some)
+            elif height < self.recipe.size:
+                block = Framing(self.recipe.size, margin=0).apply_batch(some)
+            else:
+                block = np.stack(some)
+            out[numbers] = self.read(block)
+        return out
 
     def read(self, images: Image) -> Probabilities:
         """Class probabilities of images.
@@ -155,7 +209,7 @@ class Recogniser:
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> Recogniser:
-        """Read what `save` wrote.
+        """Read what `save` wrote; see load_recogniser.
 
         Args:
             path: the file; untrusted.
@@ -200,6 +254,19 @@ class Recogniser:
     def _features(self, images: Tensor) -> Tensor:
         """uint8 [n, C, S, S] -> float32 [n, hidden]: all layers but the last."""
         return logits(self._folded[:-1], to_float(images, self.recipe.pixels))
+
+
+def load_recogniser(path: Path | str, *, device: str = "auto") -> Recogniser:
+    """Load a trained recogniser: `load_recogniser("benchmark/recogniser-real.safetensors")`.
+
+    Args:
+        path: the file; untrusted.
+        device: "auto", "cpu", "cuda", ...
+
+    Raises:
+        RunError: the file is missing, damaged, or not a recogniser.
+    """
+    return Recogniser.load(Path(path), pick_device(device))
 
 
 def top_k_classes(probabilities: Probabilities, k: int) -> ClassIds:

@@ -41,7 +41,7 @@ from hwgen.suggestions import suggest
 
 
 @dataclass(frozen=True)
-class Augmentation:
+class AugmentationSpec:
     """Maximum random distortions of a training image; all zeros leave it unchanged.
 
     Attributes:
@@ -125,7 +125,7 @@ class RecogniserRecipe:
     warmup: float = 0.2
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: AugmentationSpec = field(default_factory=AugmentationSpec)
     balanced: bool = False
     mixing: Mixing = field(default_factory=Mixing)
 
@@ -158,7 +158,7 @@ class RecogniserRecipe:
             )
 
 
-STRONG = Augmentation(
+STRONG = AugmentationSpec(
     rotate=10, shear=0.2, scale=0.2, translate=0.08, elastic=0.03, stroke_width=0.03, blur=0.025
 )
 """Stronger than the recipes' augmentation, for few samples per class. With many it lowers accuracy,
@@ -169,7 +169,7 @@ LIGHT = RecogniserRecipe(
     widths=((16,), (32, 32), (64, 64), (128, 128)),
     hidden=256,
     steps=1_000,
-    augmentation=Augmentation(blur=0.025),
+    augmentation=AugmentationSpec(blur=0.025),
 )
 """A third of the computation and few steps: for many recognisers on few cores, and small sets."""
 

@@ -8,7 +8,7 @@ import torch
 from hwgen.charset import Charset
 from hwgen.evaluation.evaluate import Settings
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.network import Augmentation, RecogniserRecipe
+from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image, Record
 from hwgen.store import Store, StoreWriter
@@ -74,7 +74,7 @@ def toy() -> RecogniserRecipe:
         batch=24,
         lr=1e-2,
         label_smoothing=0.0,
-        augmentation=Augmentation(0, 0, 0, 0, 0),
+        augmentation=AugmentationSpec(0, 0, 0, 0, 0),
     )
 
 

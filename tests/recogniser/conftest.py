@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hwgen.charset import Charset
-from hwgen.recogniser.network import Augmentation, RecogniserRecipe
+from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
 from hwgen.record import Image, Record
 from hwgen.store import Store, StoreWriter
 
@@ -64,5 +64,7 @@ def toy() -> RecogniserRecipe:
         batch=12,
         lr=1e-2,
         label_smoothing=0.0,
-        augmentation=Augmentation(rotate=5, shear=0.05, scale=0.05, translate=0.03, elastic=0.01),
+        augmentation=AugmentationSpec(
+            rotate=5, shear=0.05, scale=0.05, translate=0.03, elastic=0.01
+        ),
     )

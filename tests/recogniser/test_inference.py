@@ -5,14 +5,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
+from hwgen.imaging.framing import Framing
 from hwgen.recogniser import inference
-from hwgen.recogniser.inference import Recogniser, accuracy, top_k_accuracy, top_k_classes
+from hwgen.recogniser.inference import (
+    Recogniser,
+    accuracy,
+    load_recogniser,
+    top_k_accuracy,
+    top_k_classes,
+)
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.record import PixelRange
+from tests.recogniser.conftest import MakeStore
 
 CPU = torch.device("cpu")
 CHARSET = Charset(("一", "丨", "十", "口", "日", "目"))
@@ -161,3 +170,53 @@ def test_files_that_are_not_recognisers_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x80\x04pickle")
     with pytest.raises(RunError, match="is not a readable safetensors file"):
         Recogniser.load(path, CPU)
+
+
+def test_predictions_are_labels_of_the_most_probable_classes(toy: RecogniserRecipe) -> None:
+    subject, images = recogniser(toy), random_images(5, 16, 16)
+    np.testing.assert_array_equal(subject.predict_proba(images), subject.read(images))
+    best = top_k_classes(subject.read(images), 1)[:, 0]
+    assert subject.predict(images) == [CHARSET[number] for number in best]
+    assert subject.classes == list(CHARSET)
+    assert subject.predict([]) == []
+    assert repr(subject) == "Recogniser(6 classes, 16x16 grey)"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_any_size_and_kind_are_predicted(toy: RecogniserRecipe, channels: int) -> None:
+    subject = recogniser(toy, channels)
+    large, wide, small = random_images(40, 40), random_images(10, 30), random_images(7, 7)
+    given = [large, PilImage.fromarray(wide), random_images(20, 20, 3), small, large]
+    found = subject.predict_proba(given)
+    assert found.shape == (5, 6)
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(found[0], found[4], atol=1e-6)
+    colours = () if channels == 1 else (3,)
+    for place, image, framing in ((1, wide, Framing(16)), (3, small, Framing(16, margin=0))):
+        framed = framing.apply(image)
+        if colours:
+            framed = np.stack([framed] * 3, axis=2)
+        np.testing.assert_allclose(found[place], subject.read(framed[None])[0], atol=1e-6)
+    assert subject.predict(large) == [subject.predict(given)[0]]
+
+
+def test_records_of_a_store_are_predicted(toy: RecogniserRecipe, make_store: MakeStore) -> None:
+    store = make_store("s", per_class=2, labels="一丨")
+    subject = recogniser(toy)
+    expected = subject.read(store.all_images())
+    np.testing.assert_allclose(subject.predict_proba(store), expected, atol=1e-6)
+    assert subject.predict(store[:2]) == subject.predict(store)[:2]
+
+
+def test_what_is_no_image_is_not_predicted(toy: RecogniserRecipe) -> None:
+    with pytest.raises(InputError, match=r"found float64\. Convert them to uint8"):
+        recogniser(toy).predict(np.zeros((2, 16, 16)))
+
+
+def test_a_recogniser_is_loaded_by_its_path(toy: RecogniserRecipe, tmp_path: Path) -> None:
+    subject, images = recogniser(toy), random_images(2, 16, 16)
+    subject.save(tmp_path / "recogniser-real.safetensors")
+    again = load_recogniser(str(tmp_path / "recogniser-real.safetensors"), device="cpu")
+    np.testing.assert_array_equal(again.read(images), subject.read(images))
+    with pytest.raises(RunError, match=r"no recogniser here.*Give recogniser-\*\.safetensors"):
+        load_recogniser(str(tmp_path))

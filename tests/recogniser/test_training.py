@@ -10,7 +10,7 @@ from hwgen.data import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.inference import Recogniser, accuracy
 from hwgen.recogniser.mixing import LabelledImages, MixedBatches
-from hwgen.recogniser.network import Augmentation, Mixing, RecogniserRecipe
+from hwgen.recogniser.network import AugmentationSpec, Mixing, RecogniserRecipe
 from hwgen.recogniser.training import (
     augmented,
     from_stores,
@@ -22,7 +22,7 @@ from hwgen.store import Store
 CPU = torch.device("cpu")
 MakeStore = Callable[..., Store]
 AT_16 = RecogniserRecipe(size=16)
-NO_CHANGE = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
+NO_CHANGE = AugmentationSpec(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
 
 def train(data: LabelledImages, recipe: RecogniserRecipe, seed: int = 0) -> Recogniser:

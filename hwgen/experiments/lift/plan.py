@@ -9,7 +9,7 @@ from typing import Literal
 from hwgen.errors import InputError
 from hwgen.experiments.lift.arms import ARMS, Arm
 from hwgen.experiments.lift.generators import Generator
-from hwgen.recogniser.network import STRONG, Augmentation, RecogniserRecipe
+from hwgen.recogniser.network import STRONG, AugmentationSpec, RecogniserRecipe
 from hwgen.results.lift import ALL, NONE
 from hwgen.results.trials import Trial
 from hwgen.schema import check_numbers, key
@@ -21,7 +21,7 @@ pretrained weights. On held-out training scans of HWDB (benchmarks/lift_choice.p
 36 passes and worse at 14, and better at 240 and worse at 72. With 3,755 classes it costs 11 points
 at 14 passes, more at fewer, and none at 41."""
 
-NO_AUGMENTATION = Augmentation(rotate=0, shear=0, scale=0, translate=0, elastic=0)
+NO_AUGMENTATION = AugmentationSpec(rotate=0, shear=0, scale=0, translate=0, elastic=0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hwgen.charset import Charset
-from hwgen.recogniser.network import Augmentation, RecogniserRecipe
+from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 
@@ -54,5 +54,5 @@ def toy() -> RecogniserRecipe:
         steps=10,
         batch=12,
         lr=1e-2,
-        augmentation=Augmentation(elastic=0.01),
+        augmentation=AugmentationSpec(elastic=0.01),
     )
