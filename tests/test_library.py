@@ -46,3 +46,8 @@ def test_public_names_are_imported_on_first_use_and_typed() -> None:
         for alias in node.names
     }
     assert typed == hwgen._MODULES
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    undocumented = [name for name in hwgen._MODULES if not getattr(hwgen, name).__doc__]
+    assert undocumented == []
