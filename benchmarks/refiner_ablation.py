@@ -11,6 +11,8 @@ for each seed, and tested on the test store's real samples of these classes. The
 "simulated" and "real" train it on the simulated characters that the refiner starts from, and on the
 training store's real samples.
 
+--unseen names other classes to judge: those that a --run of fewer classes has not seen.
+
 Processes with different variants may share WORK and OUT. After Ctrl-C rerun the command to resume.
 Writes OUT/VARIANT.json, a row for each recogniser; "seconds" is the time of training the refiner.
 """
@@ -161,7 +163,10 @@ class Judge:
         self.options, self.store = options, Store(options.train)
         self.strokes = HanziWriter(options.strokes)
         classes = classes_of(self.store, PRESETS["refiner-32"], self.strokes.characters())
-        self.held_out = classes.held_out[:: options.every_class]
+        unseen = classes.held_out
+        if options.unseen:
+            unseen = np.sort(self.store.charset.ids(options.unseen.read_text("utf-8").split()))
+        self.held_out = unseen[:: options.every_class]
         self.charset = Charset(tuple(self.store.charset[n] for n in self.held_out.tolist()))
         test = Store(options.test)
         numbers = np.flatnonzero(np.isin(test.labels, self.held_out))
@@ -374,6 +379,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2_000, help="of each recogniser")
     parser.add_argument("--recognisers", type=int, default=1, help="per snapshot")
     parser.add_argument("--per-class", type=int, default=50, help="samples of each class")
+    parser.add_argument("--unseen", type=Path, help="characters to judge, separated by spaces")
     parser.add_argument("--every-class", type=int, default=1, help="judge every n-th class")
     parser.add_argument("--quick", action="store_true", help="a dry run with tiny settings")
     options = parser.parse_args(arguments)

@@ -70,6 +70,16 @@ def test_baselines_and_a_variant_are_judged_alike(given: list[str], tmp_path: Pa
     assert json.loads(before)["rows"] == after["rows"]
 
 
+def test_other_classes_can_be_judged(given: list[str], tmp_path: Path) -> None:
+    unseen = tmp_path / "unseen.txt"
+    unseen.write_text("口 二", encoding="utf-8")
+    options = ablation.parsed([*given, "--variant", "simulated", "--unseen", str(unseen)])
+    judge = ablation.Judge(options)
+    assert judge.charset.labels == ("二", "口")
+    assert judge.simulated().charset == judge.charset
+    assert np.bincount(judge.labels).tolist() == [4, 4]
+
+
 def test_a_variant_can_have_fewer_classes_or_writers(given: list[str], tmp_path: Path) -> None:
     judge = ablation.Judge(ablation.parsed([*given, "--variant", "base"]))
     unseen = judge.charset[0]
