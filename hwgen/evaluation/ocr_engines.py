@@ -8,6 +8,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.record import Image
+from hwgen.requirements import install_extra
 from hwgen.suggestions import suggest
 
 BATCH = 32
@@ -41,7 +42,7 @@ class RapidOcr:
         except ImportError as error:
             raise InputError(
                 f"the OCR engine rapidocr is not installed ({error})",
-                remedy="Install it with: pip install 'hwgen[rapidocr]'",
+                remedy=f"Install it with: {install_extra('rapidocr')}",
             ) from None
         settings = {
             "Global.log_level": "error",

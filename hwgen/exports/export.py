@@ -36,6 +36,7 @@ from hwgen.exports.staging import (
 from hwgen.io.json_files import write_json
 from hwgen.io.staging import Staging
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.requirements import install_extra
 from hwgen.schema import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
@@ -183,7 +184,7 @@ def _library_versions(format: str) -> dict[str, str]:
     except metadata.PackageNotFoundError as error:
         raise InputError(
             f"the {format} format needs {error.name}, which is not installed",
-            remedy=f"Install it with: pip install 'hwgen[{format}]'",
+            remedy=f"Install it with: {install_extra(format)}",
         ) from None
 
 

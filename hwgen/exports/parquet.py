@@ -12,6 +12,7 @@ from hwgen.errors import InputError
 from hwgen.exports.file_names import image_name
 from hwgen.exports.records import Exporter, RecordInfo, Subset
 from hwgen.io.files import atomic_write
+from hwgen.requirements import install_extra
 
 if TYPE_CHECKING:
     import pyarrow
@@ -44,7 +45,7 @@ class ParquetExporter(Exporter):
         except ImportError as error:
             raise InputError(
                 f"the parquet format needs pyarrow, which is not installed ({error})",
-                remedy="Install it with: pip install 'hwgen[parquet]'",
+                remedy=f"Install it with: {install_extra('parquet')}",
             ) from None
         super().__init__(subset, folder)
         self._arrow = pyarrow

@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import hwgen
 from hwgen.errors import InputError
-from hwgen.inspection.requirements import MODULES, Extra, Requirements, installed_requirements
 from hwgen.io import machine
+from hwgen.requirements import (
+    MODULES,
+    Extra,
+    Requirements,
+    install_packages,
+    installed_requirements,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -171,7 +177,7 @@ def examine() -> Checkup:
     packages = [_imported(name, oldest) for name, oldest in required.packages.items()]
     problems += [
         f"{package.name}: {package.problem}. Install it with: "
-        f"pip install '{package.name}>={required.packages[package.name]}'"
+        f"{install_packages({package.name: required.packages[package.name]})}"
         for package in packages
         if package.problem
     ]
@@ -231,9 +237,8 @@ def _looked_up(name: str, oldest: str) -> Package:
 def _feature(name: str, extra: Extra) -> Feature:
     packages = [_looked_up(package, oldest) for package, oldest in extra.packages.items()]
     missing = any(package.problem for package in packages)
-    return Feature(
-        name, extra.needed_by, packages, f"pip install 'hwgen[{name}]'" if missing else ""
-    )
+    remedy = install_packages(extra.packages) if missing else ""
+    return Feature(name, extra.needed_by, packages, remedy)
 
 
 def _version(name: str) -> str:

@@ -134,7 +134,7 @@ def test_ctrl_c_exits_with_130(evaluate: Evaluate, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--ocr-engine", "rapidocr"], "pip install 'hwgen[rapidocr]'"),
+        (["--ocr-engine", "rapidocr"], "Install it with: pip install 'onnxruntime>="),
         (["--ocr-engine", "tea"], "unknown OCR engine 'tea'"),
         (["--recogniser", "nowhere"], "nowhere"),
         (["--run", "nowhere"], "nowhere"),

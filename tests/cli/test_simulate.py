@@ -99,7 +99,7 @@ def test_a_missing_package_is_named_with_its_extra(
 
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
     assert run(monkeypatch, "--out", tmp_path / "set") == 1
-    assert "pip install 'hwgen[demo]'" in capsys.readouterr().err
+    assert "Give other --strokes, or: pip install kanjivg" in capsys.readouterr().err
 
 
 def test_strokes_of_make_me_a_hanzi_have_their_own_notice(

@@ -18,6 +18,7 @@ import torch
 from hwgen.errors import InputError, RunError
 from hwgen.generators.samplers import NoiseSampler
 from hwgen.io.files import atomic_write
+from hwgen.requirements import install_extra
 
 OPSET = 17
 """Of ONNX 1.12 (2022); supported by onnxruntime since 1.12."""
@@ -61,7 +62,7 @@ def check_onnx() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"--onnx needs {error.name}", remedy="Install it with: pip install 'hwgen[onnx]'"
+            f"--onnx needs {error.name}", remedy=f"Install it with: {install_extra('onnx')}"
         ) from None
 
 

@@ -17,6 +17,7 @@ from PIL import Image as PilImage
 from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError, RunError
 from hwgen.exports.staging import written_at_once
+from hwgen.requirements import install_extra
 from hwgen.runs import Run, logged
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def export_curves(run: Run, out: Path | str, *, overwrite: bool = False) -> int:
     except ImportError as error:
         raise InputError(
             f"export-curves needs {error.name}",
-            remedy="Install it with: pip install 'hwgen[tensorboard]'",
+            remedy=f"Install it with: {install_extra('tensorboard')}",
         ) from None
     out = Path(out)
     log = run.read_log()

@@ -14,6 +14,7 @@ import numpy as np
 from hwgen.errors import InputError
 from hwgen.io.encodings import name_text
 from hwgen.record import BadRecord, Image, Record
+from hwgen.requirements import install_extra
 from hwgen.sources.images.collection import Collection
 
 CLASSES = (
@@ -45,6 +46,7 @@ class CifarBinary(Collection):
     """A batch of the binary version: records of a label and 3,072 bytes of pixels."""
 
     format: ClassVar[str] = "cifar10"
+    one_size: ClassVar[bool] = True
 
     def items(self) -> Iterator[Record | BadRecord]:
         """See Collection."""
@@ -76,6 +78,7 @@ class CifarPython(Collection):
     """
 
     format: ClassVar[str] = "cifar10"
+    one_size: ClassVar[bool] = True
 
     def items(self) -> Iterator[Record]:
         """See Collection.
@@ -145,7 +148,7 @@ def _unpickled(path: Path) -> tuple[Image, list[int]]:
         raise InputError(
             "reading CIFAR-10's Python version needs torchvision, which is not installed",
             where=str(path),
-            remedy="pip install 'hwgen[scenes]', or use the binary version, *.bin",
+            remedy=f"Use the binary version, *.bin, or: {install_extra('scenes')}",
         ) from None
     batches = [*CIFAR10.train_list, *CIFAR10.test_list]
 

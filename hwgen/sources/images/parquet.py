@@ -13,6 +13,7 @@ from hwgen.errors import InputError
 from hwgen.io.encodings import name_text
 from hwgen.io.json_files import parse_json
 from hwgen.record import BadRecord
+from hwgen.requirements import install_extra
 from hwgen.sources.images.collection import MAX_LABEL_LENGTH, Collection, EncodedImage
 from hwgen.sources.images.decoding import MAX_BYTES
 from hwgen.sources.images.layout import CLEAR, Columns, Layout, choose_column
@@ -133,7 +134,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise InputError(
             "reading parquet needs pyarrow, which is not installed",
             where=str(path),
-            remedy="pip install 'hwgen[parquet]'",
+            remedy=f"Install it with: {install_extra('parquet')}",
         ) from None
     try:
         with (

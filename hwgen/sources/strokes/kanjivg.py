@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hwgen.errors import InputError
+from hwgen.requirements import install_extra
 from hwgen.sources.strokes.data import STEP, Points, StrokeData, Strokes, resample
 
 
@@ -50,7 +51,7 @@ def kanjivg_characters() -> dict[str, Path]:
     except importlib.metadata.PackageNotFoundError:
         raise InputError(
             "simulated handwriting needs the package kanjivg, which is not installed",
-            remedy="pip install 'hwgen[demo]', or give other --strokes",
+            remedy=f"Give other --strokes, or: {install_extra('demo')}",
         ) from None
     return {
         chr(int(file.stem, 16)): Path(str(package.locate_file(file)))

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from hwgen import requirements
 from hwgen.errors import InputError
 from hwgen.inspection import doctor
-from hwgen.inspection.requirements import (
+from hwgen.requirements import (
     NEEDED_BY,
     Requirement,
+    install_extra,
     installed_requirements,
     parse,
     requirements_of,
 )
 
-PYPROJECT = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+PYPROJECT = (Path(__file__).resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_requirements_are_those_of_the_metadata() -> None:
@@ -43,12 +45,14 @@ def test_every_requirement_of_pyproject_can_be_parsed() -> None:
     start, end = PYPROJECT.index("dependencies = ["), PYPROJECT.index("[project.scripts]")
     uncommented = re.sub(r"#.*", "", PYPROJECT[start:end])
     lines = re.findall(r'"([^"]+)"', uncommented)
+    assert "tomli>=2; python_version < '3.11'" in lines
     assert len(lines) > 20
     for line in lines:
         found, expected = parse(line), packaging.Requirement(line)
         assert (found.name, set(found.extras)) == (expected.name, expected.extras)
         assert [found.oldest] == [one.version for one in expected.specifier] or not found.oldest
         assert parse(f'{line}; extra == "x"') == found._replace(of="x")
+        assert bool(found.before) == (expected.marker is not None)
 
 
 def test_the_installed_metadata_can_be_read() -> None:
@@ -57,9 +61,28 @@ def test_the_installed_metadata_can_be_read() -> None:
     assert found.extras["onnx"].packages.keys() == {"onnx", "onnxruntime"}
 
 
+def test_what_this_python_does_not_need_is_left_out() -> None:
+    assert parse("a>=2; python_version < '3.11'") == Requirement("a", (), "2", "", "3.11")
+    lines = ["a>=2; python_version < '3.1'", "b; python_version < '3.999'"]
+    assert requirements_of(lines, []).packages == {"b": ""}
+
+
+def test_extras_are_installed_by_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = requirements_of(['onnx>=1.16; extra == "onnx"', 'k; extra == "onnx"'], ["onnx"])
+    monkeypatch.setattr(requirements, "installed_requirements", lambda: found)
+    assert install_extra("onnx") == "pip install 'onnx>=1.16' k"
+    assert install_extra("new") == "pip install '.[new]' (in the source tree)"
+
+    def missing() -> None:
+        raise InputError("not installed")
+
+    monkeypatch.setattr(requirements, "installed_requirements", missing)
+    assert install_extra("onnx") == "pip install '.[onnx]' (in the source tree)"
+
+
 def test_other_forms_are_refused() -> None:
     assert parse("Pillow (>=10.1)") == Requirement("Pillow", (), "10.1", "")
-    for line in ("torch<3", "torch>=2; python_version < '3.11'", ""):
+    for line in ("torch<3", "torch>=2; python_version > '3.11'", ""):
         with pytest.raises(InputError, match="is not of the form"):
             parse(line)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import shlex
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -26,10 +28,11 @@ NEEDED_BY = {
 MODULES = {"import-linter": "importlinter", "pillow": "PIL"}
 """Modules of packages that are not imported by their own name."""
 
-# Covers what pyproject.toml uses, `name[extra]>=version`, and the marker of an extra. The library
-# packaging would parse every form, but is no dependency of hwgen.
+# Covers what pyproject.toml uses, `name[extra]>=version; python_version < '3.11'`, and the marker
+# of an extra. The library packaging would parse every form, but is no dependency of hwgen.
 _REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[\w\s,.-]+)\])?\s*\(?(?:>=\s*(?P<oldest>[\w.]+))?\)?\s*"
+    r"(?:;\s*python_version\s*<\s*['\"](?P<before>3\.\d+)['\"]\s*)?"
     r"(?:;\s*extra\s*==\s*['\"](?P<of>[\w.-]+)['\"]\s*)?"
 )
 
@@ -42,12 +45,19 @@ class Requirement(NamedTuple):
         extras: of that package, which are required too.
         oldest: lowest version; "" for any.
         of: extra that requires it; "" for every installation.
+        before: Python version from which on it is not required; "" for none.
     """
 
     name: str
     extras: tuple[str, ...]
     oldest: str
     of: str
+    before: str = ""
+
+    @property
+    def needed_here(self) -> bool:
+        """Whether this version of Python requires it."""
+        return not self.before or sys.version_info < (3, int(self.before.removeprefix("3.")))
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ def requirements_of(lines: Iterable[str], extras: Iterable[str]) -> Requirements
     def packages(extra: str) -> dict[str, str]:
         found: dict[str, str] = {}
         for requirement in parsed:
-            if requirement.of != extra:
+            if requirement.of != extra or not requirement.needed_here:
                 continue
             if requirement.name == "hwgen":  # an extra that consists of others
                 for inner in requirement.extras:
@@ -125,4 +135,22 @@ def parse(line: str) -> Requirement:
     if match is None:
         raise InputError(f"the requirement {line!r} is not of the form name>=version")
     extras = tuple(text.strip() for text in (match["extras"] or "").split(",") if text.strip())
-    return Requirement(match["name"], extras, match["oldest"] or "", match["of"] or "")
+    of, before = match["of"] or "", match["before"] or ""
+    return Requirement(match["name"], extras, match["oldest"] or "", of, before)
+
+
+def install_extra(extra: str) -> str:
+    """The command that installs the packages of an extra, wherever hwgen itself comes from.
+
+    It names the packages, since pip looks for `hwgen[extra]` on an index, not in a clone.
+    """
+    try:
+        return install_packages(installed_requirements().extras[extra].packages)
+    except (InputError, KeyError):  # an installation of another version
+        return f"pip install '.[{extra}]' (in the source tree)"
+
+
+def install_packages(packages: Mapping[str, str]) -> str:
+    """The command that installs packages, given with their lowest versions, "" for any."""
+    names = [f"{name}>={oldest}" if oldest else name for name, oldest in packages.items()]
+    return shlex.join(["pip", "install", *names])
