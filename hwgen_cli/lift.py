@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwgen_cli.config import Config, with_config
 from hwgen_cli.options import (
     EXPERIMENT,
     GENERATOR,
@@ -199,6 +200,7 @@ Plot = Annotated[
 
 
 def lift(
+    ctx: typer.Context,
     train: Train,
     test: Test,
     out: Annotated[Path, out_option("DIR")],
@@ -221,6 +223,7 @@ def lift(
     plot: Plot = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    config: Config = None,
     json: Json = False,
 ) -> None:
     """Measure how much synthetic samples raise accuracy, for several numbers of real samples.
@@ -244,7 +247,6 @@ def lift(
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
-    from hwgen_cli.terminal import Console
 
     real, where = Store(train), pick_device(device)
     budgets = _numbers("--steps", steps)
@@ -263,12 +265,9 @@ def lift(
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
+    data = None if strokes is None else HanziWriter(strokes)
     models = choose_generators(
-        generator,
-        real,
-        images=generator_images,
-        device=device,
-        strokes=None if strokes is None else HanziWriter(strokes),
+        generator, real, images=generator_images, device=device, strokes=data
     )
     keep_freed_memory()
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
@@ -281,18 +280,11 @@ def lift(
             device=where,
             init_from=None if init_from is None else Recogniser.load(init_from, where),
             precision=precision,
-            control=Control(advance, stop),
+            control=Control(with_config(ctx, out, advance), stop),
         )
     if result is None:
         leave_stopped(out)
-    if plot is not None:
-        from hwgen.report.lift_plots import save_lift_png
-
-        save_lift_png(result, plot)
-    if json:
-        print_json(result.to_json())
-    else:
-        _show(result, Console())
+    _output(result, plot, json=json)
 
 
 def _recipe(
@@ -364,6 +356,19 @@ def _numbers(option: str, text: str | None, **words: int) -> tuple[int, ...] | N
             remedy=f"Example: {option} 10,50",
         )
     return tuple(words[part] if part in words else int(part) for part in parts)
+
+
+def _output(result: Lift, plot: Path | None, *, json: bool) -> None:
+    from hwgen_cli.terminal import Console
+
+    if plot is not None:
+        from hwgen.report.lift_plots import save_lift_png
+
+        save_lift_png(result, plot)
+    if json:
+        print_json(result.to_json())
+    else:
+        _show(result, Console())
 
 
 def _show(result: Lift, console: Console) -> None:

@@ -2,193 +2,58 @@
 
 from __future__ import annotations
 
-from enum import Enum
+import shlex
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwgen.generators.adversarial.recipe import LOSSES
-from hwgen.generators.base import all_kinds
-from hwgen_cli.completion import one_of
-from hwgen_cli.options import (
-    TRAINING,
-    Device,
-    Precision,
-    out_option,
-    recogniser_option,
-    seed_option,
-    strokes_option,
-)
+from hwgen_cli.config import Config, Progress, with_config
+from hwgen_cli.options import Device, Precision, out_option, seed_option
 from hwgen_cli.output import leave_stopped, print_lines
+from hwgen_cli.recipe_changes import OF_SOME_KINDS, recipe_changes
+from hwgen_cli.train_options import (
+    DEFAULT,
+    Also,
+    Batch,
+    CudaGraphs,
+    Domain,
+    DryRun,
+    Epochs,
+    Images,
+    InitFrom,
+    LearningRate,
+    Loss,
+    OnCollapse,
+    OnCollapseOption,
+    Preset,
+    Recogniser,
+    Set,
+    SnapshotEvery,
+    Steps,
+    StoreArgument,
+    Strokes,
+    Unconditional,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
 
     from hwgen.generators.base import GeneratorKind
+    from hwgen.runs import Run
     from hwgen.store import Store
-
-DEFAULT = "glyph-32"
-
-PRESETS = [name for kind in all_kinds() for name in kind.presets]
-
-GAN = "GAN and refiner"
-"""Panel of the options that presets of other generators do not have."""
-
-
-class OnCollapse(str, Enum):
-    """What to do at a mode collapse; see hwgen.generators.adversarial.training.train."""
-
-    STOP = "stop"
-    ROLLBACK = "rollback"
-    IGNORE = "ignore"
-
-
-StoreArgument = Annotated[
-    Path, typer.Argument(metavar="STORE", help="Store of real samples to train on.")
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        metavar="PRESET",
-        show_default=f"{DEFAULT}, or that of --init-from",
-        help=f"Generator to train: {', '.join(PRESETS)}.",
-        autocompletion=one_of(PRESETS),
-    ),
-]
-Images = Annotated[
-    int | None,
-    typer.Option(
-        "--images",
-        min=1,
-        metavar="N",
-        rich_help_panel=TRAINING,
-        show_default="of the preset",
-        help="Length of training in real images (pairs of images for a deformation model).",
-    ),
-]
-Batch = Annotated[
-    int | None,
-    typer.Option(
-        "--batch",
-        min=1,
-        metavar="N",
-        rich_help_panel=TRAINING,
-        show_default="of the preset",
-        help="Number of images per batch. Results depend on it.",
-    ),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="FIELD=VALUE",
-        rich_help_panel=TRAINING,
-        help="Change a field of the recipe, such as loss.a=-1; hwgen presets PRESET lists them.",
-    ),
-]
-SnapshotEvery = Annotated[
-    int | None,
-    typer.Option(
-        "--snapshot-every",
-        min=1,
-        metavar="N",
-        rich_help_panel=GAN,
-        show_default="of the preset",
-        help="Number of real images between two snapshots, each with a grid of samples.",
-    ),
-]
-Loss = Annotated[
-    str | None,
-    typer.Option(
-        "--loss",
-        metavar="LOSS",
-        rich_help_panel=GAN,
-        show_default="of the preset",
-        help=f"Loss of the GAN: {', '.join(LOSSES)}.",
-        autocompletion=one_of(LOSSES),
-    ),
-]
-Unconditional = Annotated[
-    bool,
-    typer.Option("--unconditional", rich_help_panel=GAN, help="Train a GAN without labels."),
-]
-Recogniser = Annotated[
-    Path | None,
-    recogniser_option("It scores every snapshot, so that the best one is known.", GAN),
-]
-Strokes = Annotated[
-    Path | None,
-    strokes_option("Stroke data of the store's characters, for a refiner.", panel=GAN),
-]
-OnCollapseOption = Annotated[
-    OnCollapse,
-    typer.Option(
-        "--on-collapse",
-        rich_help_panel=GAN,
-        help="Reaction to a mode collapse. stop: end the run. rollback: return to the last good "
-        "snapshot and continue with other noise and half the learning rates, up to 3 times. "
-        "ignore: continue.",
-    ),
-]
-CudaGraphs = Annotated[
-    bool,
-    typer.Option(
-        "--cuda-graphs",
-        rich_help_panel=GAN,
-        help="Use CUDA graphs, which are faster at small batches (experimental).",
-    ),
-]
-Also = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--also",
-        metavar="STORE",
-        rich_help_panel=GAN,
-        help="Further store of real samples for a refiner, such as another kind of images with "
-        "more characters. Each batch has as many samples of it as of STORE. May be repeated.",
-    ),
-]
-InitFrom = Annotated[
-    Path | None,
-    typer.Option(
-        "--init-from",
-        metavar="RUN",
-        rich_help_panel=GAN,
-        help="Finished run whose weights a new run starts from, to adapt it to other samples: "
-        "other characters, or one writer. Without --preset, the recipe is that of the run too, for "
-        "a refiner with settings for few samples.",
-    ),
-]
-Domain = Annotated[
-    str | None,
-    typer.Option(
-        "--domain",
-        metavar="NAME|NUMBER",
-        rich_help_panel=GAN,
-        help="Where the --init-from run is of several stores (--also) and the new one of one: the "
-        "store whose look to start from, by the name of its folder or its number in the order of "
-        "that command.",
-    ),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Check everything that training would check, print recipe, parameters, memory and "
-        "steps, and exit without training.",
-    ),
-]
 
 
 def train(
+    ctx: typer.Context,
     store: StoreArgument,
     out: Annotated[Path, out_option("RUN", "Run directory to write, or to resume.")],
     preset: Preset = None,
     images: Images = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    lr: LearningRate = None,
     batch: Batch = None,
     change: Set = None,
     seed: Annotated[int, seed_option("weights, data order and noise")] = 0,
@@ -204,24 +69,22 @@ def train(
     domain: Domain = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    config: Config = None,
     dry_run: DryRun = False,
 ) -> None:
     """Train a generator on a store: a conditional GAN, a refiner, or a model of deformations.
 
-    Ctrl-C saves a checkpoint; rerun the command to resume. A directory with a run of another
-    recipe is refused, and the differences are listed.
+    Ctrl-C saves a checkpoint; rerun the command to resume. A larger --images (or --steps, or
+    --epochs) continues a run, also a finished one. A directory with a run of another recipe is
+    refused, and the differences are listed.
 
     With --recogniser every snapshot gets a score: purity (fraction read as its label) times
-    variety (within a class, relative to real samples), lowered by the distance of the
-    features to real ones. Use the best snapshot with hwgen synthesize --snapshot best.
+    variety (within a class, relative to real samples), lowered by the distance of the features to
+    real ones. Use the best snapshot with hwgen synthesize --snapshot best.
 
-    A refiner (--preset refiner-32 --strokes FILE) learns to make simulated characters look like
-    the store's. hwgen synthesize then makes any character that has strokes, with or without
-    samples in the store. With --also it learns from several stores, such as few scans and much pen
-    ink; hwgen synthesize --domain chooses whose look the samples have.
-
-    --init-from RUN continues a finished run on another store, such as 20 samples of one writer:
-    its generator and discriminator are where the new run starts.
+    A refiner (--preset refiner-32 --strokes FILE) makes simulated characters look like the store's,
+    also characters without samples. With --also it learns from several stores, such as few scans
+    and much pen ink. --init-from RUN continues a finished run on another store.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how
     handwriting varies. hwgen synthesize --real then deforms samples of any class.
@@ -234,25 +97,18 @@ def train(
     from hwgen.store import Store
 
     kind, name, make_recipe = _chosen(preset, init_from)
-    conditional = "false" if unconditional else None
-    given: dict[str, tuple[str, object]] = {
-        "--snapshot-every": ("every", snapshot_every),
-        "--loss": ("loss", loss),
-        "--unconditional": ("conditional", conditional),
-        "--recogniser": ("score", recogniser),
-        "--on-collapse": ("on_collapse", None if on_collapse is OnCollapse.STOP else on_collapse),
-        "--cuda-graphs": ("cuda_graphs", cuda_graphs or None),
-        "--precision": ("precision", precision if precision != "auto" else None),
-        "--strokes": ("strokes", strokes),
-        "--also": ("also", also or None),
-        "--init-from": ("init_from", init_from),
-        "--domain": ("domain", domain),
+    fields: dict[str, object] = {
+        "--images": images,
+        "--steps": steps,
+        "--epochs": epochs,
+        "--batch": batch,
+        "--lr": lr,
+        "--snapshot-every": snapshot_every,
+        "--loss": loss,
+        "--unconditional": "false" if unconditional else None,
     }
-    _refuse_options(kind, name, given)
-    typed = {"images": images, "batch": batch, "every": snapshot_every, "conditional": conditional}
-    changes = _changes(change or [], before={"loss": loss}, after=typed)
-    recipe, opened = make_recipe(changes), Store(store)
-    options: dict[str, Any] = {
+    settings: dict[str, Any] = {
+        "score": recogniser,
         "on_collapse": on_collapse.value,
         "cuda_graphs": cuda_graphs,
         "precision": precision,
@@ -261,18 +117,13 @@ def train(
         "init_from": init_from,
         "domain": domain,
     }
-    options = {name: value for name, value in options.items() if name in kind.options}
+    _refuse_options(kind, name, fields, settings)
+    opened = Store(store)
+    records = len(opened) + sum(map(len, settings["also"]))
+    recipe = _recipe(make_recipe, fields, change or [], records)
+    settings = {option: value for option, value in settings.items() if option in kind.options}
     _train(
-        kind,
-        name,
-        recipe,
-        opened,
-        out,
-        recogniser=recogniser,
-        seed=seed,
-        device=device,
-        options=options,
-        dry_run=dry_run,
+        ctx, kind, name, recipe, opened, out, settings, seed=seed, device=device, dry_run=dry_run
     )
 
 
@@ -292,29 +143,36 @@ def _chosen(
     return kind, name, partial(kind.recipe, name)
 
 
-def _changes(
-    texts: list[str], before: Mapping[str, object], after: Mapping[str, object]
-) -> dict[str, str]:
-    """Changes of a recipe by --set, and by options that it overrides, or that override it."""
-    from hwgen.errors import InputError
+_DEFAULTS: Mapping[str, object] = {
+    "score": None,
+    "on_collapse": OnCollapse.STOP.value,
+    "cuda_graphs": False,
+    "precision": "auto",
+    "strokes": None,
+    "also": [],
+    "init_from": None,
+    "domain": None,
+}
+"""Settings that not every kind of generator has."""
 
-    for text in texts:
-        if "=" not in text:
-            raise InputError(f"--set {text} is not FIELD=VALUE", remedy="Example: --set loss.a=-1")
-    given = [(name, value) for name, _, value in (text.partition("=") for text in texts)]
-    items = [*before.items(), *given, *after.items()]
-    return {name: str(value) for name, value in items if value is not None}
+_OPTIONS = {"score": "--recogniser"}
+"""Their options, where these have other names."""
 
 
 def _refuse_options(
-    kind: GeneratorKind, name: str, given: Mapping[str, tuple[str, object]]
+    kind: GeneratorKind, name: str, fields: Mapping[str, object], settings: Mapping[str, object]
 ) -> None:
     from hwgen.errors import InputError
 
     names = [
         option
-        for option, (setting, value) in given.items()
-        if value is not None and setting not in kind.options
+        for option, setting in OF_SOME_KINDS.items()
+        if fields[option] is not None and setting not in kind.options
+    ]
+    names += [
+        _OPTIONS.get(setting, f"--{setting.replace('_', '-')}")
+        for setting, default in _DEFAULTS.items()
+        if settings[setting] != default and setting not in kind.options
     ]
     if names:
         has = "has" if len(names) == 1 else "have"
@@ -323,6 +181,21 @@ def _refuse_options(
             + (f"--preset {name}" if name in kind.presets else f"a {name}"),
             remedy=f"Leave {'it' if len(names) == 1 else 'them'} out",
         )
+
+
+def _recipe(
+    make: Callable[[Mapping[str, str]], Any],
+    fields: Mapping[str, object],
+    texts: Sequence[str],
+    records: int,
+) -> Any:
+    changes = recipe_changes(fields, texts)
+    epochs, steps = fields["--epochs"], fields["--steps"]
+    if isinstance(epochs, int):
+        changes["images"] = str(epochs * records)
+    elif isinstance(steps, int):
+        changes["images"] = str(steps * make(changes).batch)
+    return make(changes)
 
 
 def _show_plan(
@@ -353,16 +226,16 @@ def _print_tables(preset: str, recipe: Mapping[str, Any], figures: Mapping[str, 
 
 
 def _train(
+    ctx: typer.Context,
     kind: GeneratorKind,
-    preset: str,
+    name: str,
     recipe: Any,
     store: Store,
     out: Path,
+    settings: Mapping[str, Any],
     *,
-    recogniser: Path | None,
     seed: int,
     device: str,
-    options: Mapping[str, Any],
     dry_run: bool,
 ) -> None:
     import os
@@ -379,20 +252,22 @@ def _train(
     keep_freed_memory()
     finished = False
     with join(device) as ranks:
-        if recogniser is not None:
-            options = {**options, "score": _scorer(recogniser, store, recipe.size, device)}
+        options = dict(settings)
+        if options.get("score") is not None:
+            options["score"] = _scorer(options["score"], store, recipe.size, device)
         if dry_run:
             kind.check(store, out, recipe, seed=seed, device=device, ranks=ranks, **options)
-            _show_plan(kind, preset, recipe, store, options)
+            _show_plan(kind, name, recipe, store, options)
             return
         if warning := kind.warning(recipe, store, **options):
             print_lines(f"warning: {warning}", stderr=True, quiet=not ranks.first)
-        with bar(preset, kind.unit, shown=ranks.first) as advance, interruptible() as stop:
+        with bar(name, kind.unit, shown=ranks.first) as advance, interruptible() as stop:
+            report: Progress = with_config(ctx, out, advance) if ranks.first else advance
 
             def show(done: float, total: float, note: str) -> None:
                 nonlocal finished
                 finished = done == total
-                advance(done, total, note)
+                report(done, total, note)
 
             try:
                 kind.train(
@@ -410,7 +285,7 @@ def _train(
                     raise
         stopped = ranks.any(stop()) and not ranks.any(finished)
         quiet = not ranks.first
-    _finish(out, stopped, quiet=quiet)
+    _finish(kind, out, stopped, quiet=quiet)
 
 
 def _scorer(recogniser: Path, store: Store, size: int, device: str) -> Any:
@@ -423,7 +298,25 @@ def _scorer(recogniser: Path, store: Store, size: int, device: str) -> Any:
     return Scorer(reader, store, size, name=file_hash(recogniser))
 
 
-def _finish(run: Path, stopped: bool, *, quiet: bool = False) -> None:
+def _finish(kind: GeneratorKind, out: Path, stopped: bool, *, quiet: bool) -> None:
+    """Say where the newest grid of samples is, and what to do next."""
+    from hwgen.runs import Run
+
+    found = Run(out) if not quiet and (out / "run.json").is_file() else None
+    if found is not None and (grids := found.grid_files()):
+        print_lines(f"newest grid of samples: {grids[-1]}", stderr=True)
     if stopped:
-        leave_stopped(run, quiet=quiet)
-    print_lines(f"{run}: finished", stderr=True, quiet=quiet)
+        leave_stopped(out, quiet=quiet)
+    print_lines(f"{out}: finished", stderr=True, quiet=quiet)
+    if found is not None:
+        print_lines(f"next: {_next_command(kind, found)}", stderr=True)
+
+
+def _next_command(kind: GeneratorKind, run: Run) -> str:
+    from hwgen.runs.snapshots import best_scores
+
+    words = ["hwgen", "synthesize", str(run.path), "--out", "synthetic"]
+    words += ["--per-class", "50"] if kind.describe(run).labelled else ["--count", "5000"]
+    words += ["--real", "STORE"] if kind.needs_source else []
+    words += ["--snapshot", "best"] if best_scores(run) else []
+    return shlex.join(words)

@@ -75,7 +75,7 @@ class GeneratorKind(ABC):
     def recipe(self, name: str, changes: Mapping[str, str]) -> Any:
         """A preset with fields replaced by texts, such as {"batch": "32", "loss.a": "-1"}.
 
-        Every kind takes "images" (or pairs, in total) and "batch".
+        Every kind takes "images" (or pairs, in total), "batch" and "lr".
 
         Raises:
             InputError: a field is unknown, or its value of the wrong type or out of range.

@@ -37,6 +37,8 @@ def open_run(
 ) -> Iterator[Run]:
     """Create a run directory, or reopen the one that the same call created; locked until left.
 
+    A run that was to be shorter is reopened, too, and lengthened.
+
     Args:
         store: what is trained on.
         out: the run directory.
@@ -70,6 +72,7 @@ def open_run(
                     complete=complete,
                 )
                 held.enter_context(begun.locked())
+                begun.lengthen(recipe)
         with ranks.agreed():
             run = Run(out)
         yield run

@@ -1,6 +1,7 @@
 """A run directory: settings, log, snapshots and checkpoint of one training.
 
 run.json                        kind, id, recipe, seed, charset, data, versions; written first
+config.toml                     options of the command that trained it, written by hwgen_cli
 log.jsonl                       one JSON object per line, each with "images" trained on so far
 grids/000032000.png             samples at fixed z and labels; real.png for comparison
 weights/000032000.safetensors   a snapshot: the weights for inference
@@ -40,6 +41,9 @@ FORMAT_VERSION = 1
 
 LOCK = "lock"
 """Lock file of a run, held while it begins and while it is trained."""
+
+LENGTHS = ("images", "steps")
+"""Fields of a recipe that say how long to train; a run may be continued with larger ones."""
 
 UNTRAINED = ("held_out", "without_strokes", "without_records")
 """Fields of a log with labels that the run is not trained on."""
@@ -129,6 +133,14 @@ class Run:
         """Append one line to the log."""
         with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def lengthen(self, recipe: Mapping[str, Any]) -> None:
+        """Take over the LENGTHS of a recipe, if they are larger; the run must be locked."""
+        longer = {name: recipe[name] for name in _longer(self.recipe, recipe)}
+        if longer:
+            self.recipe = {**self.recipe, **longer}
+            file = self.path / "run.json"
+            write_json(file, {**read_json(file), "recipe": self.recipe})
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -263,6 +275,12 @@ def _decides(
     return dict(zip(names, json.loads(json.dumps(facts)), strict=True))
 
 
+def _longer(began: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[str]:
+    """The LENGTHS that are larger in a recipe than in that of a run."""
+    numbers = [name for name in LENGTHS if type(began.get(name)) is type(recipe.get(name)) is int]
+    return [name for name in numbers if recipe[name] > began[name]]
+
+
 def find_run(
     path: Path,
     *,
@@ -275,6 +293,8 @@ def find_run(
 ) -> Run | None:
     """The run that `begin_or_continue` would continue; None if it would create one.
 
+    A longer training continues a shorter one, see LENGTHS.
+
     Raises:
         RecipeChangedError: see `begin_or_continue`, as for the arguments.
         RunError: see `begin_or_continue`.
@@ -284,9 +304,10 @@ def find_run(
         _check_free(path)
         return None
     run = Run(path)
+    known = complete(run.recipe)
     began = {
         "kind": run.kind,
-        "recipe": complete(run.recipe),
+        "recipe": {**known, **{name: recipe[name] for name in _longer(known, recipe)}},
         "seed": run.seed,
         "charset": run.charset.fingerprint,
         "data": run.data,
@@ -297,7 +318,7 @@ def find_run(
             "this run was started with other settings (then -> now)",
             where=str(path),
             details=lines,
-            remedy="Give another --out, or the original options",
+            remedy="Give another --out, or the original options; only the length may grow",
         )
     return run
 
@@ -313,7 +334,7 @@ def begin_or_continue(
     origin: Mapping[str, Any] | None = None,
     complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda recipe: recipe,
 ) -> Run:
-    """Create a run directory, or open the one that the same call created.
+    """Create a run directory, or open the one that the same or a shorter call created.
 
     Args:
         path: the directory.

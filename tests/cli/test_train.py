@@ -24,6 +24,7 @@ from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.record import Record
 from hwgen.runs import Run
+from hwgen.runs.snapshots import best_scores
 from hwgen.store import Store, StoreWriter
 from hwgen_cli.__main__ import main
 
@@ -50,7 +51,11 @@ def hwgen(
 
 @pytest.fixture
 def toy_options(toy_changes: dict[str, str]) -> list[str]:
-    sets = [f"--set={field}={value}" for field, value in toy_changes.items()]
+    own = {"images": "--images", "batch": "--batch", "every": "--snapshot-every"}
+    sets = [
+        f"{own[field]}={value}" if field in own else f"--set={field}={value}"
+        for field, value in toy_changes.items()
+    ]
     return ["--preset=glyph-32", "--device=cpu", "--precision=fp32", *sets]
 
 
@@ -163,6 +168,8 @@ def test_progress_and_refusal_of_another_recipe(
     assert "200 of 200" in err
     assert "D(real)" in err
     assert [int(path.stem) for path in Run(out).snapshots()] == [100, 200]
+    assert f"newest grid of samples: {out}/grids/000000200.png {out}: finished" in err
+    assert err.endswith(f"next: hwgen synthesize {out} --out synthetic --per-class 50")
 
     for change_of, line in (
         (["--batch", 5], "recipe.batch: 4 -> 5"),
@@ -177,9 +184,52 @@ def test_progress_and_refusal_of_another_recipe(
 
 
 @pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        (["--steps", 30], ["images │ 120", "steps │ 30"]),
+        (["--epochs", 3], ["images │ 90", "steps │ 22"]),
+        (["--epochs", 3, "--batch", 10], ["images │ 90", "steps │ 9"]),
+        (["--lr", 0.002], ["optimizer.lr_g │ 0.002", "optimizer.lr_d │ 0.002"]),
+        (
+            ["--preset", "deformation-32", "--steps", 30, "--lr", 0.002],
+            ["steps │ 30", "lr │ 0.002"],
+        ),
+    ],
+)
+def test_length_and_rate_have_options(
+    tmp_path: Path, hwgen: Hwgen, toy_options: list[str], options: list[object], rows: list[str]
+) -> None:
+    toy = [option for option in toy_options if "images" not in option]
+    given = [*toy, *options] if "--preset" not in options else options
+    store = store_of(tmp_path / "s", 32)
+    code, shown, error = hwgen("train", store, "--out", tmp_path / "run", "--dry-run", *given)
+    assert code == 0, error
+    shown = " ".join(shown.replace("┃", "│").split())
+    for row in rows:
+        assert f"│ {row} │" in shown, row
+
+
+def test_a_finished_run_is_lengthened(
+    toy_store: Store, tmp_path: Path, hwgen: Hwgen, toy_options: list[str]
+) -> None:
+    toy = [option for option in toy_options if "images" not in option]
+    command = ["train", toy_store.path, "--out", tmp_path / "run", *toy]
+    assert hwgen(*command, "--steps", 25)[0] == 0
+    assert hwgen(*command, "--steps", 50, "--dry-run")[0] == 0
+    assert hwgen(*command, "--steps", 50)[0] == 0
+    assert [int(path.stem) for path in Run(tmp_path / "run").snapshots()] == [100, 200]
+    code, _, error = hwgen(*command, "--images", 100)
+    assert code == 1
+    assert "recipe.images: 200 -> 100" in error
+
+
+@pytest.mark.parametrize(
     ("options", "text"),
     [
         (["--set", "ema"], "--set ema is not FIELD=VALUE"),
+        (["--steps", "3", "--epochs", "1"], "--steps and --epochs set the same"),
+        (["--images", "96", "--set", "images=96"], "--images and --set images=96 set the same"),
+        (["--lr", "0"], "learning rates must be above 0"),
         (["--set", "loss.aa=1"], "unknown recipe field 'loss.aa'. Did you mean loss.a"),
         (["--set", "batch=x"], "recipe.batch should be int, found 'x'"),
         (["--preset", "glyph32"], "no preset 'glyph32'. Did you mean glyph-32"),
@@ -213,11 +263,16 @@ def test_a_recogniser_scores_every_snapshot(
     network = RecogniserNetwork(recipe, 3)
     Recogniser(network, recipe, Charset(tuple("一丨十"))).save(tmp_path / "rec.safetensors")
     out = tmp_path / "run"
-    code, _, _ = hwgen(
+    code, _, err = hwgen(
         "train", toy_store.path, "--out", out, *toy_options, "--recogniser",
         tmp_path / "rec.safetensors",
     )  # fmt: skip
     assert code == 0
+    assert err.endswith("--out synthetic --per-class 50 --snapshot best")
+    code, _, err = hwgen("synthesize", out, "--out", tmp_path / "s", "--snapshot", "best")
+    assert code == 0
+    images, score = max(best_scores(Run(out)).items(), key=lambda item: item[1])
+    assert f"best snapshot: after {images:,} images, score {score:.3f} of at most 1" in err
     scores = [entry for entry in Run(out).read_log() if "purity" in entry]
     assert [entry["images"] for entry in scores] == [100, 200, 280]
     assert all(0 <= entry["purity"] <= 1 and entry["diversity"] > 0 for entry in scores)
@@ -248,6 +303,7 @@ def test_stop_and_rollback_at_a_mode_collapse(
 
 
 LONG = {"images": "1600", "every": "100"}
+LONGER = ["--images=1600", "--snapshot-every=100"]
 
 
 def begin(arguments: list[str]) -> subprocess.Popen[str]:
@@ -274,8 +330,7 @@ def test_killed_and_interrupted_runs_end_as_an_uninterrupted_one(
     toy_options: list[str],
 ) -> None:
     out = tmp_path / "run"
-    longer = [f"--set={field}={value}" for field, value in LONG.items()]
-    command = ["train", str(toy_store.path), "--out", str(out), *toy_options, *longer]
+    command = ["train", str(toy_store.path), "--out", str(out), *toy_options, *LONGER]
     weights = out / "weights"
 
     with begin(command) as process:
@@ -323,8 +378,7 @@ def test_torchrun_stops_together_and_one_process_resumes(
     torchrun: Callable[..., subprocess.Popen[str]],
 ) -> None:
     out = tmp_path / "run"
-    longer = [f"--set={field}={value}" for field, value in LONG.items()]
-    command = ["train", str(toy_store.path), "--out", str(out), *toy_options, *longer]
+    command = ["train", str(toy_store.path), "--out", str(out), *toy_options, *LONGER]
     process = torchrun("-m", "hwgen_cli", *command)
     wait_for(out / "weights" / "000000100.safetensors", process)
     process.send_signal(signal.SIGINT)

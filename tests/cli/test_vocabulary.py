@@ -16,6 +16,7 @@ COMMANDS = {name: (command, function) for name, command, function in reference.a
 
 DIFFERENT_HELP = {
     "--steps": "Of one recogniser, or several numbers to compare.",
+    "--epochs": "Of a recogniser, or of a generator.",
     "--init-from": "A recogniser, or a run of a generator.",
     "--out": "What is written differs: a store, a run, a folder or a page.",
     "--seed": "What is random differs.",
@@ -35,7 +36,8 @@ METAVARS = {
     "--init-from": {"FILE", "RUN"},  # of a recogniser, or of a generator
     "--out": {"STORE", "RUN", "DIR", "FILE.html"},
     # A store of simulated characters may take the classes of a real one.
-    "--classes": {"N|CHARACTERS|FILE", "N|CHARACTERS|FILE|STORE"},
+    # `inspect` lists the classes, without a value.
+    "--classes": {"N|CHARACTERS|FILE", "N|CHARACTERS|FILE|STORE", ""},
 }
 """Options with several metavars."""
 

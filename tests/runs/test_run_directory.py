@@ -66,6 +66,25 @@ def test_what_changed_is_refused_and_listed(
     assert begin(tmp_path / "elsewhere", **changes).id != first.id
 
 
+@pytest.mark.parametrize("name", run_directory.LENGTHS)
+def test_a_run_may_become_longer_and_nothing_else(tmp_path: Path, name: str) -> None:
+    short, long, other = ({**BEGUN["recipe"], name: n} for n in (8, 16, "more"))
+    first = begin(tmp_path / "run", recipe=short)
+    again = begin(first.path, recipe=long)
+    assert again.recipe[name] == 8
+    with again.locked():
+        again.lengthen(long)
+    after = Run(first.path)
+    assert (after.recipe, after.id) == ({**first.recipe, name: 16}, first.id)
+    assert begin(first.path, recipe=long).id == first.id
+    with again.locked():
+        after.lengthen(short)
+    assert Run(first.path).recipe[name] == 16
+    for changes in ({"recipe": short}, {"recipe": other}, {"recipe": long, "seed": 1}):
+        with pytest.raises(RecipeChangedError, match="only the length may grow"):
+            begin(first.path, **changes)
+
+
 def test_foreign_places_are_refused_and_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

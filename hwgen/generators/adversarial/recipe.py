@@ -327,17 +327,19 @@ def change(recipe: AnyRecipe, changes: Mapping[str, str]) -> AnyRecipe:
 
 
 def change_by_name(recipe: AnyRecipe, changes: Mapping[str, str]) -> AnyRecipe:
-    """As `change`, but "loss" is the name of one of LOSSES.
+    """As `change`, but "loss" is the name of one of LOSSES, and "lr" sets both learning rates.
 
     Raises:
         InputError: see `change`, or no such loss.
     """
     given = dict(changes)
     named: dict[str, str] = {}
+    if "lr" in given:
+        named = dict.fromkeys(("optimizer.lr_g", "optimizer.lr_d"), given.pop("lr"))
     if "loss" in given:
         loss = loss_named(given.pop("loss"))
         fields = {"kind": loss.kind, "a": loss.a, "b": loss.b, "c": loss.c}
-        named = {f"loss.{field}": str(value) for field, value in fields.items()}
+        named |= {f"loss.{field}": str(value) for field, value in fields.items()}
     return change(recipe, {**named, **given})
 
 

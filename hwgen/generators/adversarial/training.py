@@ -124,7 +124,8 @@ def train(
             records it.
 
     Raises:
-        RecipeChangedError: `out` holds a run with another recipe, seed, store or `init_from`.
+        RecipeChangedError: `out` holds a run with another recipe, seed, store or `init_from`; one
+            of fewer images is continued.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
         DivergedError: a loss or a network is not finite or too large; the last good snapshot is
             named, if there is one.

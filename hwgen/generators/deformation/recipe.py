@@ -50,6 +50,8 @@ class DeformationRecipe:
                 f"a deformation recipe's size is at most {MAX_SIZE:,}, its z_dim and width "
                 f"{MAX_WIDTH:,}"
             )
+        if self.lr <= 0:
+            raise InputError(f"a deformation recipe's lr must be above 0, found {self.lr:g}")
         if min(self.z_dim, self.width, self.batch, self.steps) < 1 or self.width % 2:
             raise InputError(
                 "z_dim, width, batch and steps of a deformation recipe must be at least 1, and the "

@@ -65,7 +65,8 @@ def train_deformation(
             saved then.
 
     Raises:
-        RecipeChangedError: `out` holds a run with another recipe, seed or store.
+        RecipeChangedError: `out` holds a run with another recipe, seed or store; one of fewer steps
+            is continued, with the learning rate of the longer training.
         RunError: `out` holds something else, or its checkpoint is damaged or another run's.
         DivergedError: a loss or a weight is not finite; the last good checkpoint is named.
         InputError: the store is in colour, too small, or no class has two records.
@@ -120,6 +121,7 @@ def _train_loop(
     writer.begin(begun.step, describe(images.device, torch.float32))
     generator = torch.Generator(images.device)
     sums: dict[str, Tensor] = {}
+    logged = begun.step
     for step in range(begun.step, recipe.steps):
         # Batch: all randomness is a function of (seed, step).
         x, target = _batch(pairs, images, step)
@@ -140,9 +142,9 @@ def _train_loop(
         # Log.
         done = step + 1
         if done % LOG_STEPS == 0 or done == recipe.steps:
-            count = (done - 1) % LOG_STEPS + 1
+            count = done - logged
             means = {name: float(f"{float(v) / count:.5g}") for name, v in sums.items()}
-            sums = {}
+            sums, logged = {}, done
             if not all(map(math.isfinite, means.values())):
                 raise _diverged(run, "losses", done)
             writer.log(done, means, _note(means))

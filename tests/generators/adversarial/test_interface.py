@@ -232,6 +232,8 @@ def test_a_kinds_recipe_has_its_own_fields_and_rules() -> None:
     changed = change_by_name(RECIPE, {"z_dim": "5", "loss": "lsgan-eq8", "loss.c": "0.5"})
     assert isinstance(changed, InkRecipe)
     assert (changed.z_dim, changed.loss.a, changed.loss.c) == (5, -1.0, 0.5)
+    rates = change_by_name(RECIPE, {"lr": "0.001"}).optimizer
+    assert (rates.lr_g, rates.lr_d) == (0.001, 0.001)
     older = {name: value for name, value in recipe_to_json(RECIPE).items() if name != "z_dim"}
     assert recipe_from_json(InkRecipe, older) == RECIPE
     with pytest.raises(InputError, match=r"ema must be .*; z_dim must be at least 1"):

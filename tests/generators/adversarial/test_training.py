@@ -138,6 +138,23 @@ def test_a_finished_run_is_left_as_it_is(
     assert timeless(again.read_log()) == timeless(run.read_log())
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_lengthened_run_is_the_one_that_was_to_be_as_long(
+    toy_store: Store, toy_recipe: Recipe, tmp_path: Path, stopped: bool
+) -> None:
+    longer = replace(toy_recipe, images=500)
+    straight = run_training(toy_store, tmp_path / "straight", longer)
+    stop = stop_after(13) if stopped else None
+    run_training(toy_store, tmp_path / "run", toy_recipe, stop=stop)
+    run = run_training(toy_store, tmp_path / "run", longer)
+    assert run.recipe == straight.recipe
+    assert_same_files(run.snapshots()[-1], straight.snapshots()[-1])
+    end = [] if stopped else [280]  # the last snapshot of the shorter run
+    assert [int(p.stem) for p in run.snapshots()] == sorted([100, 200, 300, 400, 500, *end])
+    with pytest.raises(RecipeChangedError, match="images: 500 -> 280"):
+        run_training(toy_store, run.path, toy_recipe)
+
+
 def test_a_run_holds_what_its_first_lines_promise(
     toy_store: Store, toy_recipe: Recipe, tmp_path: Path
 ) -> None:

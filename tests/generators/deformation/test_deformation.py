@@ -104,6 +104,21 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
         train_deformation(store, cut.path, replace(toy, smoothness=1.0), device="cpu")
 
 
+def test_a_finished_run_can_be_lengthened(
+    make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path
+) -> None:
+    store, recipes = make_store("s"), [replace(toy, steps=steps) for steps in (70, 120)]
+    for recipe in recipes:
+        run = train_deformation(store, tmp_path / "run", recipe, device="cpu")
+    assert run.recipe["steps"] == 120
+    assert [int(path.stem) for path in run.snapshots()] == [16 * 70, 16 * 120]
+    losses = [(entry["images"] // 16, entry["loss"]) for entry in run.read_log() if "loss" in entry]
+    assert [step for step, _ in losses] == [50, 70, 100, 120]
+    assert losses[2][1] > 0.5 * losses[1][1]  # a mean of 30 steps, as those before were of 50 or 20
+    with pytest.raises(RecipeChangedError, match="steps: 120 -> 70"):
+        train_deformation(store, run.path, recipes[0], device="cpu")
+
+
 def test_a_foreign_checkpoint_is_refused(
     make_store: MakeStore, toy: DeformationRecipe, tmp_path: Path
 ) -> None:
@@ -227,7 +242,9 @@ def test_stores_that_teach_nothing(
         )
 
 
-@pytest.mark.parametrize("wrong", [{"size": 20}, {"size": 8, "grid": 2}, {"grid": 4}, {"z_dim": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"size": 20}, {"size": 8, "grid": 2}, {"grid": 4}, {"z_dim": 0}, {"lr": 0}]
+)
 def test_recipes_that_cannot_be(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError):
         DeformationRecipe(**wrong)

@@ -21,6 +21,7 @@ import lmdb
 from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts
 from hwgen.errors import HwgenError, StoreError
 from hwgen.store import Store
+from hwgen_cli.config import FILE as CONFIG
 
 TIMES = {"seconds", "generator_seconds", "recogniser_seconds", "images_per_second"}
 """JSON keys with durations and rates."""
@@ -76,6 +77,8 @@ def contents(folder: Path) -> Contents:
 def _walk(folder: Path, prefix: str, found: Contents, hashes: Mapping[str, str]) -> None:
     for path in sorted(folder.iterdir()):
         name = prefix + path.name
+        if path.name == CONFIG:  # has paths of the command
+            continue
         if path.name.endswith("lock"):
             found.locks.append(name)
         elif path.name.endswith(UNFINISHED) or path.name == MARK:
