@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 MAX_SHOWN = 3
 """Maximum number of names suggested."""
@@ -25,10 +26,28 @@ def did_you_mean(names: Iterable[object]) -> str:
     return f"Did you mean {' or '.join([str(name) for name in names][:MAX_SHOWN])}?"
 
 
-def suggest(name: str, names: Iterable[str]) -> str:
-    """A remedy for an unknown name: similar names, or all names if none is similar."""
+def meant_names(
+    name: str, names: Iterable[str], words: Mapping[str, Sequence[str]], *, cutoff: float = 0.5
+) -> list[str]:
+    """At most MAX_SHOWN of the names that a user may mean.
+
+    Args:
+        name: what the user typed.
+        names: the names that exist.
+        words: names for words that are not similar to them, such as those of other programs.
+        cutoff: see `similar_names`.
+    """
     names = list(names)
-    near = similar_names(name, names, cutoff=0.5)
+    meant = [one for one in words.get(name, ()) if one in names]
+    return meant[:MAX_SHOWN] or similar_names(name, names, cutoff=cutoff)
+
+
+def suggest(
+    name: str, names: Iterable[str], words: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> str:
+    """A remedy for an unknown name: names that may be meant, or all; see `meant_names`."""
+    names = list(names)
+    near = meant_names(name, names, words)
     return did_you_mean(near) if near else f"Known: {', '.join(names)}"
 
 

@@ -9,12 +9,26 @@ from typer.core import TyperCommand, TyperGroup
 
 from hwgen.errors import InputError
 from hwgen.schema import check_numbers
-from hwgen.suggestions import suggest
+from hwgen.suggestions import did_you_mean, meant_names, suggest
+from hwgen_cli import words
 from hwgen_cli.once import print_once
 
 
 class Command(TyperCommand):
-    """A command that takes no number that hwgen could write but not read."""
+    """A command that suggests options, and takes no number that hwgen could write but not read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Suggest options that may be meant by an unknown one."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:  # typer has click's exceptions, or copies of them
+            if not hasattr(error, "possibilities"):
+                raise
+            name = str(getattr(error, "option_name", ""))
+            options = [option for param in self.params for option in param.opts]
+            near = meant_names(name, options, words.OPTIONS, cutoff=0.6)
+            remedy = words.REMARKS.get(name, did_you_mean(near) if near else "")
+            ctx.fail(f"No such option: {name}. {remedy}".rstrip())
 
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Refuse NaN, infinity and whole numbers beyond 64 bits, of any option or argument."""
@@ -42,7 +56,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Suggest near names for an unknown command."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            ctx.fail(f"No such command {args[0]!r}. {suggest(args[0], self.commands)}")
+            ctx.fail(
+                f"No such command {args[0]!r}. {suggest(args[0], self.commands, words.COMMANDS)}"
+            )
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -51,7 +51,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train train --out x --preset deform-32", "no preset .* Did you mean deformation-32"),
         ("train train --out x --loss lsgan-eq", "no loss 'lsgan-eq'. Did you mean lsgan-eq9"),
         ("train train --out x --set optimiser.lr_g=1", "Did you mean optimizer.lr_g"),
-        ("train train --out x --set lr=3", "Did you mean optimizer.lr_g or optimizer.lr_d"),
+        ("train train --out x --set beta=3", "Did you mean optimizer.beta1 or optimizer.beta2"),
         ("train train --out x --set zdim=3", "Did you mean generator.z_dim"),
         ("train train --out x --device gpu", "unknown kind.*Give auto, cpu, cuda"),
         ("train train --out x --recogniser raeder.safetensors", "Did you mean reader.safetensors?"),
@@ -126,7 +126,22 @@ def test_near_names_are_suggested(
 
 @pytest.mark.parametrize(
     ("typed", "shown"),
-    [("prepare-gmt x --out y", "prepare-gnt"), ("train x --out y --preste z", "--preset")],
+    [
+        ("prepare-gmt x --out y", "Did you mean prepare-gnt"),
+        ("train x --out y --preste z", "Did you mean --preset"),
+        ("generate x", "Did you mean synthesize?"),
+        ("fit x", "Did you mean train?"),
+        ("info x", "Did you mean inspect or doctor?"),
+        ("quux x", "Known: prepare-gnt, "),
+        ("synthesize x --out y --chars 永", "Did you mean --classes?"),
+        ("synthesize x --out y -n 5", "Did you mean --per-class or --count?"),
+        ("train x --out y --batch-size 8", "Did you mean --batch?"),
+        ("train x --out y --resume", "No such option: --resume. Rerun the command without it"),
+        ("lift --epochs 8", "Did you mean --steps or --generator-images?"),
+        ("lift --train x --init-form y", "Did you mean --init-from?"),
+        ("doctor --qqqq", "No such option: --qqqq. "),
+        ("study --qqqq", "--qqqq"),
+    ],
 )
 def test_near_commands_and_options_are_suggested(
     typed: str, shown: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
