@@ -46,10 +46,11 @@ Inputs = Annotated[
     ),
 ]
 FitOption = Annotated[
-    Fit,
+    Fit | None,
     typer.Option(
         "--fit",
         rich_help_panel=FRAMING,
+        show_default="pad for grey files and with --margin, else stretch",
         help="stretch: resize the whole image to a square. crop: take the square in its centre. "
         "pad: keep its aspect ratio, on white.",
     ),
@@ -59,7 +60,7 @@ Colour = Annotated[
     typer.Option(
         "--colour/--grey",
         rich_help_panel=FRAMING,
-        show_default="as in the input format",
+        show_default="grey if the images are",
         help="Make a store of colour or of grey images.",
     ),
 ]
@@ -116,7 +117,7 @@ def prepare_images(
     inputs: Inputs,
     out: StoreOut,
     size: Size = 64,
-    fit: FitOption = Fit.stretch,
+    fit: FitOption = None,
     margin: Margin = None,
     colour: Colour = None,
     invert: Invert = None,
@@ -136,7 +137,8 @@ def prepare_images(
 
     The class of an image is the name of its folder, the digit in MNIST, the category in LSUN, or
     the whole label in an LMDB or a list for OCR. Images that cannot be read are skipped and
-    reported. For characters in image files give --fit pad --grey; --margin applies to --fit pad.
+    reported. A folder of grey images per character is ready to train on: they keep their aspect
+    ratio, on white. For colour scans of characters give --grey.
 
     Example: a training set, and a test set with the same classes:
 
@@ -149,8 +151,10 @@ def prepare_images(
     from hwgen.prepare import prepare_images as prepare
     from hwgen.sources.images.layout import Layout
 
-    margin = -1 if margin is None else margin
-    framing = Framing(size, fit is Fit.stretch, margin, crop=fit is Fit.crop)
+    framing: Framing | int = size
+    if fit is not None or margin is not None:
+        margin = -1 if margin is None else margin
+        framing = Framing(size, fit is Fit.stretch, margin, crop=fit is Fit.crop)
     options = PrepareOptions(
         charset=charset_of(charset),
         drop_empty=drop_empty,

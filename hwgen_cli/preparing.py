@@ -193,6 +193,7 @@ def _show(report: PrepareReport, console: Console) -> None:
         f"{report.classes:,}; records per class: {per_class['min']:,} minimum, "
         f"{per_class['median']:,.0f} median, {per_class['max']:,} maximum",
     )
+    table.add_row("images", _images_in_words(report))
     table.add_row("writers", f"{report.writers:,}" if report.writers else "not known")
     table.add_row("files", f"{len(report.files):,}, {report.bytes_read / 1e6:,.1f} MB")
     if report.hidden:
@@ -203,6 +204,17 @@ def _show(report: PrepareReport, console: Console) -> None:
         console.print(line, highlight=False)
     _show_bad(report, console)
     print_lines(f"report: {Path(report.store) / REPORT_FILE}")
+
+
+def _images_in_words(report: PrepareReport) -> str:
+    framing = report.framing
+    size, colour = framing["size"], "grey" if report.channels == 1 else "colour"
+    how = f"aspect ratio kept, with a margin of {framing['margin']}"
+    if framing.get("crop"):
+        how = "the square in the centre of each"
+    elif framing["stretch"]:
+        how = "stretched to squares"
+    return f"{size} x {size}, {colour}, {how}"
 
 
 def _origin_lines(report: PrepareReport) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from hwgen.errors import InputError
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
+from hwgen.prepare.grey_files import are_grey
 from hwgen.prepare.image_rendering import Item, Renderer, render_images
 from hwgen.prepare.options import DEFAULT_OPTIONS, PrepareOptions
 from hwgen.prepare.reading import Reading
@@ -29,7 +30,7 @@ def prepare_images(
     inputs: Sequence[Path],
     out: Path,
     *,
-    framing: Framing,
+    framing: Framing | int,
     channels: int | None = None,
     invert: bool | None = None,
     layout: Layout = CLEAR,
@@ -46,8 +47,10 @@ def prepare_images(
         inputs: image folders, zips of them, PaddleOCR's label lists, idx files, CIFAR-10's
             batches, LMDB folders of LSUN or for OCR, parquet files; see `find_images`.
         out: the store's directory.
-        framing: how images are scaled to squares.
-        channels: 1 converts all images to grey, 3 to colour; None keeps what the format has.
+        framing: how images are scaled to squares; only a size in pixels stands for padding grey
+            files, whose sizes may differ, and stretching all others.
+        channels: 1 converts all images to grey, 3 to colour; None makes grey what is grey: see
+            `are_grey`.
         invert: swap light and dark, so that ink is dark on light; None does so for formats with
             light ink, such as MNIST's.
         layout: where the classes are, if the inputs can be read in several ways.
@@ -67,11 +70,11 @@ def prepare_images(
     unread = Unread()
     sources = find_images(inputs, options.encoding, unread, layout)
     first = sources[0]  # all are of one format
-    renderer = Renderer(
-        framing,
-        channels or (1 if first.grey else 3),
-        first.light_ink if invert is None else invert,
-    )
+    if channels is None:
+        channels = 1 if first.grey or are_grey(sources) else 3
+    if isinstance(framing, int):
+        framing = Framing(framing, stretch=channels == 3 or first.one_size)
+    renderer = Renderer(framing, channels, first.light_ink if invert is None else invert)
     reading: Reading[Item] = Reading(sources, strict=options.strict, control=control, unread=unread)
 
     def render(items: Iterator[Item]) -> Generator[tuple[list[Item], Image], None, None]:

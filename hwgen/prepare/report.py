@@ -54,6 +54,7 @@ class PrepareReport:
         files: what each file gave.
         bytes_read: bytes of all files, unpacked.
         framing: see Framing.to_json.
+        channels: of the images, 1 grey, 3 colour.
         charset_fingerprint: see Charset.fingerprint.
         seconds: time taken.
         hidden: hidden files that were skipped, see Unread.
@@ -85,6 +86,7 @@ class PrepareReport:
     framing: dict[str, Any]
     charset_fingerprint: str
     seconds: float
+    channels: int = 1
     hidden: int = 0
     not_read: list[UnreadKind] = field(default_factory=list)
     folders_not_read: list[str] = field(default_factory=list)

@@ -109,6 +109,7 @@ def write_store(
             files=reading.files(),
             bytes_read=reading.total_bytes,
             framing=framing.to_json(),
+            channels=channels,
             charset_fingerprint=charset.fingerprint,
             hidden=reading.unread.hidden,
             not_read=list(reading.unread.kinds.values()),

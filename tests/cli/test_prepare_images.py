@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hwgen.prepare.images
@@ -30,9 +31,21 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def test_the_whole_image_fills_the_frame_by_default(run: Run, tmp_path: Path) -> None:
+def test_grey_characters_are_padded_by_default(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "c" / "一" / "0.png", encoded(np.full((4, 16), 40, np.uint8)))
+    code, out, _ = run("prepare-images", tmp_path / "c", "--out", tmp_path / "s")
+    assert code == 0
+    assert "64 x 64, grey, aspect ratio kept, with a margin of 4" in out
+    code, out, _ = run("prepare-images", tmp_path / "c", "--out", tmp_path / "t", "--margin", 2)
+    assert "64 x 64, grey, aspect ratio kept, with a margin of 2" in out
+    code, out, _ = run("prepare-images", tmp_path / "c", "--out", tmp_path / "u", "--fit", "crop")
+    assert "64 x 64, grey, the square in the centre of each" in out
+
+
+def test_photographs_fill_the_frame_by_default(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("prepare-images", write_photos(tmp_path), "--out", tmp_path / "s")
     assert code == 0
+    assert "64 x 64, colour, stretched to squares" in out
     assert "3 in the store, 3 read" in out
     assert "no damaged records" in out
     store = Store(tmp_path / "s")

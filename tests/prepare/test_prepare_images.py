@@ -112,6 +112,35 @@ def test_padding_is_paper_also_where_light_ink_was_inverted(tmp_path: Path) -> N
     assert images.min() < 60
 
 
+def test_a_folder_of_grey_characters_keeps_their_shape_on_paper(tmp_path: Path) -> None:
+    for label, shape in (("一", (4, 16)), ("丨", (16, 4)), ("口", (9, 9))):
+        image = np.full(shape, 40, np.uint8)
+        put(tmp_path / "c" / label / "0.png", encoded(image))
+    report = prepare_images([tmp_path / "c"], tmp_path / "s", framing=16)
+    store = Store(tmp_path / "s")
+    assert (store.size, store.channels, report.channels) == (16, 1, 1)
+    assert report.framing == Framing(16).to_json()
+    flat = store.all_images()[store.charset.labels.index("一")]
+    assert (flat[:6] == 255).all()
+    assert (flat[8] < 60).sum() == 14
+
+
+@pytest.mark.parametrize(
+    ("write", "channels", "expected"),
+    [
+        (write_photos, None, (3, True)),
+        (write_photos, 1, (1, False)),
+        (write_digits, None, (1, True)),
+    ],
+)
+def test_photographs_and_arrays_fill_the_frame(
+    tmp_path: Path, write: Any, channels: int | None, expected: tuple[int, bool]
+) -> None:
+    prepare_images([write(tmp_path)], tmp_path / "s", framing=8, channels=channels)
+    store = Store(tmp_path / "s")
+    assert (store.channels, store.manifest.origin["framing"]["stretch"]) == expected
+
+
 def test_colour_is_made_grey_only_when_told(tmp_path: Path) -> None:
     prepare_images([write_photos(tmp_path)], tmp_path / "s", framing=STRETCH, channels=1)
     luma = np.asarray(PilImage.fromarray(photo(1)).convert("L"))

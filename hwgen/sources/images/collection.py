@@ -47,6 +47,7 @@ class Collection(ABC):
         encoding: how its labels were decoded, as Python's name of a codec.
         format: the format's name.
         grey: whether images of this format are grey.
+        one_size: whether all images of a file of this format have one size.
         light_ink: whether ink is light on a dark background, unlike in a Record.
     """
 
@@ -59,6 +60,7 @@ class Collection(ABC):
 
     format: ClassVar[str]
     grey: ClassVar[bool] = False
+    one_size: ClassVar[bool] = False
     light_ink: ClassVar[bool] = False
 
     @property

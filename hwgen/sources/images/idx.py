@@ -40,6 +40,7 @@ class Idx(Collection):
 
     format: ClassVar[str] = "idx"
     grey: ClassVar[bool] = True
+    one_size: ClassVar[bool] = True
     light_ink: ClassVar[bool] = True
 
     @property
