@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,13 +32,26 @@ PathArgument = Annotated[
 ]
 
 
+Classes = Annotated[
+    bool,
+    typer.Option(
+        "--classes",
+        help="Also list every class, with its number of records where it is known.",
+    ),
+]
+
+
 def inspect(
-    path: PathArgument, sheet: Sheet = None, encoding: Encoding = None, json: Json = False
+    path: PathArgument,
+    classes: Classes = False,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
+    json: Json = False,
 ) -> None:
     """Show what a store, a run, an exported model or GNT files contain.
 
     For a store or GNT files: records, balance of classes, writers, exact duplicates and damage.
-    For a run: progress, snapshots and their scores.
+    For a run: progress, snapshots and their scores. With --json every class is listed, too.
 
     Example: hwgen inspect train --sheet train.png
     """
@@ -55,7 +68,7 @@ def inspect(
     if not path.exists() and any(str(path) in kind.presets for kind in all_kinds()):
         remedy = f"To see the preset: hwgen presets {path}"
         raise InputError("no such file or folder", where=str(path), remedy=remedy)
-    summary, rows = _reader(path, encoding)(path, sheet)
+    summary, rows, counts = _reader(path, encoding)(path, sheet)
     if json:
         print_json(summary)
         return
@@ -63,12 +76,15 @@ def inspect(
     for name, value in rows:
         table.add_row(name, one_line(value))
     Console(markup=False).print(table, highlight=False)  # names are untrusted
+    if classes:
+        known = {label: "" if n is None else f"{n:>9,}  " for label, n in counts.items()}
+        print_lines(*(number + label for label, number in known.items()))
     if sheet and sheet.is_file():
         print_lines(f"contact sheet: {sheet}")
 
 
-Shown = tuple[dict[str, Any], list[tuple[str, str]]]
-"""A summary as JSON, and the rows of the table."""
+Shown = tuple[dict[str, Any], list[tuple[str, str]], Mapping[str, int | None]]
+"""A summary as JSON, the rows of the table, and the records of each class, None if not known."""
 
 
 def _reader(path: Path, encoding: str | None) -> Callable[[Path, Path | None], Shown]:
@@ -105,7 +121,7 @@ def _run(path: Path, sheet: Path | None) -> Shown:
     for score in summary.scores:
         figures = f"purity {score['purity']:.3f}, variety {score['diversity']:.3f}"
         rows.append((f"  at {score['images']:,}", figures))
-    return summary.to_json(), rows
+    return summary.to_json(), rows, dict.fromkeys(summary.labels)
 
 
 def _model(path: Path, sheet: Path | None) -> Shown:
@@ -119,8 +135,8 @@ def _model(path: Path, sheet: Path | None) -> Shown:
 
         _require_own_samples(model.kind, path)
         save_sheet(sheet, samples(load_generator(path, device="cpu")), COLUMNS)
-    summary = model.to_json()
-    return summary, [
+    summary = {**model.to_json(), "labels": list(model.charset)}
+    rows = [
         ("model", f"{path}, a {model.kind}"),
         ("preset", str(model.recipe.get("preset", model.kind))),
         ("size", str(model.recipe.get("size"))),
@@ -130,6 +146,7 @@ def _model(path: Path, sheet: Path | None) -> Shown:
         ("hwgen", model.hwgen),
         ("on disk", f"{summary['bytes'] / 1e6:,.1f} MB"),
     ]
+    return summary, rows, dict.fromkeys(model.charset)
 
 
 def _require_own_samples(kind: str, path: Path) -> None:
@@ -158,7 +175,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
     if sheet:
         save_sheet(sheet, sheet_of_store(store, columns=_SHEET_COLUMNS), _SHEET_COLUMNS)
     colour = "grey" if summary.channels == 1 else "colour"
-    return summary.to_json(), [
+    rows = [
         ("store", summary.path),
         ("origin", f"{summary.origin.get('kind')}, {store.data_kind}"),
         ("records", f"{summary.records:,} of {summary.size} x {summary.size}, {colour}"),
@@ -169,6 +186,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
         ("content", summary.content_sha256[:16]),
         ("on disk", f"{summary.bytes_on_disk / 1e6:,.1f} MB"),
     ]
+    return summary.to_json(), rows, summary.class_counts
 
 
 def _gnt(path: Path, sheet: Path | None, *, encoding: str | None) -> Shown:
@@ -202,7 +220,7 @@ def _gnt(path: Path, sheet: Path | None, *, encoding: str | None) -> Shown:
     for item in bad[:_SHOWN_PLACES]:
         place = f"{item.source}@{item.offset}: expected {item.expected}, found {item.found}"
         rows.append(("", place))
-    return summary.to_json(), rows
+    return summary.to_json(), rows, summary.class_counts
 
 
 def _range(spread: tuple[int, float, int]) -> tuple[int, int, float]:

@@ -54,6 +54,7 @@ class StoreSummary:
         size, channels: of each image.
         charset_fingerprint: see Charset.fingerprint.
         classes: records per class.
+        class_counts: number of records of every class, in class order.
         writers: records per known writer.
         writer_unknown: records of unknown writers.
         duplicates: records that repeat an earlier one in label and every pixel.
@@ -70,6 +71,7 @@ class StoreSummary:
     channels: int
     charset_fingerprint: str
     classes: Balance
+    class_counts: dict[str, int]
     writers: Balance
     writer_unknown: int
     duplicates: int
@@ -94,6 +96,7 @@ class GntSummary:
         bytes_read: of all files, uncompressed.
         records: that could be read.
         classes: records per character.
+        class_counts: number of records of every character, by code point.
         writers: records per known writer.
         writer_unknown: records in files that are not named after a writer.
         duplicates: records that repeat an earlier one in label, shape and every pixel.
@@ -108,6 +111,7 @@ class GntSummary:
     bytes_read: int
     records: int
     classes: Balance
+    class_counts: dict[str, int]
     writers: Balance
     writer_unknown: int
     duplicates: int
@@ -134,6 +138,7 @@ class RunSummary:
         seed: of the run.
         classes: number of classes.
         charset_fingerprint: see Charset.fingerprint.
+        labels: of all classes, in class order.
         images: real images, or pairs of them, trained on so far.
         total: images or pairs of the whole training.
         seconds: of training.
@@ -149,6 +154,7 @@ class RunSummary:
     seed: int
     classes: int
     charset_fingerprint: str
+    labels: list[str]
     images: int
     total: int
     seconds: float
@@ -177,6 +183,7 @@ def inspect_run(run: Run) -> RunSummary:
         seed=run.seed,
         classes=len(run.charset),
         charset_fingerprint=run.charset.fingerprint,
+        labels=list(run.charset),
         images=int(last.get("images", 0)),
         total=int(recipe.get("images", pairs)),
         seconds=float(last.get("seconds", 0.0)),
@@ -192,6 +199,7 @@ def inspect_store(store: Store) -> StoreSummary:
     manifest = store.manifest
     digests: set[bytes] = set()
     labels = store.labels
+    counts = dict(zip(manifest.charset, manifest.class_counts, strict=True))
     row = 0
     for images in store.image_blocks():
         for image in images:
@@ -205,7 +213,8 @@ def inspect_store(store: Store) -> StoreSummary:
         size=store.size,
         channels=store.channels,
         charset_fingerprint=manifest.charset_fingerprint,
-        classes=_balance(dict(zip(manifest.charset, manifest.class_counts, strict=True))),
+        classes=_balance(counts),
+        class_counts=counts,
         writers=_balance(writers),
         writer_unknown=unknown,
         duplicates=len(store) - len(digests),
@@ -269,6 +278,7 @@ def inspect_gnt(
         bytes_read=sum(file.size for file in files),
         records=labels.total(),
         classes=_balance(labels),
+        class_counts=dict(sorted(labels.items())),
         writers=_balance(writers),
         writer_unknown=unknown,
         duplicates=labels.total() - len(digests),

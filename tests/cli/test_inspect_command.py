@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hwgen.charset import Charset
 from hwgen.imaging.framing import Framing
 from hwgen.prepare import prepare_gnt
+from hwgen.runs import begin_or_continue
 from hwgen.sources.gnt import write_gnt
 from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import main
@@ -73,6 +75,26 @@ def test_a_store(run: Run, gnt: Path, tmp_path: Path) -> None:
     assert "2 records are exact copies of others" in out
     with Image.open(sheet) as png:
         assert png.size == (12 * 18 + 2, 2 * 18 + 2)
+
+
+def test_every_class_is_listed_with_its_records(run: Run, gnt: Path, tmp_path: Path) -> None:
+    prepare_gnt([gnt], tmp_path / "store", framing=Framing(16))
+    for path in (gnt, tmp_path / "store"):
+        code, out, _ = run(path, "--classes")
+        assert code == 0
+        assert sorted(out.splitlines()[-2:]) == ["        1  丁", "        3  一"]
+        assert json.loads(run(path, "--json")[1])["class_counts"] == {"一": 3, "丁": 1}
+    assert "        1  丁" not in run(gnt)[1]
+
+
+def test_the_classes_of_a_run_are_listed_without_numbers(run: Run, tmp_path: Path) -> None:
+    data = {"content_sha256": "", "count": 4}
+    charset = Charset(("一", "丁"))
+    began = {"recipe": {"preset": "glyph-32"}, "seed": 0, "charset": charset, "data": data}
+    begin_or_continue(tmp_path / "run", kind="gan", **began)
+    code, out, err = run(tmp_path / "run", "--classes")
+    assert (code, out.splitlines()[-2:]) == (0, ["一", "丁"]), err
+    assert json.loads(run(tmp_path / "run", "--json")[1])["labels"] == ["一", "丁"]
 
 
 def test_no_writer_known(run: Run, gnt: Path) -> None:

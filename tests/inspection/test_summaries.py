@@ -33,6 +33,7 @@ def test_gnt_files_are_summarised(gnts: Path) -> None:
     assert summary.bytes_read == sum(path.stat().st_size for path in gnts.iterdir())
     assert dict(summary.classes.fewest) == {"一": 5, "丁": 1}
     assert summary.classes.largest[0] == ("一", 5)
+    assert list(summary.class_counts.items()) == [("一", 5), ("丁", 1)]
     assert (summary.classes.groups, summary.classes.least, summary.classes.most) == (2, 1, 5)
     assert dict(summary.writers.fewest) == {"001": 3, "002": 1}
     assert summary.writer_unknown == 2
@@ -79,6 +80,7 @@ def test_a_store_is_summarised(gnts: Path, tmp_path: Path) -> None:
     assert (summary.records, summary.size, summary.channels) == (5, 16, 1)
     assert (summary.classes.groups, summary.classes.empty) == (3, 1)
     assert summary.classes.fewest == [("七", 0), ("丁", 1), ("一", 4)]
+    assert list(summary.class_counts.items()) == [("一", 4), ("丁", 1), ("七", 0)]
     assert (summary.writers.groups, summary.writer_unknown) == (1, 2)
     assert summary.duplicates == 2
     assert summary.sources == 2
