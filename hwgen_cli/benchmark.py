@@ -162,12 +162,13 @@ def _show(result: Benchmark, console: Console) -> None:
         highlight=False,
     )
     table = Table(title=f"Accuracy on {test.count:,} {test.data_kind} test samples, %")
-    for column in ("trained on", "top-1", "top-5", "top-1, difference to real", "seeds"):
+    base = result.trained_on
+    for column in ("trained on", "top-1", "top-5", f"top-1, difference to {base}", "seeds"):
         table.add_column(column, justify="left" if column == "trained on" else "right")
     for name, arm in result.arms.items():
         difference = result.differences.get(f"{name} - real")
         table.add_row(
-            name,
+            result.shown(name),
             _percent(arm.top1),
             _percent(arm.top5),
             "" if difference is None else _percent(difference, "+.2f"),
@@ -176,14 +177,14 @@ def _show(result: Benchmark, console: Console) -> None:
     console.print(table)
     _show_synthetic(result, console)
     print_worst_classes(
-        console, "Worst classes of the recognisers trained on real samples", result.worst
+        console, f"Worst classes of the recognisers trained on {base} samples", result.worst
     )
     print_test_warnings(
         console,
         simulated=test.data_kind == "simulated",
         shared_writers=None if result.writers_shared is None else len(result.writers_shared),
     )
-    print_lines(f"written: {result.folder / result.NAME}")
+    print_lines(result.verdict, f"written: {result.folder / result.NAME}")
 
 
 def _show_synthetic(result: Benchmark, console: Console) -> None:
@@ -197,7 +198,7 @@ def _show_synthetic(result: Benchmark, console: Console) -> None:
     table.add_column("value", justify="right")
     table.add_row("purity: read as their label", _percent(result.purity.top1))
     table.add_row(
-        "variety within a class, relative to real samples",
+        f"variety within a class, relative to {result.trained_on} samples",
         "not known" if ratio is None else f"{100 * ratio:.1f}",
     )
     console.print(table)

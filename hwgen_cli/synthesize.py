@@ -238,12 +238,11 @@ def synthesize(
     """Generate a store of labelled synthetic samples.
 
     The same seed gives the same samples, also after an interruption: rerun the command to resume.
+    torchrun --nproc-per-node N -m hwgen_cli synthesize ... generates them on N GPUs.
 
     With a filter (--recogniser, --no-copies-of) rejected samples are replaced by further ones of
     the same class. A class that is still not full after --max-tries has fewer samples and is named
     in a warning. yield.json in the store has the acceptance rate of each class.
-
-    torchrun --nproc-per-node N -m hwgen_cli synthesize ... generates the same samples on N GPUs.
 
     Example: hwgen synthesize runs/first --out synthetic --classes 3740 --per-class 50
 
@@ -269,6 +268,7 @@ def synthesize(
         sampler, class_ids = _sampler(
             run, classes, own, strokes=strokes, snapshot=snapshot, real=real, device=device
         )
+        _say_snapshot(run, snapshot, quiet=not ranks.first)
         amount = _per_class(per_class, count, sampler)
         _check_gnt(gnt, sampler, class_ids, run)  # before the work
         with interruptible() as stop:
@@ -331,6 +331,17 @@ def _sampler(
     if classes is None or charset is not None:
         return sampler, None
     return sampler, select_classes(classes, sampler.charset)
+
+
+def _say_snapshot(run: Path, snapshot: str, *, quiet: bool) -> None:
+    """Say which snapshot is the best, and its score."""
+    from hwgen.runs import Run
+    from hwgen.runs.snapshots import best_scores
+
+    if snapshot == "best":
+        images, score = max(best_scores(Run(run)).items(), key=lambda item: item[1])
+        line = f"best snapshot: after {images:,} images, score {score:.3f} of at most 1"
+        print_lines(line, stderr=True, quiet=quiet)
 
 
 def _check_gnt(gnt: Path | None, sampler: Sampler, class_ids: list[int] | None, run: Path) -> None:

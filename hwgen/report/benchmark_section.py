@@ -20,13 +20,14 @@ from hwgen.report.markup import (
 )
 from hwgen.report.number_format import (
     accuracy,
+    accuracy_in_words,
     count,
     difference,
     duration,
+    in_points,
     percent,
-    plain_difference,
 )
-from hwgen.results.benchmark import REAL, Benchmark
+from hwgen.results.benchmark import Benchmark
 from hwgen.results.parts import Interval
 
 ROWS = 10
@@ -43,8 +44,7 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
     return section(
         anchor,
         join(["Benchmark ", tag("em", name_of(benchmark.folder))]),
-        _setting(benchmark),
-        as_json("All settings as JSON", benchmark.settings),
+        tag("p", tag("strong", benchmark.verdict)),
         tag("h3", f"Accuracy on {_tested_on(benchmark)} images"),
         _arms(benchmark, anchor),
         tag("h3", "Do synthetic images help?"),
@@ -55,6 +55,9 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
         _diversity(benchmark, f"{anchor}-diversity"),
         tag("h3", "Worst classes"),
         _worst(benchmark),
+        tag("h3", "Settings"),
+        _setting(benchmark),
+        as_json("All settings as JSON", benchmark.settings),
     )
 
 
@@ -100,7 +103,7 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
         return missing("This benchmark has no arms.")
     rows = [
         [
-            name,
+            benchmark.shown(name),
             accuracy(arm.top1),
             accuracy(arm.top5),
             len(arm.trials),
@@ -115,15 +118,19 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
     )
     if any(arm.top1.low is None for arm in benchmark.arms.values()):
         caption += " An arm with one seed has no interval."
-    plot = figure(plots.intervals(f"{anchor}-arms", benchmark.arms), caption)
+    arms = {benchmark.shown(name): arm for name, arm in benchmark.arms.items()}
+    plot = figure(plots.intervals(f"{anchor}-arms", arms), caption)
     head = ["Trained on", "Top-1", "Top-5", "Seeds", "Training time"]
-    return join([table(head, rows, numbers=4), tag("div", plot, class_="plots")])
+    return join([tag("div", plot, class_="plots"), table(head, rows, numbers=4)])
 
 
 def _differences(benchmark: Benchmark) -> Html:
     if not benchmark.differences:
         return missing("There is nothing to compare, because no synthetic store was given.")
-    rows = [[name, difference(d), _reading(d)] for name, d in benchmark.differences.items()]
+    rows = [
+        [benchmark.shown(name), difference(d), _reading(d)]
+        for name, d in benchmark.differences.items()
+    ]
     return join(
         [
             table(["Difference", "Top-1", "Reading"], rows),
@@ -153,8 +160,8 @@ def _purity(benchmark: Benchmark, name: str) -> Html:
         benchmark.purity.per_class,
         name,
         "fraction read as its label",
-        "The fraction of synthetic images that a recogniser of the arm “real” reads as the label "
-        "that they were generated for. Errors of the recogniser lower it.",
+        f"The fraction of synthetic images that a recogniser of the arm “{benchmark.trained_on}” "
+        "reads as the label that they were generated for. Errors of the recogniser lower it.",
     )
 
 
@@ -203,36 +210,24 @@ def _worst(benchmark: Benchmark) -> Html:
             table(["Class", "Misread as", "Accuracy", "Readings"], rows, numbers=2),
             tag(
                 "p",
-                "The classes of the test store that recognisers of the arm “real” misread most "
-                "often. Readings are test images times seeds; with few of them the accuracy is "
-                "uncertain.",
+                f"The classes of the test store that recognisers of the arm "
+                f"“{benchmark.trained_on}” misread most often. Readings are test images times "
+                "seeds; with few of them the accuracy is uncertain.",
                 class_="note",
             ),
         ]
     )
 
 
-def verdicts(benchmark: Benchmark) -> list[str]:
-    """What the benchmark shows, for the top of the page."""
-    seeds = max((len(arm.trials) for arm in benchmark.arms.values()), default=0)
-    tested = f"{_tested_on(benchmark)} images, {seeds} seed{'' if seeds == 1 else 's'}"
-    return [
-        f"{name.removesuffix(f' - {REAL}')} against {REAL}: {_reading(value)} "
-        f"({plain_difference(value)}; {tested})."
-        for name, value in benchmark.differences.items()
-    ]
-
-
 def key_figures(benchmark: Benchmark) -> list[tuple[str, str, str]]:
     """(value, what it is, where it comes from) for the top of the page."""
     source = name_of(benchmark.folder)
-    out = [
-        (percent(arm.top1.mean), f"top-1, trained on {name}", source)
+    changes = [
+        (in_points(value), f"top-1, {benchmark.shown(name)}", source)
+        for name, value in benchmark.differences.items()
+    ]
+    arms = [
+        (accuracy_in_words(arm.top1), f"top-1, trained on {benchmark.shown(name)}", source)
         for name, arm in benchmark.arms.items()
     ]
-    if benchmark.purity:
-        out.append((percent(benchmark.purity.top1.mean), "purity of the synthetic store", source))
-    if benchmark.diversity:
-        ratio = percent(benchmark.diversity.ratio)
-        out.append((ratio, "variety of the synthetic store", source))
-    return out
+    return changes + arms

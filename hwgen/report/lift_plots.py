@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from hwgen.io.files import atomic_write
 from hwgen.io.outputs import MARK
 from hwgen.report.markup import Html
-from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, plain
+from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, keep_within, plain
 from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
 
 _ARMS = (
@@ -79,6 +79,7 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
             for series in lift.shown:
                 _line(axes, lift, figures, group, series, dashes=_dashes(place), colours=colours)
         _axes(axes, lift)
+    keep_within(left, "y", 100.0)
     right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
     right.set_title(f"Minus {BASELINE}, points", loc="left", fontsize=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hwgen.report.inputs import name_of
 from hwgen.report.lift_plots import lift_svg
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, table, tag
-from hwgen.report.number_format import accuracy, difference
+from hwgen.report.number_format import accuracy, difference, in_points
 from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, BASELINE, Estimate, Lift, count_name
 from hwgen.results.parts import Interval
 
@@ -22,10 +22,11 @@ def lift_section(lift: Lift, anchor: str) -> Html:
         anchor,
         join(["Lift ", tag("em", name_of(lift.folder))]),
         tag("p", tag("strong", lift.advice)),
-        facts(_setting(lift)),
-        as_json("All settings as JSON", lift.settings),
         figure(lift_svg(anchor, lift), _caption(lift)),
         *(part for group in lift.groups for part in _group(lift, group)),
+        tag("h3", "Settings"),
+        facts(_setting(lift)),
+        as_json("All settings as JSON", lift.settings),
     )
 
 
@@ -108,4 +109,4 @@ def key_figures(lift: Lift) -> list[tuple[str, str, str]]:
         return []
     most = max(gains, key=lambda one: one.mean)
     what = f"by {most.series.name}, at {count_name(most.count)} samples per class"
-    return [(f"{100 * most.mean:+.1f} points", what, name_of(lift.folder))]
+    return [(in_points(_interval(most)), what, name_of(lift.folder))]

@@ -31,16 +31,23 @@ def duration(seconds: float) -> str:
 
 
 def accuracy(value: Interval) -> Html:
-    """A mean in percent, with its interval where there is one."""
-    if value.low is None or value.high is None:
+    """A mean in percent, with its interval within 0 and 100 % where there is one."""
+    limits = _limits(value)
+    if limits is None:
         return join([percent(value.mean)])
-    return join(
-        [
-            percent(value.mean),
-            tag("span", f"{100 * value.low:.1f} to {100 * value.high:.1f}", class_="interval"),
-        ],
-        " ",
-    )
+    return join([percent(value.mean), tag("span", limits, class_="interval")], " ")
+
+
+def accuracy_in_words(value: Interval) -> str:
+    """The same in one line of text: `93.5 % (92.8 to 94.1)`."""
+    limits = _limits(value)
+    return percent(value.mean) + ("" if limits is None else f" ({limits})")
+
+
+def _limits(value: Interval) -> str | None:
+    if value.low is None or value.high is None:
+        return None
+    return f"{100 * max(0.0, value.low):.1f} to {100 * min(1.0, value.high):.1f}"
 
 
 def difference(value: Interval) -> Html:
@@ -52,12 +59,12 @@ def difference(value: Interval) -> Html:
     return join([mean, tag("span", ends, class_="interval")], " ")
 
 
-def plain_difference(value: Interval) -> str:
-    """The same in one line of text: `+0.20 points, 95 % interval −0.10 to +0.50`."""
-    if value.low is None or value.high is None:
-        return f"{100 * value.mean:+.2f} points".replace("-", "−")
-    ends = f"{100 * value.low:+.2f} to {100 * value.high:+.2f}"
-    return f"{100 * value.mean:+.2f} points, 95 % interval {ends}".replace("-", "−")
+def in_points(value: Interval) -> str:
+    """The same in one line of text: `+0.2 points (−0.1 to +0.5)`."""
+    ends = ""
+    if value.low is not None and value.high is not None:
+        ends = f" ({100 * value.low:+.1f} to {100 * value.high:+.1f})"
+    return f"{100 * value.mean:+.1f} points{ends}".replace("-", "−")
 
 
 def spread(values: Iterable[int]) -> str:

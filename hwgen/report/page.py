@@ -24,10 +24,13 @@ from hwgen.report import (
     run_section,
 )
 from hwgen.report.inputs import Inputs, name_of, read_inputs
-from hwgen.report.markup import Html, facts, join, missing, section, tag, text
+from hwgen.report.markup import Html, facts, join, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
 from hwgen.schema import flatten
 
+_SIMULATED = (
+    "Test samples are simulated handwriting, so these results say nothing about real handwriting."
+)
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -68,33 +71,24 @@ def _page(inputs: Inputs, *, real: bool) -> str:
     def add(kind: str, name: str, number: int, content: Html) -> None:
         sections.append((f"{kind}-{number}", name, content))
 
-    for i, run in enumerate(inputs.runs, 1):
-        content = run_section.run_section(run, f"run-{i}", real=real)
-        add("run", f"Training run {name_of(run.path)}", i, content)
-    for i, store in enumerate(inputs.synthetic, 1):
-        content = synthetic_section(store, inputs.real, f"synthetic-{i}", real=real)
-        add("synthetic", f"Synthetic store {name_of(store.path)}", i, content)
-    for i, store in enumerate(inputs.real if not inputs.synthetic else (), 1):
-        content = real_section(store, f"real-{i}", real=real)
-        add("real", f"{store.data_kind.capitalize()} store {name_of(store.path)}", i, content)
-    for i, benchmark in enumerate(inputs.benchmarks, 1):
-        content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
-        add("benchmark", f"Benchmark {name_of(benchmark.folder)}", i, content)
     for i, lift in enumerate(inputs.lifts, 1):
         content = lift_section.lift_section(lift, f"lift-{i}")
         add("lift", f"Lift {name_of(lift.folder)}", i, content)
+    for i, benchmark in enumerate(inputs.benchmarks, 1):
+        content = benchmark_section.benchmark_section(benchmark, f"benchmark-{i}")
+        add("benchmark", f"Benchmark {name_of(benchmark.folder)}", i, content)
     for i, evaluation in enumerate(inputs.evaluations, 1):
         content = evaluation_section.evaluation_section(evaluation, f"evaluation-{i}", real=real)
         add("evaluation", f"Evaluation {name_of(evaluation.folder)}", i, content)
-    absent = [
-        missing(f"Not shown: {what}, because no {source} was given.")
-        for source, what, given in (
-            ("training run", "recipe, curves and grids", inputs.runs),
-            ("synthetic store", "synthetic images", inputs.synthetic),
-            ("benchmark or lift", "recogniser accuracy", inputs.benchmarks + inputs.lifts),
-        )
-        if not given
-    ]
+    for i, store in enumerate(inputs.synthetic, 1):
+        content = synthetic_section(store, inputs.real, f"synthetic-{i}", real=real)
+        add("synthetic", f"Synthetic store {name_of(store.path)}", i, content)
+    for i, run in enumerate(inputs.runs, 1):
+        content = run_section.run_section(run, f"run-{i}", real=real)
+        add("run", f"Training run {name_of(run.path)}", i, content)
+    for i, store in enumerate(inputs.real if not inputs.synthetic else (), 1):
+        content = real_section(store, f"real-{i}", real=real)
+        add("real", f"{store.data_kind.capitalize()} store {name_of(store.path)}", i, content)
     title = _title(inputs)
     contents = [
         tag("li", tag("a", name, href=f"#{anchor}"))
@@ -115,7 +109,13 @@ def _page(inputs: Inputs, *, real: bool) -> str:
     )
     body = tag(
         "main",
-        tag("header", tag("h1", title), *_verdicts(inputs), *_summary(inputs), *absent),
+        tag(
+            "header",
+            tag("h1", title),
+            *_verdicts(inputs),
+            _tiles(inputs),
+            tag("p", _subtitle(inputs)),
+        ),
         tag("nav", tag("ul", *contents), aria_label="Contents"),
         *(content for _, _, content in sections),
         _provenance(inputs),
@@ -150,24 +150,24 @@ def _subtitle(inputs: Inputs) -> str:
 
 def _verdicts(inputs: Inputs) -> list[Html]:
     """What the results show, before any figure."""
-    lines = [line for b in inputs.benchmarks for line in benchmark_section.verdicts(b)]
-    lines += [lift.advice for lift in inputs.lifts]
-    return [tag("p", tag("strong", line)) for line in lines]
-
-
-def _summary(inputs: Inputs) -> list[Html]:
-    """What the page is made of, and its key figures."""
-    return [tag("p", _subtitle(inputs)), _tiles(inputs)]
+    lines = [lift.advice for lift in inputs.lifts] + [b.verdict for b in inputs.benchmarks]
+    parts = [tag("p", tag("strong", line)) for line in lines if line]
+    made = [store.data_kind for b in inputs.benchmarks if (store := b.stores.get("test"))]
+    made += [lift.data_kinds.get("test", "") for lift in inputs.lifts]
+    if "simulated" in made:
+        parts.append(tag("p", _SIMULATED, class_="note"))
+    return parts
 
 
 def _tiles(inputs: Inputs) -> Html:
-    figures = [f for b in inputs.benchmarks for f in benchmark_section.key_figures(b)]
-    figures += [f for lift in inputs.lifts for f in lift_section.key_figures(lift)]
+    """The figures that matter most: those of a run only where there are no results."""
+    figures = [f for lift in inputs.lifts for f in lift_section.key_figures(lift)]
+    figures += [f for b in inputs.benchmarks for f in benchmark_section.key_figures(b)]
     figures += [f for e in inputs.evaluations for f in evaluation_section.key_figures(e)]
-    for run in inputs.runs:
+    results = (*inputs.lifts, *inputs.benchmarks, *inputs.evaluations)
+    for run in () if results else inputs.runs:
         figures += run_section.key_figures(run)
-    results = (inputs.benchmarks, inputs.lifts, inputs.evaluations, inputs.runs)
-    several = sum(map(len, results)) > 1
+    several = len(results or inputs.runs) > 1
     tiles = []
     for value, what, source in figures:
         lines = [tag("strong", value), tag("span", what)]

@@ -12,10 +12,11 @@ from hwgen.report.matplotlib_settings import plot_settings
 # isort: split
 import html
 import io
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -120,6 +121,7 @@ def curves(
         axes.xaxis.set_major_locator(MaxNLocator(6))
         if percent:
             axes.yaxis.set_major_formatter(_PERCENT)
+            keep_within(axes, "y", _whole(y for points in series.values() for _, y in points))
         axes.set_xlabel(seen)
         if len(series) > 1:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
@@ -142,6 +144,7 @@ def intervals(name: str, arms: Mapping[str, Arm]) -> Html:
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
         axes.margins(x=0.08)
+        keep_within(axes, "x", 1.0)
         axes.xaxis.set_major_formatter(_PERCENT)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("top-1 accuracy on the test store")
@@ -154,6 +157,7 @@ def histogram(name: str, values: Sequence[float], what: str) -> Html:
         figure = Figure(figsize=(_WIDTH, 2.0), layout="constrained")
         axes: Axes = figure.add_subplot()
         axes.hist(values, bins=20, color=SERIES[0])
+        keep_within(axes, "x", _whole(values))
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.xaxis.set_major_formatter(_PERCENT)
@@ -161,6 +165,19 @@ def histogram(name: str, values: Sequence[float], what: str) -> Html:
         axes.set_xlabel(what)
         axes.set_ylabel("classes")
         return as_svg(figure, name, f"{what}: number of classes")
+
+
+def keep_within(axes: Axes, axis: Literal["x", "y"], top: float) -> None:
+    """Cut an axis at 0 and at `top`, which margins and intervals exceed but no fraction can."""
+    low, high = axes.get_xlim() if axis == "x" else axes.get_ylim()
+    low, high = max(0.0, low), min(top, high)
+    if low < high:
+        (axes.set_xlim if axis == "x" else axes.set_ylim)(low, high)
+
+
+def _whole(values: Iterable[float]) -> float:
+    """1 where the values are parts of a whole; ratios may be larger, and have no limit."""
+    return 1.0 if all(value <= 1 for value in values if math.isfinite(value)) else math.inf
 
 
 def _percent(value: float, _: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -134,6 +135,39 @@ class Benchmark(ResultFile):
         roles = {"train": self.train, "synthetic": self.synthetic, "test": self.test}
         return {role: store for role, store in roles.items() if store is not None}
 
+    @property
+    def trained_on(self) -> str:
+        """What the samples of the training store are: "real", "simulated", ..."""
+        return (self.train.data_kind if self.train else "") or REAL
+
+    def shown(self, arm: str) -> str:
+        """The name of an arm or a difference, which says "real" of real training samples only."""
+        return re.sub(rf"\b{REAL}\b", self.trained_on, arm)
+
+    @property
+    def verdict(self) -> str:
+        """What it shows: words first, then figures with their 95 % intervals."""
+        tested = f"{self.test.data_kind if self.test else ''} test samples".lstrip()
+        seeds = max((len(arm.trials) for arm in self.arms.values()), default=0)
+        on = f"{tested}, {seeds} seed{'' if seeds == 1 else 's'}"
+        added = self.differences.get(f"{REAL}+synthetic - {REAL}")
+        alone = self.differences.get(f"synthetic - {REAL}")
+        parts = []
+        if added is not None:
+            parts.append(
+                f"{_in_words(added)} added to the {self.trained_on} ones they change top-1 "
+                f"accuracy by {_points(added)}"
+            )
+        if alone is not None:
+            parts.append(f"alone, instead of the {self.trained_on} ones, by {_points(alone)}")
+        if not parts and REAL in self.arms:
+            top1 = self.arms[REAL].top1
+            parts.append(
+                f"Recognisers trained on {self.trained_on} samples read {100 * top1.mean:.1f} %"
+                f"{_limits(top1, '.1f')} as their label"
+            )
+        return f"{'; '.join(parts)} ({on})." if parts else ""
+
     def check(self) -> None:
         """See ResultFile."""
         trials = max((len(arm.trials) for arm in self.arms.values()), default=0)
@@ -142,3 +176,22 @@ class Benchmark(ResultFile):
                 f"expected at most {MAX_ARMS:,} arms of {MAX_TRIALS:,} trials, found "
                 f"{len(self.arms):,} arms of up to {trials:,}"
             )
+
+
+def _in_words(added: Interval) -> str:
+    """Whether synthetic samples help, as the beginning of a sentence."""
+    if added.low is None or added.high is None:
+        return "One seed cannot show whether synthetic samples help:"
+    if added.low > 0:
+        return "Synthetic samples help:"
+    return "Synthetic samples harm:" if added.high < 0 else "Synthetic samples show no gain:"
+
+
+def _points(value: Interval) -> str:
+    return f"{100 * value.mean:+.2f} points{_limits(value, '+.2f')}"
+
+
+def _limits(value: Interval, form: str) -> str:
+    if value.low is None or value.high is None:
+        return ""
+    return f" ({100 * value.low:{form}} to {100 * value.high:{form}})"

@@ -79,6 +79,7 @@ def test_real_alone_with_one_seed_and_shared_writers(
     assert "purity" not in shown
     assert "1 writers are in both the train and the test store" in " ".join(shown.split())
     assert "simulated" not in shown
+    assert "Recognisers trained on real samples read " in shown
 
 
 def test_a_simulated_test_store_gives_a_warning(
@@ -88,7 +89,9 @@ def test_a_simulated_test_store_gives_a_warning(
     test = make_store(tmp_path / "test", 1, "gnt", "", simulated=True)
     options = ["--train", train, "--test", test, "--out", tmp_path / "out", "--seeds", 1]
     assert run(monkeypatch, *options, "--steps", 1) == 0
-    assert "the test store is simulated" in " ".join(capsys.readouterr().out.split())
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the test store is simulated" in shown
+    assert "% as their label (simulated test samples, 1 seed)." in shown
     found = json.loads((tmp_path / "out" / "benchmark.json").read_text("utf-8"))
     assert (found["train"]["made"], found["test"]["made"]) == ("real", "simulated")
 

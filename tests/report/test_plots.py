@@ -3,6 +3,7 @@ import xml.etree.ElementTree as ElementTree
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from hwgen.report import plots
 from hwgen.results.benchmark import Arm, Trial
@@ -88,6 +89,21 @@ def test_intervals_of_one_seed_and_of_three() -> None:
     texts = "".join(parse(plots.intervals("a", arms)).itertext())
     assert "real" in texts
     assert "$x_1$ ?" in texts
+
+
+def test_axes_of_fractions_stay_within_0_and_100_percent() -> None:
+    figure = Figure()
+    for values, top, expected in (
+        ((0.02, 0.997), 1.0, (0.0, 1.0)),
+        ((0.4, 0.5), 1.0, (0.395, 0.505)),
+        ((0.9, 1.4), plots._whole((0.9, 1.4)), (0.875, 1.425)),
+        ((5.0, 6.0), 1.0, (4.95, 6.05)),  # nothing within: left as it is
+    ):
+        axes = figure.add_subplot()
+        axes.plot([0, 1], values)
+        plots.keep_within(axes, "y", top)
+        assert axes.get_ylim() == pytest.approx(expected)
+    assert plots._whole((0.5, 1.0, math.nan)) == 1
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.1, 0.9, 0.9]])
