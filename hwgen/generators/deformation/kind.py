@@ -176,7 +176,10 @@ class DeformationKind(GeneratorKind):
         return CardTexts(
             pipeline_tag="image-to-image",
             usage="It deforms real samples, which it does not contain: give a store of them.\n\n"
-            f"```sh\nhwgen synthesize {name} --real STORE --out synthetic --per-class 50\n```\n",
+            f"```sh\nhwgen synthesize {name} --real STORE --out synthetic --per-class 50\n```\n\n"
+            "```python\nimport hwgen\n\n"
+            f'generator = hwgen.load_generator("{name}", source="STORE")\n'
+            "images = generator.sample([0, 0])  # two of class 0: uint8 [2, S, S]\n```\n",
         )
 
     def reference_tables(self, classes: int) -> Sequence[ReferenceTable]:

@@ -167,7 +167,7 @@ class GanKind(GeneratorKind):
         labelled = bool(model.recipe.get("conditional", True))
         amount = "--per-class 50" if labelled else "--count 50"
         first = json.dumps(model.charset[0], ensure_ascii=False)
-        call = f"sample_text([{first}])" if labelled else "sample([0, 0], [0, 1])"
+        what = f"[{first}]" if labelled else "[0, 0]"
         count = 1 if labelled else 2
         spec = model.recipe.get("generator", {})
         shape = f"(8, {spec.get('z_dim')}), dtype=np.float32"
@@ -176,9 +176,9 @@ class GanKind(GeneratorKind):
             noise=noise.format(shape),
             pipeline_tag="text-to-image" if labelled else "unconditional-image-generation",
             usage=f"```sh\nhwgen synthesize {name} --out synthetic {amount}\n```\n\n"
-            "```python\nfrom hwgen.generators.gan.sampling import Sampler\n\n"
-            f'sampler = Sampler.load("{name}")\n'
-            f"images = sampler.{call}  # uint8 [{count}, S, S(, 3)], 255 is paper\n```\n\n"
+            f'```python\nimport hwgen\n\ngenerator = hwgen.load_generator("{name}")\n'
+            f"images = generator.sample({what})  # uint8 [{count}, S, S(, 3)], 255 is paper\n"
+            "```\n\n"
             "The samples are those of the run, bit for bit; sample (seed, class, index) never "
             "changes.\nNothing is executed from the files; the weights are safetensors.\n",
         )
