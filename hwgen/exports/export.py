@@ -1,6 +1,6 @@
-"""Export of a store.
+"""Export of a store, or of other labelled images.
 
-In: a store, a format and an output directory. Out: the finished export there, or nothing.
+In: labelled images, a format and an output directory. Out: the finished export there, or nothing.
 
 An export is written shard by shard, see hwgen.exports.staging. Its .export.json lists the shards
 that are written, so that the same call resumes after an interruption or a kill.
@@ -22,7 +22,7 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.exports.formats import exporter_named
 from hwgen.exports.own_files import written_names
-from hwgen.exports.records import Exporter, Shards, Subset
+from hwgen.exports.records import Exporter, LabelledImages, Shards, Subset
 from hwgen.exports.selection import Selection
 from hwgen.exports.staging import (
     FILE,
@@ -54,18 +54,20 @@ class Export:
     """The content of .export.json.
 
     Attributes:
-        recipe: all that determines the files: format, layout version, content hash of the store,
-            fingerprint of the charset, selection and shards.
+        recipe: all that determines the files: format, layout version, shards, and content hash of
+            the store, fingerprint of the charset and selection, or settings of the lines.
         records: number of records by subset; without a split, one subset named "".
         charset: labels in class order; the class ids of all formats are positions in it.
         charset_fingerprint: see Charset.fingerprint.
         synthetic: whether a generator made the records.
-        store: size, channels, polarity, content_sha256, origin and versions of the store.
+        store: size, channels, polarity, content_sha256, origin and versions of the store; of lines
+            by a generator, its origin.
         versions: of hwgen and of the libraries that wrote the files.
         simulated: whether some records are simulated handwriting.
         notice: authors and licence of the strokes of simulated records; "" for none.
         shards: by subset, the position after the last record of every shard written.
         files: once all is written, names of the files and folders; others are a user's.
+        lines: of lines of text, what the corpus had; {} for a store.
     """
 
     recipe: dict[str, Any]
@@ -79,6 +81,7 @@ class Export:
     notice: str = ""
     shards: dict[str, list[int]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    lines: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as in the file."""
@@ -117,23 +120,43 @@ def export_store(
             something else is at `out`, or another process is exporting to it.
         RecipeChangedError: an unfinished export with other settings is at `out`.
     """
-    out, selection, shards = Path(out), selection or Selection(), shards or Shards()
-    exporter = exporter_named(format)
+    selection, shards = selection or Selection(), shards or Shards()
     charset, records = selection.charset(store), selection.subsets(store)
     export = _describe(store, format, charset, records, selection=selection, shards=shards)
+    subsets = _subsets(store, charset, records, shards, control)
+    return write_export(export, subsets, Path(out), overwrite=overwrite)
+
+
+def write_export(
+    export: Export, subsets: Mapping[str, LabelledImages], out: Path, *, overwrite: bool = False
+) -> Export | None:
+    """Write what an Export describes, or resume it.
+
+    Args:
+        export: nothing is written of it yet.
+        subsets: its images, by subset; they may raise StoppedError.
+        out: output directory.
+        overwrite: see `export_store`.
+
+    Returns:
+        The finished export; None if it was stopped.
+
+    Raises:
+        InputError, RecipeChangedError: see `export_store`.
+    """
+    exporter = exporter_named(export.recipe["format"])
     with locked(out):
         if is_finished(out, export.recipe, overwrite):
             return _read_export(out) or export
         staging = staging_of(out)
         exporters = {
-            name: exporter(subset, staging.partial / name)
-            for name, subset in _subsets(store, charset, records, shards, control).items()
+            name: exporter(subset, staging.partial / name) for name, subset in subsets.items()
         }
         _begin_or_resume(staging, export, overwrite)
         try:
             for name, one in exporters.items():
                 _write(one, name, export, staging.partial)
-        except _StoppedError:
+        except StoppedError:
             return None
         export.files.extend(written_names(staging.partial, export.records))
         write_json(staging.partial / FILE, export.to_json())
@@ -164,21 +187,32 @@ def _describe(
         charset=list(charset),
         charset_fingerprint=charset.fingerprint,
         synthetic=store.is_synthetic,
-        store={
-            "size": manifest.size,
-            "channels": manifest.channels,
-            "polarity": manifest.polarity,
-            "content_sha256": manifest.content_sha256,
-            "origin": manifest.origin,
-            "versions": manifest.versions,
-        },
-        versions={**versions(), **_library_versions(format)},
+        store=described(store),
+        versions={**versions(), **library_versions(format)},
         simulated=is_simulated(manifest.origin),
         notice=notice(manifest.origin),
     )
 
 
-def _library_versions(format: str) -> dict[str, str]:
+def described(store: Store) -> dict[str, Any]:
+    """What Export says of a store."""
+    manifest = store.manifest
+    return {
+        "size": manifest.size,
+        "channels": manifest.channels,
+        "polarity": manifest.polarity,
+        "content_sha256": manifest.content_sha256,
+        "origin": manifest.origin,
+        "versions": manifest.versions,
+    }
+
+
+def library_versions(format: str) -> dict[str, str]:
+    """Versions of the libraries that determine the bytes of a format's files.
+
+    Raises:
+        InputError: one of them is not installed.
+    """
     try:
         return {name: metadata.version(name) for name in exporter_named(format).libraries}
     except metadata.PackageNotFoundError as error:
@@ -196,21 +230,32 @@ def _subsets(
     subsets: dict[str, Subset] = {}
     before = 0
     for name, numbers in records.items():
-        tick = _tick(control, before, total)
+        tick = ticker(control, before, total)
         subsets[name] = Subset(store, charset, numbers, name=name, shards=shards, tick=tick)
         before += len(numbers)
     return subsets
 
 
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """The caller asked to stop."""
 
 
-def _tick(control: Control, before: int, total: int) -> Callable[[int], None]:
+def ticker(control: Control, before: int, total: int) -> Callable[[int], None]:
+    """A function to call with the position reached in a subset.
+
+    Args:
+        control: progress over all subsets, and stop requests.
+        before: number of records in the subsets before.
+        total: number of records in all subsets.
+
+    Raises:
+        StoppedError: a stop was requested; raised by the function.
+    """
+
     def tick(position: int) -> None:
         control.progress(before + position, total, "")
         if control.stop():
-            raise _StoppedError
+            raise StoppedError
 
     return tick
 

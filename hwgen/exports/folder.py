@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from hwgen.exports.file_names import image_name
 from hwgen.exports.provenance import write_provenance
-from hwgen.exports.records import Exporter, RecordInfo
+from hwgen.exports.records import Exporter, RecordInfo, Subset
 from hwgen.io.class_folders import CLASS_MAP, class_folder
 from hwgen.io.json_files import write_json
 
@@ -23,10 +24,14 @@ class FolderExporter(Exporter):
     readers = "torchvision's ImageFolder"
     own = r"classes\.json|provenance\.csv|[^/]+/[0-9]+\.png"
 
+    def __init__(self, subset: Subset, folder: Path) -> None:
+        super().__init__(subset, folder)
+        self._labels = subset.labels
+
     def write(self, start: int, shard: int) -> int:
         """See Exporter."""
         if shard == 0:
-            for label in self._subset.labels:
+            for label in self._labels:
                 (self._folder / class_folder(label)).mkdir(exist_ok=True)
         for info, png in self._subset.shard(start):
             (self._folder / _path(info)).write_bytes(png)

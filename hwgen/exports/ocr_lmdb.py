@@ -25,6 +25,7 @@ class OcrLmdbExporter(Exporter):
     readers = "PARSeq, PaddleOCR, MMOCR, clovaai's benchmark"
     own = r"data\.mdb|lock\.mdb"
     libraries = ("lmdb",)
+    holds_text = True
 
     def write(self, start: int, shard: int) -> int:
         """See Exporter; a shard is a transaction."""

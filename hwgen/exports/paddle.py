@@ -8,7 +8,7 @@ from pathlib import Path
 from hwgen.errors import InputError
 from hwgen.exports.file_names import image_name
 from hwgen.exports.provenance import write_provenance
-from hwgen.exports.records import Exporter, RecordInfo, Subset
+from hwgen.exports.records import Exporter, LabelledImages, RecordInfo
 from hwgen.io.files import atomic_write
 
 _FILES_PER_FOLDER = 10_000
@@ -28,8 +28,9 @@ class PaddleExporter(Exporter):
     files = "images/ and label.txt"
     readers = "PaddleOCR"
     own = r"label\.txt|dict\.txt|provenance\.csv|images/[0-9]+/[0-9]+\.png"
+    holds_text = True
 
-    def __init__(self, subset: Subset, folder: Path) -> None:
+    def __init__(self, subset: LabelledImages, folder: Path) -> None:
         for label in subset.charset:
             if set("\t\n\r") & set(label):
                 raise InputError(

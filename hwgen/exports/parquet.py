@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.exports.file_names import image_name
-from hwgen.exports.records import Exporter, RecordInfo, Subset
+from hwgen.exports.records import Exporter, LabelledImages, RecordInfo
 from hwgen.io.files import atomic_write
 from hwgen.requirements import install_extra
 
@@ -26,9 +27,9 @@ _PROVENANCE = {"writer": "string", "source": "string", "position": "int64", "rec
 class ParquetExporter(Exporter):
     """Writes data-000000.parquet and so on, or train-000000.parquet for a subset named train.
 
-    Columns: image, struct<bytes, path>, a PNG file and its name; label, the class id; writer,
-    source, position and record. By the schema's metadata, `datasets` loads image as Image and
-    label as ClassLabel with the labels of the charset as names.
+    Columns: image, struct<bytes, path>, a PNG file and its name; label, the class id, or the text
+    of a line; writer, source, position and record. By the schema's metadata, `datasets` loads image
+    as Image and label as ClassLabel with the labels of the charset as names, or as text.
 
     Raises:
         InputError: pyarrow is not installed.
@@ -38,8 +39,9 @@ class ParquetExporter(Exporter):
     readers = "Hugging Face datasets, pyarrow"
     own = r"[^/]+-[0-9]{6,}\.parquet"
     libraries = ("pyarrow",)
+    holds_text = True
 
-    def __init__(self, subset: Subset, folder: Path) -> None:
+    def __init__(self, subset: LabelledImages, folder: Path) -> None:
         try:
             import pyarrow.parquet
         except ImportError as error:
@@ -71,14 +73,22 @@ class ParquetExporter(Exporter):
     def _schema(self) -> pyarrow.Schema:
         arrow = self._arrow
         image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
+        if self._subset.is_text:
+            label, kind = arrow.string(), {"_type": "Value", "dtype": "string"}
+        else:
+            label, kind = arrow.int64(), _class_label(self._subset.charset)
         features = {
             "image": {"_type": "Image"},
-            "label": {"_type": "ClassLabel", "names": list(self._subset.charset)},
+            "label": kind,
             **{name: {"_type": "Value", "dtype": kind} for name, kind in _PROVENANCE.items()},
         }
         described = json.dumps({"info": {"features": features}}, ensure_ascii=False)
-        fields = [("image", image), ("label", arrow.int64()), *_PROVENANCE.items()]
+        fields = [("image", image), ("label", label), *_PROVENANCE.items()]
         return arrow.schema(fields, metadata={"huggingface": described})
+
+
+def _class_label(charset: Charset) -> dict[str, Any]:
+    return {"_type": "ClassLabel", "names": list(charset)}
 
 
 def _groups(records: Iterator[tuple[RecordInfo, bytes]]) -> Iterator[list[dict[str, Any]]]:
@@ -90,4 +100,5 @@ def _groups(records: Iterator[tuple[RecordInfo, bytes]]) -> Iterator[list[dict[s
 def _row(info: RecordInfo, png: bytes) -> dict[str, Any]:
     image = {"bytes": png, "path": f"{image_name(info.record)}.png"}
     known = {name: getattr(info, name) for name in _PROVENANCE}
-    return {"image": image, "label": info.class_id, **known}
+    label = info.label if info.class_id is None else info.class_id
+    return {"image": image, "label": label, **known}

@@ -6,14 +6,16 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
-from hwgen.exports.records import RecordInfo, Subset
+from hwgen.exports.records import LabelledImages, RecordInfo
 from hwgen.io.files import atomic_write
 
 FILE = "provenance.csv"
 FIELDS = ("file", "label", "class_id", "writer", "source", "position", "record")
 
 
-def write_provenance(subset: Subset, folder: Path, path_of: Callable[[RecordInfo], str]) -> None:
+def write_provenance(
+    subset: LabelledImages, folder: Path, path_of: Callable[[RecordInfo], str]
+) -> None:
     """Write `folder`/provenance.csv: UTF-8, a header, then one line per image.
 
     Args:

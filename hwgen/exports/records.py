@@ -1,4 +1,4 @@
-"""Records of a store for export, one by one, and the base class of all exporters."""
+"""Labelled images for export, one by one, and the base class of all exporters."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class RecordInfo:
     """What is known about a record, besides its image.
 
     Attributes:
-        record: its number in the store.
-        label: the character, or class name.
-        class_id: position of the label in the charset of the export.
+        record: its number in the store, or of the line of text.
+        label: the character, the class name, or the text of a line.
+        class_id: position of the label in the charset of the export; None for a line of text.
         writer: "" if not known.
         source: see hwgen.record.Record.
         position: see hwgen.record.Record.
@@ -63,13 +63,52 @@ class RecordInfo:
 
     record: int
     label: str
-    class_id: int
+    class_id: int | None
     writer: str
     source: str
     position: int
 
 
-class Subset:
+class LabelledImages(ABC):
+    """Labelled images in a certain order, as an exporter reads them.
+
+    Args:
+        charset: classes of the export, which include all labels; of lines of text, the characters.
+        name: "train", "test" ..., or "" for a whole export.
+        shards: how much an exporter writes at a time.
+    """
+
+    is_text: ClassVar[bool] = False
+    """Whether labels are lines of text, and not classes."""
+
+    def __init__(self, charset: Charset, *, name: str = "", shards: Shards | None = None) -> None:
+        self.charset, self.name = charset, name
+        self.shards = shards or Shards()
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
+
+    @abstractmethod
+    def infos(self, start: int = 0, stop: int | None = None) -> Iterator[RecordInfo]:
+        """What is known about the records at the positions from `start` to before `stop`."""
+
+    @abstractmethod
+    def images(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[RecordInfo, Image]]:
+        """The records from position `start` to before `stop`, with their images, uint8."""
+
+    def shard(self, start: int) -> Iterator[tuple[RecordInfo, bytes]]:
+        """The records from position `start` on, with their PNG files, until the shard is full."""
+        used = 0
+        for info, image in self.images(start, start + self.shards.records):
+            png = encode_png(image)
+            if used and used + len(png) > self.shards.bytes:
+                return
+            used += len(png)
+            yield info, png
+
+
+class Subset(LabelledImages):
     """Some records of a store in a certain order: a whole export, or one subset of a split.
 
     Args:
@@ -91,8 +130,8 @@ class Subset:
         shards: Shards | None = None,
         tick: Callable[[int], None] | None = None,
     ) -> None:
-        self.store, self.charset, self.numbers, self.name = store, charset, numbers, name
-        self.shards = shards or Shards()
+        super().__init__(charset, name=name, shards=shards)
+        self.store, self.numbers = store, numbers
         self._tick = tick or (lambda position: None)
 
     def __len__(self) -> int:
@@ -122,7 +161,7 @@ class Subset:
         )
 
     def infos(self, start: int = 0, stop: int | None = None) -> Iterator[RecordInfo]:
-        """What is known about the records at the positions from `start` to before `stop`."""
+        """See LabelledImages."""
         tables = self.store.manifest.tables
         labels, writers, sources = tables["labels"], tables["writers"], tables["sources"]
         numbers = self.numbers[start:stop]
@@ -142,7 +181,7 @@ class Subset:
                 )
 
     def images(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[RecordInfo, Image]]:
-        """The records from position `start` to before `stop`, with their images, uint8."""
+        """See LabelledImages."""
         stop = len(self) if stop is None else min(stop, len(self))
         step = max(1, min(_READ_RECORDS, _READ_BYTES // int(np.prod(self.store.image_shape))))
         for first in range(start, stop, step):
@@ -152,19 +191,9 @@ class Subset:
             yield from zip(self.infos(first, last), images, strict=True)
         self._tick(stop)
 
-    def shard(self, start: int) -> Iterator[tuple[RecordInfo, bytes]]:
-        """The records from position `start` on, with their PNG files, until the shard is full."""
-        used = 0
-        for info, image in self.images(start, start + self.shards.records):
-            png = encode_png(image)
-            if used and used + len(png) > self.shards.bytes:
-                return
-            used += len(png)
-            yield info, png
-
 
 class Exporter(ABC):
-    """Writes one subset into one folder, shard by shard.
+    """Writes some labelled images into one folder, shard by shard.
 
     The constructor of a format checks that the format can hold the records; it touches no file.
 
@@ -173,9 +202,10 @@ class Exporter(ABC):
         readers: software that reads them, likewise.
         own: regular expression of all paths that it writes in its folder.
         libraries: packages besides those of the store that determine the bytes of the files.
+        holds_text: it can hold lines of text.
 
     Args:
-        subset: the records.
+        subset: the records; a Subset of a store unless `holds_text`.
         folder: exists before the first shard is written.
     """
 
@@ -183,8 +213,9 @@ class Exporter(ABC):
     readers: ClassVar[str]
     own: ClassVar[str]
     libraries: ClassVar[tuple[str, ...]] = ()
+    holds_text: ClassVar[bool] = False
 
-    def __init__(self, subset: Subset, folder: Path) -> None:
+    def __init__(self, subset: LabelledImages, folder: Path) -> None:
         self._subset, self._folder = subset, folder
 
     @abstractmethod
