@@ -30,6 +30,7 @@ from hwgen_cli.export_model import export_model
 from hwgen_cli.groups import Application, Commands
 from hwgen_cli.inspect import inspect
 from hwgen_cli.lift import lift
+from hwgen_cli.lines import lines
 from hwgen_cli.once import print_once
 from hwgen_cli.prepare_gnt import prepare_gnt
 from hwgen_cli.prepare_images import prepare_images
@@ -77,6 +78,7 @@ app.command("simulate", rich_help_panel=DATA)(simulate)
 app.command("presets", rich_help_panel=GENERATORS)(presets)
 app.command("train", rich_help_panel=GENERATORS)(train)
 app.command("synthesize", rich_help_panel=GENERATORS)(synthesize)
+app.command("lines", rich_help_panel=GENERATORS)(lines)
 app.command("benchmark", rich_help_panel=MEASUREMENT)(benchmark)
 app.command("lift", rich_help_panel=MEASUREMENT)(lift)
 app.command("evaluate", rich_help_panel=MEASUREMENT)(evaluate)

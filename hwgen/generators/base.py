@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,6 +197,13 @@ class GeneratorKind(ABC):
             RunError: the weights do not fit the recipe.
             InputError: the recipe is invalid, or the source does not fit the model.
         """
+
+    def characters(self, model: Model, **options: Any) -> Set[str]:
+        """The labels that the sampler of a model can make, which may be more than its charset.
+
+        The arguments and errors are those of `load`.
+        """
+        return frozenset(model.charset)
 
     @abstractmethod
     def describe(self, run: Run) -> Description:

@@ -27,11 +27,16 @@ DIFFERENT_HELP = {
     "--classes": "To select from a store or run, or to write from all characters there are.",
     "--strokes": "Whose strokes differs: of all characters to write, of a store, of a refiner.",
     "--batch": "Results of `train` depend on it, samples of `synthesize` do not.",
+    "--count": "Of samples of a GAN without labels, or of lines.",
     "--domain": "The store whose look samples have, or a new run starts from.",
 }
 """Options with a help text for each command, and why; name and metavar are the same everywhere."""
 
 METAVARS = {
+    "--format": {
+        "ocr-lmdb|folder|paddle|gnt|webdataset|parquet",
+        "ocr-lmdb|paddle|webdataset|parquet",  # those that hold lines of text
+    },
     "--steps": {"N", "N,N,..."},  # of one recogniser, or several numbers to compare
     "--init-from": {"FILE", "RUN"},  # of a recogniser, or of a generator
     "--out": {"STORE", "RUN", "DIR", "FILE.html"},
@@ -43,7 +48,7 @@ METAVARS = {
 
 SYNONYMS = {
     "--output", "--start", "--checkpoint", "--draws", "--protocol", "--judged", "--filter",
-    "--from", "--share", "--counts", "--amount", "--limit", "--every", "--reader", "--cas-steps",
+    "--share", "--counts", "--amount", "--limit", "--every", "--reader", "--cas-steps",
 }  # fmt: skip
 """Names that are not used because another option has the same meaning."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,12 @@ class RefinerKind(GeneratorKind):
         from hwgen.generators.refiner.sampling import RefinerSampler
 
         return RefinerSampler.of_model(model, device, **options)
+
+    def characters(self, model: Model, **options: Any) -> Set[str]:
+        """See GeneratorKind: all characters that have strokes."""
+        from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
+
+        return (options.get("strokes") or StoredStrokes(model.folder / FILE)).characters()
 
     def describe(self, run: Run) -> Description:
         """See GeneratorKind."""

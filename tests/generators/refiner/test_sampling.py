@@ -9,11 +9,12 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.exports.models import export_model
-from hwgen.generators.base import load_generator, requested_classes
+from hwgen.generators.base import get_kind, load_generator, requested_classes
 from hwgen.generators.refiner.stroke_file import FILE
 from hwgen.generators.samplers import WriterSampler
 from hwgen.runs import Run
 from hwgen.runs.models import read_model
+from hwgen.runs.snapshots import find_model
 from hwgen.store import Store
 from hwgen.synthesis.synthesize import synthesize
 from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes, sampler_of, write_graphics
@@ -199,3 +200,10 @@ def test_classes_and_options_as_a_user_asks(toy_run: Run, tmp_path: Path, toy_st
         load_generator(toy_run, device="cpu", pen=3)
     with pytest.raises(InputError, match="Leave out --real"):
         load_generator(toy_run, device="cpu", source=toy_store)
+
+
+def test_all_characters_with_strokes_can_be_made(toy_run: Run) -> None:
+    kind, model = get_kind("refiner"), find_model(toy_run, "last")
+    assert kind.characters(model) == TOY_STROKES.keys()
+    assert kind.characters(model, strokes=ToyStrokes({"口": TOY_STROKES["口"]})) == {"口"}
+    assert get_kind("gan").characters(model) == {"一", "丨", "十"}

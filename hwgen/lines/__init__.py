@@ -1,0 +1,1 @@
+"""Labelled images of lines of text, composed of images of single characters."""

@@ -1,0 +1,133 @@
+"""Where the characters of lines come from: a store, or a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hwgen.charset import Charset
+from hwgen.errors import InputError
+from hwgen.exports.export import described
+from hwgen.generators.base import get_kind, load_generator
+from hwgen.generators.samplers import WriterSampler
+from hwgen.lines.cropping import full_size_of
+from hwgen.lines.glyphs import Characters
+from hwgen.lines.of_generator import GeneratedCharacters
+from hwgen.lines.of_store import StoreCharacters
+from hwgen.runs.snapshots import find_model
+from hwgen.sources.strokes.data import StrokeData
+from hwgen.store import Store, looks_like_store
+from hwgen.store.origin import framing, is_simulated, notice
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """How a source is read.
+
+    Attributes:
+        writers: of a store, ids and ranges of ids; "" for all.
+        snapshot: of a run: "last", "best", or a number of images.
+        strokes: of a refiner, instead of those that it was trained with.
+        device: of a generator: "auto", "cpu", "cuda", ...
+    """
+
+    writers: str = ""
+    snapshot: str = "last"
+    strokes: StrokeData | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Characters, and what an export says of their source.
+
+    Attributes:
+        characters: images of characters.
+        name: of each record, see hwgen.record.Record.
+        store: see hwgen.exports.export.Export.
+        synthetic: likewise.
+        simulated: likewise.
+        notice: likewise.
+    """
+
+    characters: Characters
+    name: str
+    store: dict[str, Any]
+    synthetic: bool
+    simulated: bool
+    notice: str
+
+
+def open_source(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
+    """A store, a run or an exported model as a source of characters.
+
+    Args:
+        place: of it.
+        wanted: characters that are asked of a generator which can make any.
+        options: how it is read.
+
+    Raises:
+        StoreError, RunError: nothing is there, or it is damaged.
+        InputError: an option does not fit the source, which is in colour, stretched, or cannot
+            write a line in one hand.
+    """
+    return _store(place, options) if looks_like_store(place) else _run(place, wanted, options)
+
+
+def _store(place: Path, options: SourceOptions) -> Source:
+    if options.strokes is not None:
+        raise InputError(
+            "strokes are for a refiner, but this is a store",
+            where=str(place),
+            remedy="Leave out --strokes",
+        )
+    store = Store(place)
+    origin = store.manifest.origin
+    return Source(
+        StoreCharacters(store, options.writers),
+        name=f"lines of store {store.manifest.content_sha256[:16]}",
+        store=described(store),
+        synthetic=store.is_synthetic,
+        simulated=is_simulated(origin),
+        notice=notice(origin),
+    )
+
+
+def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
+    model = find_model(place, options.snapshot)
+    kind = get_kind(model.kind, str(place))
+    if kind.needs_source:
+        raise InputError(
+            f"a {kind.title} cannot write a whole line in one hand",
+            where=str(place),
+            remedy="Make a store with hwgen synthesize, and give that",
+        )
+    if options.writers:
+        raise InputError(
+            "a generator has no writers to select",
+            where=str(place),
+            remedy="Leave out --writers",
+        )
+    given: dict[str, Any] = {"strokes": options.strokes}
+    if "charset" in kind.sampling_options:
+        known = kind.characters(model, **given)
+        given["charset"] = Charset(tuple(sorted(one for one in set(wanted) if one in known)))
+    sampler = load_generator(place, snapshot=options.snapshot, device=options.device, **given)
+    own = dict(sampler.origin) if isinstance(sampler, WriterSampler) else {}
+    origin = {
+        "kind": "synthetic",
+        "preset": sampler.preset,
+        "provenance": sampler.provenance,
+        **({"data": sampler.data[0]} if sampler.data else {}),
+        **own,
+    }
+    return Source(
+        GeneratedCharacters(sampler, full_size_of(sampler.size, framing(model.origin), str(place))),
+        name=f"lines of {sampler.provenance}",
+        store={"size": sampler.size, "channels": sampler.channels, "origin": origin},
+        synthetic=True,
+        simulated=False,
+        notice=notice(origin),
+    )
