@@ -17,7 +17,7 @@ _LEAST = 0.1  # of the standard deviation of all: channels that hardly vary are 
 
 
 class FeatureMaps:
-    """An image, the maps after all but the first stage of a recogniser, and its last layer's input.
+    """The maps after each stage of a recogniser but the first, and the input of its last layer.
 
     Nothing is trained, but gradients reach the images.
 
@@ -61,12 +61,8 @@ class FeatureMaps:
         self.class_weights = _class_weights(last.weight.detach(), recogniser, labels)
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """Float images [N, C, S, S] to maps [N, channels, size, size]; the last [N, channels].
-
-        The first is the image in the recogniser's range.
-        """
-        h = x * self._scale + self._offset
-        maps = [h]
+        """Float images [N, C, S, S] to maps [N, channels, size, size]; the last [N, channels]."""
+        h, maps = x * self._scale + self._offset, []
         for part in self._parts:
             h = part(h)
             maps.append(h)

@@ -5,9 +5,6 @@ network that was trained for another task, at several depths. Here it is a recog
 characters, whose weights of each class initialise Φ (Sauer et al. 2022, StyleGAN-XL, section 3.1,
 initialise it from a classifier, too). D need not learn what a character is, so that it tells real
 from generated samples of a class after few steps.
-
-The image itself is the first map: a recogniser hardly sees smears and pale spots, so that G would
-learn to make them.
 """
 
 from __future__ import annotations
@@ -28,10 +25,9 @@ from hwgen.recogniser.feature_maps import FeatureMaps
 class FeatureDiscriminator(AnyDiscriminator):
     """Maps and labels to one number each.
 
-    Maps larger than the smallest are halved by convolutions until they have its size, with twice as
-    many channels each time. All are joined by another convolution and a linear layer, and <Φ(y), h>
-    is added to the output, where h is the linear layer's output beside the input of the
-    recogniser's last layer.
+    Maps larger than the smallest are halved by convolutions until they have its size, all are
+    joined by another convolution and a linear layer, and <Φ(y), h> is added to the output, where h
+    is the linear layer's output beside the input of the recogniser's last layer.
 
     Args:
         spec: its stages are the halving and the joining convolution.
@@ -46,7 +42,7 @@ class FeatureDiscriminator(AnyDiscriminator):
         for number, (mean, rate) in enumerate(zip(maps.means, maps.rates, strict=True)):
             self.register_buffer(f"mean{number}", mean)
             self.register_buffer(f"rate{number}", rate)
-        *shapes, (last, _) = maps.shapes
+        *shapes, (width, _) = maps.shapes
         halving, joining = spec.stages
         size = shapes[-1][1]
         self.halves = nn.ModuleList()
@@ -54,19 +50,17 @@ class FeatureDiscriminator(AnyDiscriminator):
         for channels, large in shapes:
             steps: list[nn.Module] = []
             while large > size:
-                large //= 2
-                width = max(1, halving.channels * size // large)
                 steps += [
-                    SameConv2d(channels, width, halving.kernel, halving.stride),
+                    SameConv2d(channels, halving.channels, halving.kernel, halving.stride),
                     nn.LeakyReLU(SLOPE),
                 ]
-                channels = width
+                channels, large = halving.channels, large // 2
             self.halves.append(nn.Sequential(*steps))
             joined += channels
         self.join = SameConv2d(joined, joining.channels, joining.kernel, joining.stride)
         self.hidden = nn.Linear(joining.channels * size**2, spec.hidden)
-        self.out = nn.Linear(spec.hidden + last, 1)
-        self.label_map: nn.Module = LabelMap(classes, spec.hidden + last, spec.label_sd)
+        self.out = nn.Linear(spec.hidden + width, 1)
+        self.label_map: nn.Module = LabelMap(classes, spec.hidden + width, spec.label_sd)
 
     @torch.no_grad()
     def initialise_classes(self) -> None:

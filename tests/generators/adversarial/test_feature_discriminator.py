@@ -74,7 +74,7 @@ def test_the_recogniser_is_neither_trained_nor_saved(d: FeatureDiscriminator) ->
     assert x.grad.abs().sum() > 0
     assert all(parameter.grad is not None for parameter in d.parameters())
     names = {name.split(".")[0] for name in d.state_dict()}
-    scales = {f"{what}{number}" for what in ("mean", "rate") for number in range(5)}
+    scales = {f"{what}{number}" for what in ("mean", "rate") for number in range(4)}
     assert names == {"halves", "join", "hidden", "out", "label_map", *scales}
 
 
