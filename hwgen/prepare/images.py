@@ -73,7 +73,9 @@ def prepare_images(
     if channels is None:
         channels = 1 if first.grey or are_grey(sources) else 3
     if isinstance(framing, int):
-        framing = Framing(framing, stretch=channels == 3 or first.one_size)
+        stretch = channels == 3 or first.one_size
+        # No margin: an image that has one, and the exports of a store, stay as they are.
+        framing = Framing(framing, stretch=stretch, margin=0)
     renderer = Renderer(framing, channels, first.light_ink if invert is None else invert)
     reading: Reading[Item] = Reading(sources, strict=options.strict, control=control, unread=unread)
 
