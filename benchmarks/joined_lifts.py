@@ -51,7 +51,7 @@ def simulated(strokes: Mapping[str, Strokes], hands: int, seed: int) -> dict[str
         for label, lines in strokes.items():
             path = pen_paths([Item(lines, character_number(label), seed, hand)]).path
             # On paper the pen moves by PEN_STEP at most, in the air by twice as much.
-            gaps = np.hypot(*np.diff(path, axis=0).T) > 2.5 * PEN_STEP
+            gaps = np.hypot(*np.diff(path)) > 2.5 * PEN_STEP
             yield label, 1 + int(gaps.sum())
 
     return {str(hand): of(hand) for hand in range(1, hands + 1)}

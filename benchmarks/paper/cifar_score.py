@@ -1,6 +1,6 @@
 """CIFAR-10: inception scores of LSGAN and DCGAN over several models each.
 
-    pip install 'hwgen[score]'
+    pip install torch-fidelity
     python -m benchmarks.paper.cifar_score --run RUN ... --weights FILE --out DIR
     python -m benchmarks.paper.cifar_score --run RUN ... --weights FILE --out DIR --quick
 
@@ -40,6 +40,7 @@ from hwgen.generators.gan.presets import Loss, recipe_from_json
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.io.json_files import write_json
 from hwgen.record import Image
+from hwgen.requirements import install_extra
 from hwgen.runs import Run
 from hwgen.store import Store
 
@@ -87,7 +88,7 @@ def inception_score(
     except ImportError:
         raise InputError(
             "the inception score needs torch-fidelity",
-            remedy="Install it: pip install 'hwgen[score]'",
+            remedy=f"Install it: {install_extra('score')}",
         ) from None
     try:
         found = calculate_metrics(

@@ -94,10 +94,14 @@ def test_impossible_classes_are_refused(
 def test_a_missing_package_is_named_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def absent(name: str) -> None:
-        raise importlib.metadata.PackageNotFoundError(name)
+    there = importlib.metadata.distribution
 
-    monkeypatch.setattr(importlib.metadata, "distribution", absent)
+    def only_hwgen(name: str) -> importlib.metadata.Distribution:
+        if name != "hwgen":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return there(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", only_hwgen)
     assert run(monkeypatch, "--out", tmp_path / "set") == 1
     assert "Give other --strokes, or: pip install kanjivg" in capsys.readouterr().err
 

@@ -120,7 +120,7 @@ def test_the_page_fits_and_is_whole(browser: str, report: Path, width: int) -> N
     assert found["flat"] == 0
     assert found["loaded"] == []
     kinds = [heading.split()[0] for heading in found["headings"]]
-    assert kinds == ["Training", "Synthetic", "Benchmark", "Provenance"]
+    assert kinds == ["Benchmark", "Synthetic", "Training", "Provenance"]
 
 
 def test_plots_follow_the_reader_s_colours(browser: str, report: Path) -> None:

@@ -120,7 +120,7 @@ def test_the_inception_network_is_registered_and_used_without_bias(
 
 def test_a_missing_library_is_named(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
-    with pytest.raises(InputError, match=r"pip install 'hwgen\[score\]'"):
+    with pytest.raises(InputError, match=r"pip install 'torch-fidelity>="):
         inception_score(random_images(4), weights, splits=1, device=CPU)
 
 

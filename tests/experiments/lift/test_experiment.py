@@ -216,7 +216,7 @@ def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
     drawn = Store(tmp_path / "out" / "draws" / "n1-draw0.store")
     assert np.bincount(drawn.labels).tolist() == [18, 18, 1]
     assert result.config["recipe"]["balanced"]
-    assert set(result.groups) == {"rare", "common", "all"}
+    assert set(result.groups) == {"rare", "rare among rare", "common", "all"}
     assert "of the rare classes" in result.advice
 
 

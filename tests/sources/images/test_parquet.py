@@ -184,7 +184,7 @@ def test_without_pyarrow_the_remedy_is_named(
 ) -> None:
     path = write(tmp_path / "x.parquet", {"image": cells(1), "label": [0]})
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(InputError, match=r"pip install 'hwgen\[parquet\]'"):
+    with pytest.raises(InputError, match=r"pip install 'pyarrow>="):
         find_images([path])
 
 

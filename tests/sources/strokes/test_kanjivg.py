@@ -89,11 +89,15 @@ def test_an_svg_file_without_readable_strokes_is_named(tmp_path: Path, body: str
 
 
 def test_the_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> None:
-        raise importlib.metadata.PackageNotFoundError(name)
+    there = importlib.metadata.distribution
 
-    monkeypatch.setattr(importlib.metadata, "distribution", absent)
-    with pytest.raises(InputError, match=r"pip install 'hwgen\[demo\]'"):
+    def only_hwgen(name: str) -> importlib.metadata.Distribution:
+        if name != "hwgen":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return there(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", only_hwgen)
+    with pytest.raises(InputError, match=r"pip install kanjivg"):
         KanjiVG().load("一")
 
 
