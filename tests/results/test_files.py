@@ -65,7 +65,9 @@ def test_a_committed_lift_gives_the_advice_of_this_version(file: Path) -> None:
     lift = Lift.load(file)
     amount = lift.experiment["amounts"][0]
     figures = lift.accuracy_entries, lift.difference_entries, lift.generator_difference_entries
-    assert lift.advice == advise(*figures, lift.groups[0], amount, lift.steps)
+    first = lift.generators[0].name if lift.generators else ""
+    advice = advise(*figures, lift.groups[0], amount, lift.steps, first=first)
+    assert lift.advice == " ".join([advice, *(one.seen for one in lift.generators if one.seen)])
 
 
 @pytest.mark.parametrize("name", KINDS)
