@@ -13,6 +13,7 @@ LOWER: Mapping[str, str] = {
     "export-model": "Close other programs, or leave out --onnx",
     "inspect": "Leave out --sheet, or inspect fewer files at a time",
     "lift": "Lower --size, or give --recogniser-preset light or --precision bf16",
+    "lines": "Lower --height or --max-length, or give a shorter --corpus",
     "prepare-gnt": "Lower --workers or --size",
     "prepare-images": "Lower --workers or --size, or set --max-per-class",
     "prepare-pot": "Lower --workers or --size",
