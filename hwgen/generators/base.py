@@ -89,11 +89,10 @@ class GeneratorKind(ABC):
             changes: see `recipe`.
 
         Raises:
-            InputError: see `recipe` and `recipe_from_json`, or runs of this kind cannot be
-                continued on other samples.
+            InputError: see `recipe` and `recipe_from_json`, or the kind starts from no other run.
         """
         raise InputError(
-            f"a {self.title} cannot be continued on other samples",
+            f"expected a run of a GAN or a refiner to start from, found a {self.title}",
             remedy="Train a new one without --init-from",
         )
 

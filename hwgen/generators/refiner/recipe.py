@@ -109,8 +109,8 @@ class RefinerRecipe(AdversarialRecipe):
 
 
 # D sees features: it tells more of real from generated images after 1,000 steps than one of pixels
-# after 3,000. The first width of 16 is as good as 32, in three quarters of the time
-# (benchmarks/results/refiner-ablation-2026-11-28-2cpu).
+# after 3,000 (benchmarks/results/refiner-ablation-2026-11-28-2cpu). A first width of 16 is as good
+# as 32, in three quarters of the time (refiner-forms-2026-11-28-2cpu).
 _REFINER_32 = RefinerRecipe(
     preset="refiner-32",
     size=32,
