@@ -70,19 +70,21 @@ def _variables(css: str) -> list[tuple[str, str]]:
 
 
 def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
-    """Two panels: accuracy, and the difference to the baseline; thin lines: other classes."""
+    """Accuracy and, where there is one, the difference to the baseline; thin: other classes."""
     figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    panels = [figures for figures in (lift.accuracy, lift.differences) if figures]
+    left, *others = figure.subplots(1, len(panels), squeeze=False)[0]
     groups = [group for group in lift.groups if group != "all" or len(lift.groups) == 1]
-    for axes, figures in ((left, lift.accuracy), (right, lift.differences)):
+    for axes, figures in zip((left, *others), panels, strict=True):
         for place, group in enumerate(groups):
             for series in lift.shown:
                 _line(axes, lift, figures, group, series, dashes=_dashes(place), colours=colours)
         _axes(axes, lift)
     keep_within(left, "y", 100.0)
-    right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
-    right.set_title(f"Minus {BASELINE}, points", loc="left", fontsize=10)
+    for right in others:
+        right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
+        right.set_title(f"Minus {BASELINE}, points", loc="left", fontsize=10)
     handles = [
         Line2D(
             [],
@@ -130,7 +132,9 @@ def _line(
     y = [100 * one.mean for one in found]
     colour = _colour(lift, series, colours)
     if dashes != _DASHES[0]:
-        axes.plot(x, y, color=colour, lw=0.8, ls=dashes)
+        axes.plot(
+            x, y, color=colour, lw=0.8, ls=dashes, marker=_mark(lift, series), ms=3, mfc="none"
+        )
         return
     first, numbers = sum(count == NONE for count in known), sum(count != ALL for count in known)
     axes.plot(x[first:numbers], y[first:numbers], color=colour, lw=1.8)

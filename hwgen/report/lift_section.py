@@ -6,13 +6,20 @@ from hwgen.report.inputs import name_of
 from hwgen.report.lift_plots import lift_svg
 from hwgen.report.markup import Html, as_json, facts, figure, join, missing, section, table, tag
 from hwgen.report.number_format import accuracy, difference, in_points
-from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, BASELINE, Estimate, Lift, count_name
+from hwgen.results.lift import (
+    ALL,
+    AMONG_RARE,
+    AMONG_RARE_NOTE,
+    BASELINE,
+    Estimate,
+    Lift,
+    count_name,
+)
 from hwgen.results.parts import Interval
 
-_CAPTION = (
-    "Bars: 95 % intervals over classes and seeds. Left: top-1 accuracy on the test store. Right: "
-    "the same minus that of classical augmentation on the same training samples; a bar that "
-    "crosses zero shows no gain. At “all”, classes have different numbers of samples."
+_DIFFERENCES = (
+    "Right: the same minus that of classical augmentation on the same training samples; a bar that "
+    "crosses zero shows no gain."
 )
 
 
@@ -31,7 +38,14 @@ def lift_section(lift: Lift, anchor: str) -> Html:
 
 
 def _caption(lift: Lift) -> str:
-    return f"{_CAPTION} {AMONG_RARE_NOTE}." if AMONG_RARE in lift.groups else _CAPTION
+    parts = [
+        "Bars: 95 % intervals over classes and seeds.",
+        "Left: top-1 accuracy on the test store." if lift.differences else "",
+        _DIFFERENCES if lift.differences else "Top-1 accuracy on the test store.",
+        "At “all”, classes have different numbers of samples." if ALL in lift.counts else "",
+        f"{AMONG_RARE_NOTE}." if AMONG_RARE in lift.groups else "",
+    ]
+    return " ".join(filter(None, parts))
 
 
 def _setting(lift: Lift) -> list[tuple[object, object]]:

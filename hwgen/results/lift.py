@@ -164,8 +164,8 @@ class GeneratorFacts:
 
     @property
     def seen(self) -> str:
-        """How many of the classes it was trained on, a sentence; "" if that was in each trial."""
-        if not self.trained_before:
+        """How many of the classes it was trained on before, a sentence; "" if it was not."""
+        if not self.trained_before or self.images == 0:
             return ""
         if self.classes_seen is None:
             return (
@@ -173,9 +173,10 @@ class GeneratorFacts:
                 "samples of these classes and of the test writers."
             )
         unseen = self.classes - self.classes_seen
+        seen = f"{self.classes_seen:,}" if self.classes_seen else "none"
         risk = ", perhaps on samples of the test writers" if self.classes_seen else ""
         return (
-            f"{self.title} was trained on {self.classes_seen or 'none'} of these classes{risk} "
+            f"{self.title} was trained on {seen} of these classes{risk} "
             f"(never seen: {unseen:,} of {self.classes:,} classes)."
         )
 

@@ -285,7 +285,7 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
         "classical+learnt 3, best: ",
         "Without real samples, train on 3 samples per class of simulated: expect ",
         "Samples of learnt instead of simulated, by the number of real samples per class: ",
-        "(never seen: 3 of 3 classes)",
+        "(never seen: 0 of 3 classes)",
         "simulated needs no training.",
         "The training of learnt took 16 images and ",
     ):

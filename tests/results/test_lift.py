@@ -137,3 +137,13 @@ def test_a_page_has_the_advice_the_curve_and_the_table(
             "lift",
         )
     ]
+
+
+def test_without_a_baseline_there_is_no_panel_of_differences() -> None:
+    results = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+    folder = results / "refiner-unseen-2026-11-28-2cpu"
+    with_baseline, without = (Lift.load(folder / f"{name}.json") for name in ("lift", "rare"))
+    pages = [lift_section.lift_section(lift, "one") for lift in (with_baseline, without)]
+    for text in ("Right: ", "Minus classical, points"):
+        assert [text in page for page in pages] == [True, False], text
+    assert "simulated was trained" not in without.advice
