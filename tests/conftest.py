@@ -1,3 +1,4 @@
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -111,3 +112,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def kanjivg() -> None:
+    """For tests that need KanjiVG's strokes."""
+    try:
+        importlib.metadata.distribution("kanjivg")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the extra demo (kanjivg) is not installed")

@@ -15,14 +15,6 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return int(leaving.value.code or 0)
 
 
-@pytest.fixture
-def kanjivg() -> None:
-    try:
-        importlib.metadata.distribution("kanjivg")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("the extra demo (kanjivg) is not installed")
-
-
 def labels(path: Path) -> list[str]:
     data, found = path.read_bytes(), []
     while data:
