@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from hwgen_cli.options import (
-    FILTER,
-    GENERATOR,
-    HARDWARE,
     Classes,
     Device,
     Json,
@@ -20,194 +14,32 @@ from hwgen_cli.options import (
     Sheet,
     Snapshot,
     out_option,
-    recogniser_option,
     seed_option,
-    strokes_option,
 )
 from hwgen_cli.output import leave_stopped, print_json, print_lines
+from hwgen_cli.synthesize_filter import Filter, sample_filters, show_acceptance
+from hwgen_cli.synthesize_options import (
+    PER_CLASS,
+    Batch,
+    Count,
+    Domain,
+    Gnt,
+    Hand,
+    MaxTries,
+    MinConfidence,
+    MinMargin,
+    NoCopiesOf,
+    PerClass,
+    Png,
+    Real,
+    Recogniser,
+    RunArgument,
+    Strokes,
+)
 
 if TYPE_CHECKING:
     from hwgen.generators.samplers import Sampler
     from hwgen.store import Store
-    from hwgen.synthesis.filters import SampleFilter
-
-PER_CLASS = 50
-MAX_HAND = 999_999
-
-SHOWN_CLASSES = 10
-SHOWN_SHORT = 40
-"""Rows in the table of acceptance rates, and classes in the warning."""
-
-RunArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RUN", help="Run directory of hwgen train, or folder of hwgen export-model."
-    ),
-]
-PerClass = Annotated[
-    int | None,
-    typer.Option(
-        "--per-class",
-        min=1,
-        metavar="N",
-        rich_help_panel="Classes and samples",
-        show_default=str(PER_CLASS),
-        help="Number of samples per class.",
-    ),
-]
-Count = Annotated[
-    int | None,
-    typer.Option(
-        "--count",
-        min=1,
-        metavar="N",
-        rich_help_panel="Classes and samples",
-        help="Number of samples in total, for a GAN that was trained without labels.",
-    ),
-]
-Real = Annotated[
-    Path | None,
-    typer.Option(
-        "--real",
-        metavar="STORE",
-        rich_help_panel=GENERATOR,
-        help="Store of real samples that a deformation model deforms; their classes may differ "
-        "from those that it was trained on.",
-    ),
-]
-Strokes = Annotated[
-    Path | None,
-    strokes_option(
-        "Stroke data for a refiner.",
-        default="those that it was trained with",
-        panel=GENERATOR,
-    ),
-]
-Hand = Annotated[
-    int | None,
-    typer.Option(
-        "--hand",
-        min=0,
-        max=MAX_HAND,
-        metavar="N",
-        rich_help_panel=GENERATOR,
-        help="For a refiner: number of the simulated writer who writes all samples. By default "
-        "each sample has a writer at random.",
-    ),
-]
-Domain = Annotated[
-    str | None,
-    typer.Option(
-        "--domain",
-        metavar="NAME|NUMBER",
-        rich_help_panel=GENERATOR,
-        show_default="the first",
-        help="For a refiner of several stores (hwgen train --also): the store whose look the "
-        "samples have, by the name of its folder or its number in the order of the command.",
-    ),
-]
-Recogniser = Annotated[
-    Path | None,
-    recogniser_option(
-        "It reads each sample; samples that it does not read as their label are replaced.", FILTER
-    ),
-]
-MinConfidence = Annotated[
-    float | None,
-    typer.Option(
-        "--min-confidence",
-        min=0,
-        max=1,
-        metavar="FRACTION",
-        rich_help_panel=FILTER,
-        show_default="0.7",
-        help="Minimum probability that --recogniser gives the label.",
-    ),
-]
-MinMargin = Annotated[
-    float | None,
-    typer.Option(
-        "--min-margin",
-        min=0,
-        max=1,
-        metavar="FRACTION",
-        rich_help_panel=FILTER,
-        show_default="0",
-        help="Minimum difference between the probability of the label and that of the most "
-        "probable other class.",
-    ),
-]
-NoCopiesOf = Annotated[
-    Path | None,
-    typer.Option(
-        "--no-copies-of",
-        metavar="STORE",
-        rich_help_panel=FILTER,
-        help="Store of real samples that must not be copied. A sample is replaced if it is closer "
-        "to a real one than 99 % of the real samples are to their nearest neighbour, in pixels or, "
-        "with --recogniser, in its features.",
-    ),
-]
-MaxTries = Annotated[
-    int | None,
-    typer.Option(
-        "--max-tries",
-        min=1,
-        metavar="N",
-        rich_help_panel=FILTER,
-        show_default="10",
-        help="With --recogniser or --no-copies-of: maximum number of samples generated for each "
-        "one in the store.",
-    ),
-]
-Batch = Annotated[
-    int,
-    typer.Option(
-        "--batch",
-        min=1,
-        metavar="N",
-        rich_help_panel=HARDWARE,
-        help="Number of images per batch. The samples do not depend on it.",
-    ),
-]
-Png = Annotated[
-    Path | None,
-    typer.Option("--png", metavar="DIR", help="Also write PNG files, one folder per class."),
-]
-Gnt = Annotated[Path | None, typer.Option("--gnt", metavar="DIR", help="Also write GNT files.")]
-
-
-@dataclass(frozen=True)
-class _Filter:
-    """Options of the filter."""
-
-    recogniser: Path | None
-    min_confidence: float | None
-    min_margin: float | None
-    no_copies_of: Path | None
-    max_tries: int | None
-
-    def __post_init__(self) -> None:
-        """Refuse options that have no effect without another one."""
-        from hwgen.errors import InputError
-
-        thresholds = (self.min_confidence, self.min_margin)
-        if self.recogniser is None and any(value is not None for value in thresholds):
-            raise InputError(
-                "--min-confidence and --min-margin need a recogniser",
-                remedy="Give one as --recogniser, or leave them out",
-            )
-        if self.max_tries is not None and self.recogniser is None and self.no_copies_of is None:
-            raise InputError(
-                "--max-tries has no effect without a filter",
-                remedy="Give --recogniser FILE or --no-copies-of STORE, or leave it out",
-            )
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Those that were given, as the library names them."""
-        given = {"min_confidence": self.min_confidence, "min_margin": self.min_margin}
-        return {name: value for name, value in given.items() if value is not None}
 
 
 def synthesize(
@@ -259,7 +91,7 @@ def synthesize(
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    chosen = _Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
+    chosen = Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
     own = {"hand": hand, "domain": domain}
     _check_outputs(out, png, gnt, sheet, overwrite=overwrite)
     keep_freed_memory()
@@ -272,7 +104,7 @@ def synthesize(
         amount = _per_class(per_class, count, sampler)
         _check_gnt(gnt, sampler, class_ids, run)  # before the work
         with interruptible() as stop:
-            filters = _filters(
+            filters = sample_filters(
                 chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
             )
             if not ranks.any(filters is None):
@@ -296,7 +128,7 @@ def synthesize(
     if ranks.first:
         print_lines(f"{out}: {len(store):,} images", stderr=True)
         if filters:
-            _show_acceptance(store)
+            show_acceptance(store)
         _write_more(store, png=png, gnt=gnt, sheet=sheet, overwrite=overwrite)
         if json:
             print_json(_summary(store))
@@ -367,87 +199,6 @@ def _per_class(per_class: int | None, count: int | None, sampler: Sampler) -> in
             remedy="Give --per-class instead",
         )
     return count
-
-
-def _filters(
-    chosen: _Filter,
-    sampler: Sampler,
-    class_ids: list[int] | None,
-    *,
-    device: str,
-    shown: bool,
-    stop: Callable[[], bool],
-) -> list[SampleFilter] | None:
-    """The filters that samples must pass, in this order; None if `stop` returned True."""
-    from hwgen.compute.devices import pick_device
-    from hwgen.progress import Control
-    from hwgen.store import Store
-    from hwgen.synthesis.near_copy_filter import NearCopyFilter
-    from hwgen.synthesis.recogniser_filter import RecogniserFilter
-    from hwgen_cli.progress import bar
-
-    filters: list[SampleFilter] = []
-    recogniser = None
-    if chosen.recogniser is not None:
-        recogniser_filter = RecogniserFilter(
-            chosen.recogniser,
-            sampler.charset,
-            class_ids,
-            size=sampler.size,
-            channels=sampler.channels,
-            device=pick_device(device),
-            **chosen.thresholds,
-        )
-        filters, recogniser = [recogniser_filter], recogniser_filter.recogniser
-    if chosen.no_copies_of is not None:
-        with bar("Reading real samples", "classes", shown=shown) as advance:
-            near_copy_filter = NearCopyFilter.of(
-                Store(chosen.no_copies_of),
-                sampler.charset,
-                class_ids,
-                size=sampler.size,
-                channels=sampler.channels,
-                recogniser=recogniser,
-                control=Control(advance, stop),
-            )
-        if near_copy_filter is None:
-            return None
-        filters.append(near_copy_filter)
-    return filters
-
-
-def _show_acceptance(store: Store) -> None:
-    from rich.table import Table
-
-    from hwgen.synthesis.acceptance import FILE, read_acceptance
-    from hwgen_cli.terminal import Console, escape
-
-    report = read_acceptance(store)
-    classes = report.classes
-    table = Table(
-        "class",
-        "generated",
-        "accepted",
-        "acceptance rate",
-        "in the store",
-        title=f"Accepted: {report.rate:.1%} of all samples",
-    )
-    for label in sorted(classes, key=lambda label: classes[label].rate)[:SHOWN_CLASSES]:
-        one = classes[label]
-        table.add_row(
-            escape(label), f"{one.drawn}", f"{one.passed}", f"{one.rate:.1%}", f"{one.kept}"
-        )
-    Console(stderr=True).print(table)
-    if report.short:
-        short = "".join(report.short[:SHOWN_SHORT]) + (
-            "…" if len(report.short) > SHOWN_SHORT else ""
-        )
-        print_lines(
-            f"warning: {len(report.short)} of {len(classes)} classes have fewer than "
-            f"{report.per_class} samples: {short}. Raise --max-tries, lower the thresholds, or "
-            f"train longer; all counts are in {store.path / FILE}",
-            stderr=True,
-        )
 
 
 def _check_outputs(
