@@ -20,7 +20,7 @@ class Control:
 
     Attributes:
         progress: called with the work done so far, the total, and a short note ("" for none);
-            each operation documents its unit.
+            each operation documents its unit. A note with 0 done is about a preparation.
         stop: called at points from which the operation can be resumed; True makes it save what it
             has and return.
     """

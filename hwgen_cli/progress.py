@@ -82,19 +82,25 @@ def bar(
     resumed_from: float | None = None  # done before, by an earlier run of this command
 
     def advance(done: float, total: float | None = None, note: str = "") -> None:
-        nonlocal printed, resumed_from
+        nonlocal began, printed, resumed_from
         note = one_line(note)
-        progress.update(task, completed=done, note=note)
-        if total is not None:
-            progress.update(task, total=total)
-        resumed_from = done if resumed_from is None else resumed_from
         now = time.monotonic()
-        finished = done == progress.tasks[task].total
+        preparing = bool(note) and done == 0  # what comes before the first, or the resumed, work
+        if preparing:
+            began = now
+            progress.update(task, note=note)
+        else:
+            if resumed_from is None:  # the rate counts from here
+                resumed_from, began = done, now
+                progress.reset(task, completed=round(done))
+            progress.update(task, completed=done, total=total, note=note)
+        finished = not preparing and done == progress.tasks[task].total
         if not live and (now - printed >= LINE_EVERY or finished):
             printed = now
-            speed = (done - resumed_from) / max(now - began, 1e-9)
+            speed = (done - (resumed_from or 0)) / max(now - began, 1e-9)
+            of = 0 if preparing else progress.tasks[task].total
             console.print(
-                _line(title, done, progress.tasks[task].total, speed, unit, note),
+                _line(title, done, of, speed, unit, note),
                 highlight=False,
                 soft_wrap=True,
             )

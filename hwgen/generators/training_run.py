@@ -190,7 +190,12 @@ class RunWriter:
     def begin(self, step: int, hardware: Mapping[str, Any]) -> None:
         """Log that training starts or resumes after `step` steps, on what hardware."""
         images = step * self._batch
-        self._ranks.on_first(lambda: self._run.log({"images": images, "began": hardware}))
+
+        def write() -> None:
+            self._run.log({"images": images, "began": hardware})
+            self._control.progress(images, self._steps * self._batch, "")
+
+        self._ranks.on_first(write)
 
     def log(self, step: int, means: Mapping[str, float], note: str) -> None:
         """Log the means of the last steps, and report progress with a note."""

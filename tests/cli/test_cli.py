@@ -118,6 +118,21 @@ def test_a_bar_shows_work_rate_and_note(capsys: pytest.CaptureFixture[str]) -> N
     assert "4,000" in shown.err
 
 
+def test_a_resumed_training_has_the_rate_of_its_own_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 100))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.bar("train", "images") as advance:  # 0 s
+        advance(0, 128_000, "simulating: 1 of 2")
+        advance(0, 128_000, "simulating: 2 of 2")  # 200 s
+        advance(64_000, 128_000)  # the run begins where it was stopped, 300 s
+        advance(64_300, 128_000, "D 0.25")  # 400 s
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["train: simulating: 1 of 2", "train: simulating: 2 of 2"]
+    assert lines[-1] == "train: 64,300 of 128,000, 3 images/s, 5:53:53 left  D 0.25"
+
+
 def test_a_rate_is_empty_until_it_is_known() -> None:
     column = progress._Rate("images")
     clock = iter(range(100))

@@ -175,7 +175,7 @@ def test_a_run_holds_what_its_first_lines_promise(
     assert [entry["images"] for entry in lines] == [200, 280]
     for entry in lines:
         assert {"loss_g", "d_real", "d_fake", "r1", "seconds", "images_per_second"} <= entry.keys()
-    assert [news[:2] for news in seen] == [(200, 280), (280, 280)]
+    assert [news[:2] for news in seen] == [(0, 280), (200, 280), (280, 280)]
     assert seen[-1][2] == note(lines[-1])
     assert f"D {lines[-1]['loss_d']:.3f}" in seen[-1][2]
     for file in (run.checkpoint, run.snapshots()[0]):
