@@ -1,6 +1,7 @@
 # make demo   the whole chain on simulated handwriting, ending in a report
 # make test   the tests
 # make lint   ruff, mypy and the import layers
+# make docs   the documentation as a site, build/site/index.html
 #
 # Each target first makes the environment that it needs. Variables:
 # PYTHON=python3.12   the interpreter, at least Python 3.10
@@ -14,8 +15,9 @@ DEMO ?= full
 BIN := $(abspath $(VENV))/bin
 DEMO_READY := $(VENV)/.ready-for-demo
 TEST_READY := $(VENV)/.ready-for-test
+DOCS_READY := $(VENV)/.ready-for-docs
 
-.PHONY: demo test lint
+.PHONY: demo test lint docs
 
 demo: $(DEMO_READY)
 	PATH="$(BIN):$$PATH" bash demo.sh $(DEMO)
@@ -29,6 +31,12 @@ lint: $(TEST_READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(DOCS_READY)
+	rm -rf build/site-pages
+	$(BIN)/python -m website.stage build/site-pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo 'The site: $(CURDIR)/build/site/index.html'
+
 $(DEMO_READY): pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --editable '.[demo]'
 	touch $@
@@ -36,6 +44,10 @@ $(DEMO_READY): pyproject.toml | $(BIN)/pip
 $(TEST_READY): pyproject.toml | $(BIN)/pip
 	$(BIN)/python -m pip install --editable '.[test,test-formats,demo]'
 	touch $@ $(DEMO_READY)
+
+$(DOCS_READY): pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --editable '.[docs]'
+	touch $@
 
 # venv installs pip last, so an environment with pip is complete.
 $(BIN)/pip:
