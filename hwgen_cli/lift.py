@@ -100,8 +100,8 @@ Arms = Annotated[
         show_default="none,classical,synthetic,classical+synthetic",
         help="Augmentations of the real samples to compare. pretrained and pretrained+synthetic "
         "start from --init-from and have classical augmentation. Classical augmentation is "
-        "stronger if training repeats each real sample at least 25 times, or 200 times in the "
-        "pretrained arms.",
+        "stronger if there are no real samples or training repeats each at least 25 times, or 200 "
+        "times in the pretrained arms.",
     ),
 ]
 Trials = Annotated[

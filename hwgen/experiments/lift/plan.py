@@ -43,7 +43,7 @@ class Experiment:
         steps: several numbers of training steps, each a trial of its own; () for the recipe's.
             Then each arm counts with the number that is best on held-out samples, if there are any.
         strong_epochs: passes over the real samples from which an arm that trains from scratch has
-            STRONG as its classical augmentation; None: never.
+            STRONG as its classical augmentation; None: never. So has one without real samples.
         pretrained_strong_epochs: the same for an arm that starts from pretrained weights.
         held_out_per_class: samples per class that no trial trains on; see subsets.held_out.
         evaluate_on: "test": the test store. "held-out": those samples, to choose settings on.
@@ -136,7 +136,7 @@ class Experiment:
 
         Those of the real ones; where classes are balanced, as many as there were if every class had
         as few as the rare ones. Rare classes without real samples do not count. Without any real
-        sample, the synthetic ones.
+        sample 0, which makes augmentation strong: synthetic samples vary less than real ones.
 
         Args:
             trial: of the experiment.
@@ -144,7 +144,7 @@ class Experiment:
             free: real samples that are not held out.
         """
         if trial.count == NONE and self.kind != "rare":
-            return classes * trial.amount
+            return 0
         return free if trial.count in (ALL, NONE) else trial.count * classes
 
     def recipe_of(self, arm: Arm, samples: float, steps: int = 0) -> RecogniserRecipe:
@@ -160,5 +160,5 @@ class Experiment:
         if not arm.augmented:
             return replace(recipe, augmentation=NO_AUGMENTATION)
         least = self.pretrained_strong_epochs if arm.pretrained else self.strong_epochs
-        strong = least is not None and recipe.steps * recipe.batch / samples >= least
+        strong = least is not None and recipe.steps * recipe.batch >= least * samples
         return replace(recipe, augmentation=STRONG) if strong else recipe
