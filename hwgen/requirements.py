@@ -14,6 +14,7 @@ from hwgen.errors import InputError
 
 NEEDED_BY = {
     "demo": "hwgen simulate, make demo",
+    "docs": "make docs",
     "onnx": "hwgen export-model --onnx",
     "parquet": "hwgen export --format parquet, hwgen prepare-images for parquet",
     "rapidocr": "hwgen evaluate --ocr-engine rapidocr",
