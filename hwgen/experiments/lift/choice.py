@@ -17,6 +17,7 @@ from hwgen.experiments.lift.strokes import StrokeFile
 from hwgen.generators.base import GeneratorKind, get_kind, kind_of_preset
 from hwgen.runs import Run
 from hwgen.runs.models import Model, is_model, run_or_model
+from hwgen.schema import differences
 from hwgen.sources.strokes.data import StrokeData
 from hwgen.store import Store
 
@@ -121,10 +122,12 @@ def _pretrained(
         )
     found = [run_or_model(place) for place in places]
     for one, place in zip(found, places, strict=True):
-        if (one.kind, one.recipe) != (found[0].kind, found[0].recipe):
+        kinds = [f"kind: {found[0].kind} -> {one.kind}"] if one.kind != found[0].kind else []
+        if lines := kinds or differences(found[0].recipe, one.recipe):
             raise InputError(
                 f"was trained by another recipe than {places[0]}",
                 where=str(place),
+                details=lines,
                 remedy="Give runs of one recipe and other seeds, or repeat --generator",
             )
         _check_trained(one, str(place))

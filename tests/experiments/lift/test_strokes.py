@@ -172,8 +172,9 @@ def test_each_trial_takes_one_of_several_runs(
     sources = [one.record(0).source.split()[1] for one in made if one is not None]
     assert sources == [refiner.id, other.id, refiner.id]
     third = run_training(store, tmp_path / "third", replace(recipe, batch=2), STROKES)
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match="another recipe") as refused:
         choose_generators([f"{refiner.path},{third.path}"], stores[0], device="cpu")
+    assert refused.value.details == ("batch: 4 -> 2",)
 
 
 def test_a_refiner_is_trained_in_each_trial_where_rare_classes_have_no_real_sample(
