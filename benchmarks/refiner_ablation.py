@@ -46,7 +46,6 @@ from hwgen.generators.base import get_kind
 from hwgen.generators.refiner.classes import classes_of
 from hwgen.generators.refiner.recipe import PRESETS
 from hwgen.generators.refiner.sampling import RefinerSampler
-from hwgen.generators.refiner.simulated import SimulatedSamples
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.imaging.framing import Framing
 from hwgen.io.json_files import read_json, write_json
@@ -57,6 +56,7 @@ from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.snapshots import find_model
+from hwgen.sources.simulation.samples import SimulatedSamples
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
 from hwgen.store import Store
 from hwgen.store.origin import framing as framing_of

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwgen.charset import gb2312_level1, parse_charset, parse_count
+from hwgen.charset import parse_charset, parse_count
 from hwgen.errors import InputError
 from hwgen_cli.options import CLASSES, strokes_option, workers_option
 
 if TYPE_CHECKING:
     from hwgen.sources.strokes.data import StrokeData
-
-_FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a two-byte code in GNT
 
 _CLASSES = (
     "Characters to write: a number (everyday characters first, then the rest of GB2312 level 1, "
@@ -80,19 +78,16 @@ def stroke_data(strokes: Path | None) -> StrokeData:
 
 def characters_of(spec: str, strokes: StrokeData) -> tuple[str, ...]:
     """The characters that `--classes` stands for."""
-    from hwgen.sources.strokes.data import common_first
+    from hwgen.sources.strokes.data import chinese
 
     count = parse_count(spec)
     if count is None:
         return parse_charset(spec).labels
-    available = strokes.characters()
-    level1 = [character for character in gb2312_level1() if character in available]
-    others = sorted(c for c in available - set(level1) if _FIRST_HAN <= c <= _LAST_HAN)
-    known = common_first([*level1, *others])
+    known = chinese(strokes.characters())
     if not 1 <= count <= len(known):
         raise InputError(
             f"--classes {count}: {strokes.name} has {len(known):,} Chinese characters",
             remedy=f"Give a number from 1 to {len(known)}, or the characters themselves, such as "
             f"characters:{spec}",
         )
-    return tuple(known[:count])
+    return known[:count]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,11 +21,13 @@ from hwgen_cli.output import leave_stopped, print_json, print_lines
 from hwgen_cli.synthesize_filter import Filter, sample_filters, show_acceptance
 from hwgen_cli.synthesize_options import (
     PER_CLASS,
+    SIMULATED,
     Batch,
     Count,
     Domain,
     Gnt,
     Hand,
+    Hands,
     MaxTries,
     MinConfidence,
     MinMargin,
@@ -34,17 +37,21 @@ from hwgen_cli.synthesize_options import (
     Real,
     Recogniser,
     RunArgument,
+    Size,
     Strokes,
+    Text,
 )
+from hwgen_cli.synthesize_text import characters_of, check_options, write_image
 
 if TYPE_CHECKING:
+    from hwgen.compute.distributed import Ranks
     from hwgen.generators.samplers import Sampler
     from hwgen.store import Store
 
 
 def synthesize(
-    run: RunArgument,
-    out: Annotated[Path, out_option("STORE")],
+    out: Annotated[Path, out_option("STORE|FILE.png", "Output directory, or file of --text.")],
+    run: RunArgument = SIMULATED,
     per_class: PerClass = None,
     count: Count = None,
     classes: Classes = None,
@@ -52,7 +59,10 @@ def synthesize(
     snapshot: Snapshot = "last",
     real: Real = None,
     strokes: Strokes = None,
+    size: Size = None,
     hand: Hand = None,
+    text: Text = None,
+    hands: Hands = None,
     domain: Domain = None,
     recogniser: Recogniser = None,
     min_confidence: MinConfidence = None,
@@ -67,7 +77,10 @@ def synthesize(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Generate a store of labelled synthetic samples.
+    """Generate a store of labelled samples, or an image of a text.
+
+    Without RUN the samples are simulated handwriting, for which nothing needs to be trained. The
+    store is marked as simulated; those of trained generators are synthetic.
 
     The same seed gives the same samples, also after an interruption: rerun the command to resume.
     torchrun --nproc-per-node N -m hwgen_cli synthesize ... generates them on N GPUs.
@@ -76,30 +89,38 @@ def synthesize(
     the same class. A class that is still not full after --max-tries has fewer samples and is named
     in a warning. yield.json in the store has the acceptance rate of each class.
 
+    Example: hwgen synthesize --text 永和九年 --out text.png
+
+    Example: hwgen synthesize --classes 永和九年 --per-class 50 --out simulated
+
     Example: hwgen synthesize runs/first --out synthetic --classes 3740 --per-class 50
 
     Example: hwgen synthesize runs/scenes --out synthetic --count 50000
 
     Example: hwgen synthesize runs/deformation --real few --out deformed --per-class 100
     """
+    chosen = Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
+    source = _Source(run, snapshot, real, strokes, {"domain": domain, "size": size}, device)
+    if text is not None:
+        of_stores = {"--classes": classes, "--per-class": per_class, "--count": count, "--png": png}
+        check_options({**of_stores, **chosen.given, "--gnt": gnt, "--sheet": sheet}, hand, hands)
+        sampler, _ = source.load(characters_of(text))
+        _say_snapshot(run, snapshot)
+        write_image(sampler, text, out, hand=hand, hands=hands, seed=seed, json=json)
+        return
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.progress import Control
     from hwgen.synthesis.filters import FilterChain
     from hwgen.synthesis.synthesize import MAX_TRIES
-    from hwgen.synthesis.synthesize import synthesize as run_synthesis
     from hwgen_cli.interrupt import interruptible
-    from hwgen_cli.progress import bar
 
-    chosen = Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
-    own = {"hand": hand, "domain": domain}
+    _check_options(run, hands, no_copies_of)
     _check_outputs(out, png, gnt, sheet, overwrite=overwrite)
     keep_freed_memory()
     store = None
     with join(device) as ranks:
-        sampler, class_ids = _sampler(
-            run, classes, own, strokes=strokes, snapshot=snapshot, real=real, device=device
-        )
+        sampler, restricted = source.load(classes, hand=hand)
+        class_ids = None if restricted else _class_ids(classes, sampler)
         _say_snapshot(run, snapshot, quiet=not ranks.first)
         amount = _per_class(per_class, count, sampler)
         _check_gnt(gnt, sampler, class_ids, run)  # before the work
@@ -108,21 +129,20 @@ def synthesize(
                 chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
             )
             if not ranks.any(filters is None):
-                with bar("Synthesizing", "images", shown=ranks.first) as advance:
-                    store = run_synthesis(
-                        sampler,
-                        out,
-                        per_class=amount,
-                        class_ids=class_ids,
-                        seed=seed,
-                        batch=batch,
-                        sample_filter=FilterChain(filters) if filters else None,
-                        max_tries=max_tries or MAX_TRIES,
-                        overwrite=overwrite,
-                        inputs=[path for path in (real, no_copies_of) if path],
-                        control=Control(advance, stop),
-                        ranks=ranks,
-                    )
+                store = _write_store(
+                    sampler,
+                    out,
+                    ranks,
+                    stop,
+                    per_class=amount,
+                    class_ids=class_ids,
+                    seed=seed,
+                    batch=batch,
+                    sample_filter=FilterChain(filters) if filters else None,
+                    max_tries=max_tries or MAX_TRIES,
+                    overwrite=overwrite,
+                    inputs=[path for path in (real, no_copies_of) if path],
+                )
     if store is None:
         leave_stopped(out, quiet=not ranks.first)
     if ranks.first:
@@ -134,38 +154,72 @@ def synthesize(
             print_json(_summary(store))
 
 
-def _sampler(
-    run: Path,
-    classes: str | None,
-    options: Mapping[str, object],
-    *,
-    strokes: Path | None,
-    snapshot: str,
-    real: Path | None,
-    device: str,
-) -> tuple[Sampler, list[int] | None]:
-    """The generator, and the ids of the classes that `--classes` stands for; None for all."""
+@dataclass(frozen=True)
+class _Source:
+    """Options of the generator."""
+
+    run: Path
+    snapshot: str
+    real: Path | None
+    strokes: Path | None
+    own: Mapping[str, object]
+    device: str
+
+    def load(self, classes: str | None, **own: object) -> tuple[Sampler, bool]:
+        """The generator, and whether it has the classes that `classes` stands for, and no other."""
+        from hwgen.generators.base import load_generator, requested_classes
+        from hwgen.store import Store
+
+        charset = requested_classes(self.run, classes, self.strokes)
+        sampler = load_generator(
+            self.run,
+            snapshot=self.snapshot,
+            source=None if self.real is None else Store(self.real),
+            device=self.device,
+            charset=charset,
+            strokes=self.strokes,
+            **self.own,
+            **own,
+        )
+        return sampler, charset is not None
+
+
+def _class_ids(classes: str | None, sampler: Sampler) -> list[int] | None:
     from hwgen.charset import select_classes
-    from hwgen.generators.base import load_generator, requested_classes
-    from hwgen.sources.strokes.hanzi_writer import HanziWriter
-    from hwgen.store import Store
 
-    charset = requested_classes(run, classes)
-    sampler = load_generator(
-        run,
-        snapshot=snapshot,
-        source=None if real is None else Store(real),
-        device=device,
-        charset=charset,
-        strokes=None if strokes is None else HanziWriter(strokes),
-        **options,
-    )
-    if classes is None or charset is not None:
-        return sampler, None
-    return sampler, select_classes(classes, sampler.charset)
+    return None if classes is None else select_classes(classes, sampler.charset)
 
 
-def _say_snapshot(run: Path, snapshot: str, *, quiet: bool) -> None:
+def _write_store(
+    sampler: Sampler, out: Path, ranks: Ranks, stop: Callable[[], bool], **options: Any
+) -> Store | None:
+    """See hwgen.synthesis.synthesize.synthesize."""
+    from hwgen.progress import Control
+    from hwgen.synthesis.synthesize import synthesize as run_synthesis
+    from hwgen_cli.progress import bar
+
+    with bar("Synthesizing", "images", shown=ranks.first) as advance:
+        return run_synthesis(sampler, out, control=Control(advance, stop), ranks=ranks, **options)
+
+
+def _check_options(run: Path, hands: int | None, no_copies_of: Path | None) -> None:
+    """Refuse options that have no effect on a store."""
+    from hwgen.errors import InputError
+    from hwgen.generators.built_in import is_built_in
+
+    if hands is not None:
+        raise InputError(
+            "--hands is for --text",
+            remedy="Give --text TEXT, or leave it out; --hand N makes a store in one hand",
+        )
+    if no_copies_of is not None and is_built_in(run):
+        raise InputError(
+            "--no-copies-of has no effect on the simulator, which has seen no samples",
+            remedy="Leave it out, or give RUN",
+        )
+
+
+def _say_snapshot(run: Path, snapshot: str, *, quiet: bool = False) -> None:
     """Say which snapshot is the best, and its score."""
     from hwgen.runs import Run
     from hwgen.runs.snapshots import best_scores

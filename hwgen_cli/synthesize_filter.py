@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,14 @@ class Filter:
                 "--max-tries has no effect without a filter",
                 remedy="Give --recogniser FILE or --no-copies-of STORE, or leave it out",
             )
+
+    @property
+    def given(self) -> dict[str, object]:
+        """All of them by their names; None if not given."""
+        return {
+            f"--{option.name.replace('_', '-')}": getattr(self, option.name)
+            for option in fields(self)
+        }
 
     @property
     def thresholds(self) -> dict[str, float]:

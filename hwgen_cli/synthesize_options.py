@@ -11,11 +11,19 @@ from hwgen_cli.options import FILTER, GENERATOR, HARDWARE, recogniser_option, st
 
 PER_CLASS = 50
 MAX_HAND = 999_999
+SIMULATED = Path("simulated")
+"""See hwgen.generators.built_in.BUILT_IN."""
+
+TEXT = "Text"
+HANDS = 4
 
 RunArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="RUN", help="Run directory of hwgen train, or folder of hwgen export-model."
+        metavar="RUN",
+        show_default=False,
+        help="Run directory of hwgen train, or folder of hwgen export-model. Without it, or with "
+        "simulated, samples are of the simulator, which needs no training and no data.",
     ),
 ]
 PerClass = Annotated[
@@ -52,7 +60,7 @@ Real = Annotated[
 Strokes = Annotated[
     Path | None,
     strokes_option(
-        "Stroke data for a refiner.",
+        "Stroke data for the simulator or a refiner.",
         default="those that it was trained with",
         panel=GENERATOR,
     ),
@@ -65,8 +73,42 @@ Hand = Annotated[
         max=MAX_HAND,
         metavar="N",
         rich_help_panel=GENERATOR,
-        help="For a refiner: number of the simulated writer who writes all samples. By default "
-        "each sample has a writer at random.",
+        help="Number of the hand that all samples are written in: of the simulator or a refiner, "
+        "and with --text also of a GAN. By default each sample has a hand at random.",
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        min=4,
+        max=1024,
+        metavar="N",
+        rich_help_panel=GENERATOR,
+        show_default="64",
+        help="For the simulator: image size in pixels.",
+    ),
+]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        metavar="TEXT",
+        rich_help_panel=TEXT,
+        help="Write this text to one image instead of a store: --out is a PNG or JPEG file with "
+        "one row for each hand.",
+    ),
+]
+Hands = Annotated[
+    int | None,
+    typer.Option(
+        "--hands",
+        min=1,
+        max=500,
+        metavar="N",
+        rich_help_panel=TEXT,
+        show_default=str(HANDS),
+        help="Number of hands of --text, counted from 0; --hand N writes it in one hand alone.",
     ),
 ]
 Domain = Annotated[

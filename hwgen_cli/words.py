@@ -37,11 +37,13 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "val": ["evaluate", "benchmark"],
     "validate": ["evaluate", "benchmark"],
     "visualize": ["report", "inspect"],
+    "write": ["synthesize", "lines"],
 }
 
 _BATCH = ["--batch"]
 _CLASSES = ["--classes"]
 _OUT = ["--out"]
+_TEXT = ["--text", *_CLASSES]
 _LENGTH = ["--epochs", "--steps", "--images", "--generator-images"]
 _START = ["--init-from", "--snapshot"]
 _PER_CLASS = ["--per-class", "--count", "--synthetic-per-class"]
@@ -61,7 +63,9 @@ OPTIONS: Mapping[str, Sequence[str]] = {
     "--charset": _CLASSES,
     "--label": _CLASSES,
     "--labels": _CLASSES,
-    "--text": ["--text", *_CLASSES],
+    "--string": _TEXT,
+    "--text": _TEXT,
+    "--words": _TEXT,
     "--checkpoint": _START,
     "--ckpt": _START,
     "--finetune": _START,

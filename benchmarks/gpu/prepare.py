@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset, gb2312_level1
-from hwgen.generators.refiner.simulated import SimulatedSamples
-from hwgen.generators.refiner.stroke_file import rounded
 from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import available_workers
 from hwgen.imaging.ink import Ink
 from hwgen.io.files import atomic_write
 from hwgen.prepare import PrepareOptions, prepare_pot
 from hwgen.sources.simulation.images import render_items
+from hwgen.sources.simulation.samples import SimulatedSamples
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
+from hwgen.sources.strokes.rounding import rounded
 from hwgen.sources.writer_selection import WriterSelection
 from hwgen.store import Store
 

@@ -16,11 +16,11 @@ from hwgen.errors import RunError
 from hwgen.generators.adversarial.recipe import change_by_name, recipe_to_json
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe
 from hwgen.generators.refiner.sampling import Ids, RefinerSampler
-from hwgen.generators.refiner.simulated import SimulatedSamples
 from hwgen.generators.refiner.training import train
 from hwgen.progress import Control
 from hwgen.runs import Run
 from hwgen.runs.snapshots import find_model
+from hwgen.sources.simulation.samples import SimulatedSamples
 
 DEFAULTS = {"images": "1280000", "every": "320000", "held_out": "0"}
 """Changes to refiner-64 in all entries: its images, trained on all seen classes."""

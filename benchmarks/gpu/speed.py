@@ -18,7 +18,7 @@ from hwgen.generators.refiner.generator import build
 from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe
 from hwgen.generators.refiner.sampling import RefinerSampler
-from hwgen.generators.refiner.stroke_file import rounded
+from hwgen.sources.strokes.rounding import rounded
 
 
 def measure(

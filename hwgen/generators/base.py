@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError, RunError
+from hwgen.generators.built_in import is_built_in, load_built_in
 from hwgen.generators.descriptions import CardTexts, Description, ReferenceTable
 from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
     from hwgen.runs import Run
     from hwgen.runs.models import Model
+    from hwgen.sources.strokes.data import StrokeData
     from hwgen.store import Store
 
 
@@ -267,31 +269,45 @@ def kind_of_preset(preset: str) -> GeneratorKind:
     raise InputError(f"no preset {preset!r}", remedy=suggest(preset, names))
 
 
-def requested_classes(place: Path | str, spec: str | None) -> Charset | None:
+def requested_classes(
+    place: Path | str, spec: str | None, strokes: StrokeData | Path | None = None
+) -> Charset | None:
     """The classes that a user asks of a generator that is not limited to those of its run.
 
     Args:
-        place: a run directory or a model folder.
+        place: a run directory, a model folder, or a name in BUILT_IN.
         spec: see hwgen.charset.select_classes; None if the user did not say.
+        strokes: of a generator in BUILT_IN.
 
     Returns:
         None where `spec` is None or selects among the sampler's own classes.
 
     Raises:
         RunError: no run or model is there.
-        InputError: see hwgen.charset.select_classes.
+        InputError: see hwgen.charset.select_classes; or a generator in BUILT_IN needs a `spec`.
     """
     from hwgen.charset import parse_charset, parse_count, select_classes
-    from hwgen.runs.models import run_or_model
 
-    if spec is None:
+    if is_built_in(place):
+        known = load_generator(place, strokes=strokes).charset
+        if spec is None:
+            raise InputError(
+                f"the generator {str(place)!r} makes any of {len(known):,} characters",
+                remedy="Say which: --classes 永和九年, --classes 100 (everyday ones first), "
+                "--classes gb2312-1, or a file. With a trained generator, give RUN",
+            )
+    elif spec is None:
         return None
-    found = run_or_model(Path(place))
-    if "charset" not in get_kind(found.kind, str(place)).sampling_options:
-        return None
+    else:
+        from hwgen.runs.models import run_or_model  # imports torch
+
+        found = run_or_model(Path(place))
+        if "charset" not in get_kind(found.kind, str(place)).sampling_options:
+            return None
+        known = found.charset
     if parse_count(spec) is None:
-        return parse_charset(spec, known=found.charset)
-    return found.charset.subset(select_classes(spec, found.charset))
+        return parse_charset(spec, known=known)
+    return known.subset(select_classes(spec, known))
 
 
 def load_generator(
@@ -302,10 +318,11 @@ def load_generator(
     device: str = "auto",
     **options: Any,
 ) -> Sampler:
-    """Load the generator of a run, or an exported one: `load_generator("runs/first")`.
+    """Load a generator: `load_generator("runs/first")`, or `load_generator("simulated")`.
 
     Args:
-        place: a run, its directory, or a model folder of `hwgen export-model`.
+        place: a run, its directory, or a model folder of `hwgen export-model`; or "simulated", the
+            simulator, which needs no training, see hwgen.generators.simulated.sampling.load.
         snapshot: "last", "best" (needs scores), or the number of images of a snapshot.
         source: store of images to change, or its path, for kinds that change images and only for
             them.
@@ -315,12 +332,17 @@ def load_generator(
     Raises:
         RunError: no such run, snapshot or model, or a damaged one.
         InputError: a source or an option is missing or not needed, or does not fit the model.
+        CharsetError: lists the classes that have no strokes.
     """
-    from hwgen.runs.models import run_or_model
+    where = str(getattr(place, "path", place))
+    given = {name: value for name, value in options.items() if value is not None}
+    if is_built_in(place):
+        return load_built_in(where, snapshot=snapshot, source=source, options=given)
+
+    from hwgen.runs.models import run_or_model  # imports torch
     from hwgen.runs.snapshots import find_model
     from hwgen.store import open_store
 
-    where = str(getattr(place, "path", place))
     kind = get_kind(run_or_model(Path(where)).kind, where)
     if kind.needs_source and source is None:
         raise InputError(
@@ -334,7 +356,6 @@ def load_generator(
             where=where,
             remedy="Leave out --real (source)",
         )
-    given = {name: value for name, value in options.items() if value is not None}
     others = sorted(given.keys() - kind.sampling_options)
     if others:
         raise InputError(

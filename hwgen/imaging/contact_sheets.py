@@ -92,8 +92,17 @@ def save_grid(images: Images, path: Path | str, columns: int = 8) -> None:
     given, file = image_list(images), Path(path)
     if columns < 1:
         raise InputError(f"expected at least 1 column, found {columns}")
-    check_output_file(file, tuple(FORMATS), remedy="Give another path")
+    check_grid(file)
     save_sheet(file, _of_one_size(given), columns)
+
+
+def check_grid(path: Path) -> None:
+    """Refuse a path where `save_grid` cannot write.
+
+    Raises:
+        InputError: says what is wrong.
+    """
+    check_output_file(path, tuple(FORMATS), remedy="Give another path")
 
 
 def _of_one_size(images: Sequence[Image]) -> Image:

@@ -21,10 +21,10 @@ from benchmarks.gpu.prepare import SEED, SEEN, Inputs, prepare
 from benchmarks.gpu.refined import Rendered, recipe_with
 from benchmarks.gpu.resnet import RecogniserSettings
 from hwgen.charset import gb2312_level1
-from hwgen.generators.refiner.simulated import SimulatedSamples
-from hwgen.generators.refiner.stroke_file import rounded
 from hwgen.imaging.framing import Framing
 from hwgen.sources.pot import encode_trajectory
+from hwgen.sources.simulation.samples import SimulatedSamples
+from hwgen.sources.strokes.rounding import rounded
 
 ROOT = Path(__file__).parents[2]
 CLASSES = 6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwgen.charset import Charset
-from hwgen.generators.refiner.stroke_file import fingerprint, rounded
 from hwgen.sources.strokes.data import StrokeData, Strokes
+from hwgen.sources.strokes.rounding import fingerprint, rounded
 
 
 @dataclass(frozen=True)

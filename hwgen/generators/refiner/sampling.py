@@ -24,8 +24,7 @@ from hwgen.errors import RunError
 from hwgen.generators.refiner.domains import find_domain
 from hwgen.generators.refiner.network import RefinerNet
 from hwgen.generators.refiner.recipe import RefinerRecipe, recipe_from_json
-from hwgen.generators.refiner.simulated import SimulatedSamples
-from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes, fingerprint, rounded
+from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
 from hwgen.generators.samplers import (
     Labels,
     SamplerBase,
@@ -35,8 +34,10 @@ from hwgen.generators.samplers import (
 )
 from hwgen.record import Image
 from hwgen.runs.models import Model
+from hwgen.sources.simulation.samples import SimulatedSamples
 from hwgen.sources.strokes.data import StrokeData, Strokes
 from hwgen.sources.strokes.hanzi_writer import HanziWriter
+from hwgen.sources.strokes.rounding import fingerprint, rounded
 
 KIND = "refiner"
 """Run.kind of runs with such recipes."""
@@ -204,8 +205,7 @@ class RefinerSampler(SamplerBase):
     ) -> list[str]:
         """The simulated hand of each sample, such as "hand-0017-seed-0"."""
         ids, numbers = np.asarray(class_ids, np.int64), np.asarray(indices, np.int64)
-        hands = self.start.hands(ids, numbers, seed)
-        return [f"hand-{hand:04d}-seed-{seed}" for hand in hands.tolist()]
+        return self.start.writers(ids, numbers, seed)
 
     def _start_of(self, labels: Labels) -> SimulatedSamples:
         """`start`, with further classes where labels have strokes and are none of its classes."""

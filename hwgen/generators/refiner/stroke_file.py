@@ -5,9 +5,8 @@ Points are rounded to 1/256 of a unit of the box and stored as int16.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,34 +18,15 @@ import torch
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import parse_json
-from hwgen.sources.strokes.data import MAX_POINTS, MAX_STROKES, Points, StrokeData, Strokes
+from hwgen.sources.strokes.data import MAX_POINTS, MAX_STROKES, StrokeData, Strokes
+from hwgen.sources.strokes.rounding import SCALE, stored
 
 FILE = "strokes.safetensors"
 """Name of the file in a run directory or a model folder."""
 
-_SCALE = 256
 _FORMAT = "hwgen-strokes"
 _MAX_LABEL = 64  # characters
 _MAX_TEXT = 4_000  # of the notice, characters
-
-
-def rounded(strokes: Mapping[str, Strokes]) -> dict[str, Strokes]:
-    """Strokes as a file of them has them, so that they give the same samples."""
-    return {
-        label: tuple(_stored(line).astype(np.float64) / _SCALE for line in lines)
-        for label, lines in strokes.items()
-    }
-
-
-def fingerprint(strokes: Mapping[str, Strokes], labels: Iterable[str]) -> str:
-    """16 hex digits of the strokes of some labels; a label without strokes counts, too."""
-    digest = hashlib.sha256()
-    for label in labels:
-        lines = strokes.get(label, ())
-        digest.update(json.dumps([label, [len(line) for line in lines]]).encode())
-        for line in lines:
-            digest.update(_stored(line).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def save_strokes(path: Path, strokes: Mapping[str, Strokes], name: str, notice: str) -> None:
@@ -61,7 +41,7 @@ def save_strokes(path: Path, strokes: Mapping[str, Strokes], name: str, notice: 
     labels = sorted(strokes)
     lines = [line for label in labels for line in strokes[label]]
     tensors = {
-        "points": np.concatenate([np.empty((0, 2), np.int16), *map(_stored, lines)]),
+        "points": np.concatenate([np.empty((0, 2), np.int16), *map(stored, lines)]),
         "lengths": np.array([len(line) for line in lines], np.int32),
         "counts": np.array([len(strokes[label]) for label in labels], np.int32),
     }
@@ -123,14 +103,9 @@ class StoredStrokes(StrokeData):
         first, last = self._line_ends[number : number + 2]
         ends = self._point_ends[first : last + 1]
         return tuple(
-            self._points[start:end].astype(np.float64) / _SCALE
+            self._points[start:end].astype(np.float64) / SCALE
             for start, end in pairwise(ends.tolist())
         )
-
-
-def _stored(line: Points) -> npt.NDArray[np.int16]:
-    limit = 1 << 15
-    return np.clip(np.rint(line * _SCALE), -limit, limit - 1).astype(np.int16)
 
 
 def _labels(text: str) -> list[str]:

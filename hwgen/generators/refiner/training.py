@@ -25,13 +25,15 @@ from hwgen.generators.refiner.generator import RefinerGenerator, build
 from hwgen.generators.refiner.one_domain import domain_to_start_from
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe, completed
 from hwgen.generators.refiner.sampling import KIND, RefinerSampler
-from hwgen.generators.refiner.simulated import SimulatedSamples, simulate_classes
-from hwgen.generators.refiner.stroke_file import FILE, fingerprint, rounded, save_strokes
+from hwgen.generators.refiner.simulated import simulate_classes
+from hwgen.generators.refiner.stroke_file import FILE, save_strokes
 from hwgen.imaging.framing_pool import available_workers
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import Image
 from hwgen.runs import Run
+from hwgen.sources.simulation.samples import SimulatedSamples
 from hwgen.sources.strokes.data import StrokeData, Strokes
+from hwgen.sources.strokes.rounding import fingerprint, rounded
 from hwgen.store import Store
 from hwgen.store.origin import framing as framing_of
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from hwgen.charset import gb2312_level1
 from hwgen.errors import CharsetError
 
 Points = npt.NDArray[np.float64]
@@ -24,6 +25,8 @@ STEP = 3.0
 
 MAX_STROKES, MAX_POINTS = 100, 1000
 """Largest number of strokes in a character, and of points in a stroke, of untrusted files."""
+
+_FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a two-byte code in GNT
 
 COMMON = (
     "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
@@ -92,6 +95,13 @@ def common_first(characters: Iterable[str]) -> list[str]:
     """The characters, those of `COMMON` first; the others keep their order."""
     rank = {character: place for place, character in reversed(list(enumerate(COMMON)))}
     return sorted(characters, key=lambda character: rank.get(character, len(COMMON)))
+
+
+def chinese(characters: Set[str]) -> tuple[str, ...]:
+    """The Chinese characters among these: everyday ones, GB2312 level 1, then the others."""
+    level1 = [character for character in gb2312_level1() if character in characters]
+    others = sorted(c for c in characters - set(level1) if _FIRST_HAN <= c <= _LAST_HAN)
+    return tuple(common_first([*level1, *others]))
 
 
 def resample(line: Points, step: float) -> Points:

@@ -8,13 +8,8 @@ import torch
 
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CharsetError, RunError
-from hwgen.generators.refiner.stroke_file import (
-    FILE,
-    StoredStrokes,
-    fingerprint,
-    rounded,
-    save_strokes,
-)
+from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes, save_strokes
+from hwgen.sources.strokes.rounding import fingerprint, rounded
 from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes
 
 

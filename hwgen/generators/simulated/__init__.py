@@ -1,0 +1,1 @@
+"""Simulated handwriting as a generator that needs no training."""
