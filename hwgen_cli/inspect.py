@@ -130,11 +130,10 @@ def _model(path: Path, sheet: Path | None) -> Shown:
 
     model = read_model(path)
     if sheet:
-        from hwgen.exports.models.model import COLUMNS, samples
-        from hwgen.imaging.contact_sheets import save_sheet
+        from hwgen.exports.models.model import save_samples
 
         _require_own_samples(model.kind, path)
-        save_sheet(sheet, samples(load_generator(path, device="cpu")), COLUMNS)
+        save_samples(sheet, load_generator(path, device="cpu"))
     summary = {**model.to_json(), "labels": list(model.charset)}
     rows = [
         ("model", f"{path}, a {model.kind}"),
@@ -165,15 +164,14 @@ def _require_own_samples(kind: str, path: Path) -> None:
 
 
 def _store(path: Path, sheet: Path | None) -> Shown:
-    from hwgen.imaging.contact_sheets import save_sheet
+    from hwgen.inspection.sheets import save_store_sheet
     from hwgen.inspection.summaries import inspect_store
     from hwgen.store import Store
-    from hwgen.store.contact_sheets import sheet_of_store
 
     store = Store(path)
     summary = inspect_store(store)
     if sheet:
-        save_sheet(sheet, sheet_of_store(store, columns=_SHEET_COLUMNS), _SHEET_COLUMNS)
+        save_store_sheet(sheet, store)
     colour = "grey" if summary.channels == 1 else "colour"
     rows = [
         ("store", summary.path),

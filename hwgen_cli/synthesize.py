@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 def synthesize(
-    out: Annotated[Path, out_option("STORE|FILE.png", "Output directory, or file of --text.")],
+    out: Annotated[Path, out_option("STORE", "Output directory; with --text, a PNG or JPEG file.")],
     run: RunArgument = SIMULATED,
     per_class: PerClass = None,
     count: Count = None,
@@ -104,50 +104,32 @@ def synthesize(
     if text is not None:
         of_stores = {"--classes": classes, "--per-class": per_class, "--count": count, "--png": png}
         check_options({**of_stores, **chosen.given, "--gnt": gnt, "--sheet": sheet}, hand, hands)
-        sampler, _ = source.load(characters_of(text))
+        sampler, _ = source.open(characters_of(text))
         _say_snapshot(run, snapshot)
         write_image(sampler, text, out, hand=hand, hands=hands, seed=seed, json=json)
         return
+
     from hwgen.compute.devices import keep_freed_memory
     from hwgen.compute.distributed import join
-    from hwgen.synthesis.filters import FilterChain
-    from hwgen.synthesis.synthesize import MAX_TRIES
-    from hwgen_cli.interrupt import interruptible
 
     _check_options(run, hands, no_copies_of)
     _check_outputs(out, png, gnt, sheet, overwrite=overwrite)
     keep_freed_memory()
-    store = None
     with join(device) as ranks:
-        sampler, restricted = source.load(classes, hand=hand)
-        class_ids = None if restricted else _class_ids(classes, sampler)
+        sampler, class_ids = source.load(classes, hand=hand)
         _say_snapshot(run, snapshot, quiet=not ranks.first)
         amount = _per_class(per_class, count, sampler)
         _check_gnt(gnt, sampler, class_ids, run)  # before the work
-        with interruptible() as stop:
-            filters = sample_filters(
-                chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
-            )
-            if not ranks.any(filters is None):
-                store = _write_store(
-                    sampler,
-                    out,
-                    ranks,
-                    stop,
-                    per_class=amount,
-                    class_ids=class_ids,
-                    seed=seed,
-                    batch=batch,
-                    sample_filter=FilterChain(filters) if filters else None,
-                    max_tries=max_tries or MAX_TRIES,
-                    overwrite=overwrite,
-                    inputs=[path for path in (real, no_copies_of) if path],
-                )
+        settings = {"per_class": amount, "class_ids": class_ids, "seed": seed, "batch": batch}
+        inputs = [path for path in (real, no_copies_of) if path]
+        store = _write_store(
+            sampler, out, chosen, ranks, device, overwrite=overwrite, inputs=inputs, **settings
+        )
     if store is None:
         leave_stopped(out, quiet=not ranks.first)
     if ranks.first:
         print_lines(f"{out}: {len(store):,} images", stderr=True)
-        if filters:
+        if "filter" in store.manifest.origin:
             show_acceptance(store)
         _write_more(store, png=png, gnt=gnt, sheet=sheet, overwrite=overwrite)
         if json:
@@ -165,7 +147,16 @@ class _Source:
     own: Mapping[str, object]
     device: str
 
-    def load(self, classes: str | None, **own: object) -> tuple[Sampler, bool]:
+    def load(self, classes: str | None, **own: object) -> tuple[Sampler, list[int] | None]:
+        """The generator, and the ids of the classes that `classes` stands for; None for all."""
+        from hwgen.charset import select_classes
+
+        sampler, restricted = self.open(classes, **own)
+        if classes is None or restricted:
+            return sampler, None
+        return sampler, select_classes(classes, sampler.charset)
+
+    def open(self, classes: str | None, **own: object) -> tuple[Sampler, bool]:
         """The generator, and whether it has the classes that `classes` stands for, and no other."""
         from hwgen.generators.base import load_generator, requested_classes
         from hwgen.store import Store
@@ -184,22 +175,34 @@ class _Source:
         return sampler, charset is not None
 
 
-def _class_ids(classes: str | None, sampler: Sampler) -> list[int] | None:
-    from hwgen.charset import select_classes
-
-    return None if classes is None else select_classes(classes, sampler.charset)
-
-
 def _write_store(
-    sampler: Sampler, out: Path, ranks: Ranks, stop: Callable[[], bool], **options: Any
+    sampler: Sampler, out: Path, chosen: Filter, ranks: Ranks, device: str, **settings: Any
 ) -> Store | None:
     """See hwgen.synthesis.synthesize.synthesize."""
     from hwgen.progress import Control
+    from hwgen.synthesis.filters import FilterChain
+    from hwgen.synthesis.synthesize import MAX_TRIES
     from hwgen.synthesis.synthesize import synthesize as run_synthesis
+    from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
 
-    with bar("Synthesizing", "images", shown=ranks.first) as advance:
-        return run_synthesis(sampler, out, control=Control(advance, stop), ranks=ranks, **options)
+    class_ids = settings["class_ids"]
+    with interruptible() as stop:
+        filters = sample_filters(
+            chosen, sampler, class_ids, device=device, shown=ranks.first, stop=stop
+        )
+        if ranks.any(filters is None):
+            return None
+        with bar("Synthesizing", "images", shown=ranks.first) as advance:
+            return run_synthesis(
+                sampler,
+                out,
+                sample_filter=FilterChain(filters) if filters else None,
+                max_tries=chosen.max_tries or MAX_TRIES,
+                control=Control(advance, stop),
+                ranks=ranks,
+                **settings,
+            )
 
 
 def _check_options(run: Path, hands: int | None, no_copies_of: Path | None) -> None:
@@ -275,8 +278,7 @@ def _write_more(
     store: Store, *, png: Path | None, gnt: Path | None, sheet: Path | None, overwrite: bool
 ) -> None:
     from hwgen.exports import export_store
-    from hwgen.imaging.contact_sheets import save_sheet
-    from hwgen.store.contact_sheets import sheet_of_store
+    from hwgen.inspection.sheets import save_store_sheet
 
     if png is not None:
         export_store(store, "folder", png, overwrite=overwrite)
@@ -285,7 +287,7 @@ def _write_more(
         export_store(store, "gnt", gnt, overwrite=overwrite)
         print_lines(f"{gnt}: {len(store):,} records", stderr=True)
     if sheet is not None:
-        save_sheet(sheet, sheet_of_store(store), 12)
+        save_store_sheet(sheet, store)
         print_lines(f"{sheet}: contact sheet", stderr=True)
 
 

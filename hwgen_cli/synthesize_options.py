@@ -93,7 +93,7 @@ Text = Annotated[
     str | None,
     typer.Option(
         "--text",
-        metavar="TEXT",
+        metavar="CHARACTERS",
         rich_help_panel=TEXT,
         help="Write this text to one image instead of a store: --out is a PNG or JPEG file with "
         "one row for each hand.",

@@ -30,6 +30,9 @@ FORMATS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """Format and its options by suffix. Files are marked as hwgen's, see hwgen.io.outputs."""
 
+MIN_CELL = 64
+"""Size to which smaller images are enlarged for the eye, pixels."""
+
 BACKGROUND = 160
 """Grey value of the background."""
 
@@ -40,12 +43,14 @@ def evenly_spaced(total: int, wanted: int) -> npt.NDArray[np.int64]:
     return np.arange(count) * total // max(1, count)
 
 
-def contact_sheet(images: Image, columns: int) -> PilImage.Image:
+def contact_sheet(images: Image, columns: int, labels: Image | None = None) -> PilImage.Image:
     """Images in rows on a grey background.
 
     Args:
         images: uint8 [n, h, w] or [n, h, w, 3], n >= 1.
         columns: number of images per row.
+        labels: uint8 [rows, h, w2], images to the left of the rows, see
+            hwgen.sources.strokes.drawn_labels; None for none.
 
     Raises:
         InputError: no images.
@@ -56,24 +61,39 @@ def contact_sheet(images: Image, columns: int) -> PilImage.Image:
     rows = -(-len(images) // columns)
     height, width = images.shape[1:3]
     step_y, step_x = height + GAP, width + GAP
-    shape = (rows * step_y + GAP, columns * step_x + GAP, *images.shape[3:])
+    edge = 0 if labels is None else labels.shape[2] + GAP
+    shape = (rows * step_y + GAP, edge + columns * step_x + GAP, *images.shape[3:])
     sheet = np.full(shape, BACKGROUND, np.uint8)
     for place, image in enumerate(images):
         top = place // columns * step_y + GAP
-        left = place % columns * step_x + GAP
+        left = edge + place % columns * step_x + GAP
         sheet[top : top + height, left : left + width] = image
+    for row, label in enumerate([] if labels is None else labels):
+        top = row * step_y + GAP
+        sheet[top : top + height, GAP:edge] = to_channels(label, 1 if images.ndim == 3 else 3)
     return PilImage.fromarray(sheet)
 
 
-def save_sheet(path: Path, images: Image, columns: int) -> None:
+def save_sheet(path: Path, images: Image, columns: int, labels: Image | None = None) -> None:
     """Write a contact sheet, atomically; creates its folder if missing.
 
     Args:
         path: the file, whose suffix is one of FORMATS.
         images: see `contact_sheet`.
         columns: number of images per row.
+        labels: see `contact_sheet`.
     """
-    _save(path, contact_sheet(images, columns))
+    _save(path, contact_sheet(images, columns, labels))
+
+
+def enlarged(images: Image) -> Image:
+    """Images of at least MIN_CELL pixels, uint8 [n, h, w(, 3)]; larger ones stay as they are."""
+    factor = -(-MIN_CELL // images.shape[1])
+    if factor == 1:
+        return images
+    size = (factor * images.shape[2], factor * images.shape[1])
+    bicubic = PilImage.Resampling.BICUBIC
+    return np.stack([np.asarray(PilImage.fromarray(one).resize(size, bicubic)) for one in images])
 
 
 def save_grid(images: Images, path: Path | str, columns: int = 8) -> None:

@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from hwgen.io.files import atomic_write
 from hwgen.io.outputs import MARK
 from hwgen.report.markup import Html
+from hwgen.report.plot_fonts import fonts_of_plot
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, keep_within, plain
 from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
 
@@ -45,7 +46,7 @@ def lift_svg(name: str, lift: Lift) -> Html:
         name: unique on the page; letters, digits and hyphens.
         lift: the result.
     """
-    with plot_settings(STYLE):
+    with plot_settings(STYLE | _fonts(lift)):
         return as_svg(_plot(lift, {}), name, "accuracy by the number of samples per class")
 
 
@@ -56,12 +57,16 @@ def save_lift_png(lift: Lift, file: Path) -> Path:
     colours = {marker: light[variable] for marker, variable in COLOURS.items()}
     style = {key: colours.get(value, value) for key, value in STYLE.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    with plot_settings(style), atomic_write(file) as temporary:
+    with plot_settings(style | _fonts(lift)), atomic_write(file) as temporary:
         figure = _plot(lift, colours)
         figure.savefig(
             temporary, format="png", dpi=_DPI, facecolor="white", metadata={"Software": MARK}
         )
     return file
+
+
+def _fonts(lift: Lift) -> dict[str, list[str]]:
+    return fonts_of_plot([*lift.groups, *(one.name for one in lift.shown)])
 
 
 def _variables(css: str) -> list[tuple[str, str]]:

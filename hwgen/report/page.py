@@ -26,12 +26,13 @@ from hwgen.report import (
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.markup import Html, facts, join, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
+from hwgen.report.stroke_font import font_of_page
 from hwgen.schema import flatten
 
 _SIMULATED = (
     "Test samples are simulated handwriting, so these results say nothing about real handwriting."
 )
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(inputs: Sequence[Path], out: Path, *, real: bool = True) -> Path:
@@ -94,19 +95,6 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         tag("li", tag("a", name, href=f"#{anchor}"))
         for anchor, name, _ in [*sections, ("provenance", "Provenance", Html(""))]
     ]
-    style = resources.files("hwgen.report").joinpath("style.css").read_text(encoding="utf-8")
-    head = join(
-        [
-            Html('<meta charset="utf-8">'),
-            Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
-            Html(f'<meta name="generator" content="{MARK}">'),
-            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Html('<meta name="color-scheme" content="light dark">'),
-            tag("title", title),
-            tag("style", Html(style)),
-        ],
-        "\n",
-    )
     body = tag(
         "main",
         tag(
@@ -120,6 +108,19 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         *(content for _, _, content in sections),
         _provenance(inputs),
         _footer(real=real),
+    )
+    style = resources.files("hwgen.report").joinpath("style.css").read_text(encoding="utf-8")
+    head = join(
+        [
+            Html('<meta charset="utf-8">'),
+            Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+            Html(f'<meta name="generator" content="{MARK}">'),
+            Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+            Html('<meta name="color-scheme" content="light dark">'),
+            tag("title", title),
+            tag("style", font_of_page(body), Html(style)),
+        ],
+        "\n",
     )
     return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", body), lang="en") + "\n"
 

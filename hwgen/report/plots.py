@@ -26,7 +26,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from hwgen.report.markup import Html
+from hwgen.report.plot_fonts import fonts_of_plot
+from hwgen.report.stroke_font import FAMILY
 from hwgen.results.benchmark import Arm
+from hwgen.sources.strokes.drawn_labels import strokes_of
 
 Points = Sequence[tuple[float, float]]
 """(x, y) pairs of one curve."""
@@ -130,7 +133,7 @@ def curves(
 
 def intervals(name: str, arms: Mapping[str, Arm]) -> Html:
     """Top-1 accuracy of each arm: its mean and interval, and each seed as a small ring."""
-    with plot_settings(STYLE):
+    with plot_settings(STYLE | fonts_of_plot(arms)):
         figure = Figure(figsize=(_WIDTH, 0.75 + 0.42 * len(arms)), layout="constrained")
         axes = figure.add_subplot()
         for row, arm in enumerate(arms.values()):
@@ -200,9 +203,15 @@ def _thin(points: Points) -> tuple[Values, Values, Values, Values]:
 
 
 def plain(name: str) -> str:
-    """A name in ASCII, which matplotlib's own font has; the tables show it in full."""
+    """A short name in characters that the plot has: ASCII, and those of `fonts_of_plot`.
+
+    Others are shown as their code, such as U+0411; the tables show the name in full.
+    """
     shown = name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
-    return "".join(char if " " <= char <= "~" else "?" for char in shown)
+    drawn = "" if shown.isascii() else strokes_of(shown)
+    return "".join(
+        char if " " <= char <= "~" or char in drawn else f"U+{ord(char):04X}" for char in shown
+    )
 
 
 def as_svg(figure: Figure, name: str, title: str) -> Html:
@@ -223,6 +232,7 @@ def as_svg(figure: Figure, name: str, title: str) -> Html:
         svg = svg.replace(marker, colour)
     # Make ids unique on the page, and use its font.
     svg = re.sub(r'((?:\bid="|href="#|url\(#))', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"(font: [\d.]+px|font-family:) [^;\"]*", r"\1 system-ui, sans-serif", svg)
+    fonts = rf"\1 '{FAMILY}', system-ui, sans-serif"
+    svg = re.sub(r"(font: [\d.]+px|font-family:) [^;\"]*", fonts, svg)
     svg = re.sub(r'width="[\d.]+pt" height="[\d.]+pt" ', "", svg, count=1)
     return Html(svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1))

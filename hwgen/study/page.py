@@ -1,7 +1,7 @@
 """The page of a study, one HTML file, and its answer key.
 
-The page's content security policy allows only its own script, style and images, and no connection:
-votes leave it only as a file that the voter saves.
+The page's content security policy allows only its own script, style, font and images, and no
+connection: votes leave it only as a file that the voter saves.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hwgen.io.outputs import MARK, check_output_file
 from hwgen.record import Image
 from hwgen.report.images import data_uri
 from hwgen.report.markup import Html, join, tag
+from hwgen.report.stroke_font import font_face
 from hwgen.schema import check_numbers, check_seed
 from hwgen.study.design import Pairs, Showing, arrange, make_pairs, shuffled
 from hwgen.study.sets import StudySet, describe, open_set, reduced
@@ -204,11 +205,14 @@ def _answers(order: list[Showing], ids: list[str], pairs: Pairs) -> list[KeyPair
 
 def _page(data: dict[str, Any]) -> str:
     style = _resource("report", "style.css") + _resource("study", "style.css")
+    shown = [pair["label"] or "" for pair in data["pairs"]]
+    style += font_face("".join([data["question"], *shown]))
     script, body = _resource("study", "study.js"), _resource("study", "body.html")
     policy = "; ".join(
         [
             "default-src 'none'",
             "img-src data:",
+            "font-src data:",
             f"style-src '{_hash(style)}'",
             f"script-src '{_hash(script)}'",
             "base-uri 'none'",

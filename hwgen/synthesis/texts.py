@@ -9,22 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as PilImage
 
 from hwgen.charset import UNLABELLED
 from hwgen.errors import InputError
 from hwgen.generators.samplers import Sampler
-from hwgen.imaging.contact_sheets import check_grid, save_grid
+from hwgen.imaging.contact_sheets import check_grid, enlarged, save_grid
 from hwgen.io.files import repair_utf8
-from hwgen.record import Image
 
 MAX_LENGTH = 500
 """Largest number of characters of a text."""
 
 MAX_HANDS = 500
-
-MIN_CELL = 64
-"""Smaller characters are enlarged to at least this size, pixels, for the eye."""
 
 
 def write_text(
@@ -32,7 +27,7 @@ def write_text(
 ) -> str:
     """Write a text in several hands to one image; an image that hwgen wrote is replaced.
 
-    Characters of fewer than MIN_CELL pixels are enlarged.
+    Small characters are enlarged, see hwgen.imaging.contact_sheets.enlarged.
 
     Args:
         sampler: a generator with labels and hands.
@@ -64,15 +59,5 @@ def write_text(
         )
     check_grid(out)
     rows = [sampler.sample(text, hand=hand, seed=seed) for hand in hands]
-    images = [_enlarged(image) for image in np.concatenate(rows)]
-    save_grid(images, out, columns=len(text))
+    save_grid(enlarged(np.concatenate(rows)), out, columns=len(text))
     return text
-
-
-def _enlarged(image: Image) -> Image:
-    """An image of at least MIN_CELL pixels."""
-    factor = -(-MIN_CELL // len(image))
-    if factor == 1:
-        return image
-    size = (factor * image.shape[1], factor * image.shape[0])
-    return np.asarray(PilImage.fromarray(image).resize(size, PilImage.Resampling.BICUBIC))

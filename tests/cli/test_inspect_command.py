@@ -12,6 +12,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.prepare import prepare_gnt
 from hwgen.runs import begin_or_continue
 from hwgen.sources.gnt import write_gnt
+from hwgen.sources.strokes.drawn_labels import draw_labels
 from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import main
 
@@ -74,7 +75,8 @@ def test_a_store(run: Run, gnt: Path, tmp_path: Path) -> None:
     assert "1 records of unknown writers" in out
     assert "2 records are exact copies of others" in out
     with Image.open(sheet) as png:
-        assert png.size == (12 * 18 + 2, 2 * 18 + 2)
+        edge = draw_labels(["一", "丁"], 64).shape[2] + 2
+        assert png.size == (edge + 12 * 66 + 2, 2 * 66 + 2)
 
 
 def test_every_class_is_listed_with_its_records(run: Run, gnt: Path, tmp_path: Path) -> None:

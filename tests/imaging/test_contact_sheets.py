@@ -6,7 +6,13 @@ from PIL import Image as PilImage
 
 from hwgen.charset import Charset
 from hwgen.errors import InputError
-from hwgen.imaging.contact_sheets import contact_sheet, evenly_spaced, save_grid, save_sheet
+from hwgen.imaging.contact_sheets import (
+    contact_sheet,
+    enlarged,
+    evenly_spaced,
+    save_grid,
+    save_sheet,
+)
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 from hwgen.store.contact_sheets import sheet_of_store
@@ -48,6 +54,24 @@ def test_a_contact_sheet_places_images_row_by_row(colour: tuple[int, ...]) -> No
         top, left = place // 3 * 6 + 2, place % 3 * 8 + 2
         assert (sheet[top : top + 4, left : left + 6] == place).all()
     assert (sheet[8:12, 18:24] == 160).all()
+
+
+@pytest.mark.parametrize("colour", [(), (3,)])
+def test_labels_stand_left_of_the_rows(colour: tuple[int, ...]) -> None:
+    images = np.stack([np.full((4, 6, *colour), n, np.uint8) for n in range(5)])
+    labels = np.stack([np.full((4, 9), 50 + n, np.uint8) for n in range(2)])
+    sheet = np.asarray(contact_sheet(images, 3, labels))
+    assert sheet.shape == (2 * 6 + 2, 9 + 2 + 3 * 8 + 2, *colour)
+    np.testing.assert_array_equal(sheet[:, 11:], np.asarray(contact_sheet(images, 3)))
+    for row in range(2):
+        assert (sheet[6 * row + 2 : 6 * row + 6, 2:11] == 50 + row).all()
+
+
+def test_small_images_are_enlarged_by_a_whole_number() -> None:
+    assert enlarged(np.zeros((2, 24, 24), np.uint8)).shape == (2, 72, 72)
+    assert enlarged(np.zeros((2, 32, 30, 3), np.uint8)).shape == (2, 64, 60, 3)
+    large = np.zeros((2, 64, 64), np.uint8)
+    assert enlarged(large) is large
 
 
 def test_a_sheet_of_nothing_is_refused() -> None:

@@ -166,11 +166,13 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path, everything: list[Path]
             assert target.startswith("#")
     source = (tmp_path / "report.html").read_text(encoding="utf-8")
     style = source[source.index("<style>") : source.index("</style>")]
-    assert "url(" not in style
+    assert all(
+        url.startswith("data:font/ttf;base64,") for url in re.findall(r"url\((.*?)\)", style)
+    )
     assert "@import" not in style
     assert not re.search(r"<(script|link|iframe|object|embed|base)\b", source)
     policy = next(v for t, n, v in page.attributes if (t, n) == ("meta", "content"))
-    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    assert policy == "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'"
 
 
 def test_ids_are_unique_and_links_have_targets(tmp_path: Path, everything: list[Path]) -> None:

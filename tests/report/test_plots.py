@@ -88,7 +88,7 @@ def test_intervals_of_one_seed_and_of_three() -> None:
     }
     texts = "".join(parse(plots.intervals("a", arms)).itertext())
     assert "real" in texts
-    assert "$x_1$ ?" in texts
+    assert "$x_1$ 己" in texts
 
 
 def test_axes_of_fractions_stay_within_0_and_100_percent() -> None:

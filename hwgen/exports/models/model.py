@@ -30,12 +30,12 @@ from hwgen.generators.samplers import NoiseSampler, Sampler
 from hwgen.imaging.contact_sheets import evenly_spaced, save_sheet
 from hwgen.io.files import write_text
 from hwgen.io.json_files import write_json
-from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.models import Model, write_model
 from hwgen.runs.snapshots import find_model
+from hwgen.sources.strokes.drawn_labels import draw_labels
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raised when the files of an export change for the same run."""
 
 ROWS, COLUMNS = 12, 12
@@ -106,7 +106,7 @@ def export_model(
             about_onnx = ""
             if not kind.needs_source:
                 sampler = load_generator(partial, device="cpu")
-                save_sheet(partial / "samples.png", samples(sampler), COLUMNS)
+                save_samples(partial / "samples.png", sampler)
                 about_onnx = (
                     write_onnx(partial / "model.onnx", cast(NoiseSampler, sampler)).text
                     if onnx
@@ -119,9 +119,14 @@ def export_model(
     return model
 
 
-def samples(sampler: Sampler) -> Image:
-    """Samples for samples.png: one class per row, evenly spaced in the charset."""
+def save_samples(path: Path, sampler: Sampler) -> None:
+    """Write a contact sheet of samples: one class per row, evenly spaced in the charset."""
     if sampler.charset == UNLABELLED:
-        return sampler.sample(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
+        images = sampler.sample(np.zeros(ROWS * COLUMNS, np.int64), np.arange(ROWS * COLUMNS))
+        save_sheet(path, images, COLUMNS)
+        return
     classes = evenly_spaced(len(sampler.charset), ROWS)
-    return sampler.sample(np.repeat(classes, COLUMNS), np.tile(np.arange(COLUMNS), len(classes)))
+    numbers = np.tile(np.arange(COLUMNS), len(classes))
+    images = sampler.sample(np.repeat(classes, COLUMNS), numbers)
+    labels = [sampler.charset[number] for number in classes.tolist()]
+    save_sheet(path, images, COLUMNS, draw_labels(labels, sampler.size))

@@ -23,6 +23,7 @@ from hwgen.generators.samplers import Ids
 from hwgen.recogniser.feature_maps import FeatureMaps
 from hwgen.record import Image
 from hwgen.runs import Run
+from hwgen.sources.strokes.drawn_labels import draw_labels
 from hwgen.store import Store
 from hwgen.store.contact_sheets import classes_to_show, sheet_of_store
 
@@ -121,3 +122,13 @@ class AdversarialKind:
     records: Callable[[Store], Ids | None] = lambda store: None
     domain: OneDomain | None = None
     begin: Callable[[Run], None] = lambda run: None
+
+
+def grid_labels(
+    kind: AdversarialKind, store: Store, recipe: AdversarialRecipe, charset: Charset
+) -> Image | None:
+    """Images of the labels of the rows of a grid, see `save_sheet`; None for unconditional runs."""
+    if not recipe.conditional:
+        return None
+    shown = kind.grid_classes(store, GRID_ROWS).tolist()
+    return draw_labels([charset[number] for number in shown], recipe.size)

@@ -15,6 +15,7 @@ from hwgen.generators.adversarial.interface import (
     GRID_ROWS,
     AdversarialGenerator,
     AdversarialKind,
+    grid_labels,
 )
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.samplers import Ids
@@ -58,6 +59,7 @@ class SampleMonitor:
         score: scores samples of conditional runs at snapshots; None for no scores.
 
     Attributes:
+        labels: of the rows of a grid, see `grid_labels`.
         real_deviation: `deviation` of the store's records of the classes of the grids; None if no
             class has two.
     """
@@ -81,6 +83,7 @@ class SampleMonitor:
             self._grid = pairs([0], GRID_ROWS * GRID_COLUMNS)
         self._scored = pairs(kind.scored_classes(store, SCORED_CLASSES), SCORED_SAMPLES)
         self._score = score if recipe.conditional else None
+        self.labels = grid_labels(kind, store, recipe, run.charset)
         self.real_deviation = real_deviation(store, recipe, kind.grid_classes)
 
     def observe(self, generator: AdversarialGenerator, *, scored: bool) -> Observation:

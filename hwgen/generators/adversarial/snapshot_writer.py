@@ -13,7 +13,7 @@ from hwgen.generators.adversarial.checkpoint import (
     save_weights,
 )
 from hwgen.generators.adversarial.collapse import check_finite, collapse, good_snapshots, norm
-from hwgen.generators.adversarial.interface import GRID_COLUMNS
+from hwgen.generators.adversarial.interface import GRID_COLUMNS, AdversarialKind, grid_labels
 from hwgen.generators.adversarial.meter import Meter
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.sample_monitor import Observation, SampleMonitor
@@ -21,6 +21,7 @@ from hwgen.generators.adversarial.steps import State
 from hwgen.generators.training_run import RunWriter
 from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.runs import Run
+from hwgen.store import Store
 
 OnCollapse = Literal["stop", "rollback", "ignore"]
 
@@ -73,7 +74,7 @@ class SnapshotWriter:
         self._check_collapse(seen, step)
         if due:
             save_weights(run, self._state.ema, recipe, images)
-            save_sheet(run.grids / f"{images:09d}.png", seen.grid, GRID_COLUMNS)
+            self._save_grid(f"{images:09d}", seen)
             run.log({"images": images, **seen.measures})
         good = good_snapshots(run.read_log(), real=self._monitor.real_deviation)
         if images not in good and self._saved * recipe.batch in good:
@@ -95,10 +96,22 @@ class SnapshotWriter:
         if wrong and self._on_collapse == "ignore":
             run.log({"images": images, "collapse": wrong})
         elif wrong:
-            save_sheet(run.grids / "collapsed.png", seen.grid, GRID_COLUMNS)
+            self._save_grid("collapsed", seen)
             raise CollapsedError(
                 f"after {images:,} images: {wrong} (see grids/collapsed.png)", where=str(run.path)
             )
+
+    def _save_grid(self, name: str, seen: Observation) -> None:
+        file = self._run.grids / f"{name}.png"
+        save_sheet(file, seen.grid, GRID_COLUMNS, self._monitor.labels)
+
+
+def begin_run(kind: AdversarialKind, run: Run, store: Store, recipe: AdversarialRecipe) -> None:
+    """Write the kind's files, and the sheets that grids are compared with: grids/real.png."""
+    kind.begin(run)
+    labels = grid_labels(kind, store, recipe, run.charset)
+    for name, sheet in kind.references(store, recipe).items():
+        save_sheet(run.grids / f"{name}.png", sheet, GRID_COLUMNS, labels)
 
 
 def _norms(state: State) -> Mapping[str, float]:

@@ -28,7 +28,6 @@ from hwgen.generators.adversarial.d_recogniser import FILE as RECOGNISER
 from hwgen.generators.adversarial.d_recogniser import feature_maps
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import (
-    GRID_COLUMNS,
     AdversarialGenerator,
     AdversarialKind,
 )
@@ -37,7 +36,7 @@ from hwgen.generators.adversarial.pretrained import Pretrained, find_pretrained
 from hwgen.generators.adversarial.recipe import AdversarialRecipe, recipe_to_json
 from hwgen.generators.adversarial.rollback import count_rollbacks, slowed, with_rollbacks
 from hwgen.generators.adversarial.sample_monitor import SampleMonitor, Score, real_deviation
-from hwgen.generators.adversarial.snapshot_writer import OnCollapse, SnapshotWriter
+from hwgen.generators.adversarial.snapshot_writer import OnCollapse, SnapshotWriter, begin_run
 from hwgen.generators.adversarial.steps import Schedule, make_state, schedule, train_step
 from hwgen.generators.training_run import (
     LOG_STEPS,
@@ -47,7 +46,6 @@ from hwgen.generators.training_run import (
     open_run,
     read_own_checkpoint,
 )
-from hwgen.imaging.contact_sheets import save_sheet
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run
 from hwgen.store import Store
@@ -392,10 +390,3 @@ def note(means: Mapping[str, float]) -> str:
         f"D {means['loss_d']:.3f}  G {means['loss_g']:.3f}  "
         f"D(real) {means['d_real']:+.2f}  D(fake) {means['d_fake']:+.2f}"
     )
-
-
-def begin_run(kind: AdversarialKind, run: Run, store: Store, recipe: AdversarialRecipe) -> None:
-    """Write the kind's files, and the sheets that grids are compared with: grids/real.png."""
-    kind.begin(run)
-    for name, sheet in kind.references(store, recipe).items():
-        save_sheet(run.grids / f"{name}.png", sheet, GRID_COLUMNS)

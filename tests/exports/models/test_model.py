@@ -25,6 +25,7 @@ from hwgen.generators.gan.sampling import Sampler, noise
 from hwgen.generators.gan.training import train
 from hwgen.runs import Run
 from hwgen.runs.models import FILE, model_of_run, read_model, write_model
+from hwgen.sources.strokes.drawn_labels import draw_labels
 from hwgen.store import Store, StoreWriter
 from hwgen.synthesis.synthesize import synthesize
 
@@ -74,8 +75,11 @@ def test_all_files_and_the_card(run: Run, tmp_path: Path) -> None:
     }  # fmt: skip
     assert json.loads((out / "charset.json").read_text("utf-8")) == ["一", "丨", "十"]
     with PilImage.open(out / "samples.png") as sheet:
-        assert sheet.size == (12 * 10 + 2, 3 * 10 + 2)
-        first = np.asarray(sheet)[2:10, 2:10]
+        labels = draw_labels(["一", "丨", "十"], 8)
+        edge = labels.shape[2] + 2
+        assert sheet.size == (edge + 12 * 10 + 2, 3 * 10 + 2)
+        np.testing.assert_array_equal(np.asarray(sheet)[2:10, 2:edge], labels[0])
+        first = np.asarray(sheet)[2:10, edge + 2 : edge + 10]
     drawn = Sampler.load(out, device="cpu").sample([0], [0])[0]
     assert np.array_equal(first, drawn)
     text = (out / "README.md").read_text("utf-8")
