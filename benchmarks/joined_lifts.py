@@ -1,6 +1,6 @@
 """How often writers, real and simulated, keep the pen on paper between two strokes.
 
-    python -m benchmarks.joined_lifts --pot OLHWDB1.1trn_pot.zip --strokes FILE --out joined.json
+    python -m benchmarks.joined_lifts --pot OLHWDB1.1trn_pot.zip --out joined.json
 
 A character of s strokes in the stroke data that is written with w lines has (s - w) / (s - 1)
 joined lifts. Writes the mean over characters for each writer; a writer who draws more lines than
@@ -22,8 +22,8 @@ from hwgen.io.json_files import write_json
 from hwgen.sources.casia_files import POT, find_files
 from hwgen.sources.pot import read_pot
 from hwgen.sources.simulation.pen import PEN_STEP, Item, character_number, pen_paths
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import Strokes
-from hwgen.sources.strokes.hanzi_writer import HanziWriter
 from hwgen.sources.writer_selection import WriterSelection, select_files
 
 Counts = Iterator[tuple[str, int]]
@@ -74,13 +74,13 @@ def joined(written: Mapping[str, Counts], strokes: Mapping[str, Strokes]) -> dic
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--pot", type=Path, required=True)
-    parser.add_argument("--strokes", type=Path, required=True)
+    parser.add_argument("--strokes", help="stroke data, see hwgen simulate")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--writers", default="1001-1050", help="not those of test stores")
     parser.add_argument("--hands", type=int, default=50, help="simulated writers")
     parser.add_argument("--every", type=int, default=20, help="use every n-th character")
     options = parser.parse_args(arguments)
-    source = HanziWriter(options.strokes)
+    source = stroke_data(options.strokes)
     there = [label for label in gb2312_level1() if label in source.characters()]
     strokes = source.load(there[:: options.every])
     by_writer = {

@@ -4,7 +4,7 @@
     python -m benchmarks.lift --train STORE --test STORE --out OUT --only rare
     python -m benchmarks.lift --train STORE --test STORE --out OUT --arms none classical
     python -m benchmarks.lift --train STORE --test STORE --out OUT --init-from RECOGNISER
-    python -m benchmarks.lift --train STORE --test STORE --out OUT --only few-shot --strokes FILE
+    python -m benchmarks.lift --train STORE --test STORE --out OUT --only few-shot
         --generator simulated --generator REFINER-S0,REFINER-S1 --counts 0 5 all --steps 1000 3000
     python -m benchmarks.lift --train STORE --test STORE --out OUT --so-far
     python -m benchmarks.lift --train STORE --test STORE --out OUT --quick
@@ -37,7 +37,6 @@ from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
 from hwgen.report.lift_plots import save_lift_png
 from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
-from hwgen.sources.strokes.hanzi_writer import HanziWriter
 from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {
@@ -159,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", choices=EXPERIMENTS, help="one experiment")
     parser.add_argument("--arms", nargs="+", choices=ARMS, help="only these arms")
     parser.add_argument("--generator", action="append", help="see hwgen lift; repeatable")
-    parser.add_argument("--strokes", type=Path, help="stroke data, for simulated and refiners")
+    parser.add_argument("--strokes", help="stroke data, for simulated and refiners, see hwgen lift")
     parser.add_argument("--counts", nargs="+", type=_count, help="real samples per class")
     parser.add_argument("--steps", nargs="+", type=int, help="training steps of recognisers")
     parser.add_argument("--amount", type=int, help="synthetic samples per class")
@@ -181,10 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         own = replace(own, recipe=recipe)
     generators: Mapping[str, Generator] = {"": own}
     if options.generator is not None:
-        strokes = None if options.strokes is None else HanziWriter(options.strokes)
         train = Store(options.train)
         generators = choose_generators(
-            options.generator, train, device=options.device, strokes=strokes
+            options.generator, train, device=options.device, strokes=options.strokes
         )
     with stop_signals() as stopped:
         for name in [options.only] if options.only else EXPERIMENTS:

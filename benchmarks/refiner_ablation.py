@@ -1,6 +1,6 @@
 """Ablation of the refiner: each variant is judged by what a recogniser learns from its samples.
 
-    python -m benchmarks.refiner_ablation --train STORE --test STORE --strokes FILE --out OUT \
+    python -m benchmarks.refiner_ablation --train STORE --test STORE --out OUT \
         --work WORK --variant base --images 192000
     python -m benchmarks.refiner_ablation ... --run RUN --judge-at 64000 192000
 
@@ -57,7 +57,7 @@ from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.snapshots import find_model
 from hwgen.sources.simulation.samples import SimulatedSamples
-from hwgen.sources.strokes.hanzi_writer import HanziWriter
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.store import Store
 from hwgen.store.origin import framing as framing_of
 
@@ -161,7 +161,7 @@ class Judge:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.store = options, Store(options.train)
-        self.strokes = HanziWriter(options.strokes)
+        self.strokes = stroke_data(options.strokes)
         classes = classes_of(self.store, PRESETS["refiner-32"], self.strokes.characters())
         unseen = classes.held_out
         if options.unseen:
@@ -364,8 +364,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    for name in ("train", "test", "strokes", "out", "work"):
+    for name in ("train", "test", "out", "work"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--strokes", help="stroke data, see hwgen simulate")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--variant", choices=[*VARIANTS, *BASELINES])
     what.add_argument("--run", type=Path, help="a run of hwgen train, finished or not, to judge")

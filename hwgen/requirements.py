@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hwgen.errors import InputError
 
 NEEDED_BY = {
-    "demo": "hwgen simulate, make demo",
+    "demo": "--strokes kanjivg",
     "docs": "make docs",
     "onnx": "hwgen export-model --onnx",
     "parquet": "hwgen export --format parquet, hwgen prepare-images for parquet",

@@ -164,7 +164,11 @@ Generators = Annotated[
 ]
 Strokes = Annotated[
     Path | None,
-    strokes_option("Stroke data of the classes, for simulated and refiners.", panel=GENERATOR),
+    strokes_option(
+        "Stroke data of the classes, for simulated and refiners.",
+        default="hanzi; of a run, those that it was trained with",
+        panel=GENERATOR,
+    ),
 ]
 Budgets = Annotated[
     str | None,
@@ -243,7 +247,6 @@ def lift(
     from hwgen.progress import Control
     from hwgen.recogniser.inference import Recogniser
     from hwgen.results.lift import ALL, NONE
-    from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
@@ -265,9 +268,8 @@ def lift(
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
-    data = None if strokes is None else HanziWriter(strokes)
     models = choose_generators(
-        generator, real, images=generator_images, device=device, strokes=data
+        generator, real, images=generator_images, device=device, strokes=strokes
     )
     keep_freed_memory()
     with bar("Lift", "recognisers") as advance, interruptible() as stop:

@@ -173,7 +173,6 @@ def lines(
     from hwgen.lines.looks import parse_looks
     from hwgen.lines.source import SourceOptions
     from hwgen.lines.writing import LineOptions
-    from hwgen.sources.strokes.hanzi_writer import HanziWriter
 
     options = LineOptions(
         count=count,
@@ -181,9 +180,7 @@ def lines(
         text=TextOptions(min_length, max_length, sampling.value),
         layout=Layout(height=height, padding=padding),
         looks=parse_looks(looks),
-        source=SourceOptions(
-            writers, snapshot, None if strokes is None else HanziWriter(strokes), device
-        ),
+        source=SourceOptions(writers, snapshot, strokes, device),
     )
     began = time.monotonic()
     result = _write(

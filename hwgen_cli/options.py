@@ -72,14 +72,16 @@ def workers_option(help: str, default: str) -> Any:
 
 
 def strokes_option(purpose: str, *, default: str | bool = False, panel: str | None = None) -> Any:
-    """`--strokes`, a file of stroke data; the type is Path | None."""
+    """`--strokes`, see hwgen.sources.strokes.choice; the type is Path | None."""
     return typer.Option(
         "--strokes",
-        metavar="FILE",
+        metavar="hanzi|kanjivg|FILE",
         rich_help_panel=panel,
         show_default=default,
-        help=f"{purpose} The tar file that `npm pack hanzi-writer-data` downloads, or graphics.txt "
-        "of Make Me a Hanzi.",
+        help=f"{purpose} hanzi is Make Me a Hanzi, 9,574 characters as written in China, and comes "
+        'with hwgen; kanjivg is KanjiVG, as written in Japan, and needs the extra "demo"; a file '
+        "is the tar file that `npm pack hanzi-writer-data` downloads, or graphics.txt of Make Me a "
+        "Hanzi.",
     )
 
 

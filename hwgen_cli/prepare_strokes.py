@@ -14,7 +14,6 @@ from hwgen_cli.simulating import (
     Strokes,
     Workers,
     characters_of,
-    stroke_data,
 )
 
 if TYPE_CHECKING:
@@ -43,14 +42,15 @@ def prepare_strokes(
 
     Each writer has another hand: slant, size, proportions, pen, speed, and habits for each
     character. Classes without strokes are named and have no record. The stroke data are those of
-    KanjiVG (copyright Ulrich Apel, CC BY-SA 3.0; needs the extra "demo") or of Make Me a Hanzi
-    (Arphic Public License). The store is under the same licence.
+    Make Me a Hanzi (Arphic Public License), which come with hwgen, or of KanjiVG (copyright Ulrich
+    Apel, CC BY-SA 3.0). The store is under the same licence.
 
-    Example: hwgen prepare-strokes -o simulated --classes train --strokes graphics.txt --size 32
+    Example: hwgen prepare-strokes -o simulated --classes train --size 32
     """
     from hwgen.imaging.framing import Framing
     from hwgen.prepare import PrepareOptions
     from hwgen.prepare import prepare_strokes as prepare
+    from hwgen.sources.strokes.choice import stroke_data
 
     data = stroke_data(strokes)
     charset = _charset(classes, data)

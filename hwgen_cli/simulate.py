@@ -15,7 +15,6 @@ from hwgen_cli.simulating import (
     Strokes,
     Workers,
     characters_of,
-    stroke_data,
 )
 
 
@@ -31,8 +30,8 @@ def simulate(
 ) -> None:
     """Simulate handwriting, for pretraining a recogniser or for trying hwgen without HWDB.
 
-    The stroke data are those of KanjiVG (copyright Ulrich Apel, CC BY-SA 3.0; needs the extra
-    "demo") or of Make Me a Hanzi (Arphic Public License). The output is under the same licence.
+    The stroke data are those of Make Me a Hanzi (Arphic Public License), which come with hwgen, or
+    of KanjiVG (copyright Ulrich Apel, CC BY-SA 3.0). The output is under the same licence.
 
     The command prepare-strokes makes a store of such characters, without GNT files.
 
@@ -41,6 +40,7 @@ def simulate(
     from hwgen.imaging.framing_pool import available_workers
     from hwgen.progress import Control
     from hwgen.sources.simulation import gnt_folder
+    from hwgen.sources.strokes.choice import stroke_data
 
     data = stroke_data(strokes)
     characters = characters_of(classes, data)

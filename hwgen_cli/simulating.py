@@ -60,20 +60,9 @@ FirstWriter = Annotated[
 ]
 Strokes = Annotated[
     Path | None,
-    strokes_option(
-        "Stroke data of characters as written in China.",
-        default="KanjiVG, characters as written in Japan",
-    ),
+    strokes_option("Stroke data of the characters.", default="hanzi"),
 ]
 Workers = Annotated[int | None, workers_option("Number of worker processes.", "all cores")]
-
-
-def stroke_data(strokes: Path | None) -> StrokeData:
-    """The stroke data that `--strokes` stands for."""
-    from hwgen.sources.strokes.hanzi_writer import HanziWriter
-    from hwgen.sources.strokes.kanjivg import KanjiVG
-
-    return KanjiVG() if strokes is None else HanziWriter(strokes)
 
 
 def characters_of(spec: str, strokes: StrokeData) -> tuple[str, ...]:

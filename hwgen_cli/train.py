@@ -82,8 +82,8 @@ def train(
     variety (within a class, relative to real samples), lowered by the distance of the features to
     real ones. Use the best snapshot with hwgen synthesize --snapshot best.
 
-    A refiner (--preset refiner-32 --strokes FILE) makes simulated characters look like the store's,
-    also characters without samples. With --also it learns from several stores, such as few scans
+    A refiner (--preset refiner-32) makes simulated characters look like the store's, also
+    characters without samples. With --also it learns from several stores, such as few scans
     and much pen ink. --init-from RUN continues a finished run on another store.
 
     A deformation model (--preset deformation-32) learns from pairs of samples of one class how
@@ -93,7 +93,7 @@ def train(
 
     Example: hwgen train train --preset glyph-32 --out runs/first
     """
-    from hwgen.sources.strokes.hanzi_writer import HanziWriter
+    from hwgen.sources.strokes.choice import stroke_data
     from hwgen.store import Store
 
     kind, name, make_recipe = _chosen(preset, init_from)
@@ -112,7 +112,7 @@ def train(
         "on_collapse": on_collapse.value,
         "cuda_graphs": cuda_graphs,
         "precision": precision,
-        "strokes": None if strokes is None else HanziWriter(strokes),
+        "strokes": None if strokes is None else stroke_data(strokes),
         "also": [Store(one) for one in also or ()],
         "init_from": init_from,
         "domain": domain,

@@ -138,7 +138,11 @@ Recogniser = Annotated[
 ]
 Strokes = Annotated[
     Path | None,
-    strokes_option("Stroke data of the store's characters, for a refiner.", panel=GAN),
+    strokes_option(
+        "Stroke data of the store's characters, for a refiner.",
+        default="hanzi; with --init-from, those of its run",
+        panel=GAN,
+    ),
 ]
 OnCollapseOption = Annotated[
     OnCollapse,

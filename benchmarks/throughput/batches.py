@@ -36,13 +36,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.options import make_parser
 from benchmarks.throughput.timing import copy_rate, in_turn, result, save
+from hwgen.charset import gb2312_level1
 from hwgen.data import Batches, StoreDataset, average_down, image_sets, to_images, to_tensor
 from hwgen.data.order import Shuffled
 from hwgen.imaging.framing import Framing
 from hwgen.record import Image, PixelRange
 from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import common_first
-from hwgen.sources.strokes.kanjivg import KanjiVG
+from hwgen.sources.strokes.hanzi import Hanzi
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")
@@ -342,8 +343,8 @@ def measure(
 
 def simulated(characters: int = 200, writers: int = 20, size: int = 64) -> tuple[Image, list[str]]:
     """Images and labels of simulated handwriting, framed."""
-    chosen = common_first(KanjiVG().characters())[:characters]
-    strokes = KanjiVG().load(chosen)
+    chosen = common_first(gb2312_level1())[:characters]
+    strokes = Hanzi().load(chosen)
     labels, images = zip(
         *(pair for n in range(writers) for pair in simulate_writer(0, n, chosen, strokes)),
         strict=True,

@@ -40,7 +40,6 @@ class GeneratorKind(ABC):
         title: what it is called in texts, such as "GAN".
         unit: what training counts: "images" or "pairs".
         options: settings of `train` and `recipe` beyond those that every kind has.
-        required: those of `options` without which it cannot be trained.
         loss_fields: fields of the log that every line about the losses has.
         needs_source: sampling changes the images of a store, which `load` must be given.
         sampling_options: options of `load` beyond those that every kind has.
@@ -54,7 +53,6 @@ class GeneratorKind(ABC):
     title: str
     unit: str = "images"
     options: frozenset[str] = field(default_factory=frozenset)
-    required: frozenset[str] = field(default_factory=frozenset)
     loss_fields: tuple[str, ...] = ("loss",)
     needs_source: bool = False
     sampling_options: frozenset[str] = field(default_factory=frozenset)

@@ -17,6 +17,7 @@ from hwgen.lines.glyphs import Characters
 from hwgen.lines.of_generator import GeneratedCharacters
 from hwgen.lines.of_store import StoreCharacters
 from hwgen.runs.snapshots import find_model
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData
 from hwgen.store import Store, looks_like_store
 from hwgen.store.origin import framing, is_simulated, notice
@@ -35,7 +36,7 @@ class SourceOptions:
 
     writers: str = ""
     snapshot: str = "last"
-    strokes: StrokeData | None = None
+    strokes: StrokeData | Path | str | None = None
     device: str = "auto"
 
 
@@ -110,7 +111,9 @@ def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
             where=str(place),
             remedy="Leave out --writers",
         )
-    given: dict[str, Any] = {"strokes": options.strokes}
+    given: dict[str, Any] = {}
+    if options.strokes is not None:
+        given["strokes"] = stroke_data(options.strokes)
     if "charset" in kind.sampling_options:
         known = kind.characters(model, **given)
         given["charset"] = Charset(tuple(sorted(one for one in set(wanted) if one in known)))

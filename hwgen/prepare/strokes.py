@@ -20,7 +20,8 @@ from hwgen.record import Image
 from hwgen.schema import check_numbers, check_seed
 from hwgen.sources.simulation.images import MAX_RAW, PackedItem, SimulatedInk
 from hwgen.sources.simulation.pen import Item, character_number
-from hwgen.sources.strokes.data import StrokeData, Strokes
+from hwgen.sources.strokes.choice import stroke_data
+from hwgen.sources.strokes.data import OTHERS, StrokeData, Strokes
 from hwgen.store import check_place
 
 _PARALLEL = 2_000
@@ -28,7 +29,7 @@ _PARALLEL = 2_000
 
 
 def prepare_strokes(
-    strokes: StrokeData,
+    strokes: StrokeData | Path | str | None,
     out: Path,
     *,
     charset: Charset,
@@ -45,7 +46,8 @@ def prepare_strokes(
     faster. The same arguments give the same pixels.
 
     Args:
-        strokes: of the characters.
+        strokes: of the characters, see hwgen.sources.strokes.choice.stroke_data; None for those
+            that come with hwgen.
         out: the store's directory.
         charset: classes of the store; those without strokes have no record and are reported.
         writers: numbers of the writers; each writes every character once.
@@ -61,16 +63,17 @@ def prepare_strokes(
     """
     check_seed(seed)
     check_numbers((writers.start, writers.stop), "writers")
-    check_place(out, overwrite=options.overwrite, inputs=[strokes.path])
-    known = strokes.characters()
+    data = stroke_data(strokes)
+    check_place(out, overwrite=options.overwrite, inputs=[data.path])
+    known = data.characters()
     labels = [label for label in charset if label in known]
     if not labels:
         raise InputError(
             f"has no strokes for any of the {len(charset):,} classes",
-            where=str(strokes.path),
-            remedy="Give other --classes, or other --strokes",
+            where=str(data.path),
+            remedy=f"Give other --classes, or {OTHERS}",
         )
-    source = _Source(strokes.path, labels, strokes.read(set(labels)), writers, seed)
+    source = _Source(data.path, labels, data.read(set(labels)), writers, seed)
     parallel = len(labels) * len(writers) > _PARALLEL
     workers = options.workers or (available_workers() if parallel else 1)
     ink = SimulatedInk(framing)
@@ -87,12 +90,12 @@ def prepare_strokes(
         framing=framing,
         recipe={
             "kind": "strokes",
-            "strokes": strokes.name,
+            "strokes": data.name,
             "writers": [writers.start, writers.stop - 1],
             "seed": seed,
         },
         options=replace(options, charset=charset),
-        provenance={"simulated": True, "notice": strokes.notice},
+        provenance={"simulated": True, "notice": data.notice},
     )
 
 

@@ -309,7 +309,7 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
             ["--experiment", "rare", "--rare", "3", "--size", 16],
             "all classes with samples are rare",
         ),
-        (["--generator", "refiner-32"], "a refiner needs --strokes"),
+        (["--generator", "refiner-32", "--strokes", "no.txt"], "no.txt: no such file"),
         (["--arms", "classic"], "unknown arm 'classic'"),
         (["--generator", "glyph"], "no preset 'glyph'"),
         (["--held-out-per-class", 0, "--evaluate-on", "held-out"], "no samples are held out"),

@@ -18,6 +18,7 @@ from hwgen.generators.base import GeneratorKind, get_kind, kind_of_preset
 from hwgen.runs import Run
 from hwgen.runs.models import Model, is_model, run_or_model
 from hwgen.schema import differences
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData
 from hwgen.store import Store
 
@@ -31,7 +32,7 @@ def choose_generators(
     *,
     images: int | None = None,
     device: str = "auto",
-    strokes: StrokeData | None = None,
+    strokes: StrokeData | Path | str | None = None,
 ) -> dict[str, Generator]:
     """Generators by the names that trials have for them: "" for a single one.
 
@@ -40,13 +41,14 @@ def choose_generators(
         train: see there, as for the other arguments.
         images: see there.
         device: see there.
-        strokes: see there; at least one generator must use them.
+        strokes: see hwgen.sources.strokes.choice.stroke_data; None for those of each run, and
+            those that come with hwgen for other generators; at least one must use what is given.
 
     Raises:
         HwgenError: see `choose_generator`.
         InputError: two generators have the same name; none of them uses the strokes.
     """
-    file = None if strokes is None else StrokeFile.of(strokes, train.charset)
+    file = None if strokes is None else StrokeFile.of(stroke_data(strokes), train.charset)
     chosen = [
         choose_generator(name, train, images=images, device=device, strokes=file) for name in names
     ]
@@ -83,11 +85,12 @@ def choose_generator(
         train: store of the real samples.
         images: length of its training in images, or pairs; None for the preset's.
         device: "auto", "cpu", ...
-        strokes: of the store's classes, for kinds that use them; None for those of the run.
+        strokes: of the store's classes, for kinds that use them; None for those of the run, or
+            those that come with hwgen.
 
     Raises:
         InputError: no such preset; a run that may have seen the test samples, or to which `images`
-            does not apply; a kind that needs what was not given; runs of different recipes.
+            does not apply; runs of different recipes.
         RunError: the run is damaged or not finished.
         CharsetError: a class has no strokes.
     """
@@ -95,13 +98,9 @@ def choose_generator(
     if places:
         return _pretrained(name, places, train, images, device, strokes)
     if name == SIMULATED:
-        if strokes is None:
-            raise _lacks("simulated handwriting", ["strokes"], name)
-        return SimulatedGenerator(strokes)
+        return SimulatedGenerator(strokes or _default_strokes(train))
     kind = kind_of_preset(name)
-    used = strokes if "strokes" in kind.options else None
-    if missing := sorted(kind.required - ({"strokes"} if used else set())):
-        raise _lacks(f"a {kind.title}", missing, name)
+    used = (strokes or _default_strokes(train)) if "strokes" in kind.options else None
     changes = {} if images is None else _length(kind, name, images)
     return TrainedGenerator(kind, kind.recipe(name, changes), device, strokes=used)
 
@@ -171,9 +170,8 @@ def _short_name(name: str) -> str:
     return "+".join(place.resolve().name for place in _places(name)) or name
 
 
-def _lacks(what: str, missing: Sequence[str], name: str) -> InputError:
-    options = ", ".join(f"--{option}" for option in missing)
-    return InputError(f"{what} needs {options}", where=name, remedy=f"Give {options}")
+def _default_strokes(train: Store) -> StrokeFile:
+    return StrokeFile.of(stroke_data(), train.charset)
 
 
 def _length(kind: GeneratorKind, preset: str, images: int) -> dict[str, str]:

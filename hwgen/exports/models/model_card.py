@@ -52,8 +52,8 @@ _LICENCE = """\
 hwgen itself is under the MIT licence. These weights are derived from the training data above, and
 the terms of the data apply to them; hwgen does not know the owners of the data. CASIA provides HWDB
 and OLHWDB for research only: read its terms before you pass on weights or samples derived from
-them. Characters simulated from KanjiVG's strokes (`hwgen simulate`) are under CC BY-SA 3.0. This
-directory contains no real image.
+them. Simulated characters are under the licence of their strokes: Make Me a Hanzi, Arphic Public
+License; KanjiVG, CC BY-SA 3.0. This directory contains no real image.
 """
 
 

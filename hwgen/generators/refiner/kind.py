@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hwgen.errors import HwgenError, InputError
+from hwgen.errors import HwgenError
 from hwgen.generators.adversarial import TRAINING_OPTIONS
 from hwgen.generators.adversarial.description import curves, recipe_in_words
 from hwgen.generators.adversarial.recipe import change_by_name, loss_name, recipe_to_json
@@ -21,6 +21,7 @@ from hwgen.generators.refiner.recipe import (
 )
 from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.sources.strokes.choice import stroke_data
 
 if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
@@ -149,11 +150,7 @@ class RefinerKind(GeneratorKind):
         ranks: Ranks | None = None,
         **options: Any,
     ) -> Run:
-        """See GeneratorKind and hwgen.generators.refiner.training.train.
-
-        Raises:
-            InputError: the option "strokes" is missing.
-        """
+        """See GeneratorKind and hwgen.generators.refiner.training.train."""
         from hwgen.compute.distributed import ALONE
         from hwgen.generators.refiner.training import train
 
@@ -186,7 +183,9 @@ class RefinerKind(GeneratorKind):
         """See GeneratorKind: all characters that have strokes."""
         from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
 
-        return (options.get("strokes") or StoredStrokes(model.folder / FILE)).characters()
+        given = options.get("strokes")
+        found = StoredStrokes(model.folder / FILE) if given is None else stroke_data(given)
+        return found.characters()
 
     def describe(self, run: Run) -> Description:
         """See GeneratorKind."""
@@ -305,29 +304,19 @@ def _domains(recipe: RefinerRecipe, store: Store, options: Mapping[str, Any]) ->
 
 
 def _strokes(options: Mapping[str, Any]) -> StrokeData:
-    """The option "strokes", or those of the run that is continued.
-
-    Raises:
-        InputError: there are none.
-    """
-    found: StrokeData | None = options.get("strokes")
+    """The option "strokes"; without it those of the run that is continued, or hwgen's."""
+    found = options.get("strokes")
     if found is None and _adapts(options):
         from hwgen.generators.refiner.stroke_file import FILE, StoredStrokes
 
         return StoredStrokes(Path(options["init_from"]) / FILE)
-    if found is None:
-        raise InputError(
-            "a refiner needs the strokes of the characters",
-            remedy="Give them as --strokes FILE; npm pack hanzi-writer-data downloads them",
-        )
-    return found
+    return stroke_data(found)
 
 
 KIND = RefinerKind(
     name="refiner",
     title="refiner",
     options=TRAINING_OPTIONS | {"strokes", "also", "domain"},
-    required=frozenset({"strokes"}),
     sampling_options=frozenset({"strokes", "charset", "hand", "domain"}),
     companions=("strokes.safetensors",),
     loss_fields=("loss_d",),

@@ -35,8 +35,8 @@ from hwgen.generators.samplers import (
 from hwgen.record import Image
 from hwgen.runs.models import Model
 from hwgen.sources.simulation.samples import SimulatedSamples
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData, Strokes
-from hwgen.sources.strokes.hanzi_writer import HanziWriter
 from hwgen.sources.strokes.rounding import fingerprint, rounded
 
 KIND = "refiner"
@@ -113,8 +113,8 @@ class RefinerSampler(SamplerBase):
             device: "auto", "cpu", "cuda", ...
             charset: classes to sample, as text too; None for those of the training store that have
                 strokes.
-            strokes: instead of those that the model was trained with; a path is a file of Make Me a
-                Hanzi or a folder of hanzi-writer-data.
+            strokes: instead of those that the model was trained with, see
+                hwgen.sources.strokes.choice.stroke_data.
             hand: see RefinerSampler.
             domain: name of the training store whose look the samples have, or its number from 1;
                 None for the first.
@@ -229,9 +229,7 @@ class RefinerSampler(SamplerBase):
 
 
 def _stroke_data(strokes: StrokeData | Path | str | None, model: Model) -> StrokeData:
-    if strokes is None:
-        return StoredStrokes(model.folder / FILE)
-    return HanziWriter(Path(strokes)) if isinstance(strokes, str | Path) else strokes
+    return StoredStrokes(model.folder / FILE) if strokes is None else stroke_data(strokes)
 
 
 def _first(hashes: tuple[str, ...], number: int) -> tuple[str, ...]:

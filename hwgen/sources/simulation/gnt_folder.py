@@ -21,6 +21,7 @@ from hwgen.schema import check_numbers, check_same, check_seed
 from hwgen.sources.gnt import encode_record, write_gnt
 from hwgen.sources.provenance import MARKER, mark_simulated, read_simulation
 from hwgen.sources.simulation.handwriting import simulate_writer
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData, Strokes
 
 NOTICE = "NOTICE.txt"
@@ -33,7 +34,7 @@ def simulate(
     characters: Sequence[str],
     writers: range,
     seed: int,
-    strokes: StrokeData,
+    strokes: StrokeData | Path | str | None = None,
     workers: int = 1,
     control: Control = NO_CONTROL,
 ) -> list[Path]:
@@ -48,7 +49,7 @@ def simulate(
         characters: each is written once by every writer, in this order.
         writers: numbers of the writers; each number is another handwriting.
         seed: of the writers.
-        strokes: the strokes of the characters.
+        strokes: the strokes of the characters, see hwgen.sources.strokes.choice.stroke_data.
         workers: number of processes; the files do not depend on it.
         control: progress in characters, reported after each writer; a stop request is obeyed
             after the writer in hand.
@@ -66,7 +67,8 @@ def simulate(
     """
     check_seed(seed)
     check_numbers((writers.start, writers.stop), "writers")
-    page = _Page(tuple(characters), strokes.load(characters), seed)
+    data = stroke_data(strokes)
+    page = _Page(tuple(characters), data.load(characters), seed)
     digest = hashlib.sha256("".join(characters).encode()).hexdigest()
     settings = {"seed": seed, "characters": len(characters), "characters_sha256": digest}
     with _writing(out):
@@ -74,10 +76,10 @@ def simulate(
     files = {folder / f"{writer:03d}-f.gnt": writer for writer in writers}
     names = [file.name for file in files]
     with _writing(out), exclusive(folder, "simulating into this folder"):
-        _check_free(folder, names, settings, strokes.notice)
+        _check_free(folder, names, settings, data.notice)
         folder.mkdir(exist_ok=True)
-        mark_simulated(folder, strokes.notice, files=names, settings=settings)
-        write_text(folder / NOTICE, strokes.notice + "\n")
+        mark_simulated(folder, data.notice, files=names, settings=settings)
+        write_text(folder / NOTICE, data.notice + "\n")
         written = _simulated(page, files, workers=workers, control=control)
         return [out / file.name for file in written]
 

@@ -28,6 +28,12 @@ MAX_STROKES, MAX_POINTS = 100, 1000
 
 _FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a two-byte code in GNT
 
+OTHERS = (
+    "other --strokes (in Python strokes=...): hanzi (9,574 characters as written in China), "
+    "kanjivg (as written in Japan; also kana, letters, digits), or a file"
+)
+"""Stroke data to choose from, for messages about characters without strokes."""
+
 COMMON = (
     "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
     "前主行所家事成方法学如都当面起看定分好部其但因只想日作用道理美公老三民等重相月点"
@@ -86,7 +92,7 @@ class StrokeData(ABC):
             raise CharsetError(
                 f"{self.name} has no strokes for {len(unknown)} of {len(wanted)} characters: "
                 f"{shown}",
-                remedy="Leave them out, or use other --strokes FILE (in Python strokes=FILE)",
+                remedy=f"Leave them out, or give {OTHERS}",
             )
         return self.read(set(wanted))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +25,7 @@ from hwgen.sources.strokes.data import (
     MAX_POINTS,
     MAX_STROKES,
     STEP,
+    Points,
     StrokeData,
     Strokes,
     resample,
@@ -68,10 +69,28 @@ class HanziWriter(StrokeData):
     def read(self, characters: Set[str]) -> dict[str, Strokes]:
         """See StrokeData."""
         return {
-            character: _strokes(data(), f"{self.path}: {character}")
-            for character, data in self._all()
-            if character in characters
+            character: self._strokes(character, medians)
+            for character, medians in self.medians(characters)
         }
+
+    def medians(self, characters: Set[str]) -> Iterator[tuple[str, list[Points]]]:
+        """Each of these characters with the medians of its strokes, as they are in the file.
+
+        Raises:
+            InputError: they cannot be read.
+        """
+        for character, data in self._all():
+            if character in characters:
+                yield character, _medians(data(), self._where(character))
+
+    def _strokes(self, character: str, medians: list[Points]) -> Strokes:
+        strokes = strokes_of(medians)
+        if max(map(len, strokes)) > MAX_POINTS:
+            raise _not_strokes(self._where(character))
+        return strokes
+
+    def _where(self, character: str) -> str:
+        return f"{self.path}: {character}"
 
     @cached_property
     def _known(self) -> Set[str]:
@@ -157,7 +176,13 @@ def _in_lines(path: Path) -> Iterator[_Found]:
                 yield character, lambda line=line: line  # type: ignore[misc]
 
 
-def _strokes(data: bytes, where: str) -> Strokes:
+def strokes_of(medians: Iterable[Points]) -> Strokes:
+    """The strokes along medians [n, 2] of a box of 1024 units, y up."""
+    to_box = np.array([1.0, -1.0]) * BOX / _SIDE
+    return tuple(resample((line - [0.0, _BASE]) * to_box, STEP) for line in medians)
+
+
+def _medians(data: bytes, where: str) -> list[Points]:
     medians = _parsed(data, where).get("medians")
     try:
         lines = [np.asarray(median, np.float64) for median in medians or ()]
@@ -171,11 +196,7 @@ def _strokes(data: bytes, where: str) -> Strokes:
         for line in lines
     ):
         raise _not_strokes(where)
-    to_box = np.array([1.0, -1.0]) * BOX / _SIDE
-    strokes = tuple(resample((line - [0.0, _BASE]) * to_box, STEP) for line in lines)
-    if max(map(len, strokes)) > MAX_POINTS:
-        raise _not_strokes(where)
-    return strokes
+    return lines
 
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:

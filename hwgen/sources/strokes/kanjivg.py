@@ -50,8 +50,8 @@ def kanjivg_characters() -> dict[str, Path]:
         package = importlib.metadata.distribution("kanjivg")
     except importlib.metadata.PackageNotFoundError:
         raise InputError(
-            "simulated handwriting needs the package kanjivg, which is not installed",
-            remedy=f"Give other --strokes, or: {install_extra('demo')}",
+            "the strokes of KanjiVG need the package kanjivg, which is not installed",
+            remedy=f"Leave out --strokes kanjivg, or: {install_extra('demo')}",
         ) from None
     return {
         chr(int(file.stem, 16)): Path(str(package.locate_file(file)))

@@ -24,6 +24,7 @@ from hwgen.report.lift_plots import lift_svg
 from hwgen.results.lift import NONE, Lift, Series
 from hwgen.runs import Run
 from hwgen.runs.snapshots import find_model
+from hwgen.sources.strokes.hanzi import Hanzi
 from hwgen.store import Store
 from tests.generators.refiner.toy import (
     TOY_RECIPE,
@@ -276,19 +277,29 @@ def test_simulated_samples_resume_and_are_not_mixed_up(
 
 
 @pytest.mark.parametrize(
-    ("names", "given", "error"),
+    ("names", "error"),
     [
-        (["simulated"], False, "simulated handwriting needs --strokes"),
-        (["refiner-32"], False, "a refiner needs --strokes"),
-        (["deformation-32"], True, "--strokes has no effect on deformation-32"),
-        (["simulated", "simulated"], True, "two generators have the name 'simulated'"),
+        (["deformation-32"], "--strokes has no effect on deformation-32"),
+        (["simulated", "simulated"], "two generators have the name 'simulated'"),
     ],
 )
-def test_generators_that_lack_strokes_or_have_no_use_for_them_are_refused(
-    stores: tuple[Store, Store], names: list[str], given: bool, error: str
+def test_generators_of_one_name_or_with_no_use_for_strokes_are_refused(
+    stores: tuple[Store, Store], names: list[str], error: str
 ) -> None:
     with pytest.raises(InputError, match=error):
-        choose_generators(names, stores[0], strokes=STROKES if given else None)
+        choose_generators(names, stores[0], strokes=STROKES)
+
+
+def test_without_strokes_a_run_has_its_own_and_others_those_of_hwgen(
+    refiner: Run, stores: tuple[Store, Store]
+) -> None:
+    names = ["simulated", "refiner-32", str(refiner.path), "deformation-32"]
+    found = choose_generators(names, stores[0], device="cpu")
+    given = choose_generators(names[:3], stores[0], device="cpu", strokes=Hanzi())
+    settings = [one.settings.get("strokes") for one in found.values()]
+    hanzi = given["simulated"].settings["strokes"]
+    assert settings == [hanzi, hanzi, None, None]
+    assert [one.settings["strokes"] for one in given.values()] == [hanzi] * 3
 
 
 def test_classes_without_strokes_are_refused(

@@ -73,7 +73,7 @@ def test_text_may_have_any_character_with_strokes(toy_run: Run) -> None:
     np.testing.assert_array_equal(images[:1], sampler_of(toy_run, "口").sample([0], [0], seed=3))
     assert apart(images[1], sampler.sample([2], [0], seed=3)[0]) <= 1
     assert sampler.classes == ["一", "丨", "十"]
-    with pytest.raises(CharsetError, match=r"no strokes for 1 of 1 characters: 犇.*--strokes FILE"):
+    with pytest.raises(CharsetError, match=r"no strokes for 1 of 1 characters: 犇.*: hanzi"):
         sampler.sample("十犇")
 
 
@@ -87,6 +87,13 @@ def test_classes_and_strokes_may_be_text_and_a_path(toy_run: Run, tmp_path: Path
     with pytest.raises(CharsetError, match="no strokes for 1 of 1 characters: 十"):
         sampler.sample("十")
     assert repr(sampler).startswith("RefinerSampler(")
+
+
+def test_the_strokes_of_hwgen_have_characters_that_those_of_a_run_lack(toy_run: Run) -> None:
+    with pytest.raises(CharsetError, match="犇"):
+        sampler_of(toy_run, "犇")
+    sampler = load_generator(toy_run.path, device="cpu", charset="犇", strokes="hanzi")
+    assert sampler.sample("犇我").shape == (2, 16, 16)
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> int:

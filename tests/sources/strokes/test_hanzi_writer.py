@@ -31,6 +31,9 @@ def as_tar(folder: Path, characters: dict[str, Any] = CHARACTERS) -> Path:
             member = tarfile.TarInfo(f"package/{name}.json")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
+        terms = tarfile.TarInfo("package/ARPHICPL.TXT")
+        terms.size = 5
+        archive.addfile(terms, io.BytesIO(b"terms"))
         link = tarfile.TarInfo("package/丁.json")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
