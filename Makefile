@@ -38,7 +38,7 @@ docs: $(DOCS_READY)
 	@echo 'The site: $(CURDIR)/build/site/index.html'
 
 $(DEMO_READY): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --editable '.[demo]'
+	$(BIN)/python -m pip install --editable .
 	touch $@
 
 $(TEST_READY): pyproject.toml | $(BIN)/pip

@@ -22,7 +22,6 @@ from tests.generators.refiner.toy import (
     TOY_STROKES,
     ToyStrokes,
     run_training,
-    write_graphics,
 )
 from tests.test_readme import PAGES, blocks
 
@@ -41,7 +40,6 @@ def make_inputs(toy_store: Store, toy_recipe: Recipe) -> None:
     train(store, Path("runs/first"), replace(toy_recipe, images=8, every=8), **options)
     refiner = replace(TOY_RECIPE, images=8, every=8)
     run_training(toy_store, Path("runs/refiner"), refiner, ToyStrokes(TOY_STROKES))
-    write_graphics(Path("graphics.txt"))
     recipe = RecogniserRecipe(size=16, widths=((4,), (8,)), hidden=16)
     Path("benchmark").mkdir()
     network = RecogniserNetwork(recipe, len(charset))

@@ -21,7 +21,7 @@ from hwgen.schema import check_numbers, check_seed
 from hwgen.sources.simulation.images import MAX_RAW, PackedItem, SimulatedInk
 from hwgen.sources.simulation.pen import Item, character_number
 from hwgen.sources.strokes.choice import stroke_data
-from hwgen.sources.strokes.data import OTHERS, StrokeData, Strokes
+from hwgen.sources.strokes.data import StrokeData, Strokes
 from hwgen.store import check_place
 
 _PARALLEL = 2_000
@@ -71,7 +71,7 @@ def prepare_strokes(
         raise InputError(
             f"has no strokes for any of the {len(charset):,} classes",
             where=str(data.path),
-            remedy=f"Give other --classes, or {OTHERS}",
+            remedy=f"Give other --classes, or {data.others}",
         )
     source = _Source(data.path, labels, data.read(set(labels)), writers, seed)
     parallel = len(labels) * len(writers) > _PARALLEL

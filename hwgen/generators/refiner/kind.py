@@ -221,7 +221,7 @@ class RefinerKind(GeneratorKind):
             f'```python\nimport hwgen\n\ngenerator = hwgen.load_generator("{name}")\n'
             'images = generator.sample("永和", hand=7)  # uint8 [2, S, S], 255 is paper\n```\n\n'
             "It makes any character that has strokes, also one that it was not trained on: "
-            "`--classes 犇骉`. `--hand 7` writes all characters by one simulated writer.\n"
+            "`--classes 垄垅`. `--hand 7` writes all characters by one simulated writer.\n"
             "Nothing is executed from the files; the weights are safetensors.\n",
             classes="characters that have strokes: those of `strokes.safetensors`, or of the file "
             "given as `--strokes`",

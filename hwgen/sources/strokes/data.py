@@ -28,11 +28,13 @@ MAX_STROKES, MAX_POINTS = 100, 1000
 
 _FIRST_HAN, _LAST_HAN = "\u4e00", "\u9fa5"  # all of them have a two-byte code in GNT
 
-OTHERS = (
-    "other --strokes (in Python strokes=...): hanzi (9,574 characters as written in China), "
-    "kanjivg (as written in Japan; also kana, letters, digits), or a file"
-)
+_OPTION = "other --strokes (in Python strokes=...): "
+_NOT_HANZI = "kanjivg (as written in Japan; also kana, letters, digits), or a file"
+OTHERS = f"{_OPTION}hanzi (9,574 characters as written in China), {_NOT_HANZI}"
 """Stroke data to choose from, for messages about characters without strokes."""
+
+OTHERS_THAN_HANZI = f"{_OPTION}{_NOT_HANZI}"
+"""The same where those that come with hwgen are used already."""
 
 COMMON = (
     "的一是不了在人有我他大中上和国地到以要出会可也生能而子那得下自之年去同天小多心本"
@@ -48,10 +50,12 @@ class StrokeData(ABC):
     Attributes:
         name: name in messages.
         notice: authors and licence, and the licence of what is made from them.
+        others: what to use for characters that have none, for messages.
     """
 
     name: ClassVar[str]
     notice: ClassVar[str]
+    others: ClassVar[str] = OTHERS
 
     @abstractmethod
     def characters(self) -> Set[str]:
@@ -92,7 +96,7 @@ class StrokeData(ABC):
             raise CharsetError(
                 f"{self.name} has no strokes for {len(unknown)} of {len(wanted)} characters: "
                 f"{shown}",
-                remedy=f"Leave them out, or give {OTHERS}",
+                remedy=f"Leave them out, or give {self.others}",
             )
         return self.read(set(wanted))
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from hwgen.errors import InputError
-from hwgen.sources.strokes.data import OTHERS, StrokeData, Strokes
+from hwgen.sources.strokes.data import OTHERS_THAN_HANZI, StrokeData, Strokes
 from hwgen.sources.strokes.hanzi.packed import PackedMedians, unpack
 from hwgen.sources.strokes.hanzi_writer import HanziWriter, strokes_of
 
@@ -29,6 +29,7 @@ class Hanzi(StrokeData):
 
     name = HanziWriter.name
     notice = HanziWriter.notice
+    others = OTHERS_THAN_HANZI
 
     def __init__(self, path: Path = MEDIANS) -> None:
         self._path = path
@@ -56,5 +57,5 @@ def _medians(path: Path) -> PackedMedians:
         raise InputError(
             f"the stroke data of hwgen cannot be read ({error})",
             where=str(path),
-            remedy=f"Install hwgen again, or give {OTHERS}",
+            remedy=f"Install hwgen again, or give {OTHERS_THAN_HANZI}",
         ) from None
