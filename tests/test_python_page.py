@@ -89,6 +89,6 @@ def test_every_line_of_the_page_runs(
     assert not torch.equal(names["model"](names["x"]), names["scores"])
     printed = capsys.readouterr().out
     assert "Store('train': 24 real images of 4 classes, 16x16 grey)" in printed
-    assert "犇" in printed
+    assert "垄" in printed
     assert "refiner, which makes any character that has strokes" in printed
     assert {"grid.png", "store.png"} <= {path.name for path in tmp_path.iterdir()}
