@@ -61,7 +61,7 @@ Strokes = Annotated[
     Path | None,
     strokes_option(
         "Stroke data for the simulator or a refiner.",
-        default="those that it was trained with",
+        default="hanzi; of a refiner, those that it was trained with",
         panel=GENERATOR,
     ),
 ]

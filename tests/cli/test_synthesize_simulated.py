@@ -72,7 +72,7 @@ def test_a_text_in_several_hands(synthesize: Synthesize, tmp_path: Path) -> None
     ("options", "text"),
     [
         ([], "makes any of 3 characters. Say which: --classes"),
-        (["--classes", "口犇"], "no strokes for 1 of 2 characters: 犇. Leave them out, or use"),
+        (["--classes", "口犇"], "no strokes for 1 of 2 characters: 犇. Leave them out, or give"),
         (["--classes", "4"], "expected 1 to 3 classes, found 4"),
         (["--classes", "口", "--snapshot", "best"], "--snapshot: the simulator does not take"),
         (["--classes", "口", "--domain", "1"], "--domain: the simulator does not take this"),

@@ -25,9 +25,8 @@ from hwgen.generators.samplers import (
 from hwgen.imaging.framing import Framing
 from hwgen.record import Image
 from hwgen.sources.simulation.samples import SimulatedSamples
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData, Strokes, chinese
-from hwgen.sources.strokes.hanzi_writer import HanziWriter
-from hwgen.sources.strokes.kanjivg import KanjiVG
 from hwgen.sources.strokes.rounding import fingerprint
 
 SIZE = 64
@@ -146,8 +145,7 @@ def load(
 
     Args:
         charset: see SimulatedSampler; text, too.
-        strokes: of the characters; a path is a file of Make Me a Hanzi or a folder of
-            hanzi-writer-data, None stands for KanjiVG.
+        strokes: of the characters, see hwgen.sources.strokes.choice.stroke_data.
         hand: see SimulatedSampler.
         size: width and height of the images, pixels.
 
@@ -159,10 +157,4 @@ def load(
         raise InputError(f"expected a size from {MIN_SIZE} to {MAX_SIZE} pixels, found {size}")
     if isinstance(charset, str):
         charset = parse_charset(charset)
-    return SimulatedSampler(_stroke_data(strokes), charset, framing=Framing(size), hand=hand)
-
-
-def _stroke_data(strokes: StrokeData | Path | str | None) -> StrokeData:
-    if strokes is None:
-        return KanjiVG()
-    return HanziWriter(Path(strokes)) if isinstance(strokes, str | Path) else strokes
+    return SimulatedSampler(stroke_data(strokes), charset, framing=Framing(size), hand=hand)

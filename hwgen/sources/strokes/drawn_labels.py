@@ -12,8 +12,8 @@ from PIL import ImageDraw, ImageFont
 
 from hwgen.errors import HwgenError
 from hwgen.record import Image
-from hwgen.sources.strokes.data import BOX, StrokeData, Strokes
-from hwgen.sources.strokes.kanjivg import KanjiVG
+from hwgen.sources.strokes.data import BOX, Strokes
+from hwgen.sources.strokes.hanzi import Hanzi
 
 MAX_CHARACTERS = 8
 """Longer labels are cut."""
@@ -56,14 +56,10 @@ def _drawn(labels: tuple[str, ...], height: int) -> Image:
 def strokes_of(text: Iterable[str]) -> Mapping[str, Strokes]:
     """Those that there are; a label is never worth an error."""
     try:
-        data = _data()
+        data = Hanzi()
         return data.read(data.characters() & set(text))
     except HwgenError:
         return {}
-
-
-def _data() -> StrokeData:
-    return KanjiVG()
 
 
 def _label(label: str, height: int, strokes: Mapping[str, Strokes]) -> Image:

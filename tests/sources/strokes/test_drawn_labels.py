@@ -12,7 +12,7 @@ from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes
 @pytest.fixture(autouse=True)
 def _toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     drawn_labels._drawn.cache_clear()
-    monkeypatch.setattr(drawn_labels, "_data", lambda: ToyStrokes(TOY_STROKES))
+    monkeypatch.setattr(drawn_labels, "Hanzi", lambda: ToyStrokes(TOY_STROKES))
     yield
     drawn_labels._drawn.cache_clear()
 
@@ -41,7 +41,7 @@ def test_without_stroke_data_every_label_is_its_code(monkeypatch: pytest.MonkeyP
     def missing() -> ToyStrokes:
         raise InputError("not installed")
 
-    monkeypatch.setattr(drawn_labels, "_data", missing)
+    monkeypatch.setattr(drawn_labels, "Hanzi", missing)
     assert (draw_labels(["十"], 32) < 100).any()
 
 
