@@ -25,6 +25,11 @@ FAMILY = "hwgen strokes"
 _LOCAL = ("Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "SimHei")
 """Fonts that are used in its place where a system has one of them."""
 
+NOTICE = (
+    "Lines along the stroke medians of Make Me a Hanzi, which come from fonts that are copyright "
+    "1999 Arphic Technology Co., Ltd.; this font is under the Arphic Public License"
+)
+
 MAX_GLYPHS = 500
 """Further characters are in the fonts of the system alone."""
 
@@ -49,6 +54,7 @@ def font_face(text: str) -> Html:
     local = ", ".join(f'local("{name}")' for name in _LOCAL)
     codes = ", ".join(f"U+{ord(char):X}" for char in strokes)
     return Html(
+        f"/* {NOTICE} */\n"
         f'@font-face {{ font-family: "{FAMILY}"; '
         f'src: {local}, url(data:font/ttf;base64,{data}) format("truetype"); '
         f"unicode-range: {codes}; }}\n"
@@ -79,7 +85,8 @@ def stroke_font(strokes: Mapping[str, Strokes], family: str) -> bytes:
     left = {name: getattr(font.font["glyf"][name], "xMin", 0) for name in glyphs}
     font.setupHorizontalMetrics({name: (_EM, left[name]) for name in glyphs})
     font.setupHorizontalHeader(ascent=_EM - _DESCENT, descent=-_DESCENT)
-    font.setupNameTable({"familyName": family, "styleName": "Regular"})
+    names_of_font = {"familyName": family, "styleName": "Regular", "copyright": NOTICE}
+    font.setupNameTable(names_of_font)
     font.setupOS2(sTypoAscender=_EM - _DESCENT, sTypoDescender=-_DESCENT)
     font.setupPost()
     font.font["head"].created = font.font["head"].modified = 0

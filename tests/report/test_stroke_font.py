@@ -41,6 +41,8 @@ def test_a_page_has_the_characters_that_it_shows() -> None:
     (data,) = re.findall(r"url\(data:font/ttf;base64,([^)]*)\)", face)
     assert base64.b64decode(data)[:4] == b"\0\1\0\0"
     assert face.index('local("Noto Sans CJK SC")') < face.index("url(")
+    assert face.startswith("/* Lines along the stroke medians of Make Me a Hanzi")
+    assert b"A\0r\0p\0h\0i\0c" in base64.b64decode(data)
     assert font_of_page("<p>ABC 犇</p>") == font_face("") == ""
 
 
