@@ -15,6 +15,7 @@ from hwgen.errors import InputError
 NEEDED_BY = {
     "demo": "--strokes kanjivg",
     "docs": "make docs",
+    "hub": "hwgen upload",
     "onnx": "hwgen export-model --onnx",
     "parquet": "hwgen export --format parquet, hwgen prepare-images for parquet",
     "rapidocr": "hwgen evaluate --ocr-engine rapidocr",

@@ -43,6 +43,7 @@ from hwgen_cli.study import study
 from hwgen_cli.synthesize import synthesize
 from hwgen_cli.terminal import escape, flush_output, guard_streams
 from hwgen_cli.train import train
+from hwgen_cli.upload import upload
 
 early_interrupt.imported()
 
@@ -85,6 +86,7 @@ app.command("evaluate", rich_help_panel=MEASUREMENT)(evaluate)
 app.add_typer(study, name="study", rich_help_panel=MEASUREMENT)
 app.command("export", rich_help_panel=EXPORT)(export)
 app.command("export-model", rich_help_panel=EXPORT)(export_model)
+app.command("upload", rich_help_panel=EXPORT)(upload)
 app.command("export-curves", rich_help_panel=EXPORT)(export_curves)
 app.command("report", rich_help_panel=EXPORT)(report)
 app.command("inspect", rich_help_panel=HELP)(inspect)

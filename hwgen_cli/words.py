@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "plot": ["report"],
     "predict": ["synthesize", "evaluate"],
     "prepare": ["prepare-images", "prepare-gnt", "prepare-pot"],
+    "publish": ["upload"],
+    "push": ["upload"],
     "render": ["simulate", "prepare-strokes"],
     "sample": ["synthesize"],
     "score": ["evaluate"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +31,40 @@ def other_files(folder: Path) -> list[str]:
     Where .export.json lists the files and folders that were written, their names count; otherwise,
     in an unfinished export or one of an older version, what the format would write.
     """
+    is_written = _written(folder)
+    return sorted(
+        path
+        for path in (_files(folder, "") if is_written else ())
+        if not _MARKS.fullmatch(path.rpartition("/")[2]) and not is_written(path)
+    )
+
+
+def own_files(folder: Path) -> list[str]:
+    """Files that a finished export consists of, with its .export.json, as paths in it, sorted."""
+    is_written = _written(folder)
+    return sorted(
+        path
+        for path in (_files(folder, "") if is_written else ())
+        if (path.rpartition("/")[2] == MARKER or is_written(path))
+        and not (folder / path).is_symlink()
+    )
+
+
+def _written(folder: Path) -> Callable[[str], bool] | None:
+    """Whether a path is one that the export wrote; None if this is no export."""
     try:
         description = read_object(folder / MARKER)
     except (OSError, ValueError):
-        return []
+        return None
     own = _own(description)
     listed = description.get("files")
     names = set(map(str, listed)) if isinstance(listed, list) else set()
 
-    def is_own(path: str) -> bool:
-        if _MARKS.fullmatch(path.rpartition("/")[2]):
-            return True
+    def is_written(path: str) -> bool:
         written = not names or any(path[:end] in names for end in _ends(path))
         return written and own.fullmatch(path) is not None
 
-    return sorted(path for path in _files(folder, "") if not is_own(path))
+    return is_written
 
 
 def written_names(folder: Path, subsets: Mapping[str, Any]) -> list[str]:

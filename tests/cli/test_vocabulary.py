@@ -96,7 +96,7 @@ def test_there_are_no_synonyms() -> None:
 def test_every_command_that_writes_has_o(command: str) -> None:
     names = {name for parameter in COMMANDS[command][0].params for name in parameter.opts}
     writes = command not in (
-        "doctor", "inspect", "presets", "study tally", "study significance"
+        "doctor", "inspect", "presets", "study tally", "study significance", "upload"
     )  # fmt: skip
     assert ({"--out", "-o"} <= names) == writes
 
