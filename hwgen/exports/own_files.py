@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,40 +31,34 @@ def other_files(folder: Path) -> list[str]:
     Where .export.json lists the files and folders that were written, their names count; otherwise,
     in an unfinished export or one of an older version, what the format would write.
     """
-    is_written = _written(folder)
     return sorted(
         path
-        for path in (_files(folder, "") if is_written else ())
-        if not _MARKS.fullmatch(path.rpartition("/")[2]) and not is_written(path)
+        for path, is_own in _all_files(folder)
+        if not is_own and not _MARKS.fullmatch(path.rpartition("/")[2])
     )
 
 
 def own_files(folder: Path) -> list[str]:
     """Files that a finished export consists of, with its .export.json, as paths in it, sorted."""
-    is_written = _written(folder)
     return sorted(
         path
-        for path in (_files(folder, "") if is_written else ())
-        if (path.rpartition("/")[2] == MARKER or is_written(path))
-        and not (folder / path).is_symlink()
+        for path, is_own in _all_files(folder)
+        if (is_own or path.rpartition("/")[2] == MARKER) and not (folder / path).is_symlink()
     )
 
 
-def _written(folder: Path) -> Callable[[str], bool] | None:
-    """Whether a path is one that the export wrote; None if this is no export."""
+def _all_files(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Path of each file, and whether it is content of the export; none if this is no export."""
     try:
         description = read_object(folder / MARKER)
     except (OSError, ValueError):
-        return None
+        return
     own = _own(description)
     listed = description.get("files")
     names = set(map(str, listed)) if isinstance(listed, list) else set()
-
-    def is_written(path: str) -> bool:
+    for path in _files(folder, ""):
         written = not names or any(path[:end] in names for end in _ends(path))
-        return written and own.fullmatch(path) is not None
-
-    return is_written
+        yield path, written and own.fullmatch(path) is not None
 
 
 def written_names(folder: Path, subsets: Mapping[str, Any]) -> list[str]:
