@@ -1,7 +1,7 @@
 """Collects the pages of the documentation site: `python -m website.stage DIR`.
 
 The site has the layout of the repository, so that links between pages work in both. Other files
-are part of it if a page links to them.
+are part of it if a page links to them. A notebook becomes a page of the same name.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 import hwgen
+from website import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 
-PAGES = ("*.md", "docs/*.md", "datasets/*.md", "benchmarks/**/*.md")
+PAGES = ("*.md", "docs/*.md", "docs/*.ipynb", "datasets/*.md", "benchmarks/**/*.md")
 
 API = "docs/api.md"
 """A page of the site alone, made from the docstrings."""
@@ -29,11 +30,21 @@ def stage(out: Path) -> None:
         ValueError: a page links to something that is no file of the repository.
     """
     pages = [path.relative_to(ROOT).as_posix() for glob in PAGES for path in ROOT.glob(glob)]
-    names = {*pages, *(name for page in pages for name in linked_files(page))}
-    for name in sorted(names):
+    for name in sorted({*pages, *(name for page in pages for name in linked_files(page))}):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, out / name)
+        if name in pages:
+            text = re.sub(r"(\]\([^)]*)\.ipynb\)", r"\1.md)", markdown(name))
+            (out / name).with_suffix(".md").write_text(text, encoding="utf-8")
+        else:
+            shutil.copyfile(ROOT / name, out / name)
     (out / API).write_text(api_page(), encoding="utf-8")
+
+
+def markdown(page: str) -> str:
+    """The text of a page."""
+    if page.endswith(".ipynb"):
+        return notebooks.to_markdown(notebooks.load(ROOT / page))
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
 def linked_files(page: str) -> list[str]:
@@ -43,8 +54,7 @@ def linked_files(page: str) -> list[str]:
         ValueError: one of them is no file of the repository.
     """
     folder = posixpath.dirname(page)
-    text = (ROOT / page).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\((?![a-z]+:)([^)#]+)", text)
+    targets = re.findall(r"\]\((?![a-z]+:)([^)#]+)", markdown(page))
     names = [posixpath.normpath(posixpath.join(folder, target)) for target in targets]
     for name, target in zip(names, targets, strict=True):
         if name.startswith("..") or not (ROOT / name).is_file():

@@ -21,6 +21,9 @@ def test_pages_their_links_and_the_api(tmp_path: Path) -> None:
     assert {"README.md", "LICENSE", "docs/refined.png", "docs/reference.md"} <= staged
     assert {"datasets/simulated.md", "benchmarks/README.md", "hwgen/store/layout.py"} <= staged
     assert "hwgen/store/reader.py" not in staged
+    assert "docs/quickstart.md" in staged
+    assert "docs/quickstart.ipynb" not in staged
+    assert "](quickstart.md)" in (tmp_path / "pages" / "docs" / "README.md").read_text("utf-8")
     api = (tmp_path / "pages" / stage.API).read_text(encoding="utf-8")
     assert set(re.findall(r"^::: hwgen\.(\w+)$", api, re.MULTILINE)) == {
         name for name in hwgen.__all__ if name != "__version__"
@@ -40,9 +43,10 @@ def test_a_link_to_no_file_is_refused(
 
 def test_every_document_and_data_set_is_in_the_navigation() -> None:
     paths = re.findall(r"[ :]((?:docs|datasets)/\S+\.md)$", CONFIG, re.MULTILINE)
-    pages = [path for folder in ("docs", "datasets") for path in (ROOT / folder).glob("*.md")]
+    globs = [glob for glob in stage.PAGES if glob.startswith(("docs", "datasets"))]
+    pages = [path.relative_to(ROOT) for glob in globs for path in ROOT.glob(glob)]
     assert sorted(paths) == sorted(
-        [*(path.relative_to(ROOT).as_posix() for path in pages), stage.API]
+        [*(path.with_suffix(".md").as_posix() for path in pages), stage.API]
     )
 
 
@@ -50,6 +54,7 @@ def test_lists_begin_after_an_empty_line() -> None:
     """Which Python-Markdown needs, and GitHub does not."""
     for glob in stage.PAGES:
         for path in ROOT.glob(glob):
-            text = re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.M | re.S)
+            text = stage.markdown(path.relative_to(ROOT).as_posix())
+            text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
             lists = re.findall(r"^(?![-\s\d|<]|#).+\n- .*$", text, re.MULTILINE)
             assert lists == [], path
