@@ -116,6 +116,14 @@ def chinese(characters: Set[str]) -> tuple[str, ...]:
 
 def resample(line: Points, step: float) -> Points:
     """A polyline [n, 2] as at least two points, spaced equally by about `step`; both ends stay."""
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    places = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
-    return np.stack([np.interp(places, along, line[:, axis]) for axis in (0, 1)], axis=1)
+    dx, dy = (line[1:] - line[:-1]).T
+    along = np.zeros(len(line))
+    np.hypot(dx, dy).cumsum(out=along[1:])
+    length = along[-1]
+    count = max(2, round(length / step) + 1)
+    places = np.arange(count) * (length / (count - 1))  # np.linspace takes longer
+    places[-1] = length
+    points = np.empty((count, 2))
+    for axis in (0, 1):
+        points[:, axis] = np.interp(places, along, line[:, axis])
+    return points
