@@ -114,7 +114,9 @@ SnapshotEvery = Annotated[
         metavar="N",
         rich_help_panel=GAN,
         show_default="of the preset",
-        help="Number of real images between two snapshots, each with a grid of samples.",
+        help="Number of real images between two snapshots, each with a grid of samples. Of more "
+        "than 64 snapshots, evenly spaced ones, the best and the last are kept and the others are "
+        "deleted, also those of an earlier version of hwgen whose run is resumed.",
     ),
 ]
 Loss = Annotated[

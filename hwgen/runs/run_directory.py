@@ -4,7 +4,7 @@ run.json                        kind, id, recipe, seed, charset, data, versions;
 config.toml                     options of the command that trained it, written by hwgen_cli
 log.jsonl                       one JSON object per line, each with "images" trained on so far
 grids/000032000.png             samples at fixed z and labels; real.png for comparison
-weights/000032000.safetensors   a snapshot: the weights for inference
+weights/000032000.safetensors   a snapshot: the weights for inference; not all of many are kept
 checkpoint.safetensors          all that is needed to resume, replaced atomically
 recogniser.safetensors              the recogniser through which D sees, where it does
 last-good.safetensors           checkpoint of the last good snapshot, if the above is a later one

@@ -125,7 +125,7 @@ def place_to_go_back_to(run: Run, recipe: AdversarialRecipe, real: float | None)
 def go_back(run: Run, recipe: AdversarialRecipe, real: float | None) -> int:
     """Make the newest good snapshot's checkpoint the run's, or remove it if there is none.
 
-    Later snapshots are deleted: they are not good, and must not count as the run's last ones.
+    Later snapshots are deleted: they must not count as the run's last ones.
 
     Returns:
         The step of the checkpoint.
@@ -185,10 +185,13 @@ def advice(
             others += "; or give --on-collapse ignore if the samples look good"
     if place is None or not may_go_back:
         return f"{kept}. {anew[0].upper()}{anew[1:]}{others}"
-    if last is not None and read_checkpoint(place, run.id).step * recipe.batch == int(last.stem):
+    images, where = read_checkpoint(place, run.id).step * recipe.batch, "there"
+    if last is not None and images == int(last.stem):
         kept += ", and its checkpoint is still there"
+    else:
+        where = f"the checkpoint after {images:,} images"
     return (
-        f"{kept}. Give --on-collapse rollback to resume from there with other noise and half the "
+        f"{kept}. Give --on-collapse rollback to resume from {where} with other noise and half the "
         f"learning rates; or {anew}{others}"
     )
 

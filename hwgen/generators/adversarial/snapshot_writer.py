@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from hwgen.errors import CollapsedError
 from hwgen.generators.adversarial.checkpoint import (
@@ -14,6 +14,7 @@ from hwgen.generators.adversarial.checkpoint import (
 )
 from hwgen.generators.adversarial.collapse import check_finite, collapse, good_snapshots, norm
 from hwgen.generators.adversarial.interface import GRID_COLUMNS, AdversarialKind, grid_labels
+from hwgen.generators.adversarial.kept_snapshots import prune_snapshots
 from hwgen.generators.adversarial.meter import Meter
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.sample_monitor import Observation, SampleMonitor
@@ -24,6 +25,9 @@ from hwgen.runs import Run
 from hwgen.store import Store
 
 OnCollapse = Literal["stop", "rollback", "ignore"]
+
+CHECKPOINT_SECONDS = 60.0
+"""Least time between the checkpoints of two snapshots, of which a run may have many per minute."""
 
 
 class SnapshotWriter:
@@ -55,9 +59,14 @@ class SnapshotWriter:
         self._run, self._recipe, self._state, self._meter = run, recipe, state, meter
         self._monitor, self._writer, self._on_collapse = monitor, writer, on_collapse
         self._saved = saved
+        self._saved_at: float | None = None
 
     def save(self, step: int) -> None:
-        """Write a checkpoint, and a snapshot with its grid if one is due; all ranks must call it.
+        """Write a snapshot with its grid if one is due, and a checkpoint; all ranks must call it.
+
+        A snapshot gets no checkpoint within CHECKPOINT_SECONDS of the last one. It always gets one
+        if it is the first of this process or the last of the run, or if the run may roll back,
+        because the time must not decide where to.
 
         Raises:
             DivergedError: a measurement or a network has diverged; nothing is written.
@@ -71,25 +80,45 @@ class SnapshotWriter:
         run, recipe, due = self._run, self._recipe, is_snapshot(step, self._recipe)
         images = step * recipe.batch
         seen = self._monitor.observe(self._state.ema, scored=due)
-        self._check_collapse(seen, step)
+        log = run.read_log()
+        self._check_collapse(seen, log, step)
         if due:
             save_weights(run, self._state.ema, recipe, images)
             self._save_grid(f"{images:09d}", seen)
-            run.log({"images": images, **seen.measures})
-        good = good_snapshots(run.read_log(), real=self._monitor.real_deviation)
-        if images not in good and self._saved * recipe.batch in good:
+            log.append({"images": images, **seen.measures})
+            run.log(log[-1])
+        good = good_snapshots(log, real=self._monitor.real_deviation)
+        if self._needs_checkpoint(step, due):
+            self._save_checkpoint(step, good)
+        if due:
+            saved = self._saved * recipe.batch
+            prune_snapshots(run, recipe, images, good=good, checkpoint=saved)
+
+    def _needs_checkpoint(self, step: int, due: bool) -> bool:
+        if self._saved_at is None or not due or step == self._recipe.steps:
+            return True
+        if self._on_collapse == "rollback":
+            return True
+        return self._writer.seconds - self._saved_at >= CHECKPOINT_SECONDS
+
+    def _save_checkpoint(self, step: int, good: Sequence[int]) -> None:
+        run, recipe = self._run, self._recipe
+        is_good = step * recipe.batch in good
+        if not is_good and self._saved * recipe.batch in good:
             keep_for_rollback(run)
         seconds = self._writer.seconds
         save_checkpoint(run, self._state, self._meter, recipe, step=step, seconds=seconds)
-        self._saved = step
-        if images in good:
+        self._saved, self._saved_at = step, self._writer.seconds
+        if is_good:
             run.last_good.unlink(missing_ok=True)
 
-    def _check_collapse(self, seen: Observation, step: int) -> None:
+    def _check_collapse(
+        self, seen: Observation, log: Sequence[Mapping[str, Any]], step: int
+    ) -> None:
         run, recipe, images = self._run, self._recipe, step * self._recipe.batch
         wrong = collapse(
             seen.measures,
-            run.read_log(),
+            log,
             real=self._monitor.real_deviation,
             done=step / recipe.steps,
         )
