@@ -22,7 +22,7 @@ _MODULES = {
     "GeneratedDataset": "hwgen.generators.gan.sampling",
     "HwgenError": "hwgen.errors",
     "Ink": "hwgen.imaging.ink",
-    "PixelRange": "hwgen.record",
+    "PixelRange": "hwgen.pixel_range",
     "PrepareOptions": "hwgen.prepare",
     "Recogniser": "hwgen.recogniser.inference",
     "Record": "hwgen.record",

@@ -7,6 +7,7 @@ from hwgen.generators.gan.sampling import Sampler as Sampler
 from hwgen.imaging.contact_sheets import save_grid as save_grid
 from hwgen.imaging.framing import Framing as Framing
 from hwgen.imaging.ink import Ink as Ink
+from hwgen.pixel_range import PixelRange as PixelRange
 from hwgen.prepare import PrepareOptions as PrepareOptions
 from hwgen.prepare import prepare_gnt as prepare_gnt
 from hwgen.prepare import prepare_images as prepare_images
@@ -15,7 +16,6 @@ from hwgen.prepare import prepare_strokes as prepare_strokes
 from hwgen.recogniser.augmentation import Augmentation as Augmentation
 from hwgen.recogniser.inference import Recogniser as Recogniser
 from hwgen.recogniser.inference import load_recogniser as load_recogniser
-from hwgen.record import PixelRange as PixelRange
 from hwgen.record import Record as Record
 from hwgen.store import Store as Store
 from hwgen.store import StoreWriter as StoreWriter

@@ -52,14 +52,6 @@ class Record:
 
 
 @dataclass(frozen=True)
-class PixelRange:
-    """The values of white paper and full ink at the input of a network."""
-
-    paper: float
-    ink: float
-
-
-@dataclass(frozen=True)
 class BadRecord:
     """A damaged stretch of a file, which gave no record.
 

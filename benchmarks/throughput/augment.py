@@ -28,9 +28,9 @@ from torchvision.transforms import InterpolationMode, v2
 from benchmarks.options import make_parser
 from benchmarks.throughput import timing
 from hwgen.compute.devices import pick_device
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser.augmentation import augment
 from hwgen.recogniser.network import AugmentationSpec
-from hwgen.record import PixelRange
 
 PIXELS = PixelRange(paper=0.0, ink=1.0)
 NONE = AugmentationSpec(rotate=0, shear=0, scale=0, translate=0, elastic=0)

@@ -40,7 +40,8 @@ from hwgen.charset import gb2312_level1
 from hwgen.data import Batches, StoreDataset, average_down, image_sets, to_images, to_tensor
 from hwgen.data.order import Shuffled
 from hwgen.imaging.framing import Framing
-from hwgen.record import Image, PixelRange
+from hwgen.pixel_range import PixelRange
+from hwgen.record import Image
 from hwgen.sources.simulation.handwriting import simulate_writer
 from hwgen.sources.strokes.data import common_first
 from hwgen.sources.strokes.hanzi import Hanzi

@@ -15,7 +15,7 @@ from torch import Tensor
 from hwgen.data.image_sets import open_images, window_of
 from hwgen.data.order import make_order
 from hwgen.data.pixels import average_down, to_float, to_images, to_tensor
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 from hwgen.store import Store, open_store, record_number
 
 Ids = npt.NDArray[np.int64]

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hwgen.errors import InputError
-from hwgen.record import Image, PixelRange
+from hwgen.pixel_range import PixelRange
+from hwgen.record import Image
 
 
 def to_float(images: Tensor, pixels: PixelRange) -> Tensor:

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from hwgen.errors import InputError, RunError
 from hwgen.generators.built_in import is_built_in, load_built_in
 from hwgen.generators.descriptions import CardTexts, Description, ReferenceTable
-from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.suggestions import suggest
 
 if TYPE_CHECKING:
     from hwgen.charset import Charset
     from hwgen.compute.distributed import Ranks
+    from hwgen.generators.samplers import Sampler
     from hwgen.runs import Run
     from hwgen.runs.models import Model
     from hwgen.sources.strokes.data import StrokeData

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
-
 from hwgen.errors import RunError
 from hwgen.io.neighbours import lock_path, refuse_foreign_lock
 
@@ -26,6 +24,8 @@ def file_lock(path: Path, *, wait: bool = False, remove: bool = False) -> Iterat
     Raises:
         OSError: it cannot be written, or something that is not a lock is there.
     """
+    import filelock
+
     path.parent.mkdir(parents=True, exist_ok=True)
     refuse_foreign_lock(path)  # filelock would empty it
     lock = filelock.FileLock(str(path))

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from hwgen.data import to_float, to_uint8
 from hwgen.errors import InputError
 from hwgen.imaging import warps
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser.network import AugmentationSpec
-from hwgen.record import PixelRange
 from hwgen.schema import check_numbers, check_seed
 
 

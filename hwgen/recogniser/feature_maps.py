@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import folded
-from hwgen.record import PixelRange
 
 _LEAST = 0.1  # of the standard deviation of all: channels that hardly vary are not blown up
 

@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hwgen.compute.winograd import Conv3x3
 from hwgen.errors import InputError
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 from hwgen.schema import (
     MAX_SIZE,
     MAX_STAGES,

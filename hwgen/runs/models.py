@@ -3,6 +3,8 @@
 model.safetensors of an exported model holds the tensors of the snapshot, and in its metadata, as
 texts, the fields of Model. No code from it is executed, and its recipe is compared with its tensors
 before memory is allocated, see hwgen.compute.tensor_files.load_network.
+
+Importing this module imports no torch, so that commands look for a model without its start-up time.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from hwgen.charset import Charset
-from hwgen.compute.tensor_files import file_hash, load_tensors, load_texts, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import describe_path, suggest_path
@@ -101,6 +102,8 @@ class Model:
 
 def model_of_run(run: Run, snapshot: Path) -> Model:
     """One of a run's snapshots as a model."""
+    from hwgen.compute.tensor_files import file_hash
+
     return Model(
         weights=snapshot,
         kind=run.kind,
@@ -141,6 +144,8 @@ def kind_at(path: Path) -> str:
 
 def write_model(folder: Path, model: Model) -> None:
     """Write model.safetensors, atomically."""
+    from hwgen.compute.tensor_files import load_tensors, save_tensors
+
     tensors, _ = load_tensors(model.weights)
     texts = {
         "format": FORMAT,
@@ -166,6 +171,8 @@ def read_model(folder: Path) -> Model:
     Raises:
         RunError: no model there, or a damaged one or one of another format.
     """
+    from hwgen.compute.tensor_files import load_texts
+
     file = folder / FILE
     if not file.is_file():
         raise RunError(

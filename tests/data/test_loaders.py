@@ -19,7 +19,8 @@ from hwgen.data import (
     to_uint8,
 )
 from hwgen.errors import InputError, StoreError
-from hwgen.record import PixelRange, Record
+from hwgen.pixel_range import PixelRange
+from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
 
 CPU = torch.device("cpu")

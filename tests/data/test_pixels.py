@@ -4,7 +4,7 @@ import torch
 
 from hwgen.data import average_down, to_float, to_images, to_tensor, to_uint8
 from hwgen.errors import InputError
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 
 CPU = torch.device("cpu")
 RANGES = [PixelRange(1.0, 0.0), PixelRange(-1.0, 1.0), PixelRange(0.0, 1.0), PixelRange(1.0, -1.0)]

@@ -16,6 +16,7 @@ from torchvision.transforms import InterpolationMode
 
 from hwgen.data import StoreDataset
 from hwgen.errors import InputError
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser.augmentation import (
     Augmentation,
     affine_matrices,
@@ -30,7 +31,6 @@ from hwgen.recogniser.network import (
     recipe_from_json,
     recipe_to_json,
 )
-from hwgen.record import PixelRange
 from hwgen.store import Store
 
 BILINEAR = InterpolationMode.BILINEAR

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from hwgen.charset import Charset
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser.feature_maps import FeatureMaps
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, RecogniserNetwork
-from hwgen.record import PixelRange
 
 SIGNED = PixelRange(paper=1.0, ink=-1.0)
 CHARSET = Charset(tuple("天地玄"))

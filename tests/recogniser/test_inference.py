@@ -11,6 +11,7 @@ from hwgen.charset import Charset
 from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import InputError, RunError
 from hwgen.imaging.framing import Framing
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser import inference
 from hwgen.recogniser.inference import (
     Recogniser,
@@ -20,7 +21,6 @@ from hwgen.recogniser.inference import (
     top_k_classes,
 )
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.record import PixelRange
 from tests.recogniser.conftest import MakeStore
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from hwgen.errors import InputError
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 from hwgen.schema import (
     MAX_KERNEL,
     MAX_SIZE,

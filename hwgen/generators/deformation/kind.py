@@ -12,13 +12,13 @@ from hwgen.errors import HwgenError
 from hwgen.generators.base import GeneratorKind
 from hwgen.generators.deformation.recipe import ABOUT, PRESETS, DeformationRecipe, recipe_from_json
 from hwgen.generators.descriptions import CardTexts, Curve, Description, Facts, ReferenceTable
-from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import last_logged
 from hwgen.schema import with_changes
 
 if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
+    from hwgen.generators.samplers import Sampler
     from hwgen.runs import Run
     from hwgen.runs.models import Model
     from hwgen.store import Store

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hwgen.errors import InputError
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 from hwgen.schema import MAX_SIZE, MAX_WIDTH, from_json
 
 

@@ -21,11 +21,11 @@ from hwgen.generators.gan.presets import (
     preset,
     recipe_from_json,
 )
-from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 
 if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
+    from hwgen.generators.samplers import Sampler
     from hwgen.runs import Run
     from hwgen.runs.models import Model
     from hwgen.store import Store

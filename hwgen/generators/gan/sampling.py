@@ -22,7 +22,8 @@ from hwgen.errors import InputError, RunError
 from hwgen.generators.gan.networks import Generator, build_generator
 from hwgen.generators.gan.presets import GeneratorSpec, Recipe, recipe_from_json
 from hwgen.generators.samplers import Labels, SamplerBase, check_hand, ids_and_indices
-from hwgen.record import Image, PixelRange
+from hwgen.pixel_range import PixelRange
+from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.models import Model
 from hwgen.runs.snapshots import find_model

@@ -19,13 +19,13 @@ from hwgen.generators.refiner.recipe import (
     for_few_samples,
     recipe_from_json,
 )
-from hwgen.generators.samplers import Sampler
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.sources.strokes.choice import stroke_data
 
 if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
     from hwgen.generators.refiner.domains import Domains
+    from hwgen.generators.samplers import Sampler
     from hwgen.runs import Run
     from hwgen.runs.models import Model
     from hwgen.sources.strokes.data import StrokeData

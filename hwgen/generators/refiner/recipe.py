@@ -15,7 +15,7 @@ from hwgen.generators.adversarial.recipe import (
     Warp,
     recipe_to_json,
 )
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 from hwgen.schema import MAX_STAGES, MAX_WIDTH, key
 
 if TYPE_CHECKING:

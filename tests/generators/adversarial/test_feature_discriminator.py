@@ -10,10 +10,10 @@ from hwgen.generators.adversarial.estimate import Plan
 from hwgen.generators.adversarial.feature_discriminator import FeatureDiscriminator
 from hwgen.generators.adversarial.recipe import DiscriminatorSpec, Stage
 from hwgen.generators.refiner.recipe import PRESETS, RefinerRecipe
+from hwgen.pixel_range import PixelRange
 from hwgen.recogniser.feature_maps import FeatureMaps
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, RecogniserNetwork
-from hwgen.record import PixelRange
 
 CHARSET = Charset(tuple("天地玄黄"))
 SPEC = DiscriminatorSpec(

@@ -38,9 +38,10 @@ from hwgen.generators.adversarial.recipe import (
 from hwgen.generators.adversarial.steps import make_state, schedule, train_step
 from hwgen.generators.adversarial.training import train
 from hwgen.generators.samplers import Ids
+from hwgen.pixel_range import PixelRange
 from hwgen.progress import Control
 from hwgen.recogniser.feature_maps import FeatureMaps
-from hwgen.record import Image, PixelRange
+from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store
 from tests.trainings import assert_same_files, stop_after, timeless

@@ -5,7 +5,7 @@ import pytest
 from hwgen.errors import InputError
 from hwgen.generators.adversarial.recipe import change_by_name, recipe_to_json
 from hwgen.generators.refiner.recipe import ABOUT, PRESETS, RefinerRecipe, recipe_from_json
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -14,7 +14,7 @@ from hwgen.generators.adversarial.recipe import (
     Warp,
 )
 from hwgen.generators.gan.presets.recipe import GeneratorSpec, Recipe
-from hwgen.record import PixelRange
+from hwgen.pixel_range import PixelRange
 from hwgen.suggestions import suggest
 
 # The authors' networks for handwritten Chinese (arXiv 1611.04076v1 Fig. 6; mcgan.py).
