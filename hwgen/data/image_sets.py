@@ -39,8 +39,14 @@ class ImageSet(Protocol):
     def __len__(self) -> int:
         """Number of images."""
 
-    def batch(self, order: Order, step: int) -> Tensor:
-        """Images of batch `step` of `order`: uint8 [batch, C, size, size] on the device."""
+    def batch(self, order: Order, step: int, indices: Tensor | None = None) -> Tensor:
+        """Images of batch `step` of `order`: uint8 [batch, C, size, size] on the device.
+
+        Args:
+            order: of the records.
+            step: number of the batch.
+            indices: `order.indices(step)`, if the caller has them.
+        """
 
 
 class ResidentImages:
@@ -65,9 +71,10 @@ class ResidentImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batch(self, order: Order, step: int) -> Tensor:
+    def batch(self, order: Order, step: int, indices: Tensor | None = None) -> Tensor:
         """See ImageSet.batch."""
-        indices = order.indices(step).to(self.images.device, non_blocking=True)
+        indices = order.indices(step) if indices is None else indices
+        indices = indices.to(self.images.device, non_blocking=True)
         return self.images.index_select(0, indices)
 
 
@@ -97,7 +104,7 @@ class StreamedImages:
     def __len__(self) -> int:
         return len(self._joined)
 
-    def batch(self, order: Order, step: int) -> Tensor:
+    def batch(self, order: Order, step: int, indices: Tensor | None = None) -> Tensor:
         """See ImageSet.batch.
 
         Raises:
@@ -108,7 +115,7 @@ class StreamedImages:
         pin = self._device.type == "cuda"
         out = torch.empty((order.batch, *self.shape), dtype=torch.uint8, pin_memory=pin)
         if not isinstance(order, Shuffled):
-            records = order.indices(step).tolist()
+            records = (order.indices(step) if indices is None else indices).tolist()
             self._joined.read([range(number, number + 1) for number in records], into=out)
             return out.to(self._device, non_blocking=True)
         parts = order.places(step)

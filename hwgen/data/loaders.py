@@ -73,9 +73,10 @@ class Batches:
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """The local slice of batch `step`: x float32 [n, C, size, size], y int64 [n]."""
-        indices = self._local_slice(self._order.indices(step))
-        y = self._labels.index_select(0, indices.to(self._labels.device, non_blocking=True))
-        return to_float(self._local_slice(self.images.batch(self._order, step)), self._pixels), y
+        indices = self._order.indices(step).to(self._labels.device, non_blocking=True)
+        y = self._labels.index_select(0, self._local_slice(indices))
+        images = self.images.batch(self._order, step, indices)
+        return to_float(self._local_slice(images), self._pixels), y
 
 
 def parts_of(

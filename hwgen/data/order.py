@@ -154,32 +154,46 @@ class Balanced:
         if not len(labels):
             raise InputError("the store is empty, expected at least one record")
         self.batch, self.seed = batch, seed
-        _, counts = np.unique(labels, return_counts=True)
-        # The records of each class, ascending.
-        self._records = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+        _, self._counts = np.unique(labels, return_counts=True)
+        self._starts = np.cumsum(self._counts) - self._counts
+        # The records of each class, ascending, one class after the other; and as they are shuffled
+        # in the epoch of the class that was needed last.
+        self._records = np.argsort(labels, kind="stable")
+        self._shuffled = self._records.copy()
+        self._epochs = np.where(self._counts == 1, 0, -1)
         self._rounds: dict[int, npt.NDArray[np.int64]] = {}
-        self._epochs: list[dict[int, npt.NDArray[np.int64]]] = [{} for _ in self._records]
 
     def indices(self, step: int) -> Tensor:
         """Record numbers of batch `step`, int64 [batch]."""
-        positions = range(step * self.batch, (step + 1) * self.batch)
-        return torch.tensor([self._at(position) for position in positions])
+        positions = np.arange(step * self.batch, (step + 1) * self.batch)
+        numbers, places = np.divmod(positions, len(self._counts))
+        rounds = range(int(numbers[0]), int(numbers[-1]) + 1)
+        kinds = np.stack([self._round(number) for number in rounds])[numbers - numbers[0], places]
+        # Each class occurs once per round, so the round's number is that of the occurrence.
+        epochs, within = np.divmod(numbers, self._counts[kinds])
+        epochs[self._counts[kinds] == 1] = 0  # one record needs no shuffling
+        places = self._starts[kinds] + within
+        records = self._shuffled[places]
+        for n in np.flatnonzero(self._epochs[kinds] != epochs).tolist():
+            self._shuffle(int(kinds[n]), int(epochs[n]))
+            records[n] = self._shuffled[places[n]]
+        return torch.from_numpy(records)
 
-    def _at(self, position: int) -> int:
-        number, place = divmod(position, len(self._records))
+    def _round(self, number: int) -> npt.NDArray[np.int64]:
+        """The order of the classes in a round."""
         if number not in self._rounds:
             _keep_neighbours(self._rounds, number)
             rng = np.random.default_rng((self.seed, number, 1))
-            self._rounds[number] = rng.permutation(len(self._records))
-        kind = int(self._rounds[number][place])
-        # Each class occurs once per round, so this is its occurrence of that number.
-        epoch, within = divmod(number, len(self._records[kind]))
-        epochs = self._epochs[kind]
-        if epoch not in epochs:
-            _keep_neighbours(epochs, epoch)
+            self._rounds[number] = rng.permutation(len(self._counts))
+        return self._rounds[number]
+
+    def _shuffle(self, kind: int, epoch: int) -> None:
+        """Shuffle the records of a class as in this epoch of it."""
+        if self._epochs[kind] != epoch:
+            part = slice(self._starts[kind], self._starts[kind] + self._counts[kind])
             rng = np.random.default_rng((self.seed, kind, epoch, 2))
-            epochs[epoch] = rng.permutation(self._records[kind])
-        return int(epochs[epoch][within])
+            self._shuffled[part] = rng.permutation(self._records[part])
+            self._epochs[kind] = epoch
 
 
 @dataclass(frozen=True)

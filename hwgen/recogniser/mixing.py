@@ -160,5 +160,5 @@ class _Part:
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Images of batch `step`, uint8 [count, C, S, S], and their labels, int64 [count]."""
         indices = self._order.indices(step).to(self._data.labels.device, non_blocking=True)
-        images = self._data.images.batch(self._order, step)
+        images = self._data.images.batch(self._order, step, indices)
         return images, self._data.labels.index_select(0, indices)

@@ -73,6 +73,7 @@ def test_batches_of_joined_stores_are_what_the_order_says(
     # Two epochs in order, then jumps to and fro, and another order.
     for step in [*range(25), 3, 4, 90, 89]:
         x = drawn.batch(order, step)
+        assert torch.equal(x, drawn.batch(order, step, order.indices(step)))
         assert torch.equal(x, expected(stores, size, order.indices(step)))
     other = Shuffled(121, 5, seed=3, window=window, chunk=chunk)
     assert torch.equal(drawn.batch(other, 7), expected(stores, size, other.indices(7)))

@@ -137,6 +137,27 @@ def test_a_balanced_batch_is_a_function_of_seed_and_step() -> None:
         Balanced([], 4, 0)
 
 
+def plain_balanced(labels: np.ndarray, batch: int, seed: int, step: int) -> list[int]:
+    """The definition of Balanced, one position at a time; runs of earlier versions have it."""
+    classes = np.unique(labels)
+    found = []
+    for position in range(step * batch, (step + 1) * batch):
+        number, place = divmod(position, len(classes))
+        kind = np.random.default_rng((seed, number, 1)).permutation(len(classes))[place]
+        own = np.flatnonzero(labels == classes[kind])
+        epoch, within = divmod(number, len(own))
+        found.append(np.random.default_rng((seed, int(kind), epoch, 2)).permutation(own)[within])
+    return found
+
+
+@pytest.mark.parametrize("labels", [LABELS, np.arange(40) % 13, np.zeros(3, int)])
+@pytest.mark.parametrize("batch", [1, 4, 64])
+def test_balanced_is_as_it_is_defined(labels: np.ndarray, batch: int) -> None:
+    order = Balanced(labels, batch, seed=7)
+    for step in (0, 1, 2, 3, 50, 51, 0, 7):
+        assert order.indices(step).tolist() == plain_balanced(labels, batch, 7, step)
+
+
 def test_parts_contribute_equally_up_to_one_record() -> None:
     labels = np.array([0, 0, 0, 0, 0, 1, 1, 1])
     parts = [np.array([0, 1, 2, 3, 5]), np.array([4]), np.array([6, 7])]
