@@ -96,7 +96,8 @@ class GraphedStep:
     def __call__(self, x: Tensor, y: Tensor | None, at: Schedule) -> dict[str, Tensor]:
         """One step, see train_step. All batches must have the same shape.
 
-        The generator must have been seeded for this step.
+        The generator must have been seeded for this step. The next call may overwrite what this one
+        returns.
         """
         if self._x is None:
             self._x, self._y = torch.empty_like(x), None if y is None else torch.empty_like(y)
@@ -111,9 +112,7 @@ class GraphedStep:
             return self._recorder.warm_up(step)
         if at.r1 not in self._recorded:
             self._recorded[at.r1] = self._recorder.record(step, self._generator)
-        measured = self._recorded[at.r1]()
-        # The next replay overwrites these tensors.
-        return {name: value.clone() for name, value in measured.items()}
+        return self._recorded[at.r1]()
 
     def _step(self, r1: bool) -> Step:
         at = Schedule(step=-1, r1=r1, ema_weight=self._ema_weight, label_weight=self._label_weight)

@@ -28,9 +28,15 @@ class Meter:
         self._since = time.monotonic()
 
     def add(self, measured: Mapping[str, Tensor]) -> None:
-        """Add the scalars of one step."""
-        for name, value in measured.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        """Add the scalars of one step, which may be overwritten afterwards."""
+        first = [name for name in measured if name not in self._sums]
+        names = [name for name in measured if name in self._sums]
+        if names:  # one kernel on a GPU
+            sums, values = ([found[name] for name in names] for found in (self._sums, measured))
+            torch._foreach_add_(sums, values)
+        for name in first:
+            self._sums[name] = measured[name].clone()
+        for name in measured:
             self._counts[name] = self._counts.get(name, 0) + 1
         self._timed += 1
 
@@ -60,6 +66,6 @@ class Meter:
         for full_name, tensor in tensors.items():
             kind, _, name = full_name.removeprefix("meter.").partition(".")
             if full_name.startswith("meter.") and kind == "sum":
-                self._sums[name] = tensor.to(device)
+                self._sums[name] = tensor.to(device, copy=True)
             elif full_name.startswith("meter."):
                 self._counts[name] = int(tensor)

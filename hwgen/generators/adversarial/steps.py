@@ -247,7 +247,12 @@ def pull_classes_together(state: State, recipe: AdversarialRecipe) -> None:
 @torch.no_grad()
 def update_average(ema: nn.Module, g: nn.Module, weight: float | Tensor) -> None:
     """Move the average's parameters towards g's by `weight`, and copy batch norm's statistics."""
-    for average, value in zip(ema.parameters(), g.parameters(), strict=True):
-        average.lerp_(value, weight)
+    averages: list[Tensor] = list(ema.parameters())
+    values: list[Tensor] = list(g.parameters())
+    if isinstance(weight, Tensor):  # in a CUDA graph, which launches all kernels at once
+        for average, value in zip(averages, values, strict=True):
+            average.lerp_(value, weight)
+    else:
+        torch._foreach_lerp_(averages, values, weight)
     for statistic, value_now in zip(ema.buffers(), g.buffers(), strict=True):
         statistic.copy_(value_now)

