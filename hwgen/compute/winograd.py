@@ -28,7 +28,7 @@ LARGEST = 8
 save."""
 
 MANY = 128
-"""Minimum number of channels for which conv5x5_halving is faster."""
+"""Minimum number of channels for which convolutions of a GAN's D are faster this way."""
 
 _B_T = (
     (4, 0, -5, 0, 1, 0),

@@ -64,9 +64,11 @@ def same_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> 
     """Convolution with TensorFlow's 'SAME' padding."""
     # When an older torch traces for ONNX, sizes are tensors, which F.pad does not take.
     side, kernel = int(x.shape[-1]), int(weight.shape[-1])
-    halves = (kernel, stride, side % 2) == (5, 2, 0)
-    if halves and x.shape[1] >= winograd.MANY and winograd.pays(x, side // 2):
-        return winograd.conv5x5_halving(x, weight, bias)
+    if x.shape[1] >= winograd.MANY and winograd.pays(x, -(-side // stride)):
+        if (kernel, stride, side % 2) == (5, 2, 0):
+            return winograd.conv5x5_halving(x, weight, bias)
+        if (kernel, stride) == (3, 1):
+            return winograd.winograd(x, weight, bias)
     before, after = same_padding(side, kernel, stride)
     if before == after:
         return F.conv2d(x, weight, bias, stride, before)

@@ -127,7 +127,7 @@ class _Block(nn.Module):
         h = self.conv(x)
         gain, bias = self.modulation(style)[:, :, None, None].chunk(2, dim=1)
         if self.training:
-            return F.relu(self.norm(h) * (1 + gain) + bias)
+            return (self.norm(h) * (1 + gain)).add_(bias).relu_()
         mean, variance = self.norm.running_mean, self.norm.running_var
         assert mean is not None
         assert variance is not None

@@ -102,6 +102,10 @@ def test_taps_inside_are_those_that_do_not_fall_on_padding() -> None:
         (winograd.MANY, 18, 5, 2, False),
         (winograd.MANY, 14, 4, 2, False),
         (winograd.MANY, 8, 5, 1, False),
+        (winograd.MANY, 4, 3, 1, True),
+        (winograd.MANY - 1, 4, 3, 1, False),
+        (winograd.MANY, 9, 3, 1, False),
+        (winograd.MANY, 8, 3, 2, False),
     ],
 )
 def test_the_shorter_way_is_taken_where_it_pays(
@@ -113,8 +117,8 @@ def test_the_shorter_way_is_taken_where_it_pays(
     shorter: bool,
 ) -> None:
     taken = []
-    way = winograd.conv5x5_halving
-    monkeypatch.setattr(winograd, "conv5x5_halving", lambda *a: taken.append(1) or way(*a))
+    way = winograd.winograd  # also that of conv5x5_halving
+    monkeypatch.setattr(winograd, "winograd", lambda *a: taken.append(1) or way(*a))
     torch.manual_seed(0)
     x, weight = torch.randn(2, channels, side, side), torch.randn(3, channels, kernel, kernel)
     before, after = same_padding(side, kernel, stride)
@@ -122,6 +126,24 @@ def test_the_shorter_way_is_taken_where_it_pays(
     found = same_conv2d(x, weight, None, stride)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
     assert bool(taken) == shorter
+
+
+@pytest.mark.parametrize("side", [4, 8])
+def test_gradients_and_their_gradients_are_those_of_the_plain_convolution(side: int) -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, winograd.MANY, side, side), torch.randn(8, winograd.MANY, 3, 3) / 32
+    bias = torch.randn(8)
+    found = []
+    for conv in (same_conv2d, F.conv2d):
+        inputs = [tensor.clone().requires_grad_() for tensor in (x, weight, bias)]
+        y = conv(*inputs, 1) if conv is same_conv2d else F.conv2d(*inputs, padding=1)
+        first = torch.autograd.grad(y.square().sum(), inputs, create_graph=True)
+        # As in the R1 penalty: a function of the gradient with respect to the images.
+        second = torch.autograd.grad(first[0].square().sum(), inputs)
+        found.append((y, *first, *second))
+    for fast, plain in zip(*found, strict=True):
+        scale = plain.abs().max().item()
+        torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-4 * scale)
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 6, 7, 14])

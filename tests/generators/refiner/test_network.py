@@ -128,3 +128,20 @@ def test_presets_build_and_every_weight_gets_a_gradient(name: str) -> None:
     net(x, torch.randn(4, recipe.generator.z_dim)).square().sum().backward()
     for label, parameter in net.named_parameters():
         assert parameter.grad is not None, label
+
+
+def test_a_block_in_training_equals_its_formula_bit_for_bit() -> None:
+    torch.manual_seed(0)
+    block = _Block(nn.Conv2d(3, 8, 3, padding=1))
+    x, style = torch.randn(4, 3, 8, 8), torch.randn(4, 64)
+    found = []
+    for plain in (False, True):
+        block.zero_grad()
+        if plain:
+            gain, bias = block.modulation(style)[:, :, None, None].chunk(2, dim=1)
+            y = F.relu(block.norm(block.conv(x)) * (1 + gain) + bias)
+        else:
+            y = block(x, style)
+        y.square().sum().backward()
+        found.append([y, *(p.grad for p in block.parameters())])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
