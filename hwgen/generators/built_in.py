@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError
-from hwgen.generators.samplers import Sampler
+
+if TYPE_CHECKING:
+    from hwgen.generators.samplers import Sampler
 
 BUILT_IN: dict[str, str] = {"simulated": "hwgen.generators.simulated.sampling"}
 """Name -> the module with its `load`, the OPTIONS of that, and the TITLE in messages. A run in a

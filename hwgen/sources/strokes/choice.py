@@ -1,10 +1,12 @@
-"""The stroke data that a user named."""
+"""The stroke data that a user named; importing this module imports no NumPy."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hwgen.sources.strokes.data import StrokeData
+if TYPE_CHECKING:
+    from hwgen.sources.strokes.data import StrokeData
 
 HANZI, KANJIVG = "hanzi", "kanjivg"
 """Words for stroke data that need no file; see `stroke_data`."""
@@ -18,6 +20,7 @@ def stroke_data(strokes: StrokeData | Path | str | None = None) -> StrokeData:
             KANJIVG for those of the extra `demo`, as written in Japan; the path of a file, see
             HanziWriter; or stroke data, which are returned as they are.
     """
+    from hwgen.sources.strokes.data import StrokeData
     from hwgen.sources.strokes.hanzi import Hanzi
     from hwgen.sources.strokes.hanzi_writer import HanziWriter
     from hwgen.sources.strokes.kanjivg import KanjiVG
