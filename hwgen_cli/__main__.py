@@ -22,6 +22,7 @@ from hwgen.io.files import repair_utf8
 from hwgen.io.machine import usable_cpus, visible_cpus
 from hwgen_cli import memory
 from hwgen_cli.benchmark import benchmark
+from hwgen_cli.demo import demo
 from hwgen_cli.doctor import doctor
 from hwgen_cli.evaluate import evaluate
 from hwgen_cli.export import export
@@ -80,6 +81,7 @@ app.command("presets", rich_help_panel=GENERATORS)(presets)
 app.command("train", rich_help_panel=GENERATORS)(train)
 app.command("synthesize", rich_help_panel=GENERATORS)(synthesize)
 app.command("lines", rich_help_panel=GENERATORS)(lines)
+app.command("demo", rich_help_panel=MEASUREMENT)(demo)
 app.command("benchmark", rich_help_panel=MEASUREMENT)(benchmark)
 app.command("lift", rich_help_panel=MEASUREMENT)(lift)
 app.command("evaluate", rich_help_panel=MEASUREMENT)(evaluate)

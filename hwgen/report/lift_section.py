@@ -37,6 +37,31 @@ def lift_section(lift: Lift, anchor: str) -> Html:
     )
 
 
+def headline(lift: Lift) -> str:
+    """The accuracies at the fewest real samples, in one sentence; "" without a baseline there."""
+    entries = [one for one in lift.accuracy_entries if one.group == lift.groups[0]]
+    found = {(one.count, one.series): one for one in entries}
+    plain = [found[place] for place in found if place[1].arm == BASELINE and place[1] in lift.shown]
+    first = min(plain, key=lambda one: (one.count == ALL, one.count), default=None)
+    if first is None:
+        return ""
+    places = [(first.count, one) for one in lift.shown if one.arm == f"{BASELINE}+synthetic"]
+    arms = [found[place] for place in places if place in found]
+    added = [one for one in arms if one.amount == arms[0].amount]
+    if not added:
+        return ""
+    made = "" if lift.data_kinds.get("train") == "simulated" else "real "
+    samples = f"{count_name(first.count)} {made}sample{'' if first.count == 1 else 's'} per class"
+    some = "" if len(lift.groups) == 1 else f" of the {lift.groups[0]} classes"
+    each = " and ".join(
+        f"{100 * one.mean:.1f} % ({lift.generator_title(one.generator)})" for one in added
+    )
+    return (
+        f"With {samples}, a recogniser reads {100 * first.mean:.1f} % of the test samples{some}; "
+        f"with {added[0].amount} samples per class added, {each}."
+    )
+
+
 def _caption(lift: Lift) -> str:
     parts = [
         "Bars: 95 % intervals over classes and seeds.",

@@ -24,6 +24,7 @@ from hwgen.report import (
     run_section,
 )
 from hwgen.report.inputs import Inputs, name_of, read_inputs
+from hwgen.report.lift_samples import sample_rows
 from hwgen.report.markup import Html, facts, join, section, tag, text
 from hwgen.report.stores_section import real_section, synthetic_section
 from hwgen.report.stroke_font import font_of_page
@@ -100,7 +101,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         tag(
             "header",
             tag("h1", title),
-            *_verdicts(inputs),
+            *_verdicts(inputs, real=real),
             _tiles(inputs),
             tag("p", _subtitle(inputs)),
         ),
@@ -149,15 +150,17 @@ def _subtitle(inputs: Inputs) -> str:
     )
 
 
-def _verdicts(inputs: Inputs) -> list[Html]:
-    """What the results show, before any figure."""
-    lines = [lift.advice for lift in inputs.lifts] + [b.verdict for b in inputs.benchmarks]
+def _verdicts(inputs: Inputs, *, real: bool) -> list[Html]:
+    """What the results show, before any figure, and what recognisers of a lift learnt from."""
+    lines = [line for lift in inputs.lifts for line in (lift_section.headline(lift), lift.advice)]
+    lines += [b.verdict for b in inputs.benchmarks]
     parts = [tag("p", tag("strong", line)) for line in lines if line]
     made = [store.data_kind for b in inputs.benchmarks if (store := b.stores.get("test"))]
     made += [lift.data_kinds.get("test", "") for lift in inputs.lifts]
     if "simulated" in made:
         parts.append(tag("p", _SIMULATED, class_="note"))
-    return parts
+    rows = (sample_rows(lift, real=real) for lift in inputs.lifts)
+    return parts + [one for one in rows if one is not None]
 
 
 def _tiles(inputs: Inputs) -> Html:

@@ -318,6 +318,10 @@ class Lift(ResultFile):
         """Settings of every generator."""
         return tuple(one.settings for one in self.generators) or (self.generator,)
 
+    def generator_title(self, name: str) -> str:
+        """What a generator is called beside others: its name, or the kind of the only one."""
+        return name or str(self.generator_settings[0].get("kind", "")) or "synthetic"
+
     @property
     def compared(self) -> tuple[Series, ...]:
         """The series that have a difference."""

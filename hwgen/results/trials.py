@@ -52,6 +52,16 @@ class Trial:
         return f"{self.subset}-{self.generator}" if self.generator else self.subset
 
     @property
+    def real_store(self) -> str:
+        """Its real samples, as a path in the experiment's directory."""
+        return f"draws/{self.subset}.store"
+
+    @property
+    def synthetic_store(self) -> str:
+        """Its synthetic samples, likewise."""
+        return f"synthetic/{self.run}-{self.amount}.store"
+
+    @property
     def name(self) -> str:
         """Name of its file: `n10-draw0-classical+synthetic-100-refiner-32-3000steps`."""
         parts = (self.amount and str(self.amount), self.generator)

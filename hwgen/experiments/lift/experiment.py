@@ -331,7 +331,7 @@ class _Work:
         return np.where(self._rare, trial.count, ALL)
 
     def _real(self, trial: Trial) -> Store:
-        path = self.out / "draws" / f"{trial.subset}.store"
+        path = self.out / trial.real_store
         with file_lock(self.out / "locks" / f"draw-{trial.subset}.lock", wait=True):
             records = choose(self.train.labels, self._free, self._counts(trial), trial.seed)
             return write_subset(self.train, records, path)
@@ -353,7 +353,7 @@ class _Work:
             return self.generators[trial.generator](
                 real,
                 self._run(trial),
-                self.out / "synthetic" / f"{trial.run}-{trial.amount}.store",
+                self.out / trial.synthetic_store,
                 amount=trial.amount,
                 seed=trial.seed,
                 progress=report,
