@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hwgen.errors import InputError
 
 NEEDED_BY = {
-    "demo": "--strokes kanjivg",
+    "demo": "--strokes kanjivg, hwgen demo",
     "docs": "make docs",
     "hub": "hwgen upload",
     "onnx": "hwgen export-model --onnx",

@@ -52,7 +52,7 @@ def test_a_demo_that_was_stopped_is_resumed(
         stopped.setattr(experiment, "run_experiment", lambda *_, **__: None)  # as after Ctrl-C
         assert run(monkeypatch, "--small", "--out", tmp_path) == 130
     shown = capsys.readouterr()
-    assert "says nothing about real handwriting" in " ".join(shown.out.splitlines()[0].split())
+    assert "say nothing about real handwriting" in " ".join(shown.out.splitlines()[0].split())
     assert "lift: stopped; rerun the command to resume" in shown.err
     assert "hwgen report" not in shown.out
 
