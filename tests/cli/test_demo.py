@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from hwgen.sources.strokes.choice import stroke_data
 
 import hwgen.experiments.lift.experiment
+from hwgen.sources.strokes.choice import stroke_data
 from hwgen_cli import demo
 from hwgen_cli.__main__ import app, main
 from hwgen_cli.demo import CHARACTERS, FULL, SMALL, Scale, commands
