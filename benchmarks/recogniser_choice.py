@@ -22,9 +22,9 @@ from benchmarks.provenance import precision_name, provenance
 from hwgen.compute.devices import pick_device
 from hwgen.data import ResidentImages
 from hwgen.io.json_files import write_json
-from hwgen.recogniser.inference import accuracy
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
+from hwgen.recogniser.reader import accuracy
 from hwgen.recogniser.training import train_recogniser
 from hwgen.store import Store
 

@@ -50,8 +50,9 @@ from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.imaging.framing import Framing
 from hwgen.io.json_files import read_json, write_json
 from hwgen.progress import Control
-from hwgen.recogniser.inference import Recogniser, accuracy
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, STRONG, recipe_to_json
+from hwgen.recogniser.reader import accuracy
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.record import Image
 from hwgen.runs import Run

@@ -31,7 +31,7 @@ _MODULES = {
     "StoreDataset": "hwgen.data",
     "StoreWriter": "hwgen.store",
     "load_generator": "hwgen.generators.base",
-    "load_recogniser": "hwgen.recogniser.inference",
+    "load_recogniser": "hwgen.recogniser.loading",
     "prepare_gnt": "hwgen.prepare",
     "prepare_images": "hwgen.prepare",
     "prepare_pot": "hwgen.prepare",

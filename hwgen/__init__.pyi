@@ -15,7 +15,7 @@ from hwgen.prepare import prepare_pot as prepare_pot
 from hwgen.prepare import prepare_strokes as prepare_strokes
 from hwgen.recogniser.augmentation import Augmentation as Augmentation
 from hwgen.recogniser.inference import Recogniser as Recogniser
-from hwgen.recogniser.inference import load_recogniser as load_recogniser
+from hwgen.recogniser.loading import load_recogniser as load_recogniser
 from hwgen.record import Record as Record
 from hwgen.store import Store as Store
 from hwgen.store import StoreWriter as StoreWriter

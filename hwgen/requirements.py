@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import re
 import shlex
@@ -16,7 +17,7 @@ NEEDED_BY = {
     "demo": "--strokes kanjivg, hwgen demo",
     "docs": "make docs",
     "hub": "hwgen upload",
-    "onnx": "hwgen export-model --onnx",
+    "onnx": "hwgen export-model --onnx, --recogniser model.onnx",
     "parquet": "hwgen export --format parquet, hwgen prepare-images for parquet",
     "rapidocr": "hwgen evaluate --ocr-engine rapidocr",
     "scenes": "hwgen prepare-images, for CIFAR-10",
@@ -150,6 +151,26 @@ def install_extra(extra: str) -> str:
         return install_packages(installed_requirements().extras[extra].packages)
     except (InputError, KeyError):  # an installation of another version
         return f"pip install '.[{extra}]' (in the source tree)"
+
+
+def require(modules: Iterable[str], extra: str, what: str) -> None:
+    """Refuse to begin without packages of an extra.
+
+    Args:
+        modules: that will be imported.
+        extra: that has them.
+        what: needs them: "--onnx".
+
+    Raises:
+        InputError: one of them is not installed.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise InputError(
+                f"{what} needs {error.name}", remedy=f"Install it with: {install_extra(extra)}"
+            ) from None
 
 
 def install_packages(packages: Mapping[str, str]) -> str:

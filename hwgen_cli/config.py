@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -14,17 +13,11 @@ import typer
 
 from hwgen.errors import InputError
 from hwgen.io.files import write_text
+from hwgen.io.toml_files import read_toml
 from hwgen.suggestions import suggest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FILE = "config.toml"
 """Name of the file that a run writes into its directory."""
-
-MAX_BYTES = 1 << 20
 
 _LEFT_OUT = ("config", "help", "dry-run", "json")
 """Names of parameters that are no settings of a run."""
@@ -72,16 +65,8 @@ def read_config(file: Path, settings: dict[str, Any]) -> dict[str, Any]:
         InputError: the file cannot be read, an option is unknown, or its value of the wrong type.
     """
     where = str(file)
-    with open(file, "rb") as stream:
-        data = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise InputError(f"expected at most {MAX_BYTES:,} bytes", where=where)
-    try:
-        plain = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"is not TOML ({error})", where=where) from None
     values = {}
-    for name, value in plain.items():
+    for name, value in read_toml(file).items():
         if name not in settings:
             raise InputError(
                 f"unknown option {name!r:.60}", where=where, remedy=suggest(name, settings)

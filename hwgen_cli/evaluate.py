@@ -119,19 +119,20 @@ def evaluate(
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
     from hwgen.evaluation.ocr_engines import load_ocr_engine
     from hwgen.progress import Control
-    from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import RecogniserRecipe
     from hwgen.recogniser.training import steps_for
     from hwgen.runs.models import run_or_model
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
     from hwgen_cli.progress import bar
+    from hwgen_cli.reading import open_reader
     from hwgen_cli.terminal import Console
 
     keep_freed_memory()
     where = pick_device(device)
     engine = None if ocr_engine is None else load_ocr_engine(ocr_engine)
     opened = Store(real)
+    reader = None if recogniser is None else open_reader(recogniser, where, opened)
     steps = steps or steps_for(EPOCHS, opened, RecogniserRecipe(size=size))
     with bar("Evaluating", "images") as advance, interruptible() as stop:
         result = run_evaluation(
@@ -147,8 +148,7 @@ def evaluate(
             ),
             device=where,
             real_test=None if real_test is None else Store(real_test),
-            recogniser=None if recogniser is None else Recogniser.load(recogniser, where),
-            recogniser_file=recogniser,
+            recogniser=reader,
             run=None if run is None else run_or_model(run),
             ocr_engine=engine,
             control=Control(advance, stop),

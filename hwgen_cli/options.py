@@ -18,6 +18,7 @@ INPUT = "Input"
 """Panels, in which `--help` groups the options."""
 
 RECOGNISER_FILE = "recogniser-*.safetensors, written by hwgen benchmark"
+CLASSIFIER_FILE = "or your own ONNX classifier, model.onnx beside model.classes.txt"
 
 
 def out_option(metavar: str, help: str = "Output directory.") -> Any:
@@ -50,7 +51,7 @@ def recogniser_option(purpose: str, panel: str | None = None) -> Any:
         "--recogniser",
         metavar="FILE",
         rich_help_panel=panel,
-        help=f"Recogniser file ({RECOGNISER_FILE}). {purpose}",
+        help=f"Recogniser file ({RECOGNISER_FILE}; {CLASSIFIER_FILE}). {purpose}",
     )
 
 

@@ -76,6 +76,7 @@ def sample_filters(
     from hwgen.synthesis.near_copy_filter import NearCopyFilter
     from hwgen.synthesis.recogniser_filter import RecogniserFilter
     from hwgen_cli.progress import bar
+    from hwgen_cli.reading import warn_of_doubt
 
     filters: list[SampleFilter] = []
     recogniser = None
@@ -90,6 +91,8 @@ def sample_filters(
             **chosen.thresholds,
         )
         filters, recogniser = [recogniser_filter], recogniser_filter.recogniser
+        if shown:
+            warn_of_doubt(chosen.recogniser, recogniser, sampler, class_ids)
     if chosen.no_copies_of is not None:
         with bar("Reading real samples", "classes", shown=shown) as advance:
             near_copy_filter = NearCopyFilter.of(

@@ -254,7 +254,9 @@ def _train(
     with join(device) as ranks:
         options = dict(settings)
         if options.get("score") is not None:
-            options["score"] = _scorer(options["score"], store, recipe.size, device)
+            options["score"] = _scorer(
+                options["score"], store, recipe.size, device, quiet=not ranks.first
+            )
         if dry_run:
             kind.check(store, out, recipe, seed=seed, device=device, ranks=ranks, **options)
             _show_plan(kind, name, recipe, store, options)
@@ -288,14 +290,12 @@ def _train(
     _finish(kind, out, stopped, quiet=quiet)
 
 
-def _scorer(recogniser: Path, store: Store, size: int, device: str) -> Any:
+def _scorer(recogniser: Path, store: Store, size: int, device: str, *, quiet: bool) -> Any:
     from hwgen.compute.devices import pick_device
-    from hwgen.compute.tensor_files import file_hash
     from hwgen.evaluation.snapshot_score import Scorer
-    from hwgen.recogniser.inference import Recogniser
+    from hwgen_cli.reading import open_reader
 
-    reader = Recogniser.load(recogniser, pick_device(device))
-    return Scorer(reader, store, size, name=file_hash(recogniser))
+    return Scorer(open_reader(recogniser, pick_device(device), store, quiet=quiet), store, size)
 
 
 def _finish(kind: GeneratorKind, out: Path, stopped: bool, *, quiet: bool) -> None:

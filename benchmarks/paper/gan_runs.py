@@ -19,8 +19,9 @@ from hwgen.generators.gan.networks import Generator, build
 from hwgen.generators.gan.presets import Recipe, recipe_from_json
 from hwgen.generators.gan.training import train
 from hwgen.progress import Control
-from hwgen.recogniser.inference import Recogniser, top_k_accuracy
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.reader import top_k_accuracy
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.runs import Run
 from hwgen.runs.checkpoints import read_checkpoint

@@ -48,8 +48,9 @@ from hwgen.data import Batches
 from hwgen.generators.gan.presets import LOSSES, Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.io.json_files import write_json
-from hwgen.recogniser.inference import Recogniser, accuracy
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, RecogniserRecipe
+from hwgen.recogniser.reader import accuracy
 from hwgen.store import Store
 
 ARMS = ("gan", "lsgan-eq9", "lsgan-eq8")

@@ -53,7 +53,7 @@ from hwgen.generators.gan.presets import Recipe, change, preset
 from hwgen.generators.gan.sampling import Sampler
 from hwgen.imaging.contact_sheets import evenly_spaced
 from hwgen.io.json_files import write_json
-from hwgen.recogniser.class_mapping import check_readable, map_classes
+from hwgen.recogniser.class_mapping import map_classes
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
 from hwgen.record import Image
@@ -281,7 +281,7 @@ def work(options: argparse.Namespace, stopped: threading.Event) -> None:
         recipe = replace(LIGHT, size=size, oversample=1, steps=options.recogniser_steps)
         file = options.out / "recogniser.safetensors"
         recogniser = trained_judge(file, widest, recipe, device=device, stopped=stopped)
-    check_readable(recogniser, size, train.channels)
+    recogniser.check(size, train.channels)
     for count, store in stores.items():
         if not row_file(options.out, Arm(count, "real", 0)).exists():
             write_references(count, store, test, recogniser, options)

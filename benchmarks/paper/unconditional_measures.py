@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmarks.stores import images_at, write_store
 from hwgen.charset import Charset
-from hwgen.recogniser.inference import ClassIds, Probabilities
+from hwgen.recogniser.reader import ClassIds, Probabilities
 from hwgen.record import Image
 from hwgen.store import Store, is_store
 from hwgen.store.contact_sheets import classes_to_show

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
 from hwgen.evaluation.contact_sheets import SHEETS, save_best_and_worst, save_nearest_pairs
 from hwgen.evaluation.images import images_at
@@ -20,7 +19,7 @@ from hwgen.evaluation.measures import Measured
 from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.evaluation.ocr_engines import OcrEngine
 from hwgen.evaluation.provenance import TrainedGenerator, training_data
-from hwgen.evaluation.result import Reader, evaluation_of
+from hwgen.evaluation.result import ReadBy, evaluation_of
 from hwgen.evaluation.set_statistics import (
     SetStatistics,
     collect_statistics,
@@ -30,7 +29,10 @@ from hwgen.evaluation.set_statistics import (
 from hwgen.evaluation.settings import EPOCHS, Settings, Stores
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
-from hwgen.recogniser.inference import Recogniser, top_k_accuracy
+from hwgen.recogniser.class_mapping import map_classes
+from hwgen.recogniser.doubt import doubt_of_store
+from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.reader import Reader, top_k_accuracy
 from hwgen.recogniser.store_checks import check_alike, check_real, check_separate
 from hwgen.results.evaluation import Evaluation
 from hwgen.store import Store
@@ -49,8 +51,7 @@ def evaluate(
     settings: Settings,
     device: torch.device,
     real_test: Store | None = None,
-    recogniser: Recogniser | None = None,
-    recogniser_file: Path | None = None,
+    recogniser: Reader | None = None,
     run: TrainedGenerator | None = None,
     ocr_engine: OcrEngine | None = None,
     control: Control = NO_CONTROL,
@@ -65,8 +66,8 @@ def evaluate(
         device: where recognisers are trained and run.
         real_test: other real samples, the reference; None uses halves of `real`, which gives too
             good figures if the recogniser was trained on it.
-        recogniser: reads the samples; None trains one on `real`.
-        recogniser_file: its file; the hash shows whether it also filtered the synthetic store.
+        recogniser: reads the samples; it may have more classes, in another order. None trains a
+            recogniser on `real`.
         run: run or exported model that made `synthetic`; names the generator's training data.
         ocr_engine: reads some of the synthetic samples too, and equally many real ones.
         control: progress in images; asked to stop before each training step and each class.
@@ -78,7 +79,7 @@ def evaluate(
         InputError: a store does not fit the recogniser, or is empty; a real store holds synthetic
             samples; both are equal; there are too few samples of common classes; `synthetic` is
             not from `run`; train_on_synthetic without `real_test`.
-        CharsetError: the stores and the recogniser have different classes.
+        CharsetError: the stores have different classes, or the recogniser lacks some.
         RecipeChangedError: `out` holds a recogniser that was trained with other settings.
         RunError: `out` is not a directory, or a recogniser in it is damaged.
     """
@@ -97,7 +98,7 @@ def evaluate(
         return None
     epochs = None
     if recogniser is None:
-        recogniser, recogniser_file = trained["real"], jobs[0].path
+        recogniser = trained["real"]
         epochs = settings.recipe.steps * settings.recipe.batch / len(real)
     statistics = collect_statistics(
         synthetic,
@@ -113,7 +114,7 @@ def evaluate(
         return None
     measured = Measured.of(
         statistics,
-        purity=top_k_accuracy(statistics.predictions[:, None], synthetic.labels),
+        purity=top_k_accuracy(statistics.predictions[:, None], statistics.labels),
         real_top1=_real_top1(trained, real_test) if settings.train_on_synthetic else {},
         ocr=None if ocr_engine is None else _read_with(ocr_engine, stores, statistics),
     )
@@ -121,19 +122,19 @@ def evaluate(
         stores,
         settings,
         measured,
-        reader=Reader(
+        read_by=ReadBy(
             recogniser,
-            file_hash=None if recogniser_file is None else file_hash(recogniser_file),
             trained_here=tuple(trained),
             epochs=epochs,
+            doubt=doubt_of_store(recogniser, real if real_test is None else real_test),
             ocr_engine=None if ocr_engine is None else ocr_engine.name,
         ),
         generator_data=generator_data,
-        images=_save_sheets(out, stores, measured, recogniser.recipe.size),
+        images=_save_sheets(out, stores, measured, stores.size_for(recogniser)),
     ).save(out)
 
 
-def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) -> None:
+def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> None:
     """Refuse stores that would give the result another meaning."""
     real, real_test = stores.real, stores.real_test
     if settings.train_on_synthetic and real_test is None:
@@ -146,14 +147,19 @@ def _check(stores: Stores, settings: Settings, recogniser: Recogniser | None) ->
         check_real(store, what="the reference", remedy="Give a store of real handwriting")
     if real_test is not None:
         check_separate(real_test, real, of="--real")
-    expected = real if recogniser is None else recogniser
+    trains = recogniser is None or settings.train_on_synthetic
     check_alike(
         [*references, stores.synthetic],
-        charset=expected.charset,
-        channels=expected.channels,
-        size=(settings.recipe if recogniser is None else recogniser.recipe).size,
-        owner=str(real.path) if recogniser is None else "the recogniser",
+        charset=real.charset,
+        channels=real.channels,
+        size=settings.recipe.size if trains else 1,
+        owner=str(real.path),
     )
+    if recogniser is not None:
+        for store in (stores.synthetic, *references):
+            recogniser.check(store.size, store.channels)
+        present = np.flatnonzero(stores.synthetic.manifest.class_counts)
+        map_classes(recogniser, stores.synthetic.charset, present.tolist())
     matched = most_matched(stores.synthetic, real, real_test, settings.samples)
     if matched <= K:
         halved = "" if real_test else " (without --real-test the real store is halved)"

@@ -16,7 +16,7 @@ from hwgen.evaluation.metrics.near_copies import CopyResult
 from hwgen.evaluation.metrics.precision_recall import ManifoldComparison, compare_manifolds
 from hwgen.evaluation.metrics.two_sample import nearest_neighbour_test
 from hwgen.evaluation.set_statistics import SetStatistics
-from hwgen.recogniser.inference import Features
+from hwgen.recogniser.reader import Features
 from hwgen.results.evaluation import Figure
 
 

@@ -23,6 +23,7 @@ def notes(
     real: Store,
     real_test: Store | None,
     *,
+    doubt: str = "",
     recogniser_file: str | None,
     recogniser_data: set[str],
     generator_data: Sequence[str],
@@ -37,6 +38,7 @@ def notes(
         synthetic: the evaluated store.
         real: the store that it was compared with.
         real_test: the reference, if it was given.
+        doubt: a warning where the recogniser hardly reads real samples; "" for none.
         recogniser_file: hash of the recogniser's file, if it has one.
         recogniser_data: content hashes of the recogniser's training stores.
         generator_data: content hashes of the generator's training stores, if known.
@@ -46,6 +48,7 @@ def notes(
         copies: the copy test in pixels.
     """
     lines = [
+        *([f"Warning: {doubt}"] if doubt else []),
         *_on_copies(synthetic, real, copies),
         *_on_recogniser(recogniser_data, generator_data, epochs),
         *_on_filters(synthetic, real, recogniser_file),

@@ -17,8 +17,8 @@ from hwgen.evaluation.notes import notes, was_trained_on
 from hwgen.evaluation.set_statistics import SetStatistics
 from hwgen.evaluation.settings import Settings, Stores
 from hwgen.evaluation.worst_classes import worst_classes
-from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import recipe_to_json
+from hwgen.recogniser.reader import Reader
 from hwgen.recogniser.store_checks import describe_store, training_hashes
 from hwgen.results.evaluation import Compared, Evaluation, Judge, PerClass
 from hwgen.results.version import versions
@@ -26,21 +26,21 @@ from hwgen.store import Store
 
 
 @dataclass(frozen=True)
-class Reader:
-    """The recogniser that read the sets.
+class ReadBy:
+    """What read the sets.
 
     Attributes:
-        recogniser: it.
-        file_hash: of its file; None where it has none.
+        reader: it.
         trained_here: "real" and "synthetic", where such a recogniser was trained here.
         epochs: training epochs on the real store if it was trained here; else None.
+        doubt: a warning where it hardly reads real samples, "" for none.
         ocr_engine: name of the OCR engine that read some samples too; None for none.
     """
 
-    recogniser: Recogniser
-    file_hash: str | None
+    reader: Reader
     trained_here: tuple[str, ...]
     epochs: float | None
+    doubt: str
     ocr_engine: str | None
 
 
@@ -49,7 +49,7 @@ def evaluation_of(
     settings: Settings,
     measured: Measured,
     *,
-    reader: Reader,
+    read_by: ReadBy,
     generator_data: Sequence[str],
     images: Sequence[str],
 ) -> Evaluation:
@@ -59,17 +59,17 @@ def evaluation_of(
         stores: that were compared.
         settings: of the evaluation.
         measured: what was found.
-        reader: the recogniser that read the sets.
+        read_by: what read the sets.
         generator_data: content hashes of the generator's training stores, the last one first; ()
             if not known.
         images: file names of the contact sheets.
     """
     statistics, synthetic, real_test = measured.statistics, stores.synthetic, stores.real_test
     compared = len(statistics.matched_records("synthetic"))
-    recogniser_data = training_hashes(reader.recogniser.provenance)
+    recogniser_data = training_hashes(read_by.reader.provenance)
     predictions = [statistics.predictions[:, None]]
     return Evaluation(
-        settings=_settings(settings, reader),
+        settings=_settings(stores, settings, read_by),
         versions=versions(torch=torch.__version__, numpy=np.__version__),
         synthetic=replace(
             describe_store(synthetic),
@@ -80,9 +80,10 @@ def evaluation_of(
         judge=Judge(
             trained_on=tuple(sorted(recogniser_data)),
             generator_data=generator_data[0] if generator_data else None,
-            sha256=reader.file_hash,
+            sha256=read_by.reader.sha256,
             learnt_with_generator=was_trained_on(recogniser_data, generator_data),
             learnt_from_real=was_trained_on(recogniser_data, [stores.real.manifest.content_sha256]),
+            classifier=read_by.reader.facts or None,
         ),
         compared=Compared(statistics.classes, compared, statistics.repeated),
         notes=tuple(
@@ -90,10 +91,11 @@ def evaluation_of(
                 synthetic,
                 stores.real,
                 real_test,
-                recogniser_file=reader.file_hash,
+                doubt=read_by.doubt,
+                recogniser_file=read_by.reader.sha256,
                 recogniser_data=recogniser_data,
                 generator_data=generator_data,
-                epochs=reader.epochs,
+                epochs=read_by.epochs,
                 compared=compared,
                 repeated=statistics.repeated,
                 copies=measured.copies["pixels"],
@@ -101,7 +103,7 @@ def evaluation_of(
         ),
         figures=figures(measured),
         per_class=_per_class(statistics, synthetic),
-        worst=worst_classes(predictions, synthetic.labels, synthetic.charset),
+        worst=worst_classes(predictions, statistics.labels, read_by.reader.charset),
         copies={
             space: None if found is None else found.to_json()
             for space, found in measured.copies.items()
@@ -110,23 +112,23 @@ def evaluation_of(
     )
 
 
-def _settings(settings: Settings, reader: Reader) -> dict[str, Any]:
+def _settings(stores: Stores, settings: Settings, read_by: ReadBy) -> dict[str, Any]:
     return {
         "samples": settings.samples,
         "seed": settings.seed,
         "k": K,
         "copy_quantile": QUANTILE,
-        "size": reader.recogniser.recipe.size,
-        "trained_here": sorted(reader.trained_here),
-        "recipe": recipe_to_json(settings.recipe) if reader.trained_here else None,
-        "second_reader": reader.ocr_engine,
+        "size": stores.size_for(read_by.reader),
+        "trained_here": sorted(read_by.trained_here),
+        "recipe": recipe_to_json(settings.recipe) if read_by.trained_here else None,
+        "second_reader": read_by.ocr_engine,
     }
 
 
 def _per_class(statistics: SetStatistics, synthetic: Store) -> PerClass:
     """Figures by label."""
     labels = synthetic.labels
-    correct = statistics.predictions == labels
+    correct = statistics.predictions == statistics.labels
     diversities = {}
     for space, deviations in statistics.deviations.items():
         found = diversity(deviations["synthetic"], deviations["real"])

@@ -17,8 +17,10 @@ from hwgen.evaluation.images import as_points, first_occurrences, images_at, rec
 from hwgen.evaluation.metrics.diversity import feature_deviation
 from hwgen.evaluation.metrics.near_copies import CopyTest
 from hwgen.evaluation.metrics.nearest_neighbours import Points
+from hwgen.evaluation.settings import Stores
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
-from hwgen.recogniser.inference import ClassIds, Features, Recogniser
+from hwgen.recogniser.class_mapping import map_classes
+from hwgen.recogniser.reader import ClassIds, Features, Reader
 from hwgen.record import Image
 from hwgen.store import Store
 
@@ -34,7 +36,8 @@ class SetStatistics:
 
     Attributes:
         probability: of its own label, for each synthetic sample: float32 [N].
-        predictions: the most probable class of each: int64 [N].
+        predictions: the most probable class of each, an id of the reader: int64 [N].
+        labels: the label of each, an id of the reader: int64 [N].
         reference_correct: samples of the reference that are classified as their label.
         reference_count: samples of the reference.
         deviations: within-class deviation by space, set and label.
@@ -47,6 +50,7 @@ class SetStatistics:
 
     probability: npt.NDArray[np.float32]
     predictions: ClassIds
+    labels: ClassIds
     reference_correct: int = 0
     reference_count: int = 0
     deviations: dict[str, dict[str, dict[str, float]]] = field(
@@ -97,7 +101,7 @@ def collect_statistics(
     synthetic: Store,
     real: Store,
     real_test: Store | None,
-    recogniser: Recogniser,
+    reader: Reader,
     *,
     max_samples: int,
     seed: int,
@@ -111,7 +115,7 @@ def collect_statistics(
         real: training store of the generator.
         real_test: other real samples, the reference; None splits `real` into two random halves,
             "real" and "reference".
-        recogniser: has the stores' charset.
+        reader: has all classes of the synthetic samples.
         max_samples: maximum number of matched samples per set.
         seed: of the halves and of the choice of matched samples.
         progress: called with the number of images read.
@@ -119,13 +123,20 @@ def collect_statistics(
 
     Returns:
         None if `stop` returned True.
+
+    Raises:
+        CharsetError: the reader does not have all classes of the synthetic samples.
     """
     stores = [synthetic, real, *([] if real_test is None else [real_test])]
     records = [records_by_class(store) for store in stores]
     present = [class_id for class_id, own in enumerate(records[0]) if len(own)]
     max_per_class = _max_per_class(max_samples, len(present))
+    places = map_classes(reader, synthetic.charset, present)
+    size = Stores(synthetic, real, real_test).size_for(reader)
     statistics = SetStatistics(
-        np.empty(len(synthetic), np.float32), np.empty(len(synthetic), np.int64)
+        np.empty(len(synthetic), np.float32),
+        np.empty(len(synthetic), np.int64),
+        labels=places[synthetic.labels],
     )
     done = 0
     for class_id in present:
@@ -133,7 +144,7 @@ def collect_statistics(
             return None
         rng = np.random.default_rng((seed, class_id))
         own, *found = (
-            _read(store, by_class[class_id], recogniser)
+            _read(store, by_class[class_id], reader, size, int(places[class_id]))
             for store, by_class in zip(stores, records, strict=True)
         )
         unique = [part.without_repeats() for part in found]
@@ -144,7 +155,7 @@ def collect_statistics(
             base, reference = training.take(mixed[::2]), training.take(mixed[1::2])
         else:
             base, reference = training, held_out
-        _add_predictions(statistics, class_id, own, reference, recogniser)
+        _add_predictions(statistics, int(places[class_id]), own, reference)
         _add_copy_tests(statistics, class_id, own, training, held_out)
         sets = dict(zip(SETS, (own, base, reference), strict=True))
         _add_deviations(statistics, synthetic.charset[class_id], sets)
@@ -157,17 +168,33 @@ def collect_statistics(
 
 @dataclass(frozen=True)
 class _Samples:
-    """Samples of one class: record numbers, images at the recogniser's size, features."""
+    """Samples of one class.
+
+    Attributes:
+        records: numbers in the store.
+        images: at the size of comparison.
+        features: of the reader.
+        read_as: the most probable class, an id of the reader, int64 [n].
+        probability: of their label, float32 [n].
+    """
 
     records: ClassIds
     images: Image
     features: Features
+    read_as: ClassIds
+    probability: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.records)
 
     def take(self, indices: npt.NDArray[np.int64]) -> _Samples:
-        return _Samples(self.records[indices], self.images[indices], self.features[indices])
+        return _Samples(
+            self.records[indices],
+            self.images[indices],
+            self.features[indices],
+            self.read_as[indices],
+            self.probability[indices],
+        )
 
     def without_repeats(self) -> _Samples:
         return self.take(first_occurrences(self.images))
@@ -177,25 +204,21 @@ class _Samples:
         return {"pixels": as_points(self.images), "features": self.features}
 
 
-def _read(store: Store, records: ClassIds, recogniser: Recogniser) -> _Samples:
-    images = images_at(store, records, recogniser.recipe.size)
-    return _Samples(records, images, recogniser.features(images))
+def _read(store: Store, records: ClassIds, reader: Reader, size: int, label: int) -> _Samples:
+    images = images_at(store, records, size)
+    probabilities, features = reader.reading(images)
+    return _Samples(
+        records, images, features, probabilities.argmax(axis=1), probabilities[:, label]
+    )
 
 
 def _add_predictions(
-    statistics: SetStatistics,
-    class_id: int,
-    own: _Samples,
-    reference: _Samples,
-    recogniser: Recogniser,
+    statistics: SetStatistics, label: int, own: _Samples, reference: _Samples
 ) -> None:
-    probabilities = recogniser.classify(own.features)
-    statistics.probability[own.records] = probabilities[:, class_id]
-    statistics.predictions[own.records] = probabilities.argmax(axis=1)
-    if len(reference):
-        correct = recogniser.classify(reference.features).argmax(axis=1) == class_id
-        statistics.reference_correct += int(correct.sum())
-        statistics.reference_count += len(correct)
+    statistics.probability[own.records] = own.probability
+    statistics.predictions[own.records] = own.read_as
+    statistics.reference_correct += int((reference.read_as == label).sum())
+    statistics.reference_count += len(reference)
 
 
 def _add_copy_tests(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hwgen.errors import InputError
 from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.reader import Reader
 from hwgen.schema import check_numbers, check_seed
 from hwgen.store import Store
 
@@ -58,3 +59,8 @@ class Stores:
     synthetic: Store
     real: Store
     real_test: Store | None
+
+    def size_for(self, reader: Reader) -> int:
+        """Size at which their images are compared, pixels."""
+        given = (self.synthetic, self.real, self.real_test)
+        return reader.size_for(*(store.size for store in given if store is not None))

@@ -17,8 +17,8 @@ from hwgen.errors import InputError
 from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.frechet import frechet_distance
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
-from hwgen.recogniser.class_mapping import check_readable, map_classes
-from hwgen.recogniser.inference import ClassIds, Features, Recogniser, accuracy
+from hwgen.recogniser.class_mapping import map_classes
+from hwgen.recogniser.reader import ClassIds, Features, Reader, accuracy
 from hwgen.record import Image
 from hwgen.store import Store
 
@@ -27,26 +27,24 @@ class Scorer:
     """Scores samples relative to a real store.
 
     Args:
-        recogniser: reads the samples; it may know more characters than the store.
+        reader: reads the samples; it may know more characters than the store.
         real: training store of the generator.
         size: of the samples, pixels.
-        name: of the recogniser, such as the hash of its file; scores with different names are not
-            compared.
 
     Raises:
-        CharsetError: the recogniser does not know all characters of the store.
-        InputError: the samples are too small for the recogniser or have other channels, or no
-            class of the store has two records.
+        CharsetError: the reader does not know all characters of the store.
+        InputError: the samples are too small for the reader or have other channels, or no class of
+            the store has two records.
     """
 
-    def __init__(self, recogniser: Recogniser, real: Store, size: int, *, name: str = "") -> None:
-        self._places = map_classes(recogniser, real.charset)
-        check_readable(recogniser, size, real.channels)
+    def __init__(self, reader: Reader, real: Store, size: int) -> None:
+        self._places = map_classes(reader, real.charset)
+        reader.check(size, real.channels)
         if max(real.manifest.class_counts, default=0) < 2:
             raise InputError(
                 "no class has two samples, so variety cannot be measured", where=str(real.path)
             )
-        self._recogniser, self._real, self._size, self._name = recogniser, real, size, name
+        self._reader, self._real, self._size = reader, real, size
         self._references: dict[tuple[int, ...], _Reference] = {}
 
     def __call__(self, images: Image, class_ids: ClassIds) -> Mapping[str, float | str]:
@@ -60,7 +58,8 @@ class Scorer:
             "purity": fraction read as their label; "diversity": variety within a class, relative to
             real samples; "frechet_share": Fréchet distance of the features from those of real
             samples of the same classes, divided by the summed variance of the real features, so
-            that 1 is the distance of a single repeated image; "recogniser": its name.
+            that 1 is the distance of a single repeated image; "recogniser": hash of the reader, ""
+            if it has none; scores by different readers are not compared.
 
         Raises:
             InputError: none of these classes varies in the real store.
@@ -77,14 +76,13 @@ class Scorer:
                 "no class has two different samples, so variety cannot be measured",
                 where=str(self._real.path),
             )
-        features = self._recogniser.features(images)
-        probabilities = self._recogniser.classify(features)
+        probabilities, features = self._reader.reading(images)
         return {
             "purity": accuracy(probabilities, self._places[class_ids]),
             "diversity": varieties.ratio,
             "frechet_share": frechet_distance(features, reference.features)
             / max(reference.spread, 1e-9),
-            "recogniser": self._name,
+            "recogniser": self._reader.sha256 or "",
         }
 
     def _reference_of(self, classes: tuple[int, ...]) -> _Reference:
@@ -98,7 +96,7 @@ class Scorer:
             images = to_images(average_down(stored, self._size))
             if len(images) > 1:
                 deviations[str(class_id)] = pixel_deviation(images)
-            features.append(self._recogniser.features(images))
+            features.append(self._reader.features(images))
         everything = np.concatenate(features)
         spread = float(everything.var(axis=0, ddof=1, dtype=np.float64).sum())
         return _Reference(deviations, everything, spread)

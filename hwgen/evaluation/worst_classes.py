@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hwgen.charset import Charset
-from hwgen.recogniser.inference import ClassIds
+from hwgen.recogniser.reader import ClassIds
 from hwgen.results.parts import WorstClass
 
 WORST = 20

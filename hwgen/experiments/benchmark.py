@@ -23,7 +23,7 @@ from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
-from hwgen.recogniser.inference import ClassIds, Recogniser, top_k_accuracy
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import (
     RecogniserNetwork,
@@ -32,6 +32,7 @@ from hwgen.recogniser.network import (
     parameter_count,
     recipe_to_json,
 )
+from hwgen.recogniser.reader import ClassIds, top_k_accuracy
 from hwgen.recogniser.store_checks import (
     check_alike,
     check_real,

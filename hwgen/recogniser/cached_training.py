@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from hwgen.compute.devices import describe, pick_precision
+from hwgen.compute.tensor_files import file_hash
 from hwgen.io.locks import exclusive, remove_stale_lock
 from hwgen.io.outputs import check_output_file
 from hwgen.recogniser.inference import Recogniser
@@ -134,6 +135,7 @@ class CachedTraining:
                     "seconds": round(time.perf_counter() - began, 3),
                 }
                 trained.save(self.path)
+                trained.sha256 = file_hash(self.path)
         return trained
 
     def _records(self) -> list[str]:

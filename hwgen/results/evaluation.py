@@ -45,6 +45,8 @@ class Judge:
         learnt_with_generator: whether both were trained on one store, the runs that the generator
             started from included; None if not known.
         learnt_from_real: whether it was trained on the store "real"; None if not known.
+        classifier: facts about a classifier of the user: file, hash, classes, input; None for a
+            recogniser of hwgen.
     """
 
     trained_on: tuple[str, ...]
@@ -52,6 +54,9 @@ class Judge:
     sha256: str | None
     learnt_with_generator: bool | None
     learnt_from_real: bool | None
+    classifier: dict[str, Any] | None = field(
+        default=None, metadata=key("classifier", left_out=None)
+    )
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from hwgen.evaluation.images import (
 from hwgen.evaluation.metrics.near_copies import Spacing, limit_of
 from hwgen.evaluation.metrics.nearest_neighbours import Points, nearest
 from hwgen.progress import NO_CONTROL, Control
-from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.reader import Reader
 from hwgen.record import Image, check_channels
 from hwgen.store import Store
 
@@ -94,18 +94,13 @@ class RealPoints:
         *,
         size: int,
         channels: int,
-        recogniser: Recogniser | None,
+        recogniser: Reader | None,
     ) -> None:
         smaller = min(size, real.size)
-        self._size = recogniser.recipe.size if recogniser else min(SIZE, smaller)
+        self._size = recogniser.size_for(smaller) if recogniser else min(SIZE, smaller)
         check_channels(real.channels, channels, str(real.path))
-        if smaller < self._size:
-            raise InputError(
-                f"holds images of {real.size} pixels; the samples have {size} pixels, and are "
-                f"compared at {self._size} pixels",
-                where=str(real.path),
-                remedy="Give the store that the generator was trained on",
-            )
+        if recogniser:
+            recogniser.check(smaller, channels)
         known, records = real.charset, records_by_class(real)
         ids = range(len(charset)) if class_ids is None else class_ids
         found = {i: records[known.id(charset[i])] for i in ids if charset[i] in known}
@@ -160,7 +155,7 @@ class NearCopyFilter:
         *,
         size: int,
         channels: int,
-        recogniser: Recogniser | None = None,
+        recogniser: Reader | None = None,
         control: Control = NO_CONTROL,
     ) -> NearCopyFilter | None:
         """Measure the distances between the real samples.

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 
 from hwgen.charset import Charset
-from hwgen.compute.tensor_files import file_hash
 from hwgen.errors import InputError
-from hwgen.recogniser.class_mapping import check_readable, map_classes
-from hwgen.recogniser.inference import ClassIds, Probabilities, Recogniser
+from hwgen.recogniser.class_mapping import map_classes
+from hwgen.recogniser.loading import load_reader
+from hwgen.recogniser.reader import ClassIds, Probabilities
 from hwgen.record import Image
 
 MIN_CONFIDENCE, MIN_MARGIN = 0.7, 0.0
@@ -27,7 +27,7 @@ class RecogniserFilter:
     """Accepts samples that are read as their label with enough confidence and margin.
 
     Args:
-        file: of the recogniser; its hash is in `settings`.
+        file: of a recogniser, or an ONNX classifier; its hash is in `settings`.
         charset: class order of the samples. The recogniser may know more characters; a sample that
             it reads as one of those is rejected.
         class_ids: classes of the samples; None for all.
@@ -64,17 +64,18 @@ class RecogniserFilter:
                 f"confidence and margin must be between 0 and 1, found {min_confidence} and "
                 f"{min_margin}"
             )
-        self.recogniser = Recogniser.load(file, device)
-        check_readable(self.recogniser, size, channels)
+        self.recogniser = load_reader(file, device)
+        self.recogniser.check(size, channels)
         self._places = map_classes(self.recogniser, charset, class_ids)
         self._min_confidence, self._min_margin = min_confidence, min_margin
-        self._hash = file_hash(file)
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Hash of the recogniser, and the thresholds."""
+        """Hash of the recogniser, facts about a classifier of the user, and the thresholds."""
+        facts = self.recogniser.facts
         return {
-            "recogniser": self._hash,
+            "recogniser": self.recogniser.sha256,
+            **({"classifier": facts} if facts else {}),
             "min_confidence": self._min_confidence,
             "min_margin": self._min_margin,
         }

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -284,7 +285,7 @@ def test_a_set_that_the_recogniser_filtered_is_named(
     recogniser.save(file)
     by = file_hash(file) if same else "another"
     synthetic = make_store(36, kind="synthetic", origin={"filter": {"recogniser": by}})
-    result = evaluated(synthetic, recogniser_file=file)
+    result = evaluated(synthetic, recogniser=Recogniser.load(file, CPU))
     assert result["judge"]["sha256"] == file_hash(file)
     said = [note for note in result["notes"] if "was filtered by" in note]
     assert len(said) == 1
@@ -465,14 +466,42 @@ def test_unsuitable_stores_are_refused(
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="is not a directory"):
         evaluated(synthetic, out=tmp_path / "file")
-    other = Recogniser(recogniser.network, recogniser.recipe, Charset(("丨", "一", "十")))
-    with pytest.raises(CharsetError, match="not the 3 of the recogniser"):
+    other = Recogniser(recogniser.network, recogniser.recipe, Charset(("丨", "一", "永")))
+    with pytest.raises(CharsetError, match=r"has 3 classes, but not these 1 of 3: 十"):
         evaluated(synthetic, recogniser=other)
     large = Recogniser(recogniser.network, replace(recogniser.recipe, size=32), recogniser.charset)
     with pytest.raises(InputError, match="at least 32 pixels"):
         evaluated(synthetic, recogniser=large)
     with pytest.raises(InputError, match="the store is empty"):
         evaluated(make_store(35, kind="synthetic", per_class=0))
+
+
+def test_a_recogniser_may_have_more_classes_in_another_order(
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser, out: Path
+) -> None:
+    network = deepcopy(recogniser.network)
+    last = network[-1]
+    wider = torch.nn.Linear(last.in_features, 4)
+    order = [2, 0, 1]  # 十一丨, and a class that is never read
+    with torch.no_grad():
+        wider.weight[:3], wider.bias[:3] = last.weight[order], last.bias[order]
+        wider.weight[3], wider.bias[3] = 0, -100
+    network[-1] = wider
+    other = Recogniser(network, recogniser.recipe, Charset(tuple("十一丨永")))
+    synthetic = make_store(34, kind="synthetic")
+    expected, found = evaluated(synthetic), evaluated(synthetic, recogniser=other)
+    assert found["figures"] == expected["figures"]
+    assert found["per_class"] == expected["per_class"]
+    assert found["worst"] == expected["worst"]
+
+
+def test_a_recogniser_that_hardly_reads_real_samples_is_warned_of(
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser
+) -> None:
+    other = Recogniser(recogniser.network, recogniser.recipe, Charset(tuple("丨十一")))
+    notes = evaluated(make_store(34, kind="synthetic"), recogniser=other)["notes"]
+    assert notes[0].startswith("Warning: 0% of 72 samples of ")
+    assert notes[0].endswith("trained longer, and on such samples: hwgen benchmark")
 
 
 def test_a_recogniser_that_another_process_trains_is_refused(

@@ -46,7 +46,9 @@ def test_copies_have_no_variety_and_half_of_it_is_half(
 
 def test_scores_are_named_and_repeatable(make_store: MakeStore, toy: RecogniserRecipe) -> None:
     store = make_store("real", per_class=10)
-    score = Scorer(recogniser(toy), store, 16, name="a1b2")
+    reader = recogniser(toy)
+    reader.sha256 = "a1b2"
+    score = Scorer(reader, store, 16)
     first = score(store.all_images(), store.labels)
     assert first["recogniser"] == "a1b2"
     assert score(store.all_images(), store.labels) == first

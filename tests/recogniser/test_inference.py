@@ -13,14 +13,10 @@ from hwgen.errors import InputError, RunError
 from hwgen.imaging.framing import Framing
 from hwgen.pixel_range import PixelRange
 from hwgen.recogniser import inference
-from hwgen.recogniser.inference import (
-    Recogniser,
-    accuracy,
-    load_recogniser,
-    top_k_accuracy,
-    top_k_classes,
-)
+from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.loading import load_recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
+from hwgen.recogniser.reader import accuracy, top_k_accuracy, top_k_classes
 from tests.recogniser.conftest import MakeStore
 
 CPU = torch.device("cpu")

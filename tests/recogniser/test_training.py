@@ -8,9 +8,10 @@ import torch
 from hwgen.charset import Charset
 from hwgen.data import Shuffled
 from hwgen.errors import CharsetError, DivergedError, InputError
-from hwgen.recogniser.inference import Recogniser, accuracy
+from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages, MixedBatches
 from hwgen.recogniser.network import AugmentationSpec, Mixing, RecogniserRecipe
+from hwgen.recogniser.reader import accuracy
 from hwgen.recogniser.training import (
     augmented,
     from_stores,

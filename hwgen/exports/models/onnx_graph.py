@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hwgen.errors import InputError, RunError
+from hwgen.errors import RunError
 from hwgen.generators.samplers import NoiseSampler
 from hwgen.io.files import atomic_write
-from hwgen.requirements import install_extra
+from hwgen.requirements import require
 
 OPSET = 17
 """Of ONNX 1.12 (2022); supported by onnxruntime since 1.12."""
@@ -57,13 +57,7 @@ def check_onnx() -> None:
     Raises:
         InputError: onnx or onnxruntime is not installed.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"--onnx needs {error.name}", remedy=f"Install it with: {install_extra('onnx')}"
-        ) from None
+    require(("onnx", "onnxruntime"), "onnx", "--onnx")
 
 
 def write_onnx(file: Path, sampler: NoiseSampler) -> Comparison:

@@ -1,0 +1,1 @@
+"""Classifiers of the user, in ONNX files, as readers."""
