@@ -8,6 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from hwgen.charset import Charset
+from hwgen.io.toml_files import MAX_BYTES
 from hwgen.record import Record
 from hwgen.store import StoreWriter
 from hwgen_cli import config
@@ -109,7 +110,7 @@ def test_a_users_file_is_not_replaced(hwgen: Hwgen) -> None:
         ("preset = 2026-01-01", "preset should be a text"),
         ("preset = 'glyph32'", "no preset 'glyph32'. Did you mean"),
         ("store = 'train'", "Missing option '--out'"),
-        ("#" * (config.MAX_BYTES + 1), "toy.toml: expected at most 1,048,576 bytes"),
+        ("#" * (MAX_BYTES + 1), "toy.toml: expected at most 1,048,576 bytes"),
     ],
 )
 @pytest.mark.usefixtures("place")

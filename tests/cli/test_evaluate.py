@@ -8,12 +8,16 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 import hwgen_cli.interrupt
 from hwgen.charset import Charset
+from hwgen.recogniser.loading import load_reader
 from hwgen.record import Record
+from hwgen.results.evaluation import Evaluation
 from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import main
+from tests.onnx_models import Classifier, export
 
 Evaluate = Callable[..., tuple[int, str, str]]
 
@@ -96,6 +100,29 @@ def test_a_given_recogniser_is_used(evaluate: Evaluate, tmp_path: Path) -> None:
     assert code == 0
     assert "trained here" not in shown
     assert not list((tmp_path / "other").glob("recogniser-*"))
+
+
+def test_an_onnx_classifier_reads(evaluate: Evaluate, tmp_path: Path) -> None:
+    # It always reads 一, so that there is a warning.
+    network = Classifier(classes=3)
+    with torch.no_grad():
+        network.linear.bias[:] = torch.tensor([0.0, 0.0, 1000.0])
+    file = export(network, tmp_path / "m.onnx", labels="丨永一", dynamic=())
+    code, shown, err = evaluate("--recogniser", file)
+    assert code == 0
+    assert f"warning: {file}: 50% of 24 samples of {tmp_path / 'real'} are read as their" in err
+    assert "Warning: 50% of 24 samples" in shown
+    result = json.loads((tmp_path / "out" / "evaluation.json").read_text("utf-8"))
+    judge, reader = result["judge"], load_reader(file, torch.device("cpu"))
+    assert judge["sha256"] == reader.sha256
+    assert judge["classifier"] == reader.facts
+    assert result["figures"]["purity"]["value"] == 0.5
+    assert result["settings"]["size"] == 16
+    assert Evaluation.load(tmp_path / "out").judge.classifier["file"] == "m.onnx"
+    (tmp_path / "m.classes.txt").write_text("丨\n永\n人", encoding="utf-8")
+    code, _, err = evaluate("--recogniser", file)
+    assert code == 1
+    assert "has 3 classes, but not these 1 of 2: 一" in err
 
 
 def test_the_default_is_five_epochs(

@@ -19,10 +19,12 @@ from hwgen.errors import InputError
 from hwgen.generators.gan.presets import Recipe, change
 from hwgen.generators.gan.training import train
 from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.loading import load_reader
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
 from hwgen_cli.__main__ import main
+from tests.onnx_models import Classifier, export
 
 Synthesize = Callable[..., tuple[int, str]]
 
@@ -138,6 +140,26 @@ def test_a_finished_store_is_kept_and_another_refused(
     assert "--overwrite" in err
     assert synthesize(out, "--per-class", 3, "--overwrite")[0] == 0
     assert len(Store(out)) == 9
+
+
+def test_an_onnx_classifier_filters(synthesize: Synthesize, tmp_path: Path) -> None:
+    network = Classifier(classes=4)
+    with torch.no_grad():
+        network.linear.bias[:] = torch.tensor([0.0, 1000.0, 0.0, 0.0])
+    file = export(network, tmp_path / "m.onnx", labels="永十一丨", dynamic=())
+    options = ["--per-class", 2, "--recogniser", file, "--max-tries", 1]
+    code, err = synthesize(tmp_path / "s", *options)
+    assert code == 0
+    store, read = Store(tmp_path / "s"), load_reader(file, torch.device("cpu"))
+    assert store.manifest.origin["filter"] == {
+        "recogniser": read.sha256,
+        "classifier": read.facts,
+        "min_confidence": 0.7,
+        "min_margin": 0.0,
+        "max_tries": 1,
+    }
+    assert [store.charset[c] for c in store.labels] == ["十", "十"]
+    assert f"warning: {file}: 33% of 24 samples of the generator are read as their label" in err
 
 
 def test_accepted_samples_are_read_as_their_label(
@@ -291,7 +313,7 @@ def test_torchrun_gives_the_same_samples_and_stops_together(
     process = torchrun(*command("two-filtered", 700), *judge)
     stdout = " ".join(process.communicate()[0].split())
     assert process.returncode == 0, stdout
-    assert stdout.count("warning: ") == 1
+    assert stdout.count("warning: ") == 2  # of the recogniser and of classes
     assert synthesize(tmp_path / "one-filtered", "--per-class", 700, *judge)[0] == 0
     filtered = Store(tmp_path / "two-filtered")
     assert filtered.manifest == Store(tmp_path / "one-filtered").manifest

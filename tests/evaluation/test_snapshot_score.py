@@ -1,6 +1,7 @@
 # ruff: noqa: F811 -- fixtures are imported by their names
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
 from hwgen.evaluation.snapshot_score import Scorer
 from hwgen.recogniser.inference import Recogniser
+from hwgen.recogniser.loading import load_reader
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
 from hwgen.store import Store, StoreWriter
+from tests.onnx_models import Classifier, export
 from tests.recogniser.conftest import make_store, toy  # noqa: F401
 
 MakeStore = Callable[..., Store]
@@ -89,6 +92,19 @@ def test_a_recogniser_with_more_classes_in_another_order_works(
     read = reader.read(store.all_images()).argmax(axis=1)
     right = np.array(list("永十一丨"))[read] == np.array(list("一丨十"))[store.labels]
     assert found["purity"] == pytest.approx(right.mean())
+
+
+def test_an_onnx_classifier_scores(make_store: MakeStore, tmp_path: Path) -> None:
+    store = make_store("real", per_class=10)
+    file = export(Classifier(classes=4), tmp_path / "m.onnx", labels="永十一丨")
+    reader = load_reader(file, torch.device("cpu"))
+    found = Scorer(reader, store, 16)(store.all_images(), store.labels)
+    read = reader.predict(store.all_images())
+    right = [label == store.charset[i] for label, i in zip(read, store.labels, strict=True)]
+    assert found["purity"] == np.mean(right)
+    assert found["diversity"] == pytest.approx(1)
+    assert found["frechet_share"] == pytest.approx(0, abs=1e-5)
+    assert found["recogniser"] == reader.sha256
 
 
 def test_other_classes_sizes_and_channels_are_refused(
