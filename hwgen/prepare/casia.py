@@ -11,6 +11,7 @@ from hwgen.imaging.framing import Framing
 from hwgen.imaging.framing_pool import Renderer, available_workers, batches, frame
 from hwgen.imaging.ink import Ink, Trajectory
 from hwgen.prepare.options import DEFAULT_OPTIONS, PrepareOptions
+from hwgen.prepare.places import Inputs, paths_of
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport
 from hwgen.prepare.writing import write_store
@@ -25,8 +26,8 @@ from hwgen.store import check_place
 
 
 def prepare_gnt(
-    inputs: Sequence[Path],
-    out: Path,
+    inputs: Inputs,
+    out: Path | str,
     *,
     framing: Framing,
     writers: WriterSelection = ALL_WRITERS,
@@ -66,8 +67,8 @@ def prepare_gnt(
 
 
 def prepare_pot(
-    inputs: Sequence[Path],
-    out: Path,
+    inputs: Inputs,
+    out: Path | str,
     *,
     ink: Ink,
     writers: WriterSelection = ALL_WRITERS,
@@ -187,8 +188,8 @@ class _Source(Generic[_Raw]):
 
 def _prepare(
     kind: _Kind[_Raw],
-    inputs: Sequence[Path],
-    out: Path,
+    inputs: Inputs,
+    out: Path | str,
     *,
     renderer: Renderer,
     framing: Framing,
@@ -198,6 +199,7 @@ def _prepare(
     control: Control,
 ) -> PrepareReport:
     """Either format to a store, rendered by processes."""
+    inputs, out = paths_of(inputs), Path(out)
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     unread = Unread()
     found = find_files(inputs, kind.format, unread, encoding=options.encoding)

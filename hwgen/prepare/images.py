@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from hwgen.imaging.framing_pool import available_workers
 from hwgen.prepare.grey_files import are_grey
 from hwgen.prepare.image_rendering import Item, Renderer, render_images
 from hwgen.prepare.options import DEFAULT_OPTIONS, PrepareOptions
+from hwgen.prepare.places import Inputs, paths_of
 from hwgen.prepare.reading import Reading
 from hwgen.prepare.report import PrepareReport
 from hwgen.prepare.writing import write_store
@@ -27,8 +28,8 @@ from hwgen.store import check_place
 
 
 def prepare_images(
-    inputs: Sequence[Path],
-    out: Path,
+    inputs: Inputs,
+    out: Path | str,
     *,
     framing: Framing | int,
     channels: int | None = None,
@@ -65,6 +66,7 @@ def prepare_images(
     """
     if channels not in (None, 1, 3):
         raise InputError(f"channels must be 1 or 3, found {channels}")
+    inputs, out = paths_of(inputs), Path(out)
     check_place(out, overwrite=options.overwrite, inputs=inputs)
     threads = options.workers or available_workers()
     unread = Unread()

@@ -30,7 +30,7 @@ _PARALLEL = 2_000
 
 def prepare_strokes(
     strokes: StrokeData | Path | str | None,
-    out: Path,
+    out: Path | str,
     *,
     charset: Charset,
     writers: range,
@@ -63,7 +63,7 @@ def prepare_strokes(
     """
     check_seed(seed)
     check_numbers((writers.start, writers.stop), "writers")
-    data = stroke_data(strokes)
+    data, out = stroke_data(strokes), Path(out)
     check_place(out, overwrite=options.overwrite, inputs=[data.path])
     known = data.characters()
     labels = [label for label in charset if label in known]
