@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 LOWER: Mapping[str, str] = {
     "benchmark": "Lower --size, or give --recogniser-preset light or --precision bf16",
+    "demo": "Give --small",
     "evaluate": "Lower --samples or --size, or give --precision bf16",
     "export": "Lower --shard-bytes and --shard-records, or choose fewer --classes",
     "export-curves": "Close other programs",

@@ -1,7 +1,4 @@
-"""A font of lines along strokes: browsers without a Chinese font show characters with it.
-
-fontTools comes with matplotlib.
-"""
+"""A font of lines along strokes: browsers without a Chinese font show characters with it."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_options_in_memory_advice_exist(command: str) -> None:
 
 
 def test_every_heavy_command_has_memory_advice() -> None:
-    light = {"doctor", "presets", "study significance", "study tally"}
+    light = {"doctor", "presets", "study significance", "study tally", "upload"}
     assert set(COMMANDS) - light == set(memory.LOWER)
     assert "Close other programs" in memory.message(MemoryError(), ["doctor"])
     assert "(MemoryError)" in memory.message(MemoryError(), ["doctor"])
