@@ -44,7 +44,6 @@ def benchmark_section(benchmark: Benchmark, anchor: str) -> Html:
     return section(
         anchor,
         join(["Benchmark ", tag("em", name_of(benchmark.folder))]),
-        tag("p", tag("strong", benchmark.verdict)),
         tag("h3", f"Accuracy on {_tested_on(benchmark)} images"),
         _arms(benchmark, anchor),
         tag("h3", "Do synthetic images help?"),

@@ -28,7 +28,6 @@ def lift_section(lift: Lift, anchor: str) -> Html:
     return section(
         anchor,
         join(["Lift ", tag("em", name_of(lift.folder))]),
-        tag("p", tag("strong", lift.advice)),
         figure(lift_svg(anchor, lift), _caption(lift)),
         *(part for group in lift.groups for part in _group(lift, group)),
         tag("h3", "Settings"),

@@ -152,9 +152,16 @@ def _subtitle(inputs: Inputs) -> str:
 
 def _verdicts(inputs: Inputs, *, real: bool) -> list[Html]:
     """What the results show, before any figure, and what recognisers of a lift learnt from."""
-    lines = [line for lift in inputs.lifts for line in (lift_section.headline(lift), lift.advice)]
-    lines += [b.verdict for b in inputs.benchmarks]
-    parts = [tag("p", tag("strong", line)) for line in lines if line]
+    lines: list[tuple[Path, str]] = []
+    for lift in inputs.lifts:
+        lines += [(lift.folder, lift_section.headline(lift)), (lift.folder, lift.advice)]
+    lines += [(b.folder, b.verdict) for b in inputs.benchmarks]
+    several = len(inputs.lifts) + len(inputs.benchmarks) > 1
+    parts = [
+        tag("p", *([tag("em", name_of(folder)), ": "] if several else []), tag("strong", line))
+        for folder, line in lines
+        if line
+    ]
     made = [store.data_kind for b in inputs.benchmarks if (store := b.stores.get("test"))]
     made += [lift.data_kinds.get("test", "") for lift in inputs.lifts]
     if "simulated" in made:
