@@ -1,4 +1,4 @@
-# make demo   simulated and refined samples raise accuracy, without any data: hwgen demo
+# make demo   what simulated samples add to few others, without any data: hwgen demo
 # make test   the tests
 # make lint   ruff, mypy and the import layers
 # make docs   the documentation as a site, build/site/index.html
@@ -39,7 +39,7 @@ docs: $(DOCS_READY)
 	@echo 'The site: $(CURDIR)/build/site/index.html'
 
 $(DEMO_READY): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --editable .
+	$(BIN)/python -m pip install --editable '.[demo]'
 	touch $@
 
 $(TEST_READY): pyproject.toml | $(BIN)/pip

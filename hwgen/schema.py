@@ -13,6 +13,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Literal
 
 from hwgen.errors import InputError, RecipeChangedError
@@ -180,14 +181,14 @@ def check_numbers(value: Any, name: str) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a random seed that is negative or could not be read again.
+    """Refuse a random seed that is negative, no integer, or could not be read again.
 
     Raises:
         InputError: it is.
     """
     check_numbers(seed, "the seed")
-    if seed < 0:
-        raise InputError(f"the seed should be 0 or more, found {seed}")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"the seed should be an integer of 0 or more, found {seed!r:.40}")
 
 
 def with_changes(recipe: Mapping[str, Any], changes: Mapping[str, str]) -> dict[str, Any]:

@@ -13,14 +13,25 @@ if TYPE_CHECKING:
     from hwgen.generators.samplers import Sampler
 
 BUILT_IN: dict[str, str] = {"simulated": "hwgen.generators.simulated.sampling"}
-"""Name -> the module with its `load`, the OPTIONS of that, and the TITLE in messages. A run in a
-folder of this name is given as an absolute path.
-"""
+"""Name -> the module with its `load`, the OPTIONS of that, and the TITLE in messages."""
 
 
 def is_built_in(place: object) -> bool:
-    """Whether a place of a generator is the name of one of BUILT_IN, such as "simulated"."""
-    return isinstance(place, str | Path) and str(place) in BUILT_IN
+    """Whether a place of a generator is the name of one of BUILT_IN, such as "simulated".
+
+    Raises:
+        InputError: it is, and a run or a model is in a folder of this name, too.
+    """
+    if not isinstance(place, str | Path) or str(place) not in BUILT_IN:
+        return False
+    for file in ("run.json", "model.safetensors"):
+        if (Path(place) / file).exists():
+            raise InputError(
+                f"{str(place)!r} is a generator that comes with hwgen, and a folder here with "
+                f"{file}",
+                remedy=f"Give {Path(place).absolute()} for the folder, or rename it",
+            )
+    return True
 
 
 def load_built_in(

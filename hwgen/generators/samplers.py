@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hwgen.charset import Charset
 from hwgen.errors import CharsetError, InputError
-from hwgen.schema import check_numbers
+from hwgen.schema import check_numbers, check_seed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -167,12 +167,13 @@ def names_of(labels: Labels) -> list[str] | None:
     return None
 
 
-def check_hand(hand: int | None) -> None:
-    """Refuse the number of a hand that is negative or not a number.
+def check_hand(hand: int | None, seed: int = 0) -> None:
+    """Refuse the number of a hand, or a seed, that is negative or not a number.
 
     Raises:
         InputError: it is.
     """
+    check_seed(seed)
     if hand is None:
         return
     check_numbers(hand, "the hand")

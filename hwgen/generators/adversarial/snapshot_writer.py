@@ -61,12 +61,12 @@ class SnapshotWriter:
         self._saved = saved
         self._saved_at: float | None = None
 
-    def save(self, step: int) -> None:
+    def save(self, step: int, *, stopping: bool = False) -> None:
         """Write a snapshot with its grid if one is due, and a checkpoint; all ranks must call it.
 
         A snapshot gets no checkpoint within CHECKPOINT_SECONDS of the last one. It always gets one
-        if it is the first of this process or the last of the run, or if the run may roll back,
-        because the time must not decide where to.
+        if it is the first of this process or the last before a stop or the end, or if the run may
+        roll back, because the time must not decide where to.
 
         Raises:
             DivergedError: a measurement or a network has diverged; nothing is written.
@@ -74,9 +74,9 @@ class SnapshotWriter:
         """
         # A checkpoint must be good, also between two lines of the log.
         check_finite({**self._meter.means(), **_norms(self._state)}, self._run)
-        self._state.ranks.on_first(lambda: self._save(step))
+        self._state.ranks.on_first(lambda: self._save(step, stopping=stopping))
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, *, stopping: bool) -> None:
         run, recipe, due = self._run, self._recipe, is_snapshot(step, self._recipe)
         images = step * recipe.batch
         seen = self._monitor.observe(self._state.ema, scored=due)
@@ -88,7 +88,7 @@ class SnapshotWriter:
             log.append({"images": images, **seen.measures})
             run.log(log[-1])
         good = good_snapshots(log, real=self._monitor.real_deviation)
-        if self._needs_checkpoint(step, due):
+        if stopping or self._needs_checkpoint(step, due):
             self._save_checkpoint(step, good)
         if due:
             saved = self._saved * recipe.batch

@@ -277,7 +277,7 @@ def train_loop(training: Training) -> None:
         # Snapshot.
         stopping = training.writer.stop_requested(done)
         if is_snapshot(done, recipe) or stopping:
-            training.snapshots.save(done)
+            training.snapshots.save(done, stopping=stopping)
 
         # Stop.
         if stopping:

@@ -156,7 +156,7 @@ class Sampler(SamplerBase):
         A hand is one z for all classes, so that a character is the same image each time it occurs.
         """
         ids, numbers = ids_and_indices(self.charset, labels, indices)
-        check_hand(hand)
+        check_hand(hand, seed)
         if hand is not None:
             z = np.repeat(hand_noise(self.recipe.generator, seed, hand), len(ids), axis=0)
             return self.from_noise(z, ids, batch)
@@ -179,7 +179,7 @@ class Sampler(SamplerBase):
         if steps < 2:
             raise InputError(f"expected at least 2 steps, found {steps}")
         for hand in hands:
-            check_hand(hand)
+            check_hand(hand, seed)
         first, last = (hand_noise(self.recipe.generator, seed, hand) for hand in hands)
         z = between(first, last, steps, self.recipe.generator.z)
         images = self.from_noise(np.repeat(z, len(ids), axis=0), np.tile(ids, steps))

@@ -185,7 +185,7 @@ class RefinerSampler(SamplerBase):
             CharsetError: lists every label that has no strokes.
         """
         start = self._start_of(labels)
-        check_hand(hand)
+        check_hand(hand, seed)
         if hand is not None:
             start = replace(start, hand=hand)
         ids, numbers = ids_and_indices(start.charset, labels, indices)

@@ -107,7 +107,7 @@ class SimulatedSampler(SamplerBase):
         Raises:
             CharsetError: lists every label that has no strokes.
         """
-        check_hand(hand)
+        check_hand(hand, seed)
         names, charset = names_of(labels) or [], self.charset
         self._have(names)
         if new := [one for one in dict.fromkeys(names) if one not in charset]:
@@ -153,8 +153,10 @@ def load(
         InputError: the size is out of range; or see SimulatedSampler.
         CharsetError: see SimulatedSampler.
     """
-    if not MIN_SIZE <= size <= MAX_SIZE:
-        raise InputError(f"expected a size from {MIN_SIZE} to {MAX_SIZE} pixels, found {size}")
+    if not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:
+        raise InputError(
+            f"expected a size from {MIN_SIZE} to {MAX_SIZE} pixels, found {size!r:.40}"
+        )
     if isinstance(charset, str):
         charset = parse_charset(charset)
     return SimulatedSampler(stroke_data(strokes), charset, framing=Framing(size), hand=hand)

@@ -88,6 +88,9 @@ def test_a_snapshot_soon_after_another_gets_no_checkpoint(
     run_training(toy_store, tmp_path / "stopped", replace(recipe, every=8), stop=stop_after(5))
     assert steps == [2, 5]
     steps.clear()
+    run_training(toy_store, tmp_path / "stopped there", recipe, stop=stop_after(4))
+    assert steps == [1, 4]  # a stop at a snapshot
+    steps.clear()
     monkeypatch.setattr(snapshot_writer, "CHECKPOINT_SECONDS", 0.0)
     run_training(toy_store, tmp_path / "slow", recipe)
     assert steps == [1, 2, 3, 4, 5, 6]

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,31 @@ def test_what_it_does_not_take_is_refused(toy_store: Store) -> None:
             hwgen.load_generator("simulated", strokes=STROKES, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="a simulator has nothing between two hands"):
         hwgen.load_generator("simulated", strokes=STROKES).interpolate("一", (0, 1))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**65, 0.5, "0"])
+def test_a_seed_that_is_none_is_refused(sampler: Sampler, seed: Any) -> None:
+    with pytest.raises(InputError, match="the seed"):
+        sampler.sample("一", seed=seed)
+
+
+@pytest.mark.parametrize("size", ["64", 64.5, 0])
+def test_a_size_that_is_none_is_refused(size: Any) -> None:
+    with pytest.raises(InputError, match="expected a size from"):
+        hwgen.load_generator("simulated", size=size)
+
+
+@pytest.mark.parametrize("file", ["run.json", "model.safetensors"])
+def test_a_run_of_the_same_name_is_not_ignored(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "simulated").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert hwgen.load_generator("simulated").sample("一").shape[0] == 1
+    (tmp_path / "simulated" / file).write_text("")
+    with pytest.raises(InputError, match="comes with hwgen, and a folder here") as refused:
+        hwgen.load_generator("simulated")
+    assert str(tmp_path / "simulated") in refused.value.remedy
 
 
 def test_classes_are_asked_for(tmp_path: Path) -> None:
