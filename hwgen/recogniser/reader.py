@@ -89,7 +89,10 @@ class Reader(ABC):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """More about it for results, plain JSON; {} where `sha256` says all."""
+        """More about it for results, plain JSON; {} where `sha256` says all.
+
+        "file" is the name of its file, which decides nothing.
+        """
         return {}
 
     @property

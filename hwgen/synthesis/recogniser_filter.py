@@ -71,8 +71,11 @@ class RecogniserFilter:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """Hash of the recogniser, facts about a classifier of the user, and the thresholds."""
-        facts = self.recogniser.facts
+        """Hash of the recogniser, facts about a classifier of the user, and the thresholds.
+
+        The file's name is left out, so that a renamed file resumes, and finds a finished set.
+        """
+        facts = {name: fact for name, fact in self.recogniser.facts.items() if name != "file"}
         return {
             "recogniser": self.recogniser.sha256,
             **({"classifier": facts} if facts else {}),

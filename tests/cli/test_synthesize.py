@@ -153,13 +153,17 @@ def test_an_onnx_classifier_filters(synthesize: Synthesize, tmp_path: Path) -> N
     store, read = Store(tmp_path / "s"), load_reader(file, torch.device("cpu"))
     assert store.manifest.origin["filter"] == {
         "recogniser": read.sha256,
-        "classifier": read.facts,
+        "classifier": {name: fact for name, fact in read.facts.items() if name != "file"},
         "min_confidence": 0.7,
         "min_margin": 0.0,
         "max_tries": 1,
     }
     assert [store.charset[c] for c in store.labels] == ["十", "十"]
     assert f"warning: {file}: 33% of 24 samples of the generator are read as their label" in err
+    renamed = file.rename(tmp_path / "other.onnx")
+    (tmp_path / "m.classes.txt").rename(tmp_path / "other.classes.txt")
+    options[options.index(file)] = renamed
+    assert synthesize(tmp_path / "s", *options)[0] == 0  # finished already
 
 
 def test_accepted_samples_are_read_as_their_label(

@@ -12,7 +12,7 @@ from hwgen.store import Store
 MakeStore = Callable[..., Store]
 
 
-class Told(Reader):
+class FirstPixel(Reader):
     """Reads the class that an image's first pixel names, or that of `always`."""
 
     channels, size = 1, None
@@ -41,8 +41,8 @@ def images(labels: ClassIds) -> Image:
 
 def test_a_reader_that_always_reads_one_class_is_in_doubt() -> None:
     labels = np.arange(90) % 3
-    assert doubt(Told("一丨十"), images(labels), labels, "samples") == ""
-    text = doubt(Told("一丨十", always=0), images(labels), labels, "samples of x")
+    assert doubt(FirstPixel("一丨十"), images(labels), labels, "samples") == ""
+    text = doubt(FirstPixel("一丨十", always=0), images(labels), labels, "samples of x")
     assert text == (
         "33% of 90 samples of x are read as their label, where chance gives 33%. Train it"
     )
@@ -52,17 +52,17 @@ def test_a_reader_that_always_reads_one_class_is_in_doubt() -> None:
 def test_a_tenth_of_the_way_from_chance_is_enough(right: int, doubted: bool) -> None:
     labels = np.arange(90) % 3
     shown = np.where(np.arange(90) < right, labels, (labels + 1) % 3)
-    assert bool(doubt(Told("一丨十"), images(shown), labels, "samples")) == doubted
+    assert bool(doubt(FirstPixel("一丨十"), images(shown), labels, "samples")) == doubted
 
 
-def test_one_class_cannot_be_told_from_chance() -> None:
+def test_one_class_is_never_in_doubt() -> None:
     labels = np.zeros(9, np.int64)
-    assert doubt(Told("一丨", always=1), images(labels), labels, "samples") == ""
+    assert doubt(FirstPixel("一丨", always=1), images(labels), labels, "samples") == ""
 
 
 def test_a_few_samples_of_known_classes_of_a_store_are_read(make_store: MakeStore) -> None:
     store = make_store("real", size=16, per_class=200)
-    reader = Told("丨永十", always=1)
+    reader = FirstPixel("丨永十", always=1)
     assert f"0% of {SAMPLES} samples of {store.path} are read" in doubt_of_store(reader, store)
     assert reader.seen == SAMPLES
-    assert doubt_of_store(Told("永人", always=1), store) == ""
+    assert doubt_of_store(FirstPixel("永人", always=1), store) == ""

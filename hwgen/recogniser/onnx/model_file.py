@@ -7,12 +7,14 @@ checked here, so that onnxruntime sees neither a path nor an operator that is no
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError, RunError
+from hwgen.io import os_errors
 from hwgen.io.paths import describe_path, suggest_path
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ MAX_BYTES = (1 << 31) - (1 << 20)
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 """Operators of the ONNX standard."""
+
+RESERVED = ("ai.onnx", "com.intel", "com.microsoft", "com.ms", "com.xilinx", "org.pytorch.aten")
+"""Domains of onnxruntime's own operators, with all below them. It runs its own operator even where
+the file defines a function of the same name, so a file may not define functions there.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,8 +54,8 @@ def read_model(path: Path) -> ModelFile:
 
     Raises:
         RunError: the file is missing.
-        InputError: it is damaged or too large, names weights outside its folder, or has operators
-            that are not of the ONNX standard.
+        InputError: it is damaged or too large, names weights outside its folder or links to them,
+            or has operators that are not of the ONNX standard.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -73,12 +80,15 @@ def read_model(path: Path) -> ModelFile:
     messages = list(_messages(model))
     _check_operators(model, messages, path)
     external = [one for one in messages if isinstance(one, onnx.TensorProto) and _is_outside(one)]
+    size = len(content)
     for tensor in external:
-        tensor.raw_data = _weights(tensor, path)
-        digest.update(tensor.raw_data)
+        data = _weights(tensor, path)
+        size += len(data)
+        _check_bytes(size, path)
+        digest.update(data)
+        tensor.raw_data = data
         tensor.ClearField("external_data")
         tensor.ClearField("data_location")
-        _check_bytes(len(content) + sum(len(one.raw_data) for one in external), path)
     return ModelFile(
         content=model.SerializeToString() if external else content,
         metadata={entry.key: entry.value for entry in model.metadata_props},
@@ -109,12 +119,10 @@ def _check_operators(model: onnx.ModelProto, messages: list[Any], path: Path) ->
     """Refuse operators that are neither of ONNX nor defined in the file itself."""
     import onnx
 
-    known = {*DOMAINS, *(function.domain for function in model.functions)}
-    foreign = {
-        f"{node.domain}.{node.op_type}"
-        for node in messages
-        if isinstance(node, onnx.NodeProto) and node.domain not in known
-    }
+    functions = {(one.domain, one.name) for one in model.functions if not _is_reserved(one.domain)}
+    used = {(one.domain, one.op_type) for one in messages if isinstance(one, onnx.NodeProto)}
+    used |= {(one.domain, one.name) for one in model.functions}
+    foreign = {f"{domain}.{name}" for domain, name in used - functions if domain not in DOMAINS}
     if foreign:
         raise InputError(
             f"has operators that are not of the ONNX standard: {', '.join(sorted(foreign))!s:.200}",
@@ -122,6 +130,10 @@ def _check_operators(model: onnx.ModelProto, messages: list[Any], path: Path) ->
             remedy="Export the model without custom operators, and without the optimisations of "
             "onnxruntime",
         )
+
+
+def _is_reserved(domain: str) -> bool:
+    return any(domain == one or domain.startswith(f"{one}.") for one in RESERVED)
 
 
 def _is_outside(tensor: onnx.TensorProto) -> bool:
@@ -137,12 +149,7 @@ def _weights(tensor: onnx.TensorProto, path: Path) -> bytes:
     try:
         file = path.parent / location
         if not file.resolve().is_relative_to(path.parent.resolve()):
-            raise InputError(
-                f"names weights outside its folder: {location!r:.200}",
-                where=str(path),
-                remedy="Copy the model and its weights into one folder, and export it again if "
-                "needed",
-            )
+            raise _outside(path, location)
         offset, length = int(entries.get("offset") or 0), int(entries.get("length") or -1)
         if offset < 0 or length > MAX_BYTES:
             raise ValueError(f"offset {offset}, length {length}")
@@ -154,7 +161,24 @@ def _weights(tensor: onnx.TensorProto, path: Path) -> bytes:
         return data
     except (OSError, ValueError) as error:
         raise InputError(
-            f"its weights cannot be read from {location!r:.200} ({error})",
+            f"failed to read its weights from {location!r:.200} ({os_errors.reason(error)})",
             where=str(path),
             remedy="Copy all files of the model into one folder",
         ) from None
+
+
+def _outside(path: Path, location: str) -> InputError:
+    """The error of weights outside the folder of a model, by their path or through a link."""
+    if Path(os.path.normpath(path.parent / location)).is_relative_to(os.path.normpath(path.parent)):
+        return InputError(
+            f"its weights {location!r:.200} are a link to a file outside its folder, as in the "
+            "cache of the Hugging Face Hub",
+            where=str(path),
+            remedy="Copy the model and the file behind the link into one folder, or download the "
+            "model again by: hf download USER/NAME --local-dir FOLDER",
+        )
+    return InputError(
+        f"names weights outside its folder: {location!r:.200}",
+        where=str(path),
+        remedy="Copy the model and its weights into one folder, and export it again if needed",
+    )

@@ -127,7 +127,7 @@ def test_images_of_other_sizes_are_scaled(
 
 
 @pytest.mark.parametrize("last", [nn.Softmax(1), nn.LogSoftmax(1)])
-def test_probabilities_are_told_from_logits(tmp_path: Path, last: nn.Module) -> None:
+def test_probabilities_and_logits_are_recognised(tmp_path: Path, last: nn.Module) -> None:
     network, given = Classifier().eval(), images(5, 16, 16)
     expected = probabilities(network, torch.from_numpy(given)[:, None] / 255)
     network.last = last

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,38 @@ def test_weights_in_a_file_beside_it_are_read_and_hashed(tmp_path: Path) -> None
     weights.write_bytes(data.tobytes())
     assert load_reader(file, CPU).sha256 != first.sha256
     weights.write_bytes(data.tobytes()[:-4])
-    with pytest.raises(InputError, match=r"cannot be read from 'm\.onnx\.data' \(expected"):
+    with pytest.raises(
+        InputError, match=r"failed to read its weights from 'm\.onnx\.data' \(expected"
+    ):
         load_reader(file, CPU)
     weights.unlink()
     with pytest.raises(InputError, match="Copy all files of the model into one folder"):
         load_reader(file, CPU)
 
 
-@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "link", "\0", ""])
-def test_weights_outside_the_folder_are_never_opened(tmp_path: Path, location: str) -> None:
+OUTSIDE = r"names weights outside its folder"
+LINKED = r"are a link to a file outside its folder.* --local-dir FOLDER"
+UNREAD = r"failed to read its weights from"
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("../secret", OUTSIDE),
+        ("/etc/hostname", OUTSIDE),
+        ("link", LINKED),
+        ("folder/secret", LINKED),
+        ("\0", UNREAD),
+        ("", UNREAD),
+    ],
+)
+def test_weights_outside_the_folder_are_never_opened(
+    tmp_path: Path, location: str, message: str
+) -> None:
     (tmp_path / "secret").write_bytes(b"\0" * 10_000)
     file = external(export(Classifier(), tmp_path / "m" / "m.onnx"))
     os.symlink(tmp_path / "secret", tmp_path / "m" / "link")
+    os.symlink(tmp_path, tmp_path / "m" / "folder")
 
     def move(model: Any) -> None:
         for tensor in model.graph.initializer:
@@ -85,8 +106,39 @@ def test_weights_outside_the_folder_are_never_opened(tmp_path: Path, location: s
                 if entry.key == "location":
                     entry.value = location
 
-    with pytest.raises(InputError, match=r"names weights outside its folder|cannot be read from"):
+    with pytest.raises(InputError, match=message):
         load_reader(changed(file, move), CPU)
+
+
+def test_time_grows_linearly_with_the_number_of_weights(tmp_path: Path) -> None:
+    import onnx
+
+    file = export(Classifier(), tmp_path / "m.onnx")
+    (tmp_path / "data").write_bytes(bytes(4))
+    one = onnx.TensorProto(dims=[1], data_type=onnx.TensorProto.FLOAT, name="w")
+    one.data_location = onnx.TensorProto.EXTERNAL
+    one.external_data.add(key="location", value="data")
+
+    def calls(weights: int) -> int:
+        """Calls of functions while a model with so many more weights is read."""
+        changed(file, lambda model: model.graph.initializer.extend([one] * weights))
+        count = 0
+
+        def profile(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        before = sys.getprofile()
+        sys.setprofile(profile)
+        try:
+            read_model(file)
+        finally:
+            sys.setprofile(before)
+        return count
+
+    calls(1)  # imports
+    few, many = calls(99), calls(200)  # 100 and 300 in all
+    assert many < 4 * few
 
 
 def test_weights_of_a_constant_in_a_subgraph_are_checked_too(tmp_path: Path) -> None:
@@ -124,6 +176,58 @@ def test_foreign_operators_are_refused(tmp_path: Path, domain: str) -> None:
     file = changed(export(Classifier(), tmp_path / "m.onnx"), change)
     with pytest.raises(InputError, match=rf"not of the ONNX standard: {domain}\.Conv"):
         load_reader(file, CPU)
+
+
+def with_function(file: Path, domain: str, name: str, operator: str) -> Path:
+    """The model with its scores passed through an operator, and a function, both of a domain."""
+    from onnx import helper
+
+    def change(model: Any) -> None:
+        body = [helper.make_node("Identity", ["x"], ["y"])]
+        opsets = [helper.make_opsetid("", 17)]
+        model.functions.append(helper.make_function(domain, name, ["x"], ["y"], body, opsets))
+        model.ir_version = max(model.ir_version, 8)  # the first with functions
+        model.opset_import.add(domain=domain, version=1)
+        scores = model.graph.output[0].name
+        model.graph.node[-1].output[0] = "before"
+        model.graph.node.append(helper.make_node(operator, ["before"], [scores], domain=domain))
+
+    return changed(file, change)
+
+
+@pytest.mark.parametrize(
+    ("domain", "name", "operator"),
+    [
+        ("com.microsoft", "Unused", "Gelu"),
+        ("com.microsoft", "Gelu", "Gelu"),  # onnxruntime runs its own
+        ("com.microsoft.nchwc", "Conv", "Conv"),
+        ("ai.onnx.preview", "Scores", "Scores"),
+        ("mine", "Unused", "Scores"),
+    ],
+)
+def test_a_function_of_the_file_permits_only_itself(
+    tmp_path: Path, domain: str, name: str, operator: str
+) -> None:
+    file = export(Classifier(), tmp_path / "m.onnx")
+    with pytest.raises(InputError, match=rf"not of the ONNX standard: .*{domain}\.{operator}"):
+        load_reader(with_function(file, domain, name, operator), CPU)
+
+
+def test_functions_of_the_file_run(tmp_path: Path) -> None:
+    given = np.random.default_rng(0).integers(0, 256, (4, 16, 16), dtype=np.uint8)
+    file = export(Classifier(), tmp_path / "m.onnx")
+    plain = load_reader(file, CPU).read(given)
+    found = load_reader(with_function(file, "mine", "Scores", "Scores"), CPU).read(given)
+    np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+def test_no_function_is_accepted_in_a_domain_of_onnxruntime() -> None:
+    state = pytest.importorskip("onnxruntime.capi.onnxruntime_pybind11_state")
+    if not hasattr(state, "get_all_operator_schema"):
+        pytest.skip("this onnxruntime does not list its operators")
+    domains = {schema.domain for schema in state.get_all_operator_schema()}
+    assert "com.microsoft" in domains
+    assert {one for one in domains if one and not model_file._is_reserved(one)} == set()
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x04pickle", b"\x08", bytes(100)])
