@@ -40,7 +40,7 @@ from hwgen.requirements import install_extra
 from hwgen.schema import from_json
 from hwgen.store import Store
 from hwgen.store.layout import versions
-from hwgen.store.origin import is_simulated, notice
+from hwgen.store.origin import is_generated, is_simulated, notice
 
 LAYOUT_VERSION = 1
 """Raised when the files of an export change for the same store."""
@@ -59,11 +59,13 @@ class Export:
         records: number of records by subset; without a split, one subset named "".
         charset: labels in class order; the class ids of all formats are positions in it.
         charset_fingerprint: see Charset.fingerprint.
-        synthetic: whether a generator made the records.
+        synthetic: whether a generator made any of the records.
         store: size, channels, polarity, content_sha256, origin and versions of the store; of lines
             by a generator, its origin.
         versions: of hwgen and of the libraries that wrote the files.
         simulated: whether some records are simulated handwriting.
+        generated: whether it is certain that all records are generated or simulated, without pixels
+            of real samples.
         notice: authors and licence of the strokes of simulated records; "" for none.
         shards: by subset, the position after the last record of every shard written.
         files: once all is written, names of the files and folders; others are a user's.
@@ -78,6 +80,7 @@ class Export:
     store: dict[str, Any]
     versions: dict[str, str]
     simulated: bool = False
+    generated: bool = False
     notice: str = ""
     shards: dict[str, list[int]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
@@ -190,6 +193,7 @@ def _describe(
         store=described(store),
         versions={**versions(), **library_versions(format)},
         simulated=is_simulated(manifest.origin),
+        generated=is_generated(manifest.origin),
         notice=notice(manifest.origin),
     )
 

@@ -1,13 +1,15 @@
 """Upload of an exported model or set to the Hugging Face Hub.
 
 In: the folder of an exported model, store or lines. Out: one commit to a model or dataset
-repository, which is private unless asked otherwise.
+repository, which is private unless asked otherwise. The commit also deletes what an earlier upload
+of the same format left there.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from hwgen.errors import InputError
 from hwgen.exports.formats import FORMATS
-from hwgen.exports.own_files import other_files, own_files
-from hwgen.io.json_files import read_object
+from hwgen.exports.own_files import Written, other_files, own_files
+from hwgen.io.json_files import parse_json, read_object
 from hwgen.requirements import install_extra
 from hwgen.sources.provenance import MARKER
+from hwgen.store.origin import data_kind
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -38,6 +41,8 @@ class Upload:
         kind: "model" or "dataset".
         public: whether everybody can read it.
         files: paths in the repository.
+        deleted: paths of files that an earlier upload of the same format had put there, and that
+            this one does not have.
         left_out: files in the folder that the export did not write.
     """
 
@@ -45,11 +50,15 @@ class Upload:
     kind: str
     public: bool
     files: list[str]
+    deleted: list[str]
     left_out: list[str]
 
 
 def upload(folder: Path | str, repository: str, *, public: bool = False) -> Upload:
     """Upload an export; files of the same name in the repository are replaced.
+
+    Files of an earlier upload of the same format that this export does not have are deleted there,
+    and no others.
 
     The account is that of huggingface_hub: the variable HF_TOKEN, or `hf auth login`. HF_ENDPOINT
     names another server than huggingface.co.
@@ -60,13 +69,14 @@ def upload(folder: Path | str, repository: str, *, public: bool = False) -> Uplo
         public: whether everybody may read it.
 
     Raises:
-        InputError: the folder is no finished export, or has too many files; real samples were to
-            become public; a repository that exists is public and was not to be; huggingface_hub is
-            not installed; or the server refuses or cannot be reached.
+        InputError: the folder is no finished export, or has too many files; it was to become
+            public, and it is not certain that it holds no real samples; a repository that exists is
+            public and was not to be; huggingface_hub is not installed; or the server refuses or
+            cannot be reached.
     """
     folder = Path(folder)
     description = _description(folder)
-    files = own_files(folder)
+    files = own_files(folder, description)
     if len(files) > MAX_FILES:
         raise InputError(
             f"has {len(files):,} files, and an upload at most {MAX_FILES:,}",
@@ -74,22 +84,24 @@ def upload(folder: Path | str, repository: str, *, public: bool = False) -> Uplo
             remedy="Export with --format parquet or webdataset",
         )
     kind = "model" if description["format"] == "model" else "dataset"
-    if public and _real(description):
+    if public and (text := _doubt(description)):
         raise InputError(
-            "holds real samples, which CASIA and other owners do not allow to pass on",
+            text,
             where=str(folder),
             remedy="Leave out --public (public=True) to upload to a private repository",
         )
     api = _api()
-    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     additions = [CommitOperationAdd(path, folder / path) for path in files]
     if CARD not in files:
         text = dataset_card(description, repository.rpartition("/")[2])
         additions.append(CommitOperationAdd(CARD, text.encode()))
+    paths = sorted(addition.path_in_repo for addition in additions)
     try:
         url = api.create_repo(repository, repo_type=kind, private=not public, exist_ok=True)
-        private = bool(api.repo_info(repository, repo_type=kind).private)
+        found = api.repo_info(repository, repo_type=kind)
+        private = bool(found.private)
         if private == public:
             raise InputError(
                 f"the repository exists already and is {'private' if private else 'public'}",
@@ -99,7 +111,13 @@ def upload(folder: Path | str, repository: str, *, public: bool = False) -> Uplo
                 else "Choose another name, make it private, or give --public (public=True)",
             )
         message = f"Upload by hwgen: {description['format']}"
-        api.create_commit(repository, additions, commit_message=message, repo_type=kind)
+        outdated = sorted(
+            _uploaded(api, repository, found, kind, description["format"]) - set(paths)
+        )
+        deletions = [CommitOperationDelete(path) for path in outdated]
+        api.create_commit(
+            repository, [*additions, *deletions], commit_message=message, repo_type=kind
+        )
     except InputError:
         raise
     except Exception as error:  # of huggingface_hub, of its HTTP client, or of the system
@@ -109,8 +127,19 @@ def upload(folder: Path | str, repository: str, *, public: bool = False) -> Uplo
             where=repository,
             remedy="Check the name and the network, and log in with: hf auth login",
         ) from error
-    paths = sorted(addition.path_in_repo for addition in additions)
-    return Upload(str(url), kind, public, paths, other_files(folder))
+    return Upload(str(url), kind, public, paths, outdated, other_files(folder))
+
+
+def warning(folder: Path | str) -> str:
+    """What to consider before an upload, also to a private repository; "" for nothing.
+
+    Args:
+        folder: a finished export.
+
+    Raises:
+        InputError: the folder is no finished export.
+    """
+    return _doubt(_description(Path(folder)))
 
 
 def dataset_card(description: Mapping[str, Any], name: str) -> str:
@@ -120,7 +149,8 @@ def dataset_card(description: Mapping[str, Any], name: str) -> str:
         description: the content of .export.json, see hwgen.exports.Export.
         name: of the repository.
     """
-    kind = _data_kind(description)
+    kind = data_kind(description)
+    mixed = kind != "real" and description.get("generated") is not True
     header = {
         "license": "other",
         "license_name": "terms-of-the-data",
@@ -137,7 +167,8 @@ def dataset_card(description: Mapping[str, Any], name: str) -> str:
             "---\n",
             f"# {name}\n",
             f"Labelled images of handwritten characters, exported by hwgen as "
-            f"`{description['format']}`; the data are {kind}.\n",
+            f"`{description['format']}`; the data are {kind}"
+            f"{', or in part real or made from real samples' if mixed else ''}.\n",
             *lines,
             f"- {len(description['charset']):,} labels\n",
             f"`{MARKER}` has the labels in the order of their ids, and the origin of the data.\n",
@@ -164,22 +195,58 @@ def _description(folder: Path) -> Mapping[str, Any]:
         raise InputError("is not an export of hwgen", where=str(folder), remedy=remedy)
     if not files:
         raise InputError(
-            "the export is not finished",
+            "the export is not finished, or is of an older version, which did not list its files",
             where=str(folder),
-            remedy="Rerun the command that wrote it",
+            remedy="Rerun the command that wrote it; of an older version, with another --out",
         )
     return {**found, "format": format}
 
 
-def _data_kind(description: Mapping[str, Any]) -> str:
-    """`real`, `simulated` or `synthetic`."""
-    if description.get("synthetic"):
-        return "synthetic"
-    return "simulated" if description.get("simulated") else "real"
+def _doubt(description: Mapping[str, Any]) -> str:
+    """Why a set should not be passed on; "" for models and where all is generated or simulated."""
+    if description["format"] == "model" or description.get("generated") is True:
+        return ""
+    if data_kind(description) == "real":
+        return "holds real samples, which CASIA and other owners do not allow to pass on"
+    return (
+        "may hold real samples or deformed ones, which CASIA and other owners do not allow to pass "
+        "on; only exports of a store that hwgen synthesize or hwgen prepare-strokes wrote say for "
+        "certain that they hold none"
+    )
 
 
-def _real(description: Mapping[str, Any]) -> bool:
-    return description["format"] != "model" and _data_kind(description) == "real"
+def _uploaded(api: HfApi, repository: str, info: Any, kind: str, format: str) -> set[str]:
+    """Paths of files in a repository that an earlier upload of the same format put there.
+
+    Args:
+        api: of the Hub.
+        repository: its name.
+        info: of the repository, with its commit and files.
+        kind: "model" or "dataset".
+        format: of the export.
+    """
+    there = {file.rfilename for file in info.siblings or ()}
+    if MARKER not in there:
+        return set()
+    with tempfile.TemporaryDirectory() as cache:
+
+        def read(path: str) -> bytes | None:
+            if path not in there:
+                return None
+            file = api.hf_hub_download(
+                repository, path, repo_type=kind, revision=info.sha, cache_dir=cache
+            )
+            return Path(file).read_bytes()
+
+        try:
+            description = parse_json((read(MARKER) or b"").decode())
+        except ValueError:
+            return set()
+        recipe = description.get("recipe") if isinstance(description, dict) else None
+        if not isinstance(recipe, dict) or recipe.get("format") != format:
+            return set()
+        written = Written(description, read)
+    return set() if written.missing else {path for path in there if path in written}
 
 
 def _api() -> HfApi:

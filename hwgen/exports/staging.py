@@ -13,9 +13,9 @@ from typing import Any
 
 import hwgen
 from hwgen.errors import InputError, RecipeChangedError
-from hwgen.exports.own_files import other_files
+from hwgen.exports.own_files import other_files, written_names
 from hwgen.io import os_errors
-from hwgen.io.json_files import read_object
+from hwgen.io.json_files import read_object, write_json
 from hwgen.io.staging import Staging
 from hwgen.schema import differences
 from hwgen.sources.provenance import MARKER
@@ -43,13 +43,16 @@ def written_at_once(out: Path, recipe: Mapping[str, Any], overwrite: bool) -> It
             return
         staging = staging_of(out)
         clear(staging, recipe, overwrite)
-        staging.begin({"recipe": recipe, "versions": {"hwgen": hwgen.__version__}})
+        description = {"recipe": recipe, "versions": {"hwgen": hwgen.__version__}}
+        staging.begin(description)
         try:
             yield staging.partial
         except BaseException:
             with contextlib.suppress(OSError):
                 staging.discard()
             raise
+        names = written_names(staging.partial, [""])
+        write_json(staging.partial / FILE, {**description, "files": names})
         publish(staging)
 
 

@@ -110,9 +110,11 @@ class SamplerBase:
 
     Attributes:
         title: the kind in messages.
+        generates: whether samples have no pixels of real samples; deformed real samples have.
     """
 
     title: str = "generator"
+    generates: bool = False
     charset: Charset
     size: int
     channels: int

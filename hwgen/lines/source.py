@@ -20,7 +20,8 @@ from hwgen.runs.snapshots import find_model
 from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData
 from hwgen.store import Store, looks_like_store
-from hwgen.store.origin import framing, is_simulated, notice
+from hwgen.store.origin import framing, is_generated, is_simulated, notice
+from hwgen.synthesis.provenance import generated_origin
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Source:
         store: see hwgen.exports.export.Export.
         synthetic: likewise.
         simulated: likewise.
+        generated: likewise.
         notice: likewise.
     """
 
@@ -58,6 +60,7 @@ class Source:
     store: dict[str, Any]
     synthetic: bool
     simulated: bool
+    generated: bool
     notice: str
 
 
@@ -92,6 +95,7 @@ def _store(place: Path, options: SourceOptions) -> Source:
         store=described(store),
         synthetic=store.is_synthetic,
         simulated=is_simulated(origin),
+        generated=is_generated(origin),
         notice=notice(origin),
     )
 
@@ -125,6 +129,7 @@ def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
         "provenance": sampler.provenance,
         **({"data": sampler.data[0]} if sampler.data else {}),
         **own,
+        **generated_origin(sampler),
     }
     return Source(
         GeneratedCharacters(sampler, full_size_of(sampler.size, framing(model.origin), str(place))),
@@ -132,5 +137,6 @@ def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
         store={"size": sampler.size, "channels": sampler.channels, "origin": origin},
         synthetic=True,
         simulated=False,
+        generated=is_generated(origin),
         notice=notice(origin),
     )

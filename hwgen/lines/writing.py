@@ -171,7 +171,8 @@ def _describe(
         synthetic=source.synthetic,
         store=source.store,
         versions={**versions(), **library_versions(format)},
-        simulated=source.simulated or bool(marks),
+        simulated=source.simulated,
+        generated=source.generated,
         notice=source.notice,
         lines={
             "texts": len(texts),

@@ -65,7 +65,8 @@ class Manifest:
             were "inverted"), "strokes" (simulated handwriting), "synthetic" (from a generator).
             With any kind, {"synthetic": True} means that a generator made some of the records,
             which came back from an export, and {"simulated": True, "notice": ...} that some are
-            simulated handwriting, made from strokes under these terms. See hwgen.store.origin.
+            simulated handwriting, made from strokes under these terms; {"generated": True} that no
+            record has pixels of real samples. See hwgen.store.origin.
         block_records: number of records in every block but the last.
         content_sha256: hash of charset, tables and the hashes of all blocks; equal for the same
             records in the same order.

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+GENERATED = "generated"
+"""Field of an origin: true if a generator made every record without pixels of real samples."""
+
+_OF_STROKES = ("strokes", "simulated")
+"""Kinds of stores in which every record is simulated."""
+
 _MAX_FILES = 12
 _MAX_TEXT = 120
 _MAX_NOTICE = 400
@@ -32,10 +38,27 @@ def is_simulated(origin: Mapping[str, Any]) -> bool:
 
 
 def data_kind(origin: Mapping[str, Any]) -> str:
-    """`synthetic` if a generator made any of the records, else `simulated` or `real`."""
+    """`synthetic` if a generator made any of the records, else `simulated` or `real`.
+
+    Args:
+        origin: see Manifest; or the content of .export.json, see hwgen.exports.export.Export.
+    """
     if is_synthetic(origin):
         return "synthetic"
     return "simulated" if is_simulated(origin) else "real"
+
+
+def is_generated(origin: Mapping[str, Any]) -> bool:
+    """Whether it is certain that every record was generated or simulated, without real pixels.
+
+    False for stores of files, which may be mixed, for deformed samples, which have pixels of real
+    ones, and for synthetic stores of versions that did not record it.
+
+    Args:
+        origin: see Manifest.
+    """
+    whole = _of_the_whole(origin)
+    return whole.get(GENERATED) is True or whole.get("kind") in _OF_STROKES
 
 
 def notice(origin: Mapping[str, Any]) -> str:

@@ -7,8 +7,12 @@ from typing import Any
 
 from hwgen.generators.samplers import Sampler, WriterSampler
 from hwgen.store import Store
+from hwgen.store.origin import GENERATED
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids
+
+_RESULTS = ("yield", GENERATED)
+"""Fields that a finished store's origin has in addition to `origin_of`."""
 
 
 def origin_of(
@@ -37,6 +41,11 @@ def origin_of(
     return origin
 
 
+def generated_origin(sampler: Sampler) -> dict[str, Any]:
+    """What a finished store's origin says if no sample has pixels of real samples; {} else."""
+    return {GENERATED: True} if getattr(sampler, "generates", False) else {}
+
+
 def source_of(sampler: Sampler, seed: int) -> str:
     """The "source" of each sample; its "position" is the sample's index within the class."""
     return f"{sampler.provenance} seed {seed}"
@@ -50,6 +59,6 @@ def writers_of(sampler: Sampler, class_ids: Ids, indices: Ids, seed: int) -> Seq
 
 
 def has_origin(store: Store, origin: Mapping[str, Any]) -> bool:
-    """Whether a finished store was made with these settings; "yield" is a result of them."""
+    """Whether a finished store was made with these settings; others in its origin are results."""
     found = store.manifest.origin
-    return {name: value for name, value in found.items() if name != "yield"} == origin
+    return {name: value for name, value in found.items() if name not in _RESULTS} == origin

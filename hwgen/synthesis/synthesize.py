@@ -22,7 +22,13 @@ from hwgen.store import Store, StoreWriter, check_place, is_store, remove_leftov
 from hwgen.synthesis.acceptance import FILE, Counts, acceptance_json
 from hwgen.synthesis.filters import SampleFilter
 from hwgen.synthesis.plan import Ids, Unit, plan
-from hwgen.synthesis.provenance import has_origin, origin_of, source_of, writers_of
+from hwgen.synthesis.provenance import (
+    generated_origin,
+    has_origin,
+    origin_of,
+    source_of,
+    writers_of,
+)
 from hwgen.synthesis.sampling import UnitSamples, fill
 
 MAX_SAMPLES = 1 << 30
@@ -56,6 +62,7 @@ def synthesize(
     has `per_class` samples or `per_class * max_tries` were drawn; then the class stays short. The
     store's yield.json (see hwgen.synthesis.acceptance) counts samples drawn and accepted; its
     origin has the filter's settings ("filter") and the accepted fraction ("yield").
+    It also says if no sample has pixels of real samples ("generated").
 
     Args:
         sampler: a trained generator.
@@ -210,4 +217,5 @@ class _Output:
             report = acceptance_json(found, self.origin["per_class"], self.origin["filter"])
             reports[FILE] = report
             self.origin["yield"] = report["yield"]
+        self.origin.update(generated_origin(self.sampler))
         self.writer.finish(charset=self.sampler.charset, origin=self.origin, reports=reports)

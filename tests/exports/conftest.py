@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ def make_store(tmp_path: Path) -> MakeStore:
         channels: int = 1,
         kind: str = "gnt",
         seed: int = 0,
+        origin: Mapping[str, object] | None = None,
     ) -> Store:
         rng = np.random.default_rng(seed)
         shape = (6, 6) if channels == 1 else (6, 6, channels)
@@ -33,6 +34,6 @@ def make_store(tmp_path: Path) -> MakeStore:
                 label, by = labels[7 * n // 3 % len(labels)], writers[n // 2 % len(writers)]
                 writer.add(Record(image, label, by, f"{by}.gnt", 46 * n))
             # 丨 has no record.
-            return writer.finish(charset=Charset((*labels, "丨")), origin={"kind": kind})
+            return writer.finish(charset=Charset((*labels, "丨")), origin=origin or {"kind": kind})
 
     return make

@@ -1,6 +1,7 @@
 """A local stand-in for the Hugging Face Hub: what huggingface_hub needs to upload small files."""
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+COMMIT = "0" * 40
+"""Of all repositories."""
 
 
 @dataclass
@@ -36,11 +40,27 @@ def hub_server() -> Iterator[Hub]:
         def log_message(self, *_: object) -> None:
             pass
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             name = self.path.partition("?")[0].removeprefix("/api/")
+            repository, resolve, path = name.lstrip("/").partition(f"/resolve/{COMMIT}/")
+            if resolve:
+                key = repository if repository in hub.files else f"models/{repository}"
+                body = hub.files[key][path]
+                return self.send(body, 200, {"ETag": f'"{hashlib.sha1(body).hexdigest()}"'})
             if name not in hub.repositories:
                 return self.answer({"error": "Repository not found"}, 404)
-            return self.answer({"id": name.partition("/")[2], "private": hub.repositories[name]})
+            files = [{"rfilename": path} for path in hub.files.get(name, {})]
+            return self.answer(
+                {
+                    "id": name.partition("/")[2],
+                    "private": hub.repositories[name],
+                    "sha": COMMIT,
+                    "siblings": files,
+                }
+            )
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -62,7 +82,9 @@ def hub_server() -> Iterator[Hub]:
                     if line["key"] == "file":
                         content = base64.b64decode(line["value"]["content"])
                         hub.files.setdefault(name, {})[line["value"]["path"]] = content
-                self.answer({"commitUrl": f"{hub.url}/{name}/commit/0", "commitOid": "0" * 40})
+                    elif line["key"] == "deletedFile":
+                        del hub.files[name][line["value"]["path"]]
+                self.answer({"commitUrl": f"{hub.url}/{name}/commit/0", "commitOid": COMMIT})
             else:
                 self.answer({"error": self.path}, 404)
 
@@ -77,12 +99,16 @@ def hub_server() -> Iterator[Hub]:
             self.answer({"url": url, "id": name, "name": name}, 409 if exists else 200)
 
         def answer(self, content: object, status: int = 200) -> None:
-            body = json.dumps(content).encode()
+            self.send(json.dumps(content).encode(), status, {"Content-Type": "application/json"})
+
+        def send(self, body: bytes, status: int, headers: dict[str, str]) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            lengths = {"Content-Length": str(len(body)), "X-Repo-Commit": COMMIT}
+            for name, value in {**headers, **lengths}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         hub.url = f"http://127.0.0.1:{server.server_port}"

@@ -135,7 +135,7 @@ def test_hwgen_reads_lines_whose_labels_are_texts(
     assert not report.bad_records
     back = Store(tmp_path / "back")
     assert [back.record(n).label for n in range(len(back))] == labels
-    assert back.data_kind == "simulated"  # their punctuation is
+    assert back.data_kind == "real"  # although their punctuation is simulated
 
 
 def test_the_description_says_where_lines_come_from(
@@ -144,6 +144,7 @@ def test_the_description_says_where_lines_come_from(
     store = make_store(origin={"kind": "strokes", "simulated": True, "notice": "By a test"})
     done = written(store.path, corpus, tmp_path / "out")
     assert (done.synthetic, done.simulated, done.notice) == (False, True, "By a test")
+    assert done.generated
     assert done.store["content_sha256"] == store.manifest.content_sha256
     assert done.lines["missing"] == {"月": 1}
     assert done.lines["simulated_marks"] == "2！，"
@@ -188,6 +189,14 @@ def test_lines_stopped_anywhere_are_the_uninterrupted_ones(
         assert not (tmp_path / "out").exists()
     assert stops > 0
     assert read(format, tmp_path / "out") == read(format, tmp_path / "whole")
+
+
+def test_real_characters_with_punctuation_are_real(
+    make_store: MakeStore, corpus: Path, tmp_path: Path
+) -> None:
+    done = written(make_store(origin={"kind": "gnt"}).path, corpus, tmp_path / "out")
+    assert done.lines["simulated_marks"] == "2！，"
+    assert (done.synthetic, done.simulated, done.generated) == (False, False, False)
 
 
 def test_a_finished_export_is_returned_and_another_refused(
@@ -267,7 +276,7 @@ def test_impossible_counts_are_refused(count: int) -> None:
 
 def test_a_refiner_writes_each_line_in_one_hand(toy_run: Run, corpus: Path, tmp_path: Path) -> None:
     done = written(toy_run.path, corpus, tmp_path / "out", "ocr-lmdb")
-    assert done.synthetic
+    assert (done.synthetic, done.generated) == (True, True)
     # 口 has strokes but no sample; 日 has no strokes.
     assert set(done.charset) >= set("一丨十口")
     assert set(done.lines["missing"]) == {"日", "月"}

@@ -1,6 +1,6 @@
 import pytest
 
-from hwgen.store.origin import is_synthetic, summary
+from hwgen.store.origin import is_generated, is_synthetic, summary
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,24 @@ from hwgen.store.origin import is_synthetic, summary
 )
 def test_what_a_generator_made(origin: dict[str, object], expected: bool) -> None:
     assert is_synthetic(origin) == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ({"kind": "strokes"}, True),
+        ({"kind": "simulated"}, True),
+        ({"kind": "synthetic", "generated": True}, True),
+        ({"kind": "subset", "of_origin": {"kind": "strokes"}}, True),
+        ({"kind": "synthetic"}, False),
+        ({"kind": "synthetic", "generated": "yes"}, False),
+        ({"kind": "subset", "of_origin": {"kind": "gnt"}}, False),
+        ({"kind": "images", "synthetic": True, "simulated": True}, False),
+        ({}, False),
+    ],
+)
+def test_what_is_certainly_without_real_pixels(origin: dict[str, object], expected: bool) -> None:
+    assert is_generated(origin) == expected
 
 
 def test_a_summary_has_no_folders_and_stays_short() -> None:

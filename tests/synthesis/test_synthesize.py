@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from hwgen.progress import Control
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.store import Store, is_store, partial_path
+from hwgen.store.origin import is_generated
 from hwgen.synthesis.acceptance import FILE, ClassAcceptance, read_acceptance
 from hwgen.synthesis.plan import CHUNK, plan
 from hwgen.synthesis.synthesize import synthesize
@@ -31,6 +33,21 @@ def test_the_origin_names_the_training_data_of_the_generator(run: Run, tmp_path:
     store = synthesize(Sampler.load(run, device="cpu"), tmp_path / "drawn", per_class=1)
     assert store is not None
     assert store.manifest.origin["data"] == run.data["content_sha256"]
+
+
+def test_a_store_that_did_not_record_that_all_is_generated_is_still_finished(
+    run: Run, sampler: Sampler, tmp_path: Path
+) -> None:
+    new = synthesize(sampler, tmp_path / "s", per_class=1)
+    assert new is not None
+    assert is_generated(new.manifest.origin)
+    manifest = tmp_path / "s" / "manifest.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    del content["origin"]["generated"]
+    manifest.write_text(json.dumps(content), "utf-8")
+    old = synthesize(sampler, tmp_path / "s", per_class=1)
+    assert old is not None
+    assert not is_generated(old.manifest.origin)
 
 
 def test_a_synthetic_store_has_the_origin_of_each_sample(

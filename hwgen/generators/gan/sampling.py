@@ -91,6 +91,7 @@ class Sampler(SamplerBase):
     """
 
     title = "GAN"
+    generates = True
 
     def __init__(
         self,

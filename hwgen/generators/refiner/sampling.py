@@ -69,6 +69,7 @@ class RefinerSampler(SamplerBase):
     """
 
     title = "refiner"
+    generates = True
 
     def __init__(
         self,

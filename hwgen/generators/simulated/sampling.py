@@ -55,6 +55,7 @@ class SimulatedSampler(SamplerBase):
     """
 
     title = TITLE
+    generates = True
     channels = 1
     preset = "simulated"
     provenance = "simulated handwriting"

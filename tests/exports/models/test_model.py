@@ -73,6 +73,9 @@ def test_all_files_and_the_card(run: Run, tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == {
         ".export.json", "README.md", "charset.json", "model.safetensors", "samples.png"
     }  # fmt: skip
+    assert json.loads((out / ".export.json").read_text("utf-8"))["files"] == [
+        "README.md", "charset.json", "model.safetensors", "samples.png"
+    ]  # fmt: skip
     assert json.loads((out / "charset.json").read_text("utf-8")) == ["一", "丨", "十"]
     with PilImage.open(out / "samples.png") as sheet:
         labels = draw_labels(["一", "丨", "十"], 8)

@@ -20,6 +20,7 @@ from hwgen.generators.deformation.training import learning_rate, train_deformati
 from hwgen.progress import Control
 from hwgen.runs import Run
 from hwgen.store import Store
+from hwgen.store.origin import is_generated
 from hwgen.synthesis.synthesize import synthesize
 
 MakeStore = Callable[..., Store]
@@ -207,6 +208,7 @@ def test_a_synthetic_store_says_where_it_comes_from(
     drawn = synthesize(sampler, tmp_path / "drawn", per_class=5)
     assert drawn is not None
     assert drawn.is_synthetic
+    assert not is_generated(drawn.manifest.origin)  # they have pixels of real samples
     assert list(drawn.manifest.class_counts) == [5, 5]
     assert drawn.manifest.origin["preset"] == "deformation"
     assert drawn.manifest.origin["data"] == store.manifest.content_sha256

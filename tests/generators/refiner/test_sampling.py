@@ -16,6 +16,7 @@ from hwgen.runs import Run
 from hwgen.runs.models import read_model
 from hwgen.runs.snapshots import find_model
 from hwgen.store import Store
+from hwgen.store.origin import is_generated
 from hwgen.synthesis.synthesize import synthesize
 from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes, sampler_of, write_graphics
 
@@ -167,6 +168,7 @@ def test_a_synthetic_store_has_hands_and_licence(toy_run: Run, tmp_path: Path) -
     store = synthesize(sampler, tmp_path / "s", per_class=6, seed=2, batch=5)
     assert store is not None
     assert store.is_synthetic
+    assert is_generated(store.manifest.origin)
     assert store.manifest.origin["notice"] == "Drawn for a test, under a licence"
     ids, indices = np.repeat([0, 1], 6), np.tile(np.arange(6), 2)
     records = [store.record(number) for number in range(12)]

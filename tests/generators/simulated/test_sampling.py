@@ -13,6 +13,7 @@ from hwgen.generators.simulated.sampling import SimulatedSampler
 from hwgen.imaging.framing import Framing
 from hwgen.sources.simulation.samples import SimulatedSamples
 from hwgen.store import Store
+from hwgen.store.origin import is_generated
 from hwgen.synthesis.synthesize import synthesize
 from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes, write_graphics
 
@@ -58,6 +59,7 @@ def test_a_store_of_samples_is_simulated_and_says_in_which_hand(tmp_path: Path) 
     store = synthesize(sampler, tmp_path / "store", per_class=3, seed=5)
     assert store is not None
     assert (store.data_kind, store.is_synthetic) == ("simulated", False)
+    assert is_generated(store.manifest.origin)
     origin = store.manifest.origin
     assert (origin["kind"], origin["hand"], origin["seed"]) == ("simulated", 7, 5)
     assert origin["framing"]["size"] == 16
