@@ -28,7 +28,7 @@ NEEDED_BY = {
 }
 """Commands and options that need an extra, by its name in pyproject.toml."""
 
-MODULES = {"import-linter": "importlinter", "pillow": "PIL"}
+MODULES = {"fonttools": "fontTools", "import-linter": "importlinter", "pillow": "PIL"}
 """Modules of packages that are not imported by their own name."""
 
 # Covers what pyproject.toml uses, `name[extra]>=version; python_version < '3.11'`, and the marker

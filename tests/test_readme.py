@@ -129,7 +129,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             writer.add(Record(image, label, writer="", source="", position=position))
         store = writer.finish(charset=charset, origin={"kind": "gnt"})
     tiny = {"batch": "8", "images": "8", "every": "8", "r1_gamma": "0"}
-    train(store, Path("runs/first"), change(preset("glyph-32"), tiny), device="cpu")
+    train(store, Path("runs/refiner"), change(preset("glyph-32"), tiny), device="cpu")
 
     (snippet,) = blocks(README, "python")
     names: dict[str, Any] = {}

@@ -1,4 +1,5 @@
 import importlib.metadata
+import importlib.util
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hwgen import requirements
 from hwgen.errors import InputError
 from hwgen.inspection import doctor
 from hwgen.requirements import (
+    MODULES,
     NEEDED_BY,
     Requirement,
     install_extra,
@@ -53,6 +55,15 @@ def test_every_requirement_of_pyproject_can_be_parsed() -> None:
         assert [found.oldest] == [one.version for one in expected.specifier] or not found.oldest
         assert parse(f'{line}; extra == "x"') == found._replace(of="x")
         assert bool(found.before) == (expected.marker is not None)
+
+
+def test_every_required_package_is_imported_by_the_name_that_doctor_uses() -> None:
+    start = PYPROJECT.index("\ndependencies = [")
+    lines = re.findall(r'"([^"]+)"', PYPROJECT[start : PYPROJECT.index("\n]", start)])
+    required = [one for one in map(parse, lines) if one.needed_here]
+    assert "fonttools" in [one.name for one in required]
+    for one in required:
+        assert importlib.util.find_spec(MODULES.get(one.name, one.name)), one.name
 
 
 def test_the_installed_metadata_can_be_read() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ def upload(folder: Path | str, repository: str, *, public: bool = False) -> Uplo
             cannot be reached.
     """
     folder = Path(folder)
+    if not re.fullmatch(r"[^\s/]+/[^\s/]+", repository):
+        raise InputError(
+            f"{repository!r:.60} is no name of a repository",
+            remedy="Write USER/NAME",
+        )
     description = _description(folder)
     files = own_files(folder, description)
     if len(files) > MAX_FILES:

@@ -146,5 +146,6 @@ def key_figures(lift: Lift) -> list[tuple[str, str, str]]:
     if not gains:
         return []
     most = max(gains, key=lambda one: one.mean)
-    what = f"by {most.series.name}, at {count_name(most.count)} samples per class"
+    samples = "sample" if most.count == 1 else "samples"
+    what = f"by {most.series.name}, at {count_name(most.count)} {samples} per class"
     return [(in_points(_interval(most)), what, name_of(lift.folder))]

@@ -54,7 +54,8 @@ SYNONYMS = {
 
 
 OF_OTHERS = {"--nproc-per-node", "--always", "--dirty", "--exclude", "--abbrev", "--help"}
-"""Options of torchrun and git, and of every command."""
+OF_OTHERS |= {"--local-dir"}
+"""Options of torchrun, git and hf, and of every command."""
 
 
 def options() -> Iterator[tuple[str, Any, str]]:

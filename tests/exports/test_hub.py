@@ -280,6 +280,14 @@ def test_other_folders_are_refused(tmp_path: Path, text: str | None, message: st
         upload(tmp_path, "me/x")
 
 
+@pytest.mark.parametrize("name", ["set", "me/my/set", "me/", "me/my set"])
+def test_names_of_no_repository_are_refused_before_the_server_is_asked(
+    exported: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match="is no name of a repository"):
+        upload(exported, name)
+
+
 def test_too_many_files(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MAX_FILES", 10)
     with pytest.raises(InputError, match=r"26 files, and an upload at most 10.*parquet"):
@@ -293,7 +301,7 @@ def test_a_refused_or_missing_server_is_an_error_with_advice(
     with pytest.raises(InputError, match=r"the upload failed: .*401.*hf auth login"):
         upload(exported, "me/set")
     with pytest.raises(InputError, match=r"the upload failed: HFValidationError"):
-        upload(exported, "me/a/b")
+        upload(exported, "me/a--b")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="the upload failed"):
         upload(exported, "me/set")

@@ -133,7 +133,7 @@ def test_a_page_has_the_advice_the_curve_and_the_table(
     assert lift_section.key_figures(lift) == [
         (
             "+5.0 points (+4.0 to +7.0)",
-            "by classical+synthetic, 300 per class, at 1 samples per class",
+            "by classical+synthetic, 300 per class, at 1 sample per class",
             "lift",
         )
     ]
