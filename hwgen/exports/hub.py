@@ -73,13 +73,13 @@ def upload(folder: Path | str, repository: str, *, public: bool = False) -> Uplo
         InputError: the folder is no finished export, or has too many files; it was to become
             public, and it is not certain that it holds no real samples; a repository that exists is
             public and was not to be; huggingface_hub is not installed; or the server refuses or
-            cannot be reached.
+            does not answer.
     """
     folder = Path(folder)
     if not re.fullmatch(r"[^\s/]+/[^\s/]+", repository):
         raise InputError(
-            f"{repository!r:.60} is no name of a repository",
-            remedy="Write USER/NAME",
+            f"expected a repository as USER/NAME, found {repository!r:.60}",
+            remedy="Write it as in: hwgen upload DIR USER/NAME",
         )
     description = _description(folder)
     files = own_files(folder, description)

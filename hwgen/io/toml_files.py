@@ -21,7 +21,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises:
         InputError: it is not TOML, or larger than MAX_BYTES.
-        OSError: it cannot be read.
+        OSError: reading it fails.
     """
     with open(file, "rb") as stream:
         data = stream.read(MAX_BYTES + 1)

@@ -42,7 +42,7 @@ def write_text(
     Raises:
         CharsetError: lists the characters that the generator cannot make.
         InputError: the text is empty or too long, there are too few or too many hands, the
-            generator has no labels or no hands, or the file cannot be written.
+            generator has no labels or no hands, or writing the file fails.
     """
     text = "".join(repair_utf8(text).split())
     if not 1 <= len(text) <= MAX_LENGTH:

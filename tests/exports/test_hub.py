@@ -284,7 +284,7 @@ def test_other_folders_are_refused(tmp_path: Path, text: str | None, message: st
 def test_names_of_no_repository_are_refused_before_the_server_is_asked(
     exported: Path, name: str
 ) -> None:
-    with pytest.raises(InputError, match="is no name of a repository"):
+    with pytest.raises(InputError, match="expected a repository as USER/NAME"):
         upload(exported, name)
 
 

@@ -50,7 +50,7 @@ class SimulatedSampler(SamplerBase):
         hand: number of the hand that writes all samples; None chooses one for each sample.
 
     Raises:
-        InputError: the strokes cannot be read, or `hand` is not a number from 0.
+        InputError: reading the strokes fails, or `hand` is not a number from 0.
         CharsetError: lists every class that has no strokes.
     """
 

@@ -88,13 +88,13 @@ def test_what_it_does_not_take_is_refused(toy_store: Store) -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 2**65, 0.5, "0"])
-def test_a_seed_that_is_none_is_refused(sampler: Sampler, seed: Any) -> None:
+def test_a_seed_should_be_an_integer_from_0(sampler: Sampler, seed: Any) -> None:
     with pytest.raises(InputError, match="the seed"):
         sampler.sample("一", seed=seed)
 
 
 @pytest.mark.parametrize("size", ["64", 64.5, 0])
-def test_a_size_that_is_none_is_refused(size: Any) -> None:
+def test_a_size_should_be_an_integer_in_range(size: Any) -> None:
     with pytest.raises(InputError, match="expected a size from"):
         hwgen.load_generator("simulated", size=size)
 

@@ -55,7 +55,7 @@ def _medians(path: Path) -> PackedMedians:
         return unpack(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(
-            f"the stroke data of hwgen cannot be read ({error})",
+            f"reading the stroke data of hwgen failed ({error})",
             where=str(path),
             remedy=f"Install hwgen again, or give {OTHERS_THAN_HANZI}",
         ) from None
