@@ -33,8 +33,8 @@ from hwgen.experiments.lift.plan import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS,
 from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.progress import Control
-from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT
+from hwgen.recogniser.pretrained import load_pretrained
 from hwgen.report.lift_plots import save_lift_png
 from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
 from hwgen.store import Store
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     work = options.work or options.out.with_name(f"{options.out.name}.work")
     device = pick_device(options.device)
-    init = None if options.init_from is None else Recogniser.load(options.init_from, device)
+    init = None if options.init_from is None else load_pretrained(options.init_from, device)
     own = replace(GENERATOR, device=options.device)
     if options.quick:
         recipe = replace(GENERATOR.recipe, steps=QUICK_STEPS, batch=8)

@@ -29,8 +29,8 @@ from hwgen.experiments.lift.plan import Experiment
 from hwgen.generators.base import get_kind
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.io.json_files import write_json
-from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import LIGHT, STRONG, AugmentationSpec, Mixing, RecogniserRecipe
+from hwgen.recogniser.pretrained import load_pretrained
 from hwgen.results.lift import ALL
 from hwgen.store import Store
 
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         count = QUICK_COUNT if options.quick else COUNT
     init = None
     if options.init_from is not None:
-        init = Recogniser.load(options.init_from, device)
+        init = load_pretrained(options.init_from, device)
     found: list[dict[str, Any]] = []
     options.out.mkdir(parents=True, exist_ok=True)
     for number, (name, variant) in enumerate(VARIANTS.items()):

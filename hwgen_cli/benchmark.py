@@ -106,8 +106,8 @@ def benchmark(
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.experiments.benchmark import benchmark as run
     from hwgen.progress import Control
-    from hwgen.recogniser.inference import Recogniser
     from hwgen.recogniser.network import recogniser_named
+    from hwgen.recogniser.pretrained import load_pretrained
     from hwgen.recogniser.training import steps_for
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
@@ -128,7 +128,7 @@ def benchmark(
             seeds=range(first_seed, first_seed + seeds),
             out=out,
             device=where,
-            init_from=None if init_from is None else Recogniser.load(init_from, where),
+            init_from=None if init_from is None else load_pretrained(init_from, where),
             precision=precision,
             control=Control(advance, stop),
         )

@@ -245,7 +245,7 @@ def lift(
     from hwgen.experiments.lift.choice import choose_generators
     from hwgen.experiments.lift.experiment import run_experiment
     from hwgen.progress import Control
-    from hwgen.recogniser.inference import Recogniser
+    from hwgen.recogniser.pretrained import load_pretrained
     from hwgen.results.lift import ALL, NONE
     from hwgen.store import Store
     from hwgen_cli.interrupt import interruptible
@@ -280,7 +280,7 @@ def lift(
             models,
             out,
             device=where,
-            init_from=None if init_from is None else Recogniser.load(init_from, where),
+            init_from=None if init_from is None else load_pretrained(init_from, where),
             precision=precision,
             control=Control(with_config(ctx, out, advance), stop),
         )

@@ -149,8 +149,8 @@ InitFrom = Annotated[
         "--init-from",
         metavar="FILE",
         rich_help_panel=RECOGNISER,
-        help=f"Pretrained recogniser to start training from ({RECOGNISER_FILE}); it may know other "
-        "characters.",
+        help=f"Pretrained recogniser to start training from ({RECOGNISER_FILE}, or "
+        "RUN/recogniser.safetensors of a refiner); it may know other characters.",
     ),
 ]
 RecogniserPreset = Annotated[
