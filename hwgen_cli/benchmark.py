@@ -78,7 +78,7 @@ def benchmark(
     out: Annotated[Path, out_option("DIR")],
     synthetic: Synthetic = None,
     recogniser_preset: RecogniserPreset = "default",
-    size: RecogniserSize = 32,
+    size: RecogniserSize = None,
     steps: Steps = None,
     epochs: Epochs = None,
     seeds: Seeds = 3,
@@ -115,7 +115,7 @@ def benchmark(
     from hwgen_cli.terminal import Console
 
     _check_length(steps, epochs)
-    recipe = replace(recogniser_named(recogniser_preset), size=size)
+    recipe = recogniser_named(recogniser_preset, size)
     real, where = Store(train), pick_device(device)
     steps = steps or steps_for(epochs or DEFAULT_EPOCHS, real, recipe)
     keep_freed_memory()

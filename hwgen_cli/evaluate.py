@@ -99,7 +99,7 @@ def evaluate(
     ocr_engine: OcrEngine = None,
     cas: Cas = False,
     steps: Steps = None,
-    size: RecogniserSize = 32,
+    size: RecogniserSize = None,
     samples: Samples = 10_000,
     seed: Annotated[int, seed_option("the choice of samples and for training")] = 0,
     device: Device = "auto",
@@ -114,12 +114,14 @@ def evaluate(
 
     Example: hwgen evaluate synthetic --real train --real-test test --run runs/first -o evaluation
     """
+    from dataclasses import replace
+
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.evaluation.evaluate import EPOCHS, Settings
     from hwgen.evaluation.evaluate import evaluate as run_evaluation
     from hwgen.evaluation.ocr_engines import load_ocr_engine
     from hwgen.progress import Control
-    from hwgen.recogniser.network import RecogniserRecipe
+    from hwgen.recogniser.network import recogniser_named
     from hwgen.recogniser.training import steps_for
     from hwgen.runs.models import run_or_model
     from hwgen.store import Store
@@ -133,14 +135,14 @@ def evaluate(
     engine = None if ocr_engine is None else load_ocr_engine(ocr_engine)
     opened = Store(real)
     reader = None if recogniser is None else open_reader(recogniser, where, opened)
-    steps = steps or steps_for(EPOCHS, opened, RecogniserRecipe(size=size))
+    recipe = recogniser_named("default", size)
     with bar("Evaluating", "images") as advance, interruptible() as stop:
         result = run_evaluation(
             Store(synthetic),
             opened,
             out=out,
             settings=Settings(
-                recipe=RecogniserRecipe(size=size, steps=steps),
+                recipe=replace(recipe, steps=steps or steps_for(EPOCHS, opened, recipe)),
                 samples=samples,
                 seed=seed,
                 train_on_synthetic=cas,

@@ -221,7 +221,7 @@ def lift(
     strokes: Strokes = None,
     generator_images: GeneratorImages = None,
     recogniser_preset: RecogniserPreset = "default",
-    size: RecogniserSize = 32,
+    size: RecogniserSize = None,
     steps: Budgets = None,
     init_from: InitFrom = None,
     plot: Plot = None,
@@ -290,13 +290,13 @@ def lift(
 
 
 def _recipe(
-    preset: str, size: int, steps: tuple[int, ...] | None, synthetic_fraction: float | None
+    preset: str, size: int | None, steps: tuple[int, ...] | None, synthetic_fraction: float | None
 ) -> RecogniserRecipe:
     from dataclasses import replace
 
     from hwgen.recogniser.network import recogniser_named
 
-    recipe = replace(recogniser_named(preset), size=size)
+    recipe = recogniser_named(preset, size)
     if steps is not None:
         recipe = replace(recipe, steps=steps[0])
     if synthetic_fraction is not None:
