@@ -196,6 +196,8 @@ def _recognisers() -> str:
         with torch.device("meta"):
             size = parameter_count(RecogniserNetwork(recipe, CLASSES))
         widths = " / ".join(" ".join(map(str, stage)) for stage in recipe.widths)
+        if recipe.stem:
+            widths += f"; the first {recipe.stem}x{recipe.stem} with stride 2"
         figures = (f"{n:,}" for n in (recipe.hidden, size, recipe.batch, recipe.steps))
         reads = f"{recipe.size}x{recipe.size}"
         rows.append((f"`{name}`", reads, widths, *figures, f"adamw {recipe.lr:g}", ABOUT[name]))

@@ -4,6 +4,7 @@ from torch import nn
 
 from hwgen.errors import InputError
 from hwgen.recogniser.network import (
+    RECOGNISERS,
     RecogniserNetwork,
     RecogniserRecipe,
     flop_count,
@@ -12,6 +13,7 @@ from hwgen.recogniser.network import (
     parameter_count,
     recipe_from_json,
     recipe_to_json,
+    recogniser_named,
 )
 
 TOY = RecogniserRecipe(size=16, widths=((4,), (6, 8)), grid=2, hidden=10)
@@ -31,6 +33,35 @@ def test_toy_parameters_and_flops_by_hand():
     assert parameter_count(network) == weights + 2 * (4 + 6 + 8 + 10) + 5
     multiply_adds = 9 * 4 * 256 + (9 * 4 * 6 + 9 * 6 * 8) * 64 + 320 + 50
     assert flop_count(network, 16) == 2 * multiply_adds
+
+
+def test_a_stem_halves_the_image_at_once():
+    with_stem = RecogniserRecipe(size=16, widths=((4,), (6,)), stem=5, grid=4, hidden=10)
+    network = RecogniserNetwork(with_stem, 5)
+    assert tuple(network[0].weight.shape) == (4, 1, 5, 5)
+    multiply_adds = 25 * 4 * 64 + 9 * 4 * 6 * 16 + 6 * 16 * 10 + 10 * 5
+    assert flop_count(network, 16) == 2 * multiply_adds
+    assert logits(network, torch.zeros(2, 1, 16, 16)).shape == (2, 5)
+
+
+def test_strong_64_reads_64_pixels_for_little_more_than_half_of_the_default():
+    strong, default = (RECOGNISERS[name] for name in ("strong-64", "default"))
+    costs = [flop_count(RecogniserNetwork(r, 3755), r.size) for r in (strong, default)]
+    assert strong.size == 64
+    assert costs[0] / costs[1] == pytest.approx(0.55, abs=0.01)
+
+
+def test_the_size_is_that_of_the_preset_unless_given():
+    assert [recogniser_named("strong-64").size, recogniser_named("light").size] == [64, 32]
+    assert recogniser_named("strong-64", 48).size == 48
+    with pytest.raises(InputError, match="size should be at least 32"):
+        recogniser_named("strong-64", 28)
+
+
+@pytest.mark.parametrize("stem", [-1, 1, 4, 17])
+def test_impossible_stems_are_refused(stem: int):
+    with pytest.raises(InputError, match="stem should be 0 or an odd number from 3 to 15"):
+        RecogniserRecipe(stem=stem)
 
 
 def test_counting_leaves_the_mode_and_the_norms_alone():
@@ -69,10 +100,10 @@ def test_impossible_recipes_are_refused(change: dict[str, int]):
         RecogniserRecipe(**change)
 
 
-@pytest.mark.parametrize("size", [16, 28, 32])
-def test_folded_network_gives_the_same_scores(size: int):
+@pytest.mark.parametrize(("size", "stem"), [(16, 0), (28, 0), (32, 0), (32, 5)])
+def test_folded_network_gives_the_same_scores(size: int, stem: int):
     torch.manual_seed(0)
-    network = RecogniserNetwork(RecogniserRecipe(size=size, grid=4), 7)
+    network = RecogniserNetwork(RecogniserRecipe(size=size, stem=stem, grid=4), 7)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3)
