@@ -229,7 +229,14 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def check_same(old: Mapping[str, Any], new: Mapping[str, Any], what: str, *, where: str) -> None:
+def check_same(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    what: str,
+    *,
+    where: str,
+    remedy: str = "Give another --out, or the settings that it was made with",
+) -> None:
     """Refuse to resume, or to use again, what was made with other settings.
 
     Args:
@@ -237,6 +244,7 @@ def check_same(old: Mapping[str, Any], new: Mapping[str, Any], what: str, *, whe
         new: settings that are asked for, plain JSON.
         what: what was made, such as "this recogniser was trained".
         where: its path.
+        remedy: what the user can do.
 
     Raises:
         RecipeChangedError: with a line for each field that differs.
@@ -246,7 +254,7 @@ def check_same(old: Mapping[str, Any], new: Mapping[str, Any], what: str, *, whe
             f"{what} with other settings (then -> now)",
             where=where,
             details=lines,
-            remedy="Give another --out, or the settings that it was made with",
+            remedy=remedy,
         )
 
 

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from hwgen.progress import rate, time_left
 from hwgen_cli.terminal import Console, one_line
 
 LINE_EVERY = 30.0
@@ -111,17 +112,8 @@ def bar(
 
 def _line(title: str, done: float, total: float | None, speed: float, unit: str, note: str) -> Text:
     counts = f"{done:,.0f}" + (f" of {total:,.0f}" if total else "")
-    left = ""
-    if total and speed and done < total:
-        minutes, seconds = divmod(round((total - done) / speed), 60)
-        left = f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d} left"
+    left = time_left(total - done, speed) if total else ""
     # A total below half a unit, such as a few KB in MB, would be printed as 0 of 0.
     known = (counts if total is None or total > 0.5 else "", rate(speed, unit), left)
     state = "  ".join(filter(None, (", ".join(filter(None, known)), note)))
     return Text(f"{title}: {state or 'done'}")
-
-
-def rate(speed: float, unit: str) -> str:
-    """`930 images/s`; less than one per second as `45 recognisers/h`; "" where nothing is done."""
-    number, time_unit = (3600 * speed, "h") if speed < 1 else (speed, "s")
-    return f"{number:,.0f} {unit}/{time_unit}" if number > 0.5 else ""

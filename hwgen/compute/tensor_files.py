@@ -6,6 +6,7 @@ No code from a file is executed: safetensors files contain tensors and texts onl
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -209,7 +210,10 @@ def _state_fields(optimizer: torch.optim.Optimizer) -> dict[str, bool]:
     parameter = nn.Parameter(torch.zeros(2, device=device))
     parameter.grad = torch.zeros_like(parameter)
     again: Any = type(optimizer)
-    probe = again([parameter], **optimizer.defaults)
+    # AdamW's defaults have a setting of its base class Adam, which AdamW does not take.
+    taken = inspect.signature(again).parameters
+    settings = {name: value for name, value in optimizer.defaults.items() if name in taken}
+    probe = again([parameter], **settings)
     probe.step()
     kept = probe.state[parameter].items()
     return {name: torch.as_tensor(value).shape == parameter.shape for name, value in kept}

@@ -6,6 +6,7 @@ beside an output NAME
     .NAME.hwgen-lock   a lock, which is always empty
     .NAME.hwgen-tmp    an unfinished file, marked by its name
     .NAME.hwgen-folder a folder that holds one while safetensors writes it
+    .NAME.hwgen-checkpoint  what is needed to resume a training of which NAME will be the result
 within an existing, empty folder
     .hwgen-partial     the unfinished folder
     .hwgen-lock        the lock, if the folder above cannot be written
@@ -51,6 +52,11 @@ def temporary_path(path: Path) -> Path:
 def scratch_path(path: Path) -> Path:
     """A folder for a writer that needs one of its own for the file `path`."""
     return _beside(path, ".", ".hwgen-folder")
+
+
+def checkpoint_path(path: Path) -> Path:
+    """The checkpoint of a training whose result will be the file `path`."""
+    return _beside(path, ".", ".hwgen-checkpoint")
 
 
 def lock_path(path: Path) -> Path:

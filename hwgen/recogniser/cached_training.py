@@ -1,7 +1,8 @@
 """Recognisers that are trained once: loaded from their file where there is one, else trained.
 
-Used by `benchmark` and `evaluate`. A lift keeps the results of its many recognisers, not their
-weights; see hwgen.results.trials.
+A training that was stopped or killed is resumed from its checkpoint, see
+hwgen.recogniser.checkpoint. Used by `benchmark` and `evaluate`. A lift keeps the results of its
+many recognisers, not their weights; see hwgen.results.trials.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hwgen.compute.devices import describe, pick_precision
 from hwgen.compute.tensor_files import file_hash
 from hwgen.io.locks import exclusive, remove_stale_lock
 from hwgen.io.outputs import check_output_file
+from hwgen.recogniser.checkpoint import TrainingCheckpoint
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe, recipe_to_json
@@ -72,8 +74,13 @@ class CachedTraining:
             **start,
         }
 
+    @property
+    def checkpoint(self) -> TrainingCheckpoint:
+        """That of the training."""
+        return TrainingCheckpoint(self.path, {**self.config, "arm": self.arm, "seed": self.seed})
+
     def check(self) -> None:
-        """Refuse a file whose recogniser was trained with other settings.
+        """Refuse a file whose recogniser was, or a checkpoint that was begun, with other settings.
 
         Raises:
             RecipeChangedError: it was.
@@ -83,6 +90,8 @@ class CachedTraining:
         check_output_file(self.path, is_own=lambda file: True)
         if self.path.exists():
             self._check(Recogniser.load(self.path, torch.device("cpu")))
+        else:
+            self.checkpoint.check()
 
     def load(self) -> LabelledImages:
         """The training data, on the device; see `from_stores`."""
@@ -99,18 +108,21 @@ class CachedTraining:
 
         Args:
             progress: called with the steps done.
-            stop: asked before each step; True ends the training without a result.
+            stop: asked before each step; True saves a checkpoint, from which the next call resumes.
             load: gives the training data, if several recognisers share them; else `self.load`.
 
         Returns:
             The recogniser; None if `stop` returned True.
 
         Raises:
-            RecipeChangedError: the file's recogniser was trained with other settings.
+            RecipeChangedError: the file's recogniser was trained with other settings, or the
+                training was begun with others.
             RunError: the file cannot be read, or another process is training this recogniser.
         """
+        checkpoint = self.checkpoint
         if self.path.exists():
             remove_stale_lock(self.path)
+            checkpoint.remove()  # that of a process killed before it did
             found = Recogniser.load(self.path, self.device)
             self._check(found)
             return found
@@ -126,15 +138,17 @@ class CachedTraining:
                 precision=self.precision,
                 progress=progress,
                 stop=stop,
+                checkpoint=checkpoint,
             )
             if trained is not None:
                 trained.provenance |= {
                     "arm": self.arm,
                     "decides": self.config,
                     RECORDS: self._records(),
-                    "seconds": round(time.perf_counter() - began, 3),
+                    "seconds": round(checkpoint.seconds_before + time.perf_counter() - began, 3),
                 }
                 trained.save(self.path)
+                checkpoint.remove()
                 trained.sha256 = file_hash(self.path)
         return trained
 

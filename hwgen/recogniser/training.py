@@ -14,6 +14,7 @@ from hwgen.compute.devices import autocast, describe, pick_precision
 from hwgen.data import open_images
 from hwgen.errors import CharsetError, DivergedError, InputError
 from hwgen.recogniser.augmentation import augment
+from hwgen.recogniser.checkpoint import TrainingCheckpoint, TrainingState
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages, MixedBatches
 from hwgen.recogniser.network import (
@@ -69,6 +70,7 @@ def train_recogniser(
     precision: str = "auto",
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    checkpoint: TrainingCheckpoint | None = None,
 ) -> Recogniser | None:
     """Train a network: AdamW, one-cycle learning rate, augmentation, label smoothing.
 
@@ -86,12 +88,16 @@ def train_recogniser(
         precision: "bf16", "fp32" or "auto", see hwgen.compute.devices.pick_precision.
         progress: see Progress.
         stop: asked before each step; True ends training without a result.
+        checkpoint: to resume from, and to save when `stop` returns True and every
+            CHECKPOINT_SECONDS. The caller removes it once the recogniser is saved. None: a stopped
+            training is lost.
 
     Returns:
         The recogniser; None if `stop` returned True.
 
     Raises:
-        DivergedError: the loss or a weight is not finite.
+        DivergedError: the loss or a weight is not finite; there is no checkpoint left.
+        RunError: the checkpoint cannot be read or written, or is of other settings.
         InputError: there are no samples, or the networks of `init_from` and `recipe` differ.
         CharsetError: the classes of `synthetic` differ from those of `data`.
     """
@@ -107,9 +113,11 @@ def train_recogniser(
             copy_weights(network, init_from)
         network.to(device).to(memory_format=torch.channels_last)
         optimizer = make_optimizer(network, recipe)
-        total = torch.zeros((), device=device)
-        for step in range(recipe.steps):
+        state = TrainingState(network, optimizer, generator, torch.zeros((), device=device))
+        begun = 0 if checkpoint is None else checkpoint.restore(state, seed)
+        for step in range(begun, recipe.steps):
             if stop is not None and stop():
+                _save(state, step, checkpoint)
                 return None
             # Batch
             images, y = batches.batch(step)
@@ -123,24 +131,20 @@ def train_recogniser(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            total += loss.detach()
+            state.loss.add_(loss.detach())
             # Progress
             done = step + 1
             if done % REPORT_EVERY == 0 or done == recipe.steps:
-                mean = float(total) / ((done - 1) % REPORT_EVERY + 1)
-                total.zero_()
+                mean = float(state.loss) / ((done - 1) % REPORT_EVERY + 1)
+                state.loss.zero_()
                 if not math.isfinite(mean):
-                    raise DivergedError(
-                        f"the recogniser's loss is {mean} at step {done}",
-                        remedy="Use a recipe with a lower lr",
-                    )
+                    raise _diverged(f"loss is {mean} at step {done}", checkpoint)
                 if progress is not None:
                     progress(done, recipe.steps, mean)
-    if not all(bool(p.isfinite().all()) for p in network.parameters()):
-        raise DivergedError(
-            "the recogniser's weights are not finite after the last step",
-            remedy="Use a recipe with a lower lr",
-        )
+            if checkpoint is not None and done < recipe.steps and checkpoint.is_due:
+                _save(state, done, checkpoint)
+    if not state.is_finite():
+        raise _diverged("weights are not finite after the last step", checkpoint)
     provenance = {
         "seed": seed,
         "pictures": len(data.used_labels),
@@ -148,6 +152,22 @@ def train_recogniser(
         **describe(device, kind),
     }
     return Recogniser(network, recipe, data.charset, channels=data.channels, provenance=provenance)
+
+
+def _save(state: TrainingState, step: int, checkpoint: TrainingCheckpoint | None) -> None:
+    """Save the state after `step` steps, if there is something to save and a place for it."""
+    if checkpoint is None or step == 0:
+        return
+    if not state.is_finite():
+        raise _diverged(f"loss or weights are not finite after step {step}", checkpoint)
+    checkpoint.save(state, step)
+
+
+def _diverged(what: str, checkpoint: TrainingCheckpoint | None) -> DivergedError:
+    """The error; a resumed training would diverge again, so nothing is left to resume."""
+    if checkpoint is not None:
+        checkpoint.remove()
+    return DivergedError(f"the recogniser's {what}", remedy="Use a recipe with a lower lr")
 
 
 def augmented(x: Tensor, recipe: RecogniserRecipe, generator: torch.Generator) -> Tensor:

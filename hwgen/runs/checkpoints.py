@@ -1,4 +1,4 @@
-"""A run's checkpoint: all that is needed to resume training."""
+"""A training's checkpoint: all that is needed to resume."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from hwgen.compute.tensor_files import load_tensors, load_texts
+from hwgen.compute.tensor_files import load_tensors, load_texts, save_tensors
 from hwgen.errors import RunError
+
+CHECKPOINT_SECONDS = 60.0
+"""Least time between two checkpoints that are not asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,24 @@ def read_checkpoint(path: Path, run: str) -> Checkpoint:
     tensors, texts = load_tensors(path)
     step, seconds = _progress_of(texts, path, run)
     return Checkpoint(step, seconds, tensors)
+
+
+def write_checkpoint(
+    path: Path, run: str, checkpoint: Checkpoint, texts: Mapping[str, str] | None = None
+) -> None:
+    """Write what `read_checkpoint` reads, atomically.
+
+    Args:
+        path: the file.
+        run: the run's id.
+        checkpoint: steps, seconds and tensors.
+        texts: further ones.
+
+    Raises:
+        RunError: it cannot be written, such as on a full disk.
+    """
+    own = {"step": str(checkpoint.step), "seconds": str(checkpoint.seconds), "run": run}
+    save_tensors(path, checkpoint.tensors, {**own, **(texts or {})})
 
 
 def read_step(path: Path, run: str) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from hwgen.compute.tensor_files import load_texts
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.experiments.benchmark import benchmark, compare_diversity
@@ -173,7 +174,9 @@ def test_a_rerun_resumes_from_finished_recognisers(
     options: dict[str, Any] = {"recipe": recipe, "seeds": [0, 1], "out": out}
     options |= {"device": CPU, "precision": "fp32"}
     assert benchmark(*stores, **options, control=Control(stop=stop)) is None
-    finished = sorted(out.iterdir())
+    begun, *finished = sorted(out.iterdir())
+    assert begun.name == ".recogniser-real+synthetic-seed0.safetensors.hwgen-checkpoint"
+    assert load_texts(begun)["step"] == "3"
     assert [path.name for path in finished] == [
         "recogniser-real-seed0.safetensors",
         "recogniser-real-seed1.safetensors",
@@ -182,6 +185,7 @@ def test_a_rerun_resumes_from_finished_recognisers(
     news: list[tuple[float, float, str]] = []
     resumed = run(stores, recipe, out, control=Control(lambda *args: news.append(args)))
     assert [path.read_bytes() for path in finished] == before
+    assert not begun.exists()
     assert [(done, total) for done, total, _ in news] == [(18, 36), (24, 36), (30, 36), (36, 36)]
     assert news[0][2].startswith("real+synthetic, seed 0, loss ")
 

@@ -1,7 +1,7 @@
 """How much synthetic samples raise the accuracy of a recogniser, by the number of real samples.
 
 Several processes may share one directory: each takes trials that no other one is working on. The
-trials of a killed process are taken by the next.
+trials of a killed process are taken by the next, which resumes the training of their recognisers.
 
 draws/n10-draw0.store          the real samples of a trial, for recogniser and generator alike
 generators/n10-draw0/          the generator's run; n10-draw0-NAME/ for one of several
@@ -33,6 +33,7 @@ from hwgen.experiments.lift.subsets import Ids, choose, held_out, rare_classes, 
 from hwgen.experiments.lift.summary import summarise
 from hwgen.io.locks import file_lock
 from hwgen.progress import NO_CONTROL, Control
+from hwgen.recogniser.checkpoint import TrainingCheckpoint
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import (
     RecogniserRecipe,
@@ -185,7 +186,9 @@ class _Work:
         """The result of a trial, if it is finished."""
         path = self._path(trial)
         if not path.exists():
+            self._checkpoint(trial).check()
             return None
+        self._checkpoint(trial).remove()  # that of a process killed before it did
         found = TrialResult.load(path, self._config(trial))
         if found.trial != trial or len(found.total) != len(self.train.charset):
             raise RunError("is the file of another trial", where=str(path), remedy="Remove it")
@@ -225,6 +228,7 @@ class _Work:
             report(f"recogniser, loss {mean:.2f}", done / steps)
 
         generated = time.monotonic()
+        checkpoint = self._checkpoint(trial)
         data = [from_stores([store], recipe, self.device) for store in stores if len(store)]
         trained = train_recogniser(
             data[0],
@@ -236,6 +240,7 @@ class _Work:
             precision=self.precision,
             progress=watch,
             stop=stop,
+            checkpoint=checkpoint,
         )
         if trained is None:
             return None
@@ -245,6 +250,7 @@ class _Work:
             chosen = count_correct(trained, self._held_out)
             chosen_on = sum(chosen.correct) / sum(chosen.total)
         generator = self.generators[trial.generator] if arm.synthetic else None
+        seconds = checkpoint.seconds_before + time.monotonic() - generated
         result = TrialResult(
             trial=trial,
             config=self._config(trial),
@@ -255,7 +261,7 @@ class _Work:
             facts={
                 "pictures": [len(store) for store in stores],
                 "loss": round(loss, 4),
-                "seconds": round(time.monotonic() - generated, 1),
+                "seconds": round(seconds, 1),
                 "generator_seconds": round(generated - began, 1),
                 "generator": None
                 if generator is None
@@ -264,6 +270,7 @@ class _Work:
             },
         )
         result.save(self._path(trial))
+        checkpoint.remove()
         return result
 
     def lift(self, results: Mapping[Trial, TrialResult | None]) -> Lift:
@@ -312,6 +319,9 @@ class _Work:
 
     def _path(self, trial: Trial) -> Path:
         return self.out / "rows" / f"{trial.name}.json"
+
+    def _checkpoint(self, trial: Trial) -> TrainingCheckpoint:
+        return TrainingCheckpoint(self._path(trial), {**self._config(trial), "trial": trial.name})
 
     def _config(self, trial: Trial) -> dict[str, Any]:
         arm = ARMS[trial.arm]

@@ -23,7 +23,7 @@ from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.steps import State
 from hwgen.io.files import atomic_write
 from hwgen.runs import Run
-from hwgen.runs.checkpoints import Checkpoint
+from hwgen.runs.checkpoints import Checkpoint, write_checkpoint
 
 
 def restore(
@@ -69,14 +69,11 @@ def save_checkpoint(
     }
     if recipe.ema:
         tensors.update(module_tensors("ema", state.ema))
-    metadata = {
-        "step": str(step),
-        "seconds": str(seconds),
-        "run": run.id,
+    texts = {
         "recipe": json.dumps(run.recipe),
         "charset": json.dumps(list(run.charset.labels), ensure_ascii=False),
     }
-    save_tensors(run.checkpoint, tensors, metadata)
+    write_checkpoint(run.checkpoint, run.id, Checkpoint(step, seconds, tensors), texts)
 
 
 def is_snapshot(step: int, recipe: AdversarialRecipe) -> bool:

@@ -1,7 +1,11 @@
-"""The recogniser through which D sees images: trained first, on the records of the run."""
+"""The recogniser through which D sees images: trained first, on the records of the run.
+
+A training that was stopped or killed is resumed from its checkpoint beside FILE.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,13 +21,20 @@ from hwgen.data import ImageSet, average_down, parts_of, to_float, to_tensor
 from hwgen.errors import DivergedError, RunError
 from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.imaging.contact_sheets import evenly_spaced
-from hwgen.progress import Control
+from hwgen.progress import Control, Pace
+from hwgen.recogniser.checkpoint import TrainingCheckpoint
 from hwgen.recogniser.feature_maps import FeatureMaps
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
-from hwgen.recogniser.network import LIGHT, RecogniserNetwork, RecogniserRecipe
+from hwgen.recogniser.network import (
+    LIGHT,
+    RecogniserNetwork,
+    RecogniserRecipe,
+    recipe_to_json,
+)
 from hwgen.recogniser.training import train_recogniser
 from hwgen.runs import Run
+from hwgen.runs.run_directory import last_logged
 from hwgen.store import Store
 
 FILE = "recogniser.safetensors"
@@ -70,7 +81,8 @@ def feature_maps(
         begun: whether D has been trained with the recogniser in FILE.
         device: where to train, and of the maps.
         dtype: precision of training.
-        control: progress as a note about a training that has not begun, and stop requests.
+        control: progress as a note about a training that has not begun, and stop requests; the
+            recogniser's training is saved then.
         ranks: the processes of the run, of which the first trains.
         copy_of: file of a recogniser to copy instead of training one.
 
@@ -80,6 +92,8 @@ def feature_maps(
     if not recipe.discriminator.recogniser_steps:
         return None
     file = run.path / FILE
+    own = {"run": run.id, "recipe": recipe_to_json(recogniser_recipe(recipe))}
+    checkpoint = TrainingCheckpoint(file, own)
     numbers = [
         np.arange(len(store)) if chosen is None else chosen
         for store, chosen in zip(stores, records, strict=True)
@@ -87,6 +101,7 @@ def feature_maps(
 
     def write() -> None:
         if file.exists():
+            checkpoint.remove()  # that of a process killed before it did
             return
         if begun:
             raise RunError(
@@ -107,11 +122,14 @@ def feature_maps(
                 device=device,
                 dtype=dtype,
                 control=control,
+                checkpoint=checkpoint,
             )
         # Before the file, which keeps a rerun from coming here; killed in between, it is there.
         if not any("recogniser_seconds" in entry for entry in run.read_log()):
-            run.log({"images": 0, "recogniser_seconds": round(time.monotonic() - began, 3)})
+            seconds = checkpoint.seconds_before + time.monotonic() - began
+            run.log({"images": 0, "recogniser_seconds": round(seconds, 3)})
         recogniser.save(file)
+        checkpoint.remove()
 
     ranks.on_first(write)
     with ranks.agreed():
@@ -165,6 +183,7 @@ def _trained(
     device: torch.device,
     dtype: torch.dtype,
     control: Control,
+    checkpoint: TrainingCheckpoint,
 ) -> Recogniser:
     """A recogniser of these records, equally many of each store in each batch; see feature_maps."""
     # A character of several stores is one class, since it is to be read in all of them.
@@ -186,6 +205,7 @@ def _trained(
             precision="bf16" if dtype == torch.bfloat16 else "fp32",
             progress=_noted(control, recipe.images),
             stop=control.stop,
+            checkpoint=checkpoint,
         )
     except DivergedError as error:  # no divergence of the generator, which a rollback would mend
         raise RunError(
@@ -196,15 +216,22 @@ def _trained(
         raise RunError(
             "stopped while training the recogniser through which D sees; the generator's training "
             "has not begun",
-            remedy="Rerun the command",
+            remedy="Rerun the command to resume",
         )
     return recogniser
 
 
 def _noted(control: Control, images: int) -> Callable[[int, int, float], None]:
+    pace = Pace("steps")
+
     def show(done: int, total: int, loss: float) -> None:
-        control.progress(
-            0, images, f"training D's recogniser: {done:,} of {total:,} steps, loss {loss:.2f}"
-        )
+        state = (f"{done:,} of {total:,} steps", pace.text(done, total), f"loss {loss:.2f}")
+        control.progress(0, images, f"training D's recogniser: {', '.join(filter(None, state))}")
 
     return show
+
+
+def seconds_of(run: Run) -> float:
+    """Time that the training of a run's recogniser took; 0 without one."""
+    seconds = last_logged(run.read_log(), "recogniser_seconds") or 0.0
+    return seconds if 0 <= seconds < math.inf else 0.0

@@ -21,13 +21,10 @@ from hwgen.generators.adversarial.sample_monitor import Observation, SampleMonit
 from hwgen.generators.adversarial.steps import State
 from hwgen.generators.training_run import RunWriter
 from hwgen.imaging.contact_sheets import save_sheet
-from hwgen.runs import Run
+from hwgen.runs import Run, checkpoints
 from hwgen.store import Store
 
 OnCollapse = Literal["stop", "rollback", "ignore"]
-
-CHECKPOINT_SECONDS = 60.0
-"""Least time between the checkpoints of two snapshots, of which a run may have many per minute."""
 
 
 class SnapshotWriter:
@@ -99,7 +96,7 @@ class SnapshotWriter:
             return True
         if self._on_collapse == "rollback":
             return True
-        return self._writer.seconds - self._saved_at >= CHECKPOINT_SECONDS
+        return self._writer.seconds - self._saved_at >= checkpoints.CHECKPOINT_SECONDS
 
     def _save_checkpoint(self, step: int, good: Sequence[int]) -> None:
         run, recipe = self._run, self._recipe

@@ -26,6 +26,7 @@ from hwgen.generators.adversarial.collapse import check_finite
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
 from hwgen.generators.adversarial.d_recogniser import FILE as RECOGNISER
 from hwgen.generators.adversarial.d_recogniser import feature_maps
+from hwgen.generators.adversarial.d_recogniser import seconds_of as recogniser_seconds
 from hwgen.generators.adversarial.discriminator import AnyDiscriminator
 from hwgen.generators.adversarial.interface import (
     AdversarialGenerator,
@@ -48,6 +49,7 @@ from hwgen.generators.training_run import (
 )
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.runs import Run
+from hwgen.runs.checkpoints import Checkpoint
 from hwgen.store import Store
 
 AGREE_STEPS = 10
@@ -307,16 +309,6 @@ def prepare(
     recipe = slowed(recipe, rollbacks)
     pretrained = settings.pretrained if checkpoint.step == 0 else None
 
-    # Before D's recogniser is trained, so that the time of the run has that of the recogniser.
-    writer = RunWriter(
-        run,
-        checkpoint,
-        steps=recipe.steps,
-        batch=recipe.batch,
-        control=settings.control,
-        ask_every=1 if ranks.size == 1 else AGREE_STEPS,
-        ranks=ranks,
-    )
     maps = feature_maps(
         run,
         stores,
@@ -329,6 +321,18 @@ def prepare(
         control=settings.control,
         ranks=ranks,
         copy_of=None if pretrained is None else pretrained.run.path / RECOGNISER,
+    )
+
+    # The time of the run has that of D's recogniser, which was trained before the first step.
+    begun = checkpoint if checkpoint.step else Checkpoint(seconds=recogniser_seconds(run))
+    writer = RunWriter(
+        run,
+        begun,
+        steps=recipe.steps,
+        batch=recipe.batch,
+        control=settings.control,
+        ask_every=1 if ranks.size == 1 else AGREE_STEPS,
+        ranks=ranks,
     )
 
     def build(recipe: Any, classes: int) -> tuple[AdversarialGenerator, AnyDiscriminator]:

@@ -35,7 +35,7 @@ from hwgen.generators.training_run import (
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.record import check_channels
 from hwgen.runs import Run
-from hwgen.runs.checkpoints import Checkpoint, read_checkpoint
+from hwgen.runs.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from hwgen.store import Store
 
 CHECKPOINT_STEPS = 500
@@ -204,8 +204,7 @@ def _save_checkpoint(
     run: Run, net: DeformationNet, optimizer: torch.optim.Optimizer, *, step: int, seconds: float
 ) -> None:
     tensors = {**module_tensors("net", net), **optimizer_tensors("optimizer", optimizer)}
-    metadata = {"step": str(step), "seconds": str(seconds), "run": run.id}
-    save_tensors(run.checkpoint, tensors, metadata)
+    write_checkpoint(run.checkpoint, run.id, Checkpoint(step, seconds, tensors))
 
 
 def _save_snapshot(

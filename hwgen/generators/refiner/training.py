@@ -28,7 +28,7 @@ from hwgen.generators.refiner.sampling import KIND, RefinerSampler
 from hwgen.generators.refiner.simulated import simulate_classes
 from hwgen.generators.refiner.stroke_file import FILE, save_strokes
 from hwgen.imaging.framing_pool import available_workers
-from hwgen.progress import NO_CONTROL, Control
+from hwgen.progress import NO_CONTROL, Control, Pace
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.sources.simulation.samples import SimulatedSamples
@@ -283,9 +283,11 @@ def _framed(recipe: RefinerRecipe, store: Store) -> RefinerRecipe:
 
 def _while_simulating(control: Control, total: int, ranks: Ranks) -> Control:
     """Progress of simulation as a note about a training that has not begun."""
+    pace = Pace("characters")
 
     def show(done: float, of: float, _: str) -> None:
         if ranks.first:
-            control.progress(0, total, f"simulating characters: {done:,.0f} of {of:,.0f}")
+            state = (f"{done:,.0f} of {of:,.0f}", pace.text(done, of))
+            control.progress(0, total, f"simulating characters: {', '.join(filter(None, state))}")
 
     return Control(show, control.stop)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from hwgen.compute.tensor_files import load_texts
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.experiment import run_experiment
@@ -286,6 +287,32 @@ def test_a_stop_keeps_what_is_finished(
             train, test, protocol, {"": Copies([])}, tmp_path / "new", device=CPU, so_far=True
         )
     assert run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
+
+
+def test_a_stopped_trial_is_resumed_in_the_training_of_its_recogniser(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    train, test = make_store("train"), make_store("test", seed=9)
+    experiment = small(replace(toy, steps=30), real_per_class=(2,), trials=1, arms=("none",))
+    stores, generators = (train, test), {"": Copies([])}
+    whole = run_experiment(*stores, experiment, generators, tmp_path / "whole", device=CPU)
+    asked = iter(range(1_000))
+    stopping = Control(stop=lambda: next(asked) >= 22)  # once before the trial
+    out = tmp_path / "out"
+    stopped = run_experiment(*stores, experiment, generators, out, device=CPU, control=stopping)
+    assert stopped is None
+    (begun,) = (out / "rows").iterdir()
+    assert begun.name == ".n2-draw0-none.json.hwgen-checkpoint"
+    assert load_texts(begun)["step"] == "21"
+    longer = small(replace(toy, steps=31), real_per_class=(2,), trials=1, arms=("none",))
+    with pytest.raises(RecipeChangedError, match=r"recipe\.steps: 30 -> 31"):
+        run_experiment(*stores, longer, generators, out, device=CPU)
+    resumed = run_experiment(*stores, experiment, generators, out, device=CPU)
+    assert whole is not None
+    assert resumed is not None
+    (there,), (here,) = whole.rows, resumed.rows
+    assert (here.correct, here.facts["loss"]) == (there.correct, there.facts["loss"])
+    assert [file.name for file in (out / "rows").iterdir()] == ["n2-draw0-none.json"]
 
 
 def test_trials_that_another_process_runs_are_awaited(

@@ -12,7 +12,7 @@ from hwgen.generators.adversarial.kept_snapshots import spacing
 from hwgen.generators.adversarial.sample_monitor import Score
 from hwgen.generators.gan.presets import Recipe
 from hwgen.record import Image
-from hwgen.runs import Run
+from hwgen.runs import Run, checkpoints
 from hwgen.runs.checkpoints import read_step
 from hwgen.runs.snapshots import find_snapshot
 from hwgen.store import Store
@@ -91,7 +91,7 @@ def test_a_snapshot_soon_after_another_gets_no_checkpoint(
     run_training(toy_store, tmp_path / "stopped there", recipe, stop=stop_after(4))
     assert steps == [1, 4]  # a stop at a snapshot
     steps.clear()
-    monkeypatch.setattr(snapshot_writer, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 0.0)
     run_training(toy_store, tmp_path / "slow", recipe)
     assert steps == [1, 2, 3, 4, 5, 6]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hwgen.charset import Charset
-from hwgen.compute.tensor_files import load_tensors
+from hwgen.compute.tensor_files import load_tensors, load_texts
 from hwgen.errors import DivergedError, RunError
 from hwgen.generators.adversarial import d_recogniser
 from hwgen.generators.adversarial.d_recogniser import FILE as RECOGNISER
@@ -97,6 +97,49 @@ def test_a_stop_while_the_recogniser_is_trained_is_named(
             precision="fp32",
             control=Control(stop=lambda: True),
         )
+
+
+def test_the_training_of_the_recogniser_is_resumed(
+    toy_features: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    recipe = replace(
+        toy_features, discriminator=replace(toy_features.discriminator, recogniser_steps=5)
+    )
+    whole = run_training(store, tmp_path / "whole", recipe, strokes)
+    path = tmp_path / "run"
+    for steps in (3, 2):
+        with pytest.raises(RunError, match="Rerun the command to resume"):
+            run_training(store, path, recipe, strokes, stop=steps)
+    (saved,) = path.glob(".*.hwgen-checkpoint")
+    assert load_texts(saved)["step"] == "3"
+    assert not (path / RECOGNISER).exists()
+    run = run_training(store, path, recipe, strokes)
+    assert_same_files(run.path / RECOGNISER, whole.path / RECOGNISER)
+    assert_same_files(run.checkpoint, whole.checkpoint)
+    assert not list(path.glob(".*.hwgen-checkpoint"))
+    (seconds,) = (
+        one["recogniser_seconds"] for one in run.read_log() if "recogniser_seconds" in one
+    )
+    assert min(entry["seconds"] for entry in run.read_log() if "seconds" in entry) > seconds
+
+
+def test_the_progress_of_the_recogniser_has_rate_and_remaining_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes: list[tuple[float, float, str]] = []
+    ticks = iter((100.0, 110.0))
+    monkeypatch.setattr("hwgen.progress.time.monotonic", lambda: next(ticks))
+    show = d_recogniser._noted(Control(lambda *news: notes.append(news)), 320_000)
+    show(2_020, 5_000, 2.345)  # resumed
+    show(2_040, 5_000, 2.2)
+    assert notes == [
+        (0, 320_000, "training D's recogniser: 2,020 of 5,000 steps, loss 2.35"),
+        (
+            *(0, 320_000),
+            "training D's recogniser: 2,040 of 5,000 steps, 2 steps/s, 0:24:40 left, loss 2.20",
+        ),
+    ]
 
 
 def test_a_pretrained_run_keeps_the_recogniser(

@@ -24,6 +24,7 @@ import torch
 from benchmarks.options import make_parser
 from benchmarks.provenance import provenance
 from hwgen.io.json_files import write_json
+from hwgen.runs import checkpoints
 from tests.robustness.kills.harness import SERIES, Tally, kill, set_up
 from tests.robustness.kills.inputs import make_inputs
 from tests.robustness.kills.jobs import JOBS
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     kills = QUICK if options.quick else options.kills
     torch.set_num_threads(1)
+    checkpoints.CHECKPOINT_SECONDS = 0.0  # one per step, since a run takes about a second
     os.environ["COLUMNS"] = "200"
     result = _resumed(options.out, kills, options.seed)
     with tempfile.TemporaryDirectory() as scratch:

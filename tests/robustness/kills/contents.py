@@ -29,7 +29,7 @@ TIMES = {"seconds", "generator_seconds", "recogniser_seconds", "images_per_secon
 GROWING = {"log.jsonl", "checkpoint.safetensors"}
 """Names of files that change during a run: they are compared at its end."""
 
-UNFINISHED = (".partial", ".hwgen-tmp", ".hwgen-folder")
+UNFINISHED = (".partial", ".hwgen-tmp", ".hwgen-folder", ".hwgen-checkpoint")
 MARK = ".hwgen-replaced"
 """In a finished output that is about to be replaced."""
 
@@ -192,7 +192,7 @@ def _named(text: str, hashes: Mapping[str, str]) -> str:
 
 def _saved(path: Path, name: str) -> dict[str, int]:
     """How much of an unfinished output a rerun resumes from; empty if it starts again."""
-    if path.name == "checkpoint.safetensors":
+    if path.name.endswith(("checkpoint.safetensors", ".hwgen-checkpoint")):
         return {name: int(load_texts(path)["step"])}
     export, recipe = path / ".export.json", path / "recipe.json"
     if export.is_file():

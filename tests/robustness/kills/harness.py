@@ -201,8 +201,8 @@ def _after_kill(stage: Stage, known: Contents, tally: Tally) -> tuple[Contents, 
         elif found.finished.get(name) not in (None, digest, end.get(name)):
             wrong.append(f"{name} was finished and has changed")
     for name, saved in known.saved.items():
-        done = (stage.folder / name.removesuffix(".partial")).exists()
-        if not (done and name.endswith(".partial")) and found.saved.get(name, 0) < saved:
+        result = _result_of(stage.folder / name)
+        if not (result and result.exists()) and found.saved.get(name, 0) < saved:
             wrong.append(f"{name} had saved {saved}, now {found.saved.get(name, 0)}")
     for name in found.unfinished:
         out = stage.folder / name.removesuffix(".partial")
@@ -234,6 +234,13 @@ def _after_end(stage: Stage, ended: Ended, known: Contents) -> list[str]:
         wrong += [f"{name} differs from an uninterrupted run" for name in sorted(different)]
     left_over = _names(stage.folder) - stage.names
     return wrong + [f"{name} is left over" for name in sorted(left_over)]
+
+
+def _result_of(path: Path) -> Path | None:
+    """What an unfinished output or a checkpoint is for, which takes its place."""
+    if path.name.endswith(".hwgen-checkpoint"):
+        return path.with_name(path.name.removesuffix(".hwgen-checkpoint")[1:])
+    return path.with_suffix("") if path.suffix == ".partial" else None
 
 
 def _initial(folder: Path) -> Path:
