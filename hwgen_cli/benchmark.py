@@ -96,8 +96,7 @@ def benchmark(
 
     Writes benchmark.json and the recognisers, recogniser-*.safetensors, which other commands take
     as --recogniser and --init-from. To pretrain a recogniser give stores of simulated samples in
-    place of real ones. Rerun the command to resume after Ctrl-C: finished recognisers are not
-    trained again.
+    place of real ones. Rerun the command to resume after Ctrl-C, also in the middle of a training.
 
     Example: hwgen benchmark --train train --test test --synthetic synthetic --out benchmark
     """

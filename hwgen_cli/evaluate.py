@@ -109,8 +109,8 @@ def evaluate(
     """Evaluate a synthetic set: is it legible, varied, like real samples, and free of copies?
 
     Each measure is also computed for real samples in place of the synthetic ones, as a
-    reference. Writes evaluation.json and images. Rerun the command to resume after Ctrl-C: finished
-    recognisers are not trained again.
+    reference. Writes evaluation.json and images. Rerun the command to resume after Ctrl-C, also in
+    the middle of the training of a recogniser.
 
     Example: hwgen evaluate synthetic --real train --real-test test --run runs/first -o evaluation
     """

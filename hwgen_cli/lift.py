@@ -237,7 +237,8 @@ def lift(
     run of a refiner needs no real samples of the classes. Writes lift.json, which also says whether
     synthetic samples help.
 
-    Rerun the command to resume after Ctrl-C. Several processes can work on one output directory.
+    Rerun the command to resume after Ctrl-C, also in the middle of a training. Several processes
+    can work on one output directory.
 
     Example: hwgen lift --train train --test test --out lift --recogniser-preset light
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from hwgen.generators.refiner.recipe import (
     PRESETS,
     RefinerRecipe,
     for_few_samples,
+    for_length,
     recipe_from_json,
 )
 from hwgen.progress import NO_CONTROL, Control
@@ -43,6 +45,8 @@ _LOGGED_CLASSES = {
 
 _SHOWN = 40
 
+_RECOGNISER_STEPS = "discriminator.recogniser_steps"
+
 
 class RefinerKind(GeneratorKind):
     """LSGANs whose generator starts from simulated handwriting."""
@@ -58,8 +62,11 @@ class RefinerKind(GeneratorKind):
         return ABOUT
 
     def recipe(self, name: str, changes: Mapping[str, str]) -> RefinerRecipe:
-        """See GeneratorKind; "loss" may name one of LOSSES."""
-        return change_by_name(PRESETS[name], changes)
+        """See GeneratorKind; "loss" may name one of LOSSES. See for_length, too."""
+        recipe = change_by_name(PRESETS[name], changes)
+        if {"discriminator", _RECOGNISER_STEPS} & changes.keys():
+            return recipe
+        return for_length(recipe, PRESETS[name])
 
     def recipe_to_continue(
         self, value: Mapping[str, Any], changes: Mapping[str, str]
@@ -102,8 +109,10 @@ class RefinerKind(GeneratorKind):
         ]
 
     def warning(self, recipe: RefinerRecipe, store: Store, **options: Any) -> str:
-        """See GeneratorKind; names the classes without strokes."""
-        return "; ".join(_domains(recipe, store, options).warnings())
+        """See GeneratorKind; names the classes without strokes, and a short training."""
+        warnings = _domains(recipe, store, options).warnings()
+        short = "" if _adapts(options) else _short_recogniser(recipe)
+        return "; ".join(filter(None, (*warnings, short)))
 
     def check(
         self,
@@ -289,6 +298,19 @@ class RefinerKind(GeneratorKind):
             ("Classes held out for grids and scores", f"{recipe.held_out:.0%}"),
         ]
         return recipe_in_words(recipe, PRESETS, of_generator)
+
+
+def _short_recogniser(recipe: RefinerRecipe) -> str:
+    """What for_length has changed; "" for nothing."""
+    preset = PRESETS.get(recipe.preset, recipe)
+    short, whole = (one.discriminator.recogniser_steps for one in (recipe, preset))
+    in_full = replace(recipe, discriminator=replace(recipe.discriminator, recogniser_steps=whole))
+    if short >= whole or for_length(in_full, preset) != recipe:
+        return ""
+    return (
+        f"D's recogniser is trained for {short:,} of {whole:,} steps, because {recipe.images:,} "
+        f"images are a quick try; in full with --set {_RECOGNISER_STEPS}={whole}"
+    )
 
 
 def _adapts(options: Mapping[str, Any]) -> bool:

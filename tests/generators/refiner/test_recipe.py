@@ -1,11 +1,16 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hwgen.errors import InputError
 from hwgen.generators.adversarial.recipe import change_by_name, recipe_to_json
+from hwgen.generators.base import get_kind
 from hwgen.generators.refiner.recipe import ABOUT, PRESETS, RefinerRecipe, recipe_from_json
 from hwgen.pixel_range import PixelRange
+from tests.generators.refiner.test_training import store_of
+from tests.generators.refiner.toy import ToyStrokes
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -51,3 +56,37 @@ def test_simulated_images_are_framed_as_the_recipe_says(recipe: RefinerRecipe) -
     assert replace(recipe, margin=3).framing.margin == 3
     stretched = replace(recipe, stretch=True).framing
     assert (stretched.margin, stretched.stretch) == (0, True)
+
+
+def test_a_quick_try_has_a_shorter_training_of_the_recogniser() -> None:
+    def steps(name: str, **changes: str) -> int:
+        given = {key.replace("__", "."): value for key, value in changes.items()}
+        made: RefinerRecipe = get_kind("refiner").recipe(name, given)
+        return made.discriminator.recogniser_steps
+
+    # From a tenth of the preset's images on it is as long as ever.
+    assert {steps("refiner-32", images=str(n)) for n in (32_000, 64_000, 640_000)} == {5_000}
+    assert get_kind("refiner").recipe("refiner-32", {}) == PRESETS["refiner-32"]
+    short = [steps("refiner-32", images=str(n)) for n in (31_936, 6_400, 640, 64)]
+    assert short == [4_990, 1_000, 100, 10]
+    assert steps("refiner-64", images="64000") == 2_500
+    assert steps("refiner-32", images="640", discriminator__recogniser_steps="5000") == 5_000
+
+
+def test_a_quick_try_is_named_unless_its_steps_were_given(
+    toy_features: RefinerRecipe, strokes: ToyStrokes, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    kind = get_kind("refiner")
+
+    def warning(changes: dict[str, str], **options: Any) -> str:
+        recipe = kind.recipe("refiner-32", {"held_out": "0", **changes})
+        return kind.warning(recipe, store, strokes=strokes, **options)
+
+    assert warning({"images": "640"}) == (
+        "D's recogniser is trained for 100 of 5,000 steps, because 640 images are a quick try; in "
+        "full with --set discriminator.recogniser_steps=5000"
+    )
+    assert warning({"images": "640", "discriminator.recogniser_steps": "70"}) == ""
+    assert warning({"images": "640"}, init_from=tmp_path) == ""
+    assert warning({}) == ""
