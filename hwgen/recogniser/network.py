@@ -121,7 +121,7 @@ class RecogniserRecipe:
     oversample: int = 1
     pixels: PixelRange = field(default_factory=lambda: PixelRange(paper=0.0, ink=1.0))
     widths: tuple[tuple[int, ...], ...] = ((32,), (48, 64), (96, 128), (256, 256))
-    stem: int = 0
+    stem: int = field(default=0, metadata=key("stem", left_out=0))
     grid: int = 4
     hidden: int = 512
     dropout: float = 0.2

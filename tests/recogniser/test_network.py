@@ -58,6 +58,12 @@ def test_the_size_is_that_of_the_preset_unless_given():
         recogniser_named("strong-64", 28)
 
 
+def test_settings_without_a_stem_are_those_of_versions_that_had_none():
+    assert "stem" not in recipe_to_json(RecogniserRecipe())
+    with_stem = RecogniserRecipe(stem=5)
+    assert recipe_from_json(recipe_to_json(with_stem)) == with_stem
+
+
 @pytest.mark.parametrize("stem", [-1, 1, 4, 17])
 def test_impossible_stems_are_refused(stem: int):
     with pytest.raises(InputError, match="stem should be 0 or an odd number from 3 to 15"):
