@@ -18,8 +18,8 @@ from hwgen.generators.refiner.recipe import (
     PRESETS,
     RefinerRecipe,
     for_few_samples,
-    for_length,
     recipe_from_json,
+    steps_for_length,
 )
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.sources.strokes.choice import stroke_data
@@ -62,11 +62,13 @@ class RefinerKind(GeneratorKind):
         return ABOUT
 
     def recipe(self, name: str, changes: Mapping[str, str]) -> RefinerRecipe:
-        """See GeneratorKind; "loss" may name one of LOSSES. See for_length, too."""
-        recipe = change_by_name(PRESETS[name], changes)
+        """See GeneratorKind; "loss" may name one of LOSSES. See steps_for_length, too."""
+        preset = PRESETS[name]
+        recipe = change_by_name(preset, changes)
         if {"discriminator", _RECOGNISER_STEPS} & changes.keys():
             return recipe
-        return for_length(recipe, PRESETS[name])
+        steps = steps_for_length(recipe.images, preset)
+        return replace(recipe, discriminator=replace(recipe.discriminator, recogniser_steps=steps))
 
     def recipe_to_continue(
         self, value: Mapping[str, Any], changes: Mapping[str, str]
@@ -301,11 +303,10 @@ class RefinerKind(GeneratorKind):
 
 
 def _short_recogniser(recipe: RefinerRecipe) -> str:
-    """What for_length has changed; "" for nothing."""
+    """What steps_for_length has shortened; "" for nothing."""
     preset = PRESETS.get(recipe.preset, recipe)
     short, whole = (one.discriminator.recogniser_steps for one in (recipe, preset))
-    in_full = replace(recipe, discriminator=replace(recipe.discriminator, recogniser_steps=whole))
-    if short >= whole or for_length(in_full, preset) != recipe:
+    if short >= whole or short != steps_for_length(recipe.images, preset):
         return ""
     return (
         f"D's recogniser is trained for {short:,} of {whole:,} steps, because {recipe.images:,} "

@@ -161,21 +161,14 @@ _WHOLE_RECOGNISER = 0.1
 """Of a preset's images; a training of fewer has a shorter one of D's recogniser."""
 
 
-def for_length(recipe: RefinerRecipe, preset: RefinerRecipe) -> RefinerRecipe:
-    """The recipe with fewer steps of D's recogniser, if its training is much shorter.
+def steps_for_length(images: int, preset: RefinerRecipe) -> int:
+    """Steps of D's recogniser for a training of a preset with so many images.
 
-    They are in proportion to the images below a tenth of the preset's: otherwise a try of 640
-    images would wait minutes for its recogniser.
-
-    Args:
-        recipe: with the preset's steps of D's recogniser.
-        preset: that it was made from.
+    Below a tenth of the preset's images they are in proportion: otherwise a try of 640 images would
+    wait minutes for its recogniser.
     """
-    d, whole = recipe.discriminator, _WHOLE_RECOGNISER * preset.images
-    if not d.recogniser_steps or recipe.images >= whole:
-        return recipe
-    steps = max(1, round(d.recogniser_steps * recipe.images / whole))
-    return replace(recipe, discriminator=replace(d, recogniser_steps=steps))
+    steps, whole = preset.discriminator.recogniser_steps, _WHOLE_RECOGNISER * preset.images
+    return steps if images >= whole else max(1, round(steps * images / whole))
 
 
 def for_few_samples(recipe: RefinerRecipe) -> RefinerRecipe:

@@ -88,5 +88,7 @@ def test_a_quick_try_is_named_unless_its_steps_were_given(
         "full with --set discriminator.recogniser_steps=5000"
     )
     assert warning({"images": "640", "discriminator.recogniser_steps": "70"}) == ""
+    without = {"discriminator.recogniser_steps": "0", "discriminator.norm": "spectral"}
+    assert warning({"images": "640", **without}) == ""
     assert warning({"images": "640"}, init_from=tmp_path) == ""
     assert warning({}) == ""
