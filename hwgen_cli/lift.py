@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hwgen_cli.config import Config, with_config
+from hwgen_cli.lift_options import (
+    CONVERGED,
+    COUNTS,
+    Arms,
+    Budgets,
+    EvaluateOnOption,
+    ExperimentOption,
+    GeneratorImages,
+    Generators,
+    HeldOutPerClass,
+    Kind,
+    Plot,
+    RareClasses,
+    RealPerClass,
+    Strokes,
+    SyntheticFraction,
+    SyntheticPerClass,
+    Trials,
+)
+from hwgen_cli.lift_tables import show_lift
 from hwgen_cli.options import (
-    EXPERIMENT,
-    GENERATOR,
-    RECOGNISER,
     Device,
     InitFrom,
     Json,
@@ -21,186 +37,21 @@ from hwgen_cli.options import (
     RecogniserSize,
     Test,
     Train,
-    classes_option,
     out_option,
-    strokes_option,
 )
-from hwgen_cli.output import leave_stopped, print_json, print_lines, print_test_warnings
+from hwgen_cli.output import duration, leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
     from hwgen.charset import Charset
+    from hwgen.experiments.lift.generators import Generator
     from hwgen.experiments.lift.plan import Experiment
     from hwgen.recogniser.network import RecogniserRecipe
-    from hwgen.results.lift import Estimate, Lift, Series
-    from hwgen_cli.terminal import Console
-
-
-class Kind(str, Enum):
-    """Which classes have few real samples: all of them, or the rare ones."""
-
-    FEW_SHOT = "few-shot"
-    RARE = "rare"
-
-
-class EvaluateOn(str, Enum):
-    """What recognisers are tested on."""
-
-    TEST = "test"
-    HELD_OUT = "held-out"
-
-
-COUNTS = {Kind.FEW_SHOT: "5,10,20,50,all", Kind.RARE: "1,3,5,10"}
-"""Real samples per class where none are given."""
-
-ExperimentOption = Annotated[
-    Kind,
-    typer.Option(
-        "--experiment",
-        rich_help_panel=EXPERIMENT,
-        help="few-shot: every class has few real samples. rare: only the rare classes have few, "
-        "the others have all of theirs.",
-    ),
-]
-RareClasses = Annotated[
-    str | None,
-    classes_option(
-        "--rare",
-        "Rare classes of --experiment rare",
-        default="those with less than 0.6 times as many samples as the largest",
-        panel=EXPERIMENT,
-    ),
-]
-RealPerClass = Annotated[
-    str | None,
-    typer.Option(
-        "--real-per-class",
-        metavar="N,N,...",
-        rich_help_panel=EXPERIMENT,
-        show_default="; ".join(f"{kind.value}: {text}" for kind, text in COUNTS.items()),
-        help="Numbers of real samples per class to compare; all means all that are not held out. "
-        "With 0, recognisers are trained on synthetic samples alone.",
-    ),
-]
-SyntheticPerClass = Annotated[
-    str | None,
-    typer.Option(
-        "--synthetic-per-class",
-        metavar="N,N,...",
-        rich_help_panel=EXPERIMENT,
-        show_default="100",
-        help="Numbers of synthetic samples per class to compare; the advice is about the first.",
-    ),
-]
-Arms = Annotated[
-    str | None,
-    typer.Option(
-        "--arms",
-        metavar="ARM,ARM,...",
-        rich_help_panel=EXPERIMENT,
-        show_default="none,classical,synthetic,classical+synthetic",
-        help="Augmentations of the real samples to compare. pretrained and pretrained+synthetic "
-        "start from --init-from and have classical augmentation. Classical augmentation is "
-        "stronger if there are no real samples or training repeats each at least 25 times, or 200 "
-        "times in the pretrained arms.",
-    ),
-]
-Trials = Annotated[
-    int | None,
-    typer.Option(
-        "--trials",
-        min=1,
-        metavar="N",
-        rich_help_panel=EXPERIMENT,
-        show_default="3",
-        help="Number of repetitions of each measurement, with other real samples and other seeds.",
-    ),
-]
-EvaluateOnOption = Annotated[
-    EvaluateOn | None,
-    typer.Option(
-        "--evaluate-on",
-        rich_help_panel=EXPERIMENT,
-        show_default="test",
-        help="Samples to test on: those of the test store, or those held out from --train. Use the "
-        "latter to choose settings.",
-    ),
-]
-HeldOutPerClass = Annotated[
-    int | None,
-    typer.Option(
-        "--held-out-per-class",
-        min=0,
-        metavar="N",
-        rich_help_panel=EXPERIMENT,
-        show_default="40",
-        help="Samples per class of --train that are held out and never trained on.",
-    ),
-]
-SyntheticFraction = Annotated[
-    float | None,
-    typer.Option(
-        "--synthetic-fraction",
-        min=0,
-        max=1,
-        metavar="FRACTION",
-        rich_help_panel=EXPERIMENT,
-        show_default="0.5",
-        help="Fraction of each training batch that is synthetic.",
-    ),
-]
-Generators = Annotated[
-    list[str],
-    typer.Option(
-        "--generator",
-        metavar="PRESET|RUN|RUN,RUN,...|simulated",
-        rich_help_panel=GENERATOR,
-        help="Generator of the synthetic samples: a preset, trained on the same real samples as "
-        "the recogniser; a finished run, or an exported model, of a refiner or a deformation "
-        "model, trained on other samples; several such runs with other seeds, of which each trial "
-        "takes one; or simulated, handwriting simulated from --strokes. Give the option several "
-        "times to compare generators on the same real samples; the first is the one that the "
-        "others are compared with.",
-    ),
-]
-Strokes = Annotated[
-    Path | None,
-    strokes_option(
-        "Stroke data of the classes, for simulated and refiners.",
-        default="hanzi; of a run, those that it was trained with",
-        panel=GENERATOR,
-    ),
-]
-Budgets = Annotated[
-    str | None,
-    typer.Option(
-        "--steps",
-        metavar="N,N,...",
-        rich_help_panel=RECOGNISER,
-        show_default="of the recogniser preset",
-        help="Number of optimiser steps for each recogniser. With several numbers, each arm is "
-        "compared with the number that is best on samples held out from --train.",
-    ),
-]
-GeneratorImages = Annotated[
-    int | None,
-    typer.Option(
-        "--generator-images",
-        min=1,
-        metavar="N",
-        rich_help_panel=GENERATOR,
-        show_default="of the preset",
-        help="Length of the generator's training in real images (pairs of images for a "
-        "deformation model).",
-    ),
-]
-Plot = Annotated[
-    Path | None,
-    typer.Option(
-        "--plot",
-        metavar="FILE.png",
-        help="Also plot accuracy and gain against the number of real samples.",
-    ),
-]
+    from hwgen.results.lift import Lift
+    from hwgen.store import Store
 
 
 def lift(
@@ -222,7 +73,7 @@ def lift(
     generator_images: GeneratorImages = None,
     recogniser_preset: RecogniserPreset = "default",
     size: RecogniserSize = None,
-    steps: Budgets = None,
+    steps: Budgets = CONVERGED,
     init_from: InitFrom = None,
     plot: Plot = None,
     device: Device = "auto",
@@ -233,9 +84,10 @@ def lift(
     """Measure how much synthetic samples raise accuracy, for several numbers of real samples.
 
     For each number of real samples per class, and each trial, a generator is trained on a random
-    subset of the real samples, and a recogniser on that subset with each augmentation. A finished
-    run of a refiner needs no real samples of the classes. Writes lift.json, which also says whether
-    synthetic samples help.
+    subset of the real samples, and a recogniser on that subset with each augmentation, until more
+    steps no longer help. A finished run of a refiner needs no real samples of the classes. Writes
+    lift.json, which also says whether synthetic samples help. Prints before the start how long it
+    takes at most.
 
     Rerun the command to resume after Ctrl-C, also in the middle of a training. Several processes
     can work on one output directory.
@@ -253,7 +105,7 @@ def lift(
     from hwgen_cli.progress import bar
 
     real, where = Store(train), pick_device(device)
-    budgets = _numbers("--steps", steps)
+    budgets = _budgets(steps)
     recipe = _recipe(recogniser_preset, size, budgets, synthetic_fraction)
     counts = real_per_class or COUNTS[experiment]
     given: dict[str, Any] = {
@@ -265,7 +117,8 @@ def lift(
         "synthetic_per_class": _numbers("--synthetic-per-class", synthetic_per_class),
         "held_out_per_class": held_out_per_class,
         "evaluate_on": None if evaluate_on is None else evaluate_on.value,
-        "steps": budgets if budgets is not None and len(budgets) > 1 else None,
+        "steps": budgets if len(budgets) > 1 else None,
+        "until_converged": steps.startswith(CONVERGED),
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
@@ -273,6 +126,8 @@ def lift(
         generator, real, images=generator_images, device=device, strokes=strokes
     )
     keep_freed_memory()
+    if plan.until_converged:
+        print_lines(_cost(plan, models, real, where, precision), stderr=True)
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
         result = run_experiment(
             real,
@@ -291,15 +146,13 @@ def lift(
 
 
 def _recipe(
-    preset: str, size: int | None, steps: tuple[int, ...] | None, synthetic_fraction: float | None
+    preset: str, size: int | None, steps: tuple[int, ...], synthetic_fraction: float | None
 ) -> RecogniserRecipe:
     from dataclasses import replace
 
     from hwgen.recogniser.network import recogniser_named
 
-    recipe = recogniser_named(preset, size)
-    if steps is not None:
-        recipe = replace(recipe, steps=steps[0])
+    recipe = replace(recogniser_named(preset, size), steps=steps[0])
     if synthetic_fraction is not None:
         recipe = replace(recipe, mixing=replace(recipe.mixing, fraction=synthetic_fraction))
     return recipe
@@ -330,6 +183,37 @@ def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:
         )
 
 
+def _budgets(text: str) -> tuple[int, ...]:
+    """Numbers of steps to try."""
+    from hwgen.experiments.convergence import MAX_STEPS, doubling
+
+    name, _, most = text.partition(":")
+    if name.strip() != CONVERGED:
+        return _numbers("--steps", text, or_else=CONVERGED) or ()
+    limit = _numbers("--steps converged:N", most) if most else None
+    return doubling(limit[0] if limit else MAX_STEPS)
+
+
+def _cost(
+    plan: Experiment,
+    models: Mapping[str, Generator],
+    real: Store,
+    device: torch.device,
+    precision: str,
+) -> str:
+    """What a lift takes at most, before it starts."""
+    from hwgen.recogniser.step_time import seconds_per_step
+
+    trials = plan.all_trials(models)
+    steps = sum(trial.steps for trial in trials)
+    each = seconds_per_step(plan.recipe, real.charset, real.channels, device, precision)
+    return (
+        f"--steps {CONVERGED}: at most {len(trials):,} recognisers, {steps:,} training steps, "
+        f"{duration(steps * each)} on this device beside what runs now, if no arm stops early. "
+        "A quick look: --steps 1000"
+    )
+
+
 def _labels(classes: str, charset: Charset) -> tuple[str, ...]:
     from hwgen.charset import select_classes
 
@@ -340,8 +224,13 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def _numbers(option: str, text: str | None, **words: int) -> tuple[int, ...] | None:
-    """Different whole numbers above 0, separated by commas; some words stand for a number."""
+def _numbers(
+    option: str, text: str | None, or_else: str = "", **words: int
+) -> tuple[int, ...] | None:
+    """Different whole numbers above 0, separated by commas; some words stand for a number.
+
+    `or_else` is what the option takes in place of numbers, for the error message.
+    """
     from hwgen.errors import InputError
 
     if text is None:
@@ -353,9 +242,10 @@ def _numbers(option: str, text: str | None, **words: int) -> tuple[int, ...] | N
     ]
     if not all(good) or len(set(parts)) < len(parts):
         also = "".join(f" or {word}" for word in words)
+        or_else = f", or {or_else}" if or_else else ""
         raise InputError(
-            f"{option} must be different whole numbers above 0{also}, separated by commas, "
-            f"found {text}",
+            f"{option} must be different whole numbers above 0{also}, separated by commas"
+            f"{or_else}, found {text}",
             remedy=f"Example: {option} 10,50",
         )
     return tuple(words[part] if part in words else int(part) for part in parts)
@@ -371,60 +261,4 @@ def _output(result: Lift, plot: Path | None, *, json: bool) -> None:
     if json:
         print_json(result.to_json())
     else:
-        _show(result, Console())
-
-
-def _show(result: Lift, console: Console) -> None:
-    from rich.table import Table
-
-    from hwgen.experiments.lift.arms import ARMS
-    from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, BASELINE, count_name
-    from hwgen_cli.terminal import escape
-
-    for group in result.groups:
-        some = "" if len(result.groups) == 1 else f", {escape(group)} classes"
-        caption = "N: real samples per class; after an arm's name: synthetic samples per class"
-        if group == AMONG_RARE:
-            caption = f"{AMONG_RARE_NOTE}. {caption}"
-        table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
-        table.add_column("top-1", justify="right")
-        table.add_column(f"difference to {BASELINE}", justify="right")
-        for count in result.counts:
-            for series in result.series:
-                key = (group, count, series)
-                accuracy, difference = result.accuracy.get(key), result.differences.get(key)
-                if accuracy is not None:
-                    figures = _text(accuracy, ".1f"), _text(difference, "+.1f")
-                    table.add_row(count_name(count), escape(_name(series, accuracy)), *figures)
-            table.add_section()
-        console.print(table)
-    print_test_warnings(
-        console,
-        simulated=result.data_kinds.get("test") == "simulated",
-        shared_writers=result.test.writers_shared,
-    )
-    print_lines(result.advice)
-    for generator in result.generators:
-        print_lines(generator.cost)
-    if not any(ARMS[series.arm].pretrained for series in result.series if series.arm in ARMS):
-        console.print(
-            "[dim]not measured: starting from a recogniser pretrained on other or on simulated "
-            "characters; see --init-from and hwgen simulate[/]"
-        )
-    print_lines(f"written: {result.folder / result.NAME}")
-
-
-def _name(series: Series, accuracy: Estimate) -> str:
-    """`classical+synthetic 100`, and the steps where there are several numbers of them."""
-    amount = f" {series.amount}" if series.amount else ""
-    steps = f", {series.steps:,} steps" if series.steps else ""
-    best = f", best: {accuracy.best_steps:,} steps" if accuracy.best_steps else ""
-    return f"{series.arm_name}{amount}{steps}{best}"
-
-
-def _text(value: Estimate | None, form: str) -> str:
-    """`65.3 (64.1 to 66.5)`."""
-    if value is None:
-        return ""
-    low, high = (format(100 * limit, form) for limit in (value.low, value.high))
-    return f"{100 * value.mean:{form}} [dim]({low} to {high})[/]"
+        show_lift(result, Console())

@@ -159,9 +159,8 @@ RecogniserPreset = Annotated[
         "--recogniser-preset",
         metavar="default|light|strong-64",
         rich_help_panel=RECOGNISER,
-        help="Recogniser to train. light needs a third of the compute per step, and in hwgen lift "
-        "it also trains for a twelfth of the steps. strong-64 reads 64x64 pixels, the most "
-        "accurate for thousands of classes.",
+        help="Recogniser to train. light needs a third of the compute per step. strong-64 reads "
+        "64x64 pixels, the most accurate for thousands of classes.",
     ),
 ]
 RecogniserSize = Annotated[

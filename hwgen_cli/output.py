@@ -25,6 +25,13 @@ def print_lines(*lines: str, stderr: bool = False, quiet: bool = False) -> None:
         console.print(one_line(line), markup=False, highlight=False, soft_wrap=True)
 
 
+def duration(seconds: float) -> str:
+    """`40 s`, `12 minutes`, `3.5 hours`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:,.1f} hours"
+
+
 def print_json(value: Any) -> None:
     """Print plain JSON on standard output."""
     print(to_json(value))

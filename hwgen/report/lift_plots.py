@@ -1,4 +1,7 @@
-"""The plot of a lift: accuracy, and its difference to the baseline, by samples per class."""
+"""The plot of a lift: accuracy, and its difference to the baseline, by samples per class.
+
+Below, where several numbers of training steps were tried, accuracy by these.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from hwgen.report.matplotlib_settings import plot_settings
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from hwgen.io.files import atomic_write
 from hwgen.io.outputs import MARK
@@ -37,6 +42,7 @@ _DODGE = (
 )
 _DASHES = ("-", "--", "-.")  # of the groups of classes, in their order
 _DPI = 160
+_MOST_CURVES = 6  # panels of accuracy by training steps
 
 
 def lift_svg(name: str, lift: Lift) -> Html:
@@ -76,9 +82,18 @@ def _variables(css: str) -> list[tuple[str, str]]:
 
 def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
     """Accuracy and, where there is one, the difference to the baseline; thin: other classes."""
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    curves = _counts_with_curves(lift)
+    figure = Figure(figsize=(9.0, 6.4 if curves else 3.8), layout="constrained")
     panels = [figures for figures in (lift.accuracy, lift.differences) if figures]
-    left, *others = figure.subplots(1, len(panels), squeeze=False)[0]
+    wide, narrow = max(1, len(curves)), len(panels)
+    grid = figure.add_gridspec(2 if curves else 1, wide * narrow)
+    left, *others = (
+        figure.add_subplot(grid[0, wide * place : wide * (place + 1)])
+        for place in range(len(panels))
+    )
+    for place, count in enumerate(curves):
+        axes = figure.add_subplot(grid[1, narrow * place : narrow * (place + 1)])
+        _curves(axes, lift, count, colours)
     groups = [group for group in lift.groups if group != "all" or len(lift.groups) == 1]
     for axes, figures in zip((left, *others), panels, strict=True):
         for place, group in enumerate(groups):
@@ -116,6 +131,47 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
         ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4 if len(handles) < 7 else 3)
     return figure
+
+
+def _counts_with_curves(lift: Lift) -> list[int]:
+    """Numbers of real samples for which accuracy by training steps is shown: the first, and the
+    last one.
+    """
+    found = [
+        count
+        for count in lift.counts
+        if any((lift.groups[0], count, one) in lift.accuracy for one in lift.budgets)
+    ]
+    return found if len(found) <= _MOST_CURVES else [*found[: _MOST_CURVES - 1], found[-1]]
+
+
+def _curves(axes: Axes, lift: Lift, count: int, colours: Mapping[str, str]) -> None:
+    """Accuracy of each arm by its training steps, pretraining included; filled: the best one."""
+    known = True
+    for series in lift.shown:
+        found = [
+            lift.accuracy[place]
+            for one in lift.budgets
+            if replace(one, steps=0) == series
+            and (place := (lift.groups[0], count, one)) in lift.accuracy
+        ]
+        best = lift.accuracy.get((lift.groups[0], count, series))
+        known = known and all(one.total_steps is not None for one in found)
+        x = [one.total_steps or one.steps for one in found]
+        y = [100 * one.mean for one in found]
+        colour, mark = _colour(lift, series, colours), _mark(lift, series)
+        axes.plot(x, y, color=colour, lw=1.4, marker=mark, ms=3.5, mfc="none")
+        chosen = [place for place, one in enumerate(found) if best and one.steps == best.best_steps]
+        axes.plot(
+            [x[i] for i in chosen], [y[i] for i in chosen], color=colour, lw=0, marker=mark, ms=5
+        )
+    axes.set_xscale("log")
+    axes.grid(axis="y")
+    keep_within(axes, "y", 100.0)
+    axes.set_title(f"{count_name(count)} per class, top-1, %", loc="left", fontsize=9)
+    axes.set_xlabel("training steps, pretraining included" if known else "training steps")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _line(

@@ -68,6 +68,10 @@ def _caption(lift: Lift) -> str:
         _DIFFERENCES if lift.differences else "Top-1 accuracy on the test store.",
         "At “all”, classes have different numbers of samples." if ALL in lift.counts else "",
         f"{AMONG_RARE_NOTE}." if AMONG_RARE in lift.groups else "",
+        "Below: top-1 accuracy by training steps; filled: the number that is best on held-out "
+        "samples, with which the arm counts above."
+        if lift.budgets
+        else "",
     ]
     return " ".join(filter(None, parts))
 
@@ -95,8 +99,13 @@ def _shared(writers: int | None) -> str:
 
 
 def _steps(lift: Lift) -> str:
-    """`classical: 1,000; pretrained: 7,000`, pretraining included."""
+    """`classical: 1,000; pretrained: 7,000`, pretraining included, of what is shown."""
     known = {arm: steps for arm, steps in lift.steps.items() if steps is not None}
+    if lift.budgets:
+        chosen = [one for one in lift.accuracy_entries if one.best_steps and one.total_steps]
+        known = {}
+        for one in chosen:
+            known[one.arm] = max(one.total_steps or 0, known.get(one.arm, 0))
     return "; ".join(f"{arm}: {steps:,}" for arm, steps in known.items()) or "not stated"
 
 
@@ -116,7 +125,8 @@ def _group(lift: Lift, group: str) -> list[Html]:
                 rows.append(
                     [
                         count_name(count),
-                        series.name,
+                        _name(value),
+                        "" if value.total_steps is None else f"{value.total_steps:,}",
                         accuracy(_interval(value)),
                         "" if more is None else difference(_interval(more)),
                     ]
@@ -124,8 +134,14 @@ def _group(lift: Lift, group: str) -> list[Html]:
     heading = tag("h3", f"Accuracy by the number of samples per class{some}")
     if not rows:
         return [heading, missing("Nothing was measured.")]
-    head = ["Samples per class", "Arm", "Top-1", f"Minus {BASELINE}"]
-    return [heading, table(head, rows, numbers=2)]
+    head = ["Samples per class", "Arm", "Training steps", "Top-1", f"Minus {BASELINE}"]
+    return [heading, table(head, rows, numbers=3)]
+
+
+def _name(value: Estimate) -> str:
+    """The name of its series, and the best number of steps where it was chosen."""
+    best = f", best: {value.best_steps:,} steps" if value.best_steps else ""
+    return f"{value.series.name}{best}"
 
 
 def _interval(value: Estimate) -> Interval:
@@ -135,13 +151,15 @@ def _interval(value: Estimate) -> Interval:
 def key_figures(lift: Lift) -> list[tuple[str, str, str]]:
     """(value, what it is, where it comes from) for the top of the page: the largest gain.
 
-    Arms that trained for more steps than the baseline do not count.
+    Arms that trained for more steps than the baseline do not count, unless it has converged.
     """
-    plain = lift.steps.get(BASELINE)
     gains = [
         one
         for one in lift.difference_entries
-        if one.group == lift.groups[0] and one.low > 0 and lift.steps.get(one.arm) == plain
+        if one.group == lift.groups[0]
+        and one.low > 0
+        and one.series in lift.shown
+        and lift.is_fair(one)
     ]
     if not gains:
         return []

@@ -9,11 +9,13 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from hwgen.results.files import ResultFile
+from hwgen.results.generator_facts import GeneratorFacts
 from hwgen.results.trials import ALL, NONE, TrialResult, count_name, total_steps
 from hwgen.schema import from_json, key, to_json
 
 MAX_SHOWN = 50
-"""Limit of a file that is read: groups of classes, numbers of samples, and series, of each."""
+"""Limit of a file that is read: groups of classes, numbers of samples, and series of a plot, of
+each; and the numbers of steps of each series."""
 
 __all__ = [
     "ALL",
@@ -84,6 +86,10 @@ class Estimate:
         generator: see Series.
         steps: see Series.
         best_steps: training steps that were the best of several on held-out samples; 0: not chosen.
+        total_steps: training steps, pretraining included; None: not known.
+        held_out: accuracy of the series on held-out samples; None: not measured.
+        converged: whether the most steps that were tried gained too little over fewer to matter;
+            None where the number of steps was not chosen.
         mean: fraction of test samples.
         low, high: 95 % limits.
         trials: number of repetitions.
@@ -102,6 +108,9 @@ class Estimate:
     generator: str = field(default="", metadata=key("generator", left_out=""))
     steps: int = field(default=0, metadata=key("steps", left_out=0))
     best_steps: int = field(default=0, metadata=key("best_steps", left_out=0))
+    total_steps: int | None = field(default=None, metadata=key("total_steps", left_out=None))
+    held_out: float | None = field(default=None, metadata=key("held_out", left_out=None))
+    converged: bool | None = field(default=None, metadata=key("converged", left_out=None))
 
     @property
     def series(self) -> Series:
@@ -132,64 +141,6 @@ class TestStore:
 
     store: str
     writers_shared: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorFacts:
-    """What a lift says of one of its generators.
-
-    Attributes:
-        name: see Series.
-        settings: plain JSON on which its samples depend.
-        classes: number of classes of the lift.
-        trained_before: not in each trial.
-        classes_seen: how many of them it was trained on before, by its run's record, which may
-            count classes without samples; None if not known, and without `trained_before`.
-        images: images, or pairs, of a training; None if not known.
-        seconds: mean duration of a training; None if not known.
-    """
-
-    name: str = ""
-    settings: dict[str, Any]
-    classes: int
-    trained_before: bool = False
-    classes_seen: int | None = None
-    images: int | None = None
-    seconds: float | None = None
-
-    @property
-    def title(self) -> str:
-        """Subject of a sentence: its name, or `The generator`."""
-        return self.name or "The generator"
-
-    @property
-    def seen(self) -> str:
-        """How many of the classes it was trained on before, a sentence; "" if it was not."""
-        if not self.trained_before or self.images == 0:
-            return ""
-        if self.classes_seen is None:
-            return (
-                f"{self.title} was trained on classes that its run does not name, perhaps on "
-                "samples of these classes and of the test writers."
-            )
-        unseen = self.classes - self.classes_seen
-        seen = f"{self.classes_seen:,}" if self.classes_seen else "none"
-        risk = ", perhaps on samples of the test writers" if self.classes_seen else ""
-        return (
-            f"{self.title} was trained on {seen} of these classes{risk} "
-            f"(never seen: {unseen:,} of {self.classes:,} classes)."
-        )
-
-    @property
-    def cost(self) -> str:
-        """What its training took, a sentence."""
-        if self.images == 0:
-            return f"{self.title} needs no training."
-        each = "The training" if self.trained_before else "Each training"
-        of = f" of {self.name}" if self.name else " of the generator"
-        images = "an unknown number of" if self.images is None else f"{self.images:,}"
-        took = "an unknown time" if self.seconds is None else f"{self.seconds / 60:,.1f} minutes"
-        return f"{each}{of} took {images} images and {took}."
 
 
 @dataclass(frozen=True)
@@ -313,6 +264,22 @@ class Lift(ResultFile):
         """Most training steps of each arm's recognisers, pretraining included; None: not known."""
         return most_steps(self.rows)
 
+    def is_fair(self, one: Estimate) -> bool:
+        """Whether a difference to BASELINE cannot come from more training.
+
+        More steps no longer help BASELINE, or the arm has had as many, pretraining included.
+        """
+        plain = self.accuracy.get((one.group, one.count, Series(BASELINE, 0, steps=one.steps)))
+        if plain is not None and plain.converged:
+            return True
+        return self.steps.get(one.arm) == self.steps.get(BASELINE)
+
+    @property
+    def budgets(self) -> tuple[Series, ...]:
+        """The series of each number of steps, where a best one was chosen."""
+        chosen = any(not one.steps for one in self.series)
+        return tuple(one for one in self.series if one.steps) if chosen else ()
+
     @property
     def generator_settings(self) -> tuple[dict[str, Any], ...]:
         """Settings of every generator."""
@@ -354,8 +321,8 @@ class Lift(ResultFile):
         unknown = [one.arm for one in self.accuracy_entries if one.arm not in arms]
         if unknown:
             raise ValueError(f"an arm {unknown[0]!r:.60} that the experiment does not have")
-        sizes = len(self.groups), len(self.counts), len(self.series)
-        if max(sizes) > MAX_SHOWN:
+        sizes = len(self.groups), len(self.counts), len(self.shown)
+        if max(sizes) > MAX_SHOWN or len(self.series) > MAX_SHOWN * (1 + len(self.shown)):
             raise ValueError("{:,} groups, {:,} counts and {:,} series".format(*sizes))
 
 

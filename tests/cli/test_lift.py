@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
+from hwgen.experiments import convergence
 from hwgen.experiments.lift.choice import choose_generator
 from hwgen.experiments.lift.generators import TrainedGenerator
 from hwgen.experiments.lift.plan import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS
@@ -281,7 +282,7 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
     shown = capsys.readouterr().out
     for text in (
         "│ 0 ",
-        "classical+simulated 3, 1 steps",
+        "Top-1 accuracy by training steps, %",
         "classical+learnt 3, best: ",
         "Without real samples, train on 3 samples per class of simulated: expect ",
         "Samples of learnt instead of simulated, by the number of real samples per class: ",
@@ -291,6 +292,33 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
     ):
         assert text in shown, text
     assert plot.is_file()
+
+
+def test_without_steps_each_arm_is_trained_until_more_no_longer_help(
+    stores: list[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(convergence, "FIRST_STEPS", 1)
+    monkeypatch.setattr(convergence, "LEAST_GAIN", 2.0)
+    options = [*stores, "--out", tmp_path / "out", "--trials", 1, "--real-per-class", "1"]
+    options += ["--arms", "none,classical", "--held-out-per-class", 1, "--size", 16]
+    options += ["--device", "cpu", "--precision", "fp32", "--recogniser-preset", "light"]
+    options += ["--plot", tmp_path / "curve.png"]
+    monkeypatch.setattr(sys, "argv", ["hwgen", "lift", *map(str, options)])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    shown = capsys.readouterr()
+    assert not leaving.value.code, shown.err
+    assert "--steps converged: at most 32 recognisers, 129,534 training steps, " in shown.err
+    assert "A quick look: --steps 1000" in shown.err
+    for text in ("classical, best: ", "Every arm has converged", "by training steps, %"):
+        assert text in shown.out, text
+    assert "A quick look" not in shown.out
+    found = json.loads((tmp_path / "out" / "lift.json").read_text("utf-8"))
+    assert [one["cell"]["steps"] for one in found["rows"]] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -303,6 +331,9 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
             "-class must be different whole numbers above 0, separated by commas, found 0. ",
         ),
         (["--steps", "5,5"], "--steps must be different whole numbers"),
+        (["--steps", "long"], "separated by commas, or converged, found long"),
+        (["--steps", "converged:500"], "500 steps are too few to see whether more help"),
+        (["--held-out-per-class", 0], "but no samples are held out"),
         (["--rare", "一"], "Give --experiment rare, or leave --rare out"),
         (["--experiment", "rare", "--rare", "木"], "are not among the 3 classes: 木"),
         (

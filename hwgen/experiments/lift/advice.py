@@ -1,13 +1,13 @@
 """What a user should do, in words, from the figures of a lift.
 
-A gain is promised only where its interval excludes 0 and the arm trained for at most as many steps
-as the baseline, pretraining included. Of several arms and generators it takes the one with the
-highest lower limit, on the figures that it quotes.
+A gain is promised only where its interval excludes 0 and is not due to more training: more steps no
+longer help the baseline, or the arm trained for at most as many, pretraining included. Of several
+arms and generators it takes the one with the highest lower limit, on the figures that it quotes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from hwgen.experiments.lift.arms import ARMS
 from hwgen.results.lift import BASELINE, COMMON, Estimate, Series, count_name
@@ -59,10 +59,11 @@ def advise(
     some = "" if group == "all" else f" of the {group} classes"
     compared = about(differences)
     common = {one.place[1:]: one for one in about(differences, COMMON)}
+    settled = {one.count for one in about(accuracy) if one.arm == baseline and one.converged}
     sentences = [_without_real(about(accuracy), compared, some)]
     for opening, arms in _CHOICES.items():
         if found := [one for one in compared if one.arm in arms]:
-            sentences.append(_gains(opening, found, common, some, steps, baseline))
+            sentences.append(_gains(opening, found, common, some, steps, baseline, settled))
     sentences += _between(about(between), first, some)
     return " ".join(filter(None, sentences)) or (
         f"No arm was compared with {baseline}, so there is no advice."
@@ -91,16 +92,30 @@ def _gains(
     some: str,
     steps: Mapping[str, int | None],
     baseline: str,
+    settled: Set[int],
 ) -> str:
-    own, plain = steps.get(found[0].arm), steps.get(baseline)
+    """A sentence on arms; `settled` are the counts at which more steps do not help the baseline."""
+    every = [steps.get(one.arm) for one in found]
+    own = None if None in every else max(one for one in every if one is not None)
+    plain, counts = steps.get(baseline), {one.count for one in found}
     if any(one.best_steps for one in found):
         opening += ", each arm with the number of training steps that is best on held-out samples"
     elif own is not None:
         opening += f" ({own:,} training steps in all)"
-    known = own is not None and plain is not None
-    if own > plain if known else own != plain or ARMS[found[0].arm].pretrained:  # type: ignore[operator]
+    if own is not None and plain is not None:
+        fair = counts & settled if own > plain else counts
+    else:
+        fair = set() if own != plain or ARMS[found[0].arm].pretrained else counts
+    if not fair:
         return f"{opening}: {_unequal(own, plain, baseline)}."
-    return f"{opening}, by the number of real samples per class{some}: {_promises(found, common)}"
+    if own is not None and plain is not None and own > plain:
+        opening += f" (at most {own:,}, pretraining included; {baseline} at most {plain:,})"
+    promises = _promises([one for one in found if one.count in fair], common)
+    text = f"{opening}, by the number of real samples per class{some}: {promises}"
+    if late := sorted(counts - fair, key=_place):
+        named = ", ".join(map(count_name, late))
+        text += f" At {named}, no gain is promised, since {baseline} has not converged."
+    return text
 
 
 def _unequal(own: int | None, plain: int | None, baseline: str) -> str:

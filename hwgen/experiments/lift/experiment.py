@@ -26,6 +26,7 @@ from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
 from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.checks import check_rare, check_start, check_stores, check_unseen_by
+from hwgen.experiments.lift.convergence import about_training, needed
 from hwgen.experiments.lift.correct_counts import count_correct
 from hwgen.experiments.lift.generators import Generator, generator_facts
 from hwgen.experiments.lift.plan import Experiment
@@ -74,7 +75,8 @@ def run_experiment(
         device: of the recognisers.
         init_from: a recogniser of other characters, whose weights the pretrained arms start from.
         precision: of their training.
-        control: progress in trials. Finished trials are kept when it stops.
+        control: progress in trials, of which there are more once an arm is given more steps.
+            Finished trials are kept when it stops.
         so_far: run nothing, and sum up the finished trials; `Lift.missing` names the others.
 
     Returns:
@@ -82,7 +84,8 @@ def run_experiment(
 
     Raises:
         CharsetError: the stores' charsets differ.
-        InputError: a store is synthetic, or too small, or a class has too few samples; a
+        InputError: a store is synthetic, or too small, or a class has too few samples, also to hold
+            some out where these say how long to train; a
             generator or `init_from` was trained on one of the stores; an arm is pretrained and
             there is no `init_from`; with `so_far`, no trial is finished.
         RecipeChangedError: `out` holds trials of other settings.
@@ -105,14 +108,20 @@ def run_experiment(
     results = {trial: work.finished(trial) for trial in trials}  # refuses other settings first
     if not so_far:
         work.check([trial for trial, result in results.items() if result is None])
-    while not so_far and (missing := [one for one, result in results.items() if result is None]):
+    while not so_far and (missing := [one for one in work.needed(results) if results[one] is None]):
         taken = False
         for trial in missing:
-            done = sum(result is not None for result in results.values())
+            now = work.needed(results)
+            done, total = sum(results[one] is not None for one in now), len(now)
 
-            def report(what: str, fraction: float, done: int = done, trial: Trial = trial) -> None:
-                done_now = done + min(fraction, 0.99)
-                control.progress(done_now, len(trials), f"{trial.name}: {what}")
+            def report(
+                what: str,
+                fraction: float,
+                done: int = done,
+                total: int = total,
+                trial: Trial = trial,
+            ) -> None:
+                control.progress(done + min(fraction, 0.99), total, f"{trial.name}: {what}")
 
             if control.stop():
                 return None
@@ -124,8 +133,9 @@ def run_experiment(
             time.sleep(_WAIT_SECONDS)  # other processes run what is missing
     if not any(results.values()):
         raise InputError("no trial is finished", where=str(out), remedy="Run the experiment first")
-    lift = work.lift(results).save(out)
-    control.progress(len(trials), len(trials), "done")
+    used = work.needed(results)
+    lift = work.lift({trial: results[trial] for trial in used}).save(out)
+    control.progress(len(used), len(used), "done")
     return lift
 
 
@@ -159,6 +169,12 @@ class _Work:
             choose(labels, self._free, self._counts(trial), trial.seed)
         self._judge, self._held_out = self.test, None
         judged_there = self.experiment.evaluate_on == "held-out"
+        if self.experiment.until_converged and not reserved.any():
+            raise InputError(
+                "no class has enough samples to hold some out, which say whether more steps help",
+                where=str(self.train.path),
+                remedy="Give --steps N",
+            )
         if judged_there or (len(self.experiment.steps) > 1 and reserved.any()):
             with file_lock(self.out / "locks" / "held-out.lock", wait=True):
                 path = self.out / "draws" / "held-out.store"
@@ -181,6 +197,10 @@ class _Work:
         }
         if self.experiment.rare:
             self.config["rare"] = self.train.charset.subset(self.groups[RARE]).fingerprint
+
+    def needed(self, results: Mapping[Trial, TrialResult | None]) -> list[Trial]:
+        """The trials to run, finished ones included, as far as these say."""
+        return needed(self.trials, results) if self.experiment.until_converged else self.trials
 
     def finished(self, trial: Trial) -> TrialResult | None:
         """The result of a trial, if it is finished."""
@@ -284,6 +304,9 @@ class _Work:
         )
         generators = self._facts(finished)
         init_from, train, test = self.init_from, self.train, self.test
+        steps = 0 if self.experiment.steps else self.experiment.recipe.steps
+        training = about_training(found.accuracy, next(iter(self.groups)), steps)
+        seen = [one.seen for one in generators]
         writers = shared_writers(train, test)
         shared = 0 if init_from is None else len(set(init_from.charset) & set(train.charset))
         return Lift(
@@ -300,7 +323,7 @@ class _Work:
             accuracy_entries=found.accuracy,
             difference_entries=found.differences,
             generator_difference_entries=found.generator_differences,
-            advice=" ".join([found.advice, *(one.seen for one in generators if one.seen)]),
+            advice=" ".join(filter(None, [found.advice, training, *seen])),
             missing=tuple(trial.name for trial, result in results.items() if result is None),
             rows=finished,
         )

@@ -42,6 +42,8 @@ class Experiment:
         recipe: of every recogniser; its augmentation is the classical one.
         steps: several numbers of training steps, each a trial of its own; () for the recipe's.
             Then each arm counts with the number that is best on held-out samples, if there are any.
+        until_converged: an arm is trained for the next one of `steps` only if the last one helped
+            on held-out samples, see hwgen.experiments.lift.convergence.
         strong_epochs: passes over the real samples from which an arm that trains from scratch has
             STRONG as its classical augmentation; None: never. So has one without real samples.
         pretrained_strong_epochs: the same for an arm that starts from pretrained weights.
@@ -57,6 +59,7 @@ class Experiment:
     synthetic_per_class: tuple[int, ...] = field(default=(100,), metadata=key("amounts"))
     recipe: RecogniserRecipe = field(default_factory=RecogniserRecipe)
     steps: tuple[int, ...] = field(default=(), metadata=key("steps", left_out=()))
+    until_converged: bool = field(default=False, metadata=key("until_converged", left_out=False))
     strong_epochs: float | None = field(default=None, metadata=key("strong_views"))
     pretrained_strong_epochs: float | None = field(
         default=None, metadata=key("started_strong_views")
@@ -91,6 +94,11 @@ class Experiment:
             )
         if self.steps and min(self.steps) < 1:
             raise InputError(f"numbers of steps {list(self.steps)}; expected 1 or more")
+        if self.until_converged and (len(self.steps) < 2 or self.held_out_per_class < 1):
+            raise InputError(
+                "held-out samples say whether more steps help, but no samples are held out",
+                remedy="Raise --held-out-per-class, or give --steps N",
+            )
         if self.evaluate_on == "held-out" and self.held_out_per_class < 1:
             raise InputError("evaluation on held-out samples, but no samples are held out")
 

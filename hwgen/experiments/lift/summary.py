@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from hwgen.evaluation.metrics.intervals import Interval, t_interval
 from hwgen.experiments.lift.advice import advise
+from hwgen.experiments.lift.convergence import arm_is_converged, mean_held_out
 from hwgen.results.lift import AMONG_RARE, BASELINE, Estimate, Series, most_steps
-from hwgen.results.trials import TrialResult
+from hwgen.results.trials import TrialResult, total_steps
 
 RESAMPLES = 2000
 
@@ -86,6 +87,9 @@ def summarise(
                 "generator": one.generator,
                 "steps": one.steps,
                 "best_steps": own[0].trial.steps if (count, one) in best else 0,
+                "total_steps": _total_steps(own),
+                "held_out": _known(mean_held_out(own)),
+                "converged": _converged(series, count, one) if (count, one) in best else None,
             }
             accuracy.append(_estimate(*_counts(own, classes), **key))
             plain = counted.get((count, Series(baseline, 0, steps=one.steps)), [])
@@ -128,14 +132,34 @@ def _best_steps(series: _Found) -> _Found:
     tried: dict[tuple[int, Series], list[tuple[float, int]]] = {}
     for (count, one), own in series.items():
         if one.steps:
-            scores = [math.nan if result.held_out is None else result.held_out for result in own]
             place = (count, replace(one, steps=0))
-            tried.setdefault(place, []).append((float(np.mean(scores)), -one.steps))
+            tried.setdefault(place, []).append((mean_held_out(own), -one.steps))
     return {
         (count, one): series[count, replace(one, steps=-max(scores)[1])]
         for (count, one), scores in tried.items()
         if not any(math.isnan(score) for score, _ in scores)
     }
+
+
+def _converged(series: _Found, count: int, arm: Series) -> bool:
+    """Whether more steps no longer help an arm that was trained for several numbers of them."""
+    found = {
+        one.steps: own
+        for (own_count, one), own in series.items()
+        if own_count == count and one.steps and replace(one, steps=0) == arm
+    }
+    return arm_is_converged([found[steps] for steps in sorted(found)])
+
+
+def _total_steps(results: Sequence[TrialResult]) -> int | None:
+    """Training steps, pretraining included; the most if they differ, None if not known."""
+    found = [total_steps(result.config) for result in results]
+    known = [steps for steps in found if steps is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _paired(

@@ -1,0 +1,72 @@
+"""How long a training step of a recogniser takes, measured before a long training."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from hwgen.charset import Charset
+from hwgen.data import Order
+from hwgen.recogniser.mixing import LabelledImages
+from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.training import train_recogniser
+
+_STEPS, _WARM = 6, 2  # the first steps, which take longer, do not count
+
+
+def seconds_per_step(
+    recipe: RecogniserRecipe,
+    charset: Charset,
+    channels: int,
+    device: torch.device,
+    precision: str = "auto",
+) -> float:
+    """Train for a few steps on noise.
+
+    Args:
+        recipe: of the recogniser.
+        charset: its classes.
+        channels: of its images.
+        device: where to train.
+        precision: see `train_recogniser`.
+    """
+    size, batch = recipe.size * recipe.oversample, recipe.batch
+    noise = torch.randint(256, (batch, channels, size, size), dtype=torch.uint8, device=device)
+    labels = torch.arange(batch, device=device) % len(charset)
+    moments: list[float] = []
+
+    def note() -> bool:
+        moments.append(time.perf_counter())
+        return False
+
+    train_recogniser(
+        LabelledImages(_Noise(noise), labels, charset, channels),
+        replace(recipe, steps=_STEPS),
+        seed=0,
+        device=device,
+        precision=precision,
+        stop=note,
+    )
+    return (time.perf_counter() - moments[_WARM]) / (_STEPS - _WARM)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Images in memory, as an ImageSet."""
+
+    images: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, order: Order, step: int, indices: Tensor | None = None) -> Tensor:
+        given = order.indices(step).to(self.images.device) if indices is None else indices
+        return self.images.index_select(0, given)
