@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwgen_cli.number_lists import budgets_of
 from hwgen_cli.options import (
     RECOGNISER,
     Device,
@@ -15,7 +16,6 @@ from hwgen_cli.options import (
     Precision,
     RecogniserPreset,
     RecogniserSize,
-    Steps,
     Test,
     Train,
     out_option,
@@ -35,6 +35,19 @@ if TYPE_CHECKING:
 
 DEFAULT_EPOCHS = 20.0
 
+Steps = Annotated[
+    str | None,
+    typer.Option(
+        "--steps",
+        metavar="N|converged",
+        rich_help_panel=RECOGNISER,
+        help="Number of optimiser steps for each recogniser. converged tries 1,000, 2,000, 4,000 "
+        "steps and so on with one recogniser of each arm, without a tenth of the training store, "
+        "until twice as many gain less than 0.3 points on that tenth, and for 32,000 at most "
+        "(converged:64000 for 64,000); all recognisers of the arm are then trained for the best "
+        "number, on the whole store.",
+    ),
+]
 Synthetic = Annotated[
     Path | None,
     typer.Option("--synthetic", metavar="STORE", help="Store of synthetic samples to measure."),
@@ -116,19 +129,21 @@ def benchmark(
     _check_length(steps, epochs)
     recipe = recogniser_named(recogniser_preset, size)
     real, where = Store(train), pick_device(device)
-    steps = steps or steps_for(epochs or DEFAULT_EPOCHS, real, recipe)
+    budgets = sorted(budgets_of(steps)) if steps is not None else []
+    length = budgets[0] if budgets else steps_for(epochs or DEFAULT_EPOCHS, real, recipe)
     keep_freed_memory()
     with bar("Training recognisers", "steps") as advance, interruptible() as stop:
         result = run(
             real,
             Store(test),
             None if synthetic is None else Store(synthetic),
-            recipe=replace(recipe, steps=steps),
+            recipe=replace(recipe, steps=length),
             seeds=range(first_seed, first_seed + seeds),
             out=out,
             device=where,
             init_from=None if init_from is None else load_pretrained(init_from, where),
             precision=precision,
+            budgets=budgets if len(budgets) > 1 else (),
             control=Control(advance, stop),
         )
     if result is None:
@@ -139,7 +154,7 @@ def benchmark(
         _show(result, Console())
 
 
-def _check_length(steps: int | None, epochs: float | None) -> None:
+def _check_length(steps: str | None, epochs: float | None) -> None:
     from hwgen.errors import InputError
 
     if steps is not None and epochs is not None:
@@ -156,13 +171,14 @@ def _show(result: Benchmark, console: Console) -> None:
     settings, network, test = result.settings, result.network, result.stores["test"]
     console.print(
         f"recogniser: {network.parameters:,} parameters, {network.flops / 1e6:,.1f} MFLOPs "
-        f"per image, {settings['recipe']['steps']:,} steps of {settings['recipe']['batch']} "
+        f"per image, {_steps(result)} steps of {settings['recipe']['batch']} "
         f"samples on {settings['device']} in {settings['precision']}",
         highlight=False,
     )
     table = Table(title=f"Accuracy on {test.count:,} {test.data_kind} test samples, %")
     base = result.trained_on
-    for column in ("trained on", "top-1", "top-5", f"top-1, difference to {base}", "seeds"):
+    last = ("seeds", "steps") if any(arm.search for arm in result.arms.values()) else ("seeds",)
+    for column in ("trained on", "top-1", "top-5", f"top-1, difference to {base}", *last):
         table.add_column(column, justify="left" if column == "trained on" else "right")
     for name, arm in result.arms.items():
         difference = result.differences.get(f"{name} - real")
@@ -172,8 +188,10 @@ def _show(result: Benchmark, console: Console) -> None:
             _percent(arm.top5),
             "" if difference is None else _percent(difference, "+.2f"),
             str(len(arm.trials)),
+            *([] if arm.search is None else [f"{arm.search.best:,}"]),
         )
     console.print(table)
+    _show_searches(result, console)
     _show_synthetic(result, console)
     print_worst_classes(
         console, f"Worst classes of the recognisers trained on {base} samples", result.worst
@@ -184,6 +202,32 @@ def _show(result: Benchmark, console: Console) -> None:
         shared_writers=None if result.writers_shared is None else len(result.writers_shared),
     )
     print_lines(result.verdict, f"written: {result.folder / result.NAME}")
+
+
+def _steps(result: Benchmark) -> str:
+    """`12,000`, or `4,000 to 8,000` where each arm has its own."""
+    found = {arm.search.best for arm in result.arms.values() if arm.search is not None}
+    found = found or {result.settings["recipe"]["steps"]}
+    low, high = min(found), max(found)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _show_searches(result: Benchmark, console: Console) -> None:
+    """Accuracy by training steps, where the number of steps was chosen."""
+    from rich.table import Table
+
+    found = {name: arm.search for name, arm in result.arms.items() if arm.search is not None}
+    if not found:
+        return
+    numbers = sorted({steps for search in found.values() for steps in search.steps})
+    table = Table("trained on", title="Accuracy on held-out samples by training steps, %")
+    for steps in numbers:
+        table.add_column(f"{steps:,}", justify="right")
+    for name, search in found.items():
+        known = dict(zip(search.steps, search.held_out, strict=True))
+        cells = [f"{100 * known[steps]:.1f}" if steps in known else "" for steps in numbers]
+        table.add_row(result.shown(name), *cells)
+    console.print(table)
 
 
 def _show_synthetic(result: Benchmark, console: Console) -> None:

@@ -9,7 +9,6 @@ import typer
 
 from hwgen_cli.config import Config, with_config
 from hwgen_cli.lift_options import (
-    CONVERGED,
     COUNTS,
     Arms,
     Budgets,
@@ -28,6 +27,7 @@ from hwgen_cli.lift_options import (
     Trials,
 )
 from hwgen_cli.lift_tables import show_lift
+from hwgen_cli.number_lists import CONVERGED, budgets_of, numbers, parts
 from hwgen_cli.options import (
     Device,
     InitFrom,
@@ -105,16 +105,16 @@ def lift(
     from hwgen_cli.progress import bar
 
     real, where = Store(train), pick_device(device)
-    budgets = _budgets(steps)
+    budgets = budgets_of(steps)
     recipe = _recipe(recogniser_preset, size, budgets, synthetic_fraction)
     counts = real_per_class or COUNTS[experiment]
     given: dict[str, Any] = {
         "kind": experiment.value,
         "rare": None if rare is None else _labels(rare, real.charset),
         "trials": trials,
-        "arms": None if arms is None else tuple(_parts(arms)),
-        "real_per_class": _numbers("--real-per-class", counts, all=ALL, **{"0": NONE}),
-        "synthetic_per_class": _numbers("--synthetic-per-class", synthetic_per_class),
+        "arms": None if arms is None else tuple(parts(arms)),
+        "real_per_class": numbers("--real-per-class", counts, {"all": ALL, "0": NONE}),
+        "synthetic_per_class": numbers("--synthetic-per-class", synthetic_per_class),
         "held_out_per_class": held_out_per_class,
         "evaluate_on": None if evaluate_on is None else evaluate_on.value,
         "steps": budgets if len(budgets) > 1 else None,
@@ -183,17 +183,6 @@ def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:
         )
 
 
-def _budgets(text: str) -> tuple[int, ...]:
-    """Numbers of steps to try."""
-    from hwgen.experiments.convergence import MAX_STEPS, doubling
-
-    name, _, most = text.partition(":")
-    if name.strip() != CONVERGED:
-        return _numbers("--steps", text, or_else=CONVERGED) or ()
-    limit = _numbers("--steps converged:N", most) if most else None
-    return doubling(limit[0] if limit else MAX_STEPS)
-
-
 def _cost(
     plan: Experiment,
     models: Mapping[str, Generator],
@@ -218,37 +207,6 @@ def _labels(classes: str, charset: Charset) -> tuple[str, ...]:
     from hwgen.charset import select_classes
 
     return charset.subset(sorted(select_classes(classes, charset))).labels
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
-
-
-def _numbers(
-    option: str, text: str | None, or_else: str = "", **words: int
-) -> tuple[int, ...] | None:
-    """Different whole numbers above 0, separated by commas; some words stand for a number.
-
-    `or_else` is what the option takes in place of numbers, for the error message.
-    """
-    from hwgen.errors import InputError
-
-    if text is None:
-        return None
-    parts = _parts(text)
-    good = [
-        part in words or (part.isascii() and part.isdigit() and 0 < float(part) < 2**63)
-        for part in parts
-    ]
-    if not all(good) or len(set(parts)) < len(parts):
-        also = "".join(f" or {word}" for word in words)
-        or_else = f", or {or_else}" if or_else else ""
-        raise InputError(
-            f"{option} must be different whole numbers above 0{also}, separated by commas"
-            f"{or_else}, found {text}",
-            remedy=f"Example: {option} 10,50",
-        )
-    return tuple(words[part] if part in words else int(part) for part in parts)
 
 
 def _output(result: Lift, plot: Path | None, *, json: bool) -> None:

@@ -146,7 +146,6 @@ Strokes = Annotated[
         panel=GENERATOR,
     ),
 ]
-CONVERGED = "converged"
 Budgets = Annotated[
     str,
     typer.Option(

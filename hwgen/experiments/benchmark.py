@@ -1,13 +1,14 @@
 """What a recogniser gains from synthetic samples: trained on real, on both, and on synthetic alone.
 
-Every arm has the same number of optimiser steps and the same seeds, and is tested on the real test
-store. Finished recognisers are kept in the output directory; a rerun resumes from them.
+Every arm has the same number of optimiser steps, or as many as help it on samples held out from the
+train store, and the same seeds, and is tested on the real test store. Finished recognisers are kept
+in the output directory; a rerun resumes from them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hwgen.errors import InputError
 from hwgen.evaluation.metrics.diversity import Diversity, diversity
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.evaluation.worst_classes import worst_classes
+from hwgen.experiments.step_search import TRAIN, Search
 from hwgen.imaging.pixel_deviation import evenly_spaced_records, pixel_deviation
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.recogniser.cached_training import CachedTraining
@@ -50,6 +52,7 @@ from hwgen.results.benchmark import (
     DiversityRatio,
     Network,
     Purity,
+    StepSearch,
     Trial,
 )
 from hwgen.results.parts import Interval
@@ -72,6 +75,7 @@ def benchmark(
     device: torch.device,
     init_from: Recogniser | None = None,
     precision: str = "auto",
+    budgets: Sequence[int] = (),
     control: Control = NO_CONTROL,
 ) -> Benchmark | None:
     """Train on each arm with each seed, test on the test store, and write `out`/benchmark.json.
@@ -86,6 +90,9 @@ def benchmark(
         device: where to train and test.
         init_from: pretrained weights of all layers but the last; see `train_recogniser`.
         precision: of training: "bf16", "fp32" or "auto"; testing is always in fp32.
+        budgets: numbers of steps, ascending, of which each arm gets the best one, by a first
+            recogniser without a tenth of the train store, see hwgen.experiments.step_search; () for
+            those of the recipe.
         control: progress in optimiser steps over all arms and seeds; asked to stop before each
             step. Finished recognisers are kept.
 
@@ -96,8 +103,9 @@ def benchmark(
 
     Raises:
         InputError: the test store holds synthetic samples, or is the train store; the train store
-            is synthetic; a store is empty or smaller than the recipe's size; no or equal seeds;
-            `init_from` has other layers, or was trained on the test store.
+            is synthetic, or too small to hold samples out; a store is empty or smaller than the
+            recipe's size; no or equal seeds; `init_from` has other layers, or was trained on the
+            test store.
         CharsetError: the stores' charsets differ.
         RecipeChangedError: `out` holds a recogniser that was trained with other settings.
         RunError: `out` is not a directory, or a recogniser in it cannot be read or is being trained
@@ -109,15 +117,32 @@ def benchmark(
         check_unseen(test, init_from.provenance, by="the recogniser to start from")
     Benchmark.check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
-    arms = {REAL: {"train": train}}
+    arms = {REAL: {TRAIN: train}}
     if synthetic is not None:
-        arms["real+synthetic"] = {"train": train, "synthetic": synthetic}
+        arms["real+synthetic"] = {TRAIN: train, "synthetic": synthetic}
         arms["synthetic"] = {"synthetic": synthetic}
+    searches: dict[str, StepSearch] = {}
+    if budgets:
+        search = Search(
+            train=train,
+            budgets=budgets,
+            recipe=recipe,
+            out=out,
+            device=device,
+            precision=precision,
+            init_from=init_from,
+        )
+        for arm, stores in arms.items():
+            found = search.run(arm, stores, control)
+            if found is None:
+                return None
+            searches[arm] = found
+        recipe = replace(recipe, steps=searches[REAL].best)
     trainings = [
         CachedTraining(
             arm=arm,
             stores=stores,
-            recipe=recipe,
+            recipe=replace(recipe, steps=searches[arm].best) if arm in searches else recipe,
             seed=seed,
             folder=out,
             device=device,
@@ -135,7 +160,9 @@ def benchmark(
     began = {} if init_from is None else {"start": without_records(init_from.provenance)}
     hardware = describe(device, pick_precision(precision, device))
     settings = {"recipe": recipe_to_json(recipe), "seeds": list(seeds), **began, **hardware}
-    return _result(train, test, synthetic, tested, recipe=recipe, settings=settings).save(out)
+    result = _result(train, test, synthetic, tested, recipe=recipe, settings=settings)
+    trained = {name: replace(arm, search=searches.get(name)) for name, arm in result.arms.items()}
+    return replace(result, arms=trained).save(out)
 
 
 @dataclass(frozen=True)
@@ -165,13 +192,14 @@ def _train_and_test(
     """By arm; None if it was stopped."""
     tested: dict[str, list[_Tested]] = {training.arm: [] for training in trainings}
     loaded: dict[str, LabelledImages] = {}
+    every = [training.recipe.steps for training in trainings]
     for number, training in enumerate(trainings):
 
         def report(
-            done: int, steps: int, loss: float, number: int = number, now: CachedTraining = training
+            done: int, _: int, loss: float, number: int = number, now: CachedTraining = training
         ) -> None:
             note = f"{now.arm}, seed {now.seed}, loss {loss:.3f}"
-            control.progress(number * steps + done, len(trainings) * steps, note)
+            control.progress(sum(every[:number]) + done, sum(every), note)
 
         def load(now: CachedTraining = training) -> LabelledImages:
             if now.arm not in loaded:

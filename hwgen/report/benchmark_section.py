@@ -112,15 +112,34 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
     ]
     caption = (
         "All arms have the same recogniser and recipe, different training data, and the same test "
-        "store. Dot: mean over seeds; bar: its 95 % interval; ring: one seed. The intervals show "
-        "the spread between seeds, not the choice of writers or test images."
+        f"store{_own_steps(benchmark)}. Dot: mean over seeds; bar: its 95 % interval; ring: one "
+        "seed. The intervals show the spread between seeds, not the choice of writers or test "
+        "images."
     )
     if any(arm.top1.low is None for arm in benchmark.arms.values()):
         caption += " An arm with one seed has no interval."
     arms = {benchmark.shown(name): arm for name, arm in benchmark.arms.items()}
     plot = figure(plots.intervals(f"{anchor}-arms", arms), caption)
     head = ["Trained on", "Top-1", "Top-5", "Seeds", "Training time"]
-    return join([tag("div", plot, class_="plots"), table(head, rows, numbers=4)])
+    tables = [table(head, rows, numbers=4), *_searches(benchmark)]
+    return join([tag("div", plot, class_="plots"), *tables])
+
+
+def _searches(benchmark: Benchmark) -> list[Html]:
+    """Accuracy by training steps, where the number of steps was chosen."""
+    rows = [
+        [benchmark.shown(name), f"{steps:,}", percent(accuracy)]
+        for name, arm in benchmark.arms.items()
+        if arm.search is not None
+        for steps, accuracy in zip(arm.search.steps, arm.search.held_out, strict=True)
+    ]
+    head = ["Trained on, without the held-out samples", "Training steps", "Top-1 on these"]
+    return [table(head, rows, numbers=2)] if rows else []
+
+
+def _own_steps(benchmark: Benchmark) -> str:
+    chosen = any(arm.search for arm in benchmark.arms.values())
+    return ", and each has the number of training steps that is best on held-out samples" * chosen
 
 
 def _differences(benchmark: Benchmark) -> Html:

@@ -40,17 +40,40 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class StepSearch:
+    """How the number of training steps of an arm was chosen.
+
+    Attributes:
+        steps: numbers that were tried, ascending.
+        held_out: accuracy on samples held out from the training store, for each of them.
+        converged: whether the last one gained too little to matter.
+    """
+
+    steps: tuple[int, ...]
+    held_out: tuple[float, ...]
+    converged: bool
+
+    @property
+    def best(self) -> int:
+        """The number with the highest accuracy; the smallest of equal ones."""
+        pairs = zip(self.held_out, self.steps, strict=True)
+        return max(pairs, key=lambda one: (one[0], -one[1]))[1]
+
+
+@dataclass(frozen=True)
 class Arm:
     """Recognisers trained on the same data with different seeds.
 
     Attributes:
         trials: one per seed.
         top1, top5: mean over seeds with Student's 95 % limits.
+        search: how the number of training steps was chosen; None if it was given.
     """
 
     trials: tuple[Trial, ...] = field(metadata=key("runs"))
     top1: Interval
     top5: Interval
+    search: StepSearch | None = field(default=None, metadata=key("search", left_out=None))
 
 
 @dataclass(frozen=True)
@@ -166,11 +189,28 @@ class Benchmark(ResultFile):
                 f"Recognisers trained on {self.trained_on} samples read {100 * top1.mean:.1f} %"
                 f"{_limits(top1, '.1f')} as their label"
             )
-        return f"{'; '.join(parts)} ({on})." if parts else ""
+        sentences = [f"{'; '.join(parts)} ({on})." if parts else "", self._about_training]
+        return " ".join(filter(None, sentences))
+
+    @property
+    def _about_training(self) -> str:
+        """Whether more steps would help, where that was measured."""
+        found = {name: arm.search for name, arm in self.arms.items() if arm.search is not None}
+        if not found:
+            return ""
+        late = [self.shown(name) for name, search in found.items() if not search.converged]
+        if late:
+            return (
+                f"Not converged, so that more steps may change the comparison: {', '.join(late)}."
+            )
+        return "Every arm has converged on samples held out from the training store."
 
     def check(self) -> None:
         """See ResultFile."""
         trials = max((len(arm.trials) for arm in self.arms.values()), default=0)
+        searches = [arm.search for arm in self.arms.values() if arm.search is not None]
+        if any(not 0 < len(one.steps) == len(one.held_out) <= MAX_TRIALS for one in searches):
+            raise ValueError("numbers of steps without accuracies, or none or too many")
         if len(self.arms) > MAX_ARMS or trials > MAX_TRIALS:
             raise ValueError(
                 f"expected at most {MAX_ARMS:,} arms of {MAX_TRIALS:,} trials, found "

@@ -11,6 +11,7 @@ import torch
 from hwgen.compute.tensor_files import load_texts
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
+from hwgen.experiments import convergence
 from hwgen.experiments.benchmark import benchmark, compare_diversity
 from hwgen.io.locks import exclusive
 from hwgen.progress import Control
@@ -382,3 +383,46 @@ def test_diversity_averages_down_and_compares_shared_classes(make_store: MakeSto
         label: pytest.approx(deviation(large, i) / deviation(real, i), rel=1e-5)
         for i, label in enumerate("一丨十")
     }
+
+
+@pytest.mark.parametrize(("gain", "tried"), [(2.0, [1, 2]), (-2.0, [1, 2, 3])])
+def test_each_arm_is_trained_for_the_steps_that_are_best_on_held_out_samples(
+    real: tuple[Store, Store],
+    synthetic: Store,
+    toy: RecogniserRecipe,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gain: float,
+    tried: list[int],
+) -> None:
+    monkeypatch.setattr(convergence, "LEAST_GAIN", gain)
+    out, options = tmp_path / "out", {"budgets": [1, 2, 3], "seeds": [4]}
+    result = run((*real, synthetic), toy, out, **options)
+    for arm, figures in result["arms"].items():
+        search = figures["search"]
+        assert search["steps"] == tried
+        assert search["converged"] == (gain > 0)
+        best = tried[int(np.argmax(search["held_out"]))]
+        files = [out / "steps" / f"recogniser-{arm}-{n}steps-seed0.safetensors" for n in tried]
+        pictures = [Recogniser.load(file, CPU).provenance["pictures"] for file in files]
+        own = Recogniser.load(out / f"recogniser-{arm}-seed4.safetensors", CPU)
+        assert own.recipe.steps == best
+        fewer = 0 if arm == "synthetic" else 3  # of 8 per class about a tenth, at least one
+        assert {own.provenance["pictures"] - count for count in pictures} == {fewer}
+    verdict = Benchmark.load(out).verdict
+    assert ("Every arm has converged" in verdict) == (gain > 0)
+    assert ("Not converged, so that more" in verdict) == (gain < 0)
+    modified = {file: file.stat().st_mtime_ns for file in out.rglob("*.safetensors")}
+    assert run((*real, synthetic), toy, out, **options) == result
+    assert modified == {file: file.stat().st_mtime_ns for file in out.rglob("*.safetensors")}
+
+
+def test_a_search_for_steps_stops_and_needs_samples_to_hold_out(
+    real: tuple[Store, Store], make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"recipe": toy, "seeds": [0], "device": CPU, "budgets": [1, 2]}
+    stopped = benchmark(*real, out=tmp_path / "out", control=Control(stop=lambda: True), **options)
+    assert stopped is None
+    few = make_store("few", per_class=2)
+    with pytest.raises(InputError, match="no class has enough samples to hold some out"):
+        benchmark(few, real[1], out=tmp_path / "few-out", **options)

@@ -80,8 +80,8 @@ def about_training(accuracy: Sequence[Estimate], group: str, steps: int) -> str:
     """
     if steps:
         return (
-            f"A quick look: each recogniser was trained for {steps:,} steps, and whether more "
-            "would change the comparison was not measured; --steps converged measures it."
+            f"A quick look: each recogniser was trained for {steps:,} steps, and more may change "
+            "the comparison; --steps converged trains until they no longer help."
         )
     chosen = [one for one in accuracy if one.group == group and one.best_steps]
     late: dict[str, list[str]] = {}
