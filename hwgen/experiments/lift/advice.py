@@ -107,7 +107,8 @@ def _gains(
     else:
         fair = set() if own != plain or ARMS[found[0].arm].pretrained else counts
     if not fair:
-        return f"{opening}: {_unequal(own, plain, baseline)}."
+        chosen = any(one.best_steps for one in found)
+        return f"{opening}: {_unequal(own, plain, baseline, chosen=chosen)}."
     if own is not None and plain is not None and own > plain:
         opening += f" (at most {own:,}, pretraining included; {baseline} at most {plain:,})"
     promises = _promises([one for one in found if one.count in fair], common)
@@ -118,12 +119,17 @@ def _gains(
     return text
 
 
-def _unequal(own: int | None, plain: int | None, baseline: str) -> str:
+def _unequal(own: int | None, plain: int | None, baseline: str, *, chosen: bool) -> str:
     """Why no gain is promised, and how to compare."""
     if own is None or plain is None:
         return (
             "no gain is promised, since the number of pretraining steps is not known; rerun "
             f"{baseline} with as many steps in all to compare at equal training"
+        )
+    if chosen:
+        return (
+            f"no gain is promised, since {baseline} trained for {plain:,} of at most {own:,} steps "
+            "in all and has not converged; try more of them"
         )
     return (
         f"no gain is promised, since {baseline} trained for {plain:,} only; rerun {baseline} with "
