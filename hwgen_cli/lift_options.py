@@ -150,7 +150,7 @@ Budgets = Annotated[
     str,
     typer.Option(
         "--steps",
-        metavar="converged|N|N,N,...",
+        metavar="N,N,...|converged",
         rich_help_panel=RECOGNISER,
         help="Number of optimiser steps for each recogniser. converged trains for 1,000, 2,000, "
         "4,000 steps and so on, each arm until twice as many gain less than 0.3 points on samples "

@@ -339,7 +339,7 @@ def test_without_steps_each_arm_is_trained_until_more_no_longer_help(
         (["--rare", "一"], "Give --experiment rare, or leave --rare out"),
         (["--experiment", "rare", "--rare", "木"], "are not among the 3 classes: 木"),
         (
-            ["--experiment", "rare", "--rare", "3", "--size", 16],
+            ["--experiment", "rare", "--rare", "3", "--size", 16, "--steps", 1],
             "all classes with samples are rare",
         ),
         (["--generator", "refiner-32", "--strokes", "no.txt"], "no.txt: no such file"),

@@ -37,7 +37,7 @@ METAVARS = {
         "ocr-lmdb|folder|paddle|gnt|webdataset|parquet",
         "ocr-lmdb|paddle|webdataset|parquet",  # those that hold lines of text
     },
-    "--steps": {"N", "N,N,..."},  # of one recogniser, or several numbers to compare
+    "--steps": {"N", "N|converged", "N,N,...|converged"},
     "--init-from": {"FILE", "RUN"},  # of a recogniser, or of a generator
     "--out": {"STORE", "RUN", "DIR", "FILE.html"},
     # A store of simulated characters may take the classes of a real one.
