@@ -30,8 +30,11 @@ from hwgen.errors import HwgenError, InputError
 
 T = TypeVar("T")
 
-TIMEOUT = timedelta(hours=6)
-"""How long ranks wait for each other; scoring a snapshot on rank 0 may take long."""
+ALONE_TIMEOUT = timedelta(hours=6)
+"""How long ranks wait while one works alone; scoring a snapshot may take long."""
+
+STEP_TIMEOUT = timedelta(minutes=30)
+"""How long ranks wait for each other's tensors within a step: longer only if one hangs."""
 
 LEAVING_SECONDS = 30.0
 """How long to wait for the end of a process group before the process ends anyway."""
@@ -68,7 +71,7 @@ class Ranks:
         if self.size == 1:
             return values
         total = values.clone()
-        dist.all_reduce(total)
+        dist.all_reduce(total, group=_step_group)
         return total / self.size
 
     def any(self, flag: bool) -> bool:
@@ -118,6 +121,10 @@ class Ranks:
                 raise found
 
 
+_step_group: dist.ProcessGroup | None = None
+"""The group that exchanges tensors within steps; flags and objects go through torch's default one,
+whose ranks wait longer."""
+
 ALONE = Ranks()
 """A single process: nothing is exchanged."""
 
@@ -127,7 +134,7 @@ def join(device: str = "auto") -> Iterator[Ranks]:
     """Join the processes that torchrun started; each takes the GPU of its local rank.
 
     Args:
-        device: "auto", "cpu" or "cuda"; GPUs talk over nccl, CPUs over gloo.
+        device: "auto", "cpu" or "cuda"; GPUs exchange tensors over nccl, CPUs over gloo.
 
     Raises:
         InputError: there are more processes than GPUs, one GPU is named for all of them, or the
@@ -139,7 +146,9 @@ def join(device: str = "auto") -> Iterator[Ranks]:
     if torch.cuda.is_available() and (device == "auto" or device.startswith("cuda")):
         _take_own_gpu(device)
     on_gpu = pick_device(device).type == "cuda"
-    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=TIMEOUT)
+    dist.init_process_group("gloo", timeout=ALONE_TIMEOUT)
+    global _step_group
+    _step_group = dist.new_group(backend="nccl" if on_gpu else "gloo", timeout=STEP_TIMEOUT)
     ranks = Ranks(dist.get_rank(), dist.get_world_size())
     yield ranks
     # Leave together: a connection closed early fails ranks that still read from it. After an error
@@ -150,7 +159,9 @@ def join(device: str = "auto") -> Iterator[Ranks]:
 
 
 def _leave_group() -> None:
-    """End the process group; with torch 2.6 this sometimes hangs, when all work is done."""
+    """End the process groups; with torch 2.6 this sometimes hangs, when all work is done."""
+    global _step_group
+    _step_group = None
     device = torch.cuda.current_device() if torch.cuda.is_initialized() else None
 
     def leave() -> None:
@@ -211,7 +222,7 @@ def replicate(network: nn.Module, ranks: Ranks) -> nn.Module:
             part.__class__ = WholeBatchNorm
     # For weights of images with one channel, both strides describe the same memory layout.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    replica = DistributedDataParallel(network)
+    replica = DistributedDataParallel(network, process_group=_step_group)
     # Each rank computes the same buffers. (The argument has another name in newer versions.)
     replica.broadcast_buffers = False
     return replica
@@ -261,7 +272,7 @@ class _SumOverRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
         total = values.contiguous().clone()
-        dist.all_reduce(total)
+        dist.all_reduce(total, group=_step_group)
         return total
 
     @staticmethod

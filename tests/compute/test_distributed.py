@@ -36,6 +36,13 @@ def check_what_ranks_tell_each_other(ranks: Ranks) -> None:
     assert ranks.gather_all("ab"[ranks.rank]) == ["a", "b"]
 
 
+def check_steps_have_a_group_with_a_shorter_timeout() -> None:
+    group = distributed._step_group
+    assert group not in (None, dist.group.WORLD)
+    assert dist.get_backend(group) == dist.get_backend() == "gloo"
+    assert distributed.STEP_TIMEOUT < distributed.ALONE_TIMEOUT
+
+
 def fail(ranks: Ranks, error: Exception | None) -> None:
     with ranks.agreed():
         if error:
@@ -122,11 +129,13 @@ def close(found: Any, expected: Any, name: str = "") -> None:
 def check_everything_together() -> None:
     torch.set_num_threads(1)
     with join("cpu") as ranks:
+        check_steps_have_a_group_with_a_shorter_timeout()
         check_what_ranks_tell_each_other(ranks)
         check_errors_are_shared(ranks)
         check_one_tells(ranks)
         check_batch_norm_is_over_the_whole_batch(ranks)
     assert not dist.is_initialized()
+    assert distributed._step_group is None
 
 
 def test_two_processes_check_everything_together(torchrun: Callable[..., Any]) -> None:
@@ -208,14 +217,15 @@ def test_each_process_takes_the_gpu_of_its_local_rank(monkeypatch: pytest.Monkey
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", did.append)
     monkeypatch.setattr(dist, "init_process_group", lambda backend, **_: did.append(backend))
+    monkeypatch.setattr(dist, "new_group", lambda *, backend, timeout: did.append(backend))
     monkeypatch.setattr(dist, "destroy_process_group", lambda: did.append("left"))
     monkeypatch.setattr(dist, "all_reduce", lambda tensor: did.append("last"))
     monkeypatch.setattr(dist, "get_rank", lambda: 1)
     monkeypatch.setattr(dist, "get_world_size", lambda: 2)
     with join("auto") as ranks:
         assert ranks == Ranks(1, 2)
-        assert did == [1, "cpu:gloo,cuda:nccl"]
-    assert did[2:] == ["last", "left"]
+        assert did == [1, "gloo", "nccl"]
+    assert did[3:] == ["last", "left"]
 
 
 def test_where_nobody_can_be_asked_each_process_tells(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def translate(
     limit = recipe.translate
     if not limit:
         return x
-    count, _, height, width = x.shape
+    count, channels, height, width = x.shape
     shifts = torch.randint(
         -limit, limit + 1, (2, count * ranks.size, 1), generator=generator, device=generator.device
     )
@@ -45,9 +45,10 @@ def translate(
     padded = F.pad(x, (limit,) * 4, value=recipe.pixels.paper)
     rows = torch.arange(height, device=x.device) + limit + shifts[0]
     columns = torch.arange(width, device=x.device) + limit + shifts[1]
-    number = torch.arange(count, device=x.device)[:, None, None]
-    moved = padded.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None, :]]
-    return moved.permute(0, 3, 1, 2)
+    places = (rows * padded.shape[-1])[:, :, None] + columns[:, None, :]
+    # Not padded[number, rows, columns], whose gradient PyTorch computes by sorting the indices.
+    places = places.flatten(1)[:, None].expand(-1, channels, -1)
+    return padded.flatten(2).gather(2, places).view(x.shape)
 
 
 def warp(

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwgen.generators.adversarial.layers import SameConv2d, doubling_kernel, doubling_sums
 from hwgen.generators.refiner.recipe import RefinerSpec
 
 _STYLE = 64  # numbers that z becomes
@@ -46,7 +47,7 @@ class RefinerNet(nn.Module):
             _Block(nn.Conv2d(before, width, 4, 2, 1))
             for before, width in zip((1, *widths), widths, strict=False)
         )
-        self.middle = _Block(nn.Conv2d(widths[-1], widths[-1], 3, padding=1))
+        self.middle = _Block(SameConv2d(widths[-1], widths[-1], 3, 1))
         # Up to half the size; each level sees the map of its size on the way down.
         self.up = nn.ModuleList(
             _Block(_UpConv2d(below, width))
@@ -145,15 +146,14 @@ class _UpConv2d(nn.Conv2d):
     def __init__(self, below: int, width: int) -> None:
         super().__init__(below + width, width, 3, padding=1)
         self.below = below
-        merge = torch.tensor([[0.0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
-        self.merge: Tensor
-        self.register_buffer("merge", merge, persistent=False)
+        self.sums: Tensor
+        self.register_buffer("sums", doubling_sums(), persistent=False)
 
     def forward(self, maps: Any) -> Tensor:
         """Two maps [N, below, H, H] and [N, width, 2H, 2H] to one [N, width, 2H, 2H]."""
         coarse, fine = maps
         low, high = self.weight.split([self.below, self.out_channels], dim=1)
-        kernel = torch.einsum("ab,oibd,ed->ioae", self.merge, low, self.merge)
+        kernel = doubling_kernel(low, self.sums)
         doubled = F.conv_transpose2d(coarse, kernel, stride=2, padding=1)
         return F.conv2d(fine, high, self.bias, padding=1) + doubled
 

@@ -42,7 +42,7 @@ from hwgen.sources.strokes.rounding import fingerprint, rounded
 KIND = "refiner"
 """Run.kind of runs with such recipes."""
 
-_CPU_BATCH = 128  # larger ones do not fit a core's cache
+_CPU_BATCH = 64  # larger ones do not fit a core's cache
 
 Ids = npt.NDArray[np.int64]
 

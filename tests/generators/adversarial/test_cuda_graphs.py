@@ -1,5 +1,6 @@
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from hwgen.generators.adversarial.cuda_graphs import WARM_UP, GraphedStep, Step
+from hwgen.compute.tensor_files import (
+    load_module,
+    load_optimizer,
+    module_tensors,
+    optimizer_tensors,
+)
+from hwgen.generators.adversarial.cuda_graphs import WARM_UP, GraphedStep, Recorder, Step
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import Recipe, change
@@ -105,50 +112,37 @@ VARIANTS = {
 }
 
 
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_replayed_steps_are_the_plain_ones(toy_recipe: Recipe, variant: str) -> None:
-    recipe = change(toy_recipe, VARIANTS[variant])
-    plain = make_state(build, recipe, 3, 0, CPU)
-    graphed = copy.deepcopy(plain)
-    generator = torch.Generator()
-    recorder = TapeRecorder(graphed)
-    fast = GraphedStep(graphed, recipe, generator, torch.float32, recorder)
-    batches = torch.Generator().manual_seed(7)
-    for step in range(4 * WARM_UP + 4):
-        x = torch.rand(4, 1, 8, 8, generator=batches) * 2 - 1
-        y = torch.randint(3, (4,), generator=batches) if recipe.conditional else None
-        generator.manual_seed(step)
-        found = fast(x, y, schedule(recipe, step))
-        expected = train_step(
-            plain,
-            recipe,
-            x,
-            y,
-            schedule(recipe, step),
-            generator=torch.Generator().manual_seed(step),
-            precision=torch.float32,
-        )
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
-    kinds = 2 if recipe.r1_gamma and recipe.r1_every > 1 else 1
-    assert (recorder.warmed, recorder.recorded) == (kinds * WARM_UP, kinds)
-    for mine, other in zip(tensors(graphed), tensors(plain), strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-4)
+RESUMED = 2 * WARM_UP + 1
+"""Steps before a run is stopped and resumed."""
+
+Close = Callable[[Any, Any], None]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_cuda_replays_the_plain_steps(toy_recipe: Recipe) -> None:
-    device = torch.device("cuda")
-    recipe = change(toy_recipe, VARIANTS["lazy R1, average, shifts"])
-    plain = make_state(build, recipe, 3, 0, device)
-    graphed = make_state(build, recipe, 3, 0, device)
+def within(rtol: float, atol: float) -> Close:
+    def close(found: Any, expected: Any) -> None:
+        torch.testing.assert_close(found, expected, rtol=rtol, atol=atol)
+
+    return close
+
+
+def check_steps(
+    plain: State,
+    graphed: State,
+    recipe: Recipe,
+    steps: Iterable[int],
+    close: Close,
+    *,
+    precision: torch.dtype = torch.float32,
+    recorder: Recorder | None = None,
+) -> None:
+    """Take steps with both, compare what each measures, and at the end the states."""
+    device = next(plain.g.parameters()).device
     generator = torch.Generator(device)
-    fast = GraphedStep(graphed, recipe, generator, torch.float32)
-    for step in range(4 * WARM_UP):
-        x = torch.rand(4, 1, 8, 8, device=device) * 2 - 1
-        y = torch.randint(3, (4,), device=device)
+    fast = GraphedStep(graphed, recipe, generator, precision, recorder)
+    for step in steps:
+        batches = torch.Generator().manual_seed(step)
+        x = (torch.rand(4, 1, 8, 8, generator=batches) * 2 - 1).to(device)
+        y = torch.randint(3, (4,), generator=batches).to(device) if recipe.conditional else None
         generator.manual_seed(step)
         found = fast(x, y, schedule(recipe, step))
         expected = train_step(
@@ -158,7 +152,100 @@ def test_cuda_replays_the_plain_steps(toy_recipe: Recipe) -> None:
             y,
             schedule(recipe, step),
             generator=torch.Generator(device).manual_seed(step),
-            precision=torch.float32,
+            precision=precision,
         )
+        assert found.keys() == expected.keys()
         for name, value in expected.items():
-            torch.testing.assert_close(found[name], value, rtol=1e-2, atol=1e-3)
+            close(found[name], value)
+    for mine, other in zip(tensors(graphed), tensors(plain), strict=True):
+        close(mine, other)
+
+
+def resumed(state: State, recipe: Recipe, steps: int) -> State:
+    """A state with the networks and optimisers of another one, as from a checkpoint."""
+    networks = {"g": state.g, "d": state.d, "ema": state.ema}
+    optimizers = {"optimizer_g": state.optimizer_g, "optimizer_d": state.optimizer_d}
+    saved: dict[str, Tensor] = {}
+    for name, network in networks.items():
+        saved.update(module_tensors(name, network))
+    for name, optimizer in optimizers.items():
+        saved.update(optimizer_tensors(name, optimizer))
+    saved = {name: tensor.cpu().clone() for name, tensor in saved.items()}
+    new = make_state(build, recipe, 3, 1, next(state.g.parameters()).device)
+    for name in networks:
+        load_module(name, getattr(new, name), saved, Path("checkpoint"))
+    for name in optimizers:
+        load_optimizer(name, getattr(new, name), saved, Path("checkpoint"), steps=steps)
+    return new
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_replayed_steps_are_the_plain_ones(
+    toy_recipe: Recipe, variant: str, precision: torch.dtype
+) -> None:
+    recipe = change(toy_recipe, VARIANTS[variant])
+    plain = make_state(build, recipe, 3, 0, CPU)
+    graphed = copy.deepcopy(plain)
+    recorder = TapeRecorder(graphed)
+    steps, close = range(4 * WARM_UP + 4), within(1e-3, 1e-4)
+    check_steps(plain, graphed, recipe, steps, close, precision=precision, recorder=recorder)
+    kinds = 2 if recipe.r1_gamma and recipe.r1_every > 1 else 1
+    assert (recorder.warmed, recorder.recorded) == (kinds * WARM_UP, kinds)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_resumed_run_records_again(toy_recipe: Recipe) -> None:
+    recipe = change(toy_recipe, VARIANTS["lazy R1, average, shifts"])
+    plain = make_state(build, recipe, 3, 0, CPU)
+    graphed, close = copy.deepcopy(plain), within(1e-3, 1e-4)
+    recorder = TapeRecorder(graphed)
+    check_steps(plain, graphed, recipe, range(RESUMED), close, recorder=recorder)
+    graphed = resumed(graphed, recipe, RESUMED)
+    recorder = TapeRecorder(graphed)
+    steps = range(RESUMED, RESUMED + 2 * WARM_UP + 4)
+    check_steps(plain, graphed, recipe, steps, close, recorder=recorder)
+    assert recorder.recorded == 2
+
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
+
+# Kernels with atomic additions, and in fp32 convolutions in TF32, round differently each time.
+CUDA_CLOSE = {torch.float32: within(1e-2, 2e-3), torch.bfloat16: within(5e-2, 2e-2)}
+
+
+@on_gpu
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_cuda_replays_the_plain_steps(
+    toy_recipe: Recipe, variant: str, precision: torch.dtype
+) -> None:
+    recipe = change(toy_recipe, VARIANTS[variant])
+    plain, graphed = (make_state(build, recipe, 3, 0, torch.device("cuda")) for _ in range(2))
+    steps, close = range(4 * WARM_UP + 4), CUDA_CLOSE[precision]
+    check_steps(plain, graphed, recipe, steps, close, precision=precision)
+
+
+@on_gpu
+def test_cuda_captures_again_after_a_resume(toy_recipe: Recipe) -> None:
+    recipe = change(toy_recipe, VARIANTS["lazy R1, average, shifts"])
+    plain, graphed = (make_state(build, recipe, 3, 0, torch.device("cuda")) for _ in range(2))
+    close = CUDA_CLOSE[torch.float32]
+    check_steps(plain, graphed, recipe, range(RESUMED), close)
+    graphed = resumed(graphed, recipe, RESUMED)
+    check_steps(plain, graphed, recipe, range(RESUMED, RESUMED + 2 * WARM_UP + 4), close)
+
+
+@on_gpu
+def test_cuda_steps_are_those_of_a_cpu(toy_recipe: Recipe) -> None:
+    recipe = change(toy_recipe, {**VARIANTS["no R1, no average"], "translate": "0"})
+    states = [make_state(build, recipe, 3, 0, torch.device(name)) for name in ("cpu", "cuda")]
+    y = torch.randint(3, (4,))
+    with torch.no_grad():
+        z = states[0].g.sample_noise(4, torch.Generator().manual_seed(0))
+        cpu, gpu = (
+            state.d(state.g(z.to(device), y.to(device)), y.to(device)).cpu()
+            for state, device in zip(states, ("cpu", "cuda"), strict=True)
+        )
+    within(1e-2, 1e-3)(gpu, cpu)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from hwgen.compute.distributed import Ranks
 from hwgen.generators.adversarial.diffaugment import diffaugment, translate, warp
@@ -50,6 +51,32 @@ def test_translation_moves_channels_together_and_hands_gradients_back(toy_recipe
     assert (inside.sum(dim=(1, 2, 3)) >= 3 * 49).all()
     # Away from the border nothing is lost.
     assert inside[:, :, 1:-1, 1:-1].all()
+
+
+def indexed(x: torch.Tensor, shifts: torch.Tensor, limit: int) -> torch.Tensor:
+    """Translation as plain indexing."""
+    count, _, height, width = x.shape
+    padded = F.pad(x, (limit,) * 4, value=-1.0)
+    rows = torch.arange(height) + limit + shifts[0]
+    columns = torch.arange(width) + limit + shifts[1]
+    number = torch.arange(count)[:, None, None]
+    moved = padded.permute(0, 2, 3, 1)[number, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 8, 8), (5, 3, 6, 9)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_translation_and_its_gradient_are_those_of_indexing(
+    toy_recipe: Recipe, shape: tuple[int, ...], layout: torch.memory_format
+) -> None:
+    recipe = replace(toy_recipe, translate=2)
+    x = torch.randn(shape, generator=seeded(1)).contiguous(memory_format=layout).requires_grad_()
+    weights = torch.randn(shape, generator=seeded(2))
+    shifts = torch.randint(-2, 3, (2, shape[0], 1), generator=seeded())
+    found, expected = translate(x, recipe, seeded()), indexed(x, shifts, 2)
+    assert torch.equal(found, expected)
+    gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (found, expected)]
+    assert torch.equal(*gradients)
 
 
 def test_no_translation_is_the_picture_itself(toy_recipe: Recipe) -> None:

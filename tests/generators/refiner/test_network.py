@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hwgen.compute import winograd
 from hwgen.generators.refiner.network import RefinerNet, _Block, _UpConv2d
 from hwgen.generators.refiner.recipe import PRESETS, RefinerSpec
 
@@ -94,6 +95,33 @@ def test_a_level_up_is_a_convolution_of_the_doubled_map_and_the_other() -> None:
     coarse, fine = torch.randn(2, 5, 4, 4), torch.randn(2, 3, 8, 8)
     both = torch.cat([F.interpolate(coarse, scale_factor=2.0), fine], dim=1)
     torch.testing.assert_close(conv((coarse, fine)), F.conv2d(both, conv.weight, conv.bias, 1, 1))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_kernel_and_gradient_of_a_level_up_are_those_of_the_convolution(
+    layout: torch.memory_format,
+) -> None:
+    conv = _UpConv2d(5, 3).to(memory_format=layout)
+    coarse = torch.randn(2, 5, 4, 4).contiguous(memory_format=layout)
+    fine, weights = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
+    both = torch.cat([F.interpolate(coarse, scale_factor=2.0), fine], dim=1)
+    plain = F.conv2d(both, conv.weight, conv.bias, padding=1)
+    found, expected = (
+        torch.autograd.grad((y * weights).sum(), conv.weight)[0]
+        for y in (conv((coarse, fine)), plain)
+    )
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_refined_images_are_those_of_plain_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = PRESETS["refiner-32"]
+    net = net_of(recipe.generator, recipe.size)
+    x = torch.rand(3, 1, recipe.size, recipe.size) * 2 - 1
+    z = torch.randn(3, recipe.generator.z_dim)
+    found = net(x, z)
+    monkeypatch.setattr(winograd, "pays", lambda x, size: False)
+    torch.testing.assert_close(found, net(x, z), atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
