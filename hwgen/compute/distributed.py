@@ -121,7 +121,7 @@ class Ranks:
                 raise found
 
 
-_step_group: dist.ProcessGroup | None = None
+_step_group: Any = None  # a dist.ProcessGroup
 """The group that exchanges tensors within steps; flags and objects go through torch's default one,
 whose ranks wait longer."""
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.gpu import entries
+from benchmarks.gpu import entries, steps
 from benchmarks.gpu.__main__ import main
 from benchmarks.gpu.arms import ALL, Clock, Settings, mixed_batches, real_samples
 from benchmarks.gpu.prepare import SEED, SEEN, Inputs, prepare
 from benchmarks.gpu.refined import Rendered, recipe_with
 from benchmarks.gpu.resnet import RecogniserSettings
 from hwgen.charset import gb2312_level1
+from hwgen.generators.gan.presets import Recipe, preset
 from hwgen.imaging.framing import Framing
 from hwgen.sources.pot import encode_trajectory
 from hwgen.sources.simulation.samples import SimulatedSamples
@@ -303,3 +304,19 @@ def test_the_script_runs_entries_and_leaves_few_files(tmp_path: Path, gpu_data: 
         kept = {Path(name).name for name in archive.getnames()}
     assert {"run.json", "000000016.safetensors", "strokes.safetensors"} <= kept
     assert "checkpoint.safetensors" not in kept
+
+
+def test_steps_are_measured_with_what_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, str, int]] = []
+
+    def run(recipe: Recipe, *_: object) -> None:
+        first = recipe.discriminator.stages[0].channels
+        seen.append((torch.backends.cudnn.benchmark, recipe.preset, first))
+
+    monkeypatch.setattr(steps, "run_graphs", run)
+    ways = steps.not_chosen(preset("paper-hwdb"), 3755, "cuda", 60)
+    assert list(ways) == ["cudnn.benchmark", "D's first layer of 264 channels instead of 257"]
+    for call in ways.values():
+        call()
+    assert seen == [(True, "paper-hwdb, cudnn.benchmark", 257), (False, "paper-hwdb", 264)]
+    assert list(steps.not_chosen(preset("glyph-32"), 3755, "cuda", 60)) == ["cudnn.benchmark"]

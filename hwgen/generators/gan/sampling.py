@@ -221,7 +221,10 @@ class Sampler(SamplerBase):
             part = torch.from_numpy(z[start : start + batch]).to(self.device)
             y = torch.from_numpy(class_ids[start : start + batch]).to(self.device)
             x = self.generator(part, y if self.recipe.conditional else None)
-            parts.append(to_uint8(x, self.recipe.pixels).cpu())
+            # A GPU copies them while it computes the next ones.
+            parts.append(to_uint8(x, self.recipe.pixels).to("cpu", non_blocking=True))
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         self.generator.train(training)
         return to_images(torch.cat(parts))
 
