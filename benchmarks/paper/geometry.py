@@ -1,11 +1,13 @@
-"""Losses, their gradients and the divergence that they minimise: Figs. 1 and 2, Eqs. 5 to 9.
+"""Losses, their gradients and divergences: Figs. 1 and 2, Eqs. 1, 3 and 5 to 9.
 
     python -m benchmarks.paper.geometry --out DIR
 
 Evaluates the losses that hwgen trains with (hwgen.generators.adversarial.losses): values and
 gradients by D's output (Fig. 2); their pull on generated points far from the boundary on the side
 of the real ones (Fig. 1); whether gradient descent finds the optimal D of Eq. 5, and whether 2C(G)
-is the Pearson chi^2 of Eq. 7. Writes DIR/geometry.json and three figures in seconds.
+is the Pearson chi^2 of Eq. 7. Eq. 1's minimax loss of G, which no network is trained with, stands
+beside them, and Eq. 3 is checked in the same way. Writes DIR/geometry.json and three figures in
+seconds.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from torch import Tensor
 
 from benchmarks.options import make_parser
 from benchmarks.paper.geometry_figures import plot_boundary, plot_divergence, plot_losses
+from benchmarks.paper.geometry_minimax import jensen_shannon, minimax_loss
 from benchmarks.provenance import provenance
 from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
 from hwgen.generators.gan.presets import LOSSES, Loss
@@ -41,6 +44,16 @@ DESCENT = 60  # steps, each of which halves the distance
 SHIFTS, SHIFT_STEPS, SHIFT_RATE = 60, 400, 0.05
 
 
+OF_D: Mapping[str, Loss] = {"minimax": LOSSES["gan"], **LOSSES}
+"""D's loss in each arm."""
+
+OF_G: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "minimax": minimax_loss,
+    **{name: partial(generator_loss, loss) for name, loss in LOSSES.items()},
+}
+"""G's loss in each arm: of D's outputs [N] on generated samples."""
+
+
 # Fig. 2: the losses over D's output
 
 
@@ -52,9 +65,9 @@ def pointwise(loss: Callable[[Tensor], Tensor], d: Tensor) -> tuple[Tensor, Tens
 
 
 def curves(low: float, high: float, count: int) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
-    """D's outputs, and G's loss and its gradient there for each of LOSSES."""
+    """D's outputs, and G's loss and its gradient there for each of OF_G."""
     d = torch.linspace(low, high, count, dtype=torch.float64)
-    return d, {name: pointwise(partial(generator_loss, loss), d) for name, loss in LOSSES.items()}
+    return d, {name: pointwise(loss, d) for name, loss in OF_G.items()}
 
 
 def gradients() -> dict[str, Any]:
@@ -62,10 +75,10 @@ def gradients() -> dict[str, Any]:
     at = torch.tensor(OUTPUTS, dtype=torch.float64)
     d, found = curves(-20, 20, 400_001)
     result: dict[str, Any] = {"outputs": list(OUTPUTS), "flat below": FLAT}
-    for name, loss in LOSSES.items():
+    for name, loss in OF_G.items():
         flat = d[found[name][1].abs() < FLAT]
         result[name] = {
-            "gradient": pointwise(partial(generator_loss, loss), at)[1].tolist(),
+            "gradient": pointwise(loss, at)[1].tolist(),
             "flat from": flat.min().item(),
             "flat to": flat.max().item(),
         }
@@ -120,12 +133,12 @@ def middle(loss: Loss) -> float:
     return (loss.a + loss.b) / 2 if loss.kind == "lsgan" else 0.0
 
 
-def moved(loss: Loss, d: Tensor, points: Tensor) -> list[Tensor]:
+def moved(loss: Callable[[Tensor], Tensor], d: Tensor, points: Tensor) -> list[Tensor]:
     """Points after each step of gradient descent on G's loss, D fixed, each point on its own."""
     path = [points]
     for _ in range(SHIFT_STEPS):
         here = path[-1].clone().requires_grad_()
-        losses = torch.vmap(partial(generator_loss, loss))(affine(d, here)[:, None])
+        losses = torch.vmap(loss)(affine(d, here)[:, None])
         path.append((here - SHIFT_RATE * torch.autograd.grad(losses.sum(), here)[0]).detach())
     return path
 
@@ -135,12 +148,12 @@ def boundary(seed: int) -> tuple[Scene, dict[str, Tensor], dict[str, list[Tensor
     where = scene(seed)
     centre = where.real.mean(dim=0)
     ds, ways, result = {}, {}, {}
-    for name, loss in LOSSES.items():
-        d = ds[name] = fit_d(loss, where)
+    for name, loss in OF_G.items():
+        d = ds[name] = fit_d(OF_D[name], where)
         ways[name] = moved(loss, d, where.far)
         norms = {}
         for group, points in (("fake", where.fake), ("far", where.far)):
-            pull = pointwise(partial(generator_loss, loss), affine(d, points))[1]
+            pull = pointwise(loss, affine(d, points))[1]
             norms[group] = (pull.abs() * d[:2].norm()).mean().item()
         result[name] = {
             "D of real": affine(d, where.real).mean().item(),
@@ -277,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     slopes = gradients()
     print("G's gradient, by D's output on a generated sample")
     print(f"{'':10}" + "".join(f"{at:>10.0f}" for at in OUTPUTS))
-    for name in LOSSES:
+    for name in OF_G:
         own = slopes[name]
         print(f"{name:10}" + "".join(f"{value:10.4f}" for value in own["gradient"]))
         print(f"{'':10}below {FLAT} from {own['flat from']:.3f} to {own['flat to']:.3f}")
@@ -285,19 +298,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     where, ds, ways, pulls = boundary(options.seed)
     print("\nGenerated points far on the real side, D fixed")
-    for name in LOSSES:
+    for name in OF_G:
         own = pulls[name]
         print(
             f"{name:10} gradient of far over near {own['far over fake']:.4f}, distance from real "
             f"{own['far from real before']:.2f} -> {own['far from real after']:.2f}"
         )
-    levels = {name: middle(loss) for name, loss in LOSSES.items()}
+    levels = {name: middle(loss) for name, loss in OF_D.items()}
     plot_boundary(options.out / "boundary.png", where.real, where.fake, ds, levels, ways)
 
     rows, errors = divergence(options.seed)
+    of_eq3, more = jensen_shannon(distributions(options.seed))
+    errors |= more
     print("\nLargest differences")
     for name, error in errors.items():
-        print(f"{name:40} {error:.2e}")
+        print(f"{name:60} {error:.2e}")
     plot_divergence(options.out / "divergence.png", rows)
 
     result = {
@@ -306,7 +321,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seconds": round(time.perf_counter() - began, 1),
         "gradients": slopes,
         "boundary": pulls,
-        "divergence": {"errors": errors, "rows": rows},
+        "divergence": {"errors": errors, "rows": rows, "Eq. 3": of_eq3},
     }
     write_json(options.out / "geometry.json", result)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from benchmarks.paper.figures import save_png
 
 TITLES = {
+    "minimax": "Eq. 1's minimax",
     "gan": "sigmoid cross entropy",
     "lsgan-eq8": "least squares (-1, 1, 0)",
     "lsgan-eq9": "least squares (0, 1, 1)",
@@ -21,12 +22,12 @@ TITLES = {
 
 def plot_losses(file: Path, d: Tensor, curves: Mapping[str, tuple[Tensor, Tensor]]) -> None:
     """As Fig. 2: G's loss by D's output, and below it the absolute gradient."""
-    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(2, len(curves), sharex=True, sharey="row", squeeze=False)
     for (above, below), (name, (values, slopes)) in zip(axes.T, curves.items(), strict=True):
         above.plot(d, values)
         above.set_title(TITLES[name], fontsize=9)
-        above.set_ylim(-0.3, 8)
+        above.set_ylim(-8.3, 8.3)
         below.semilogy(d, slopes.abs().clamp_min(1e-6))
         below.set_ylim(1e-4, 20)
         for axis in (above, below):
@@ -46,7 +47,7 @@ def plot_boundary(
     paths: Mapping[str, Sequence[Tensor]],
 ) -> None:
     """As Fig. 1: the contour of D at each loss's level, and the far points' paths by G's loss."""
-    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    figure = Figure(figsize=(12.6, 4.2), layout="constrained")
     axes = figure.subplots(1, len(ds), sharex=True, sharey=True)
     low, high = -5.5, 6.5
     ticks = np.linspace(low, high, 200)

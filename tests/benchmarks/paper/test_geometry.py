@@ -54,6 +54,9 @@ def test_least_squares_moves_far_points_back_and_cross_entropy_does_not() -> Non
     assert found["gan"]["far from real after"] == pytest.approx(before, rel=1e-3)
     assert found["lsgan-eq9"]["far from real after"] < before / 2
     assert len(ways["gan"]) == geometry.SHIFT_STEPS + 1
+    # With Eq. 1's own loss of G they have the largest gradient, and move away.
+    assert found["minimax"]["gradient of far"] > found["minimax"]["gradient of fake"]
+    assert found["minimax"]["far from real after"] > 2 * before
 
 
 @pytest.mark.parametrize("loss", [EQ8, EQ9, Loss(a=0.3, b=-1.2, c=2.0)])
@@ -103,6 +106,8 @@ def test_eq_7_holds_for_eq_8_and_not_for_eq_9(
     equal = {row["coding"]: row["2C(G)"] for row in rows if row["pair"] == "discrete, equal"}
     assert equal["lsgan-eq8"] == pytest.approx(0, abs=1e-12)
     assert equal["lsgan-eq9"] == pytest.approx(0.5)
+    assert errors["Eq. 3, C(G) - (2 JSD - log 4)"] < 1e-12
+    assert len(found["divergence"]["Eq. 3"]) == 3
     assert found["hardware"]["precision"] == "fp64"
     for name in ("losses", "boundary", "divergence"):
         assert (tmp_path / "new" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
