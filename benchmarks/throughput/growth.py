@@ -76,12 +76,12 @@ def _steps(recipe: Recipe, classes: int, device: str, precision: str, steps: int
 def _peak_bytes(recipe: Recipe, classes: int) -> int:
     """Peak resident memory of a process that takes two steps, less that after imports."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        before = pool.submit(_peak_resident).result()
+        before = pool.submit(peak_resident).result()
         pool.submit(_steps, recipe, classes, "cpu", "fp32", 2).result()
-        return pool.submit(_peak_resident).result() - before
+        return pool.submit(peak_resident).result() - before
 
 
-def _peak_resident() -> int:
+def peak_resident() -> int:
     """Bytes since the process started; getrusage would count those of its parent too."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
