@@ -112,7 +112,7 @@ class PlainStep:
         concat = spec.label == "concat"
         h = x
         for i, (conv, norm) in enumerate(zip(d.convs, d.norms, strict=True)):
-            if i and concat:
+            if concat and (i or spec.label_on_image):
                 tiled = phi[:, :, None, None].repeat(1, 1, h.shape[2], h.shape[3])
                 h = torch.cat([h, tiled], dim=1)
             h = F.leaky_relu(norm(_down(conv, h)), SLOPE)

@@ -348,7 +348,10 @@ def test_images_without_labels_stand_beside_real_ones(
     ("changes", "shown"),
     [
         ({"conditional": "false"}, "none: trained without labels"),
-        ({"discriminator.label": "concat"}, "wide into G, 256 wide at every layer of D"),
+        (
+            {"discriminator.label": "concat"},
+            "wide into G, 256 wide into every layer of D but the first",
+        ),
         ({"discriminator.label": "concat", "generator.label": "concat"}, "wide into every layer"),
         ({"optimizer.kind": "tf-rmsprop"}, "RMSProp (TensorFlow's), rate"),
         ({"ema": "0"}, "Moving average of G none"),

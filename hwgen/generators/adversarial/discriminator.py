@@ -55,7 +55,7 @@ class Discriminator(AnyDiscriminator):
     """D: images and labels to one number each, built from a DiscriminatorSpec.
 
     With the spec of `paper-hwdb` this is the authors' network: Φ(y) is concatenated to the output
-    of every layer, but not to the image.
+    of every layer, but not to the image, which `label_on_image` adds.
 
     Args:
         spec: layers.
@@ -71,7 +71,7 @@ class Discriminator(AnyDiscriminator):
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for i, stage in enumerate(spec.stages):
             conv: nn.Module = SameConv2d(channels, stage.channels, stage.kernel, stage.stride)
-            if joined and i:
+            if joined and (i or spec.label_on_image):
                 conv = LabelledConv2d(
                     channels, joined, stage.channels, stage.kernel, stage.stride, size
                 )
@@ -102,8 +102,8 @@ class Discriminator(AnyDiscriminator):
         phi = None if self.label_map is None else self.label_map(y) * label_weight
         concat = phi if self.spec.label == "concat" else None
         h = x
-        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            h = conv(h) if concat is None or i == 0 else conv(h, concat)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            h = conv(h, concat) if isinstance(conv, LabelledConv2d) else conv(h)
             h = F.leaky_relu(apart(norm, h, parts), SLOPE)
         h = join(h.flatten(1), concat)
         if self.hidden is not None:

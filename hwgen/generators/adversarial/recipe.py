@@ -36,14 +36,15 @@ class DiscriminatorSpec:
     Attributes:
         stages: convolutions; the first never has a norm.
         hidden: width of a linear layer before the last one; 0 for none.
-        label: "concat": Φ(y) is concatenated to the output of every layer but not to the image
-            (Mao et al.); "projection": <Φ(y), h> is added to the output (Miyato & Koyama 2018).
+        label: "concat": Φ(y) is concatenated to the output of every layer (Mao et al.);
+            "projection": <Φ(y), h> is added to the output (Miyato & Koyama 2018).
         label_dim: width of Φ(y) for "concat"; D has a Φ of its own.
         label_sd: standard deviation of Φ's initial weights.
         norm: "batch", "spectral" or "none".
         recogniser_steps: training steps of a recogniser of the store's classes, whose features D
             sees, see hwgen.generators.adversarial.feature_discriminator; it is trained first, for
             each run. With 0 D sees pixels.
+        label_on_image: with "concat", whether Φ(y) is concatenated to the image too.
     """
 
     stages: tuple[Stage, ...]
@@ -53,6 +54,7 @@ class DiscriminatorSpec:
     label_sd: float = 0.02
     norm: Literal["batch", "spectral", "none"] = "batch"
     recogniser_steps: int = 0
+    label_on_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,10 @@ class AdversarialRecipe:
         return [
             *network_rules(d.stages, size=self.size, widths=(d.label_dim, d.hidden)),
             ("label_dim must be at least 1", d.label_dim >= 1),
+            (
+                "discriminator.label_on_image needs discriminator.label = concat",
+                not d.label_on_image or d.label == "concat",
+            ),
             *recogniser_rules(d, size=self.size, conditional=self.conditional),
             ("channels must be 1 or 3", self.channels in (1, 3)),
             (

@@ -38,4 +38,5 @@ def _condition(recipe: Recipe) -> str:
     if d.label == "projection":
         return f"Φ, {g.label_dim} wide, into G; projection in D"
     into = "every layer of G" if g.label == "concat" else "G"
-    return f"Φ, {g.label_dim} wide into {into}, {d.label_dim} wide at every layer of D"
+    but = "" if d.label_on_image else " but the first"
+    return f"Φ, {g.label_dim} wide into {into}, {d.label_dim} wide into every layer of D{but}"

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hwgen.generators.adversarial.layers import parameter_count
+from hwgen.generators.adversarial.layers import join, parameter_count
 from hwgen.generators.gan.estimate import count_parameters, plan
 from hwgen.generators.gan.networks import Generator, build, build_generator
 from hwgen.generators.gan.presets import PRESETS, Recipe, change, preset
@@ -273,3 +273,59 @@ def test_every_layer_of_the_digit_generator_sees_the_label() -> None:
             else:
                 mine.weight.data[-label:] = 0
         assert not torch.equal(*deaf.eval()(noise, y))
+
+
+def test_every_layer_of_the_digit_discriminator_sees_the_label() -> None:
+    torch.manual_seed(0)
+    widths = {
+        "discriminator.stages": '[{"channels": 4, "kernel": 5, "stride": 2},'
+        ' {"channels": 6, "kernel": 5, "stride": 2}]',
+        "discriminator.hidden": "8",
+    }
+    recipe = change(preset("mnist-compare"), widths)
+    _, d = build(recipe, 10)
+    label = recipe.discriminator.label_dim
+    assert [conv.in_channels for conv in d.convs] == [1 + label, 4 + label]
+    assert d.hidden.in_features == 6 * 7 * 7 + label
+    assert d.out.in_features == 8 + label
+    y, x = torch.tensor([3, 7]), torch.rand(1, 1, 28, 28).expand(2, -1, -1, -1)
+    layers = [*d.convs, d.hidden, d.out]
+    for place in range(len(layers)):
+        deaf = copy.deepcopy(d).eval()
+        for i, layer in enumerate([*deaf.convs, deaf.hidden, deaf.out]):
+            if i != place:
+                layer.weight.data[:, -label:] = 0
+        assert not torch.equal(*deaf(x, y))
+    # The first convolution equals that of the image with the label at every position.
+    wide = join(x, d.label_map(y))
+    plain = F.conv2d(F.pad(wide, (1, 2, 1, 2)), d.convs[0].weight, d.convs[0].bias, 2)
+    torch.testing.assert_close(d.convs[0](x, d.label_map(y)), plain)
+
+    without = change(recipe, {"discriminator.label_on_image": "false"})
+    assert build(without, 10)[1].convs[0].in_channels == 1  # as in runs of earlier versions
+
+
+def test_networks_without_stages_are_two_linear_layers() -> None:
+    torch.manual_seed(0)
+    perceptrons = {
+        "conditional": "false",
+        "generator.hidden": "0",
+        "generator.start": "[16, 1]",
+        "generator.stages": "[]",
+        "generator.norm": "none",
+        "discriminator.stages": "[]",
+        "discriminator.hidden": "8",
+        "discriminator.norm": "none",
+    }
+    g, d = build(change(preset("mnist-compare"), perceptrons), 10)
+    z = torch.rand(3, 100)
+    with torch.no_grad():
+        h = F.relu(F.linear(z, g.start.weight, g.start.bias))
+        x = torch.sigmoid(F.linear(h, g.head.weight, g.head.bias)).reshape(3, 1, 28, 28)
+        torch.testing.assert_close(g(z), x)
+        h = F.leaky_relu(F.linear(x.flatten(1), d.hidden.weight, d.hidden.bias), 0.2)
+        torch.testing.assert_close(d(x), F.linear(h, d.out.weight, d.out.bias).squeeze(1))
+    assert [parameter_count(network) for network in (g, d)] == [
+        101 * 16 + 17 * 784,
+        785 * 8 + 9,
+    ]

@@ -71,9 +71,17 @@ def test_what_a_recipe_does_not_say_is_left_out() -> None:
     earlier_g = {k: v for k, v in plain["generator"].items() if k not in added_to_g}
     assert len(earlier_g) == len(plain["generator"]) - 4
     earlier["generator"] = earlier_g
+    earlier_d = dict(plain["discriminator"])
+    assert earlier_d.pop("label_on_image") is False
+    earlier["discriminator"] = earlier_d
     assert recipe_from_json(earlier) == PAPER
     assert completed(earlier) == plain
-    assert plain == {**earlier, **added, "generator": {**earlier_g, **added_to_g}}
+    assert plain == {
+        **earlier,
+        **added,
+        "generator": {**earlier_g, **added_to_g},
+        "discriminator": {**earlier_d, "label_on_image": False},
+    }
 
 
 def test_named_losses_have_the_equations_targets() -> None:
@@ -149,7 +157,11 @@ def test_changes_that_do_not_fit_are_named(field: str, value: str, text: str) ->
         ({"images": "63"}, "at least one batch"),
         ({"every": "63"}, "at least one batch"),
         ({"batch": "1"}, "batch norm needs"),
-        ({"generator.stages": "[]"}, "stages must not be empty"),
+        ({"generator.stages": "[]"}, "stages must not be empty unless generator.head is linear"),
+        (
+            {"discriminator.label_on_image": "true", "discriminator.label": "projection"},
+            "label_on_image needs discriminator.label = concat",
+        ),
         ({"generator.z_dim": "0"}, "z_dim"),
         ({"discriminator.hidden": "-1"}, "hidden"),
         ({"discriminator.stages": '[{"channels": 4, "kernel": 3, "stride": 0}]'}, "stride must"),

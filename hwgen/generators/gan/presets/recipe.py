@@ -33,7 +33,7 @@ class GeneratorSpec:
         label: "input": Φ(y) is concatenated to z only; "concat": to the input of every layer.
         hidden: width of a linear layer before the first map; 0 for none.
         start: channels and size of the first map.
-        stages: up-convolutions.
+        stages: up-convolutions; none with head "linear" makes G a multilayer perceptron.
         head: last layer, without a norm: "stage", the last stage; "linear", an additional linear
             layer on the whole last map.
         upsampling: "deconv" (transposed convolution) or "nearest" (then a convolution).
@@ -74,19 +74,23 @@ class Recipe(AdversarialRecipe):
         side = self.generator.start[1]
         for stage in self.generator.stages:
             side *= stage.stride
-        made = (self.generator.stages[-1].channels, side)
-        if self.generator.head == "stage" and made != (self.channels, self.size):
+        if self.generator.head == "linear":
+            return
+        channels = self.generator.stages[-1].channels
+        if (channels, side) != (self.channels, self.size):
             raise InputError(
                 f"the generator of {self.preset} makes {side}x{side} images with "
-                f"{self.generator.stages[-1].channels} channels, the recipe has {self.size} and "
-                f"{self.channels}"
+                f"{channels} channels, the recipe has {self.size} and {self.channels}"
             )
 
     def _rules(self) -> list[tuple[str, bool]]:
         g = self.generator
         channels, size = g.start
         return [
-            ("generator.stages must not be empty", bool(g.stages)),
+            (
+                "generator.stages must not be empty unless generator.head is linear",
+                bool(g.stages) or g.head == "linear",
+            ),
             *network_rules(g.stages, size=size, widths=(channels, g.z_dim, g.label_dim, g.hidden)),
             *super()._rules(),
             (

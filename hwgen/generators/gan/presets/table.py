@@ -173,7 +173,7 @@ _MNIST_COMPARE = Recipe(
         output="sigmoid",
     ),
     discriminator=DiscriminatorSpec(
-        stages=(Stage(32, 5, 2), Stage(64, 5, 2)), hidden=256, label_dim=32
+        stages=(Stage(32, 5, 2), Stage(64, 5, 2)), hidden=256, label_dim=32, label_on_image=True
     ),
     loss=Loss(a=0.0, b=1.0, c=1.0, reduction="sum"),
     images=640_000,
