@@ -6,7 +6,7 @@ beside an output NAME
     .NAME.hwgen-lock   a lock, which is always empty
     .NAME.hwgen-tmp    an unfinished file, marked by its name
     .NAME.hwgen-folder a folder that holds one while safetensors writes it
-    .NAME.hwgen-checkpoint  what is needed to resume a training of which NAME will be the result
+    .NAME.hwgen-checkpoint  of a training that will end with the file
 within an existing, empty folder
     .hwgen-partial     the unfinished folder
     .hwgen-lock        the lock, if the folder above cannot be written

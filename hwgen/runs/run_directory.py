@@ -6,7 +6,8 @@ log.jsonl                       one JSON object per line, each with "images" tra
 grids/000032000.png             samples at fixed z and labels; real.png for comparison
 weights/000032000.safetensors   a snapshot: the weights for inference; not all of many are kept
 checkpoint.safetensors          all that is needed to resume, replaced atomically
-recogniser.safetensors              the recogniser through which D sees, where it does
+recogniser.safetensors          the recogniser through which D sees, where it does; while it is
+                                trained, its checkpoint is beside it, see hwgen.io.neighbours
 last-good.safetensors           checkpoint of the last good snapshot, if the above is a later one
 """
 

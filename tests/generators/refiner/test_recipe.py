@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from hwgen.errors import InputError
+from hwgen.errors import InputError, RecipeChangedError
 from hwgen.generators.adversarial.recipe import change_by_name, recipe_to_json
 from hwgen.generators.base import get_kind
 from hwgen.generators.refiner.recipe import ABOUT, PRESETS, RefinerRecipe, recipe_from_json
 from hwgen.pixel_range import PixelRange
+from hwgen.runs import begin_or_continue
 from tests.generators.refiner.test_training import store_of
 from tests.generators.refiner.toy import ToyStrokes
 
@@ -92,3 +93,30 @@ def test_a_quick_try_is_named_unless_its_steps_were_given(
     assert warning({"images": "640", **without}) == ""
     assert warning({"images": "640"}, init_from=tmp_path) == ""
     assert warning({}) == ""
+
+
+def test_a_quick_try_is_not_lengthened_to_a_training_with_another_recogniser(
+    strokes: ToyStrokes, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path / "store", "一丨十", size=32)
+    kind = get_kind("refiner")
+    length = {"images": "640", "held_out": "0"}
+    recipe = kind.recipe("refiner-32", length)
+    data = {"content_sha256": store.manifest.content_sha256, "count": len(store)}
+    begin_or_continue(
+        tmp_path / "run",
+        kind="refiner",
+        recipe=kind.recipe_to_json(recipe),
+        seed=0,
+        charset=store.charset,
+        data=data,
+    )
+    with pytest.raises(RecipeChangedError, match="recogniser_steps: 100 -> 5000"):
+        begin_or_continue(
+            tmp_path / "run",
+            kind="refiner",
+            recipe=kind.recipe_to_json(kind.recipe("refiner-32", {**length, "images": "320000"})),
+            seed=0,
+            charset=store.charset,
+            data=data,
+        )
