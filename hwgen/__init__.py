@@ -37,6 +37,7 @@ _MODULES = {
     "prepare_pot": "hwgen.prepare",
     "prepare_strokes": "hwgen.prepare",
     "save_grid": "hwgen.imaging.contact_sheets",
+    "text_image": "hwgen.lines.text_images",
 }
 
 __all__ = [*_MODULES, "__version__"]

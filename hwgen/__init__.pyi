@@ -7,6 +7,7 @@ from hwgen.generators.gan.sampling import Sampler as Sampler
 from hwgen.imaging.contact_sheets import save_grid as save_grid
 from hwgen.imaging.framing import Framing as Framing
 from hwgen.imaging.ink import Ink as Ink
+from hwgen.lines.text_images import text_image as text_image
 from hwgen.pixel_range import PixelRange as PixelRange
 from hwgen.prepare import PrepareOptions as PrepareOptions
 from hwgen.prepare import prepare_gnt as prepare_gnt

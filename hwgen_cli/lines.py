@@ -44,9 +44,9 @@ From = Annotated[
     Path,
     typer.Option(
         "--from",
-        metavar="STORE|RUN",
-        help="Source of the characters: a store, a run directory of hwgen train, or a folder of "
-        "hwgen export-model.",
+        metavar="STORE|RUN|simulated",
+        help="Source of the characters: a store, a run directory of hwgen train, a folder of "
+        "hwgen export-model, or simulated: the simulator, which needs no training and no data.",
     ),
 ]
 Corpus = Annotated[
@@ -130,7 +130,9 @@ Looks = Annotated[
 Strokes = Annotated[
     Path | None,
     strokes_option(
-        "Stroke data for a refiner.", default="those that it was trained with", panel="Generator"
+        "Stroke data for the simulator or a refiner.",
+        default="hanzi; of a refiner, those that it was trained with",
+        panel="Generator",
     ),
 ]
 
@@ -162,6 +164,8 @@ def lines(
     by one simulated writer and one z of the generator. Punctuation and digits that the source lacks
     are simulated. A line ends at a character without images; what is missing is reported. The same
     seed gives the same lines, also after Ctrl-C: rerun the command to resume.
+
+    Example: hwgen lines --from simulated --corpus text.txt --format paddle --out lines
 
     Example: hwgen lines --from train --corpus text.txt --format ocr-lmdb --out lines
 
@@ -247,10 +251,10 @@ def _show(result: Export, out: Path, seconds: float) -> None:
     from hwgen.exports.formats import FORMATS
 
     exporter = FORMATS[result.recipe["format"]]
-    marks = result.lines["simulated_marks"]
+    simulated = "all" if result.simulated else result.lines["simulated_marks"] or "none"
     print_lines(
         f"{out}: {sum(result.records.values()):,} lines",
-        f"characters: {len(result.charset):,}, of which simulated: {marks or 'none'}",
+        f"characters: {len(result.charset):,}, of which simulated: {simulated}",
         f"files: {exporter.files}, read by {exporter.readers}",
         f"time: {seconds:,.1f} s",
         f"description: {out / FILE}",

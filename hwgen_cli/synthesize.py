@@ -41,7 +41,7 @@ from hwgen_cli.synthesize_options import (
     Strokes,
     Text,
 )
-from hwgen_cli.synthesize_text import characters_of, check_options, write_image
+from hwgen_cli.synthesize_text import check_options, write_image
 
 if TYPE_CHECKING:
     from hwgen.compute.distributed import Ranks
@@ -102,11 +102,11 @@ def synthesize(
     chosen = Filter(recogniser, min_confidence, min_margin, no_copies_of, max_tries)
     source = _Source(run, snapshot, real, strokes, {"domain": domain, "size": size}, device)
     if text is not None:
-        of_stores = {"--classes": classes, "--per-class": per_class, "--count": count, "--png": png}
-        check_options({**of_stores, **chosen.given, "--gnt": gnt, "--sheet": sheet}, hand, hands)
-        sampler, _ = source.open(characters_of(text))
+        others: dict[str, object] = {"--classes": classes, "--per-class": per_class}
+        others |= {"--count": count, "--real": real, "--png": png, "--gnt": gnt, "--sheet": sheet}
+        check_options(text, others | chosen.given, hand, hands)
         _say_snapshot(run, snapshot)
-        write_image(sampler, text, out, hand=hand, hands=hands, seed=seed, json=json)
+        write_image(source.open(), text, out, hand=hand, hands=hands, seed=seed, json=json)
         return
 
     from hwgen.compute.devices import keep_freed_memory
@@ -150,29 +150,28 @@ class _Source:
     def load(self, classes: str | None, **own: object) -> tuple[Sampler, list[int] | None]:
         """The generator, and the ids of the classes that `classes` stands for; None for all."""
         from hwgen.charset import select_classes
+        from hwgen.generators.base import requested_classes
 
-        sampler, restricted = self.open(classes, **own)
-        if classes is None or restricted:
+        charset = requested_classes(self.run, classes, self.strokes)
+        sampler = self.open(charset=charset, **own)
+        if classes is None or charset is not None:
             return sampler, None
         return sampler, select_classes(classes, sampler.charset)
 
-    def open(self, classes: str | None, **own: object) -> tuple[Sampler, bool]:
-        """The generator, and whether it has the classes that `classes` stands for, and no other."""
-        from hwgen.generators.base import load_generator, requested_classes
+    def open(self, **own: object) -> Sampler:
+        """The generator; `own` are further options of hwgen.generators.base.load_generator."""
+        from hwgen.generators.base import load_generator
         from hwgen.store import Store
 
-        charset = requested_classes(self.run, classes, self.strokes)
-        sampler = load_generator(
+        return load_generator(
             self.run,
             snapshot=self.snapshot,
             source=None if self.real is None else Store(self.real),
             device=self.device,
-            charset=charset,
             strokes=self.strokes,
             **self.own,
             **own,
         )
-        return sampler, charset is not None
 
 
 def _write_store(

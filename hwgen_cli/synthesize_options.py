@@ -93,10 +93,12 @@ Text = Annotated[
     str | None,
     typer.Option(
         "--text",
-        metavar="CHARACTERS",
+        metavar="TEXT",
         rich_help_panel=TEXT,
         help="Write this text to one image instead of a store: --out is a PNG or JPEG file with "
-        "one row for each hand.",
+        "the text in each hand. Punctuation and digits that the generator lacks are simulated by "
+        "simple strokes, spaces and line breaks stay, and lines of more than 25 characters are "
+        "cut.",
     ),
 ]
 Hands = Annotated[

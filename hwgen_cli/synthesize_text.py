@@ -13,16 +13,21 @@ if TYPE_CHECKING:
     from hwgen.generators.samplers import Sampler
 
 
-def check_options(of_stores: Mapping[str, object], hand: int | None, hands: int | None) -> None:
+def check_options(
+    text: str, of_stores: Mapping[str, object], hand: int | None, hands: int | None
+) -> None:
     """Refuse options that have no effect with --text.
 
     Args:
+        text: value of --text.
         of_stores: the other options and their values; None if not given.
         hand: value of --hand.
         hands: value of --hands.
     """
     from hwgen.errors import InputError
 
+    if not text.split():
+        raise InputError("--text is empty", remedy="Give characters, such as --text 永和九年")
     given = [name for name, value in of_stores.items() if value is not None]
     if given:
         raise InputError(
@@ -36,16 +41,6 @@ def check_options(of_stores: Mapping[str, object], hand: int | None, hands: int 
         )
 
 
-def characters_of(text: str) -> str:
-    """The different characters of a text, as a value of `--classes`."""
-    from hwgen.errors import InputError
-
-    found = "".join(dict.fromkeys("".join(text.split())))
-    if not found:
-        raise InputError("--text is empty", remedy="Give characters, such as --text 永和九年")
-    return f"characters:{found}"
-
-
 def write_image(
     sampler: Sampler,
     text: str,
@@ -57,13 +52,14 @@ def write_image(
     json: bool,
 ) -> None:
     """Write the image, and say so."""
-    from hwgen.synthesis.texts import write_text
+    from hwgen.lines.text_images import write_text
 
     numbers = [*range(hands or HANDS)] if hand is None else [hand]
     written = write_text(sampler, text, out, hands=numbers, seed=seed)
     rows = "1 hand" if len(numbers) == 1 else f"{len(numbers)} hands"
-    print_lines(f"{out}: {len(written):,} characters in {rows}", stderr=True)
+    count = len("".join(written.lines).replace(" ", ""))
+    print_lines(f"{out}: {count:,} characters in {rows}", stderr=True)
     if json:
-        print_json(
-            {"image": str(out), "text": written, "hands": numbers, "source": sampler.provenance}
-        )
+        source = {"source": sampler.provenance, "simulated_marks": written.simulated_marks}
+        text = "\n".join(written.lines)
+        print_json({"image": str(out), "text": text, "hands": numbers, **source})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -39,8 +40,16 @@ class Sampler(Protocol):
         """The labels of `charset` as a list."""
 
     @property
+    def characters(self) -> Set[str]:
+        """All labels that `sample` takes as text, which may be more than those of `charset`."""
+
+    @property
     def size(self) -> int:
         """Width and height of the images, pixels."""
+
+    @property
+    def framing(self) -> Mapping[str, Any]:
+        """How the images are scaled, see hwgen.store.origin.framing; {} if not known."""
 
     @property
     def channels(self) -> int:
@@ -111,10 +120,12 @@ class SamplerBase:
     Attributes:
         title: the kind in messages.
         generates: whether samples have no pixels of real samples; deformed real samples have.
+        framing: how the images are scaled, see hwgen.store.origin.framing.
     """
 
     title: str = "generator"
     generates: bool = False
+    framing: Mapping[str, Any] = MappingProxyType({})
     charset: Charset
     size: int
     channels: int
@@ -125,6 +136,11 @@ class SamplerBase:
     def classes(self) -> list[str]:
         """The labels of `charset` as a list."""
         return list(self.charset)
+
+    @property
+    def characters(self) -> Set[str]:
+        """See Sampler; kinds that make further labels override this."""
+        return frozenset(self.charset)
 
     def __repr__(self) -> str:
         colours = "grey" if self.channels == 1 else "colour"

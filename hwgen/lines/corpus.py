@@ -169,7 +169,7 @@ class Texts:
         ends = dict.fromkeys(map(ord, self.missing), "\n")
         for line in corpus:
             for stretch in line.translate(ends).split("\n"):
-                for piece in _cut(stretch.strip().lstrip(_NOT_FIRST), shortest, longest, rng):
+                for piece in cut(stretch.strip().lstrip(_NOT_FIRST), shortest, longest, rng):
                     if len(piece) >= shortest and not required.isdisjoint(piece):
                         yield piece
 
@@ -180,7 +180,7 @@ def _shown(characters: Mapping[str, int]) -> str:
     return "".join(found[:_SHOWN]) + ("…" if len(found) > _SHOWN else "")
 
 
-def _cut(stretch: str, shortest: int, longest: int, rng: np.random.Generator) -> Iterator[str]:
+def cut(stretch: str, shortest: int, longest: int, rng: np.random.Generator) -> Iterator[str]:
     """A stretch of text as pieces of random lengths, without spaces at their ends.
 
     As in writing, none begins with a closing mark, if lengths allow.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hwgen.charset import UNLABELLED
 from hwgen.errors import InputError
 from hwgen.generators.samplers import Sampler, WriterSampler
 from hwgen.lines.cropping import glyph_of, pen_of
@@ -27,13 +28,19 @@ class GeneratedCharacters:
         full_size: pixels of a full-size character in a sample.
 
     Raises:
-        InputError: samples are in colour.
+        InputError: samples are in colour, or have no labels.
     """
 
     def __init__(self, sampler: Sampler, full_size: float) -> None:
         check_channels(sampler.channels, 1, sampler.provenance)
+        if sampler.charset == UNLABELLED:
+            raise InputError(
+                "a generator that was trained without labels cannot write a text",
+                where=sampler.provenance,
+                remedy="Give a RUN that was trained with labels, or the simulator: simulated",
+            )
         self._sampler, self._full_size = sampler, full_size
-        self.known = frozenset(label for label in sampler.charset if len(label) == 1)
+        self.known = frozenset(label for label in sampler.characters if len(label) == 1)
 
     @property
     def settings(self) -> Mapping[str, Any]:

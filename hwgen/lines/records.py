@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from hwgen.exports.records import LabelledImages, RecordInfo, Shards
-from hwgen.lines.composing import Layout, compose
-from hwgen.lines.corpus import SPACE, Texts
-from hwgen.lines.cropping import natural_size
-from hwgen.lines.glyphs import Characters, Glyph, Handwriting
-from hwgen.lines.looks import apply_looks
-from hwgen.lines.marks import simulated
-from hwgen.lines.randomness import LAYOUT, LOOKS, MARKS, generator
+from hwgen.lines.corpus import Texts
+from hwgen.lines.glyphs import Characters
+from hwgen.lines.images import Style, line_image
 from hwgen.record import Image
 
 _TOGETHER = 32
 """Lines whose characters are read or sampled together."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """How lines look.
-
-    Attributes:
-        layout: how characters stand.
-        looks: names from hwgen.lines.looks.LOOKS.
-    """
-
-    layout: Layout
-    looks: tuple[str, ...]
 
 
 class Lines(LabelledImages):
@@ -99,7 +81,7 @@ class Lines(LabelledImages):
         lines = self._characters.write(texts, first, self._seed)
         infos = self._infos(first, texts, [line.writer for line in lines])
         for info, line in zip(infos, lines, strict=True):
-            yield info, self._image(info.record, info.label, line)
+            yield info, line_image(info.label, line, self._style, self._seed, info.record)
 
     def _infos(
         self, first: int, texts: Sequence[str], writers: Sequence[str]
@@ -107,14 +89,3 @@ class Lines(LabelledImages):
         for row, (text, writer) in enumerate(zip(texts, writers, strict=True)):
             number = first + row
             yield RecordInfo(number, text, None, writer, self._source, number)
-
-    def _image(self, number: int, text: str, line: Handwriting) -> Image:
-        rng = generator(self._seed, number, MARKS)
-        glyphs: list[Glyph | None] = []
-        for label, glyph in zip(text, line.glyphs, strict=True):
-            if glyph is not None:
-                glyphs.append(natural_size(glyph, line.pen))
-            else:
-                glyphs.append(None if label == SPACE else simulated(label, line.pen, rng))
-        paper = compose(glyphs, self._style.layout, generator(self._seed, number, LAYOUT))
-        return apply_looks(paper, self._style.looks, generator(self._seed, number, LOOKS))

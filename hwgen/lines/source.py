@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,20 @@ from hwgen.charset import Charset
 from hwgen.errors import InputError
 from hwgen.exports.export import described
 from hwgen.generators.base import get_kind, load_generator
-from hwgen.generators.samplers import WriterSampler
+from hwgen.generators.built_in import is_built_in
+from hwgen.generators.samplers import Sampler, WriterSampler
+from hwgen.generators.simulated.sampling import SIZE
+from hwgen.io.paths import describe_path, suggest_path
 from hwgen.lines.cropping import full_size_of
 from hwgen.lines.glyphs import Characters
 from hwgen.lines.of_generator import GeneratedCharacters
 from hwgen.lines.of_store import StoreCharacters
+from hwgen.runs.models import is_model
 from hwgen.runs.snapshots import find_model
 from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData
 from hwgen.store import Store, looks_like_store
-from hwgen.store.origin import framing, is_generated, is_simulated, notice
+from hwgen.store.origin import is_generated, is_simulated, is_synthetic, notice
 from hwgen.synthesis.provenance import generated_origin
 
 
@@ -31,7 +35,7 @@ class SourceOptions:
     Attributes:
         writers: of a store, ids and ranges of ids; "" for all.
         snapshot: of a run: "last", "best", or a number of images.
-        strokes: of a refiner, instead of those that it was trained with.
+        strokes: of the simulator, or of a refiner instead of those that it was trained with.
         device: of a generator: "auto", "cpu", "cuda", ...
     """
 
@@ -64,26 +68,40 @@ class Source:
     notice: str
 
 
-def open_source(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
-    """A store, a run or an exported model as a source of characters.
+def open_source(
+    place: Path, wanted: Iterable[str], options: SourceOptions, *, height: int = SIZE
+) -> Source:
+    """A store, a run, an exported model or the simulator as a source of characters.
 
     Args:
-        place: of it.
+        place: of it, or "simulated", see hwgen.generators.built_in; a store of this name comes
+            first.
         wanted: characters that are asked of a generator which can make any.
         options: how it is read.
+        height: of the lines, pixels; the simulator's characters are large enough for it.
 
     Raises:
-        StoreError, RunError: nothing is there, or it is damaged.
-        InputError: an option does not fit the source, which is in colour, stretched, or cannot
-            write a line in one hand.
+        StoreError, RunError: it is damaged.
+        InputError: nothing is there, an option does not fit the source, or it is in colour,
+            stretched, or cannot write a line in one hand.
     """
-    return _store(place, options) if looks_like_store(place) else _run(place, wanted, options)
+    if looks_like_store(place):
+        return _store(place, options)
+    if options.writers:
+        raise InputError(
+            "a generator has no writers to select",
+            where=str(place),
+            remedy="Leave out --writers",
+        )
+    if is_built_in(place):
+        return _generator(place, _simulator(place, wanted, options, height))
+    return _generator(place, _trained(place, wanted, options))
 
 
 def _store(place: Path, options: SourceOptions) -> Source:
     if options.strokes is not None:
         raise InputError(
-            "strokes are for a refiner, but this is a store",
+            "strokes are for the simulator or a refiner, but this is a store",
             where=str(place),
             remedy="Leave out --strokes",
         )
@@ -100,7 +118,19 @@ def _store(place: Path, options: SourceOptions) -> Source:
     )
 
 
-def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
+def _simulator(place: Path, wanted: Iterable[str], options: SourceOptions, height: int) -> Sampler:
+    strokes = stroke_data(options.strokes)
+    return load_generator(
+        place,
+        snapshot=options.snapshot,
+        charset=_of(wanted, strokes.characters()),
+        strokes=strokes,
+        size=max(SIZE, height),
+    )
+
+
+def _trained(place: Path, wanted: Iterable[str], options: SourceOptions) -> Sampler:
+    _check_model(place)
     model = find_model(place, options.snapshot)
     kind = get_kind(model.kind, str(place))
     if kind.needs_source:
@@ -109,19 +139,39 @@ def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
             where=str(place),
             remedy="Make a store with hwgen synthesize, and give that",
         )
-    if options.writers:
-        raise InputError(
-            "a generator has no writers to select",
-            where=str(place),
-            remedy="Leave out --writers",
-        )
     given: dict[str, Any] = {}
     if options.strokes is not None:
         given["strokes"] = stroke_data(options.strokes)
     if "charset" in kind.sampling_options:
-        known = kind.characters(model, **given)
-        given["charset"] = Charset(tuple(sorted(one for one in set(wanted) if one in known)))
-    sampler = load_generator(place, snapshot=options.snapshot, device=options.device, **given)
+        given["charset"] = _of(wanted, kind.characters(model, **given))
+    return load_generator(place, snapshot=options.snapshot, device=options.device, **given)
+
+
+def _check_model(place: Path) -> None:
+    """Refuse a place without a run or a model.
+
+    Raises:
+        InputError: says what is there instead, and what can be given.
+    """
+    if is_model(place) or (place / "run.json").exists():
+        return
+    described = describe_path(place) or "it is none of them"
+    raise InputError(
+        f"no store, run or exported model here: {described}",
+        where=str(place),
+        remedy=suggest_path(
+            place,
+            "Give one of these, or simulated: the simulator, which needs no files",
+            ["manifest.json", "run.json", "model.safetensors"],
+        ),
+    )
+
+
+def _of(wanted: Iterable[str], known: Set[str]) -> Charset:
+    return Charset(tuple(sorted(one for one in set(wanted) if one in known)))
+
+
+def _generator(place: Path, sampler: Sampler) -> Source:
     own = dict(sampler.origin) if isinstance(sampler, WriterSampler) else {}
     origin = {
         "kind": "synthetic",
@@ -132,11 +182,11 @@ def _run(place: Path, wanted: Iterable[str], options: SourceOptions) -> Source:
         **generated_origin(sampler),
     }
     return Source(
-        GeneratedCharacters(sampler, full_size_of(sampler.size, framing(model.origin), str(place))),
+        GeneratedCharacters(sampler, full_size_of(sampler.size, sampler.framing, str(place))),
         name=f"lines of {sampler.provenance}",
         store={"size": sampler.size, "channels": sampler.channels, "origin": origin},
-        synthetic=True,
-        simulated=False,
+        synthetic=is_synthetic(origin),
+        simulated=is_simulated(origin),
         generated=is_generated(origin),
         notice=notice(origin),
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.exports.export import Export, library_versions, ticker, write_export
-from hwgen.exports.formats import FORMATS, exporter_named
+from hwgen.exports.formats import FORMATS
 from hwgen.exports.records import Shards
 from hwgen.exports.staging import check_place
 from hwgen.imaging.contact_sheets import BACKGROUND, check_sheet, save_sheet
@@ -29,6 +29,7 @@ from hwgen.lines.source import Source, SourceOptions, open_source
 from hwgen.progress import NO_CONTROL, Control
 from hwgen.schema import check_numbers, check_seed, to_json
 from hwgen.store.layout import versions
+from hwgen.suggestions import suggest
 
 VERSION = 1
 """Raised when the images change for the same settings."""
@@ -89,7 +90,7 @@ def write_lines(
     The same call resumes an interrupted export, and returns at once if it is finished.
 
     Args:
-        place: a store, a run, or a model folder: where characters come from.
+        place: a store, a run, a model folder, or "simulated": where characters come from.
         corpus: a text file.
         out: output directory.
         format: one of FORMATS that holds text.
@@ -112,7 +113,8 @@ def write_lines(
     check_place(out, overwrite=overwrite)
     check_sheet(sheet)
     text = read_corpus(corpus)
-    source = open_source(place, set().union(*text), options.source)
+    height = options.layout.height
+    source = open_source(place, set().union(*text), options.source, height=height)
     known = source.characters.known
     texts = Texts(text, known | MARKS.keys(), known, options.text, seed=options.seed)
     count = options.count or len(texts)
@@ -134,12 +136,15 @@ def write_lines(
 
 
 def _check_format(format: str) -> None:
-    if not exporter_named(format).holds_text:
-        able = ", ".join(name for name in FORMATS if FORMATS[name].holds_text)
+    able = [name for name in FORMATS if FORMATS[name].holds_text]
+    if format in able:
+        return
+    if format in FORMATS:
         raise InputError(
             f"the {format} format holds single characters, not lines of text",
-            remedy=f"Give --format {able}",
+            remedy=f"Give --format {', '.join(able)}",
         )
+    raise InputError(f"no format {format!r} of lines", remedy=suggest(format, able))
 
 
 def _describe(

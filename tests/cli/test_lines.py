@@ -69,6 +69,13 @@ def test_every_option_reaches_the_library(lines: Lines, tmp_path: Path) -> None:
     assert made["source"]["writers"] == "w1"
 
 
+def test_lines_of_the_simulator_need_nothing(lines: Lines, tmp_path: Path) -> None:
+    code, printed, err = lines(tmp_path / "out", "-f", "paddle", "--from", "simulated")
+    assert code == 0, err
+    assert "2 of 2" in err
+    assert "characters: 6, of which simulated: all" in printed
+
+
 def test_lines_resume_after_ctrl_c(
     lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,11 +93,15 @@ def test_lines_resume_after_ctrl_c(
     ("options", "text"),
     [
         (["-f", "folder"], "holds single characters"),
-        (["-f", "padle"], "no format 'padle'. Did you mean paddle"),
+        (["-f", "padle"], "no format 'padle' of lines. Did you mean paddle"),
+        (["-f", "x"], "Known: ocr-lmdb, paddle, webdataset, parquet"),
         (["-f", "paddle", "--looks", "rulled"], "no look 'rulled'. Did you mean ruled"),
         (["-f", "paddle", "--min-length", 5, "--max-length", 4], "--min-length"),
         (["-f", "paddle", "--writers", "9"], "no writer '9' among the 2 writers"),
-        (["-f", "paddle", "--from", "nowhere"], "nowhere"),
+        (
+            ["-f", "paddle", "--from", "nowhere"],
+            "or simulated: the simulator, which needs no files",
+        ),
         (["-f", "paddle", "--corpus", "nowhere.txt"], "nowhere.txt"),
         (["-f", "paddle", "--sheet", "sheet.gif"], "sheet.gif"),
     ],

@@ -57,12 +57,14 @@ def test_a_store_with_files_without_a_run(synthesize: Synthesize, tmp_path: Path
 
 def test_a_text_in_several_hands(synthesize: Synthesize, tmp_path: Path) -> None:
     out = tmp_path / "text.png"
-    code, shown, err = synthesize(out, "--text", "口一 口", "--size", 64, "--json")
+    code, shown, err = synthesize(out, "--text", "口一， 2\n口", "--size", 64, "--json")
     assert code == 0, err
-    assert f"{out}: 3 characters in 4 hands" in err
-    assert json.loads(shown)["hands"] == [0, 1, 2, 3]
+    assert f"{out}: 5 characters in 4 hands" in err
+    found = json.loads(shown)
+    assert (found["text"], found["hands"]) == ("口一， 2\n口", [0, 1, 2, 3])
+    assert (found["source"], found["simulated_marks"]) == ("simulated handwriting", "，2")
     with PilImage.open(out) as image:
-        assert image.size == (3 * 66 + 2, 4 * 66 + 2)
+        assert image.height == 4 * (2 * 80 + 2) + 2
     assert "in 2 hands" in synthesize(out, "--text", "口", "--hands", 2)[2]
     code, shown, _ = synthesize(out, "--text", "口", "--hand", 7, "--json")
     assert (code, json.loads(shown)["hands"]) == (0, [7])
@@ -80,7 +82,8 @@ def test_a_text_in_several_hands(synthesize: Synthesize, tmp_path: Path) -> None
         (["--classes", "口", "--no-copies-of", "x"], "--no-copies-of has no effect on the simul"),
         (["--classes", "口", "--hands", "2"], "--hands is for --text. Give --text TEXT, or"),
         (["--text", " "], "--text is empty. Give characters, such as --text"),
-        (["--text", "口犇骉"], "no strokes for 2 of 3 characters: 犇骉"),
+        (["--text", "口犇骉"], "no images of 2 of 3 different characters: 犇骉"),
+        (["--text", "口", "--real", "x"], "so it excludes --real"),
         (
             ["--text", "口", "--classes", "口", "--per-class", "2"],
             "--text writes one image and no store, so it excludes --classes, --per-class",

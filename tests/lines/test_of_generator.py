@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hwgen.charset import Charset
+from hwgen.charset import UNLABELLED, Charset
 from hwgen.errors import InputError
 from hwgen.generators.samplers import SamplerBase
 from hwgen.lines.of_generator import GeneratedCharacters
@@ -74,4 +74,11 @@ def test_colour_is_refused() -> None:
     sampler = Bars()
     sampler.channels = 3
     with pytest.raises(InputError, match="expected 1 channel"):
+        GeneratedCharacters(sampler, 14)
+
+
+def test_a_generator_without_labels_is_refused() -> None:
+    sampler = Bars()
+    sampler.charset = UNLABELLED
+    with pytest.raises(InputError, match="was trained without labels cannot write a text"):
         GeneratedCharacters(sampler, 14)

@@ -19,6 +19,7 @@ from hwgen.exports import Shards
 from hwgen.exports.export import Export
 from hwgen.generators.base import get_kind
 from hwgen.imaging.framing import Framing
+from hwgen.lines.composing import Layout
 from hwgen.lines.corpus import TextOptions
 from hwgen.lines.source import SourceOptions, open_source
 from hwgen.lines.writing import LineOptions, write_lines
@@ -305,6 +306,54 @@ def test_a_gan_writes_lines_too(gan_run: Run, tmp_path: Path) -> None:
     assert all(glyph for line in lines for glyph in line.glyphs)
 
 
+def test_the_simulator_writes_lines(corpus: Path, tmp_path: Path) -> None:
+    source = SourceOptions(strokes=ToyStrokes(TOY_STROKES))
+    options = replace(OPTIONS, source=source, layout=Layout(height=96))
+    done = written(Path("simulated"), corpus, tmp_path / "out", options=options)
+    assert (done.synthetic, done.simulated, done.generated) == (False, True, True)
+    assert done.notice
+    assert done.store["size"] == 96
+    assert set(done.lines["missing"]) == {"日", "月"}
+    assert done.lines["simulated_marks"] == "，"
+    report = prepare_images([tmp_path / "out"], tmp_path / "back", framing=Framing(64), channels=1)
+    assert not report.bad_records
+    assert Store(tmp_path / "back").data_kind == "simulated"
+    again = written(Path("simulated"), corpus, tmp_path / "again", options=options)
+    assert again.recipe == done.recipe
+    assert read("paddle", tmp_path / "again") == read("paddle", tmp_path / "out")
+
+
+def test_a_store_named_as_the_simulator_is_a_store(
+    make_store: MakeStore, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store("simulated")
+    monkeypatch.chdir(tmp_path)
+    assert not written(Path("simulated"), corpus, tmp_path / "out").simulated
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "trian",
+            "no store, run or exported model here: there is no such file .* Did you mean .*n",
+        ),
+        ("none", "none: no store, .* Give one of these, or simulated: the simulator, which needs"),
+        ("empty", "empty: no store, run or exported model here: it is none of them. Give one of"),
+        ("raw", "raw: .* here: it contains GNT files, for hwgen prepare-gnt"),
+    ],
+)
+def test_what_is_no_source_is_refused_with_what_can_be_given(
+    make_store: MakeStore, tmp_path: Path, name: str, message: str
+) -> None:
+    make_store("train")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "1001.gnt").touch()
+    with pytest.raises(InputError, match=message):
+        open_source(tmp_path / name, "一", SourceOptions())
+
+
 def test_options_that_do_not_fit_the_source_are_refused(
     toy_run: Run, make_store: MakeStore, tmp_path: Path
 ) -> None:
@@ -312,6 +361,10 @@ def test_options_that_do_not_fit_the_source_are_refused(
         open_source(toy_run.path, "一", SourceOptions(writers="1"))
     with pytest.raises(InputError, match="--strokes"):
         open_source(make_store().path, "一", SourceOptions(strokes=ToyStrokes(TOY_STROKES)))
+    with pytest.raises(InputError, match="--writers"):
+        open_source(Path("simulated"), "一", SourceOptions(writers="1"))
+    with pytest.raises(InputError, match="--snapshot"):
+        open_source(Path("simulated"), "一", SourceOptions(snapshot="best"))
 
 
 def test_a_generator_without_hands_is_refused(

@@ -27,6 +27,7 @@ from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.models import Model
 from hwgen.runs.snapshots import find_model
+from hwgen.store.origin import framing
 
 _OF_HANDS = 1  # third number of a seed; that of samples has two
 _PARALLEL = 1e-6  # sine of the angle below which two z have no great circle
@@ -141,7 +142,9 @@ class Sampler(SamplerBase):
         generator = load_network(model.weights, "g", lambda: build_generator(recipe, classes))
         generator.requires_grad_(False)
         chosen = pick_device(device)
-        return cls(generator, recipe, model.charset, chosen, model.provenance, model.stores_seen)
+        sampler = cls(generator, recipe, model.charset, chosen, model.provenance, model.stores_seen)
+        sampler.framing = framing(model.origin)
+        return sampler
 
     def sample(
         self,

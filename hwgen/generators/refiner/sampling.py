@@ -6,7 +6,7 @@ classes change it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +94,13 @@ class RefinerSampler(SamplerBase):
         self.size, self.channels, self.preset = recipe.size, recipe.channels, recipe.preset
         self.provenance, self.data, self._notice = provenance, data, notice
         self._domain, self._domain_name = domain, domain_name
-        self._source = source
+        self._source, self.framing = source, recipe.framing.to_json()
+
+    @property
+    def characters(self) -> Set[str]:
+        """See Sampler: all that have strokes."""
+        others = frozenset() if self._source is None else self._source.characters()
+        return {*self.charset, *others}
 
     @classmethod
     def of_model(

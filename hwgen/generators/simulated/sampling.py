@@ -6,7 +6,7 @@ starts from the same images.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,12 @@ class SimulatedSampler(SamplerBase):
             charset = Charset(chinese(strokes.characters()))
         else:
             self._have(charset)
-        self.charset, self.size = charset, framing.size
+        self.charset, self.size, self.framing = charset, framing.size, framing.to_json()
+
+    @property
+    def characters(self) -> Set[str]:
+        """See Sampler: all that have strokes."""
+        return self._source.characters()
 
     @property
     def origin(self) -> dict[str, Any]:
