@@ -62,7 +62,8 @@ def save_best_and_worst(
     Returns:
         The names of the two files.
     """
-    order = np.argsort(-statistics.probability, kind="stable")
+    read = statistics.read
+    order = read[np.argsort(-statistics.probability[read], kind="stable")]
     shown = ROWS * COLUMNS
     for name, records in ((BEST, order[:shown]), (WORST, order[::-1][:shown])):
         save_sheet(folder / name, images_at(synthetic, records, size), COLUMNS)

@@ -6,8 +6,9 @@ reference, the same figure for other real samples in place of the synthetic ones
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from hwgen.evaluation.result import ReadBy, evaluation_of
 from hwgen.evaluation.set_statistics import (
     SetStatistics,
     collect_statistics,
+    counts_by_label,
     images_to_read,
     most_matched,
 )
@@ -32,7 +34,7 @@ from hwgen.recogniser.cached_training import CachedTraining
 from hwgen.recogniser.class_mapping import map_classes
 from hwgen.recogniser.doubt import doubt_of_store
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.reader import Reader, top_k_accuracy
+from hwgen.recogniser.reader import ClassIds, Reader, top_k_accuracy
 from hwgen.recogniser.store_checks import check_alike, check_real, check_separate
 from hwgen.results.evaluation import Evaluation
 from hwgen.store import Store
@@ -59,15 +61,15 @@ def evaluate(
     """Evaluate a synthetic store, and write `out`/evaluation.json and contact sheets.
 
     Args:
-        synthetic: the evaluated store; it may be real, to see which figures real samples get.
+        synthetic: the evaluated store; it may have further classes than the others, or be real.
         real: training store of the generator.
         out: output directory, also of recognisers trained here, which a second call reuses.
         settings: see Settings.
         device: where recognisers are trained and run.
         real_test: other real samples, the reference; None uses halves of `real`, which gives too
             good figures if the recogniser was trained on it.
-        recogniser: reads the samples; it may have more classes, in another order. None trains a
-            recogniser on `real`.
+        recogniser: reads the samples; it may have other classes, and samples of those that it
+            lacks do not count for purity. None trains a recogniser on `real`.
         run: run or exported model that made `synthetic`; names the generator's training data.
         ocr_engine: reads some of the synthetic samples too, and equally many real ones.
         control: progress in images; asked to stop before each training step and each class.
@@ -76,15 +78,14 @@ def evaluate(
         The content of evaluation.json; None if it was stopped.
 
     Raises:
-        InputError: a store does not fit the recogniser, or is empty; a real store holds synthetic
-            samples; both are equal; there are too few samples of common classes; `synthetic` is
-            not from `run`; train_on_synthetic without `real_test`.
-        CharsetError: the stores have different classes, or the recogniser lacks some.
+        InputError: a store does not fit the others, the recogniser, `run` or the settings, or is
+            empty; or without a recogniser there are too few samples of common classes.
+        CharsetError: real stores have different classes, or the recogniser none of the set's.
         RecipeChangedError: `out` holds a recogniser that was trained with other settings.
         RunError: `out` is not a directory, or a recogniser in it is damaged.
     """
     stores = Stores(synthetic, real, real_test)
-    _check(stores, settings, recogniser)
+    readable = _check(stores, settings, recogniser)
     generator_data = training_data(synthetic, run)
     Evaluation.check_folder(out, SHEETS)
     out.mkdir(parents=True, exist_ok=True)
@@ -107,6 +108,7 @@ def evaluate(
         recogniser,
         max_samples=settings.samples,
         seed=settings.seed,
+        readable=readable,
         progress=lambda done: control.progress(training_work + done, total, "reading"),
         stop=control.stop,
     )
@@ -114,7 +116,6 @@ def evaluate(
         return None
     measured = Measured.of(
         statistics,
-        purity=top_k_accuracy(statistics.predictions[:, None], statistics.labels),
         real_top1=_real_top1(trained, real_test) if settings.train_on_synthetic else {},
         ocr=None if ocr_engine is None else _read_with(ocr_engine, stores, statistics),
     )
@@ -134,9 +135,13 @@ def evaluate(
     ).save(out)
 
 
-def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> None:
-    """Refuse stores that would give the result another meaning."""
-    real, real_test = stores.real, stores.real_test
+def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> Set[str]:
+    """Refuse stores that would give the result another meaning.
+
+    Returns:
+        Classes of the synthetic samples whose predictions count.
+    """
+    synthetic, real, real_test = stores.synthetic, stores.real, stores.real_test
     if settings.train_on_synthetic and real_test is None:
         raise InputError(
             "training on the synthetic set needs other real characters as test data",
@@ -148,28 +153,36 @@ def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> Non
     if real_test is not None:
         check_separate(real_test, real, of="--real")
     trains = recogniser is None or settings.train_on_synthetic
-    check_alike(
-        [*references, stores.synthetic],
-        charset=real.charset,
-        channels=real.channels,
-        size=settings.recipe.size if trains else 1,
-        owner=str(real.path),
-    )
+    size = settings.recipe.size if trains else 1
+    same: dict[str, Any] = {"channels": real.channels, "size": size, "owner": str(real.path)}
+    check_alike(references, charset=real.charset, **same)
+    # Recognisers that are compared by their accuracy have the same classes.
+    charset = real.charset if settings.train_on_synthetic else synthetic.charset
+    check_alike([synthetic], charset=charset, **same)
     if recogniser is not None:
-        for store in (stores.synthetic, *references):
+        for store in (synthetic, *references):
             recogniser.check(store.size, store.channels)
-        present = np.flatnonzero(stores.synthetic.manifest.class_counts)
-        map_classes(recogniser, stores.synthetic.charset, present.tolist())
-    matched = most_matched(stores.synthetic, real, real_test, settings.samples)
+        known = recogniser.charset
+        if not (readable := {label for label in counts_by_label(synthetic) if label in known}):
+            map_classes(recogniser, synthetic.charset, _present(synthetic))  # names them all
+        return readable
+    matched = most_matched(synthetic, real, real_test, settings.samples)
     if matched <= K:
         halved = "" if real_test else " (without --real-test the real store is halved)"
         raise InputError(
             f"at most {matched} samples of each set can be compared{halved}, too few for {K} "
             "nearest neighbours",
-            where=str(stores.synthetic.path),
+            where=str(synthetic.path),
             remedy=f"Give stores that share {K + 1} samples or more of common classes, and "
-            f"--samples of at least {K + 1}",
+            f"--samples of at least {K + 1}; or --recogniser, which reads samples of classes "
+            "without real ones",
         )
+    # A recogniser that is trained here learns nothing of classes without real samples.
+    return counts_by_label(real).keys() & counts_by_label(synthetic).keys()
+
+
+def _present(store: Store) -> list[int]:
+    return [class_id for class_id, count in enumerate(store.manifest.class_counts) if count]
 
 
 def _trainings(
@@ -235,24 +248,29 @@ def _real_top1(trained: Mapping[str, Recogniser], real_test: Store | None) -> di
 
 def _read_with(
     ocr_engine: OcrEngine, stores: Stores, statistics: SetStatistics
-) -> tuple[float, float]:
-    """Fraction of some matched samples that an OCR engine reads as their label.
+) -> tuple[float, float | None]:
+    """Fraction of some samples that an OCR engine reads as their label.
 
     Returns:
-        That of synthetic samples and that of the reference, read at the same size.
+        That of matched synthetic samples and that of the reference, read at the same size; or that
+        of all synthetic samples and None, where none are matched.
     """
     reference = stores.real if stores.real_test is None else stores.real_test
     size = min(stores.synthetic.size, reference.size)
 
-    def correct(store: Store, name: str) -> float:
-        records = statistics.matched_records(name)
+    def correct(store: Store, records: ClassIds) -> float:
         count = min(len(records), OCR_SAMPLES)
         # Records are in class order: evenly spaced ones are of all classes.
         records = records[np.arange(count) * len(records) // count]
         texts, labels = ocr_engine(images_at(store, records, size)), store.labels[records]
         return sum(t == store.charset[c] for t, c in zip(texts, labels, strict=True)) / count
 
-    return correct(stores.synthetic, "synthetic"), correct(reference, "reference")
+    if not statistics.matched:
+        return correct(stores.synthetic, np.argsort(stores.synthetic.labels, kind="stable")), None
+    return (
+        correct(stores.synthetic, statistics.matched_records("synthetic")),
+        correct(reference, statistics.matched_records("reference")),
+    )
 
 
 def _save_sheets(out: Path, stores: Stores, measured: Measured, size: int) -> list[str]:

@@ -13,7 +13,7 @@ from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.frechet import frechet_distance
 from hwgen.evaluation.metrics.intervals import wilson_interval
 from hwgen.evaluation.metrics.near_copies import CopyResult
-from hwgen.evaluation.metrics.precision_recall import ManifoldComparison, compare_manifolds
+from hwgen.evaluation.metrics.precision_recall import K, ManifoldComparison, compare_manifolds
 from hwgen.evaluation.metrics.two_sample import nearest_neighbour_test
 from hwgen.evaluation.set_statistics import SetStatistics
 from hwgen.recogniser.reader import Features
@@ -41,43 +41,39 @@ class Measured:
 
     Attributes:
         statistics: of the sets.
-        purity: fraction of the synthetic samples that are classified as their label.
-        manifolds: of the synthetic set and of the reference, relative to the real set.
+        manifolds: of the synthetic set and of the reference, relative to the real set; None where
+            too few samples are of common classes.
         copies: copy tests by space; None where no class could be compared.
         real_top1: top-1 accuracy on real test samples, by what the recogniser was trained on:
             "synthetic" and "real"; empty if it was not measured.
-        ocr: fraction that an OCR engine reads as its label, of synthetic and of real samples; None
-            if it was not measured.
+        ocr: fraction that an OCR engine reads as its label, of synthetic and of real samples, None
+            where none of these are of common classes; None if it was not measured.
     """
 
     statistics: SetStatistics
-    purity: float
-    manifolds: tuple[ManifoldComparison, ManifoldComparison]
+    manifolds: tuple[ManifoldComparison, ManifoldComparison] | None
     copies: Mapping[str, CopyResult | None]
     real_top1: Mapping[str, float]
-    ocr: tuple[float, float] | None
+    ocr: tuple[float, float | None] | None
 
     @classmethod
     def of(
         cls,
         statistics: SetStatistics,
         *,
-        purity: float,
         real_top1: Mapping[str, float],
-        ocr: tuple[float, float] | None,
+        ocr: tuple[float, float | None] | None,
     ) -> Measured:
-        """Run what several measures share.
-
-        Raises:
-            InputError: a set has too few matched samples.
-        """
-        real = statistics.matched_features("real")
-        synthetic, reference = (
-            compare_manifolds(real, statistics.matched_features(name))
-            for name in ("synthetic", "reference")
-        )
+        """Run what several measures share."""
+        manifolds = None
+        if statistics.matched > K:
+            real = statistics.matched_features("real")
+            manifolds = (
+                compare_manifolds(real, statistics.matched_features("synthetic")),
+                compare_manifolds(real, statistics.matched_features("reference")),
+            )
         copies = {space: test.result() for space, test in statistics.copy_tests.items()}
-        return cls(statistics, purity, (synthetic, reference), copies, real_top1, ocr)
+        return cls(statistics, manifolds, copies, real_top1, ocr)
 
 
 @dataclass(frozen=True)
@@ -102,14 +98,15 @@ class Measure:
 
 def _purity(measured: Measured) -> Measurement:
     statistics = measured.statistics
-    count = len(statistics.predictions)
-    limits = wilson_interval(round(measured.purity * count), count)
+    read = statistics.labels >= 0
+    right = statistics.predictions[read] == statistics.labels[read]
+    limits = wilson_interval(int(right.sum()), len(right))
     reference = (
         statistics.reference_correct / statistics.reference_count
         if statistics.reference_count
         else None
     )
-    return Measurement(measured.purity, reference, limits.low, limits.high)
+    return Measurement(float(right.mean()), reference, limits.low, limits.high)
 
 
 def _diversity(space: str) -> Callable[[Measured], Measurement | None]:
@@ -124,8 +121,10 @@ def _diversity(space: str) -> Callable[[Measured], Measurement | None]:
     return compute
 
 
-def _manifold(name: str) -> Callable[[Measured], Measurement]:
-    def compute(measured: Measured) -> Measurement:
+def _manifold(name: str) -> Callable[[Measured], Measurement | None]:
+    def compute(measured: Measured) -> Measurement | None:
+        if measured.manifolds is None:
+            return None
         synthetic, reference = measured.manifolds
         return Measurement(getattr(synthetic, name), getattr(reference, name))
 
@@ -134,8 +133,10 @@ def _manifold(name: str) -> Callable[[Measured], Measurement]:
 
 def _feature_distance(
     distance: Callable[[Features, Features], float],
-) -> Callable[..., Measurement]:
-    def compute(measured: Measured) -> Measurement:
+) -> Callable[[Measured], Measurement | None]:
+    def compute(measured: Measured) -> Measurement | None:
+        if measured.manifolds is None:
+            return None
         real = measured.statistics.matched_features("real")
         synthetic, reference = (
             distance(real, measured.statistics.matched_features(name))

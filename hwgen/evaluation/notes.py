@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hwgen.evaluation.metrics.near_copies import QUANTILE, CopyResult
 from hwgen.evaluation.metrics.precision_recall import K
+from hwgen.results.evaluation import LeftOut
 from hwgen.store import Store
 from hwgen.store.overlap import shared_records
 
 MANY_COPIES = 0.5
 """Fraction of too near samples above which a note warns."""
+
+
+_SHOWN = 40
 
 
 def was_trained_on(trained_on: set[str], data: Sequence[str]) -> bool | None:
@@ -31,6 +35,7 @@ def notes(
     compared: int,
     repeated: int,
     copies: CopyResult | None,
+    left_out: LeftOut | None = None,
 ) -> list[str]:
     """One sentence or two per note.
 
@@ -46,6 +51,7 @@ def notes(
         compared: matched samples per set.
         repeated: real samples left out as exact repetitions.
         copies: the copy test in pixels.
+        left_out: classes that were not read, or not compared; None for none.
     """
     lines = [
         *([f"Warning: {doubt}"] if doubt else []),
@@ -54,9 +60,10 @@ def notes(
         *_on_filters(synthetic, real, recogniser_file),
         *_on_generator(real, generator_data),
         *_on_reference(real, real_test, recogniser_data),
-        f"Compared as sets: {compared:,} samples per set, equally many of each class; manifolds of "
-        f"{K} nearest neighbours. Too near: below the {QUANTILE:.0%} quantile of the distances of "
-        "real samples to their nearest of the same class.",
+        *_on_classes(left_out),
+        *_on_sets(compared),
+        f"Too near: below the {QUANTILE:.0%} quantile of the distances of real samples to their "
+        "nearest of the same class.",
     ]
     if repeated:
         lines.append(f"Left out: {repeated:,} real samples that repeat another one exactly.")
@@ -69,6 +76,42 @@ def notes(
         if store is not None and store.data_kind == "simulated"
     ]
     return lines
+
+
+def _on_classes(left_out: LeftOut | None) -> list[str]:
+    lines = []
+    if left_out and left_out.unread:
+        lines.append(
+            f"Not read: {_named(left_out.unread)}, which the recogniser has not learnt. They do "
+            "not count for purity."
+        )
+    if left_out and left_out.without_real:
+        lines.append(
+            f"Not compared: {_named(left_out.without_real)}, without real samples. Of these "
+            "classes, only purity is known."
+        )
+    return lines
+
+
+def _on_sets(compared: int) -> list[str]:
+    if compared <= K:
+        return [
+            f"Not compared as sets: {compared:,} samples of common classes are too few for {K} "
+            "nearest neighbours."
+        ]
+    return [
+        f"Compared as sets: {compared:,} samples per set, equally many of each class; manifolds of "
+        f"{K} nearest neighbours."
+    ]
+
+
+def _named(classes: Mapping[str, int]) -> str:
+    """Number of classes and samples, and the first labels."""
+    labels = list(classes)
+    some = "".join if all(len(label) == 1 for label in labels) else ", ".join
+    shown = some(labels[:_SHOWN]) + ("…" if len(labels) > _SHOWN else "")
+    noun = "class" if len(labels) == 1 else "classes"
+    return f"{len(labels):,} {noun} with {sum(classes.values()):,} samples ({shown})"
 
 
 def _on_copies(synthetic: Store, real: Store, copies: CopyResult | None) -> list[str]:

@@ -14,13 +14,13 @@ from hwgen.evaluation.metrics.diversity import diversity
 from hwgen.evaluation.metrics.near_copies import QUANTILE
 from hwgen.evaluation.metrics.precision_recall import K
 from hwgen.evaluation.notes import notes, was_trained_on
-from hwgen.evaluation.set_statistics import SetStatistics
+from hwgen.evaluation.set_statistics import SetStatistics, counts_by_label
 from hwgen.evaluation.settings import Settings, Stores
 from hwgen.evaluation.worst_classes import worst_classes
 from hwgen.recogniser.network import recipe_to_json
 from hwgen.recogniser.reader import Reader
 from hwgen.recogniser.store_checks import describe_store, training_hashes
-from hwgen.results.evaluation import Compared, Evaluation, Judge, PerClass
+from hwgen.results.evaluation import Compared, Evaluation, Judge, LeftOut, PerClass
 from hwgen.results.version import versions
 from hwgen.store import Store
 
@@ -65,9 +65,9 @@ def evaluation_of(
         images: file names of the contact sheets.
     """
     statistics, synthetic, real_test = measured.statistics, stores.synthetic, stores.real_test
-    compared = len(statistics.matched_records("synthetic"))
+    compared = statistics.matched
     recogniser_data = training_hashes(read_by.reader.provenance)
-    predictions = [statistics.predictions[:, None]]
+    read, left_out = statistics.read, _left_out(stores, statistics)
     return Evaluation(
         settings=_settings(stores, settings, read_by),
         versions=versions(torch=torch.__version__, numpy=np.__version__),
@@ -99,11 +99,15 @@ def evaluation_of(
                 compared=compared,
                 repeated=statistics.repeated,
                 copies=measured.copies["pixels"],
+                left_out=left_out,
             )
         ),
         figures=figures(measured),
         per_class=_per_class(statistics, synthetic),
-        worst=worst_classes(predictions, statistics.labels, read_by.reader.charset),
+        left_out=left_out,
+        worst=worst_classes(
+            [statistics.predictions[read, None]], statistics.labels[read], read_by.reader.charset
+        ),
         copies={
             space: None if found is None else found.to_json()
             for space, found in measured.copies.items()
@@ -125,10 +129,25 @@ def _settings(stores: Stores, settings: Settings, read_by: ReadBy) -> dict[str, 
     }
 
 
+def _left_out(stores: Stores, statistics: SetStatistics) -> LeftOut | None:
+    """Classes of the synthetic store that were not read, or not compared."""
+    own = counts_by_label(stores.synthetic)
+    references = [counts_by_label(s) for s in (stores.real, stores.real_test) if s is not None]
+    read = {stores.synthetic.charset[c] for c in stores.synthetic.labels[statistics.read].tolist()}
+    found = LeftOut(
+        unread={label: n for label, n in own.items() if label not in read},
+        without_real={
+            label: n for label, n in own.items() if any(label not in of for of in references)
+        },
+    )
+    return found if found.unread or found.without_real else None
+
+
 def _per_class(statistics: SetStatistics, synthetic: Store) -> PerClass:
     """Figures by label."""
-    labels = synthetic.labels
-    correct = statistics.predictions == statistics.labels
+    read = statistics.read
+    labels = synthetic.labels[read]
+    correct = (statistics.predictions == statistics.labels)[read]
     diversities = {}
     for space, deviations in statistics.deviations.items():
         found = diversity(deviations["synthetic"], deviations["real"])

@@ -7,7 +7,7 @@ have one size and one mixture of classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,15 +29,18 @@ SETS = ("synthetic", "real", "reference")
 
 SPACES = ("pixels", "features")
 
+_NO_RECORDS = np.empty(0, np.int64)
+
 
 @dataclass
 class SetStatistics:
     """What is measured per class and sample, before it is summed up in figures.
 
     Attributes:
-        probability: of its own label, for each synthetic sample: float32 [N].
+        probability: of its own label, for each synthetic sample: float32 [N]; 0 where `labels` is
+            -1.
         predictions: the most probable class of each, an id of the reader: int64 [N].
-        labels: the label of each, an id of the reader: int64 [N].
+        labels: the label of each, an id of the reader, or -1 where it is not read: int64 [N].
         reference_correct: samples of the reference that are classified as their label.
         reference_count: samples of the reference.
         deviations: within-class deviation by space, set and label.
@@ -64,6 +67,16 @@ class SetStatistics:
     classes: int = 0
     repeated: int = 0
 
+    @property
+    def read(self) -> ClassIds:
+        """Numbers of the synthetic samples whose label the reader has, int64 [n]."""
+        return np.flatnonzero(self.labels >= 0)
+
+    @property
+    def matched(self) -> int:
+        """Number of matched samples of each set."""
+        return sum(map(len, self.records["synthetic"]))
+
     def matched_features(self, name: str) -> Features:
         """Features of the matched samples of a set, float32 [n, hidden]; all sets have one n."""
         return np.concatenate(self.features[name])
@@ -73,24 +86,30 @@ class SetStatistics:
         return np.concatenate(self.records[name])
 
 
+def counts_by_label(store: Store) -> dict[str, int]:
+    """Number of records of each class that has any."""
+    counts = zip(store.charset, store.manifest.class_counts, strict=True)
+    return {label: count for label, count in counts if count}
+
+
 def images_to_read(synthetic: Store, real: Store, real_test: Store | None) -> int:
     """Number of images that `collect_statistics` reads."""
-    present = np.array(synthetic.manifest.class_counts) > 0
+    present = counts_by_label(synthetic)
     others = [real] if real_test is None else [real, real_test]
-    counts = (np.array(store.manifest.class_counts)[present] for store in others)
-    return len(synthetic) + sum(int(count.sum()) for count in counts)
+    counts = [counts_by_label(store) for store in others]
+    return len(synthetic) + sum(of.get(label, 0) for of in counts for label in present)
 
 
 def most_matched(synthetic: Store, real: Store, real_test: Store | None, max_samples: int) -> int:
     """Matched samples per set of `collect_statistics`, unless real samples repeat each other."""
-    own, *others = (
-        np.array(store.manifest.class_counts)
-        for store in (synthetic, real, *([] if real_test is None else [real_test]))
-    )
+    own = counts_by_label(synthetic)
+    others = [counts_by_label(store) for store in (real, real_test) if store is not None]
     if real_test is None:
-        others = [others[0] // 2]
-    per_class = _max_per_class(max_samples, int((own > 0).sum()))
-    return int(np.minimum.reduce([own, *others, np.full(len(own), per_class)]).sum())
+        others = [{label: count // 2 for label, count in others[0].items()}]
+    per_class = _max_per_class(max_samples, len(own))
+    return sum(
+        min(per_class, count, *(of.get(label, 0) for of in others)) for label, count in own.items()
+    )
 
 
 def _max_per_class(max_samples: int, classes: int) -> int:
@@ -105,36 +124,38 @@ def collect_statistics(
     *,
     max_samples: int,
     seed: int,
+    readable: Collection[str] | None = None,
     progress: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> SetStatistics | None:
-    """Read the synthetic store, and of the real ones the same classes.
+    """Read the synthetic store, and of the real ones the same classes, as far as they have them.
 
     Args:
-        synthetic: the evaluated store.
+        synthetic: the evaluated store, whose classes may be others than those of the real ones.
         real: training store of the generator.
         real_test: other real samples, the reference; None splits `real` into two random halves,
             "real" and "reference".
-        reader: has all classes of the synthetic samples.
+        reader: gives predictions and features.
         max_samples: maximum number of matched samples per set.
         seed: of the halves and of the choice of matched samples.
+        readable: labels of which predictions count, all of them of the reader; None for all that
+            the reader has.
         progress: called with the number of images read.
         stop: asked before each class whether to stop.
 
     Returns:
         None if `stop` returned True.
-
-    Raises:
-        CharsetError: the reader does not have all classes of the synthetic samples.
     """
     stores = [synthetic, real, *([] if real_test is None else [real_test])]
-    records = [records_by_class(store) for store in stores]
-    present = [class_id for class_id, own in enumerate(records[0]) if len(own)]
+    records = [_records_by_label(store) for store in stores]
+    present = [id for id, label in enumerate(synthetic.charset) if label in records[0]]
     max_per_class = _max_per_class(max_samples, len(present))
-    places = map_classes(reader, synthetic.charset, present)
+    places = map_classes(reader, synthetic.charset, [])
+    if readable is not None:
+        places[[label not in readable for label in synthetic.charset]] = -1
     size = Stores(synthetic, real, real_test).size_for(reader)
     statistics = SetStatistics(
-        np.empty(len(synthetic), np.float32),
+        np.zeros(len(synthetic), np.float32),
         np.empty(len(synthetic), np.int64),
         labels=places[synthetic.labels],
     )
@@ -142,10 +163,11 @@ def collect_statistics(
     for class_id in present:
         if stop is not None and stop():
             return None
-        rng = np.random.default_rng((seed, class_id))
+        rng, label = np.random.default_rng((seed, class_id)), synthetic.charset[class_id]
+        numbers = [by_label.get(label, _NO_RECORDS) for by_label in records]
         own, *found = (
-            _read(store, by_class[class_id], reader, size, int(places[class_id]))
-            for store, by_class in zip(stores, records, strict=True)
+            _read(store, some, reader, size, int(places[class_id]))
+            for store, some in zip(stores, numbers, strict=True)
         )
         unique = [part.without_repeats() for part in found]
         statistics.repeated += sum(map(len, found)) - sum(map(len, unique))
@@ -158,12 +180,18 @@ def collect_statistics(
         _add_predictions(statistics, int(places[class_id]), own, reference)
         _add_copy_tests(statistics, class_id, own, training, held_out)
         sets = dict(zip(SETS, (own, base, reference), strict=True))
-        _add_deviations(statistics, synthetic.charset[class_id], sets)
+        _add_deviations(statistics, label, sets)
         _add_matched(statistics, sets, max_per_class, rng)
-        done += sum(len(by_class[class_id]) for by_class in records)
+        done += sum(map(len, numbers))
         if progress is not None:
             progress(done)
     return statistics
+
+
+def _records_by_label(store: Store) -> dict[str, ClassIds]:
+    """Record numbers of each class that has any."""
+    found = zip(store.charset, records_by_class(store), strict=True)
+    return {label: records for label, records in found if len(records)}
 
 
 @dataclass(frozen=True)
@@ -175,7 +203,7 @@ class _Samples:
         images: at the size of comparison.
         features: of the reader.
         read_as: the most probable class, an id of the reader, int64 [n].
-        probability: of their label, float32 [n].
+        probability: of their label, float32 [n]; 0 if the reader does not have it.
     """
 
     records: ClassIds
@@ -207,9 +235,8 @@ class _Samples:
 def _read(store: Store, records: ClassIds, reader: Reader, size: int, label: int) -> _Samples:
     images = images_at(store, records, size)
     probabilities, features = reader.reading(images)
-    return _Samples(
-        records, images, features, probabilities.argmax(axis=1), probabilities[:, label]
-    )
+    own = np.zeros(len(images), np.float32) if label < 0 else probabilities[:, label]
+    return _Samples(records, images, features, probabilities.argmax(axis=1), own)
 
 
 def _add_predictions(
@@ -217,6 +244,8 @@ def _add_predictions(
 ) -> None:
     statistics.probability[own.records] = own.probability
     statistics.predictions[own.records] = own.read_as
+    if label < 0:
+        return
     statistics.reference_correct += int((reference.read_as == label).sum())
     statistics.reference_count += len(reference)
 

@@ -65,6 +65,7 @@ def evaluation_section(evaluation: Evaluation, anchor: str, *, real: bool) -> Ht
         *(_sheet(evaluation, *sheet, shown=real) for sheet in _SHEETS),
         tag("h3", "Purity by class"),
         _purity(evaluation, f"{anchor}-purity"),
+        *_measured_in_part(evaluation),
     )
 
 
@@ -124,6 +125,35 @@ def _purity(evaluation: Evaluation, name: str) -> Html:
     )
     plot = plots.histogram(name, list(evaluation.per_class.purity.values()), what)
     return tag("div", figure(plot, "Number of classes by purity."), lowest, class_="plots")
+
+
+def _measured_in_part(evaluation: Evaluation) -> list[Html]:
+    """Classes without purity or without real samples, with what is known of them."""
+    left_out = evaluation.left_out
+    if left_out is None:
+        return []
+    counts = {**left_out.unread, **left_out.without_real}
+    known = evaluation.per_class
+    rows = [
+        [
+            label(c),
+            count(counts[c]),
+            percent(known.purity[c]) if c in known.purity else "not read",
+            _variety(known.diversity_features.get(c), c in left_out.without_real),
+        ]
+        for c in list(counts)[:ROWS]
+    ]
+    shown = f"; the first {ROWS}" if len(counts) > ROWS else ""
+    return [
+        tag("h3", f"Classes measured in part: {count(len(counts))}{shown}"),
+        table(["Class", "Samples", "Read as its label", "Variety"], rows, numbers=3),
+    ]
+
+
+def _variety(found: float | None, without_real: bool) -> str:
+    if without_real:
+        return "no real samples"
+    return "" if found is None else percent(found)
 
 
 def key_figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:

@@ -88,6 +88,20 @@ class PerClass:
     diversity_features: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Classes of the judged store for which not everything could be measured.
+
+    Attributes:
+        unread: label -> samples, of classes that the recogniser does not have: no purity.
+        without_real: label -> samples, of classes without samples of `real` or of the reference:
+            they are not compared.
+    """
+
+    unread: dict[str, int]
+    without_real: dict[str, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(ResultFile):
     """The content of evaluation.json.
@@ -103,6 +117,8 @@ class Evaluation(ResultFile):
         notes: how far the figures can be trusted.
         figures: by name.
         per_class: by label.
+        left_out: classes that were measured in part; None where all were measured, and in a file
+            that does not say.
         worst: the classes of the judged store that are misread most.
         copies: by "pixels" and "features": see hwgen.evaluation.metrics.near_copies.Copies.
         images: names of the contact sheets beside the file.
@@ -123,6 +139,7 @@ class Evaluation(ResultFile):
     notes: tuple[str, ...]
     figures: dict[str, Figure]
     per_class: PerClass
+    left_out: LeftOut | None = field(default=None, metadata=key("left_out", left_out=None))
     worst: tuple[WorstClass, ...] = ()
     copies: dict[str, Any] = field(default_factory=dict)
     images: tuple[str, ...] = field(default=(), metadata=key("pictures"))

@@ -120,9 +120,13 @@ def test_an_onnx_classifier_reads(evaluate: Evaluate, tmp_path: Path) -> None:
     assert result["settings"]["size"] == 16
     assert Evaluation.load(tmp_path / "out").judge.classifier["file"] == "m.onnx"
     (tmp_path / "m.classes.txt").write_text("丨\n永\n人", encoding="utf-8")
+    code, shown, _ = evaluate("--recogniser", file)
+    assert code == 0
+    assert "Not read: 1 class with 12 samples (一)" in shown
+    (tmp_path / "m.classes.txt").write_text("口\n永\n人", encoding="utf-8")
     code, _, err = evaluate("--recogniser", file)
     assert code == 1
-    assert "has 3 classes, but not these 1 of 2: 一" in err
+    assert "has 3 classes, but not these 2 of 2: 一丨" in err
 
 
 def test_the_default_is_five_epochs(

@@ -45,6 +45,7 @@ def make_store(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
         labels: str = LABELS,
         images: dict[str, list[Image]] | None = None,
         origin: dict[str, object] | None = None,
+        charset: str = LABELS,
     ) -> Store:
         rng = np.random.default_rng(seed)
         path = tmp_path_factory.mktemp("store") / f"{kind}{seed}"
@@ -56,7 +57,7 @@ def make_store(tmp_path_factory: pytest.TempPathFactory) -> MakeStore:
                 for number, image in enumerate(pictures):
                     writer.add(Record(image, label, "", path.name, number))
             return writer.finish(
-                charset=Charset(tuple(LABELS)), origin={"kind": kind, **(origin or {})}
+                charset=Charset(tuple(charset)), origin={"kind": kind, **(origin or {})}
             )
 
     return make

@@ -399,7 +399,7 @@ def test_stopping_keeps_trained_recognisers(
 
     asked = iter([False] * 3)
     assert call(None, lambda: next(asked, True)) is None
-    assert not list(out.iterdir())
+    assert not list(out.glob("*.safetensors"))
     asked = iter([False] * (60 + 2))
     assert call(None, lambda: next(asked, True)) is None
     assert [path.name for path in out.iterdir()] == ["recogniser-real-seed0.safetensors"]
@@ -416,8 +416,90 @@ def test_one_real_sample_per_class_gives_purity_but_no_copy_test(
     )
     assert result["copies"]["pixels"]["samples"] == 24
     assert set(result["per_class"]["diversity_pixels"]) == {"丨"}
-    with pytest.raises(InputError, match="too few for 5 nearest"):
-        evaluated(make_store(30, kind="synthetic"), real=make_store(33, images=single))
+    result = evaluated(make_store(30, kind="synthetic"), real=make_store(33, images=single))
+    assert result["figures"]["purity"]["value"] > 0.9
+    assert not {"frechet", "nearest_neighbour", "copies_pixels", *COMPARED} & set(result["figures"])
+    said = "Not compared as sets: 3 samples of common classes are too few for 5 nearest neighbours."
+    assert said in result["notes"]
+
+
+def test_classes_without_real_samples_are_read_and_named(
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser
+) -> None:
+    unseen = make_store(36, labels="十丨", charset="十丨", kind="synthetic")
+    with_all, seen = evaluated(unseen), images_of(unseen)["丨"]
+    few = {"real": make_store(37, labels="一丨"), "real_test": make_store(38, labels="一丨")}
+    result = evaluated(unseen, **few)
+    assert result["figures"]["purity"]["value"] == with_all["figures"]["purity"]["value"]
+    assert result["per_class"]["purity"] == with_all["per_class"]["purity"]
+    assert result["left_out"] == {"unread": {}, "without_real": {"十": 24}}
+    assert "left_out" not in with_all
+    assert result["compared"] == {"classes": 1, "samples": 24, "repeated": 0}
+    assert set(result["per_class"]["diversity_pixels"]) == {"丨"}
+    assert "Not compared: 1 class with 24 samples (十), without real samples." in " ".join(
+        result["notes"]
+    )
+    # All else is as for the common classes alone.
+    alone = evaluated(make_store(39, images={"丨": seen}, kind="synthetic"), **few)
+    names = set(result["figures"]) - {"purity"}
+    assert names == set(alone["figures"]) - {"purity"}
+    assert {n: result["figures"][n]["value"] for n in ("exact_copies", "copies_pixels")} == {
+        n: alone["figures"][n]["value"] for n in ("exact_copies", "copies_pixels")
+    }
+
+
+def test_a_set_of_unseen_classes_alone_is_read(evaluated: Evaluate, make_store: MakeStore) -> None:
+    unseen = make_store(36, labels="十", charset="十", kind="synthetic")
+    seen = {"real": make_store(37, labels="一丨"), "real_test": None}
+    result = evaluated(unseen, **seen)
+    assert set(result["figures"]) == {"purity"}
+    assert result["figures"]["purity"]["value"] > 0.9
+    assert result["figures"]["purity"]["floor"] is None
+    assert result["compared"] == {"classes": 0, "samples": 0, "repeated": 0}
+    assert result["pictures"] == ["best-read.png", "worst-read.png"]
+
+    def ocr(images: Image) -> list[str]:
+        return ["十"] * len(images)
+
+    ocr.name = "toy"  # type: ignore[attr-defined]
+    found = evaluated(unseen, ocr_engine=ocr, **seen)["figures"]["second_reader"]
+    assert (found["value"], found["floor"]) == (1.0, None)
+    with pytest.raises(InputError, match=r"at most 0 samples .* or --recogniser, which reads samp"):
+        evaluated(unseen, recogniser=None, **seen)
+
+
+def test_classes_that_the_recogniser_lacks_are_compared_and_named(
+    evaluated: Evaluate, make_store: MakeStore, recogniser: Recogniser
+) -> None:
+    other = Recogniser(recogniser.network, recogniser.recipe, Charset(("一", "丨", "永")))
+    synthetic = make_store(34, kind="synthetic")
+    expected, result = evaluated(synthetic), evaluated(synthetic, recogniser=other)
+    assert result["left_out"] == {"unread": {"十": 24}, "without_real": {}}
+    assert set(result["per_class"]["purity"]) == {"一", "丨"}
+    assert all(one["label"] != "十" for one in result["worst"])
+    differ = {
+        name for name in result["figures"] if result["figures"][name] != expected["figures"][name]
+    }
+    assert differ <= {"purity"}
+    assert result["figures"]["purity"]["value"] > 0.9
+    assert any("Not read: 1 class with 24 samples (十)" in note for note in result["notes"])
+
+
+def test_a_recogniser_trained_here_reads_what_it_has_learnt(
+    evaluated: Evaluate, make_store: MakeStore
+) -> None:
+    real = {"real": make_store(37, labels="一丨"), "real_test": make_store(38, labels="一丨")}
+    result = evaluated(make_store(34, kind="synthetic"), recogniser=None, **real)
+    assert set(result["per_class"]["purity"]) == {"一", "丨"}
+    assert result["left_out"] == {"unread": {"十": 24}, "without_real": {"十": 24}}
+
+
+def test_recognisers_that_are_compared_have_the_same_classes(
+    evaluated: Evaluate, make_store: MakeStore, settings: Settings
+) -> None:
+    other = make_store(36, labels="十丨", charset="十丨", kind="synthetic")
+    with pytest.raises(CharsetError, match="its 2 classes are not the 3"):
+        evaluated(other, settings=replace(settings, train_on_synthetic=True))
 
 
 @pytest.mark.parametrize(
@@ -467,8 +549,8 @@ def test_unsuitable_stores_are_refused(
     with pytest.raises(RunError, match="is not a directory"):
         evaluated(synthetic, out=tmp_path / "file")
     other = Recogniser(recogniser.network, recogniser.recipe, Charset(("丨", "一", "永")))
-    with pytest.raises(CharsetError, match=r"has 3 classes, but not these 1 of 3: 十"):
-        evaluated(synthetic, recogniser=other)
+    with pytest.raises(CharsetError, match=r"has 3 classes, but not these 1 of 1: 十"):
+        evaluated(make_store(35, labels="十", kind="synthetic"), recogniser=other)
     large = Recogniser(recogniser.network, replace(recogniser.recipe, size=32), recogniser.charset)
     with pytest.raises(InputError, match="at least 32 pixels"):
         evaluated(synthetic, recogniser=large)

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,33 @@ def test_figures_notes_classes_and_images_are_there(
     assert shown.index("己") < shown.index("已")
     assert shown.count("data:image/png") == 4
     assert "<strong>94.1 %</strong>" in shown
+
+
+def test_classes_measured_in_part_are_shown_with_what_is_known(
+    tmp_path: Path, make_evaluation: MakeEvaluation
+) -> None:
+    per_class = {**value()["per_class"], "diversity_features": {"永": 0.75}}
+    left_out = {"unread": {"永": 7, "口": 8}, "without_real": {"口": 8, "己": 9}}
+    folder = make_evaluation(per_class=per_class, left_out=left_out)
+    page = write_report([folder], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Classes measured in part: 3" in page
+    table = re.sub(r"<[^>]+>", " ", page[page.index("Classes measured in part") :])
+    rows = [" ".join(row.split()) for row in re.split("(?=永|口|己)", table)[1:4]]
+    assert rows[0].startswith("永 7 not read 75")
+    assert rows[1].startswith("口 8 not read no real samples")
+    assert rows[2].startswith("己 9 61")
+    assert "no real samples" in rows[2]
+    assert "Classes measured in part" not in write_report(
+        [make_again(tmp_path)], tmp_path / "other.html"
+    ).read_text(encoding="utf-8")
+
+
+def make_again(tmp_path: Path) -> Path:
+    """An evaluation that does not say what was left out, as of earlier versions."""
+    folder = tmp_path / "earlier"
+    folder.mkdir()
+    (folder / "evaluation.json").write_text(json.dumps(value()), encoding="utf-8")
+    return folder
 
 
 def test_real_images_are_left_out_if_asked(tmp_path: Path, make_evaluation: MakeEvaluation) -> None:
