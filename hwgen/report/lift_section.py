@@ -28,12 +28,24 @@ def lift_section(lift: Lift, anchor: str) -> Html:
     return section(
         anchor,
         join(["Lift ", tag("em", name_of(lift.folder))]),
+        *([tag("p", lift.advice)] if headline(lift) else []),
         figure(lift_svg(anchor, lift), _caption(lift)),
         *(part for group in lift.groups for part in _group(lift, group)),
         tag("h3", "Settings"),
         facts(_setting(lift)),
         as_json("All settings as JSON", lift.settings),
     )
+
+
+def verdict(lift: Lift) -> str:
+    """What the page begins with: the accuracies, and what the generators have seen; or the advice.
+
+    Where it has the accuracies, the advice is in the section.
+    """
+    accuracies = headline(lift)
+    if not accuracies:
+        return lift.advice
+    return " ".join([accuracies, *(one.seen for one in lift.generators if one.seen)])
 
 
 def headline(lift: Lift) -> str:

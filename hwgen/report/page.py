@@ -6,13 +6,11 @@ an opened report does not use the network.
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-import hwgen
 from hwgen.errors import InputError
 from hwgen.io import os_errors
 from hwgen.io.files import write_text
@@ -23,6 +21,7 @@ from hwgen.report import (
     lift_section,
     run_section,
 )
+from hwgen.report.footer import footer
 from hwgen.report.inputs import Inputs, name_of, read_inputs
 from hwgen.report.lift_samples import sample_rows
 from hwgen.report.markup import Html, facts, join, section, tag, text
@@ -108,7 +107,7 @@ def _page(inputs: Inputs, *, real: bool) -> str:
         tag("nav", tag("ul", *contents), aria_label="Contents"),
         *(content for _, _, content in sections),
         _provenance(inputs),
-        _footer(real=real),
+        footer(inputs, real=real),
     )
     style = resources.files("hwgen.report").joinpath("style.css").read_text(encoding="utf-8")
     head = join(
@@ -152,9 +151,7 @@ def _subtitle(inputs: Inputs) -> str:
 
 def _verdicts(inputs: Inputs, *, real: bool) -> list[Html]:
     """What the results show, before any figure, and what recognisers of a lift learnt from."""
-    lines: list[tuple[Path, str]] = []
-    for lift in inputs.lifts:
-        lines += [(lift.folder, lift_section.headline(lift)), (lift.folder, lift.advice)]
+    lines = [(lift.folder, lift_section.verdict(lift)) for lift in inputs.lifts]
     lines += [(b.folder, b.verdict) for b in inputs.benchmarks]
     several = len(inputs.lifts) + len(inputs.benchmarks) > 1
     parts = [
@@ -240,17 +237,3 @@ def _pairs(values: Mapping[str, object], between: str) -> Html:
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         lines.append(join([tag("span", key, class_="key"), " ", tag("code", shown)]))
     return join(lines, between) if lines else text("not stated")
-
-
-def _footer(*, real: bool) -> Html:
-    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    made = f"Written on {today} by hwgen {hwgen.__version__}. It loads nothing and runs no script."
-    if real:
-        rights = (
-            "This page can contain real handwriting. Images of CASIA-HWDB are for research only "
-            "and must not be redistributed: do not pass this file on. Rerun hwgen report with "
-            "--no-real to leave real images out."
-        )
-    else:
-        rights = "Real images are left out (--no-real)."
-    return tag("footer", tag("p", rights, class_="rights"), tag("p", made))

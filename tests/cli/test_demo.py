@@ -71,6 +71,11 @@ def test_a_demo_that_was_stopped_is_resumed(
     for name in ("simulated, in place of real", "simulated"):
         assert f"<span>{name}</span>" in text
     assert "these results say nothing about real handwriting" in text
+    assert text.count(last[0]) == 1
+    assert "All handwriting on this page is simulated." in text
+    assert "can contain real" not in text
+    assert "expect" not in text
+    assert "the number of real samples" not in text
 
 
 def test_an_error_ends_the_demo(

@@ -284,7 +284,7 @@ def test_generators_and_steps_are_compared_from_no_real_sample_on(
         "│ 0 ",
         "Top-1 accuracy by training steps, %",
         "classical+learnt 3, best: ",
-        "Without real samples, train on 3 samples per class of simulated: expect ",
+        "Without real samples, train on 3 samples per class of simulated: ",
         "Samples of learnt instead of simulated, by the number of real samples per class: ",
         "(never seen: 0 of 3 classes)",
         "simulated needs no training.",

@@ -7,7 +7,7 @@ import pytest
 
 from hwgen.experiments.lift.summary import summarise
 from hwgen.report.lift_samples import sample_rows
-from hwgen.report.lift_section import headline
+from hwgen.report.lift_section import headline, verdict
 from hwgen.report.page import write_report
 from hwgen.results.lift import GeneratorFacts, Lift, TestStore
 from hwgen.results.trials import ALL, NONE, Trial, TrialResult
@@ -129,7 +129,37 @@ def test_a_page_begins_with_sentence_and_rows(lift: Lift, tmp_path: Path) -> Non
     lift.save(lift.folder)
     page = write_report([lift.folder], tmp_path / "page.html").read_text("utf-8")
     header = page[page.index("<header>") : page.index("</header>")]
-    assert header.index(headline(lift)) < header.index("Add them.") < header.index('"samples"')
+    assert header.index(headline(lift)) < header.index('"samples"')
+    assert page.count(headline(lift)) == 1
+    assert page.count("Add them.") == 1  # in the section
+    assert "Add them." not in header
+    assert "can contain real handwriting" in page
+
+
+def test_a_page_without_accuracies_begins_with_the_advice(tmp_path: Path) -> None:
+    lift = made_lift(tmp_path, row(1, ARMS[1], 6))
+    lift.save(lift.folder)
+    page = write_report([lift.folder], tmp_path / "page.html").read_text("utf-8")
+    assert page.count("Add them.") == 1
+    assert "Add them." in page[page.index("<header>") : page.index("</header>")]
+
+
+def test_a_page_begins_with_what_a_generator_has_seen(lift: Lift) -> None:
+    seen = replace(lift.generators[0], trained_before=True, classes_seen=0)
+    text = verdict(replace(lift, generators=(seen, *lift.generators[1:])))
+    assert text.startswith(headline(lift))
+    assert text.endswith("(never seen: 3 of 3 classes).")
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_the_foot_says_that_all_is_simulated(lift: Lift, tmp_path: Path, real: bool) -> None:
+    kinds = {"train": "simulated", "test": "simulated"}
+    facts = tuple(replace(one, settings={"kind": "simulated"}) for one in lift.generators)
+    replace(lift, data_kinds=kinds, generators=facts).save(lift.folder)
+    page = write_report([lift.folder], tmp_path / "page.html", real=real).read_text("utf-8")
+    foot = page[page.index("<footer>") :]
+    assert "All handwriting on this page is simulated." in foot
+    assert "eal" not in foot
 
 
 def test_the_accuracies_in_one_sentence(lift: Lift) -> None:

@@ -36,6 +36,7 @@ def advise(
     steps: Mapping[str, int | None],
     baseline: str = BASELINE,
     first: str = "",
+    kind: str = "real",
 ) -> str:
     """What a user should do.
 
@@ -48,6 +49,7 @@ def advise(
         steps: by arm: total steps of its recognisers, pretraining included; None if not known.
         baseline: the arm that others are compared with.
         first: name of the first generator.
+        kind: of the training samples: "real" or "simulated".
     """
     # Where no number of steps was chosen, the advice is about the largest.
     most = max((one.steps for one in accuracy or differences), key=lambda n: (n == 0, n), default=0)
@@ -60,17 +62,19 @@ def advise(
     compared = about(differences)
     common = {one.place[1:]: one for one in about(differences, COMMON)}
     settled = {one.count for one in about(accuracy) if one.arm == baseline and one.converged}
-    sentences = [_without_real(about(accuracy), compared, some)]
+    real = "real samples" if kind == "real" else "samples"
+    by = f"by the number of {real} per class{some}"
+    sentences = [_without_real(about(accuracy), compared, f"{real}{some}")]
     for opening, arms in _CHOICES.items():
         if found := [one for one in compared if one.arm in arms]:
-            sentences.append(_gains(opening, found, common, some, steps, baseline, settled))
-    sentences += _between(about(between), first, some)
+            sentences.append(_gains(opening, found, common, by, steps, baseline, settled))
+    sentences += _between(about(between), first, by)
     return " ".join(filter(None, sentences)) or (
         f"No arm was compared with {baseline}, so there is no advice."
     )
 
 
-def _without_real(accuracy: Sequence[Estimate], compared: Sequence[Estimate], some: str) -> str:
+def _without_real(accuracy: Sequence[Estimate], compared: Sequence[Estimate], real: str) -> str:
     """The accuracy without any real sample, where no baseline exists."""
     if any(one.count == NONE for one in compared):
         return ""
@@ -80,7 +84,7 @@ def _without_real(accuracy: Sequence[Estimate], compared: Sequence[Estimate], so
     best = max(found, key=lambda one: one.low)
     start = "start from the pretrained weights and " if ARMS[best.arm].pretrained else ""
     return (
-        f"Without real samples{some}, {start}train on {_samples(best.series)}: expect "
+        f"Without {real}, {start}train on {_samples(best.series)}: "
         f"{100 * best.mean:.1f} % ({100 * best.low:.1f} to {100 * best.high:.1f})."
     )
 
@@ -89,7 +93,7 @@ def _gains(
     opening: str,
     found: Sequence[Estimate],
     common: Mapping[tuple[int, Series], Estimate],
-    some: str,
+    by: str,
     steps: Mapping[str, int | None],
     baseline: str,
     settled: Set[int],
@@ -112,7 +116,7 @@ def _gains(
     if own is not None and plain is not None and own > plain:
         opening += f" (at most {own:,}, pretraining included; {baseline} at most {plain:,})"
     promises = _promises([one for one in found if one.count in fair], common)
-    text = f"{opening}, by the number of real samples per class{some}: {promises}"
+    text = f"{opening}, {by}: {promises}"
     if late := sorted(counts - fair, key=_place):
         named = ", ".join(map(count_name, late))
         text += f" At {named}, no gain is promised, since {baseline} has not converged."
@@ -144,7 +148,7 @@ def _promises(found: Sequence[Estimate], common: Mapping[tuple[int, Series], Est
         best = max((one for one in found if one.count == count), key=lambda one: one.low)
         if best.low > 0:
             action = _ACTIONS[best.arm].format(_samples(best.series))
-            parts.append(f"at {count_name(count)}, {action}: expect {_points(best)}")
+            parts.append(f"at {count_name(count)}, {action}: {_points(best)}")
             if cost := common.get((count, best.series)):
                 costs.append(f"at {count_name(count)}, {_points(cost)}")
         else:
@@ -157,7 +161,7 @@ def _promises(found: Sequence[Estimate], common: Mapping[tuple[int, Series], Est
     return text
 
 
-def _between(found: Sequence[Estimate], first: str, some: str) -> list[str]:
+def _between(found: Sequence[Estimate], first: str, by: str) -> list[str]:
     """One sentence for each generator but the first, about classical augmentation with both."""
     own = [one for one in found if one.arm == "classical+synthetic"]
     sentences = []
@@ -167,10 +171,7 @@ def _between(found: Sequence[Estimate], first: str, some: str) -> list[str]:
             for one in sorted(own, key=lambda one: _place(one.count))
             if one.generator == name
         ]
-        sentences.append(
-            f"Samples of {name} instead of {first}, by the number of real samples per class{some}: "
-            f"{'; '.join(parts)}."
-        )
+        sentences.append(f"Samples of {name} instead of {first}, {by}: {'; '.join(parts)}.")
     return sentences
 
 

@@ -301,6 +301,7 @@ class _Work:
             self.groups,
             self.experiment.synthetic_per_class[0],
             generators=tuple(self.generators),
+            kind=self.train.data_kind,
         )
         generators = self._facts(finished)
         init_from, train, test = self.init_from, self.train, self.test

@@ -54,6 +54,7 @@ def summarise(
     advised: int,
     baseline: str = BASELINE,
     generators: Sequence[str] = ("",),
+    kind: str = "real",
 ) -> Summary:
     """Sum up finished trials.
 
@@ -65,6 +66,7 @@ def summarise(
             samples: the best of several on a test set promises too much.
         baseline: the arm that others are compared with.
         generators: their names, the one that others are compared with first.
+        kind: of the training samples, see `advise`.
     """
     series: _Found = {}
     for result in sorted(results, key=lambda result: result.trial):
@@ -105,7 +107,9 @@ def summarise(
     chosen = [result for own in best.values() for result in own if result.trial.arm != baseline]
     steps = most_steps([*tried, *chosen] if best else results)
     group = next(iter(groups))
-    advice = advise(accuracy, differences, between, group, advised, steps, baseline, generators[0])
+    advice = advise(
+        accuracy, differences, between, group, advised, steps, baseline, generators[0], kind
+    )
     return Summary(tuple(accuracy), tuple(differences), tuple(between), advice)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hwgen.experiments.lift.advice import advise
 from hwgen.experiments.lift.summary import interval, summarise
 from hwgen.results.lift import AMONG_RARE, Estimate
-from hwgen.results.trials import Trial, TrialResult, total_steps
+from hwgen.results.trials import NONE, Trial, TrialResult, total_steps
 
 START = {"decides": {"recipe": {"steps": 6000}}}
 
@@ -88,7 +88,7 @@ def test_arms_are_compared_on_the_same_seeds_and_in_groups() -> None:
     assert lifts["rare", 10].trials == 1
     assert found.advice == (
         "With these samples alone (1,000 training steps in all), by the number of real samples per "
-        "class of the rare classes: at 5, add 50 synthetic samples per class: expect +40.0 points "
+        "class of the rare classes: at 5, add 50 synthetic samples per class: +40.0 points "
         "(+40.0 to +40.0)."
     )
 
@@ -112,7 +112,7 @@ def test_accuracy_among_rare_classes_is_a_group_of_its_own() -> None:
     # The advice is about all candidates, and says what it costs.
     assert found.advice == (
         "With these samples alone (1,000 training steps in all), by the number of real samples per "
-        "class of the rare classes: at 1, add 50 synthetic samples per class: expect +40.0 points "
+        "class of the rare classes: at 1, add 50 synthetic samples per class: +40.0 points "
         "(+40.0 to +40.0). This changes the accuracy of the common classes: at 1, -10.0 points "
         "(-10.0 to -10.0)."
     )
@@ -144,7 +144,7 @@ EQUAL = {"classical": 1000, "classical+synthetic": 1000}
 def test_advice_promises_only_what_excludes_zero() -> None:
     assert advise([], DIFFERENCES, [], "all", 80, EQUAL) == (
         "With these samples alone (1,000 training steps in all), by the number of real samples per "
-        "class: at 5, add 80 synthetic samples per class: expect +4.0 points (+3.0 to +5.0); at "
+        "class: at 5, add 80 synthetic samples per class: +4.0 points (+3.0 to +5.0); at "
         "50, all, keep to classical augmentation."
     )
     assert advise([], DIFFERENCES[3:], [], "all", 80, {}) == (
@@ -153,12 +153,18 @@ def test_advice_promises_only_what_excludes_zero() -> None:
     )
     # Another amount is not chosen for being better on the test set.
     more = [*DIFFERENCES, estimate(5, 20, 0.2, 0.1)]
-    assert "add 80 synthetic samples per class: expect +4.0" in advise(
-        [], more, [], "all", 80, EQUAL
-    )
+    assert "add 80 synthetic samples per class: +4.0" in advise([], more, [], "all", 80, EQUAL)
     assert advise([], [], [], "all", 80, EQUAL) == (
         "No arm was compared with classical, so there is no advice."
     )
+
+
+def test_simulated_training_samples_are_not_called_real() -> None:
+    text = advise([], DIFFERENCES, [], "all", 80, EQUAL, kind="simulated")
+    assert "by the number of samples per class: at 5, add 80" in text
+    without = advise([estimate(NONE, 80, 0.7, 0.6)], [], [], "all", 80, EQUAL, kind="simulated")
+    assert without.startswith("Without samples, train on 80 synthetic samples per class: 70.0 %")
+    assert "real" not in text + without
 
 
 def test_advice_promises_no_gain_where_an_arm_trained_for_more_steps() -> None:
@@ -175,7 +181,7 @@ def test_advice_promises_no_gain_where_an_arm_trained_for_more_steps() -> None:
     )
     assert advise([], better, [], "all", 80, {**EQUAL, "pretrained": 1000}) == alone + (
         " With pretrained weights (1,000 training steps in all), by the number of real samples per "
-        "class: at 5, start from them: expect +12.4 points (+10.0 to +13.4)."
+        "class: at 5, start from them: +12.4 points (+10.0 to +13.4)."
     )
 
 
@@ -186,7 +192,7 @@ def test_steps_of_pretraining_are_counted(start: object, shown: str) -> None:
     rows = [row(5, 0, "classical", [2, 8]), row(5, 0, "pretrained", [9, 9], start=start)]
     advice = summarise(rows, {"all": [0, 1]}, 50).advice
     assert shown in advice
-    assert "expect" not in advice
+    assert "start from them" not in advice
 
 
 def test_total_steps_of_nested_pretraining() -> None:
