@@ -225,6 +225,13 @@ KINDS: dict[str, str | GeneratorKind] = {
 """Name -> the module with its GeneratorKind as KIND, imported when needed, or the kind itself."""
 
 
+REMOVED_PRESETS: dict[str, str] = {
+    "few-shot-32": "For few samples per class use refiner-32, or continue a trained run on them: "
+    "hwgen train STORE --init-from RUN. Runs of it can still be sampled, evaluated and reported",
+}
+"""Presets of earlier versions -> what to use instead."""
+
+
 def all_kinds() -> list[GeneratorKind]:
     """Every registered kind."""
     return [get_kind(name) for name in KINDS]
@@ -257,12 +264,18 @@ def kind_of_preset(preset: str) -> GeneratorKind:
     """The kind that has a preset of this name.
 
     Raises:
-        InputError: no such preset; near names are suggested.
+        InputError: no such preset; near names are suggested, or what to use instead of a removed
+            one.
     """
     kinds = all_kinds()
     for kind in kinds:
         if preset in kind.presets:
             return kind
+    if preset in REMOVED_PRESETS:
+        raise InputError(
+            f"preset {preset!r} was removed, because its samples helped no recogniser",
+            remedy=REMOVED_PRESETS[preset],
+        )
     names = [name for kind in kinds for name in kind.presets]
     raise InputError(f"no preset {preset!r}", remedy=suggest(preset, names))
 

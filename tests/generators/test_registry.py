@@ -203,3 +203,8 @@ def test_unknown_kinds_and_presets_are_refused(tmp_path: Path) -> None:
         get_kind("other", "here")
     with pytest.raises(InputError, match=r"no preset 'mean-32'\. Did you mean mean-16"):
         kind_of_preset("mean-32")
+    with pytest.raises(
+        InputError, match=r"'few-shot-32' was removed, .* use refiner-32, or contin"
+    ):
+        kind_of_preset("few-shot-32")
+    assert not base.REMOVED_PRESETS.keys() & {n for kind in base.all_kinds() for n in kind.presets}

@@ -1,5 +1,8 @@
 import itertools
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from PIL import Image as PilImage
 
 from hwgen.data import to_uint8
 from hwgen.errors import CharsetError, InputError
+from hwgen.generators.base import REMOVED_PRESETS, get_kind, load_generator
 from hwgen.generators.gan.presets import Recipe
 from hwgen.generators.gan.sampling import GeneratedDataset, Sampler, between, hand_noise, noise
 from hwgen.runs import Run
@@ -146,3 +150,21 @@ def test_each_worker_has_a_stream_of_its_own(sampler: Sampler) -> None:
     assert labels.dtype == torch.int64
     assert not torch.equal(first, second)
     del batches
+
+
+@pytest.mark.parametrize("preset", sorted(REMOVED_PRESETS))
+def test_a_run_of_a_removed_preset_is_read(run: Run, tmp_path: Path, preset: str) -> None:
+    shutil.copytree(run.path, tmp_path / "old")
+    file = tmp_path / "old" / "run.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["recipe"]["preset"] = preset
+    file.write_text(json.dumps(content), "utf-8")
+    sampler = load_generator(tmp_path / "old", device="cpu")
+    assert sampler.preset == preset
+    expected = load_generator(run, device="cpu").sample("一十")
+    np.testing.assert_array_equal(sampler.sample("一十"), expected)
+    described = get_kind("gan").describe(Run(tmp_path / "old"))
+    assert not described.unreadable
+    assert {("Preset", preset), ("Changed from it", "not a preset of this version")} <= set(
+        described.recipe
+    )

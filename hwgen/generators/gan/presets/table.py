@@ -11,7 +11,6 @@ from hwgen.generators.adversarial.recipe import (
     Loss,
     Optimizer,
     Stage,
-    Warp,
 )
 from hwgen.generators.gan.presets.recipe import GeneratorSpec, Recipe
 from hwgen.pixel_range import PixelRange
@@ -82,19 +81,6 @@ _GLYPH_64 = replace(
     ),
     images=960_000,
     every=64_000,
-)
-
-# For about ten samples per class, or rare classes among common ones, where glyph-32 collapses to a
-# memorised image per class or does not learn the rare classes. These are the settings that helped
-# in benchmarks/few_shot_ablation.py, where this is "balanced-warp".
-_FEW_SHOT_32 = replace(
-    _GLYPH_32,
-    preset="few-shot-32",
-    images=256_000,
-    every=16_000,
-    translate=1,
-    balanced=True,
-    warp=Warp(scale=0.1, shear=0.1, rotate=5.0),
 )
 
 # The authors' networks for scenes (arXiv 1611.04076v3 Fig. 3; LSGAN, vgg.py), and the regular GAN
@@ -186,7 +172,6 @@ PRESETS: Mapping[str, Recipe] = {
         _PAPER_HWDB,
         _GLYPH_32,
         _GLYPH_64,
-        _FEW_SHOT_32,
         _PAPER_SCENE_112,
         _DCGAN_112,
         _DCGAN_64,
@@ -200,7 +185,6 @@ ABOUT: Mapping[str, str] = {
     "paper-hwdb": "The authors' networks and settings for handwritten Chinese.",
     "glyph-32": "For practical use, also on a CPU.",
     "glyph-64": "The same at twice the size.",
-    "few-shot-32": "For about ten samples per class, or rare classes among common ones.",
     "paper-scene-112": "The authors' networks for scenes, such as LSUN's.",
     "dcgan-112": "The regular GAN with the same networks, to compare with.",
     "dcgan-64": "DCGAN, as in the authors' comparison of stability.",
