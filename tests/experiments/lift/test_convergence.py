@@ -122,7 +122,7 @@ def test_a_gain_over_a_converged_baseline_is_promised_whatever_its_steps() -> No
     assert advice({1: 0.5, 2: 0.6, 4: 0.6}) == (
         "With pretrained weights, each arm with the number of training steps that is best on "
         "held-out samples (at most 6,002, pretraining included; classical at most 4), by the "
-        "number of real samples per class: at 5, start from them: expect +50.0 points (+50.0 to "
+        "number of real samples per class: at 5, start from them: +50.0 points (+50.0 to "
         "+50.0)."
     )
     assert (
