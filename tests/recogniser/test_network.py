@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +9,7 @@ from hwgen.recogniser.network import (
     RECOGNISERS,
     RecogniserNetwork,
     RecogniserRecipe,
+    fine_tuned,
     flop_count,
     folded,
     logits,
@@ -62,6 +65,10 @@ def test_settings_without_a_stem_are_those_of_versions_that_had_none():
     assert "stem" not in recipe_to_json(RecogniserRecipe())
     with_stem = RecogniserRecipe(stem=5)
     assert recipe_from_json(recipe_to_json(with_stem)) == with_stem
+
+
+def test_fine_tuning_has_a_third_of_the_learning_rate():
+    assert fine_tuned(TOY) == replace(TOY, lr=TOY.lr / 3)
 
 
 @pytest.mark.parametrize("stem", [-1, 1, 4, 17])

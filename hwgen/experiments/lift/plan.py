@@ -9,7 +9,7 @@ from typing import Literal
 from hwgen.errors import InputError
 from hwgen.experiments.lift.arms import ARMS, Arm
 from hwgen.experiments.lift.generators import Generator
-from hwgen.recogniser.network import STRONG, AugmentationSpec, RecogniserRecipe
+from hwgen.recogniser.network import STRONG, AugmentationSpec, RecogniserRecipe, fine_tuned
 from hwgen.results.lift import ALL, NONE
 from hwgen.results.trials import Trial
 from hwgen.schema import check_numbers, key
@@ -165,6 +165,8 @@ class Experiment:
         """
         recipe = replace(self.recipe, balanced=self.kind == "rare")
         recipe = replace(recipe, steps=steps or recipe.steps)
+        if arm.pretrained:
+            recipe = fine_tuned(recipe)
         if not arm.augmented:
             return replace(recipe, augmentation=NO_AUGMENTATION)
         least = self.pretrained_strong_epochs if arm.pretrained else self.strong_epochs

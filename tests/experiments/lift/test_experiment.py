@@ -30,7 +30,7 @@ from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
 from hwgen.progress import Control
-from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe
+from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe, fine_tuned
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.results.lift import ALL, NONE, Lift
 from hwgen.results.trials import Trial, TrialResult
@@ -462,10 +462,11 @@ def test_augmentation_is_stronger_with_more_epochs(toy: RecogniserRecipe) -> Non
         ("none", 5, NO_AUGMENTATION),
         ("synthetic", 5, NO_AUGMENTATION),
     ]:
+        base = fine_tuned(toy) if arm == "pretrained" else toy
         recipe = strong.recipe_of(ARMS[arm], images / views)
-        assert recipe == replace(toy, augmentation=used, balanced=True)
+        assert recipe == replace(base, augmentation=used, balanced=True)
         if used == STRONG:
-            assert mild.recipe_of(ARMS[arm], images / views) == replace(toy, balanced=False)
+            assert mild.recipe_of(ARMS[arm], images / views) == replace(base, balanced=False)
 
 
 @pytest.mark.parametrize(
