@@ -34,7 +34,8 @@ def seconds_per_step(
         precision: see `train_recogniser`.
     """
     size, batch = recipe.size * recipe.oversample, recipe.batch
-    noise = torch.randint(256, (batch, channels, size, size), dtype=torch.uint8, device=device)
+    noise = torch.empty((batch, channels, size, size), dtype=torch.uint8, device=device)
+    noise.random_(generator=torch.Generator(device).manual_seed(0))
     labels = torch.arange(batch, device=device) % len(charset)
     moments: list[float] = []
 
