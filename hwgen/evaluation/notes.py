@@ -88,7 +88,7 @@ def _on_classes(left_out: LeftOut | None) -> list[str]:
     if left_out and left_out.without_real:
         lines.append(
             f"Not compared: {_named(left_out.without_real)}, without real samples. Of these "
-            "classes, only purity is known."
+            "classes, at most purity is known."
         )
     return lines
 
