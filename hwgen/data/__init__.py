@@ -3,7 +3,7 @@
 from hwgen.data.image_sets import ImageSet, ResidentImages, StreamedImages, open_images, window_of
 from hwgen.data.loaders import Batches, StoreDataset, parts_of
 from hwgen.data.order import Balanced, Chosen, Order, Shuffled, make_order
-from hwgen.data.pixels import average_down, to_float, to_images, to_tensor, to_uint8
+from hwgen.data.pixels import average_down, enlarge, to_float, to_images, to_tensor, to_uint8
 
 __all__ = [
     "Balanced",
@@ -16,6 +16,7 @@ __all__ = [
     "StoreDataset",
     "StreamedImages",
     "average_down",
+    "enlarge",
     "make_order",
     "open_images",
     "parts_of",

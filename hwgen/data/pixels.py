@@ -44,6 +44,12 @@ def average_down(images: Tensor, size: int) -> Tensor:
     return F.interpolate(images.float(), size=(size, size), mode="area").round_().to(torch.uint8)
 
 
+def enlarge(images: Tensor, size: int) -> Tensor:
+    """Interpolate uint8 [N, C, H, H], H at most `size`, bilinearly to uint8 [N, C, size, size]."""
+    wide = F.interpolate(images.float(), size=(size, size), mode="bilinear", align_corners=False)
+    return wide.round_().to(torch.uint8)
+
+
 def to_tensor(images: Image, device: torch.device) -> Tensor:
     """uint8 [N, h, w] or [N, h, w, 3] -> uint8 [N, C, h, w] on the device."""
     tensor = torch.from_numpy(images).to(device)

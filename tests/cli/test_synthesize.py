@@ -250,7 +250,7 @@ def test_without_a_filter_there_is_no_acceptance_rate(
     ("labels", "size", "options", "text"),
     [
         ("一丨", 8, [], "has 2 classes, but not these 1 of 3: 十"),
-        ("一丨十", 16, [], "reads images of at least 16 pixels"),
+        ("一丨十", 32, [], "reads images of at least 16 pixels"),
         (None, 8, ["--min-margin", 0.5], "need a recogniser"),
         (None, 8, ["--max-tries", 5], "--max-tries has no effect without a filter"),
         (None, 8, ["--no-copies-of", "none.store"], "none.store"),

@@ -551,7 +551,7 @@ def test_unsuitable_stores_are_refused(
     other = Recogniser(recogniser.network, recogniser.recipe, Charset(("丨", "一", "永")))
     with pytest.raises(CharsetError, match=r"has 3 classes, but not these 1 of 1: 十"):
         evaluated(make_store(35, labels="十", kind="synthetic"), recogniser=other)
-    large = Recogniser(recogniser.network, replace(recogniser.recipe, size=32), recogniser.charset)
+    large = Recogniser(recogniser.network, replace(recogniser.recipe, size=64), recogniser.charset)
     with pytest.raises(InputError, match="at least 32 pixels"):
         evaluated(synthetic, recogniser=large)
     with pytest.raises(InputError, match="the store is empty"):

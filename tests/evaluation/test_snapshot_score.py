@@ -113,8 +113,8 @@ def test_other_classes_sizes_and_channels_are_refused(
     store = make_store("real", size=16)
     with pytest.raises(CharsetError, match=r"has 2 classes, but not these 1 of 3: 十"):
         Scorer(recogniser(toy, "丨一"), store, 16)
-    with pytest.raises(InputError, match="at least 16 pixels, found 8"):
-        Scorer(recogniser(toy), store, 8)
+    with pytest.raises(InputError, match="at least 8 pixels, found 7"):
+        Scorer(recogniser(toy), store, 7)
     with pytest.raises(InputError, match="reads colour images, found grey ones"):
         Scorer(recogniser(toy, channels=3), store, 16)
     assert Scorer(recogniser(replace(toy, size=8)), store, 8)

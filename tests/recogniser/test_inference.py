@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image as PilImage
 
 from hwgen.charset import Charset
@@ -64,7 +65,7 @@ def test_features_are_the_input_of_the_last_layer(toy: RecogniserRecipe, channel
 
 def test_features_of_misfits_are_refused_and_of_nothing_are_none(toy: RecogniserRecipe) -> None:
     with pytest.raises(InputError):
-        recogniser(toy).features(random_images(2, 8, 8))
+        recogniser(toy).features(random_images(2, 7, 7))
     nothing = recogniser(toy).features(random_images(0, 16, 16))
     assert nothing.shape == (0, toy.hidden)
     assert recogniser(toy).classify(nothing).shape == (0, 6)
@@ -83,11 +84,21 @@ def test_larger_images_are_averaged_down(toy: RecogniserRecipe) -> None:
     np.testing.assert_allclose(subject.read(large), subject.read(small), atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [8, 12, 15])
+def test_smaller_images_are_enlarged_up_to_twice(toy: RecogniserRecipe, size: int) -> None:
+    images = random_images(3, size, size)
+    wide = F.interpolate(torch.from_numpy(images).float()[:, None], size=(16, 16), mode="bilinear")
+    subject = recogniser(toy)
+    subject.check(size, 1)
+    expected = subject.read(wide[:, 0].round().to(torch.uint8).numpy())
+    np.testing.assert_array_equal(subject.read(images), expected)
+
+
 def test_colour_recognisers_read_colour(toy: RecogniserRecipe) -> None:
     assert recogniser(toy, channels=3).read(random_images(2, 16, 16, 3)).shape == (2, 6)
 
 
-@pytest.mark.parametrize("shape", [(2, 16, 16, 3), (2, 16, 18), (2, 8, 8)])
+@pytest.mark.parametrize("shape", [(2, 16, 16, 3), (2, 16, 18), (2, 7, 7)])
 def test_images_that_do_not_fit_are_refused(toy: RecogniserRecipe, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError):
         recogniser(toy).read(random_images(*shape))
