@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from typing import Any
 
 import typer
@@ -30,6 +32,12 @@ class Command(TyperCommand):
             remedy = words.REMARKS.get(name, did_you_mean(near) if near else "")
             ctx.fail(f"No such option: {name}. {remedy}".rstrip())
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show the paragraphs of the help as wide as the terminal."""
+        shown = copy.copy(self)
+        shown.help = _reflowed(self.help or "")
+        super(Command, shown).format_help(ctx, formatter)
+
     def make_context(self, *args: Any, **settings: Any) -> Any:
         """Refuse NaN, infinity and whole numbers beyond 64 bits, of any option or argument."""
         context = super().make_context(*args, **settings)
@@ -40,6 +48,15 @@ class Command(TyperCommand):
             except InputError as error:
                 raise typer.BadParameter(error.what, ctx=context, param=param) from None
         return context
+
+
+def _reflowed(text: str) -> str:
+    """A docstring with one line per paragraph; typer would break the lines where it does."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        paragraph if paragraph.startswith((" ", "\b")) else paragraph.replace("\n", " ")
+        for paragraph in paragraphs
+    )
 
 
 class Application(typer.Typer):

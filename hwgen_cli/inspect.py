@@ -175,7 +175,7 @@ def _store(path: Path, sheet: Path | None) -> Shown:
     colour = "grey" if summary.channels == 1 else "colour"
     rows = [
         ("store", summary.path),
-        ("origin", f"{summary.origin.get('kind')}, {store.data_kind}"),
+        ("origin", ", ".join(dict.fromkeys([str(summary.origin.get("kind")), store.data_kind]))),
         ("records", f"{summary.records:,} of {summary.size} x {summary.size}, {colour}"),
         *_balance_rows("classes", summary.classes),
         *_writer_rows(summary.writers, summary.writer_unknown),

@@ -155,6 +155,8 @@ def _default(parameter: Any) -> str:
         return _text(shown)
     if value is None or value is False or value == "":
         return ""
+    if isinstance(value, list | tuple):
+        return _code(",".join(map(str, value)))
     return _code(str(value.value if isinstance(value, enum.Enum) else value))
 
 

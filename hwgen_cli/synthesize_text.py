@@ -58,7 +58,8 @@ def write_image(
     written = write_text(sampler, text, out, hands=numbers, seed=seed)
     rows = "1 hand" if len(numbers) == 1 else f"{len(numbers)} hands"
     count = len("".join(written.lines).replace(" ", ""))
-    print_lines(f"{out}: {count:,} characters in {rows}", stderr=True)
+    characters = "1 character" if count == 1 else f"{count:,} characters"
+    print_lines(f"{out}: {characters} in {rows}", stderr=True)
     if json:
         source = {"source": sampler.provenance, "simulated_marks": written.simulated_marks}
         text = "\n".join(written.lines)

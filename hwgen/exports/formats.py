@@ -6,7 +6,7 @@ A new format is one file with an Exporter (hwgen.exports.records) and one line i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hwgen.errors import InputError
@@ -52,6 +52,21 @@ FORMATS = Formats(
 )
 """Formats that a store can be exported to."""
 
+OF_PROGRAMS: Mapping[str, Sequence[str]] = {
+    "crnn": ["ocr-lmdb"],
+    "deep-text-recognition-benchmark": ["ocr-lmdb"],
+    "hf": ["parquet"],
+    "huggingface": ["parquet"],
+    "imagefolder": ["folder"],
+    "lmdb": ["ocr-lmdb"],
+    "mmocr": ["ocr-lmdb"],
+    "paddleocr": ["paddle"],
+    "parseq": ["ocr-lmdb"],
+    "png": ["folder"],
+    "wds": ["webdataset"],
+}
+"""Formats that other programs read, for the suggestions of an error."""
+
 
 def exporter_named(name: str) -> type[Exporter]:
     """The exporter of a format.
@@ -60,5 +75,5 @@ def exporter_named(name: str) -> type[Exporter]:
         InputError: there is no format of this name.
     """
     if name not in FORMATS:
-        raise InputError(f"no format {name!r}", remedy=suggest(name, FORMATS))
+        raise InputError(f"no format {name!r}", remedy=suggest(name.lower(), FORMATS, OF_PROGRAMS))
     return FORMATS[name]

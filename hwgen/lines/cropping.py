@@ -41,7 +41,9 @@ def glyph_of(image: Image, label: str, full_size: float) -> Glyph | None:
         size = max(real.height, real.width, 0.1) / max(height, width)
         after = space_after(label)
         return Glyph(cropped, width * size, height * size, real.middle, is_mark=True, after=after)
-    return Glyph(cropped, width / full_size, height / full_size, pen=_measured(cropped, full_size))
+    return Glyph(
+        cropped, width / full_size, height / full_size, pen=measured_pen(cropped, full_size)
+    )
 
 
 def pen_of(glyphs: Sequence[Glyph | None]) -> Pen:
@@ -87,7 +89,7 @@ def full_size_of(size: int, framing: Mapping[str, Any], where: str) -> float:
     return float(size - 2 * (margin if isinstance(margin, int) else size // 16))
 
 
-def _measured(image: Image, full_size: float) -> Pen | None:
+def measured_pen(image: Image, full_size: float) -> Pen | None:
     """The pen of a character, uint8 [h, w]; None where no pixel is dark enough."""
     ink = image < _INK
     area = int(ink.sum())

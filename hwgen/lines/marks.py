@@ -22,11 +22,12 @@ _EM = 64
 _EDGE = 1.0  # width of a line's soft edge, px
 _STEP = 0.7  # px between two positions of the pen
 _SHEAR, _STRETCH, _SHAKE = 0.06, 0.08, 0.012  # standard deviations of the variation
+_SHAKE_STEP = 0.3  # length of stroke between two independent shakes
 
 
 def _arc(x: float, y: float, rx: float, ry: float, first: float, last: float) -> list[list[float]]:
     """Part of an ellipse; 0 degrees is to the right, 90 below."""
-    angles = np.radians(np.linspace(first, last, 13))
+    angles = np.radians(np.linspace(first, last, 25))
     return np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1).tolist()
 
 
@@ -82,6 +83,13 @@ _STROKES: Mapping[str, Sequence[Sequence[Sequence[float]]]] = {
         [[0.44, 0.16], [0.06, 0.90]],
         _arc(0.40, 0.76, 0.09, 0.11, -80, 290),
     ],
+    "￥": [
+        [[0.03, 0.12], [0.22, 0.44]],
+        [[0.42, 0.10], [0.22, 0.44], [0.21, 0.92]],
+        [[0.05, 0.52], [0.39, 0.50]],
+        [[0.05, 0.68], [0.39, 0.66]],
+    ],
+    "〇": [_arc(0.40, 0.52, 0.34, 0.38, -80, 285)],
     "0": [_arc(0.19, 0.52, 0.17, 0.37, -80, 285)],
     "1": [[[0.10, 0.15], [0.09, 0.5], [0.07, 0.90]]],
     "2": [[*_arc(0.19, 0.33, 0.16, 0.18, 195, 385), [0.04, 0.88], [0.38, 0.87]]],
@@ -96,7 +104,7 @@ _STROKES: Mapping[str, Sequence[Sequence[Sequence[float]]]] = {
     "9": [[*_arc(0.19, 0.35, 0.16, 0.20, -20, -350), [0.34, 0.55], [0.27, 0.92]]],
 }  # fmt: skip
 
-_HALF_WIDTH = str.maketrans("，．；：！？－～（）［］／＋＝％", ",.;:!?-~()[]/+=%")
+_HALF_WIDTH = str.maketrans("，．；：！？－～（）［］／＋＝％￥", ",.;:!?-~()[]/+=%¥")
 
 
 def _variants(mark: str) -> set[str]:
@@ -147,12 +155,23 @@ def extent(mark: str) -> Extent:
     return Extent(float(right - left), float(bottom - top), float((top + bottom) / 2 - 0.5))
 
 
+def _shaken(line: Points, rng: np.random.Generator) -> Points:
+    """A stroke written by a hand that shakes slowly, so that bows stay smooth."""
+    steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    knots = np.linspace(0, along[-1], max(2, int(np.ceil(along[-1] / _SHAKE_STEP)) + 1))
+    shakes = rng.normal(0, _SHAKE, (2, len(knots)))
+    return line + np.stack([np.interp(along, knots, shake) for shake in shakes], axis=1)
+
+
 def simulated(mark: str, pen: Pen, rng: np.random.Generator) -> Glyph:
     """A mark as somebody with this pen writes it."""
     lines = [line - (0.0, 0.5) for line in MARKS[mark]]
     matrix = np.eye(2) + rng.normal(0, [[_STRETCH, _SHEAR], [_SHEAR / 4, _STRETCH]])
-    lines = [(line + rng.normal(0, _SHAKE, line.shape)) @ matrix.T * _EM for line in lines]
-    radius = max(0.6, pen.width * _EM / 2 * float(np.exp(rng.normal(0, 0.08))))
+    lines = [_shaken(line, rng) @ matrix.T * _EM for line in lines]
+    # Pens are measured at half of black, which the soft edge of a pale line reaches further inside.
+    width = pen.width * _EM + _EDGE * (1 / max(pen.darkness, 0.5) - 1)
+    radius = max(0.6, width / 2 * float(np.exp(rng.normal(0, 0.08))))
     path = np.concatenate([resample(line, _STEP) for line in lines])
     low = path.min(axis=0) - radius - _EDGE
     width, height = (np.ceil(path.max(axis=0) + radius + _EDGE - low) + 1).astype(int).tolist()

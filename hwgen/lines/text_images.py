@@ -153,8 +153,7 @@ def _check_known(unknown: Sequence[str], different: int, where: str) -> None:
         raise CharsetError(
             f"no images of {len(unknown)} of {different} different characters: {shown}",
             where=where,
-            remedy="Leave them out, or use the simulator or a refiner, which make any character "
-            f"that has strokes, if need be with {OTHERS}",
+            remedy=f"Leave them out, or use the simulator or a refiner with {OTHERS}",
         )
 
 

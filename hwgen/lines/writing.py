@@ -16,7 +16,7 @@ import numpy as np
 
 from hwgen.errors import InputError
 from hwgen.exports.export import Export, library_versions, ticker, write_export
-from hwgen.exports.formats import FORMATS
+from hwgen.exports.formats import FORMATS, OF_PROGRAMS
 from hwgen.exports.records import Shards
 from hwgen.exports.staging import check_place
 from hwgen.imaging.contact_sheets import BACKGROUND, check_sheet, save_sheet
@@ -144,7 +144,9 @@ def _check_format(format: str) -> None:
             f"the {format} format holds single characters, not lines of text",
             remedy=f"Give --format {', '.join(able)}",
         )
-    raise InputError(f"no format {format!r} of lines", remedy=suggest(format, able))
+    raise InputError(
+        f"no format {format!r} of lines", remedy=suggest(format.lower(), able, OF_PROGRAMS)
+    )
 
 
 def _describe(

@@ -34,6 +34,19 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", HELP, "", *filter(None, COMMANDS)], check=True)
 
 
+def test_help_is_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    with pytest.raises(SystemExit):
+        app(["prepare-gnt", "--help"])
+    shown = capsys.readouterr().out
+    assert "records are skipped and\n" not in shown.replace(" \n", "\n")
+    assert " reported. A store fits every preset" in shown
+    assert "   hwgen prepare-gnt HWDB1.0tst_gnt.zip -o test --charset train" in shown
+
+
 def test_importing_hwgen_does_not_import_torch() -> None:
     code = "import sys, hwgen; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -107,10 +107,10 @@ def test_help_is_a_sentence_and_the_value_has_a_name(option: str) -> None:
     for command, parameter, value in BY_NAME[option]:
         assert parameter.help[0].isupper() or re.match(r"[a-z-]+: ", parameter.help), command
         assert parameter.help.endswith("."), command
-        assert (
-            value.split(",")[0] not in ("TEXT", "PATH", "NUMBER")
-            or option == "--question"
-            or (option == "--licence")
+        assert value.split(",")[0] not in ("TEXT", "PATH", "NUMBER") or option in (
+            "--question",
+            "--licence",
+            "--text",
         ), (command, value)
 
 

@@ -13,6 +13,7 @@ import pytest
 import hwgen.exports.export
 from hwgen.errors import InputError, RecipeChangedError
 from hwgen.exports import FORMATS, Selection, Shards, export_store, staging
+from hwgen.exports.formats import exporter_named
 from hwgen.io.neighbours import lock_path, partial_path, replaced_path
 from hwgen.progress import Control
 from hwgen.store import Store
@@ -262,6 +263,9 @@ def test_an_unknown_format_and_an_empty_shard_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=r"no format 'parket'\. Did you mean parquet"):
         export_store(make_store(), "parket", tmp_path / "out")
+    for program in ("PARSeq", "lmdb"):
+        with pytest.raises(InputError, match=r"Did you mean ocr-lmdb\?"):
+            exporter_named(program)
     for wrong in ((0, 1), (1, 0)):
         with pytest.raises(InputError, match="at least 1 record and 1 byte"):
             Shards(*wrong)

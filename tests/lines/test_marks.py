@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
+from hwgen.lines.cropping import measured_pen
 from hwgen.lines.glyphs import Pen
 from hwgen.lines.marks import CLOSING, MARKS, extent, simulated
 
 
 def test_digits_and_punctuation_in_both_widths() -> None:
-    assert set("0123456789０１９，。、；：？！…—“”‘’（）《》,.;:?!()-+=%/~") <= MARKS.keys()
+    assert set("0123456789０１９〇￥¥，。、；：？！…—“”‘’（）《》,.;:?!()-+=%/~") <= MARKS.keys()
     assert set(CLOSING) <= MARKS.keys()
     assert all(len(mark) == 1 for mark in MARKS)
     assert len(MARKS["，"]) == len(MARKS[","])
@@ -22,6 +23,27 @@ def test_a_mark_is_where_and_as_large_as_it_is_written(mark: str) -> None:
     assert glyph.width == pytest.approx(real.width + 0.15, abs=0.25)
     assert glyph.height == pytest.approx(real.height + 0.15, abs=0.25)
     assert glyph.middle == pytest.approx(real.middle, abs=0.15)
+
+
+def test_a_bow_is_written_without_corners(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    monkeypatch.setattr(
+        "hwgen.lines.marks.resample", lambda line, step: written.append(line) or line
+    )
+    for seed in range(20):
+        simulated("〇", Pen(0.05, 0.9), np.random.default_rng(seed))
+    for line in written:
+        x, y = np.diff(line, axis=0).T
+        turns = np.diff(np.unwrap(np.arctan2(y, x)))
+        assert np.abs(turns).max() < np.radians(45)  # 15 degrees without shaking
+
+
+@pytest.mark.parametrize("darkness", [0.6, 0.7, 0.9])
+def test_a_mark_is_as_wide_as_the_pen_measured_from_characters(darkness: float) -> None:
+    rng = np.random.default_rng(0)
+    pen = Pen(0.03, darkness)
+    measured = [measured_pen(simulated(mark, pen, rng).image, 64) for mark in "0123456789"]
+    assert np.median([one.width for one in measured if one]) == pytest.approx(0.03, rel=0.12)
 
 
 def test_a_wider_pen_leaves_more_ink_and_no_two_are_equal() -> None:

@@ -88,7 +88,12 @@ def test_stretched_characters_are_shown_as_they_are() -> None:
         (" \n", 1, "t.png", "expected a text of 1 to 500 characters, found 0"),
         ("一 " * 501, 1, "t.png", "found 501. Give other text; hwgen lines"),
         ("一", 0, "t.png", "expected 1 to 500 hands, found 0"),
-        ("一犇，口骉A", 1, "t.png", "no images of 3 of 6 different characters: 犇骉A. Leave them"),
+        (
+            "一犇，口骉A",
+            1,
+            "t.png",
+            "no images of 3 of 6 different characters: 犇骉A. Leave them out, or use the si",
+        ),
         ("一", 1, "t.bmp", "must end in .png or .jpg"),
         ("一", 1, "mine.png", "mine.png"),
     ],
