@@ -27,7 +27,7 @@ from hwgen_cli.lift_options import (
     Trials,
 )
 from hwgen_cli.lift_tables import show_lift
-from hwgen_cli.number_lists import CONVERGED, budgets_of, numbers, parts
+from hwgen_cli.number_lists import CONVERGED, budgets_of, numbers, parts, until_converged
 from hwgen_cli.options import (
     Device,
     InitFrom,
@@ -118,7 +118,7 @@ def lift(
         "held_out_per_class": held_out_per_class,
         "evaluate_on": None if evaluate_on is None else evaluate_on.value,
         "steps": budgets if len(budgets) > 1 else None,
-        "until_converged": steps.startswith(CONVERGED),
+        "until_converged": until_converged(steps),
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)

@@ -14,13 +14,23 @@ def budgets_of(text: str) -> tuple[int, ...]:
     Raises:
         InputError: it is nothing of these.
     """
+    from hwgen.errors import InputError
     from hwgen.experiments.convergence import MAX_STEPS, doubling
 
-    name, _, most = text.partition(":")
-    if name.strip() != CONVERGED:
+    if not until_converged(text):
         return numbers("--steps", text, or_else=CONVERGED) or ()
-    limit = numbers("--steps converged:N", most) if most else None
-    return doubling(limit[0] if limit else MAX_STEPS)
+    _, colon, most = text.partition(":")
+    if colon and not _is_number(most.strip()):
+        raise InputError(
+            f"expected one whole number above 0 after {CONVERGED}:, found {most}",
+            remedy=f"Example: --steps {CONVERGED}:64000",
+        )
+    return doubling(int(most) if colon else MAX_STEPS)
+
+
+def until_converged(text: str) -> bool:
+    """Whether a value of --steps is `converged` or begins with `converged:`."""
+    return text.partition(":")[0].strip() == CONVERGED
 
 
 def numbers(
@@ -42,11 +52,7 @@ def numbers(
     if text is None:
         return None
     found, words = parts(text), words or {}
-    good = [
-        part in words or (part.isascii() and part.isdigit() and 0 < float(part) < 2**63)
-        for part in found
-    ]
-    if not all(good) or len(set(found)) < len(found):
+    if not all(part in words or _is_number(part) for part in found) or len(set(found)) < len(found):
         also = "".join(f" or {word}" for word in words)
         or_else = f", or {or_else}" if or_else else ""
         raise InputError(
@@ -55,6 +61,10 @@ def numbers(
             remedy=f"Example: {option} 10,50",
         )
     return tuple(words[part] if part in words else int(part) for part in found)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < float(text) < 2**63
 
 
 def parts(text: str) -> list[str]:

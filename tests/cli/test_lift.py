@@ -335,6 +335,8 @@ def test_without_steps_each_arm_is_trained_until_more_no_longer_help(
         (["--steps", "5,5"], "--steps must be different whole numbers"),
         (["--steps", "long"], "separated by commas, or converged, found long"),
         (["--steps", "converged:500"], "500 steps are too few to see whether more help"),
+        (["--steps", "converged:2000,4000"], "expected one whole number above 0 after converged:"),
+        (["--steps", "converged:"], "expected one whole number above 0 after converged:, found "),
         (["--held-out-per-class", 0], "but no samples are held out"),
         (["--rare", "一"], "Give --experiment rare, or leave --rare out"),
         (["--experiment", "rare", "--rare", "木"], "are not among the 3 classes: 木"),
