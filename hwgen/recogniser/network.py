@@ -262,7 +262,8 @@ class RecogniserNetwork(nn.Sequential):
                     layers.append(nn.MaxPool2d(2))
                 layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
                 channels = width
-        size = recipe.size >> (len(recipe.widths) - 1 + bool(recipe.stem))
+        # The stem rounds half of the size up, pooling rounds it down.
+        size = (recipe.size + bool(recipe.stem)) >> (len(recipe.widths) - 1 + bool(recipe.stem))
         super().__init__(
             *layers,
             # A map that already has the grid's size would only be copied.
@@ -282,7 +283,7 @@ class RecogniserNetwork(nn.Sequential):
 
 
 def _halving(channels: int, width: int, kernel: int) -> nn.Conv2d:
-    """A convolution with stride 2, [N, channels, S, S] to [N, width, S / 2, S / 2], S even."""
+    """A convolution with stride 2, [N, channels, S, S] to [N, width, ceil(S / 2), ...]."""
     return nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False)
 
 

@@ -61,6 +61,12 @@ def test_the_size_is_that_of_the_preset_unless_given():
         recogniser_named("strong-64", 28)
 
 
+@pytest.mark.parametrize("size", [16, 17, 19])
+def test_a_stem_takes_images_of_odd_size(size: int):
+    recipe = RecogniserRecipe(size=size, widths=((4,), (6,)), stem=5, grid=4, hidden=10)
+    assert RecogniserNetwork(recipe, 5)(torch.zeros(2, 1, size, size)).shape == (2, 5)
+
+
 def test_settings_without_a_stem_are_those_of_versions_that_had_none():
     assert "stem" not in recipe_to_json(RecogniserRecipe())
     with_stem = RecogniserRecipe(stem=5)
