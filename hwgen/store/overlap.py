@@ -39,10 +39,17 @@ def shared_records(a: Store, b: Store) -> int:
     return len(in_a) if 2 * alike.sum() > len(some) else 0
 
 
-def sample(store: Store) -> list[str]:
-    """Places and looks of at most SAMPLE records, by which `seen_records` recognises the store."""
+def sample(store: Store, records: npt.NDArray[np.int64] | None = None) -> list[str]:
+    """Places and looks of at most SAMPLE records, by which `seen_records` recognises the store.
+
+    Args:
+        store: any store.
+        records: numbers of those to choose from, int64 [n]; None for all.
+    """
     places = _places(store)
-    chosen = np.argsort(places, kind="stable")[:SAMPLE]  # at random, but the same ones always
+    among = np.arange(len(places)) if records is None else records
+    # At random, but the same ones always.
+    chosen = among[np.argsort(places[among], kind="stable")[:SAMPLE]]
     looks = _looks(store, chosen)
     pairs = zip(places[chosen].tolist(), looks.tolist(), strict=True)
     return [f"{place:016x}{look:016x}" for place, look in pairs]

@@ -32,10 +32,12 @@ from hwgen.recogniser.network import (
     RecogniserRecipe,
     recipe_to_json,
 )
+from hwgen.recogniser.store_checks import RECORDS
 from hwgen.recogniser.training import train_recogniser
 from hwgen.runs import Run
 from hwgen.runs.run_directory import last_logged
 from hwgen.store import Store
+from hwgen.store.overlap import sample
 
 FILE = "recogniser.safetensors"
 """In the run directory."""
@@ -124,6 +126,9 @@ def feature_maps(
                 control=control,
                 checkpoint=checkpoint,
             )
+            # Others may start from it, who must not test on these records.
+            samples = [sample(*each) for each in zip(stores, numbers, strict=True)]
+            recogniser.provenance[RECORDS] = [one for some in samples for one in some]
         # Before the file, which keeps a rerun from coming here; killed in between, it is there.
         if not any("recogniser_seconds" in entry for entry in run.read_log()):
             seconds = checkpoint.seconds_before + time.monotonic() - began
