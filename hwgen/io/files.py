@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,9 +49,10 @@ def repair_utf8(text: str) -> str:
     """Text that contains paths, as valid UTF-8 in any locale.
 
     Python decodes file names by the locale and keeps undecodable bytes as lone surrogates (PEP
-    383); usually these are UTF-8 in a locale that is not. Bytes that are not UTF-8 are replaced by
-    U+FFFD.
+    383); usually these are UTF-8 in a locale that is not. Bytes that are not UTF-8, and other
+    surrogates, are replaced by U+FFFD.
     """
+    text = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

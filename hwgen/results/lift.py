@@ -267,12 +267,14 @@ class Lift(ResultFile):
     def is_fair(self, one: Estimate) -> bool:
         """Whether a difference to BASELINE cannot come from more training.
 
-        More steps no longer help BASELINE, or the arm has had as many, pretraining included.
+        More steps no longer help BASELINE, or the arm has had at most as many, pretraining
+        included.
         """
         plain = self.accuracy.get((one.group, one.count, Series(BASELINE, 0, steps=one.steps)))
         if plain is not None and plain.converged:
             return True
-        return self.steps.get(one.arm) == self.steps.get(BASELINE)
+        own, most = self.steps.get(one.arm), self.steps.get(BASELINE)
+        return own == most or (own is not None and most is not None and own < most)
 
     @property
     def budgets(self) -> tuple[Series, ...]:

@@ -102,6 +102,7 @@ def test_names_that_a_locale_did_not_understand_are_healed(tmp_path: Path) -> No
     seen = "手写/一".encode().decode("ascii", "surrogateescape")  # as in the locale C
     assert repair_utf8(f"{seen} 丁") == "手写/一 丁"
     assert repair_utf8("\udcb0\udca1") == "\ufffd\ufffd"  # GBK, which is no UTF-8
+    assert repair_utf8("\ud800丁\udfff") == "\ufffd丁\ufffd"  # of no file name
     write_json(tmp_path / "x.json", {"store": seen})
     assert read_json(tmp_path / "x.json") == {"store": "手写/一"}
 
