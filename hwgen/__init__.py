@@ -19,7 +19,7 @@ _MODULES = {
     "Augmentation": "hwgen.recogniser.augmentation",
     "Charset": "hwgen.charset",
     "Framing": "hwgen.imaging.framing",
-    "GeneratedDataset": "hwgen.generators.gan.sampling",
+    "GeneratedDataset": "hwgen.generators.dataset",
     "HwgenError": "hwgen.errors",
     "Ink": "hwgen.imaging.ink",
     "PixelRange": "hwgen.pixel_range",

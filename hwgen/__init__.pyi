@@ -2,7 +2,7 @@ from hwgen.charset import Charset as Charset
 from hwgen.data import StoreDataset as StoreDataset
 from hwgen.errors import HwgenError as HwgenError
 from hwgen.generators.base import load_generator as load_generator
-from hwgen.generators.gan.sampling import GeneratedDataset as GeneratedDataset
+from hwgen.generators.dataset import GeneratedDataset as GeneratedDataset
 from hwgen.generators.gan.sampling import Sampler as Sampler
 from hwgen.imaging.contact_sheets import save_grid as save_grid
 from hwgen.imaging.framing import Framing as Framing

@@ -6,7 +6,7 @@ nor an interruption changes a synthetic set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,11 @@ from torch import Tensor, nn
 from hwgen.charset import UNLABELLED, Charset
 from hwgen.compute.devices import pick_device
 from hwgen.compute.tensor_files import load_network
-from hwgen.data import to_float, to_images, to_tensor, to_uint8
+from hwgen.data import to_images, to_uint8
 from hwgen.errors import InputError, RunError
 from hwgen.generators.gan.networks import Generator, build_generator
 from hwgen.generators.gan.presets import GeneratorSpec, Recipe, recipe_from_json
 from hwgen.generators.samplers import Labels, SamplerBase, check_hand, ids_and_indices
-from hwgen.pixel_range import PixelRange
 from hwgen.record import Image
 from hwgen.runs import Run
 from hwgen.runs.models import Model
@@ -242,38 +241,3 @@ class _ImageNetwork(nn.Module):
     def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         x = to_uint8(self.generator(z, label), self.recipe.pixels)
         return x[:, 0] if self.recipe.channels == 1 else x.permute(0, 2, 3, 1)
-
-
-class GeneratedDataset(torch.utils.data.IterableDataset[tuple[Tensor, int]]):
-    """A generator as an endless torch Dataset: items (x float32 [C, S, S], class id).
-
-    Classes are drawn uniformly at random; no sample repeats. Each DataLoader worker has its own
-    stream.
-
-    Args:
-        sampler: a trained generator; on the CPU when there are workers.
-        pixels: float values of paper and ink; 1 and 0 by default.
-        seed: each seed gives another stream.
-        batch: images at a time.
-    """
-
-    def __init__(
-        self,
-        sampler: Sampler,
-        *,
-        pixels: PixelRange | None = None,
-        seed: int = 0,
-        batch: int = 256,
-    ) -> None:
-        self.sampler, self.seed, self.batch = sampler, seed, batch
-        self.pixels = pixels or PixelRange(paper=1.0, ink=0.0)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
-        worker = torch.utils.data.get_worker_info()
-        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
-        spec = self.sampler.recipe.generator
-        while True:
-            ids = rng.integers(len(self.sampler.charset), size=self.batch)
-            images = self.sampler.from_noise(sample_noise(spec, rng, self.batch), ids, self.batch)
-            x = to_float(to_tensor(images, torch.device("cpu")), self.pixels)
-            yield from zip(x, ids.tolist(), strict=True)

@@ -10,6 +10,7 @@ from hwgen.compute.tensor_files import load_tensors, save_tensors
 from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.exports.models import export_model
 from hwgen.generators.base import get_kind, load_generator, requested_classes
+from hwgen.generators.dataset import GeneratedDataset
 from hwgen.generators.refiner.stroke_file import FILE
 from hwgen.generators.samplers import WriterSampler
 from hwgen.runs import Run
@@ -216,3 +217,9 @@ def test_all_characters_with_strokes_can_be_made(toy_run: Run) -> None:
     assert kind.characters(model) == TOY_STROKES.keys()
     assert kind.characters(model, strokes=ToyStrokes({"口": TOY_STROKES["口"]})) == {"口"}
     assert get_kind("gan").characters(model) == {"一", "丨", "十"}
+
+
+def test_a_refiner_is_an_endless_dataset(toy_run: Run) -> None:
+    x, y = next(iter(GeneratedDataset(sampler_of(toy_run), batch=4)))
+    assert x.shape == (1, 16, 16)
+    assert 0 <= y < len(sampler_of(toy_run).charset)
