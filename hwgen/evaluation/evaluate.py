@@ -166,6 +166,13 @@ def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> Set
         if not (readable := {label for label in counts_by_label(synthetic) if label in known}):
             map_classes(recogniser, synthetic.charset, _present(synthetic))  # names them all
         return readable
+    shared = counts_by_label(real).keys() & counts_by_label(synthetic).keys()
+    if not shared:
+        raise InputError(
+            f"none of its classes has real samples in {real.path}",
+            where=str(synthetic.path),
+            remedy="Give --recogniser, which reads samples of classes without real ones",
+        )
     matched = most_matched(synthetic, real, real_test, settings.samples)
     if matched <= K:
         halved = "" if real_test else " (without --real-test the real store is halved)"
@@ -178,7 +185,7 @@ def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> Set
             "without real ones",
         )
     # A recogniser that is trained here learns nothing of classes without real samples.
-    return counts_by_label(real).keys() & counts_by_label(synthetic).keys()
+    return shared
 
 
 def _present(store: Store) -> list[int]:

@@ -535,6 +535,14 @@ def test_too_few_samples_are_refused_before_the_work(
             evaluated(make_store(52, kind="synthetic"), **changes)
 
 
+def test_a_set_that_shares_no_class_is_refused_by_name(
+    evaluated: Evaluate, make_store: MakeStore
+) -> None:
+    other, real = make_store(53, labels="十", kind="synthetic"), make_store(54, labels="一丨")
+    with pytest.raises(InputError, match="none of its classes has real samples in"):
+        evaluated(other, real=real, real_test=None, recogniser=None)
+
+
 def test_unsuitable_stores_are_refused(
     evaluated: Evaluate, make_store: MakeStore, real: Store, recogniser: Recogniser, tmp_path: Path
 ) -> None:
