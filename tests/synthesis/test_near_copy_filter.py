@@ -136,8 +136,8 @@ def test_unsuitable_stores_are_refused(make_store: MakeStore, recogniser: Recogn
         InputError, match=r"expected 3 channels, found 1\. Rerun prepare-images with --colour"
     ):
         NearCopyFilter.of(real, real.charset, size=SIZE, channels=3)
-    with pytest.raises(InputError, match="at least 16 pixels, found 8"):
-        NearCopyFilter.of(real, real.charset, size=8, channels=1, recogniser=recogniser)
+    with pytest.raises(InputError, match="at least 8 pixels, found 7"):
+        NearCopyFilter.of(real, real.charset, size=7, channels=1, recogniser=recogniser)
     one = make_store(4, images={"一": [np.zeros((SIZE, SIZE), np.uint8)] * 3})
     with pytest.raises(InputError, match="no class has two different samples"):
         filter_of(one)

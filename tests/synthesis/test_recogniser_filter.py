@@ -100,8 +100,8 @@ def test_unsuitable_files_sizes_channels_and_thresholds(
 ) -> None:
     file = saved(tmp_path / "rec.safetensors", toy)
     charset = Charset(tuple("一丨十"))
-    with pytest.raises(InputError, match="at least 16 pixels, found 8"):
-        RecogniserFilter(file, charset, size=8, channels=1, device=CPU)
+    with pytest.raises(InputError, match="at least 8 pixels, found 7"):
+        RecogniserFilter(file, charset, size=7, channels=1, device=CPU)
     with pytest.raises(InputError, match="reads grey images, found colour ones"):
         RecogniserFilter(file, charset, size=16, channels=3, device=CPU)
     with pytest.raises(RunError, match="no recogniser here"):
