@@ -464,7 +464,7 @@ def test_a_set_of_unseen_classes_alone_is_read(evaluated: Evaluate, make_store: 
     ocr.name = "toy"  # type: ignore[attr-defined]
     found = evaluated(unseen, ocr_engine=ocr, **seen)["figures"]["second_reader"]
     assert (found["value"], found["floor"]) == (1.0, None)
-    with pytest.raises(InputError, match=r"none of its classes .* Give --recogniser, which reads samp"):
+    with pytest.raises(InputError, match=r"none of its classes .* Give --recogniser, which"):
         evaluated(unseen, recogniser=None, **seen)
 
 
