@@ -49,18 +49,15 @@ class ImageSet(Protocol):
         """
 
 
-class ResidentImages:
-    """All images as one uint8 tensor on the device, the fastest way to get batches.
+class ImagesInMemory:
+    """Images that are one tensor on the device, the fastest way to get batches.
 
-    Raises:
-        InputError: a store's images are smaller than `size`.
-        StoreError: a store is damaged.
+    Args:
+        images: uint8 [N, C, S, S].
     """
 
-    def __init__(self, stores: Sequence[Store], size: int, device: torch.device) -> None:
-        joined = _Joined(stores, size)
-        self.images = _empty(len(joined), joined.shape, device)
-        joined.read([range(len(joined))], into=self.images)
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -76,6 +73,20 @@ class ResidentImages:
         indices = order.indices(step) if indices is None else indices
         indices = indices.to(self.images.device, non_blocking=True)
         return self.images.index_select(0, indices)
+
+
+class ResidentImages(ImagesInMemory):
+    """All images of stores, one store after the other, in the device's memory.
+
+    Raises:
+        InputError: a store's images are smaller than `size`.
+        StoreError: a store is damaged.
+    """
+
+    def __init__(self, stores: Sequence[Store], size: int, device: torch.device) -> None:
+        joined = _Joined(stores, size)
+        super().__init__(_empty(len(joined), joined.shape, device))
+        joined.read([range(len(joined))], into=self.images)
 
 
 class StreamedImages:

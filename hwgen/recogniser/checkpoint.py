@@ -141,7 +141,7 @@ class TrainingCheckpoint:
 
         Raises:
             RecipeChangedError: it has other settings, which are listed.
-            RunError: it cannot be read.
+            RunError: reading fails, such as of a damaged file.
         """
         try:
             settings = parse_json(load_texts(self.path)["settings"])
@@ -196,7 +196,7 @@ class TrainingCheckpoint:
             step: steps done.
 
         Raises:
-            RunError: it cannot be written.
+            RunError: writing fails, such as on a full disk.
         """
         seconds = self.seconds_before + time.monotonic() - self._began
         texts = {"settings": json.dumps(self._settings)}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from hwgen.charset import Charset
-from hwgen.data import Order
+from hwgen.data import ImagesInMemory
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.recogniser.training import train_recogniser
@@ -44,7 +43,7 @@ def seconds_per_step(
         return False
 
     train_recogniser(
-        LabelledImages(_Noise(noise), labels, charset, channels),
+        LabelledImages(ImagesInMemory(noise), labels, charset, channels),
         replace(recipe, steps=_STEPS),
         seed=0,
         device=device,
@@ -52,22 +51,3 @@ def seconds_per_step(
         stop=note,
     )
     return (time.perf_counter() - moments[_WARM]) / (_STEPS - _WARM)
-
-
-@dataclass(frozen=True)
-class _Noise:
-    """Images in memory, as an ImageSet."""
-
-    images: Tensor
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def batch(self, order: Order, step: int, indices: Tensor | None = None) -> Tensor:
-        given = order.indices(step).to(self.images.device) if indices is None else indices
-        return self.images.index_select(0, given)

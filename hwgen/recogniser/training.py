@@ -97,7 +97,7 @@ def train_recogniser(
 
     Raises:
         DivergedError: the loss or a weight is not finite; there is no checkpoint left.
-        RunError: the checkpoint cannot be read or written, or is of other settings.
+        RunError: reading or writing the checkpoint fails, or it is of other settings.
         InputError: there are no samples, or the networks of `init_from` and `recipe` differ.
         CharsetError: the classes of `synthetic` differ from those of `data`.
     """

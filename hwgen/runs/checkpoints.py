@@ -60,7 +60,7 @@ def write_checkpoint(
         texts: further ones.
 
     Raises:
-        RunError: it cannot be written, such as on a full disk.
+        RunError: writing fails, such as on a full disk.
     """
     own = {"step": str(checkpoint.step), "seconds": str(checkpoint.seconds), "run": run}
     save_tensors(path, checkpoint.tensors, {**own, **(texts or {})})
