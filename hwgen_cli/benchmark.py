@@ -118,7 +118,7 @@ def benchmark(
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.experiments.benchmark import benchmark as run
     from hwgen.progress import Control
-    from hwgen.recogniser.network import fine_tuned, recogniser_named
+    from hwgen.recogniser.network import recogniser_named
     from hwgen.recogniser.pretrained import load_pretrained
     from hwgen.recogniser.training import steps_for
     from hwgen.store import Store
@@ -128,8 +128,6 @@ def benchmark(
 
     _check_length(steps, epochs)
     recipe = recogniser_named(recogniser_preset, size)
-    if init_from is not None:
-        recipe = fine_tuned(recipe)
     real, where = Store(train), pick_device(device)
     budgets = sorted(budgets_of(steps)) if steps is not None else []
     length = budgets[0] if budgets else steps_for(epochs or DEFAULT_EPOCHS, real, recipe)

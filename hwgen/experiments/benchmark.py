@@ -30,6 +30,7 @@ from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import (
     RecogniserNetwork,
     RecogniserRecipe,
+    fine_tuned,
     flop_count,
     parameter_count,
     recipe_to_json,
@@ -84,7 +85,7 @@ def benchmark(
         train: real samples to train on.
         test: real samples to test on.
         synthetic: synthetic samples; None leaves the arm "real" alone.
-        recipe: of every recogniser.
+        recipe: of every recogniser; with `init_from` see `fine_tuned`.
         seeds: one recogniser each, in each arm.
         out: directory of benchmark.json and of `recogniser-ARM-seedN.safetensors`.
         device: where to train and test.
@@ -115,6 +116,7 @@ def benchmark(
     if init_from is not None:
         copy_weights(RecogniserNetwork(recipe, len(train.charset), train.channels), init_from)
         check_unseen(test, init_from.provenance, by="the recogniser to start from")
+        recipe = fine_tuned(recipe)
     Benchmark.check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     arms = {REAL: {TRAIN: train}}

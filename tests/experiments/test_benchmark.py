@@ -17,7 +17,7 @@ from hwgen.io.locks import exclusive
 from hwgen.progress import Control
 from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
-from hwgen.recogniser.network import RecogniserRecipe
+from hwgen.recogniser.network import RecogniserRecipe, fine_tuned
 from hwgen.recogniser.store_checks import without_records
 from hwgen.recogniser.training import steps_for
 from hwgen.results.benchmark import Benchmark
@@ -297,6 +297,7 @@ def test_recognisers_start_from_pretrained_weights(
     assert trained.provenance["decides"]["start"] == without_records(start.provenance)
     assert set(start.provenance["records"]) < set(trained.provenance["records"])
     assert len(trained.charset) == 3
+    assert trained.recipe == fine_tuned(recipe)
     first = next(iter(start.network.state_dict()))  # two steps from scratch are not near to it
     near, far = trained.network.state_dict()[first], start.network.state_dict()[first]
     assert (near - far).abs().max() < 2.1 * recipe.lr
