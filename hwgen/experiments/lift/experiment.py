@@ -166,7 +166,7 @@ class _Work:
         self.trials = self.experiment.all_trials(self.generators)
         # Subsets that are too large are refused before any work.
         for trial in self.trials:
-            choose(labels, self._free, self._counts(trial), trial.seed)
+            choose(labels, self._free, self._counts(trial), trial.seed, self.train.charset)
         self._judge, self._held_out = self.test, None
         judged_there = self.experiment.evaluate_on == "held-out"
         if self.experiment.until_converged and not reserved.any():
@@ -367,7 +367,9 @@ class _Work:
     def _real(self, trial: Trial) -> Store:
         path = self.out / trial.real_store
         with file_lock(self.out / "locks" / f"draw-{trial.subset}.lock", wait=True):
-            records = choose(self.train.labels, self._free, self._counts(trial), trial.seed)
+            records = choose(
+                self.train.labels, self._free, self._counts(trial), trial.seed, self.train.charset
+            )
             return write_subset(self.train, records, path)
 
     def _run(self, trial: Trial) -> Path:

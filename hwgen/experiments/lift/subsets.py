@@ -36,7 +36,9 @@ def held_out(labels: Ids, per_class: int) -> npt.NDArray[np.bool_]:
     return chosen
 
 
-def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> Ids:
+def choose(
+    labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int, charset: Charset
+) -> Ids:
     """Record numbers of a random subset, in the order of the store.
 
     With the same seed a larger subset contains the smaller one.
@@ -46,6 +48,7 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
         free: records to choose from, bool [N].
         counts: records of each class, int64 [classes]; ALL takes all that are free, NONE none.
         seed: random seed.
+        charset: of the class ids.
 
     Raises:
         InputError: a class has too few free records.
@@ -57,7 +60,7 @@ def choose(labels: Ids, free: npt.NDArray[np.bool_], counts: Ids, seed: int) -> 
             continue
         if count > len(own):
             raise InputError(
-                f"expected {count} samples of the class with id {class_id}, found {len(own)} "
+                f"expected {count} samples of {charset[class_id]}, found {len(own)} "
                 "that are not held out",
                 remedy="Lower --real-per-class or --held-out-per-class",
             )

@@ -11,6 +11,7 @@ from hwgen.results.lift import ALL
 from hwgen.store import Store
 
 LABELS = np.repeat([0, 1, 2], [30, 20, 4])
+CHARSET = Charset(("一", "丨", "十"))
 
 
 def test_held_out_records_are_the_same_always_and_leave_enough() -> None:
@@ -22,24 +23,24 @@ def test_held_out_records_are_the_same_always_and_leave_enough() -> None:
 
 def test_a_subset_has_the_given_counts_and_nothing_held_out() -> None:
     free = ~held_out(LABELS, 8)
-    drawn = choose(LABELS, free, np.array([5, ALL, 2]), seed=0)
+    drawn = choose(LABELS, free, np.array([5, ALL, 2]), seed=0, charset=CHARSET)
     assert np.bincount(LABELS[drawn]).tolist() == [5, 14, 2]
     assert free[drawn].all()
     assert (np.diff(drawn) > 0).all()
-    larger = choose(LABELS, free, np.array([9, ALL, 3]), seed=0)
+    larger = choose(LABELS, free, np.array([9, ALL, 3]), seed=0, charset=CHARSET)
     assert set(drawn) < set(larger)
-    assert set(drawn) != set(choose(LABELS, free, np.array([5, ALL, 2]), seed=1))
+    assert set(drawn) != set(choose(LABELS, free, np.array([5, ALL, 2]), seed=1, charset=CHARSET))
 
 
 def test_subsets_larger_than_the_store_are_refused() -> None:
-    with pytest.raises(InputError, match="expected 5 samples of the class with id 2, found 4"):
-        choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0)
+    with pytest.raises(InputError, match="expected 5 samples of 十, found 4"):
+        choose(LABELS, np.ones(54, bool), np.array([1, 1, 5]), seed=0, charset=CHARSET)
 
 
 def test_each_seed_chooses_other_records() -> None:
     labels = np.repeat(np.arange(3), 50)
     free = np.ones(len(labels), bool)
-    chosen = [choose(labels, free, np.full(3, 10), seed).tolist() for seed in (0, 0, 1, 2)]
+    chosen = [choose(labels, free, np.full(3, 10), seed, CHARSET).tolist() for seed in (0, 0, 1, 2)]
     assert chosen[0] == chosen[1]
     assert len(set(map(tuple, chosen))) == 3
     for class_id in range(3):  # of every class
