@@ -153,7 +153,7 @@ def _check(stores: Stores, settings: Settings, recogniser: Reader | None) -> Set
     if real_test is not None:
         check_separate(real_test, real, of="--real")
     trains = recogniser is None or settings.train_on_synthetic
-    size = settings.recipe.size if trains else 1
+    size = settings.recipe.smallest if trains else 1
     same: dict[str, Any] = {"channels": real.channels, "size": size, "owner": str(real.path)}
     check_alike(references, charset=real.charset, **same)
     # Recognisers that are compared by their accuracy have the same classes.

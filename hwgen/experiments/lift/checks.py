@@ -30,7 +30,7 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
         (train, test),
         charset=train.charset,
         channels=train.channels,
-        size=recipe.size,
+        size=recipe.smallest,
         owner=str(train.path),
     )
 
