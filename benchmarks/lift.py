@@ -36,7 +36,7 @@ from hwgen.progress import Control
 from hwgen.recogniser.network import LIGHT
 from hwgen.recogniser.pretrained import load_pretrained
 from hwgen.report.lift_plots import save_lift_png
-from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
+from hwgen.results.lift import ALL, NONE, Figures, Lift, Series, count_name
 from hwgen.store import Store
 
 SETTINGS: dict[str, Any] = {
@@ -121,7 +121,7 @@ def page(lifts: Mapping[str, Lift]) -> str:
             parts += [
                 f"Top-1{some}:\n",
                 markdown(lift, group, lift.series, lift.accuracy, ".1f"),
-                f"Gain over {BASELINE}{some}, points:\n",
+                f"Gain over {lift.baseline}{some}, points:\n",
                 markdown(lift, group, lift.compared, lift.differences, "+.1f"),
             ]
         parts.append(

@@ -42,7 +42,7 @@ def _accuracies(result: Lift, group: str) -> Table:
     """Of the best numbers of steps where they were chosen, else of all."""
     from rich.table import Table
 
-    from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, BASELINE, count_name
+    from hwgen.results.lift import AMONG_RARE, AMONG_RARE_NOTE, count_name
     from hwgen_cli.terminal import escape
 
     some = "" if len(result.groups) == 1 else f", {escape(group)} classes"
@@ -51,7 +51,7 @@ def _accuracies(result: Lift, group: str) -> Table:
         caption = f"{AMONG_RARE_NOTE}. {caption}"
     table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
     table.add_column("top-1", justify="right")
-    table.add_column(f"difference to {BASELINE}", justify="right")
+    table.add_column(f"difference to {result.baseline}", justify="right")
     for count in result.counts:
         for series in result.shown:
             key = (group, count, series)

@@ -25,7 +25,7 @@ from hwgen.io.outputs import MARK
 from hwgen.report.markup import Html
 from hwgen.report.plot_fonts import fonts_of_plot
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, keep_within, plain
-from hwgen.results.lift import ALL, BASELINE, NONE, Figures, Lift, Series, count_name
+from hwgen.results.lift import ALL, NONE, Figures, Lift, Series, count_name
 
 _ARMS = (
     "none",
@@ -104,7 +104,7 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
     left.set_title("Top-1 accuracy, %", loc="left", fontsize=10)
     for right in others:
         right.axhline(0, color=colours.get(FAINT, FAINT), lw=1, zorder=1)
-        right.set_title(f"Minus {BASELINE}, points", loc="left", fontsize=10)
+        right.set_title(f"Minus {lift.baseline}, points", loc="left", fontsize=10)
     handles = [
         Line2D(
             [],

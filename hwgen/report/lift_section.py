@@ -10,7 +10,7 @@ from hwgen.results.lift import (
     ALL,
     AMONG_RARE,
     AMONG_RARE_NOTE,
-    BASELINE,
+    BASELINES,
     Estimate,
     Lift,
     count_name,
@@ -18,7 +18,7 @@ from hwgen.results.lift import (
 from hwgen.results.parts import Interval
 
 _DIFFERENCES = (
-    "Right: the same minus that of classical augmentation on the same training samples; a bar that "
+    "Right: the same minus that of {} on the same training samples; a bar that "
     "crosses zero shows no gain."
 )
 
@@ -52,11 +52,12 @@ def headline(lift: Lift) -> str:
     """The accuracies at the fewest real samples, in one sentence; "" without a baseline there."""
     entries = [one for one in lift.accuracy_entries if one.group == lift.groups[0]]
     found = {(one.count, one.series): one for one in entries}
-    plain = [found[place] for place in found if place[1].arm == BASELINE and place[1] in lift.shown]
+    shown = [one for one in lift.shown if one.arm == lift.baseline]
+    plain = [found[place] for place in found if place[1] in shown]
     first = min(plain, key=lambda one: (one.count == ALL, one.count), default=None)
     if first is None:
         return ""
-    places = [(first.count, one) for one in lift.shown if one.arm == f"{BASELINE}+synthetic"]
+    places = [(first.count, one) for one in lift.shown if one.arm == f"{lift.baseline}+synthetic"]
     arms = [found[place] for place in places if place in found]
     added = [one for one in arms if one.amount == arms[0].amount]
     if not added:
@@ -67,9 +68,10 @@ def headline(lift: Lift) -> str:
     each = " and ".join(
         f"{100 * one.mean:.1f} % ({lift.generator_title(one.generator)})" for one in added
     )
+    start = "" if lift.baseline == BASELINES[0] else " that starts from pretrained weights"
     return (
-        f"With {samples}, a recogniser reads {100 * first.mean:.1f} % of the test samples{some}; "
-        f"with {added[0].amount} samples per class added, {each}."
+        f"With {samples}, a recogniser{start} reads {100 * first.mean:.1f} % of the test "
+        f"samples{some}; with {added[0].amount} samples per class added, {each}."
     )
 
 
@@ -77,7 +79,9 @@ def _caption(lift: Lift) -> str:
     parts = [
         "Bars: 95 % intervals over classes and seeds.",
         "Left: top-1 accuracy on the test store." if lift.differences else "",
-        _DIFFERENCES if lift.differences else "Top-1 accuracy on the test store.",
+        _DIFFERENCES.format(lift.baseline)
+        if lift.differences
+        else "Top-1 accuracy on the test store.",
         "At “all”, classes have different numbers of samples." if ALL in lift.counts else "",
         f"{AMONG_RARE_NOTE}." if AMONG_RARE in lift.groups else "",
         "Below: top-1 accuracy by training steps; filled: the number that is best on held-out "
@@ -146,7 +150,7 @@ def _group(lift: Lift, group: str) -> list[Html]:
     heading = tag("h3", f"Accuracy by the number of samples per class{some}")
     if not rows:
         return [heading, missing("Nothing was measured.")]
-    head = ["Samples per class", "Arm", "Training steps", "Top-1", f"Minus {BASELINE}"]
+    head = ["Samples per class", "Arm", "Training steps", "Top-1", f"Minus {lift.baseline}"]
     return [heading, table(head, rows, numbers=3)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -21,7 +21,7 @@ __all__ = [
     "ALL",
     "AMONG_RARE",
     "AMONG_RARE_NOTE",
-    "BASELINE",
+    "BASELINES",
     "COMMON",
     "MAX_SHOWN",
     "NONE",
@@ -32,12 +32,13 @@ __all__ = [
     "Lift",
     "Series",
     "TestStore",
+    "baseline_of",
     "count_name",
     "most_steps",
 ]
 
-BASELINE = "classical"
-"""The arm that all others are compared with."""
+BASELINES = ("classical", "pretrained")
+"""The first of them that an experiment has is the arm that all others are compared with."""
 
 RARE, AMONG_RARE, COMMON = "rare", "rare among rare", "common"
 """Groups of classes. AMONG_RARE: the rare ones, where they alone are candidates, as in published
@@ -172,7 +173,7 @@ class Lift(ResultFile):
         test: the store that recognisers were tested on.
         data_kinds: "train" and "test" -> "real" or "simulated"; empty in older files.
         accuracy_entries: top-1.
-        difference_entries: top-1 less that of BASELINE on the same real samples.
+        difference_entries: top-1 less that of the baseline on the same real samples.
         generator_difference_entries: top-1 less that of the same arm with the first generator.
         advice: what a user should do.
         missing: names of trials that are not finished.
@@ -210,7 +211,7 @@ class Lift(ResultFile):
 
     @cached_property
     def differences(self) -> Figures:
-        """Top-1 less that of BASELINE on the same real samples; BASELINE itself is not in it."""
+        """Top-1 less that of the baseline on the same real samples; the baseline is not in it."""
         return {one.place: one for one in self.difference_entries}
 
     @cached_property
@@ -224,6 +225,11 @@ class Lift(ResultFile):
     def kind(self) -> str:
         """Either "few-shot" or "rare"."""
         return self._plan.kind
+
+    @property
+    def baseline(self) -> str:
+        """The arm that all others are compared with."""
+        return baseline_of(self._plan.arms)
 
     @property
     def trials(self) -> int:
@@ -265,15 +271,16 @@ class Lift(ResultFile):
         return most_steps(self.rows)
 
     def is_fair(self, one: Estimate) -> bool:
-        """Whether a difference to BASELINE cannot come from more training.
+        """Whether a difference to the baseline cannot come from more training.
 
-        More steps no longer help BASELINE, or the arm has had at most as many, pretraining
+        More steps no longer help the baseline, or the arm has had at most as many, pretraining
         included.
         """
-        plain = self.accuracy.get((one.group, one.count, Series(BASELINE, 0, steps=one.steps)))
+        name = self.baseline
+        plain = self.accuracy.get((one.group, one.count, Series(name, 0, steps=one.steps)))
         if plain is not None and plain.converged:
             return True
-        own, most = self.steps.get(one.arm), self.steps.get(BASELINE)
+        own, most = self.steps.get(one.arm), self.steps.get(name)
         return own == most or (own is not None and most is not None and own < most)
 
     @property
@@ -326,6 +333,11 @@ class Lift(ResultFile):
         sizes = len(self.groups), len(self.counts), len(self.shown)
         if max(sizes) > MAX_SHOWN or len(self.series) > MAX_SHOWN * (1 + len(self.shown)):
             raise ValueError("{:,} groups, {:,} counts and {:,} series".format(*sizes))
+
+
+def baseline_of(arms: Sequence[str]) -> str:
+    """The one of these arms that the others are compared with, see BASELINES."""
+    return next((name for name in BASELINES if name in arms), BASELINES[0])
 
 
 def most_steps(rows: Iterable[TrialResult]) -> dict[str, int | None]:

@@ -101,7 +101,7 @@ def test_a_simulated_test_store_gives_a_warning(
     [
         (["--steps", 2, "--epochs", 2], "both set the length of training"),
         (["--epochs", -1], "--epochs must be above 0, found -1"),
-        (["--steps", 1, "--seeds", 1, "--size", 20], "smaller --size"),
+        (["--steps", 1, "--seeds", 1, "--size", 40], "smaller --size"),
     ],
 )
 def test_input_errors_are_printed(

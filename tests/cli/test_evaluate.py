@@ -169,7 +169,7 @@ def test_ctrl_c_exits_with_130(evaluate: Evaluate, monkeypatch: pytest.MonkeyPat
         (["--ocr-engine", "tea"], "unknown OCR engine 'tea'"),
         (["--recogniser", "nowhere"], "nowhere"),
         (["--run", "nowhere"], "nowhere"),
-        (["--size", 32], "at least 32 pixels"),
+        (["--size", 64], "at least 32 pixels"),
     ],
 )
 def test_input_errors_are_printed(

@@ -331,7 +331,7 @@ def test_pretrained_weights_of_the_test_store_or_other_layers_are_refused(
         ({"labels": "丨一十"}, CharsetError, "in the same order"),
         ({"labels": "一丨"}, CharsetError, "2 classes are not the 3"),
         ({"channels": 3}, InputError, "expected 1 channel, found 3"),
-        ({"size": 8}, InputError, "at least 16 pixels, found 8"),
+        ({"size": 7}, InputError, "at least 8 pixels, found 7"),
         ({"per_class": 0}, InputError, "empty"),
     ],
 )

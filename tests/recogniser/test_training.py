@@ -286,11 +286,19 @@ def test_images_have_a_multiple_of_the_size_if_the_store_does(
     make_store: MakeStore,
 ) -> None:
     recipe = RecogniserRecipe(size=16, oversample=2)
-    for size, held in ((16, 16), (24, 24), (32, 32), (64, 32)):
+    for size, held in ((8, 8), (16, 16), (24, 24), (32, 32), (64, 32)):
         store = make_store(f"s{size}", size=size, per_class=1)
         assert from_stores([store], recipe, CPU).images.shape == (1, held, held)
-    with pytest.raises(InputError, match="expected at least 16"):
-        from_stores([make_store("small", size=12, per_class=1)], recipe, CPU)
+    with pytest.raises(InputError, match="expected images of at least 8 pixels, found 7"):
+        from_stores([make_store("small", size=7, per_class=1)], recipe, CPU)
+
+
+def test_images_of_half_the_size_train_as_enlarged_ones(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    recipe = replace(toy, size=16, steps=2)
+    trained = train(from_stores([make_store("half", size=8)], recipe, CPU), recipe)
+    assert trained.read(make_store("test", size=8).all_images()).shape[1] == len(trained.charset)
     with pytest.raises(InputError, match="at least 1"):
         RecogniserRecipe(oversample=0)
 

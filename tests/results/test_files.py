@@ -66,7 +66,7 @@ def test_a_committed_lift_gives_the_advice_of_this_version(file: Path) -> None:
     amount = lift.experiment["amounts"][0]
     figures = lift.accuracy_entries, lift.difference_entries, lift.generator_difference_entries
     first = lift.generators[0].name if lift.generators else ""
-    advice = advise(*figures, lift.groups[0], amount, lift.steps, first=first)
+    advice = advise(*figures, lift.groups[0], amount, lift.steps, lift.baseline, first)
     assert lift.advice == " ".join([advice, *(one.seen for one in lift.generators if one.seen)])
 
 

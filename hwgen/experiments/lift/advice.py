@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from hwgen.experiments.lift.arms import ARMS
-from hwgen.results.lift import BASELINE, COMMON, Estimate, Series, count_name
+from hwgen.results.lift import BASELINES, COMMON, Estimate, Series, count_name
 from hwgen.results.trials import NONE
 
 _ACTIONS = {
@@ -19,6 +19,9 @@ _ACTIONS = {
     "pretrained+synthetic": "start from them and add {}",
 }
 """What an arm asks of a user who augments classically already."""
+
+_KEEP = {"classical": "keep to classical augmentation", "pretrained": "start from them alone"}
+"""What to do where no arm gains, by baseline."""
 
 _CHOICES = {
     "With these samples alone": ("classical+synthetic",),
@@ -34,7 +37,7 @@ def advise(
     group: str,
     amount: int,
     steps: Mapping[str, int | None],
-    baseline: str = BASELINE,
+    baseline: str = BASELINES[0],
     first: str = "",
     kind: str = "real",
 ) -> str:
@@ -68,7 +71,7 @@ def advise(
     for opening, arms in _CHOICES.items():
         if found := [one for one in compared if one.arm in arms]:
             sentences.append(_gains(opening, found, common, by, steps, baseline, settled))
-    sentences += _between(about(between), first, by)
+    sentences += _between(about(between), first, by, baseline)
     return " ".join(filter(None, sentences)) or (
         f"No arm was compared with {baseline}, so there is no advice."
     )
@@ -109,13 +112,14 @@ def _gains(
     if own is not None and plain is not None:
         fair = counts & settled if own > plain else counts
     else:
-        fair = set() if own != plain or ARMS[found[0].arm].pretrained else counts
+        alike = ARMS[found[0].arm].pretrained == ARMS[baseline].pretrained
+        fair = counts if own == plain and alike else set()
     if not fair:
         chosen = any(one.best_steps for one in found)
         return f"{opening}: {_unequal(own, plain, baseline, chosen=chosen)}."
     if own is not None and plain is not None and own > plain:
         opening += f" (at most {own:,}, pretraining included; {baseline} at most {plain:,})"
-    promises = _promises([one for one in found if one.count in fair], common)
+    promises = _promises([one for one in found if one.count in fair], common, _KEEP[baseline])
     text = f"{opening}, {by}: {promises}"
     if late := sorted(counts - fair, key=_place):
         named = ", ".join(map(count_name, late))
@@ -141,7 +145,9 @@ def _unequal(own: int | None, plain: int | None, baseline: str, *, chosen: bool)
     )
 
 
-def _promises(found: Sequence[Estimate], common: Mapping[tuple[int, Series], Estimate]) -> str:
+def _promises(
+    found: Sequence[Estimate], common: Mapping[tuple[int, Series], Estimate], keep: str
+) -> str:
     """What to add at each number of real samples, and what that costs the common classes."""
     parts, without, costs = [], [], []
     for count in sorted({one.count for one in found}, key=_place):
@@ -154,16 +160,16 @@ def _promises(found: Sequence[Estimate], common: Mapping[tuple[int, Series], Est
         else:
             without.append(count_name(count))
     if without:
-        parts.append(f"at {', '.join(without)}, keep to classical augmentation")
+        parts.append(f"at {', '.join(without)}, {keep}")
     text = f"{'; '.join(parts)}."
     if costs:
         text += f" This changes the accuracy of the common classes: {'; '.join(costs)}."
     return text
 
 
-def _between(found: Sequence[Estimate], first: str, by: str) -> list[str]:
-    """One sentence for each generator but the first, about classical augmentation with both."""
-    own = [one for one in found if one.arm == "classical+synthetic"]
+def _between(found: Sequence[Estimate], first: str, by: str, baseline: str) -> list[str]:
+    """One sentence for each generator but the first, about the baseline with both."""
+    own = [one for one in found if one.arm == f"{baseline}+synthetic"]
     sentences = []
     for name in dict.fromkeys(one.generator for one in own):
         parts = [

@@ -42,7 +42,16 @@ from hwgen.recogniser.network import (
 )
 from hwgen.recogniser.store_checks import shared_writers, without_records
 from hwgen.recogniser.training import from_stores, train_recogniser
-from hwgen.results.lift import ALL, AMONG_RARE, COMMON, RARE, GeneratorFacts, Lift, TestStore
+from hwgen.results.lift import (
+    ALL,
+    AMONG_RARE,
+    COMMON,
+    RARE,
+    GeneratorFacts,
+    Lift,
+    TestStore,
+    baseline_of,
+)
 from hwgen.results.trials import Trial, TrialResult
 from hwgen.schema import to_json
 from hwgen.store import Store
@@ -300,6 +309,7 @@ class _Work:
             finished,
             self.groups,
             self.experiment.synthetic_per_class[0],
+            baseline_of(self.experiment.arms),
             generators=tuple(self.generators),
             kind=self.train.data_kind,
         )

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from hwgen.evaluation.metrics.intervals import Interval, t_interval
 from hwgen.experiments.lift.advice import advise
 from hwgen.experiments.lift.convergence import arm_is_converged, mean_held_out
-from hwgen.results.lift import AMONG_RARE, BASELINE, Estimate, Series, most_steps
+from hwgen.results.lift import AMONG_RARE, BASELINES, Estimate, Series, most_steps
 from hwgen.results.trials import TrialResult, total_steps
 
 RESAMPLES = 2000
@@ -52,7 +52,7 @@ def summarise(
     results: Sequence[TrialResult],
     groups: Mapping[str, Sequence[int]],
     advised: int,
-    baseline: str = BASELINE,
+    baseline: str = BASELINES[0],
     generators: Sequence[str] = ("",),
     kind: str = "real",
 ) -> Summary:

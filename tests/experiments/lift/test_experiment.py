@@ -578,7 +578,7 @@ def test_impossible_inputs_are_refused_before_any_work(
         run_experiment(
             train, test, small(toy, real_per_class=(2, 10)), {"": Copies([])}, out, device=CPU
         )
-    large = small(replace(toy, size=32))
+    large = small(replace(toy, size=64))
     with pytest.raises(InputError, match="at least 32 pixels"):
         run_experiment(train, test, large, {"": Copies([])}, out, device=CPU)
     knows_test = Copies([], before=test.manifest.content_sha256)

@@ -5,7 +5,7 @@ import pytest
 
 from hwgen.experiments.lift.advice import advise
 from hwgen.experiments.lift.summary import interval, summarise
-from hwgen.results.lift import AMONG_RARE, Estimate
+from hwgen.results.lift import AMONG_RARE, Estimate, baseline_of
 from hwgen.results.trials import NONE, Trial, TrialResult, total_steps
 
 START = {"decides": {"recipe": {"steps": 6000}}}
@@ -193,6 +193,25 @@ def test_steps_of_pretraining_are_counted(start: object, shown: str) -> None:
     advice = summarise(rows, {"all": [0, 1]}, 50).advice
     assert shown in advice
     assert "start from them" not in advice
+
+
+@pytest.mark.parametrize("start", [START, {"seed": 1}])  # of known and of unknown length
+def test_pretrained_is_the_baseline_where_there_is_no_classical(start: object) -> None:
+    rows = [
+        row(count, 0, arm, right, amount, start=start)
+        for count, arm, amount, right in [
+            (5, "pretrained", 0, [2, 8]),
+            (5, "pretrained+synthetic", 50, [6, 9]),
+            (20, "pretrained", 0, [9, 9]),
+            (20, "pretrained+synthetic", 50, [9, 9]),
+        ]
+    ]
+    baseline = baseline_of(("pretrained", "pretrained+synthetic"))
+    found = summarise(rows, {"all": [0, 1]}, 50, baseline)
+    assert [one.mean for one in found.differences] == pytest.approx([0.25, 0])
+    assert "at 5, start from them and add 50 synthetic samples per class: +25.0" in found.advice
+    assert found.advice.endswith("; at 20, start from them alone.")
+    assert baseline_of(("none", "pretrained", "classical")) == baseline_of(("none",)) == "classical"
 
 
 def test_total_steps_of_nested_pretraining() -> None:
