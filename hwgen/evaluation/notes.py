@@ -87,8 +87,8 @@ def _on_classes(left_out: LeftOut | None) -> list[str]:
         )
     if left_out and left_out.without_real:
         lines.append(
-            f"Not compared: {_named(left_out.without_real)}, without real samples. Of these "
-            "classes, at most purity is known."
+            f"Not compared: {_named(left_out.without_real)}, without real samples. "
+            "They do not count for copies and variety."
         )
     return lines
 

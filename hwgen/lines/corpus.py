@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from string import digits
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ MAX_LENGTH = 256
 _MAX_BYTES = 1 << 30
 _SHOWN = 40
 _NOT_FIRST = SPACE + CLOSING
+_OF_NUMBERS = digits + ".,:"
 
 
 @dataclass(frozen=True)
@@ -183,17 +185,22 @@ def _shown(characters: Mapping[str, int]) -> str:
 def cut(stretch: str, shortest: int, longest: int, rng: np.random.Generator) -> Iterator[str]:
     """A stretch of text as pieces of random lengths, without spaces at their ends.
 
-    As in writing, none begins with a closing mark, if lengths allow.
+    As in writing, none begins with a closing mark or within a number, if lengths allow.
     """
     while len(stretch) > longest:
         length = int(rng.integers(shortest, longest, endpoint=True))
-        while length < longest and stretch[length] in CLOSING:
+        while length < longest and _belongs(stretch[length - 1], stretch[length]):
             length += 1
-        while length > shortest and stretch[length] in CLOSING:
+        while length > shortest and _belongs(stretch[length - 1], stretch[length]):
             length -= 1
         yield stretch[:length].strip()
         stretch = stretch[length:].lstrip()
     yield stretch
+
+
+def _belongs(before: str, one: str) -> bool:
+    """Whether a character stands on the same line as the one before it."""
+    return one in CLOSING or (one in digits and before in _OF_NUMBERS)
 
 
 @lru_cache(maxsize=2)

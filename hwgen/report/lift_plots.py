@@ -43,6 +43,7 @@ _DODGE = (
 _DASHES = ("-", "--", "-.")  # of the groups of classes, in their order
 _DPI = 160
 _MOST_CURVES = 6  # panels of accuracy by training steps
+_MOST_TICKS = 5  # numbers of steps that are all labelled
 
 
 def lift_svg(name: str, lift: Lift) -> Html:
@@ -147,7 +148,7 @@ def _counts_with_curves(lift: Lift) -> list[int]:
 
 def _curves(axes: Axes, lift: Lift, count: int, colours: Mapping[str, str]) -> None:
     """Accuracy of each arm by its training steps, pretraining included; filled: the best one."""
-    known = True
+    known, numbers = True, set[int]()
     for series in lift.shown:
         found = [
             lift.accuracy[place]
@@ -159,6 +160,7 @@ def _curves(axes: Axes, lift: Lift, count: int, colours: Mapping[str, str]) -> N
         known = known and all(one.total_steps is not None for one in found)
         x = [one.total_steps or one.steps for one in found]
         y = [100 * one.mean for one in found]
+        numbers.update(x)
         colour, mark = _colour(lift, series, colours), _mark(lift, series)
         axes.plot(x, y, color=colour, lw=1.4, marker=mark, ms=3.5, mfc="none")
         chosen = [place for place, one in enumerate(found) if best and one.steps == best.best_steps]
@@ -172,6 +174,8 @@ def _curves(axes: Axes, lift: Lift, count: int, colours: Mapping[str, str]) -> N
     axes.set_xlabel("training steps, pretraining included" if known else "training steps")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    if len(numbers) <= _MOST_TICKS:
+        axes.set_xticks(sorted(numbers))
 
 
 def _line(

@@ -2,10 +2,11 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hwgen.errors import InputError
-from hwgen.lines.corpus import TextOptions, Texts, read_corpus
+from hwgen.lines.corpus import TextOptions, Texts, cut, read_corpus
 
 KNOWN = frozenset("天地玄黄，。")
 REQUIRED = frozenset("天地玄黄")
@@ -91,3 +92,12 @@ def test_balanced_texts_have_each_character_as_often() -> None:
 def test_a_corpus_of_which_nothing_remains_is_refused(sampling: str) -> None:
     with pytest.raises(InputError, match="2 of 3 characters of the corpus have no images: 猫狗"):
         texts("猫狗，猫", sampling=sampling)
+
+
+def test_a_number_is_not_cut_where_lengths_allow() -> None:
+    text = "天地玄黄" * 4 + "1,234.50" + "天地玄黄" * 8
+    for seed in range(30):
+        lines = list(cut(text, 15, 25, np.random.default_rng(seed)))
+        assert "".join(lines) == text
+        assert any("1,234.50" in line for line in lines)
+    assert next(cut("1" * 9, 3, 5, np.random.default_rng(0))) == "111"  # a longer one is
