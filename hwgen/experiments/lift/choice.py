@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hwgen.errors import InputError
 from hwgen.experiments.lift.generators import (
@@ -17,6 +18,7 @@ from hwgen.experiments.lift.strokes import StrokeFile
 from hwgen.generators.base import GeneratorKind, get_kind, kind_of_preset
 from hwgen.runs import Run
 from hwgen.runs.models import Model, is_model, run_or_model
+from hwgen.runs.snapshots import find_model
 from hwgen.schema import differences
 from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData
@@ -122,7 +124,7 @@ def _pretrained(
     found = [run_or_model(place) for place in places]
     for one, place in zip(found, places, strict=True):
         kinds = [f"kind: {found[0].kind} -> {one.kind}"] if one.kind != found[0].kind else []
-        if lines := kinds or differences(found[0].recipe, one.recipe):
+        if lines := kinds or differences(_recipe(found[0], places[0]), _recipe(one, place)):
             raise InputError(
                 f"was trained by another recipe than {places[0]}",
                 where=str(place),
@@ -136,6 +138,11 @@ def _pretrained(
     for seed in range(len(places)):  # fails now rather than after an hour
         replace(generator, device="cpu").check(train, places[seed], seed=seed)
     return generator
+
+
+def _recipe(trained: Run | Model, place: Path) -> dict[str, Any]:
+    """Its recipe with the length that its weights had, since that of a run can be changed."""
+    return {**trained.recipe, "images": find_model(place, "last").images}
 
 
 def _check_trained(trained: Run | Model, where: str) -> None:

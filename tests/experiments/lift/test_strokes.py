@@ -176,6 +176,12 @@ def test_each_trial_takes_one_of_several_runs(
     with pytest.raises(InputError, match="another recipe") as refused:
         choose_generators([f"{refiner.path},{third.path}"], stores[0], device="cpu")
     assert refused.value.details == ("batch: 4 -> 2",)
+    longer = run_training(store, tmp_path / "longer", replace(recipe, images=16), STROKES, seed=2)
+    with pytest.raises(InputError, match="another recipe") as refused:
+        choose_generators([f"{refiner.path},{longer.path}"], stores[0], device="cpu")
+    assert refused.value.details == ("images: 8 -> 16",)
+    longer.weights(16).unlink()  # its last weights saw 8 images, as those of the other run
+    choose_generators([f"{refiner.path},{longer.path}"], stores[0], device="cpu")
 
 
 def test_a_refiner_is_trained_in_each_trial_where_rare_classes_have_no_real_sample(
