@@ -88,3 +88,10 @@ def write_batches(tmp_path: Path) -> Path:
     names += ["dog", "frog", "horse", "ship", "truck"]
     put(folder / "batches.meta", pickle.dumps({"label_names": names}, protocol=2))
     return folder
+
+
+def write_classes(root: Path, *paths: str) -> Path:
+    """Different images at these paths below a folder."""
+    for number, path in enumerate(paths):
+        put(root / path, encoded(photo(number)))
+    return root

@@ -15,6 +15,7 @@ from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store, StoreWriter
 
 LABELS = ("一", "己", "已")
+LONE = {"mean": 0.9, "low": None, "high": None}  # one seed has no interval
 
 
 def flat_image(value: int, size: int = 8) -> np.ndarray:

@@ -3,8 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hwgen.runs import Run
-
-from .test_page import Page, page_of
+from tests.report.html_page import Page, page_of
 
 
 def labels(page: Page) -> list[str]:

@@ -1,65 +1,17 @@
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from hwgen.charset import UNLABELLED
 from hwgen.errors import InputError, RunError, StoreError
 from hwgen.generators.gan.presets import preset
 from hwgen.report.page import write_report
 from hwgen.runs import Run, begin_or_continue
 from hwgen.store import Store
-
-_VOID = {"meta", "img", "br"}
-
-
-class Page(HTMLParser):
-    """Checks that tags nest, and gathers texts, attributes and headings."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.texts: list[str] = []
-        self.headings: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in _VOID:
-            self.open.append(tag)
-        if tag in ("h2", "h3"):
-            self.headings.append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.texts.append(data)
-        if self.open and {"h2", "h3"} & set(self.open):
-            self.headings[-1] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-    @property
-    def images(self) -> list[str]:
-        return [v for tag, name, v in self.attributes if (tag, name) == ("img", "src")]
-
-
-def page_of(out: Path, *paths: Path, real: bool = True) -> Page:
-    assert write_report(paths, out, real=real) == out
-    return Page(out.read_text(encoding="utf-8"))
+from tests.report.conftest import LONE
+from tests.report.html_page import page_of
 
 
 @pytest.fixture
@@ -144,16 +96,6 @@ def test_a_page_begins_with_the_verdicts(
     assert not re.findall(r".{9}\breal\b.{9}", shown.replace("real handwriting", ""))
 
 
-def test_parameters_are_those_of_the_networks(tmp_path: Path, make_run: Callable[..., Run]) -> None:
-    from hwgen.generators.adversarial.layers import parameter_count
-    from hwgen.generators.gan.networks import build
-
-    g, d = build(preset("glyph-32"), classes=3)
-    page = page_of(tmp_path / "report.html", make_run().path)
-    expected = f"generator {parameter_count(g):,}, discriminator {parameter_count(d):,}"
-    assert expected in page.text
-
-
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path, everything: list[Path]) -> None:
     page = page_of(tmp_path / "report.html", *everything)
     for tag, name, value in page.attributes:
@@ -215,60 +157,6 @@ def test_untrusted_text_is_escaped(
     assert "Training run <b>run<" in page.headings
 
 
-LONE = {"mean": 0.9, "low": None, "high": None}
-
-
-def test_missing_parts_are_named(
-    tmp_path: Path, make_run: Callable[..., Run], make_benchmark: Callable[..., Path]
-) -> None:
-    run = make_run(log=False, scores=False, grids=0)
-    arm = {"runs": [{"seed": 0, "top1": 0.9, "top5": 0.99, "seconds": 4000}], "top1": LONE}
-    benchmark = make_benchmark(
-        synthetic=None,
-        arms={"real": {**arm, "top5": LONE}},
-        differences={},
-        purity=None,
-        diversity=None,
-        worst=[],
-    )
-    page = page_of(tmp_path / "report.html", run.path, benchmark)
-    for shown in (
-        "Purity and variety were not measured",
-        "No losses in the log.",
-        "No discriminator outputs in the log.",
-        "No speeds in the log.",
-        "none logged",
-        "No grid of samples yet.",
-        "This run has no grid of training images.",
-        "An arm with one seed has no interval.",
-        "nothing to compare",
-        "Not measured, because no synthetic store was given.",
-        "No class was misread.",
-        "none given",
-        "1 h 6 min",
-    ):
-        assert shown in page.text, shown
-    assert page.images == []
-
-
-def test_a_benchmark_without_arms_or_figures_per_class(
-    tmp_path: Path, make_benchmark: Callable[..., Path]
-) -> None:
-    benchmark = make_benchmark(
-        arms={},
-        diversity={"ratio": 0.5, "per_class": {}},
-        writers_shared=["001-f", "007-f"],
-        differences={"a - b": LONE, "c - d": {"mean": 0.1, "low": 0.05, "high": 0.15}},
-    )
-    page = page_of(tmp_path / "report.html", benchmark)
-    assert "This benchmark has no arms." in page.text
-    assert "Writers in both training and test store 001-f, 007-f" in page.text
-    assert "There are no figures per class." in page.text
-    assert "one seed: may be chance" in page.text
-    assert "+10.00 points +5.00 to +15.00 better" in page.text
-    assert "was given" not in page.text  # of sections that nobody asked for
-
-
 def test_real_images_can_be_left_out(tmp_path: Path, everything: list[Path]) -> None:
     whole = page_of(tmp_path / "with.html", *everything)
     page = page_of(tmp_path / "without.html", *everything, real=False)
@@ -278,114 +166,6 @@ def test_real_images_can_be_left_out(tmp_path: Path, everything: list[Path]) -> 
     assert "Real images are left out (--no-real)." in page.text
     assert "The grid of training images is left out" in page.text
     assert "must not be redistributed" not in page.text
-
-
-def test_a_real_store_alone(tmp_path: Path, make_store: Callable[..., Store]) -> None:
-    store = make_store("hand", kind="gnt", charset=("一", "丁", "己", "已"))
-    page = page_of(tmp_path / "report.html", store.path)
-    assert page.headings[0] == "Real store hand"
-    assert len(page.images) == 3  # no image of 丁
-    assert "0 / 3 / 3" in page.text
-    page = page_of(tmp_path / "report.html", store.path, real=False)
-    assert page.images == []
-
-
-def test_a_synthetic_store_without_a_fitting_real_one(
-    tmp_path: Path, make_store: Callable[..., Store]
-) -> None:
-    synthetic = make_store("synth", kind="synthetic")
-    other = make_store("other", kind="gnt", labels=("丁",))
-    page = page_of(tmp_path / "report.html", synthetic.path, other.path)
-    assert "no real store with the same classes was given" in page.text
-    assert len(page.images) == 3
-
-
-def test_an_empty_store(tmp_path: Path, make_store: Callable[..., Store]) -> None:
-    store = make_store("empty", kind="gnt", labels=(), charset=("一",))
-    page = page_of(tmp_path / "report.html", store.path)
-    assert "This store is empty." in page.text
-
-
-def test_a_sheet_is_bounded(tmp_path: Path, make_store: Callable[..., Store]) -> None:
-    labels = tuple(chr(0x4E00 + i) for i in range(25))
-    store = make_store("wide", kind="gnt", labels=labels, per_class=30)
-    page = page_of(tmp_path / "report.html", store.path)
-    assert len(page.images) == 10
-    assert "10 of 25 classes and at most 20 images of each" in page.text
-
-
-def test_a_damaged_grid_is_named(tmp_path: Path, make_run: Callable[..., Run]) -> None:
-    run = make_run(grids=2)
-    (run.grids / "000032000.png").write_bytes(b"\x89PNG\r\n\x1a\n cut short")
-    page = page_of(tmp_path / "report.html", run.path)
-    assert "000032000.png (after 32,000 training images) cannot be read" in page.text
-
-
-def test_a_run_without_labels_does_not_mention_classes(
-    tmp_path: Path, make_run: Callable[..., Run]
-) -> None:
-    run = make_run(scores=False, conditional="false")
-    page = page_of(tmp_path / "report.html", run.path)
-    assert "Each row is one class" not in page.text
-    assert "no recogniser to score" not in page.text
-    assert "the same classes" not in page.text
-    labelled = page_of(tmp_path / "other.html", make_run("labelled", scores=False).path)
-    assert "Each row is one class" in labelled.text
-    assert "no recogniser to score" in labelled.text
-
-
-def test_images_without_labels_stand_beside_real_ones(
-    tmp_path: Path, make_store: Callable[..., Store]
-) -> None:
-    real = make_store("real", kind="images")
-    unlabelled = make_store("free", kind="synthetic", labels=UNLABELLED.labels)
-    page = page_of(tmp_path / "report.html", unlabelled.path, real.path)
-    assert "synthetic: free real: real" in page.text
-    assert "no real store with the same classes" not in page.text
-
-
-@pytest.mark.parametrize(
-    ("changes", "shown"),
-    [
-        ({"conditional": "false"}, "none: trained without labels"),
-        (
-            {"discriminator.label": "concat"},
-            "wide into G, 256 wide into every layer of D but the first",
-        ),
-        ({"discriminator.label": "concat", "generator.label": "concat"}, "wide into every layer"),
-        ({"optimizer.kind": "tf-rmsprop"}, "RMSProp (TensorFlow's), rate"),
-        ({"ema": "0"}, "Moving average of G none"),
-        ({"r1_gamma": "0"}, "R1 penalty none"),
-        ({"optimizer.kind": "rmsprop", "optimizer.beta2": "0.9"}, "decay 0.9"),
-        ({"optimizer.lr_g": "0.002", "optimizer.lr_d": "0.001"}, "rate G 0.002, D 0.001"),
-        ({"loss.kind": "gan"}, "sigmoid cross entropy"),
-        ({"translate": "2"}, "up to 2 px"),
-        ({"preset": "mine"}, "not a preset of this version"),
-    ],
-)
-def test_recipes_as_text(
-    tmp_path: Path, make_run: Callable[..., Run], changes: dict[str, str], shown: str
-) -> None:
-    page = page_of(tmp_path / "report.html", make_run(grids=0, **changes).path)
-    assert shown in page.text
-
-
-def test_an_untouched_preset_says_so(tmp_path: Path, make_run: Callable[..., Run]) -> None:
-    page = page_of(tmp_path / "report.html", make_run(grids=1).path)
-    assert "Changed from it nothing" in page.text
-
-
-def test_a_recipe_of_another_version_is_shown_as_json(
-    tmp_path: Path, make_run: Callable[..., Run]
-) -> None:
-    run = make_run(grids=1)
-    file = run.path / "run.json"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace('"batch"', '"portion"'), encoding="utf-8")
-    page = page_of(tmp_path / "report.html", run.path)
-    assert "The recipe cannot be read by this version of hwgen" in page.text
-    assert f'"portion": {run.recipe["batch"]}' in page.text
-    assert "Losses" in page.text
 
 
 def test_the_same_input_twice_counts_once(tmp_path: Path, make_run: Callable[..., Run]) -> None:
@@ -456,23 +236,3 @@ def test_folders_are_made_and_an_old_page_is_replaced(
         write_report([path], out)
     assert out.read_text("utf-8") == "mine"
     assert [file.name for file in out.parent.iterdir()] == ["report.html"]
-
-
-def test_pen_ink_is_not_called_a_scan(make_store: Callable[..., Store], tmp_path: Path) -> None:
-    synthetic, ink = make_store("synth", kind="synthetic"), make_store("pens", kind="ink")
-    text = page_of(tmp_path / "r.html", synthetic.path, ink.path).text
-    assert "pen ink: pens" in text
-    assert "real: pens" not in text
-
-
-@pytest.mark.parametrize(
-    ("made", "heading"),
-    [("simulated", "on simulated test images"), ("", "on test images")],
-)
-def test_simulated_test_samples_are_not_called_real(
-    tmp_path: Path, make_benchmark: Callable[..., Path], made: str, heading: str
-) -> None:
-    store = {"path": "p", "count": 1, "charset_fingerprint": "0", "content_sha256": "1"}
-    folder = make_benchmark(test={**store, **({"made": made} if made else {})})
-    page = page_of(tmp_path / "report.html", folder)
-    assert f"Accuracy {heading}" in page.headings
