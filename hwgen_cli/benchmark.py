@@ -191,6 +191,7 @@ def _show(result: Benchmark, console: Console) -> None:
             *([] if arm.search is None else [f"{arm.search.best:,}"]),
         )
     console.print(table)
+    _show_writers(result, console)
     _show_searches(result, console)
     _show_synthetic(result, console)
     print_worst_classes(
@@ -202,6 +203,21 @@ def _show(result: Benchmark, console: Console) -> None:
         shared_writers=None if result.writers_shared is None else len(result.writers_shared),
     )
     print_lines(result.verdict, f"written: {result.folder / result.NAME}")
+
+
+def _show_writers(result: Benchmark, console: Console) -> None:
+    from rich.table import Table
+
+    found = {name: arm.by_writer for name, arm in result.arms.items()}
+    table = Table("trained on", title="Top-1 by writer of the test samples, %")
+    for column in ("lowest", "highest", "mean over writers"):
+        table.add_column(column, justify="right")
+    for name, one in found.items():
+        if one is not None:
+            ends = (f"{100 * end(one.per_writer.values()):.1f}" for end in (min, max))
+            table.add_row(result.shown(name), *ends, _percent(one.top1, ".1f"))
+    if table.row_count:
+        console.print(table)
 
 
 def _steps(result: Benchmark) -> str:

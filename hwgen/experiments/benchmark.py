@@ -50,6 +50,7 @@ from hwgen.results.benchmark import (
     REAL,
     Arm,
     Benchmark,
+    ByWriter,
     DiversityRatio,
     Network,
     Purity,
@@ -244,7 +245,7 @@ def _result(
         test=describe_store(test),
         writers_shared=shared_writers(train, test),
         network=Network(parameter_count(network), flop_count(network, recipe.size, train.channels)),
-        arms={arm: _arm(trials, test.labels) for arm, trials in tested.items()},
+        arms={arm: _arm(trials, test) for arm, trials in tested.items()},
         differences=_differences(tested, test.labels),
         purity=purity,
         diversity=ratio,
@@ -286,8 +287,9 @@ def _check(
     )
 
 
-def _arm(tested: Sequence[_Tested], labels: ClassIds) -> Arm:
+def _arm(tested: Sequence[_Tested], test: Store) -> Arm:
     """One arm: each trial with Wilson's limits of top-1, and t-intervals over trials."""
+    labels = test.labels
     top1s = [top_k_accuracy(one.best[:, :1], labels) for one in tested]
     top5s = [top_k_accuracy(one.best, labels) for one in tested]
     limits = [wilson_interval(round(top1 * len(labels)), len(labels)) for top1 in top1s]
@@ -306,7 +308,21 @@ def _arm(tested: Sequence[_Tested], labels: ClassIds) -> Arm:
         ),
         top1=_fraction(top1s),
         top5=_fraction(top5s),
+        by_writer=_by_writer(tested, test),
     )
+
+
+def _by_writer(tested: Sequence[_Tested], test: Store) -> ByWriter | None:
+    """Top-1 by writer, if all are known and there are several."""
+    names = test.manifest.tables["writers"]
+    if len(names) < 2 or "" in names:
+        return None
+    right = np.mean([one.best[:, 0] == test.labels for one in tested], axis=0)
+    found = {
+        names[number]: float(right[test.columns["writer"] == number].mean())
+        for number in np.unique(test.columns["writer"]).tolist()
+    }
+    return ByWriter(_fraction(list(found.values())), found)
 
 
 def _fraction(values: Sequence[float]) -> Interval:

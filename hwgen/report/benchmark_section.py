@@ -121,8 +121,25 @@ def _arms(benchmark: Benchmark, anchor: str) -> Html:
     arms = {benchmark.shown(name): arm for name, arm in benchmark.arms.items()}
     plot = figure(plots.intervals(f"{anchor}-arms", arms), caption)
     head = ["Trained on", "Top-1", "Top-5", "Seeds", "Training time"]
-    tables = [table(head, rows, numbers=4), *_searches(benchmark)]
+    tables = [table(head, rows, numbers=4), *_by_writer(benchmark), *_searches(benchmark)]
     return join([tag("div", plot, class_="plots"), *tables])
+
+
+def _by_writer(benchmark: Benchmark) -> list[Html]:
+    """How much the writers of the test samples differ, where they are known."""
+    found = {name: arm.by_writer for name, arm in benchmark.arms.items()}
+    rows = [
+        [
+            benchmark.shown(name),
+            percent(min(one.per_writer.values())),
+            percent(max(one.per_writer.values())),
+            accuracy(one.top1),
+        ]
+        for name, one in found.items()
+        if one is not None
+    ]
+    head = ["Trained on", "Lowest of the test writers", "Highest", "Mean over writers"]
+    return [table(head, rows, numbers=3)] if rows else []
 
 
 def _searches(benchmark: Benchmark) -> list[Html]:

@@ -61,6 +61,20 @@ class StepSearch:
 
 
 @dataclass(frozen=True)
+class ByWriter:
+    """Top-1 by the writers of the test samples, mean over seeds.
+
+    Attributes:
+        top1: mean over writers, each with the same weight, with Student's 95 % limits: for other
+            writers, who are as different from each other.
+        per_writer: by id.
+    """
+
+    top1: Interval
+    per_writer: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Arm:
     """Recognisers trained on the same data with different seeds.
 
@@ -68,12 +82,14 @@ class Arm:
         trials: one per seed.
         top1, top5: mean over seeds with Student's 95 % limits.
         search: how the number of training steps was chosen; None if it was given.
+        by_writer: of the test store; None if there is one, or a sample's writer is not known.
     """
 
     trials: tuple[Trial, ...] = field(metadata=key("runs"))
     top1: Interval
     top5: Interval
     search: StepSearch | None = field(default=None, metadata=key("search", left_out=None))
+    by_writer: ByWriter | None = field(default=None, metadata=key("by_writer", left_out=None))
 
 
 @dataclass(frozen=True)
@@ -211,6 +227,8 @@ class Benchmark(ResultFile):
         searches = [arm.search for arm in self.arms.values() if arm.search is not None]
         if any(not 0 < len(one.steps) == len(one.held_out) <= MAX_TRIALS for one in searches):
             raise ValueError("numbers of steps without accuracies, or none or too many")
+        if any(arm.by_writer and not arm.by_writer.per_writer for arm in self.arms.values()):
+            raise ValueError("accuracy by writer without writers")
         if len(self.arms) > MAX_ARMS or trials > MAX_TRIALS:
             raise ValueError(
                 f"expected at most {MAX_ARMS:,} arms of {MAX_TRIALS:,} trials, found "

@@ -11,13 +11,14 @@ from hwgen.store import StoreWriter
 from hwgen_cli.__main__ import main
 
 
-def make_store(path: Path, seed: int, kind: str, writer: str, *, simulated: bool = False) -> Path:
+def make_store(path: Path, seed: int, kind: str, *writers: str, simulated: bool = False) -> Path:
     rng = np.random.default_rng(seed)
     with StoreWriter(path, size=16, recipe={}) as store:
         for index in range(6):
             for place, label in enumerate("一丨"):
                 image = rng.integers(200, 256, (16, 16), dtype=np.uint8)
                 image[(slice(7, 9), slice(None))[:: 1 - 2 * place]] = 0
+                writer = writers[index % len(writers)]
                 store.add(Record(image, label, writer, path.name, index))
         store.finish(charset=Charset(("一", "丨")), origin={"kind": kind, "simulated": simulated})
     return path
@@ -71,12 +72,14 @@ def test_real_alone_with_one_seed_and_shared_writers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train = make_store(tmp_path / "train", 0, "gnt", "w1")
-    test = make_store(tmp_path / "test", 1, "gnt", "w1")
+    test = make_store(tmp_path / "test", 1, "gnt", "w1", "w2")
     options = ["--train", train, "--test", test, "--out", tmp_path / "out", "--seeds", 1]
     assert run(monkeypatch, *options) == 0  # 20 epochs of 12 samples are 240 / 64 steps
     shown = capsys.readouterr().out
     assert "4 steps of 64" in shown
     assert "purity" not in shown
+    assert "Top-1 by writer of the test samples, %" in shown
+    assert "mean over writers" in shown
     assert "1 writers are in both the train and the test store" in " ".join(shown.split())
     assert "simulated" not in shown
     assert "Recognisers trained on real samples read " in shown

@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,36 @@ def test_writers_that_are_not_known_are_not_called_different(
     assert result["writers_shared"] == shared
     page = Benchmark.load(tmp_path / "out")
     assert page.writers_shared == (None if shared is None else tuple(shared))
+
+
+def test_accuracy_by_writer_is_that_of_their_samples(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    test = make_store("test", seed=5, writers=("w3", "w4", "w5"), per_class=5)
+    found = run((make_store("train"), test), replace(toy, steps=3), tmp_path / "out")
+    read = [
+        Recogniser.load(tmp_path / "out" / f"recogniser-real-seed{seed}.safetensors", CPU)
+        .read(test.all_images())
+        .argmax(1)
+        for seed in (0, 1)
+    ]
+    right: dict[str, list[float]] = {"w3": [], "w4": [], "w5": []}
+    for number, record in enumerate(test):
+        right[record.writer] += [test.charset[int(one[number])] == record.label for one in read]
+    expected = {writer: fmean(own) for writer, own in right.items()}
+    by_writer = found["arms"]["real"]["by_writer"]
+    assert by_writer["per_writer"] == pytest.approx(expected)
+    limits = t_interval(list(expected.values()), lowest=0.0, highest=1.0)
+    assert by_writer["top1"] == pytest.approx(vars(limits))
+
+
+@pytest.mark.parametrize("writers", [("w3",), ("w3", ""), ("",)])
+def test_one_writer_or_unknown_ones_give_no_accuracy_by_writer(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, writers: tuple[str, ...]
+) -> None:
+    stores = make_store("train"), make_store("test", seed=5, writers=writers)
+    found = run(stores, replace(toy, steps=1), tmp_path / "out", seeds=[0])
+    assert "by_writer" not in found["arms"]["real"]
 
 
 def test_a_rerun_resumes_from_finished_recognisers(

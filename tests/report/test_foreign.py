@@ -46,6 +46,12 @@ def forged(file: Path, *place: str | int, value: Any) -> Path:
 WRONG = [
     ("benchmark.json", ("arms", "real", "top1", "mean"), "0.9", "real.top1.mean should be float"),
     ("benchmark.json", ("arms", "real", "top1", "low"), math.nan, "low should be a finite number"),
+    (
+        "benchmark.json",
+        ("arms", "real", "by_writer"),
+        {"top1": {"mean": 0.9, "low": None, "high": None}, "per_writer": {}},
+        "accuracy by writer without writers",
+    ),
     ("benchmark.json", ("network", "flops"), 10**30, "an integer of 31 digits"),
     ("benchmark.json", ("network", "flops"), True, "network.flops should be int, found True"),
     ("benchmark.json", ("diversity", "ratio"), math.inf, "ratio should be a finite number"),

@@ -72,6 +72,19 @@ def test_a_benchmark_without_arms_or_figures_per_class(
     assert "was given" not in page.text  # of sections that nobody asked for
 
 
+def test_a_benchmark_shows_how_much_the_writers_differ(
+    tmp_path: Path, make_benchmark: Callable[..., Path]
+) -> None:
+    top1 = {"mean": 0.9, "low": 0.7, "high": 1.0}
+    arm = {"runs": [], "top1": top1, "top5": top1}
+    by_writer = {"top1": top1, "per_writer": {"w1": 0.81, "w2": 0.99, "w3": 0.9}}
+    page = page_of(
+        tmp_path / "report.html",
+        make_benchmark(arms={"real": {**arm, "by_writer": by_writer}, "synthetic": arm}),
+    )
+    assert "Lowest of the test writers Highest Mean over writers real 81.0 % 99.0 %" in page.text
+
+
 def test_a_real_store_alone(tmp_path: Path, make_store: Callable[..., Store]) -> None:
     store = make_store("hand", kind="gnt", charset=("一", "丁", "己", "已"))
     page = page_of(tmp_path / "report.html", store.path)
