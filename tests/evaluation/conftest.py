@@ -1,12 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from hwgen.charset import Charset
-from hwgen.evaluation.evaluate import Settings
+from hwgen.evaluation.evaluate import Settings, evaluate
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
 from hwgen.recogniser.training import from_stores, train_recogniser
@@ -15,8 +16,10 @@ from hwgen.store import Store, StoreWriter
 
 LABELS = "一丨十"
 SIZE = 16
+CPU = torch.device("cpu")
 
 MakeStore = Callable[..., Store]
+Evaluate = Callable[..., dict[str, Any]]
 
 
 def glyph(kind: int, rng: np.random.Generator) -> Image:
@@ -97,11 +100,10 @@ def real_test(make_store: MakeStore) -> Store:
 @pytest.fixture(scope="session")
 def recogniser(make_store: MakeStore, toy: RecogniserRecipe) -> Recogniser:
     """A recogniser trained on other real samples."""
-    cpu = torch.device("cpu")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    own = from_stores([make_store(2, per_class=40)], RecogniserRecipe(size=SIZE), cpu)
-    found = train_recogniser(own, toy, seed=0, device=cpu, precision="fp32")
+    own = from_stores([make_store(2, per_class=40)], RecogniserRecipe(size=SIZE), CPU)
+    found = train_recogniser(own, toy, seed=0, device=CPU, precision="fp32")
     torch.set_num_threads(threads)
     assert found is not None
     return found
@@ -110,6 +112,20 @@ def recogniser(make_store: MakeStore, toy: RecogniserRecipe) -> Recogniser:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "judged"
+
+
+@pytest.fixture
+def evaluated(
+    real: Store, real_test: Store, recogniser: Recogniser, settings: Settings, out: Path
+) -> Evaluate:
+    def call(synthetic: Store, **changes: Any) -> dict[str, Any]:
+        options = {"out": out, "settings": settings, "device": CPU, "recogniser": recogniser}
+        given = {**options, "real_test": real_test, **changes}
+        result = evaluate(synthetic, given.pop("real", real), **given)
+        assert result is not None
+        return result.to_json()
+
+    return call
 
 
 @pytest.fixture(autouse=True)

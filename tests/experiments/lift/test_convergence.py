@@ -18,7 +18,7 @@ from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.results.lift import Lift, Series
 from hwgen.results.trials import Trial, TrialResult
 from hwgen.store import Store
-from tests.experiments.lift.test_experiment import Copies
+from tests.experiments.lift.toy import Copies
 
 CPU = torch.device("cpu")
 MakeStore = Callable[..., Store]

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,93 +10,25 @@ import pytest
 import torch
 
 from hwgen.compute.tensor_files import load_texts
-from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.errors import InputError, RecipeChangedError
 from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.experiment import run_experiment
-from hwgen.experiments.lift.generators import (
-    Generator,
-    PretrainedGenerator,
-    TrainedGenerator,
-)
 from hwgen.experiments.lift.plan import (
     NO_AUGMENTATION,
     PRETRAINED_STRONG_EPOCHS,
     STRONG_EPOCHS,
     Experiment,
 )
-from hwgen.experiments.lift.subsets import write_subset
-from hwgen.generators.base import get_kind
-from hwgen.generators.deformation.recipe import DeformationRecipe
-from hwgen.generators.deformation.training import train_deformation
-from hwgen.generators.gan.presets import Recipe
 from hwgen.progress import Control
 from hwgen.recogniser.network import LIGHT, STRONG, RecogniserRecipe, fine_tuned
 from hwgen.recogniser.training import from_stores, train_recogniser
 from hwgen.results.lift import ALL, NONE, Lift
 from hwgen.results.trials import Trial, TrialResult
-from hwgen.store import Store, StoreWriter
+from hwgen.store import Store
+from tests.experiments.lift.toy import Copies, small
 
 CPU = torch.device("cpu")
 MakeStore = Callable[..., Store]
-TOY_DEFORMATION = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=3)
-
-
-@dataclass
-class Copies:
-    """A generator that repeats the real samples; says what it was given."""
-
-    calls: list[tuple[int, int, int]]
-    before: str | None = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"kind": "copies"}
-
-    @property
-    def trained_before(self) -> bool:
-        return False
-
-    @property
-    def trained_on(self) -> frozenset[str]:
-        return frozenset([self.before] if self.before else [])
-
-    @property
-    def seen(self) -> frozenset[str] | None:
-        return None
-
-    def works_without_real(self, *, others: bool) -> bool:
-        return False
-
-    def cost(self, run: Path, seed: int) -> dict[str, Any]:
-        return {"images": 7, "seconds": 1.5}
-
-    def check(self, real: Store, run: Path, *, seed: int) -> None:
-        pass
-
-    def __call__(
-        self, real: Store, run: Path, out: Path, *, amount: int, seed: int, progress: Any, stop: Any
-    ) -> Store | None:
-        self.calls.append((len(real), amount, seed))
-        progress("copying", 0.5)
-        labels = real.labels
-        records = np.concatenate(
-            [np.resize(np.flatnonzero(labels == c), amount) for c in range(len(real.charset))]
-        )
-        with StoreWriter(out, size=real.size, recipe={}, overwrite=True) as writer:
-            for record in records.tolist():
-                writer.add(real.record(record))
-            return writer.finish(charset=real.charset, origin={"kind": "synthetic"})
-
-
-def small(toy: RecogniserRecipe, **changes: Any) -> Experiment:
-    given = {
-        "real_per_class": (2, ALL),
-        "trials": 2,
-        "synthetic_per_class": (4,),
-        "held_out_per_class": 3,
-        "recipe": toy,
-    }
-    return Experiment(**{**given, **changes})
 
 
 def test_every_trial_is_run_once_and_summed_up(
@@ -171,42 +103,6 @@ def test_the_seed_of_a_trial_is_that_of_its_records_generator_and_recogniser(
     assert len({store.manifest.content_sha256 for store in stores}) == 3
 
 
-def test_the_seed_of_a_trial_trains_and_samples_its_generator(
-    make_store: MakeStore, tmp_path: Path
-) -> None:
-    kind = get_kind("deformation")
-    trained = TrainedGenerator(kind, TOY_DEFORMATION, "cpu")
-    real = make_store("real")
-    pretrained = None
-    for seed in (0, 3):
-        run = tmp_path / f"run{seed}"
-        made = trained(
-            real,
-            run,
-            tmp_path / f"out{seed}",
-            amount=2,
-            seed=seed,
-            progress=lambda *_: None,
-            stop=lambda: False,
-        )
-        assert made is not None
-        assert made.manifest.origin["seed"] == seed
-        assert json.loads((run / "run.json").read_text())["seed"] == seed
-        pretrained = PretrainedGenerator((run,), "cpu")
-    assert pretrained is not None
-    again = pretrained(
-        real,
-        tmp_path / "unused",
-        tmp_path / "again",
-        amount=2,
-        seed=7,
-        progress=lambda *_: None,
-        stop=lambda: False,
-    )
-    assert again is not None
-    assert again.manifest.origin["seed"] == 7
-
-
 def test_the_rare_experiment_takes_few_samples_of_rare_classes_only(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
@@ -232,27 +128,6 @@ def test_settings_are_chosen_on_held_out_samples_of_the_train_store(
     judged = Store(tmp_path / "out" / "draws" / "held-out.store").all_images()
     drawn = Store(tmp_path / "out" / "draws" / "all-draw0.store").all_images()
     assert len(judged) + len(drawn) == len(train)
-
-
-def test_other_settings_are_refused_before_any_work(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, real_per_class=(2,), trials=1, arms=("none",))
-    run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
-    with pytest.raises(RecipeChangedError, match=r"recipe.steps: 10 -> 11"):
-        run_experiment(
-            train,
-            test,
-            replace(protocol, recipe=replace(toy, steps=11)),
-            {"": Copies([])},
-            tmp_path / "out",
-            device=CPU,
-        )
-    row = tmp_path / "out" / "rows" / "n2-draw0-none.json"
-    row.write_text("{")
-    with pytest.raises(RunError, match="not a finished trial"):
-        run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
 
 
 def test_a_stop_keeps_what_is_finished(
@@ -343,90 +218,6 @@ def test_trials_that_another_process_runs_are_awaited(
     assert len(result.rows) == 2
 
 
-@pytest.mark.parametrize("learnt", [False, True])
-def test_deformation_models_are_trained_on_the_subset_or_before(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, learnt: bool
-) -> None:
-    train, test = make_store("train"), make_store("test", seed=9)
-    generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
-    if learnt:
-        run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
-        generator = PretrainedGenerator((run.path,), "cpu")
-    protocol = small(toy, real_per_class=(3,), trials=1, arms=("classical", "synthetic"))
-    result = run_experiment(train, test, protocol, {"": generator}, tmp_path / "out", device=CPU)
-    assert result is not None
-    assert (tmp_path / "out" / "generators" / "n3-draw0").exists() != learnt
-    kind = "deformation learnt before" if learnt else "deformation"
-    assert result.generator["kind"] == kind
-    assert len(Store(tmp_path / "out" / "synthetic" / "n3-draw0-4.store")) == 12
-
-
-@pytest.mark.parametrize("learnt", [False, True])
-def test_subsets_that_a_generator_cannot_use_are_refused_before_any_training(
-    make_store: MakeStore,
-    toy: RecogniserRecipe,
-    tmp_path: Path,
-    learnt: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    train, test = make_store("train"), make_store("test", seed=9)
-    generator: Generator = TrainedGenerator(get_kind("deformation"), TOY_DEFORMATION, "cpu")
-    if learnt:
-        run = train_deformation(make_store("others"), tmp_path / "r", TOY_DEFORMATION, device="cpu")
-        generator = PretrainedGenerator((run.path,), "cpu")
-    # The trial of 3 samples, which is possible, comes first; one sample has no pair.
-    experiment = small(toy, real_per_class=(3, 1), trials=1, arms=("classical", "synthetic"))
-    out = tmp_path / "out"
-
-    def trained(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("hwgen.experiments.lift.experiment.train_recogniser", trained)
-    with pytest.raises(KeyboardInterrupt if learnt else InputError):
-        run_experiment(train, test, experiment, {"": generator}, out, device=CPU)
-    assert not (out / "generators").exists()
-
-
-def test_samples_too_near_to_real_ones_are_rejected(make_store: MakeStore, tmp_path: Path) -> None:
-    draw = make_store("train")
-    learnt = train_deformation(draw, tmp_path / "r", TOY_DEFORMATION, device="cpu")
-    plain = PretrainedGenerator((learnt.path,), "cpu")
-    generator = replace(plain, no_copies=True)
-    assert generator.settings == {**plain.settings, "no_copies": True}
-
-    def drawn(generator: Generator, out: str, stop: bool = False) -> Store | None:
-        return generator(
-            draw,
-            tmp_path / "unused",
-            tmp_path / out,
-            amount=4,
-            seed=0,
-            progress=lambda *_: None,
-            stop=lambda: stop,
-        )
-
-    everything, kept = drawn(plain, "all"), drawn(generator, "kept")
-    assert everything is not None
-    assert kept is not None
-    assert "filter" not in everything.manifest.origin
-    assert kept.manifest.origin["filter"]["no_copies"] == draw.manifest.content_sha256
-    assert len(kept) < len(everything) == 12  # a toy bends hardly at all
-    assert drawn(generator, "none", stop=True) is None
-
-
-def test_a_gan_is_trained_on_the_subset(
-    make_store: MakeStore, toy: RecogniserRecipe, toy_recipe: Recipe, tmp_path: Path
-) -> None:
-    train, test = make_store("train"), make_store("test", seed=9)
-    recipe = replace(toy_recipe, images=8, every=8)
-    protocol = small(replace(toy, size=8), real_per_class=(3,), trials=1, arms=("synthetic",))
-    generator = TrainedGenerator(get_kind("gan"), recipe, "cpu")
-    result = run_experiment(train, test, protocol, {"": generator}, tmp_path / "out", device=CPU)
-    assert result is not None
-    assert result.generator["recipe"]["images"] == 8
-    assert result.rows[0].facts["pictures"] == [9, 12]
-
-
 def test_pretrained_arms_start_from_pretrained_weights(
     make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
 ) -> None:
@@ -510,43 +301,6 @@ def test_trial_results_name_their_augmentation(
         run_experiment(train, test, mild, {"": Copies([])}, out, device=CPU)
 
 
-@pytest.mark.parametrize("wrong", [0, 1])
-def test_synthetic_stores_are_refused(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path, wrong: int
-) -> None:
-    stores = [make_store("real"), make_store("drawn", seed=1, kind="synthetic")]
-    train, test = stores if wrong else stores[::-1]
-    with pytest.raises(InputError, match="synthetic"):
-        run_experiment(train, test, small(toy), {"": Copies([])}, tmp_path / "out", device=CPU)
-
-
-def test_equal_stores_and_other_classes_are_refused(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    train = make_store("train")
-    with pytest.raises(InputError, match="exactly the samples of the train store"):
-        run_experiment(train, train, small(toy), {"": Copies([])}, tmp_path / "out", device=CPU)
-    other = make_store("other", labels="丨一十")
-    with pytest.raises(CharsetError, match="not the 3 of"):
-        run_experiment(train, other, small(toy), {"": Copies([])}, tmp_path / "out", device=CPU)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"arms": ("some",)},
-        {"arms": ()},
-        {"real_per_class": ()},
-        {"trials": 0},
-        {"synthetic_per_class": (0,)},
-        {"evaluate_on": "held-out", "held_out_per_class": 0},
-    ],
-)
-def test_impossible_experiments_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(InputError):
-        Experiment(**wrong)
-
-
 def test_a_trial_result_survives_its_file(tmp_path: Path) -> None:
     row = TrialResult(Trial(5, 1, "none", 0), {"a": 1}, [3, 4], [5, 5], {"seconds": 2.0})
     row.save(tmp_path / "rows" / "row.json")
@@ -564,54 +318,3 @@ def test_a_trial_result_survives_its_file(tmp_path: Path) -> None:
         "total": [5, 5],
         "facts": {"seconds": 2.0},
     }
-
-
-def test_subsets_count_as_real(make_store: MakeStore, tmp_path: Path) -> None:
-    assert not write_subset(make_store("s"), [0], tmp_path / "part").is_synthetic
-
-
-def test_impossible_inputs_are_refused_before_any_work(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    train, test, out = make_store("train"), make_store("test", seed=9), tmp_path / "out"
-    with pytest.raises(InputError, match=r"expected 10 samples of ., found 9"):
-        run_experiment(
-            train, test, small(toy, real_per_class=(2, 10)), {"": Copies([])}, out, device=CPU
-        )
-    large = small(replace(toy, size=64))
-    with pytest.raises(InputError, match="at least 32 pixels"):
-        run_experiment(train, test, large, {"": Copies([])}, out, device=CPU)
-    knows_test = Copies([], before=test.manifest.content_sha256)
-    with pytest.raises(InputError, match="a generator was trained on this store"):
-        run_experiment(train, test, small(toy), {"": knows_test}, out, device=CPU)
-    start = train_recogniser(
-        from_stores([train], toy, CPU), replace(toy, steps=1), seed=0, device=CPU
-    )
-    assert start is not None
-    protocol = small(toy, arms=("pretrained",))
-    start.provenance["decides"] = {"data": {"train": train.manifest.content_sha256}}
-    with pytest.raises(InputError, match="the recogniser to start from was trained"):
-        run_experiment(train, test, protocol, {"": Copies([])}, out, device=CPU, init_from=start)
-    start.provenance["decides"] = {"data": {"train": "another"}}
-    wider = replace(protocol, recipe=replace(toy, hidden=20))
-    with pytest.raises(InputError, match="other layers"):
-        run_experiment(train, test, wider, {"": Copies([])}, out, device=CPU, init_from=start)
-    assert not (out / "rows").exists()
-
-
-def test_subsets_of_other_settings_are_refused(
-    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    train, test = make_store("train"), make_store("test", seed=9)
-    protocol = small(toy, real_per_class=(2,), trials=1, arms=("none",))
-    run_experiment(train, test, protocol, {"": Copies([])}, tmp_path / "out", device=CPU)
-    (tmp_path / "out" / "rows" / "n2-draw0-none.json").unlink()
-    with pytest.raises(RecipeChangedError, match="a subset of other settings"):
-        run_experiment(
-            train,
-            test,
-            replace(protocol, held_out_per_class=4),
-            {"": Copies([])},
-            tmp_path / "out",
-            device=CPU,
-        )

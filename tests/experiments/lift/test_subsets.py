@@ -71,3 +71,7 @@ def test_a_subset_is_a_store_of_the_same_records(
     assert not part.is_synthetic
     assert part.manifest.origin["of"] == store.manifest.content_sha256
     assert write_subset(store, [3, 14, 30], tmp_path / "part").path == part.path
+
+
+def test_subsets_count_as_real(make_store: Callable[..., Store], tmp_path: Path) -> None:
+    assert not write_subset(make_store("s"), [0], tmp_path / "part").is_synthetic
