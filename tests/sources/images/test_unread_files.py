@@ -87,7 +87,7 @@ def test_in_a_zip_every_file_is_read_or_counted(tmp_path: Path) -> None:
         ("features.bin", np.arange(20_000, dtype="<f4").tobytes()),
         ("zeros.bin", bytes(3073 * 5)),
         ("data_batch_1", b"batch of something else"),
-        ("archive.gz", gzip.compress(b"other")),
+        ("archive.gz", gzip.compress(b"other", mtime=0)),
         ("numbers-idx3-ubyte", b"\0\0\x08\x03" + bytes(20)),
         ("metadata.parquet", b"PAR1 and no more"),
         ("lock.mdb", b""),
