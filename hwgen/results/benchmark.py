@@ -65,8 +65,8 @@ class ByWriter:
     """Top-1 by the writers of the test samples, mean over seeds.
 
     Attributes:
-        top1: mean over writers, each with the same weight, with Student's 95 % limits: for other
-            writers, who are as different from each other.
+        top1: mean over writers, each with the same weight, with Student's 95 % limits of the mean
+            over all such writers. A single writer can be far outside.
         per_writer: by id.
     """
 

@@ -23,9 +23,11 @@ _ACTIONS = {
 _KEEP = {"classical": "keep to classical augmentation", "pretrained": "start from them alone"}
 """What to do where no arm gains, by baseline."""
 
+_STARTED = "With pretrained weights"
+
 _CHOICES = {
     "With these samples alone": ("classical+synthetic",),
-    "With pretrained weights": ("pretrained", "pretrained+synthetic"),
+    _STARTED: ("pretrained", "pretrained+synthetic"),
 }
 """What a user may have at hand, and the arms to choose from in that case."""
 
@@ -69,7 +71,9 @@ def advise(
     by = f"by the number of {real} per class{some}"
     sentences = [_without_real(about(accuracy), compared, f"{real}{some}")]
     for opening, arms in _CHOICES.items():
-        if found := [one for one in compared if one.arm in arms]:
+        # Arms that start from nothing differ from a pretrained baseline in two ways: no advice.
+        alike = baseline not in _CHOICES[_STARTED] or opening == _STARTED
+        if alike and (found := [one for one in compared if one.arm in arms]):
             sentences.append(_gains(opening, found, common, by, steps, baseline, settled))
     sentences += _between(about(between), first, by, baseline)
     return " ".join(filter(None, sentences)) or (

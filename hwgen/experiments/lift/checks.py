@@ -35,6 +35,26 @@ def check_stores(train: Store, test: Store, recipe: RecogniserRecipe) -> None:
     )
 
 
+def check_sharpness(stores: Sequence[Store], recipe: RecogniserRecipe) -> None:
+    """Refuse to mix enlarged images with sharper ones, which would give classes away.
+
+    Args:
+        stores: real and synthetic samples of one training.
+        recipe: of the recogniser.
+
+    Raises:
+        InputError: some are smaller than the recogniser reads, and others are not as small.
+    """
+    sizes = [store.size for store in stores]
+    if min(sizes) < min(recipe.size, max(sizes)):
+        raise InputError(
+            f"samples of {min(sizes)} pixels would be enlarged beside sharper ones of {max(sizes)}",
+            where=str(stores[sizes.index(min(sizes))].path),
+            remedy=f"Prepare --train and --test with --size {min(sizes)}, or use a recogniser that "
+            f"reads {min(sizes)} pixels",
+        )
+
+
 def check_rare(test: Store, classes: Sequence[int]) -> None:
     """Refuse a test store without samples of the rare classes.
 

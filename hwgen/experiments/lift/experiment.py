@@ -25,7 +25,13 @@ import hwgen
 from hwgen.compute.devices import describe, pick_precision
 from hwgen.errors import InputError, RunError
 from hwgen.experiments.lift.arms import ARMS
-from hwgen.experiments.lift.checks import check_rare, check_start, check_stores, check_unseen_by
+from hwgen.experiments.lift.checks import (
+    check_rare,
+    check_sharpness,
+    check_start,
+    check_stores,
+    check_unseen_by,
+)
 from hwgen.experiments.lift.convergence import about_training, needed
 from hwgen.experiments.lift.correct_counts import count_correct
 from hwgen.experiments.lift.generators import Generator, generator_facts
@@ -249,6 +255,7 @@ class _Work:
                 return None
             stores.append(synthetic)
         recipe = self._recipe(trial)
+        check_sharpness([store for store in stores if len(store)], recipe)
         loss = float("nan")
 
         def watch(done: int, steps: int, mean: float) -> None:

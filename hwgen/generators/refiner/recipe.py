@@ -176,8 +176,8 @@ def for_few_samples(recipe: RefinerRecipe) -> RefinerRecipe:
 
     The networks are the same. Against overfitting, the steps are smaller and fewer, the random
     shifts and scales of what D sees larger, R1 stronger, every class equally frequent, and no class
-    is held out. With 1,000 samples D does not overfit in this length; with 20 it does
-    (benchmarks/results/refiner-adapted-2026-11-29-2cpu). The other numbers were chosen by
+    is held out. With 1,000 samples D did not overfit in this length; with 20, 4,000 images were too
+    many (benchmarks/results/refiner-adapted-2026-11-29-2cpu). The other numbers were chosen by
     reasoning. Margin and aspect ratio are those of the new store.
     """
     return replace(

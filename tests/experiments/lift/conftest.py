@@ -28,12 +28,13 @@ def make_store(tmp_path: Path) -> MakeStore:
         seed: int = 0,
         kind: str = "gnt",
         labels: str = "一丨十",
+        size: int = 16,
     ) -> Store:
         rng = np.random.default_rng(seed)
-        with StoreWriter(tmp_path / name, size=16, recipe={}) as writer:
+        with StoreWriter(tmp_path / name, size=size, recipe={}) as writer:
             for class_id, count in enumerate(counts):
                 for index in range(count):
-                    image = np.full((16, 16), 255, np.uint8)
+                    image = np.full((size, size), 255, np.uint8)
                     place = 8 + int(rng.integers(-3, 4))
                     if class_id in (0, 2):
                         image[place - 1 : place + 1, 2:-2] = rng.integers(0, 90)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.experiments.lift.checks import check_sharpness
 from hwgen.experiments.lift.experiment import run_experiment
 from hwgen.experiments.lift.plan import Experiment
 from hwgen.recogniser.network import RecogniserRecipe
@@ -121,3 +122,18 @@ def test_subsets_of_other_settings_are_refused(
             tmp_path / "out",
             device=CPU,
         )
+
+
+def test_enlarged_images_are_not_mixed_with_sharper_ones(
+    make_store: MakeStore, toy: RecogniserRecipe
+) -> None:
+    small, large = make_store("small", size=14), make_store("large")
+    for recipe in (replace(toy, size=14), toy):
+        check_sharpness([small, small], recipe)
+        check_sharpness([large], recipe)
+    check_sharpness([small, large], replace(toy, size=14))
+    with pytest.raises(
+        InputError, match="samples of 14 pixels would be enlarged beside"
+    ) as refused:
+        check_sharpness([large, small], toy)
+    assert str(small.path) in str(refused.value)

@@ -211,6 +211,11 @@ def test_pretrained_is_the_baseline_where_there_is_no_classical(start: object) -
     assert [one.mean for one in found.differences] == pytest.approx([0.25, 0])
     assert "at 5, start from them and add 50 synthetic samples per class: +25.0" in found.advice
     assert found.advice.endswith("; at 20, start from them alone.")
+    # Samples without pretrained weights differ in two ways from weights without samples.
+    other = [row(5, 0, "pretrained", [2, 8]), row(5, 0, "classical+synthetic", [6, 9], 50)]
+    assert summarise(other, {"all": [0, 1]}, 50, baseline).advice == (
+        "No arm was compared with pretrained, so there is no advice."
+    )
     assert baseline_of(("none", "pretrained", "classical")) == baseline_of(("none",)) == "classical"
 
 
