@@ -137,3 +137,16 @@ def test_enlarged_images_are_not_mixed_with_sharper_ones(
     ) as refused:
         check_sharpness([large, small], toy)
     assert str(small.path) in str(refused.value)
+
+
+def test_a_generator_of_smaller_images_is_refused_beside_sharper_real_ones(
+    make_store: MakeStore, toy: RecogniserRecipe, tmp_path: Path
+) -> None:
+    class Smaller(Copies):
+        def __call__(self, *_: Any, **__: Any) -> Store:
+            return make_store("smaller", size=14, kind="synthetic")
+
+    experiment = small(toy, real_per_class=(2,), trials=1, arms=("synthetic",))
+    stores = make_store("train"), make_store("test", seed=9)
+    with pytest.raises(InputError, match="samples of 14 pixels would be enlarged"):
+        run_experiment(*stores, experiment, {"": Smaller([])}, tmp_path / "out", device=CPU)
