@@ -103,7 +103,7 @@ def page(lifts: Mapping[str, Lift]) -> str:
     """All tables, as Markdown."""
     parts = [
         "# Lift: accuracy with and without synthetic samples\n",
-        "Top-1 on the real test samples, %, with 95 % intervals over classes and trials.\n",
+        "Top-1 on the real test samples, %, with 95 % intervals.\n",
     ]
     for name, lift in lifts.items():
         seconds = sum(row.facts["seconds"] for row in lift.rows)
@@ -113,6 +113,7 @@ def page(lifts: Mapping[str, Lift]) -> str:
         parts += [
             f"## {name}\n",
             f"{lift.advice}\n",
+            f"Intervals are over {lift.limits_over}.\n",
             *(f"{one.cost}\n" for one in lift.generators),
             f"![accuracy by the number of real samples]({name}/curve.png)\n",
         ]

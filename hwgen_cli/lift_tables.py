@@ -49,6 +49,7 @@ def _accuracies(result: Lift, group: str) -> Table:
     caption = "N: real samples per class; after an arm's name: synthetic samples per class"
     if group == AMONG_RARE:
         caption = f"{AMONG_RARE_NOTE}. {caption}"
+    caption += f"; in brackets: 95 % limits over {result.limits_over}"
     table = Table("N", "augmentation", title=f"Top-1 accuracy, %{some}", caption=caption)
     table.add_column("top-1", justify="right")
     table.add_column(f"difference to {result.baseline}", justify="right")

@@ -77,7 +77,7 @@ def headline(lift: Lift) -> str:
 
 def _caption(lift: Lift) -> str:
     parts = [
-        "Bars: 95 % intervals over classes and seeds.",
+        f"Bars: 95 % intervals over {lift.limits_over}.",
         "Left: top-1 accuracy on the test store." if lift.differences else "",
         _DIFFERENCES.format(lift.baseline)
         if lift.differences

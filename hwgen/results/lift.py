@@ -95,6 +95,7 @@ class Estimate:
         low, high: 95 % limits.
         trials: number of repetitions.
         runs: the value of each repetition.
+        writers: number of writers of the test samples that the limits take into account; 0: none.
     """
 
     group: str
@@ -112,6 +113,7 @@ class Estimate:
     total_steps: int | None = field(default=None, metadata=key("total_steps", left_out=None))
     held_out: float | None = field(default=None, metadata=key("held_out", left_out=None))
     converged: bool | None = field(default=None, metadata=key("converged", left_out=None))
+    writers: int = field(default=0, metadata=key("writers", left_out=0))
 
     @property
     def series(self) -> Series:
@@ -317,6 +319,14 @@ class Lift(ResultFile):
             **({"generators": to_json(self.generators)} if len(self.generators) > 1 else {}),
             "decides": self.config,
         }
+
+    @property
+    def limits_over(self) -> str:
+        """What the 95 % limits are over, in words."""
+        found = [*self.accuracy_entries, *self.difference_entries]
+        if found and all(one.writers for one in found):
+            return "classes, seeds and test writers"
+        return "classes and seeds, not test writers"
 
     def check(self) -> None:
         """See ResultFile."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,10 @@ ALL, NONE = 0, -1
 def count_name(count: int) -> str:
     """`10`, `0` for NONE, or `all`."""
     return "all" if count == ALL else str(max(count, 0))
+
+
+ByWriter = dict[str, dict[str, tuple[int, int]]]
+"""By group of classes and writer: test samples read as their label, and all."""
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +87,8 @@ class TrialResult:
         held_out: accuracy on held-out samples, to choose the number of steps; None if not measured.
         correct_among_rare: test samples read as their label where only the rare classes are
             candidates, by class id, 0 for other classes; None if not measured.
+        by_writer: the same by the writers of the test samples; None in older files, and if there is
+            one writer, or a sample's is not known.
     """
 
     trial: Trial = field(metadata=key("cell"))
@@ -94,6 +100,7 @@ class TrialResult:
     correct_among_rare: list[int] | None = field(
         default=None, metadata=key("right_among_rare", left_out=None)
     )
+    by_writer: ByWriter | None = field(default=None, metadata=key("by_writer", left_out=None))
 
     def save(self, path: Path) -> None:
         """Write it to a file of its own, atomically."""
@@ -112,11 +119,22 @@ class TrialResult:
             found: TrialResult = from_json(cls, read_object(path), "row")
             for counts in (found.correct, found.correct_among_rare or [0] * len(found.total)):
                 pairs = zip(counts, found.total, strict=True)
-                if not all(0 <= correct <= total for correct, total in pairs):
-                    raise ValueError("more samples were read correctly than there are")
+                _check_counts(pairs)
+            for group in (found.by_writer or {}).values():
+                _check_counts(group.values())
         if config is not None:
             check_same(found.config, to_json(config), "this trial was computed", where=str(path))
         return found
+
+
+def _check_counts(pairs: Iterable[tuple[int, int]]) -> None:
+    """Refuse impossible pairs of correct and total counts.
+
+    Raises:
+        ValueError: see above.
+    """
+    if not all(0 <= correct <= total for correct, total in pairs):
+        raise ValueError("more samples were read correctly than there are")
 
 
 def total_steps(config: Mapping[str, Any]) -> int | None:

@@ -280,7 +280,7 @@ class _Work:
         )
         if trained is None:
             return None
-        counts = count_correct(trained, self._judge, self.groups.get(RARE, ()))
+        counts = count_correct(trained, self._judge, self.groups)
         chosen_on = None
         if self._held_out is not None and trial.steps:
             chosen = count_correct(trained, self._held_out)
@@ -294,6 +294,7 @@ class _Work:
             total=counts.total,
             held_out=chosen_on,
             correct_among_rare=counts.among_rare,
+            by_writer=counts.by_writer,
             facts={
                 "pictures": [len(store) for store in stores],
                 "loss": round(loss, 4),

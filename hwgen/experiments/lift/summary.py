@@ -1,10 +1,13 @@
 """Finished trials summed up: accuracies with intervals, and paired differences.
 
-Intervals are 95 % and have two parts, added as squares: the bootstrap over classes of the mean over
-seeds (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures; and
-Student's t over seeds, since other samples would, and three are too few to resample. With a single
-seed the second part is not known and left out. Two arms are compared on the same real samples and
-classes.
+Intervals are 95 % and have three parts, added as squares: the bootstrap over classes of the mean
+over seeds (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures;
+Student's t over seeds, since other samples would, and three are too few to resample; and Student's
+t over the writers of the test samples, since other writers would. With a single seed the second
+part is not known and left out; so is the third where the test samples have one writer, or not all
+are known. Each part also holds the chance of single samples, so their sum is rather too large (as
+resampling rows and columns, Owen 2007). Two arms are compared on the same real samples, classes and
+writers.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -93,13 +97,14 @@ def summarise(
                 "held_out": _known(mean_held_out(own)),
                 "converged": _converged(series, count, one) if (count, one) in best else None,
             }
-            accuracy.append(_estimate(*_counts(own, classes), **key))
+            writers = [*_by_writer(own, group).values()]
+            accuracy.append(_estimate(*_counts(own, classes), writers, **key))
             plain = counted.get((count, Series(baseline, 0, steps=one.steps)), [])
-            if one.arm != baseline and (paired := _paired(own, plain, classes)):
+            if one.arm != baseline and (paired := _paired(own, plain, classes, group)):
                 differences.append(_estimate(*paired, **key))
             first = counted.get((count, replace(one, generator=generators[0])), [])
             if one.generator not in ("", generators[0]) and (
-                paired := _paired(own, first, classes)
+                paired := _paired(own, first, classes, group)
             ):
                 between.append(_estimate(*paired, **key))
     # An arm whose steps were chosen counts with those; the baseline with all that were tried.
@@ -167,31 +172,34 @@ def _known(value: float) -> float | None:
 
 
 def _paired(
-    own: Sequence[TrialResult], others: Sequence[TrialResult], classes: Sequence[int]
-) -> tuple[Counts, Counts] | None:
-    """Differences of correct counts over the seeds that both have, and totals; None without any."""
+    own: Sequence[TrialResult], others: Sequence[TrialResult], classes: Sequence[int], group: str
+) -> tuple[Counts, Counts, list[float]] | None:
+    """Differences over the seeds that both have, as arguments of `interval`; None without any."""
     by_seed = {one.trial.seed: one for one in others}
     pairs = [(one, by_seed[one.trial.seed]) for one in own if one.trial.seed in by_seed]
     if not pairs:
         return None
-    correct, total = _counts([one for one, _ in pairs], classes)
-    less, _ = _counts([one for _, one in pairs], classes)
-    return correct - less, total
+    mine, theirs = [one for one, _ in pairs], [one for _, one in pairs]
+    (correct, total), (less, _) = _counts(mine, classes), _counts(theirs, classes)
+    writers, fewer = _by_writer(mine, group), _by_writer(theirs, group)
+    gains = [writers[name] - fewer[name] for name in writers if name in fewer]
+    return correct - less, total, gains if len(gains) == len(writers) else []
 
 
-def _estimate(correct: Counts, total: Counts, **key: Any) -> Estimate:
-    found = interval(correct, total)
+def _estimate(correct: Counts, total: Counts, writers: Sequence[float], **key: Any) -> Estimate:
+    found = interval(correct, total, writers)
     runs = (correct.sum(axis=1) / total.sum(axis=1)).tolist()
     limits: dict[str, Any] = {"mean": found.mean, "low": found.low, "high": found.high}
-    return Estimate(**key, **limits, trials=len(runs), runs=tuple(runs))
+    return Estimate(**key, **limits, trials=len(runs), runs=tuple(runs), writers=len(writers))
 
 
-def interval(correct: Counts, total: Counts) -> Interval:
-    """The fraction sum(correct) / sum(total), with limits over classes and seeds.
+def interval(correct: Counts, total: Counts, writers: Sequence[float] = ()) -> Interval:
+    """The fraction sum(correct) / sum(total), with limits over classes, seeds and writers.
 
     Args:
         correct: float64 [seeds, classes]; differences of such counts do as well.
         total: float64 [seeds, classes].
+        writers: the fraction of each writer of the test samples; () leaves them out.
     """
     mean = float(correct.sum() / total.sum())
     rng = np.random.default_rng(_SEED)
@@ -202,12 +210,17 @@ def interval(correct: Counts, total: Counts) -> Interval:
     # A resample may hold classes without test samples only: it has no fraction.
     fractions = (taken @ correct.sum(axis=0))[tests > 0] / tests[tests > 0]
     low, high = np.quantile(fractions, [0.025, 0.975]).tolist()
-    half = 0.0
-    if len(correct) > 1:
-        over_seeds = t_interval((correct.sum(axis=1) / total.sum(axis=1)).tolist())
-        assert over_seeds.high is not None  # there are several
-        half = over_seeds.high - over_seeds.mean
-    return Interval(mean, mean - math.hypot(mean - low, half), mean + math.hypot(high - mean, half))
+    seeds = (correct.sum(axis=1) / total.sum(axis=1)).tolist()
+    halves = _half(seeds), _half(writers)
+    return Interval(
+        mean, mean - math.hypot(mean - low, *halves), mean + math.hypot(high - mean, *halves)
+    )
+
+
+def _half(values: Sequence[float]) -> float:
+    """Half the length of Student's interval of their mean; 0 for fewer than two."""
+    found = t_interval(values) if values else Interval(0.0, None, None)
+    return 0.0 if found.high is None else found.high - found.mean
 
 
 def _counts(results: Sequence[TrialResult], classes: Sequence[int]) -> tuple[Counts, Counts]:
@@ -216,3 +229,11 @@ def _counts(results: Sequence[TrialResult], classes: Sequence[int]) -> tuple[Cou
         for name in ("correct", "total")
     )
     return correct, total
+
+
+def _by_writer(results: Sequence[TrialResult], group: str) -> dict[str, float]:
+    """Fraction of each test writer, mean over seeds; {} if not all results have them."""
+    found = [(result.by_writer or {}).get(group, {}) for result in results]
+    if any(one.keys() != found[0].keys() for one in found):
+        return {}
+    return {name: fmean(one[name][0] / one[name][1] for one in found) for name in found[0]}

@@ -29,6 +29,7 @@ def make_store(tmp_path: Path) -> MakeStore:
         kind: str = "gnt",
         labels: str = "一丨十",
         size: int = 16,
+        writers: tuple[str, ...] = (),
     ) -> Store:
         rng = np.random.default_rng(seed)
         with StoreWriter(tmp_path / name, size=size, recipe={}) as writer:
@@ -40,7 +41,8 @@ def make_store(tmp_path: Path) -> MakeStore:
                         image[place - 1 : place + 1, 2:-2] = rng.integers(0, 90)
                     if class_id in (1, 2):
                         image[2:-2, place - 1 : place + 1] = rng.integers(0, 90)
-                    writer.add(Record(image, labels[class_id], f"w{index}", name, index))
+                    person = writers[index % len(writers)] if writers else f"w{index}"
+                    writer.add(Record(image, labels[class_id], person, name, index))
             return writer.finish(charset=Charset(tuple(labels)), origin={"kind": kind})
 
     return make

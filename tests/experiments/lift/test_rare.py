@@ -103,7 +103,7 @@ def test_candidates_are_all_classes_or_the_rare_ones(
     train, test = stores
     recogniser = train_recogniser(from_stores([train], toy, CPU), toy, seed=0, device=CPU)
     assert recogniser is not None
-    counts = count_correct(recogniser, test, (2, 0))
+    counts = count_correct(recogniser, test, {"rare": (2, 0), AMONG_RARE: (2, 0), "all": range(3)})
     labels, probabilities = test.labels, recogniser.read(test.all_images())
     read = probabilities.argmax(axis=1)
     few = np.array([2, 0])[probabilities[:, [2, 0]].argmax(axis=1)]
@@ -112,6 +112,26 @@ def test_candidates_are_all_classes_or_the_rare_ones(
     assert counts.among_rare == [int(((few == labels) & (labels == c)).sum()) for c in range(3)]
     assert counts.among_rare[1] == 0
     assert count_correct(recogniser, test).among_rare is None
+    among = [(AMONG_RARE, counts.among_rare)]
+    # The same by writer: each of the five wrote every class once.
+    assert counts.by_writer is not None
+    assert counts.by_writer["all"] == {
+        f"w{number}": (int((read == labels)[test.columns["writer"] == number].sum()), 3)
+        for number in range(5)
+    }
+    for name, by_class in (("rare", [counts.correct[0], counts.correct[2]]), *among):
+        found = counts.by_writer[name].values()
+        assert [sum(column) for column in zip(*found, strict=True)] == [sum(by_class), 10]
+
+
+@pytest.mark.parametrize("writers", [("w0",), ("w0", "")])
+def test_one_writer_or_unknown_ones_are_not_counted(
+    make_store: MakeStore, toy: RecogniserRecipe, writers: tuple[str, ...]
+) -> None:
+    train, test = make_store("train"), make_store("test", counts=(5, 5, 5), writers=writers)
+    recogniser = train_recogniser(from_stores([train], toy, CPU), toy, seed=0, device=CPU)
+    assert recogniser is not None
+    assert count_correct(recogniser, test, {"all": range(3)}).by_writer is None
 
 
 def test_named_classes_are_settings_of_the_result(
@@ -139,13 +159,14 @@ def test_results_of_earlier_versions_are_read_and_written_as_they_were(
     assert "rare" not in lift.experiment
     file = out / "rows" / "n1-draw0-classical.json"
     row = json.loads(file.read_text("utf-8"))
-    del row["right_among_rare"]
+    del row["right_among_rare"], row["by_writer"]
     file.write_text(json.dumps(row), "utf-8")
     before = run_experiment(train, test, rare(toy), GENERATORS, out, device=CPU)
     assert before is not None
     assert before.to_json()["rows"] == [row]
     assert before.groups == ("rare", "common", "all")
-    assert "right_among_rare" in json.dumps(lift.to_json())
+    assert lift.limits_over == "classes, seeds and test writers"
+    assert before.limits_over == "classes and seeds, not test writers"
 
 
 @pytest.mark.parametrize(

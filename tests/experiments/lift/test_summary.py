@@ -36,6 +36,36 @@ def test_limits_against_resampling_classes_and_scipys_t() -> None:
     assert found.high == pytest.approx(mean + np.hypot(high - mean, half), abs=0.004)
 
 
+def test_limits_over_writers_against_scipys_t() -> None:
+    total = np.full((1, 3), 100.0)
+    writers = [0.4, 0.5, 0.6]
+    found = interval(np.full((1, 3), 50.0), total, writers)  # equal classes: writers alone
+    half = 4.302652729749 * 0.1 / np.sqrt(3)  # t of 0.975, 2 degrees of freedom
+    assert [found.low, found.high] == pytest.approx([0.5 - half, 0.5 + half])
+
+
+def test_writers_are_paired_and_left_out_where_they_are_not_known() -> None:
+    plain, more = row(5, 0, "classical", [2, 8]), row(5, 0, "classical+synthetic", [6, 9], 50)
+    written = {"w0": (2, 10), "w1": (8, 10)}
+    plain = replace(plain, by_writer={"all": written})
+    more = replace(more, by_writer={"all": {"w0": (5, 10), "w1": (10, 10)}})
+    made = summarise([plain, more], {"all": [0, 1]}, 50)
+    (gain,) = made.differences
+    assert gain.writers == 2
+    # Gains of 0.3 and 0.2 of the two writers, 0.4 and 0.1 of the two classes.
+    classes = summarise(
+        [replace(one, by_writer=None) for one in (plain, more)], {"all": [0, 1]}, 50
+    )
+    (over_classes,) = classes.differences
+    half = 12.706204736 * 0.1 / 2  # t of 0.975, 1 degree; sd 0.1 / sqrt(2), two of them
+    assert gain.mean == over_classes.mean == pytest.approx(0.25)
+    assert gain.mean - gain.low == pytest.approx(np.hypot(0.25 - over_classes.low, half))
+    for other in (None, {"all": {"w0": (2, 10), "w2": (8, 10)}}, {"rare": written}):
+        again = summarise([replace(plain, by_writer=other), more], {"all": [0, 1]}, 50)
+        assert again.differences[0].writers == 0
+        assert again.differences[0].low == over_classes.low
+
+
 def test_one_seed_has_the_limits_of_its_classes() -> None:
     right, total = np.array([[1.0, 9.0] * 10]), np.full((1, 20), 10.0)
     found = interval(right, total)
