@@ -97,6 +97,7 @@ def lift(
     from hwgen.compute.devices import keep_freed_memory, pick_device
     from hwgen.experiments.lift.choice import choose_generators
     from hwgen.experiments.lift.experiment import run_experiment
+    from hwgen.experiments.lift.left_out import in_words, leave_out, without_strokes
     from hwgen.progress import Control
     from hwgen.recogniser.pretrained import load_pretrained
     from hwgen.results.lift import ALL, NONE
@@ -108,9 +109,10 @@ def lift(
     budgets = budgets_of(steps)
     recipe = _recipe(recogniser_preset, size, budgets, synthetic_fraction)
     counts = real_per_class or COUNTS[experiment]
+    left_out = without_strokes(real.charset, generator, strokes)
     given: dict[str, Any] = {
         "kind": experiment.value,
-        "rare": None if rare is None else _labels(rare, real.charset),
+        "rare": None if rare is None else _labels(rare, real.charset, left_out),
         "trials": trials,
         "arms": None if arms is None else tuple(parts(arms)),
         "real_per_class": numbers("--real-per-class", counts, {"all": ALL, "0": NONE}),
@@ -122,6 +124,9 @@ def lift(
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
+    if left_out:
+        print_lines(in_words(left_out, len(real.charset)), stderr=True)
+    real, tested = leave_out(real, Store(test), left_out, out)
     models = choose_generators(
         generator, real, images=generator_images, device=device, strokes=strokes
     )
@@ -131,7 +136,7 @@ def lift(
     with bar("Lift", "recognisers") as advance, interruptible() as stop:
         result = run_experiment(
             real,
-            Store(test),
+            tested,
             plan,
             models,
             out,
@@ -139,6 +144,7 @@ def lift(
             init_from=None if init_from is None else load_pretrained(init_from, where),
             precision=precision,
             control=Control(with_config(ctx, out, advance), stop),
+            left_out=left_out,
         )
     if result is None:
         leave_stopped(out)
@@ -203,10 +209,11 @@ def _cost(
     )
 
 
-def _labels(classes: str, charset: Charset) -> tuple[str, ...]:
+def _labels(classes: str, charset: Charset, left_out: tuple[str, ...]) -> tuple[str, ...]:
     from hwgen.charset import select_classes
 
-    return charset.subset(sorted(select_classes(classes, charset))).labels
+    chosen = charset.subset(sorted(select_classes(classes, charset))).labels
+    return tuple(label for label in chosen if label not in left_out)
 
 
 def _output(result: Lift, plot: Path | None, *, json: bool) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.options import make_parser
-from benchmarks.throughput.plain import PlainStep
+from benchmarks.throughput.plain import PlainGan
 from benchmarks.throughput.timing import (
     FlopCount,
     apart,
@@ -33,6 +33,7 @@ from hwgen.compute.devices import keep_freed_memory, pick_device, pick_precision
 from hwgen.generators.adversarial.cuda_graphs import GraphedStep
 from hwgen.generators.adversarial.discriminator import Discriminator
 from hwgen.generators.adversarial.layers import parameter_count
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.adversarial.steps import State, make_state, schedule, train_step
 from hwgen.generators.gan.networks import Generator, build
 from hwgen.generators.gan.presets import Recipe, preset
@@ -129,10 +130,10 @@ def _graphed(
 @cache
 def _plain(
     recipe: Recipe, classes: int, device: torch.device
-) -> tuple[PlainStep, Tensor, Tensor, torch.Generator]:
+) -> tuple[PlainGan, Tensor, Tensor, torch.Generator]:
     state = make_state(build, recipe, classes, 0, device)
     assert isinstance(state.d, Discriminator)
-    plain = PlainStep(state.g, state.d, recipe, classes)
+    plain = PlainGan(state.g, state.d, recipe, classes)
     return plain, *random_batch(recipe, classes, device), torch.Generator(device)
 
 
@@ -150,7 +151,9 @@ def _finish(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def random_batch(recipe: Recipe, classes: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def random_batch(
+    recipe: AdversarialRecipe, classes: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Uniform noise in the recipe's range and random labels, always the same."""
     generator = torch.Generator().manual_seed(0)
     shape = (recipe.batch, recipe.channels, recipe.size, recipe.size)

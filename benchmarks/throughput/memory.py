@@ -37,24 +37,43 @@ def measure(
     train, test = scratch / "train", scratch / "test"
     run, paper = scratch / "run", scratch / "paper"
     synthetic, out = scratch / "synthetic", scratch / "benchmark"
+    refiner, refined, text = scratch / "refiner", scratch / "refined", scratch / "text.txt"
     few = ("--images", images, "--snapshot-every", images)
+    text.write_text("永和九年，岁在癸丑。\n", encoding="utf-8")
     commands: dict[str, Sequence[object]] = {
         "prepare-gnt": (gnt, "--out", train),
         "prepare-gnt, test": (test_gnt, "--out", test, "--charset", train),
         "inspect": (train,),
         "train glyph-32": (train, "--out", run, *few),
         "train paper-hwdb": (train, "--preset", "paper-hwdb", "--out", paper, *few),
+        "train refiner-32": (train, "--preset", "refiner-32", "--out", refiner, *few),
         "synthesize": (run, "--out", synthetic, "--per-class", 50),
+        "synthesize, refiner-32": (refiner, "--out", refined, "--per-class", 50),
+        "simulate": ("--out", scratch / "simulated", "--classes", 3755, "--num-writers", 2),
+        "lines": (
+            *("--from", refiner, "--corpus", text, "--format", "paddle"),
+            *("--out", scratch / "lines", "--count", 200),
+        ),
+        "export": (refined, "--format", "ocr-lmdb", "--out", scratch / "lmdb"),
+        "evaluate": (
+            *(refined, "--real", train, "--real-test", test, "--steps", steps),
+            *("--out", scratch / "evaluation"),
+        ),
         "benchmark": (
             *("--train", train, "--test", test, "--synthetic", synthetic, "--out", out),
             *("--steps", steps, "--seeds", 1),
         ),
+        "lift": (
+            *("--train", train, "--test", test, "--real-per-class", 5, "--trials", 1),
+            *("--steps", steps, "--generator", refiner, "--out", scratch / "lift"),
+        ),
         "report": (run, out, train, synthetic, "--out", scratch / "report.html"),
     }
-    return [_peak(name, arguments) for name, arguments in commands.items()]
+    return [peak(name, arguments) for name, arguments in commands.items()]
 
 
-def _peak(name: str, arguments: Sequence[object]) -> dict[str, Any]:
+def peak(name: str, arguments: Sequence[object]) -> dict[str, Any]:
+    """Run a command of hwgen's; its row, see `measure`. The first word of `name` is the command."""
     words = [name.replace(",", "").split()[0], *map(str, arguments)]
     began = time.perf_counter()
     child = subprocess.Popen(

@@ -1,39 +1,50 @@
-"""Straightforward fp32 port of the conditional GAN: baseline and reference of the training step.
+"""Straightforward fp32 ports of GAN and refiner: baseline and reference of the training step.
 
-Labels are one-hot vectors times a matrix; Φ(y) is tiled over the feature map and concatenated
-before every layer; upsampling is a layer of its own; D sees real and generated images in two
-passes; G generates its images again for its own step (as two calls of `session.run` do in the
-authors' mcgan.py); memory layout and Adam are torch's defaults. Weights are copied from hwgen's
-networks.
+In the GAN labels are one-hot vectors times a matrix, and Φ(y) is tiled over the feature map and
+concatenated before every layer. In both, upsampling is a layer of its own; D sees real and
+generated images in two passes; G generates its images again for its own step (as two calls of
+`session.run` do in the authors' mcgan.py); memory layout, convolutions and Adam are torch's
+defaults. Weights are copied from hwgen's networks.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from typing import Any, TypeVar
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from hwgen.compute.winograd import Conv3x3
 from hwgen.generators.adversarial.discriminator import SLOPE, Discriminator
+from hwgen.generators.adversarial.feature_discriminator import FeatureDiscriminator
+from hwgen.generators.adversarial.interface import AdversarialGenerator
 from hwgen.generators.adversarial.layers import (
     ConditionalNorm,
     LabelMap,
     PlainNorm,
+    SameConv2d,
     UpsampleConv2d,
     same_padding,
 )
 from hwgen.generators.adversarial.losses import discriminator_loss, generator_loss
+from hwgen.generators.adversarial.recipe import AdversarialRecipe
 from hwgen.generators.gan.networks import Generator
 from hwgen.generators.gan.presets import Recipe
+from hwgen.generators.refiner.generator import RefinerGenerator
+from hwgen.generators.refiner.network import UpConv2d
+from hwgen.generators.refiner.recipe import RefinerRecipe
 
-_Network = TypeVar("_Network", Generator, Discriminator)
+G = TypeVar("G", bound=AdversarialGenerator)
+D = TypeVar("D", bound=nn.Module)
+_Network = TypeVar("_Network", bound=nn.Module)
 
 
-class PlainStep:
-    """Networks, optimisers and training step of the port, for any recipe.
+class PlainStep(ABC, Generic[G, D]):
+    """Networks, optimisers and training step of a port.
 
     Args:
         g: hwgen's generator; its weights are copied.
@@ -42,7 +53,7 @@ class PlainStep:
         classes: number of classes.
     """
 
-    def __init__(self, g: Generator, d: Discriminator, recipe: Recipe, classes: int) -> None:
+    def __init__(self, g: G, d: D, recipe: AdversarialRecipe, classes: int) -> None:
         self.recipe, self.classes = recipe, classes
         self.g = _copy(g)
         self.d = _copy(d)
@@ -88,6 +99,20 @@ class PlainStep:
                     copied.copy_(buffer)
         return loss_d.detach(), loss_g.detach()
 
+    @abstractmethod
+    def generate(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Noise and one-hot labels [N, classes] -> images [N, C, S, S]."""
+
+    @abstractmethod
+    def discriminate(self, x: Tensor, labels: Tensor) -> Tensor:
+        """X [N, C, S, S], one-hot labels [N, classes] -> D(x | Φ(y)), [N]."""
+
+
+class PlainGan(PlainStep[Generator, Discriminator]):
+    """The conditional GAN, for any recipe; see PlainStep."""
+
+    recipe: Recipe
+
     def generate(self, z: Tensor, labels: Tensor) -> Tensor:
         """Z [N, z_dim], one-hot labels [N, classes] -> images [N, C, S, S]."""
         g, spec = self.g, self.recipe.generator
@@ -124,6 +149,64 @@ class PlainStep:
         if not concat:
             out = out + (phi * h).sum(dim=1) / math.sqrt(h.shape[1])
         return out
+
+
+class PlainRefiner(PlainStep[RefinerGenerator, FeatureDiscriminator]):
+    """The refiner; see PlainStep. The recogniser in D has its batch norm folded in, too."""
+
+    def __init__(
+        self, g: RefinerGenerator, d: FeatureDiscriminator, recipe: RefinerRecipe, classes: int
+    ) -> None:
+        g, d = copy.deepcopy((g, d))
+        for network in (g, d, *d.maps.parts):
+            _replace_layers(network.to(memory_format=torch.contiguous_format))
+        super().__init__(g, d, recipe, classes)
+
+    def generate(self, z: Tensor, labels: Tensor) -> Tensor:
+        """See PlainStep."""
+        images: Tensor = self.g(z, labels.argmax(dim=1))
+        return images
+
+    def discriminate(self, x: Tensor, labels: Tensor) -> Tensor:
+        """See PlainStep."""
+        out: Tensor = self.d(x, labels.argmax(dim=1))
+        return out
+
+
+class _PlainConv2d(nn.Module):
+    """TensorFlow's 'SAME' convolution by torch's own."""
+
+    def __init__(self, conv: Any) -> None:
+        super().__init__()
+        self.weight, self.bias, self.stride = conv.weight, conv.bias, conv.stride
+        self.kernel_size = conv.kernel_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _down(self, x)
+
+
+class _PlainUpConv2d(nn.Module):
+    """Upsampling, concatenation, convolution."""
+
+    def __init__(self, conv: UpConv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def forward(self, maps: Any) -> Tensor:
+        coarse, fine = maps
+        both = torch.cat([F.interpolate(coarse, scale_factor=2.0), fine], dim=1)
+        return F.conv2d(both, self.weight, self.bias, padding=1)
+
+
+def _replace_layers(network: nn.Module) -> None:
+    """Replace convolutions that hwgen computes in other ways, in place; parameters stay."""
+    for name, layer in network.named_children():
+        if isinstance(layer, UpConv2d):
+            setattr(network, name, _PlainUpConv2d(layer))
+        elif isinstance(layer, SameConv2d | Conv3x3):
+            setattr(network, name, _PlainConv2d(layer))
+        else:
+            _replace_layers(layer)
 
 
 def _copy(network: _Network) -> _Network:

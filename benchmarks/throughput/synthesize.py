@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from PIL import Image as PilImage
 
 from benchmarks.options import make_parser
-from benchmarks.throughput.plain import PlainStep
+from benchmarks.throughput.plain import PlainGan
 from benchmarks.throughput.timing import FlopCount, apart, in_turn, matmul_rate, result, save
 from hwgen.charset import Charset
 from hwgen.compute.devices import keep_freed_memory, pick_device
@@ -123,11 +123,11 @@ def _sampler(recipe: Recipe, classes: int, device: str) -> Sampler:
 
 
 @cache
-def _plain(recipe: Recipe, classes: int, device: str) -> PlainStep:
+def _plain(recipe: Recipe, classes: int, device: str) -> PlainGan:
     torch.manual_seed(0)
     g, d = build(recipe, classes)
     assert isinstance(d, Discriminator)
-    plain = PlainStep(g.to(device), d.to(device), recipe, classes)
+    plain = PlainGan(g.to(device), d.to(device), recipe, classes)
     plain.g.eval()
     return plain
 

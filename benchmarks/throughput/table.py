@@ -20,6 +20,7 @@ ORDER = (
     "gan_step",
     "growth",
     "synthesize",
+    "refiner",
     "augment",
     "recogniser",
 )
@@ -88,6 +89,12 @@ def table(folder: Path, jobs: Sequence[str] = (".*",)) -> str:
         lines += ["", "| command | peak memory |", "|---|---|"]
         rows = json.loads(memory.read_text(encoding="utf-8"))["rows"]
         lines += [f"| {row['command']} | {row['peak_mib']:,} MiB |" for row in rows]
+        full = folder / "evaluate.json"
+        for row in json.loads(full.read_text(encoding="utf-8"))["rows"] if full.is_file() else []:
+            sizes = row["images"]
+            what = f"{sizes['synthetic']:,} synthetic and {sizes['real'] + sizes['real_test']:,}"
+            took = f"{what} real samples: {row['seconds']:.0f} s"
+            lines.append(f"| {row['command']}, {took} | {row['peak_mib']:,} MiB |")
     return "\n".join(lines) + "\n"
 
 

@@ -31,6 +31,7 @@ class FeatureMaps:
         shapes: channels and size of each map, from large to small; the last has size 1.
         means: of each channel of each map over `images`, shaped to be subtracted.
         rates: with which each channel, less its mean, has about standard deviation 1.
+        parts: the layers between them.
         class_weights: float32 [classes, channels of the last map]: the recogniser's last weights,
             less their mean, at standard deviation 1; zeros for classes unknown to it.
     """
@@ -44,7 +45,7 @@ class FeatureMaps:
         flatten = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Flatten))
         # Pooling is followed by batch norm and ReLU.
         ends = [0, *(i + 3 for i in pools[1:]), flatten, len(layers) - 1]
-        self._parts = [network[a:b] for a, b in pairwise(ends)]
+        self.parts = [network[a:b] for a, b in pairwise(ends)]
         reads = recogniser.recipe.pixels
         self._scale = (reads.ink - reads.paper) / (pixels.ink - pixels.paper)
         self._offset = reads.paper - pixels.paper * self._scale
@@ -63,14 +64,14 @@ class FeatureMaps:
     def __call__(self, x: Tensor) -> list[Tensor]:
         """Float images [N, C, S, S] to maps [N, channels, size, size]; the last [N, channels]."""
         h, maps = x * self._scale + self._offset, []
-        for part in self._parts:
+        for part in self.parts:
             h = part(h)
             maps.append(h)
         return maps
 
     def to(self, device: torch.device) -> FeatureMaps:
         """Move the recogniser to a device; returns self."""
-        self._parts = [part.to(device) for part in self._parts]
+        self.parts = [part.to(device) for part in self.parts]
         return self
 
 

@@ -179,6 +179,7 @@ class Lift(ResultFile):
         generator_difference_entries: top-1 less that of the same arm with the first generator.
         advice: what a user should do.
         missing: names of trials that are not finished.
+        left_out: classes of the given stores that have no strokes, and are not in the experiment.
         rows: the finished trials.
     """
 
@@ -204,6 +205,7 @@ class Lift(ResultFile):
     )
     advice: str
     missing: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = field(default=(), metadata=key("left_out", left_out=()))
     rows: tuple[TrialResult, ...] = ()
 
     @cached_property

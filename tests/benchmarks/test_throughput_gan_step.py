@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.throughput import gan_step
-from benchmarks.throughput.plain import PlainStep
+from benchmarks.throughput.plain import PlainGan
 from hwgen.generators.adversarial.steps import make_state, schedule, train_step
 from hwgen.generators.gan.networks import build
 from hwgen.generators.gan.presets import Recipe, change, preset
@@ -38,7 +38,7 @@ def test_the_fast_step_equals_the_plain_one(recipe: Recipe, reduction: str) -> N
     )
     device = torch.device("cpu")
     state = make_state(build, recipe, 5, 0, device)
-    plain = PlainStep(state.g, state.d, recipe, 5)
+    plain = PlainGan(state.g, state.d, recipe, 5)
     x, y = gan_step.random_batch(recipe, 5, device)
     networks = [(state.g, plain.g), (state.d, plain.d)]
 

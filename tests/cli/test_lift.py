@@ -4,11 +4,9 @@ import signal
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from hwgen.charset import Charset
 from hwgen.experiments import convergence
 from hwgen.experiments.lift.choice import choose_generator
 from hwgen.experiments.lift.generators import TrainedGenerator
@@ -16,10 +14,9 @@ from hwgen.experiments.lift.plan import PRETRAINED_STRONG_EPOCHS, STRONG_EPOCHS
 from hwgen.generators.deformation.recipe import DeformationRecipe
 from hwgen.generators.deformation.training import train_deformation
 from hwgen.generators.gan.presets import Recipe
-from hwgen.record import Record
-from hwgen.store import Store, StoreWriter
+from hwgen.store import Store
 from hwgen_cli.__main__ import main
-from tests.generators.refiner.toy import write_graphics
+from tests.cli.lift_runs import make_store, run
 
 TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
 
@@ -27,27 +24,6 @@ TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread: None) -> None:
     """Tiny networks are fastest on one thread."""
-
-
-def make_store(
-    path: Path,
-    counts: tuple[int, ...],
-    *,
-    kind: str = "gnt",
-    writer: str = "",
-    simulated: bool = False,
-) -> Path:
-    rng = np.random.default_rng(len(path.name))
-    with StoreWriter(path, size=16, recipe={}) as store:
-        for label, count in zip("一丨十", counts, strict=True):
-            for index in range(count):
-                image = rng.integers(200, 256, (16, 16), dtype=np.uint8)
-                image[:: "一丨十".index(label) + 2] = 0
-                store.add(Record(image, label, writer, path.name, index))
-        store.finish(
-            charset=Charset(tuple("一丨十")), origin={"kind": kind, "simulated": simulated}
-        )
-    return path
 
 
 @pytest.fixture
@@ -62,16 +38,6 @@ def stores(tmp_path: Path) -> list[object]:
 def learnt(tmp_path: Path) -> Path:
     other = Store(make_store(tmp_path / "other", (4, 4, 4)))
     return train_deformation(other, tmp_path / "learnt", TOY, device="cpu").path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    settings = ["--size", 16, "--device", "cpu", "--precision", "fp32", "--steps", 1]
-    everything = ["hwgen", *arguments, *settings, "--recogniser-preset", "light"]
-    monkeypatch.setattr(sys, "argv", list(map(str, everything)))
-    monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return int(leaving.value.code or 0)
 
 
 def test_a_simulated_test_store_gives_a_warning(
@@ -258,40 +224,6 @@ def test_pretrained_arms_start_from_a_recogniser(
     options[options.index(recogniser)] = knows
     assert run(monkeypatch, *options, "--arms", "classical,pretrained") == 1
     assert "was trained on this store" in capsys.readouterr().err
-
-
-def test_generators_and_steps_are_compared_from_no_real_sample_on(
-    stores: list[object],
-    learnt: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    strokes, plot = write_graphics(tmp_path / "graphics.txt"), tmp_path / "curve.png"
-    options = ["lift", *stores, "--out", tmp_path / "out", "--strokes", strokes, "--trials", 1]
-    options += ["--generator", "simulated", "--generator", learnt, "--plot", plot]
-    options += ["--real-per-class", "0,2", "--synthetic-per-class", 3]
-    options += ["--arms", "classical,classical+synthetic", "--held-out-per-class", 1]
-    settings = ["--recogniser-preset", "light", "--size", 16, "--steps", "1,2"]
-    everything = [*options, *settings, "--device", "cpu", "--precision", "fp32"]
-    monkeypatch.setattr(sys, "argv", ["hwgen", *map(str, everything)])
-    monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    assert not leaving.value.code, capsys.readouterr().err
-    shown = capsys.readouterr().out
-    for text in (
-        "│ 0 ",
-        "Top-1 accuracy by training steps, %",
-        "classical+learnt 3, best: ",
-        "Without real samples, train on 3 samples per class of simulated: ",
-        "Samples of learnt instead of simulated, by the number of real samples per class: ",
-        "(never seen: 0 of 3 classes)",
-        "simulated needs no training.",
-        "The training of learnt took 16 images and ",
-    ):
-        assert text in shown, text
-    assert plot.is_file()
 
 
 def test_without_steps_each_arm_is_trained_until_more_no_longer_help(

@@ -85,7 +85,9 @@ def check_unseen_by(
     trained_on = set[str]().union(*(generator.trained_on for generator in generators))
     for store in stores:
         check_unseen(store, provenance, by="the recogniser to start from")
-        if store.manifest.content_sha256 in trained_on:
+        # Also a subset of the store that it was trained on.
+        own = {store.manifest.content_sha256, store.manifest.origin.get("of")}
+        if own & trained_on:
             raise InputError(
                 "a generator was trained on this store",
                 where=str(store.path),

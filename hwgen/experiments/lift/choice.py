@@ -163,6 +163,11 @@ def _check_trained(trained: Run | Model, where: str) -> None:
         )
 
 
+def named_models(name: str) -> tuple[Model, ...]:
+    """The last snapshots of the runs and models that a name stands for; () if of none."""
+    return tuple(find_model(place, "last") for place in _places(name))
+
+
 def _places(name: str) -> tuple[Path, ...]:
     """The runs and models that a name stands for; () if it is not the path of any."""
     for parts in ([name], name.split(",")):

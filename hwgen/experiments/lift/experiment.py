@@ -3,6 +3,7 @@
 Several processes may share one directory: each takes trials that no other one is working on. The
 trials of a killed process are taken by the next, which resumes the training of their recognisers.
 
+draws/train.store, test.store  the classes that generators can write, if not all
 draws/n10-draw0.store          the real samples of a trial, for recogniser and generator alike
 generators/n10-draw0/          the generator's run; n10-draw0-NAME/ for one of several
 synthetic/n10-draw0-100.store  its samples, 100 per class; n10-draw0-NAME-100.store likewise
@@ -77,6 +78,7 @@ def run_experiment(
     precision: str = "auto",
     control: Control = NO_CONTROL,
     so_far: bool = False,
+    left_out: Sequence[str] = (),
 ) -> Lift | None:
     """Run the trials that are not finished, and sum up once all are.
 
@@ -93,6 +95,8 @@ def run_experiment(
         control: progress in trials, of which there are more once an arm is given more steps.
             Finished trials are kept when it stops.
         so_far: run nothing, and sum up the finished trials; `Lift.missing` names the others.
+        left_out: classes that the stores do not have any more, for the result; see
+            hwgen.experiments.lift.left_out.
 
     Returns:
         The content of lift.json; None if it was stopped.
@@ -149,7 +153,8 @@ def run_experiment(
     if not any(results.values()):
         raise InputError("no trial is finished", where=str(out), remedy="Run the experiment first")
     used = work.needed(results)
-    lift = work.lift({trial: results[trial] for trial in used}).save(out)
+    found = replace(work.lift({trial: results[trial] for trial in used}), left_out=tuple(left_out))
+    lift = found.save(out)
     control.progress(len(used), len(used), "done")
     return lift
 

@@ -101,8 +101,16 @@ def rare_classes(labels: Ids, charset: Charset, named: Sequence[str] = ()) -> np
     return rare
 
 
-def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store:
-    """Write some records to a store of their own, with the same charset, unless it exists.
+def write_subset(
+    store: Store, records: Sequence[int] | Ids, out: Path, *, charset: Charset | None = None
+) -> Store:
+    """Write some records to a store of their own, unless it exists.
+
+    Args:
+        store: with the records.
+        records: their numbers.
+        out: the new store.
+        charset: of the new store; None for that of the other one.
 
     Raises:
         RecipeChangedError: `out` is another subset.
@@ -115,6 +123,7 @@ def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store
         "of_origin": store.manifest.origin,
         "records": len(numbers),
         "records_sha256": hashlib.sha256(numbers.tobytes()).hexdigest(),
+        **({} if charset is None else {"charset": charset.fingerprint}),
     }
     if is_store(out):
         there = Store(out)
@@ -129,5 +138,5 @@ def write_subset(store: Store, records: Sequence[int] | Ids, out: Path) -> Store
     with StoreWriter(out, size=store.size, channels=store.channels, recipe=origin) as writer:
         for number in numbers.tolist():
             writer.add(store.record(number))
-        writer.finish(charset=store.charset, origin=origin)
+        writer.finish(charset=charset or store.charset, origin=origin)
     return Store(out)

@@ -50,7 +50,7 @@ class RefinerNet(nn.Module):
         self.middle = _Block(SameConv2d(widths[-1], widths[-1], 3, 1))
         # Up to half the size; each level sees the map of its size on the way down.
         self.up = nn.ModuleList(
-            _Block(_UpConv2d(below, width))
+            _Block(UpConv2d(below, width))
             for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.bend = _Block(nn.Conv2d(widths[-2], widths[-2], 3, padding=1))
@@ -136,7 +136,7 @@ class _Block(nn.Module):
         return torch.addcmul(bias - mean[:, None, None] * scale, h, scale).relu_()
 
 
-class _UpConv2d(nn.Conv2d):
+class UpConv2d(nn.Conv2d):
     """A 3x3 convolution of two maps: one of half the size, whose pixels are doubled, and another.
 
     The first is computed as a transposed convolution, see

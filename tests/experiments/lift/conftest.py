@@ -8,6 +8,7 @@ from hwgen.charset import Charset
 from hwgen.recogniser.network import AugmentationSpec, RecogniserRecipe
 from hwgen.record import Record
 from hwgen.store import Store, StoreWriter
+from tests.generators.refiner.toy import TOY_STROKES, ToyStrokes, write_graphics
 
 MakeStore = Callable[..., Store]
 
@@ -59,3 +60,20 @@ def toy() -> RecogniserRecipe:
         lr=1e-2,
         augmentation=AugmentationSpec(elastic=0.01),
     )
+
+
+class Graphics(ToyStrokes):
+    """Toy strokes that have a file, as the simulator needs."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(TOY_STROKES)
+        self._path = write_graphics(path)
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+
+@pytest.fixture
+def graphics(tmp_path: Path) -> Graphics:
+    return Graphics(tmp_path / "graphics.txt")

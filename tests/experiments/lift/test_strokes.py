@@ -26,34 +26,17 @@ from hwgen.runs import Run
 from hwgen.runs.snapshots import find_model
 from hwgen.sources.strokes.hanzi import Hanzi
 from hwgen.store import Store
+from tests.experiments.lift.conftest import Graphics
 from tests.generators.refiner.toy import (
     TOY_RECIPE,
     TOY_STROKES,
     ToyStrokes,
     run_training,
-    write_graphics,
 )
 
 CPU = torch.device("cpu")
 MakeStore = Callable[..., Store]
 STROKES = ToyStrokes(TOY_STROKES)
-
-
-class Graphics(ToyStrokes):
-    """Toy strokes that have a file, as the simulator needs."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(TOY_STROKES)
-        self._path = write_graphics(path)
-
-    @property
-    def path(self) -> Path:
-        return self._path
-
-
-@pytest.fixture
-def graphics(tmp_path: Path) -> Graphics:
-    return Graphics(tmp_path / "graphics.txt")
 
 
 @pytest.fixture

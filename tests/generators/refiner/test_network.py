@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hwgen.compute import winograd
-from hwgen.generators.refiner.network import RefinerNet, _Block, _UpConv2d
+from hwgen.generators.refiner.network import RefinerNet, UpConv2d, _Block
 from hwgen.generators.refiner.recipe import PRESETS, RefinerSpec
 
 SIZE = 16
@@ -91,7 +91,7 @@ def test_z_changes_the_image_and_other_images_of_the_batch_do_not(x: Tensor, z: 
 
 @torch.no_grad()
 def test_a_level_up_is_a_convolution_of_the_doubled_map_and_the_other() -> None:
-    conv = _UpConv2d(5, 3)
+    conv = UpConv2d(5, 3)
     coarse, fine = torch.randn(2, 5, 4, 4), torch.randn(2, 3, 8, 8)
     both = torch.cat([F.interpolate(coarse, scale_factor=2.0), fine], dim=1)
     torch.testing.assert_close(conv((coarse, fine)), F.conv2d(both, conv.weight, conv.bias, 1, 1))
@@ -101,7 +101,7 @@ def test_a_level_up_is_a_convolution_of_the_doubled_map_and_the_other() -> None:
 def test_the_kernel_and_gradient_of_a_level_up_are_those_of_the_convolution(
     layout: torch.memory_format,
 ) -> None:
-    conv = _UpConv2d(5, 3).to(memory_format=layout)
+    conv = UpConv2d(5, 3).to(memory_format=layout)
     coarse = torch.randn(2, 5, 4, 4).contiguous(memory_format=layout)
     fine, weights = torch.randn(2, 3, 8, 8), torch.randn(2, 3, 8, 8)
     both = torch.cat([F.interpolate(coarse, scale_factor=2.0), fine], dim=1)
