@@ -65,7 +65,7 @@ def measure(
         ),
         "lift": (
             *("--train", train, "--test", test, "--real-per-class", 5, "--trials", 1),
-            *("--steps", steps, "--generator", refiner, "--out", scratch / "lift"),
+            *("--steps", steps, "--generator", "simulated", "--out", scratch / "lift"),
         ),
         "report": (run, out, train, synthetic, "--out", scratch / "report.html"),
     }
