@@ -20,10 +20,14 @@ class Command(TyperCommand):
     """A command that suggests options, and takes no number that hwgen could write but not read."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Suggest options that may be meant by an unknown one."""
+        """Suggest options that may be meant by an unknown one, and values of a missing one."""
         try:
             return super().parse_args(ctx, args)
         except Exception as error:  # typer has click's exceptions, or copies of them
+            missing = getattr(error, "param", None) if "Missing" in type(error).__name__ else None
+            if missing is not None and "|" in (values := str(missing.metavar or "")):
+                names = " / ".join(f"'{name}'" for name in missing.opts)
+                ctx.fail(f"Missing option {names}. Choose from {', '.join(values.split('|'))}")
             if not hasattr(error, "possibilities"):
                 raise
             name = str(getattr(error, "option_name", ""))

@@ -141,6 +141,8 @@ def test_near_names_are_suggested(
         ("lift --train x --init-form y", "Did you mean --init-from?"),
         ("doctor --qqqq", "No such option: --qqqq. "),
         ("study --qqqq", "--qqqq"),
+        ("export train --out x", "'--format' / '-f'. Choose from ocr-lmdb, folder, paddle"),
+        ("lines --from train --corpus x --out x", "Choose from ocr-lmdb, paddle, webdataset"),
     ],
 )
 def test_near_commands_and_options_are_suggested(

@@ -19,6 +19,7 @@ from hwgen.progress import Control
 from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe, fine_tuned
+from hwgen.recogniser.pretrained import load_pretrained
 from hwgen.recogniser.store_checks import without_records
 from hwgen.recogniser.training import steps_for
 from hwgen.results.benchmark import Benchmark
@@ -350,8 +351,11 @@ def test_pretrained_weights_of_the_test_store_or_other_layers_are_refused(
     twice = Recogniser.load(tmp_path / "twice" / "recogniser-real-seed0.safetensors", CPU)
     with pytest.raises(InputError, match="was trained on this store"):
         run(real, recipe, tmp_path / "out", init_from=twice)
-    with pytest.raises(InputError, match="has other layers"):
+    with pytest.raises(InputError, match=r"has other layers.* same --recogniser-preset and --size"):
         run(real, replace(recipe, hidden=24), tmp_path / "out", init_from=twice)
+    light = load_pretrained(Path("simulated"), CPU)
+    with pytest.raises(InputError, match="Give --recogniser-preset light, the preset of"):
+        run(real, recipe, tmp_path / "out", init_from=light)
     assert not (tmp_path / "out").exists()
 
 
