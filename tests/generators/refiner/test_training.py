@@ -315,7 +315,7 @@ def assert_near(found: Run, expected: Run) -> None:
     tensors, others = load_file(found.checkpoint), load_file(expected.checkpoint)
     assert tensors.keys() == others.keys()
     for name, tensor in others.items():
-        # See tests/generators/adversarial/test_training.py.
+        # See tests/generators/adversarial/test_training_two_processes.py.
         if name.startswith(("g.", "d.", "ema.")) and not name.endswith((".bias", "running_mean")):
             assert (tensors[name] - tensor).float().norm() <= 1e-4 * tensor.float().norm(), name
 
