@@ -25,7 +25,8 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args)
         except Exception as error:  # typer has click's exceptions, or copies of them
             missing = getattr(error, "param", None) if "Missing" in type(error).__name__ else None
-            if missing is not None and "|" in (values := str(missing.metavar or "")):
+            values = str(getattr(missing, "metavar", None) or "")
+            if missing is not None and "|" in values and values.islower():  # not STORE|RUN
                 names = " / ".join(f"'{name}'" for name in missing.opts)
                 ctx.fail(f"Missing option {names}. Choose from {', '.join(values.split('|'))}")
             if not hasattr(error, "possibilities"):

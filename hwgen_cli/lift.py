@@ -95,9 +95,15 @@ def lift(
     Example: hwgen lift --train train --test test --out lift --recogniser-preset light
     """
     from hwgen.compute.devices import keep_freed_memory, pick_device
+    from hwgen.experiments.lift.checks import check_stores
     from hwgen.experiments.lift.choice import choose_generators
     from hwgen.experiments.lift.experiment import run_experiment
-    from hwgen.experiments.lift.left_out import in_words, leave_out, without_strokes
+    from hwgen.experiments.lift.left_out import (
+        in_words,
+        leave_out,
+        without_rare,
+        without_strokes,
+    )
     from hwgen.progress import Control
     from hwgen.recogniser.pretrained import load_pretrained
     from hwgen.results.lift import ALL, NONE
@@ -109,10 +115,9 @@ def lift(
     budgets = budgets_of(steps)
     recipe = _recipe(recogniser_preset, size, budgets, synthetic_fraction)
     counts = real_per_class or COUNTS[experiment]
-    left_out = without_strokes(real.charset, generator, strokes)
     given: dict[str, Any] = {
         "kind": experiment.value,
-        "rare": None if rare is None else _labels(rare, real.charset, left_out),
+        "rare": None if rare is None else _labels(rare, real.charset),
         "trials": trials,
         "arms": None if arms is None else tuple(parts(arms)),
         "real_per_class": numbers("--real-per-class", counts, {"all": ALL, "0": NONE}),
@@ -124,9 +129,13 @@ def lift(
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
+    tested, left_out = Store(test), without_strokes(real.charset, generator, strokes)
+    plan = without_rare(plan, left_out)
+    check_stores(real, tested, recipe)  # before they are copied
+    start = None if init_from is None else load_pretrained(init_from, where)
     if left_out:
         print_lines(in_words(left_out, len(real.charset)), stderr=True)
-    real, tested = leave_out(real, Store(test), left_out, out)
+        real, tested = leave_out(real, tested, left_out, out)
     models = choose_generators(
         generator, real, images=generator_images, device=device, strokes=strokes
     )
@@ -141,7 +150,7 @@ def lift(
             models,
             out,
             device=where,
-            init_from=None if init_from is None else load_pretrained(init_from, where),
+            init_from=start,
             precision=precision,
             control=Control(with_config(ctx, out, advance), stop),
             left_out=left_out,
@@ -209,11 +218,10 @@ def _cost(
     )
 
 
-def _labels(classes: str, charset: Charset, left_out: tuple[str, ...]) -> tuple[str, ...]:
+def _labels(classes: str, charset: Charset) -> tuple[str, ...]:
     from hwgen.charset import select_classes
 
-    chosen = charset.subset(sorted(select_classes(classes, charset))).labels
-    return tuple(label for label in chosen if label not in left_out)
+    return charset.subset(sorted(select_classes(classes, charset))).labels
 
 
 def _output(result: Lift, plot: Path | None, *, json: bool) -> None:

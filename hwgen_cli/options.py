@@ -150,7 +150,8 @@ InitFrom = Annotated[
         metavar="FILE",
         rich_help_panel=RECOGNISER,
         help=f"Pretrained recogniser to start training from ({RECOGNISER_FILE}, or "
-        "RUN/recogniser.safetensors of a refiner); it may know other characters.",
+        "RUN/recogniser.safetensors of a refiner); it may know other characters. simulated is one "
+        "of the preset light that comes with hwgen and learnt 3,755 simulated characters.",
     ),
 ]
 RecogniserPreset = Annotated[

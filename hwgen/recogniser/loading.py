@@ -8,6 +8,7 @@ import torch
 
 from hwgen.compute.devices import pick_device
 from hwgen.errors import InputError
+from hwgen.recogniser.built_in import recogniser_file
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.onnx.classifier import OnnxClassifier
 from hwgen.recogniser.reader import Reader
@@ -34,8 +35,8 @@ def load_reader(path: Path, device: torch.device) -> Reader:
     """Load what reads images: a recogniser of hwgen, or a classifier of the user as ONNX.
 
     Args:
-        path: the file; untrusted. `model.onnx` may have `model.classes.txt` and `model.toml` beside
-            it, see hwgen.recogniser.onnx.settings.
+        path: the file, untrusted, or a name of hwgen.recogniser.built_in. `model.onnx` may have
+            `model.classes.txt` and `model.toml` beside it, see hwgen.recogniser.onnx.settings.
         device: where it runs.
 
     Raises:
@@ -43,6 +44,7 @@ def load_reader(path: Path, device: torch.device) -> Reader:
         InputError: an ONNX file is no classifier, or onnxruntime is not installed; or the file is
             of another format.
     """
+    path = recogniser_file(path)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
         return OnnxClassifier.load(path, device)
@@ -59,7 +61,9 @@ def load_recogniser(path: Path | str, *, device: str = "auto") -> Reader:
     """Load what reads images: `load_recogniser("benchmark/recogniser-real.safetensors")`.
 
     Args:
-        path: a file of hwgen benchmark, or an ONNX classifier, see `load_reader`; untrusted.
+        path: a file of hwgen benchmark, or an ONNX classifier, see `load_reader`, untrusted; or
+            "simulated", which comes with hwgen and learnt 3,755 characters from simulated
+            handwriting.
         device: "auto", "cpu", "cuda", ...
 
     Raises:

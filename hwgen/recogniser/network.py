@@ -212,6 +212,9 @@ RECOGNISERS: Mapping[str, RecogniserRecipe] = {
 }
 """Presets by name."""
 
+LAYERS = ("widths", "stem", "hidden", "grid")
+"""Settings that decide the shapes of the weights, apart from the last layer's."""
+
 ABOUT: Mapping[str, str] = {
     "default": "32x32 pixels, for thousands of classes.",
     "light": "A third of the computation and few steps: many recognisers on few cores, small sets.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from hwgen.recogniser.built_in import recogniser_file
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import recipe_to_json
 from hwgen.runs import Run
@@ -20,12 +21,14 @@ def load_pretrained(path: Path, device: torch.device) -> Recogniser:
     The provenance of the latter is completed from the run: steps of its training, and its stores.
 
     Args:
-        path: recogniser-*.safetensors, or recogniser.safetensors of a run directory; untrusted.
+        path: recogniser-*.safetensors, or recogniser.safetensors of a run directory, untrusted; or
+            a name of hwgen.recogniser.built_in.
         device: where it runs.
 
     Raises:
         RunError: the file is missing, damaged, or not a recogniser; the run is damaged.
     """
+    path = recogniser_file(path)
     found = Recogniser.load(path, device)
     if "decides" not in found.provenance and (path.parent / "run.json").is_file():
         stores = stores_seen(_data_of_first(Run(path.parent)))

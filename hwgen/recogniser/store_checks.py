@@ -96,20 +96,31 @@ def known_records(provenance: Mapping[str, Any]) -> list[Any]:
     return list(found) if isinstance(found, list) else []
 
 
+def hashes_of(store: Store) -> set[str]:
+    """Content hashes of a store and, if it is a subset, of the stores that it was taken from."""
+    found = {store.manifest.content_sha256}
+    origin: object = store.manifest.origin
+    while isinstance(origin, Mapping):
+        if isinstance(before := origin.get("of"), str):
+            found.add(before)
+        origin = origin.get("of_origin")
+    return found
+
+
 def check_unseen(store: Store, provenance: Mapping[str, Any], *, by: str) -> None:
     """Refuse a store with records that a recogniser was trained on, or pretrained on.
 
     Args:
         store: which must be new to it.
         provenance: of the recogniser; it has a sample of the records, unless an earlier version
-            trained it. Then only a store that is the same byte by byte is noticed.
+            trained it. Then only a store that is the same byte by byte, or a subset, is noticed.
         by: subject of the message.
 
     Raises:
         InputError: the recogniser was trained on some of it.
     """
     remedy = "Give one that was trained on other data"
-    if store.manifest.content_sha256 in training_hashes(provenance):
+    if hashes_of(store) & training_hashes(provenance):
         raise InputError(f"{by} was trained on this store", where=str(store.path), remedy=remedy)
     if seen_records(store, known_records(provenance)):
         raise InputError(

@@ -18,6 +18,8 @@ from hwgen.recogniser.checkpoint import TrainingCheckpoint, TrainingState
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages, MixedBatches
 from hwgen.recogniser.network import (
+    LAYERS,
+    RECOGNISERS,
     RecogniserNetwork,
     RecogniserRecipe,
     logits,
@@ -211,9 +213,20 @@ def copy_weights(network: RecogniserNetwork, init_from: Recogniser) -> None:
     if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in wanted.items()}:
         raise InputError(
             "the recogniser to start from has other layers than the one to be trained",
-            remedy="Train both with the same --recogniser-preset and --size",
+            remedy=_remedy(init_from, network),
         )
     network.load_state_dict(given, strict=False)
+
+
+def _remedy(init_from: Recogniser, network: RecogniserNetwork) -> str:
+    """How to train a network with the layers of the one to start from."""
+    first = next(part for part in network.modules() if isinstance(part, nn.Conv2d))
+    if (found := init_from.channels) != (wanted := first.in_channels):
+        return f"It reads images of {found} channels; give one that reads images of {wanted}"
+    for name, preset in RECOGNISERS.items():
+        if all(getattr(preset, one) == getattr(init_from.recipe, one) for one in LAYERS):
+            return f"Give --recogniser-preset {name}, the preset of the one to start from"
+    return "Train both with the same --recogniser-preset and --size"
 
 
 def learning_rate(recipe: RecogniserRecipe, step: int) -> float:

@@ -325,9 +325,11 @@ class Lift(ResultFile):
     @property
     def limits_over(self) -> str:
         """What the 95 % limits are over, in words."""
-        found = [*self.accuracy_entries, *self.difference_entries]
-        if found and all(one.writers for one in found):
+        known = {bool(one.writers) for one in (*self.accuracy_entries, *self.difference_entries)}
+        if known == {True}:
             return "classes, seeds and test writers"
+        if known == {True, False}:
+            return "classes, seeds and, where these are known, test writers"
         return "classes and seeds, not test writers"
 
     def check(self) -> None:

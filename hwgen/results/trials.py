@@ -20,6 +20,9 @@ def count_name(count: int) -> str:
     return "all" if count == ALL else str(max(count, 0))
 
 
+MOST_WRITERS = 1000
+"""Of whom a result keeps counts; more would fill lift.json with their names."""
+
 ByWriter = dict[str, dict[str, tuple[int, int]]]
 """By group of classes and writer: test samples read as their label, and all."""
 
@@ -88,7 +91,7 @@ class TrialResult:
         correct_among_rare: test samples read as their label where only the rare classes are
             candidates, by class id, 0 for other classes; None if not measured.
         by_writer: the same by the writers of the test samples; None in older files, and if there is
-            one writer, or a sample's is not known.
+            one writer, or more than MOST_WRITERS, or a sample's is not known.
     """
 
     trial: Trial = field(metadata=key("cell"))
@@ -122,6 +125,8 @@ class TrialResult:
                 _check_counts(pairs)
             for group in (found.by_writer or {}).values():
                 _check_counts(group.values())
+                if not all(total for _, total in group.values()):
+                    raise ValueError("a writer without test samples")
         if config is not None:
             check_same(found.config, to_json(config), "this trial was computed", where=str(path))
         return found

@@ -8,6 +8,7 @@ import torch
 from benchmarks import line_recogniser
 from benchmarks.line_recogniser import Crnn, Line, batch, distorted, edits, main, read, score
 from hwgen.charset import Charset
+from hwgen.errors import RecipeChangedError
 from hwgen.imaging.framing import Framing
 from hwgen.prepare.strokes import prepare_strokes
 from hwgen.sources.strokes.choice import stroke_data
@@ -81,8 +82,10 @@ def test_arms_are_trained_once(
     found = json.loads((tmp_path / "out" / "lines.json").read_text("utf-8"))["rows"]
     assert list(found) == ["one, 1 steps", "one, 2 steps", "two, 1 steps", "two, 2 steps"]
     hashes = [Store(store).manifest.content_sha256 for store in (first, second)]
-    assert found["two, 2 steps"]["stores"] == hashes
+    assert found["two, 2 steps"]["settings"]["stores"][:2] == hashes
     monkeypatch.setattr(line_recogniser, "train", None)  # nothing is left to train
     capsys.readouterr()
     main(options)
     assert "| two | 2 | " in capsys.readouterr().out
+    with pytest.raises(RecipeChangedError, match="seed: 0 -> 1"):
+        main([*options, "--seed", "1"])

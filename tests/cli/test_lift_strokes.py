@@ -90,3 +90,5 @@ def test_classes_without_strokes_are_left_out_and_named(
     options[options.index(tmp_path / "out")] = tmp_path / "rare"
     assert run(monkeypatch, "lift", *options, "--rare", "characters:一垍") == 0
     assert Lift.load(tmp_path / "rare").experiment["rare"] == ["一"]
+    assert run(monkeypatch, "lift", *options, "--rare", "characters:垍") == 1
+    assert "none of the rare classes has strokes: 垍" in capsys.readouterr().err

@@ -142,6 +142,7 @@ def test_near_names_are_suggested(
         ("doctor --qqqq", "No such option: --qqqq. "),
         ("study --qqqq", "--qqqq"),
         ("export train --out x", "'--format' / '-f'. Choose from ocr-lmdb, folder, paddle"),
+        ("lines --corpus x -f gnt --out x", "Missing option '--from'."),
         ("lines --from train --corpus x --out x", "Choose from ocr-lmdb, paddle, webdataset"),
     ],
 )

@@ -14,6 +14,7 @@ from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.loading import load_recogniser
 from hwgen.recogniser.network import LIGHT, RecogniserNetwork
 from hwgen.recogniser.pretrained import load_pretrained
+from hwgen.recogniser.store_checks import known_records
 from hwgen.recogniser.training import copy_weights
 from hwgen.record import Record
 from hwgen.results.trials import total_steps
@@ -25,7 +26,7 @@ CPU = torch.device("cpu")
 
 def test_it_reads_hands_that_it_did_not_see() -> None:
     recogniser = load_recogniser("simulated", device="cpu")
-    assert list(recogniser.charset) == list(gb2312_level1())
+    assert set(recogniser.charset) == set(gb2312_level1())
     text = "".join(gb2312_level1())[::40]
     images = hwgen.load_generator("simulated").sample(text, seed=7)
     read = recogniser.predict(images)
@@ -74,5 +75,5 @@ def test_it_is_small_and_says_what_it_is() -> None:
     assert file.stat().st_size < 4 << 20
     card = file.with_name("CARD.md").read_text("utf-8")
     assert "Arphic Public License" in card
-    provenance = Recogniser.load(file, CPU).provenance
-    assert not {"records", "path"} & set(provenance)
+    # Who tests on its training samples is refused, at whatever size.
+    assert known_records(Recogniser.load(file, CPU).provenance)

@@ -4,11 +4,13 @@ from typing import Any
 import pytest
 
 from hwgen.errors import CharsetError, InputError
+from hwgen.experiments.lift.subsets import write_subset
 from hwgen.recogniser.store_checks import (
     check_alike,
     check_real,
     check_unseen,
     describe_store,
+    hashes_of,
     training_hashes,
 )
 from hwgen.schema import to_json
@@ -73,6 +75,26 @@ def test_a_store_is_described_by_its_content(make_store: MakeStore) -> None:
 def test_untrusted_provenance_can_be_anything(make_store: MakeStore, given: dict[str, Any]) -> None:
     check_unseen(make_store("unseen"), given, by="it")
     assert not training_hashes(given)
+
+
+def test_a_subset_of_a_training_store_is_one_too(make_store: MakeStore) -> None:
+    whole = make_store("whole", per_class=3)
+    half = write_subset(whole, [0, 1, 4], whole.path.with_name("half"))
+    part = write_subset(half, [0, 1], whole.path.with_name("part"))
+    hashes = [store.manifest.content_sha256 for store in (part, half, whole)]
+    assert hashes_of(part) == set(hashes)
+    for seen in hashes:
+        with pytest.raises(InputError, match="it was trained on this store"):
+            check_unseen(part, {"decides": {"data": {"train": seen}}}, by="it")
+    check_unseen(whole, {"decides": {"data": {"train": hashes[0]}}}, by="it")
+
+
+@pytest.mark.parametrize("of", [["x"], {"y": 1}, 3, None])
+def test_origins_of_other_programs_can_be_anything(make_store: MakeStore, of: object) -> None:
+    store = make_store("strange")
+    store.manifest.origin["of"] = of
+    store.manifest.origin["of_origin"] = [of]
+    assert hashes_of(store) == {store.manifest.content_sha256}
 
 
 def test_pretraining_data_counts_as_training_data() -> None:

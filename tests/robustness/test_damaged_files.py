@@ -82,6 +82,9 @@ def changed(made: Any, change: Change) -> str:
         (lambda made: made["right"].__setitem__(0, 11), "more samples were read correctly than"),
         (lambda made: made["right"].__setitem__(0, -1), "more samples were read correctly than"),
         (lambda made: made.update(more=1), r"row has unknown fields \['more'\]"),
+        (lambda made: made.update(by_writer={"all": {"w": [3, 2]}}), "more samples were read"),
+        (lambda made: made.update(by_writer={"all": {"w": [0, 0]}}), "a writer without test samp"),
+        (lambda made: made.update(by_writer={"all": {"w": [0]}}), "should have 2 entries"),
     ],
 )
 def test_an_impossible_trial_is_refused(tmp_path: Path, change: Change, message: str) -> None:

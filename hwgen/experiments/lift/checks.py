@@ -11,7 +11,13 @@ from hwgen.experiments.lift.arms import ARMS
 from hwgen.experiments.lift.generators import Generator
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserNetwork, RecogniserRecipe
-from hwgen.recogniser.store_checks import check_alike, check_real, check_separate, check_unseen
+from hwgen.recogniser.store_checks import (
+    check_alike,
+    check_real,
+    check_separate,
+    check_unseen,
+    hashes_of,
+)
 from hwgen.recogniser.training import copy_weights
 from hwgen.store import Store
 
@@ -85,9 +91,7 @@ def check_unseen_by(
     trained_on = set[str]().union(*(generator.trained_on for generator in generators))
     for store in stores:
         check_unseen(store, provenance, by="the recogniser to start from")
-        # Also a subset of the store that it was trained on.
-        own = {store.manifest.content_sha256, store.manifest.origin.get("of")}
-        if own & trained_on:
+        if hashes_of(store) & trained_on:
             raise InputError(
                 "a generator was trained on this store",
                 where=str(store.path),

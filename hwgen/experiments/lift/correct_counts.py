@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hwgen.recogniser.inference import Recogniser
 from hwgen.results.lift import AMONG_RARE
-from hwgen.results.trials import ByWriter
+from hwgen.results.trials import MOST_WRITERS, ByWriter
 from hwgen.store import Store
 
 
@@ -77,7 +77,7 @@ def _by_writer(
 ) -> ByWriter | None:
     """Counts of the right samples of each group; None if there are not several known writers."""
     names = store.manifest.tables["writers"]
-    if len(names) < 2 or "" in names or not groups:
+    if not 2 <= len(names) <= MOST_WRITERS or "" in names or not groups:
         return None
     labels, writers = store.labels, store.columns["writer"]
     found: ByWriter = {}

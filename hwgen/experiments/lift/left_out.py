@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hwgen.charset import Charset
+from hwgen.errors import InputError
 from hwgen.experiments.lift.choice import SIMULATED, named_models
+from hwgen.experiments.lift.plan import Experiment
 from hwgen.experiments.lift.subsets import write_subset
 from hwgen.generators.base import get_kind, kind_of_preset
+from hwgen.io.locks import file_lock
 from hwgen.results.lift import Lift
 from hwgen.sources.strokes.choice import stroke_data
 from hwgen.sources.strokes.data import StrokeData
@@ -36,6 +40,21 @@ def without_strokes(
     return tuple(label for label in charset if label not in kept) if kept else ()
 
 
+def without_rare(experiment: Experiment, labels: Sequence[str]) -> Experiment:
+    """The experiment without these classes among its rare ones.
+
+    Raises:
+        InputError: no named one is left.
+    """
+    rare = tuple(label for label in experiment.rare if label not in labels)
+    if experiment.rare and not rare:
+        raise InputError(
+            f"none of the rare classes has strokes: {''.join(experiment.rare):.60}",
+            remedy="Name others as --rare, or give other --strokes",
+        )
+    return replace(experiment, rare=rare)
+
+
 def leave_out(train: Store, test: Store, labels: Sequence[str], out: Path) -> tuple[Store, Store]:
     """Both stores without these classes, in the lift's directory; those given, without labels.
 
@@ -54,10 +73,12 @@ def leave_out(train: Store, test: Store, labels: Sequence[str], out: Path) -> tu
     if not labels:
         return train, test
     Lift.check_folder(out)
-    first, second = (
-        _without(store, labels, out / "draws" / f"{name}.store")
-        for name, store in (("train", train), ("test", test))
-    )
+    # Several processes may share the directory.
+    with file_lock(out / "locks" / "left-out.lock", wait=True):
+        first, second = (
+            _without(store, labels, out / "draws" / f"{name}.store")
+            for name, store in (("train", train), ("test", test))
+        )
     return first, second
 
 

@@ -3,11 +3,11 @@
 Intervals are 95 % and have three parts, added as squares: the bootstrap over classes of the mean
 over seeds (Efron & Tibshirani 1993, chapter 13), since other characters would give other figures;
 Student's t over seeds, since other samples would, and three are too few to resample; and Student's
-t over the writers of the test samples, since other writers would. With a single seed the second
-part is not known and left out; so is the third where the test samples have one writer, or not all
-are known. Each part also holds the chance of single samples, so their sum is rather too large (as
-resampling rows and columns, Owen 2007). Two arms are compared on the same real samples, classes and
-writers.
+t over the writers of the test samples, since other writers would, each weighted by the number of
+samples and taken to vary alike. With a single seed the second part is not known and left out; so is
+the third where the test samples have one writer, or not all are known. Each part also holds the
+chance of single samples, so their sum is rather too large (as resampling rows and columns, Owen
+2007). Two arms are compared on the same real samples, classes and writers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hwgen.evaluation.metrics.intervals import Interval, t_interval
+from hwgen.evaluation.metrics.intervals import CONFIDENCE, Interval, t_interval, t_quantile
 from hwgen.experiments.lift.advice import advise
 from hwgen.experiments.lift.convergence import arm_is_converged, mean_held_out
 from hwgen.results.lift import AMONG_RARE, BASELINES, Estimate, Series, most_steps
@@ -32,6 +31,9 @@ RESAMPLES = 2000
 _SEED = 0
 
 Counts = npt.NDArray[np.float64]
+Writers = Sequence[tuple[int, int]]
+"""Correct and total of each."""
+
 _Found = dict[tuple[int, Series], list[TrialResult]]
 
 
@@ -97,8 +99,8 @@ def summarise(
                 "held_out": _known(mean_held_out(own)),
                 "converged": _converged(series, count, one) if (count, one) in best else None,
             }
-            writers = [*_by_writer(own, group).values()]
-            accuracy.append(_estimate(*_counts(own, classes), writers, **key))
+            counts = *_counts(own, classes), _writer_counts(own, group)
+            accuracy.append(_estimate(*counts, lowest=0.0, **key))
             plain = counted.get((count, Series(baseline, 0, steps=one.steps)), [])
             if one.arm != baseline and (paired := _paired(own, plain, classes, group)):
                 differences.append(_estimate(*paired, **key))
@@ -173,7 +175,7 @@ def _known(value: float) -> float | None:
 
 def _paired(
     own: Sequence[TrialResult], others: Sequence[TrialResult], classes: Sequence[int], group: str
-) -> tuple[Counts, Counts, list[float]] | None:
+) -> tuple[Counts, Counts, Writers] | None:
     """Differences over the seeds that both have, as arguments of `interval`; None without any."""
     by_seed = {one.trial.seed: one for one in others}
     pairs = [(one, by_seed[one.trial.seed]) for one in own if one.trial.seed in by_seed]
@@ -181,25 +183,34 @@ def _paired(
         return None
     mine, theirs = [one for one, _ in pairs], [one for _, one in pairs]
     (correct, total), (less, _) = _counts(mine, classes), _counts(theirs, classes)
-    writers, fewer = _by_writer(mine, group), _by_writer(theirs, group)
-    gains = [writers[name] - fewer[name] for name in writers if name in fewer]
-    return correct - less, total, gains if len(gains) == len(writers) else []
+    return correct - less, total, _writer_counts(mine, group, theirs)
 
 
-def _estimate(correct: Counts, total: Counts, writers: Sequence[float], **key: Any) -> Estimate:
+def _estimate(
+    correct: Counts, total: Counts, writers: Writers, lowest: float = -1.0, **key: Any
+) -> Estimate:
     found = interval(correct, total, writers)
+    assert found.low is not None
+    assert found.high is not None
     runs = (correct.sum(axis=1) / total.sum(axis=1)).tolist()
-    limits: dict[str, Any] = {"mean": found.mean, "low": found.low, "high": found.high}
-    return Estimate(**key, **limits, trials=len(runs), runs=tuple(runs), writers=len(writers))
+    return Estimate(
+        **key,
+        mean=found.mean,
+        low=max(lowest, found.low),
+        high=min(1.0, found.high),
+        trials=len(runs),
+        runs=tuple(runs),
+        writers=len(writers) if len(writers) > 1 else 0,
+    )
 
 
-def interval(correct: Counts, total: Counts, writers: Sequence[float] = ()) -> Interval:
+def interval(correct: Counts, total: Counts, writers: Writers = ()) -> Interval:
     """The fraction sum(correct) / sum(total), with limits over classes, seeds and writers.
 
     Args:
         correct: float64 [seeds, classes]; differences of such counts do as well.
         total: float64 [seeds, classes].
-        writers: the fraction of each writer of the test samples; () leaves them out.
+        writers: correct and total of each writer of the test samples; () leaves them out.
     """
     mean = float(correct.sum() / total.sum())
     rng = np.random.default_rng(_SEED)
@@ -211,16 +222,26 @@ def interval(correct: Counts, total: Counts, writers: Sequence[float] = ()) -> I
     fractions = (taken @ correct.sum(axis=0))[tests > 0] / tests[tests > 0]
     low, high = np.quantile(fractions, [0.025, 0.975]).tolist()
     seeds = (correct.sum(axis=1) / total.sum(axis=1)).tolist()
-    halves = _half(seeds), _half(writers)
+    halves = _half(seeds), _half_over_writers(writers)
     return Interval(
         mean, mean - math.hypot(mean - low, *halves), mean + math.hypot(high - mean, *halves)
     )
 
 
 def _half(values: Sequence[float]) -> float:
-    """Half the length of Student's interval of their mean; 0 for fewer than two."""
-    found = t_interval(values) if values else Interval(0.0, None, None)
+    """Half the length of Student's interval of their mean; 0 for a single value."""
+    found = t_interval(values)
     return 0.0 if found.high is None else found.high - found.mean
+
+
+def _half_over_writers(writers: Writers) -> float:
+    """The same of all samples together, whose writers have fractions that vary alike; 0 for one."""
+    count = len(writers)
+    if count < 2:
+        return 0.0
+    correct, total = np.array(writers, np.float64).T
+    error = float(np.std(correct / total, ddof=1) * np.linalg.norm(total / total.sum()))
+    return t_quantile((1 + CONFIDENCE) / 2, count - 1) * error
 
 
 def _counts(results: Sequence[TrialResult], classes: Sequence[int]) -> tuple[Counts, Counts]:
@@ -231,9 +252,22 @@ def _counts(results: Sequence[TrialResult], classes: Sequence[int]) -> tuple[Cou
     return correct, total
 
 
-def _by_writer(results: Sequence[TrialResult], group: str) -> dict[str, float]:
-    """Fraction of each test writer, mean over seeds; {} if not all results have them."""
-    found = [(result.by_writer or {}).get(group, {}) for result in results]
-    if any(one.keys() != found[0].keys() for one in found):
-        return {}
-    return {name: fmean(one[name][0] / one[name][1] for one in found) for name in found[0]}
+def _writer_counts(
+    results: Sequence[TrialResult], group: str, others: Sequence[TrialResult] = ()
+) -> Writers:
+    """Correct and total samples of each test writer, over the seeds; those of others subtracted.
+
+    () if not all results have the same writers.
+    """
+    own, less = (
+        [(result.by_writer or {}).get(group, {}) for result in some] for some in (results, others)
+    )
+    if any(one.keys() != own[0].keys() for one in (*own, *less)):
+        return ()
+    return [
+        (
+            sum(one[name][0] for one in own) - sum(one[name][0] for one in less),
+            sum(one[name][1] for one in own),
+        )
+        for name in own[0]
+    ]

@@ -1,6 +1,7 @@
 """Classes without strokes, which a lift leaves out."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from hwgen.errors import CharsetError, InputError, RunError
 from hwgen.experiments.lift.choice import choose_generators
 from hwgen.experiments.lift.experiment import run_experiment
-from hwgen.experiments.lift.left_out import in_words, leave_out, without_strokes
+from hwgen.experiments.lift.left_out import in_words, leave_out, without_rare, without_strokes
 from hwgen.experiments.lift.plan import Experiment
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.report.lift_section import lift_section
@@ -107,6 +108,21 @@ def test_a_generator_that_saw_the_whole_store_is_refused(
     experiment = Experiment(recipe=toy, real_per_class=(2,), synthetic_per_class=(2,), trials=1)
     with pytest.raises(InputError, match="a generator was trained on this store"):
         run_experiment(some, judged, experiment, generators, tmp_path / "out", device=CPU)
+
+
+def test_two_processes_share_a_directory(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(leave_out, *stores, ("垍",), tmp_path / "out") for _ in range(2)]
+        hashes = {tuple(one.manifest.content_sha256 for one in each.result()) for each in both}
+    assert len(hashes) == 1
+
+
+def test_rare_classes_without_strokes(toy: RecogniserRecipe) -> None:
+    experiment = Experiment(recipe=toy, kind="rare", rare=("垍", "一"))
+    assert without_rare(experiment, ("垍",)).rare == ("一",)
+    assert without_rare(replace(experiment, rare=()), ("垍",)).rare == ()
+    with pytest.raises(InputError, match="none of the rare classes has strokes: 垍"):
+        without_rare(replace(experiment, rare=("垍",)), ("垍",))
 
 
 def test_nothing_is_written_into_a_folder_of_something_else(

@@ -38,10 +38,34 @@ def test_limits_against_resampling_classes_and_scipys_t() -> None:
 
 def test_limits_over_writers_against_scipys_t() -> None:
     total = np.full((1, 3), 100.0)
-    writers = [0.4, 0.5, 0.6]
+    writers = [(40, 100), (50, 100), (60, 100)]
     found = interval(np.full((1, 3), 50.0), total, writers)  # equal classes: writers alone
     half = 4.302652729749 * 0.1 / np.sqrt(3)  # t of 0.975, 2 degrees of freedom
     assert [found.low, found.high] == pytest.approx([0.5 - half, 0.5 + half])
+
+
+def test_writers_weigh_as_their_samples() -> None:
+    # One wrote nine tenths. The true fraction of all writers is within the limits as often as 95 %.
+    rng, total = np.random.default_rng(0), np.array([900] + 9 * [11])
+    inside = 0
+    for _ in range(200):
+        fractions = np.clip(0.5 + 0.15 * rng.standard_normal(10), 0, 1)
+        correct = rng.binomial(total, fractions)
+        counts = list(zip(correct.tolist(), total.tolist(), strict=True))
+        even = [np.full((1, 4), whole / 4) for whole in (correct.sum(), total.sum())]
+        found = interval(even[0], even[1], counts)
+        inside += found.low <= 0.5 <= found.high
+    assert inside > 0.9 * 200
+
+
+def test_few_writers_and_impossible_limits() -> None:
+    own = row(5, 0, "classical", [2, 8])
+    alone = replace(own, by_writer={"all": {"w0": (10, 20)}})
+    (found,) = summarise([alone], {"all": [0, 1]}, 50).accuracy
+    assert found.writers == 0  # one says nothing of others
+    apart = replace(own, by_writer={"all": {"w0": (2, 10), "w1": (8, 10)}})
+    (found,) = summarise([apart], {"all": [0, 1]}, 50).accuracy
+    assert (found.writers, found.low, found.high) == (2, 0, 1)
 
 
 def test_writers_are_paired_and_left_out_where_they_are_not_known() -> None:
