@@ -9,14 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from hwgen.compute.tensor_files import load_texts
-from hwgen.errors import CharsetError, InputError, RecipeChangedError, RunError
+from hwgen.errors import CharsetError, InputError, RecipeChangedError
 from hwgen.evaluation.metrics.intervals import t_interval, wilson_interval
 from hwgen.experiments import convergence
 from hwgen.experiments.benchmark import benchmark, compare_diversity
-from hwgen.io.locks import exclusive
 from hwgen.progress import Control
-from hwgen.recogniser import cached_training
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.network import RecogniserRecipe, fine_tuned
 from hwgen.recogniser.pretrained import load_pretrained
@@ -24,29 +21,9 @@ from hwgen.recogniser.store_checks import without_records
 from hwgen.recogniser.training import steps_for
 from hwgen.results.benchmark import Benchmark
 from hwgen.store import Store
+from tests.experiments.benchmark_runs import CPU, run
 
-CPU = torch.device("cpu")
 MakeStore = Callable[..., Store]
-
-
-def run(
-    stores: tuple[Store, ...], recipe: RecogniserRecipe, out: Path, **options: Any
-) -> dict[str, Any]:
-    options = {"seeds": [0, 1], "device": CPU, "precision": "fp32", **options}
-    result = benchmark(*stores, recipe=recipe, out=out, **options)
-    assert result is not None
-    assert Benchmark.load(out) == result
-    return result.to_json()
-
-
-@pytest.fixture
-def real(make_store: MakeStore) -> tuple[Store, Store]:
-    return make_store("train"), make_store("test", seed=5, writers=("w3",))
-
-
-@pytest.fixture
-def synthetic(make_store: MakeStore) -> Store:
-    return make_store("synthetic", seed=7, size=32, kind="synthetic", writers=("",), per_class=4)
 
 
 def test_three_arms_their_figures_and_files(
@@ -190,108 +167,6 @@ def test_one_writer_or_unknown_ones_give_no_accuracy_by_writer(
     stores = make_store("train"), make_store("test", seed=5, writers=writers)
     found = run(stores, replace(toy, steps=1), tmp_path / "out", seeds=[0])
     assert "by_writer" not in found["arms"]["real"]
-
-
-def test_a_rerun_resumes_from_finished_recognisers(
-    real: tuple[Store, Store], synthetic: Store, toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    recipe, out = replace(toy, steps=6), tmp_path / "out"
-    asked = 0
-
-    def stop() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 15  # in the third training
-
-    stores = (*real, synthetic)
-    options: dict[str, Any] = {"recipe": recipe, "seeds": [0, 1], "out": out}
-    options |= {"device": CPU, "precision": "fp32"}
-    assert benchmark(*stores, **options, control=Control(stop=stop)) is None
-    begun, *finished = sorted(out.iterdir())
-    assert begun.name == ".recogniser-real+synthetic-seed0.safetensors.hwgen-checkpoint"
-    assert load_texts(begun)["step"] == "3"
-    assert [path.name for path in finished] == [
-        "recogniser-real-seed0.safetensors",
-        "recogniser-real-seed1.safetensors",
-    ]
-    before = [path.read_bytes() for path in finished]
-    news: list[tuple[float, float, str]] = []
-    resumed = run(stores, recipe, out, control=Control(lambda *args: news.append(args)))
-    assert [path.read_bytes() for path in finished] == before
-    assert not begun.exists()
-    assert [(done, total) for done, total, _ in news] == [(18, 36), (24, 36), (30, 36), (36, 36)]
-    assert news[0][2].startswith("real+synthetic, seed 0, loss ")
-
-    fresh = run(stores, recipe, tmp_path / "fresh")
-    for arm in fresh["arms"].values():
-        for entry in arm["runs"]:
-            entry["seconds"] = 0
-    for arm in resumed["arms"].values():
-        for entry in arm["runs"]:
-            entry["seconds"] = 0
-    assert resumed == fresh
-
-
-def test_a_recogniser_that_another_process_trains_is_refused(
-    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    with (
-        exclusive(tmp_path / "recogniser-real-seed1.safetensors", "training it"),
-        pytest.raises(RunError, match="another process is training this recogniser"),
-    ):
-        run(real, toy, tmp_path, seeds=(0, 1))
-    assert (tmp_path / "recogniser-real-seed0.safetensors").is_file()
-    run(real, toy, tmp_path, seeds=(0, 1))
-
-
-def test_more_seeds_may_be_added(
-    real: tuple[Store, Store],
-    toy: RecogniserRecipe,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    recipe = replace(toy, steps=2)
-    run(real, recipe, tmp_path, seeds=[0])
-    trained: list[int] = []
-    train = cached_training.train_recogniser
-
-    def watched(*args: Any, seed: int, **options: Any) -> Recogniser | None:
-        trained.append(seed)
-        return train(*args, seed=seed, **options)
-
-    monkeypatch.setattr(cached_training, "train_recogniser", watched)
-    assert len(run(real, recipe, tmp_path, seeds=[0, 1])["arms"]["real"]["runs"]) == 2
-    assert trained == [1]
-
-
-def test_other_settings_in_the_same_place_are_refused_and_listed(
-    real: tuple[Store, Store], toy: RecogniserRecipe, make_store: MakeStore, tmp_path: Path
-) -> None:
-    out, recipe = tmp_path / "out", replace(toy, steps=2)
-    run(real, recipe, out, seeds=[0])
-    with pytest.raises(RecipeChangedError, match=r"recipe\.steps: 2 -> 3") as caught:
-        run(real, replace(recipe, steps=3), out, seeds=[0], precision="bf16")
-    assert "precision: fp32 -> bf16" in str(caught.value)
-    other = make_store("other", seed=8)
-    with pytest.raises(RecipeChangedError, match=r"data\.train: "):
-        run((other, real[1]), recipe, out, seeds=[0])
-    # Seed 1 is not trained before seed 0's file is refused.
-    with pytest.raises(RecipeChangedError):
-        run(real, replace(recipe, steps=3), out, seeds=[1, 0])
-    assert not (out / "recogniser-real-seed1.safetensors").exists()
-
-
-def test_a_damaged_recogniser_or_a_file_as_output_is_refused(
-    real: tuple[Store, Store], toy: RecogniserRecipe, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "recogniser-real-seed0.safetensors").write_bytes(b"nothing")
-    with pytest.raises(RunError, match="is not a readable safetensors file"):
-        run(real, toy, out)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="is not a directory"):
-        run(real, toy, tmp_path / "file")
 
 
 def test_synthetic_samples_to_test_on_are_refused(

@@ -24,11 +24,6 @@ from hwgen.synthesis.synthesize import synthesize
 BEND = DeformationRecipe(size=16, grid=4, z_dim=4, width=4, batch=4, steps=2)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread: None) -> None:
-    """Toy nets are quickest on one thread."""
-
-
 @pytest.fixture(scope="module")
 def run(toy_store: Store, toy_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
     recipe = replace(toy_recipe, images=8, every=4)
