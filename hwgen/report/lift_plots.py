@@ -10,7 +10,7 @@ from hwgen.report.matplotlib_settings import plot_settings
 # isort: split
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -25,7 +25,7 @@ from hwgen.io.outputs import MARK
 from hwgen.report.markup import Html
 from hwgen.report.plot_fonts import fonts_of_plot
 from hwgen.report.plots import COLOURS, FAINT, SERIES, STYLE, TEXT, as_svg, keep_within, plain
-from hwgen.results.lift import ALL, NONE, Figures, Lift, Series, count_name
+from hwgen.results.lift import ALL, NONE, Estimate, Figures, Lift, Series, count_name
 
 _ARMS = (
     "none",
@@ -40,6 +40,7 @@ _MARKS = "os^Dv"
 _DODGE = (
     0.04  # horizontal distance of series in doublings, so that intervals do not hide each other
 )
+_GROUP_DODGE = 0.1  # likewise, where groups of classes are side by side
 _DASHES = ("-", "--", "-.")  # of the groups of classes, in their order
 _DPI = 160
 _MOST_CURVES = 6  # panels of accuracy by training steps
@@ -96,7 +97,11 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
         axes = figure.add_subplot(grid[1, narrow * place : narrow * (place + 1)])
         _curves(axes, lift, count, colours)
     groups = [group for group in lift.groups if group != "all" or len(lift.groups) == 1]
+    side_by_side = len(groups) > 1 and len(lift.counts) == 1
     for axes, figures in zip((left, *others), panels, strict=True):
+        if side_by_side:
+            _groups(axes, lift, figures, groups, colours)
+            continue
         for place, group in enumerate(groups):
             for series in lift.shown:
                 _line(axes, lift, figures, group, series, dashes=_dashes(place), colours=colours)
@@ -117,7 +122,7 @@ def _plot(lift: Lift, colours: Mapping[str, str]) -> Figure:
         )
         for one in lift.shown
     ]
-    if len(groups) > 1:
+    if len(groups) > 1 and not side_by_side:
         colour = colours.get(TEXT, TEXT)
         handles += [
             Line2D(
@@ -178,6 +183,28 @@ def _curves(axes: Axes, lift: Lift, count: int, colours: Mapping[str, str]) -> N
         axes.set_xticks(sorted(numbers))
 
 
+def _groups(
+    axes: Axes, lift: Lift, figures: Figures, groups: Sequence[str], colours: Mapping[str, str]
+) -> None:
+    """One number of real samples: the groups of classes side by side."""
+    for series in lift.shown:
+        shift = _GROUP_DODGE * (lift.shown.index(series) - (len(lift.shown) - 1) / 2)
+        found = {
+            place: figures[key]
+            for place, group in enumerate(groups)
+            if (key := (group, lift.counts[0], series)) in figures
+        }
+        if found:
+            x = [place + shift for place in found]
+            _points(axes, x, list(found.values()), lift, series, colours)
+    axes.set_xticks(range(len(groups)), [plain(group) for group in groups])
+    axes.set_xlim(-0.5, len(groups) - 0.5)
+    axes.grid(axis="y")
+    number = count_name(lift.counts[0])
+    samples = "sample" if number == "1" else "samples"
+    axes.set_xlabel(f"classes; {number} {samples} per {plain(groups[0])} class")
+
+
 def _line(
     axes: Axes,
     lift: Lift,
@@ -206,15 +233,27 @@ def _line(
     # The distances to 0 and to "all", a different number in each class, have no meaning: dotted.
     for part in (slice(0, first + 1), slice(max(0, numbers - 1), None)):
         axes.plot(x[part], y[part], color=colour, lw=1, ls=":")
+    _points(axes, x, found, lift, series, colours)
+
+
+def _points(
+    axes: Axes,
+    x: Sequence[float],
+    found: Sequence[Estimate],
+    lift: Lift,
+    series: Series,
+    colours: Mapping[str, str],
+) -> None:
+    """Means with their limits."""
     low = [100 * (one.mean - one.low) for one in found]
     high = [100 * (one.high - one.mean) for one in found]
     # The bootstrap's limits can, in rare cases, both lie on one side of the mean.
     limits = [[max(0.0, v) for v in values] for values in (low, high)]
     axes.errorbar(
         x,
-        y,
+        [100 * one.mean for one in found],
         yerr=limits,
-        color=colour,
+        color=_colour(lift, series, colours),
         fmt=_mark(lift, series),
         ms=4,
         elinewidth=1.1,

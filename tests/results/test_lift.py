@@ -105,6 +105,15 @@ def test_the_curve_shows_every_series_and_number(
         assert tuple(bytes.fromhex(hexed)) in colours
 
 
+def test_at_one_number_groups_of_classes_are_side_by_side(make_lift: Callable[..., Path]) -> None:
+    groups = ("rare", "rare among rare", "common")
+    cells = [entry(group, 1, "none", 0, 0.5) for group in groups]
+    svg = lift_svg("p", Lift.load(make_lift("rare", accuracy=cells, differences=[]) / "lift.json"))
+    texts = {"".join(one.itertext()).strip() for one in ElementTree.fromstring(svg).iter()}
+    assert {*groups, "classes; 1 sample per rare class"} <= texts
+    assert "common classes" not in texts  # no legend of groups
+
+
 @pytest.mark.parametrize("counts", [[0], [7]])
 def test_one_number_alone_can_be_plotted(make_lift: Callable[..., Path], counts: list[int]) -> None:
     cells = [entry("all", count, "none", 0, 0.5) for count in counts]
