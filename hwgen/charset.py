@@ -196,6 +196,12 @@ def parse_charset(spec: str, *, words: Iterable[str] = (), known: Container[str]
     # os.path, since Path would raise for a long list of characters.
     if os.path.isfile(spec):
         return read_charset_file(Path(spec))
+    if os.path.isdir(spec):
+        raise CharsetError(
+            f"{spec!r} is a folder, where a number, characters or a text file are expected",
+            remedy=f"Give a text file of the characters. To use it as characters: "
+            f"{_CHARACTERS}{spec}",
+        )
     if spec != "-":
         refuse_stream(Path(spec))
     if "/" in spec or spec.endswith(".txt"):

@@ -103,9 +103,10 @@ def benchmark(
 ) -> None:
     """Compare recognisers trained on real, on real and synthetic, and on synthetic samples.
 
-    All are trained for the same number of steps and tested on the same real samples. With
-    --synthetic the result also has purity (how many synthetic samples the recogniser trained on
-    real ones reads as their label) and variety (within a class, relative to real ones).
+    All are trained for the same number of steps and tested on the same real samples. Of real and
+    synthetic samples, each makes half of a batch. With --synthetic the result also has purity (how
+    many synthetic samples the recogniser trained on real ones reads as their label) and variety
+    (within a class, relative to real ones).
 
     Writes benchmark.json and the recognisers, recogniser-*.safetensors, which other commands take
     as --recogniser and --init-from. To pretrain a recogniser give stores of simulated samples in

@@ -33,8 +33,10 @@ def show_lift(result: Lift, console: Console) -> None:
     if not any(ARMS[series.arm].pretrained for series in result.series if series.arm in ARMS):
         console.print(
             "[dim]not measured: starting from a recogniser pretrained on other or on simulated "
-            "characters; see --init-from and hwgen simulate[/]"
+            "characters, such as --init-from simulated --recogniser-preset light[/]"
         )
+    if result.start is not None:
+        print_lines(result.about_start)
     print_lines(f"written: {result.folder / result.NAME}")
 
 

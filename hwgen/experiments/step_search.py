@@ -14,7 +14,7 @@ from hwgen.errors import InputError
 from hwgen.experiments.convergence import is_converged
 from hwgen.experiments.lift.subsets import Ids, held_out
 from hwgen.progress import Control
-from hwgen.recogniser.cached_training import CachedTraining
+from hwgen.recogniser.cached_training import CachedTraining, parts_of
 from hwgen.recogniser.inference import Recogniser
 from hwgen.recogniser.mixing import LabelledImages
 from hwgen.recogniser.network import RecogniserRecipe
@@ -109,9 +109,11 @@ class Search:
     def _without_held_out(self, stores: Mapping[str, Store]) -> LabelledImages:
         """The training data of an arm without the held-out samples."""
         data = from_stores(list(stores.values()), self.recipe, self.device)
-        if next(iter(stores)) != TRAIN:
-            return data
-        return replace(data, parts=[np.delete(np.arange(len(data.labels)), self._held_out)])
+        parts = parts_of([len(store) for store in stores.values()])
+        if next(iter(stores)) == TRAIN:
+            first, *others = parts or [np.arange(len(data.labels))]
+            parts = [np.delete(first, self._held_out), *others]
+        return replace(data, parts=parts)
 
     def _accuracy(self, recogniser: Recogniser) -> float:
         ids = self._held_out

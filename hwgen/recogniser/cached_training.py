@@ -8,11 +8,13 @@ many recognisers, not their weights; see hwgen.results.trials.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from hwgen.compute.devices import describe, pick_precision
@@ -29,6 +31,8 @@ from hwgen.schema import check_same
 from hwgen.store import Store
 from hwgen.store.overlap import sample
 
+Ids = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class CachedTraining:
@@ -36,7 +40,7 @@ class CachedTraining:
 
     Attributes:
         arm: name of the training data: "real", "synthetic", ...
-        stores: training stores by role, all of one charset.
+        stores: training stores by role, all of one charset; each batch has equally many of each.
         recipe: of the network and its training.
         seed: random seed of weights, data order and augmentation.
         folder: where the file is.
@@ -71,6 +75,7 @@ class CachedTraining:
             "precision": hardware["precision"],
             "charset": next(iter(self.stores.values())).charset.fingerprint,
             "data": {role: store.manifest.content_sha256 for role, store in self.stores.items()},
+            **({"batches": "equal parts"} if len(self.stores) > 1 else {}),
             **start,
         }
 
@@ -95,7 +100,8 @@ class CachedTraining:
 
     def load(self) -> LabelledImages:
         """The training data, on the device; see `from_stores`."""
-        return from_stores(list(self.stores.values()), self.recipe, self.device)
+        data = from_stores(list(self.stores.values()), self.recipe, self.device)
+        return replace(data, parts=parts_of([len(store) for store in self.stores.values()]))
 
     def run(
         self,
@@ -160,3 +166,10 @@ class CachedTraining:
     def _check(self, found: Recogniser) -> None:
         config = found.provenance.get("decides", {})
         check_same(config, self.config, "this recogniser was trained", where=str(self.path))
+
+
+def parts_of(lengths: Sequence[int]) -> list[Ids] | None:
+    """Record numbers of stores that follow each other, for LabelledImages.parts; None for one."""
+    ends = np.cumsum(lengths)
+    parts = np.split(np.arange(ends[-1]), ends[:-1])
+    return parts if len(lengths) > 1 else None

@@ -36,7 +36,7 @@ from hwgen.recogniser.reader import Features, Probabilities, Reader, Reading, ch
 from hwgen.record import Image, check_channels
 from hwgen.schema import from_json
 
-_EXPECTED = "Give recogniser-*.safetensors, written by hwgen benchmark"
+_EXPECTED = "Give recogniser-*.safetensors, written by hwgen benchmark, or simulated"
 
 FORMAT = "hwgen-recogniser"
 FORMAT_VERSION = 1

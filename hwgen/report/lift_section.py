@@ -101,6 +101,7 @@ def _setting(lift: Lift) -> list[tuple[object, object]]:
         ("Generator", ", ".join(map(str, _kinds(lift)))),
         *(("Training of the generator", one.cost) for one in lift.generators),
         *([("Left out, without strokes", "".join(lift.left_out))] if lift.left_out else []),
+        *([("Start of the pretrained arms", lift.about_start)] if lift.start else []),
         ("Trials of each arm", lift.trials),
         ("Training steps of each arm", _steps(lift)),
         ("Writers in both training and test store", _shared(lift.test.writers_shared)),

@@ -323,6 +323,15 @@ class Lift(ResultFile):
         }
 
     @property
+    def about_start(self) -> str:
+        """How many of the classes the recogniser to start from knows, in words."""
+        classes = len(self.rows[0].total) if self.rows else 0
+        return (
+            f"The recogniser to start from knows {self.start_classes_shared:,} of the {classes:,} "
+            "classes."
+        )
+
+    @property
     def limits_over(self) -> str:
         """What the 95 % limits are over, in words."""
         known = {bool(one.writers) for one in (*self.accuracy_entries, *self.difference_entries)}

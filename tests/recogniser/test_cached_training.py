@@ -7,6 +7,7 @@ import torch
 
 from hwgen.errors import RecipeChangedError
 from hwgen.recogniser.cached_training import CachedTraining
+from hwgen.recogniser.mixing import MixedBatches
 from hwgen.recogniser.network import RecogniserRecipe
 from hwgen.store import Store
 from tests.trainings import assert_same_files, stop_after
@@ -63,3 +64,28 @@ def test_a_checkpoint_beside_a_finished_recogniser_is_removed(job: CachedTrainin
     job.check()
     assert job.run() is not None
     assert list(job.folder.iterdir()) == [job.path]
+
+
+def test_each_batch_has_equally_many_samples_of_each_store(
+    job: CachedTraining, make_store: MakeStore
+) -> None:
+    # Pooled, few real samples would be lost among many synthetic ones.
+    real, many = make_store("few"), make_store("many", per_class=40, seed=3)
+    both = replace(job, stores={"train": real, "synthetic": many})
+    data = both.load()
+    assert data.parts is not None
+    assert [len(part) for part in data.parts] == [len(real), len(many)]
+    batches = MixedBatches(data, None, both.recipe, 0)
+    pixels = {x.tobytes() for x in real.all_images()}
+    found = batches.batch(0)[0][0]
+    size = both.recipe.batch
+    assert len(found) == size
+    assert both.config["batches"] == "equal parts"
+    own = [to_uint8_bytes(x) in pixels for x in found]
+    assert sum(own) == size // 2
+    assert "batches" not in job.config  # one store
+
+
+def to_uint8_bytes(x: torch.Tensor) -> bytes:
+    """A float image in the recipe's range, 0 is paper, as the store has it."""
+    return bytes((255 - (x * 255).round()).to(torch.uint8).numpy().tobytes())

@@ -112,5 +112,6 @@ def check_start(
     elif any(ARMS[arm].pretrained for arm in arms):
         raise InputError(
             "no recogniser for the pretrained arms to start from",
-            remedy="Give one as --init-from, or leave these arms out",
+            remedy="Give one as --init-from: simulated comes with hwgen, for --recogniser-preset "
+            "light; or leave these arms out",
         )
