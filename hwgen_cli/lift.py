@@ -42,7 +42,7 @@ from hwgen_cli.options import (
 from hwgen_cli.output import duration, leave_stopped, print_json, print_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -95,15 +95,8 @@ def lift(
     Example: hwgen lift --train train --test test --out lift --recogniser-preset light
     """
     from hwgen.compute.devices import keep_freed_memory, pick_device
-    from hwgen.experiments.lift.checks import check_stores
     from hwgen.experiments.lift.choice import choose_generators
     from hwgen.experiments.lift.experiment import run_experiment
-    from hwgen.experiments.lift.left_out import (
-        in_words,
-        leave_out,
-        without_rare,
-        without_strokes,
-    )
     from hwgen.progress import Control
     from hwgen.recogniser.pretrained import load_pretrained
     from hwgen.results.lift import ALL, NONE
@@ -129,13 +122,8 @@ def lift(
     }
     plan = _experiment(recipe, given)
     _check(plot, plan, init_from)
-    tested, left_out = Store(test), without_strokes(real.charset, generator, strokes)
-    plan = without_rare(plan, left_out)
-    check_stores(real, tested, recipe)  # before they are copied
     start = None if init_from is None else load_pretrained(init_from, where)
-    if left_out:
-        print_lines(in_words(left_out, len(real.charset)), stderr=True)
-        real, tested = leave_out(real, tested, left_out, out)
+    real, tested, plan, left_out = _with_strokes(real, Store(test), plan, generator, strokes, out)
     models = choose_generators(
         generator, real, images=generator_images, device=device, strokes=strokes
     )
@@ -155,9 +143,7 @@ def lift(
             control=Control(with_config(ctx, out, advance), stop),
             left_out=left_out,
         )
-    if result is None:
-        leave_stopped(out)
-    _output(result, plot, json=json)
+    _output(result or leave_stopped(out), plot, json=json)
 
 
 def _recipe(
@@ -182,6 +168,27 @@ def _experiment(recipe: RecogniserRecipe, given: dict[str, Any]) -> Experiment:
         pretrained_strong_epochs=PRETRAINED_STRONG_EPOCHS,
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _with_strokes(
+    real: Store,
+    test: Store,
+    plan: Experiment,
+    generators: Sequence[str],
+    strokes: Path | None,
+    out: Path,
+) -> tuple[Store, Store, Experiment, tuple[str, ...]]:
+    """Stores and plan without classes that a generator has no strokes of, and these classes."""
+    from hwgen.experiments.lift.checks import check_stores
+    from hwgen.experiments.lift.left_out import in_words, leave_out, without_rare, without_strokes
+
+    labels = without_strokes(real.charset, generators, strokes)
+    if labels:
+        print_lines(in_words(labels, len(real.charset)), stderr=True)
+        check_stores(real, test, plan.recipe)  # before they are copied
+        plan = without_rare(plan, labels)
+        real, test = leave_out(real, test, labels, out)
+    return real, test, plan, labels
 
 
 def _check(plot: Path | None, plan: Experiment, init_from: Path | None) -> None:

@@ -234,14 +234,14 @@ def test_characters_without_strokes_are_named(
     assert len(Store(tmp_path / "s")) == 4
 
 
-def test_lift_needs_strokes_of_all_classes_for_a_run_of_a_refiner(
+def test_lift_names_classes_of_which_a_refiner_has_no_strokes(
     hwgen: Command, training: list[object], store: Store, tmp_path: Path, said: Callable[[], str]
 ) -> None:
     assert hwgen(*training) == 0
     said()
     lift = ["lift", "--train", store.path, "--test", store.path, "--out", tmp_path / "lift"]
     assert hwgen(*lift, "--generator", tmp_path / "run", "--trials", 1) == 1
-    assert "no strokes for 1 of 4 characters: 龘" in said()
+    assert "1 of 4 classes is left out, since it has no strokes: 龘" in said()
 
 
 def test_a_run_is_adapted_by_the_command(
