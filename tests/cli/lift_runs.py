@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from hwgen.charset import Charset
+from hwgen.generators.deformation.recipe import DeformationRecipe
+from hwgen.generators.deformation.training import train_deformation
 from hwgen.record import Record
-from hwgen.store import StoreWriter
+from hwgen.store import Store, StoreWriter
 from hwgen_cli.__main__ import main
+
+TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
 
 
 def make_store(
@@ -40,3 +44,16 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     with pytest.raises(SystemExit) as leaving:
         main()
     return int(leaving.value.code or 0)
+
+
+def store_options(folder: Path) -> list[object]:
+    """Options --train and --test, with stores of two common classes and a rare one."""
+    train = make_store(folder / "train", (9, 9, 5), writer="w")
+    test = make_store(folder / "testing", (2, 2, 2), writer="w")
+    return ["--train", train, "--test", test]
+
+
+def learnt_run(folder: Path) -> Path:
+    """A deformation model, trained on another store."""
+    other = Store(make_store(folder / "other", (4, 4, 4)))
+    return train_deformation(other, folder / "learnt", TOY, device="cpu").path

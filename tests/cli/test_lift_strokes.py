@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hwgen.generators.deformation.recipe import DeformationRecipe
-from hwgen.generators.deformation.training import train_deformation
 from hwgen.results.lift import Lift
-from hwgen.store import Store
 from hwgen_cli.__main__ import main
-from tests.cli.lift_runs import make_store, run
+from tests.cli.lift_runs import learnt_run, make_store, run, store_options
 from tests.generators.refiner.toy import write_graphics
-
-TOY = DeformationRecipe(size=16, z_dim=2, width=4, grid=4, batch=8, steps=2)
 
 
 @pytest.fixture(autouse=True)
@@ -23,16 +18,12 @@ def _one_thread(one_thread: None) -> None:
 
 @pytest.fixture
 def stores(tmp_path: Path) -> list[object]:
-    """Options --train and --test, with stores of two common classes and a rare one."""
-    train = make_store(tmp_path / "train", (9, 9, 5), writer="w")
-    test = make_store(tmp_path / "testing", (2, 2, 2), writer="w")
-    return ["--train", train, "--test", test]
+    return store_options(tmp_path)
 
 
 @pytest.fixture
 def learnt(tmp_path: Path) -> Path:
-    other = Store(make_store(tmp_path / "other", (4, 4, 4)))
-    return train_deformation(other, tmp_path / "learnt", TOY, device="cpu").path
+    return learnt_run(tmp_path)
 
 
 def test_generators_and_steps_are_compared_from_no_real_sample_on(
